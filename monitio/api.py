@@ -1,0 +1,521 @@
+"""The verbs. Each that touches the database has a twin that can be awaited: ``acreate_message`` …
+
+Wherever a recipient is asked for, a user, a user's primary key or a ``Recipient`` will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.messages import MessageFailure
+from django.db import connections, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from monitio import constants, deliveries, dispatch, visitors
+from monitio.conf import DAY, settings
+from monitio.exceptions import NotAllowed, UnknownRecipient
+from monitio.models import Job, LastBell, Message, VisitorLogin, check_url
+from monitio.recipients import Recipient
+from monitio.stream.payload import newest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+# Rows in one INSERT, recipients in one batch of bells.
+BATCH = 1000
+# Above this many changed messages, open pages look for themselves.
+FEW = 20
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def create_message(
+    to_user: Any,
+    level: int,
+    message: str,
+    from_user: Any = None,
+    extra_tags: str = "",
+    subject: str = "",
+    expires: datetime | None = None,
+    close_timeout: int | None = None,
+    sse: bool = True,
+    email: bool = False,
+    *,
+    url: str | None = None,
+    url_label: str = "",
+    category: str = "",
+) -> Message:
+    """Write a message to somebody, from anywhere: a view, a task, a command.
+
+    ``to_user`` is a user, a user's primary key or a ``Recipient``. A monitio level is kept until
+    deleted, a Django level is removed once shown. ``close_timeout`` is in seconds; ``sse=False``
+    rings no bell, the message waits for the next page; ``email=True`` also mails it.
+
+    Written in the caller's transaction; nobody is told before it commits. Raises
+    ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values.
+    """
+    recipient = _existing(to_user)
+    row = build(
+        recipient,
+        level,
+        message,
+        from_user=from_user,
+        extra_tags=extra_tags,
+        subject=subject,
+        expires=expires,
+        close_timeout=close_timeout,
+        live=sse,
+        email=email,
+        url=url,
+        url_label=url_label,
+        category=category,
+    )
+    return store(row, email=email)
+
+
+def notify_many(
+    users: Iterable[Any],
+    level: int,
+    message: str,
+    from_user: Any = None,
+    extra_tags: str = "",
+    subject: str = "",
+    expires: datetime | None = None,
+    close_timeout: int | None = None,
+    sse: bool = True,
+    email: bool = False,
+    *,
+    url: str | None = None,
+    url_label: str = "",
+    category: str = "",
+) -> int:
+    """``create_message`` for any queryset or iterable of users, primary keys or Recipients.
+
+    Rows are written in batches, so memory stays bounded however many there are. Outside a
+    transaction each batch is told as it is written. Returns the number of messages.
+    """
+    fields: dict[str, Any] = {
+        "from_user": from_user,
+        "extra_tags": extra_tags,
+        "subject": subject,
+        "expires": expires,
+        "close_timeout": close_timeout,
+        "live": sse,
+        "email": email,
+        "url": url,
+        "url_label": url_label,
+        "category": category,
+    }
+    count = 0
+    for recipients in _batches(users):
+        rows = [build(recipient, level, message, **fields) for recipient in recipients]
+        _store_batch(rows, recipients, email)
+        count += len(rows)
+    return count
+
+
+def add_message(
+    request: HttpRequest,
+    level: int,
+    message: str,
+    extra_tags: str = "",
+    fail_silently: bool = False,
+    subject: str = "",
+    user: Any = None,
+    email: bool = False,
+    from_user: Any = None,
+    expires: datetime | None = None,
+    close_timeout: int | None = None,
+    *,
+    url: str | None = None,
+    live: bool | None = None,
+    url_label: str = "",
+) -> Message | None:
+    """Django's ``messages.add_message``, and more: see ``create_message`` for the arguments.
+
+    Without ``user`` the message is for whoever makes the request. ``live`` None means: a kept
+    message and one for somebody else ring at once, a Django-level one waits for the next page.
+    Returns the message when it was written now, None when it is queued for the response.
+
+    Raises ``MessageFailure`` when the messages framework or its storage is not installed (nothing
+    with ``fail_silently``), ``NotImplementedError`` for a monitio level to an anonymous visitor.
+    """
+    storage = _storage(request, fail_silently)
+    if storage is None:
+        return None
+    added: Message | None = storage.add(
+        level,
+        message,
+        extra_tags,
+        subject=subject,
+        user=user,
+        email=email,
+        from_user=from_user,
+        expires=expires,
+        close_timeout=close_timeout,
+        url=url,
+        live=live,
+        url_label=url_label,
+    )
+    return added
+
+
+def debug(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+    """``add_message`` at level ``monitio.DEBUG``."""
+    return add_message(request, constants.DEBUG, message, *args, **kwargs)
+
+
+def info(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+    """``add_message`` at level ``monitio.INFO``."""
+    return add_message(request, constants.INFO, message, *args, **kwargs)
+
+
+def success(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+    """``add_message`` at level ``monitio.SUCCESS``."""
+    return add_message(request, constants.SUCCESS, message, *args, **kwargs)
+
+
+def warning(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+    """``add_message`` at level ``monitio.WARNING``."""
+    return add_message(request, constants.WARNING, message, *args, **kwargs)
+
+
+def error(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+    """``add_message`` at level ``monitio.ERROR``."""
+    return add_message(request, constants.ERROR, message, *args, **kwargs)
+
+
+def inbox(
+    recipient: Any,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+    unread_only: bool = False,
+) -> list[Message]:
+    """The newest messages, newest first. ``before`` an id: the next older ones.
+
+    The first page also holds every running job, however old, and is ``MONITIO_SNAPSHOT_SIZE`` long
+    unless ``limit`` says otherwise.
+    """
+    who = Recipient.of(recipient)
+    if before is None and limit is None and not unread_only:
+        return newest(who)[0]
+    rows = Message.objects.of(who).for_inbox().select_related("job", "from_user").newest_first()
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    if unread_only:
+        rows = rows.unread()
+    return list(rows[: limit or settings.SNAPSHOT_SIZE])
+
+
+def unread_count(recipient: Any) -> int:
+    """How many kept messages the recipient has not read."""
+    return Message.objects.of(Recipient.of(recipient)).visible().persistent().unread().count()
+
+
+def get_message(recipient: Any, pk: int) -> Message:
+    """One of the recipient's own messages. Raises ``Message.DoesNotExist`` for anybody else's."""
+    rows = Message.objects.of(Recipient.of(recipient)).visible()
+    return rows.select_related("job", "from_user").get(pk=pk)
+
+
+def mark_read(recipient: Any, pks: Iterable[int]) -> int:
+    """Mark the recipient's own messages read; the number that were not. Others are not touched.
+
+    A message of a Django level is removed instead: it has been shown.
+    """
+    return _change(recipient, pks, {"read": False}, {"read": True, "seen": True})
+
+
+def mark_seen(recipient: Any, pks: Iterable[int]) -> int:
+    """Note that the pop-ups of these messages were shown or closed, so that they do not return."""
+    return _change(recipient, pks, {"seen": False}, {"seen": True})
+
+
+def mark_all_read(recipient: Any) -> int:
+    """Mark everything the recipient has read; the number that was not."""
+    who = Recipient.of(recipient)
+    changed = Message.objects.of(who).unread().persistent().touch(read=True, seen=True)
+    if changed:
+        dispatch.announce_news([who])
+    return changed
+
+
+def delete(recipient: Any, pks: Iterable[int]) -> int:
+    """Delete the recipient's own messages; how many. Others are not touched."""
+    who, wanted = Recipient.of(recipient), list(pks)
+    with transaction.atomic(using=dispatch.database()):
+        rows = Message.objects.of(who).filter(pk__in=wanted, hidden=False)
+        return _remove(who, list(rows.values_list("pk", flat=True)))
+
+
+def delete_all(recipient: Any) -> int:
+    """Delete everything the recipient has; how many messages."""
+    who = Recipient.of(recipient)
+    with transaction.atomic(using=dispatch.database()):
+        rows = Message.objects.of(who).filter(hidden=False)
+        return _remove(who, list(rows.values_list("pk", flat=True)))
+
+
+def reply(recipient: Any, pk: int, message: str) -> Message:
+    """Answer one of the recipient's own messages; it goes to its sender and to nobody else.
+
+    Raises ``Message.DoesNotExist`` for anybody else's message and ``NotAllowed`` when it has no
+    sender or the recipient is an anonymous visitor.
+    """
+    who = Recipient.of(recipient)
+    original = get_message(who, pk)
+    if original.from_user is None or who.is_visitor:
+        raise NotAllowed
+    prefix = _("Re: ")
+    subject = original.subject
+    if subject and not subject.startswith(prefix):
+        subject = f"{prefix}{subject}"
+    me = get_user_model()._default_manager.get(pk=who.user_id)
+    return create_message(
+        original.from_user, constants.INFO, message, from_user=me, subject=subject[:255]
+    )
+
+
+def prune(now: datetime | None = None) -> dict[str, int]:
+    """Delete what nobody will see again; the number of rows by kind.
+
+    Expired messages, what visitors left behind, read ones after ``MONITIO_KEEP_READ_DAYS`` (None
+    keeps them), ended jobs that no message speaks of any more, and bells of yesterday.
+    """
+    now = now or timezone.now()
+    expired = Message.objects.filter(expires__lte=now, hidden=False)
+    deleted = {"expired": _delete_rows(expired)}
+    if settings.KEEP_READ_DAYS is not None:
+        old = now - timedelta(days=settings.KEEP_READ_DAYS)
+        read = Message.objects.filter(read=True, modified__lt=old, hidden=False)
+        deleted["read"] = _delete_rows(read.exclude(pk__in=Message.objects.running().values("pk")))
+    yesterday = now - timedelta(seconds=DAY)
+    deleted["jobs"] = _delete_rows(
+        Job.objects.ended().filter(messages=None, finished_at__lt=yesterday)
+    )
+    deleted["bells"] = _delete_rows(LastBell.objects.filter(modified__lt=yesterday))
+    # Nobody holds a token that old, so nobody could read what was sent to it.
+    tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)
+    visitors_rows = Message.objects.filter(session__gt="", created__lt=tokens_end)
+    deleted["visitors"] = _delete_rows(visitors_rows)
+    _delete_rows(VisitorLogin.objects.filter(created__lt=tokens_end))
+    return deleted
+
+
+def build(
+    recipient: Recipient | None,
+    level: int,
+    message: str,
+    *,
+    from_user: Any = None,
+    extra_tags: str = "",
+    subject: str = "",
+    expires: datetime | None = None,
+    close_timeout: int | None = None,
+    live: bool = True,
+    email: bool = False,
+    url: str | None = None,
+    url_label: str = "",
+    category: str = "",
+) -> Message:
+    """An unsaved message with checked values, for ``recipient`` or for whoever is set later.
+
+    Raises ``ValueError`` that names the bad value.
+    """
+    if not message and not subject:
+        raise ValueError("A message needs a text: give message=, subject= or both.")
+    if email and recipient is not None and recipient.is_visitor:
+        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
+    row = Message(
+        level=int(level),
+        message=message,
+        subject=_short("subject", subject),
+        extra_tags=_short("extra_tags", extra_tags),
+        category=_short("category", category, 100),
+        url=check_url(str(url)) if url else "",
+        url_label=_short("url_label", url_label),
+        expires=_aware(expires),
+        close_timeout=_seconds(close_timeout),
+        from_user=from_user,
+        live=live,
+    )
+    if recipient is not None:
+        row.recipient = recipient
+    return row
+
+
+def store(row: Message, *, email: bool = False) -> Message:
+    """Write one built message, its deliveries, and tell after commit."""
+    with transaction.atomic(using=dispatch.database()):
+        row.save(force_insert=True)
+        if email:
+            dispatch.deliver(deliveries.plan([row]))
+        visitors.settle(row.recipient)
+        dispatch.announce([row])
+    return row
+
+
+def _store_batch(rows: list[Message], recipients: list[Recipient], email: bool) -> None:
+    alias = dispatch.database()
+    keys_come_back = connections[alias].features.can_return_rows_from_bulk_insert
+    if email and not keys_come_back:
+        # MySQL tells no keys of a bulk insert, and a delivery needs one.
+        for row in rows:
+            store(row, email=True)
+        return
+    with transaction.atomic(using=alias):
+        Message.objects.bulk_create(rows, BATCH)
+        if email:
+            dispatch.deliver(deliveries.plan(rows))
+        if rows[0].live:
+            _announce_batch(rows, recipients, keys_come_back)
+
+
+def _announce_batch(rows: list[Message], recipients: list[Recipient], has_keys: bool) -> None:
+    # In a transaction of the caller's, all batches wait for its end: short bells bound the memory.
+    if has_keys and len(rows) < BATCH:
+        dispatch.announce(rows)
+    else:
+        dispatch.announce_news(recipients)
+
+
+def _batches(users: Iterable[Any]) -> Iterable[list[Recipient]]:
+    if isinstance(users, QuerySet) and issubclass(users.model, get_user_model()):
+        everybody: Iterable[Any] = users.values_list("pk", flat=True).iterator(chunk_size=BATCH)
+    else:
+        everybody = users
+    iterator = iter(everybody)
+    while batch := list(islice(iterator, BATCH)):
+        yield list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
+
+
+def _change(
+    recipient: Any, pks: Iterable[int], present: dict[str, bool], wanted: dict[str, bool]
+) -> int:
+    who = Recipient.of(recipient)
+    with transaction.atomic(using=dispatch.database()):
+        rows = Message.objects.of(who).filter(pk__in=list(pks), hidden=False, **present)
+        kept = list(rows.persistent().values_list("pk", flat=True))
+        shown = list(rows.nonpersistent().values_list("pk", flat=True))
+        # Guarded again: a job that ends in between stays unread.
+        changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
+        _announce_changes(who, kept)
+        return changed + _remove(who, shown)
+
+
+def _announce_changes(who: Recipient, pks: Sequence[int]) -> None:
+    if len(pks) > FEW:
+        dispatch.announce_news([who])
+    elif pks:
+        rows = Message.objects.filter(pk__in=pks).select_related("job", "from_user")
+        dispatch.announce([_always_live(row) for row in rows])
+
+
+def _always_live(row: Message) -> Message:
+    # live=False keeps a message from popping up; that it was read is news for every open page.
+    row.live = True
+    return row
+
+
+def _remove(who: Recipient, pks: list[int]) -> int:
+    """Delete, or hide until the mail is out, and tell open pages."""
+    if not pks:
+        return 0
+    rows = Message.objects.filter(pk__in=pks)
+    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
+    Message.objects.filter(pk__in=waiting).touch(hidden=True)
+    rows.exclude(pk__in=waiting).delete()
+    dispatch.announce_gone(who, pks)
+    return len(pks)
+
+
+def _delete_rows(rows: QuerySet[Any]) -> int:
+    return rows.delete()[0]
+
+
+def _existing(to_user: Any) -> Recipient:
+    """The recipient, known to exist: a missing user would only fail at the caller's commit."""
+    recipient = visitors.resolve(Recipient.of(to_user))
+    given_object = hasattr(to_user, "is_authenticated")
+    if recipient.is_visitor or given_object:
+        return recipient
+    if not get_user_model()._default_manager.filter(pk=recipient.user_id).exists():
+        raise UnknownRecipient(f"There is no user with the primary key {recipient.user_id!r}.")
+    return recipient
+
+
+def _storage(request: HttpRequest, fail_silently: bool) -> Any:
+    storage = getattr(request, "_messages", None)
+    if storage is None:
+        if fail_silently:
+            return None
+        raise MessageFailure(
+            "You cannot add messages without installing "
+            "django.contrib.messages.middleware.MessageMiddleware"
+        )
+    if not hasattr(storage, "get_persistent"):
+        if fail_silently:
+            return None
+        raise MessageFailure(
+            "monitio.add_message needs its own storage: set MESSAGE_STORAGE = "
+            '"monitio.storage.PersistentMessageStorage".'
+        )
+    return storage
+
+
+def _short(name: str, value: str, length: int = 255) -> str:
+    text = str(value or "")
+    if len(text) > length:
+        raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
+    return text
+
+
+def _seconds(close_timeout: int | None) -> int | None:
+    if close_timeout is None:
+        return None
+    if int(close_timeout) < 0:
+        raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout}.")
+    return int(close_timeout)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A naive moment is taken in the current time zone, as Django's forms do."""
+    if moment is None or timezone.is_aware(moment):
+        return moment
+    return timezone.make_aware(moment)
+
+
+def _twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    twin = sync_to_async(function)
+    twin.__doc__ = f"``{function.__name__}``, awaited."
+    return twin
+
+
+acreate_message = _twin(create_message)
+anotify_many = _twin(notify_many)
+aadd_message = _twin(add_message)
+adebug = _twin(debug)
+ainfo = _twin(info)
+asuccess = _twin(success)
+awarning = _twin(warning)
+aerror = _twin(error)
+ainbox = _twin(inbox)
+aunread_count = _twin(unread_count)
+aget_message = _twin(get_message)
+amark_read = _twin(mark_read)
+amark_seen = _twin(mark_seen)
+amark_all_read = _twin(mark_all_read)
+adelete = _twin(delete)
+adelete_all = _twin(delete_all)
+areply = _twin(reply)
+aprune = _twin(prune)

@@ -1,0 +1,28 @@
+"""What every channel offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from monitio.exceptions import MonitioError
+from monitio.models import Delivery, Message
+
+
+class TemporaryFailure(MonitioError):
+    """The channel could not be reached; try again later."""
+
+
+class PermanentFailure(MonitioError):
+    """This message can never be delivered on this channel."""
+
+
+class Channel(ABC):
+    """One way to reach a person. A new one is a file with this class and its tests."""
+
+    @abstractmethod
+    def send(self, message: Message, delivery: Delivery | None = None) -> None:
+        """Hand one message over. Runs outside every transaction.
+
+        Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
+        cannot.
+        """

@@ -1,0 +1,187 @@
+"""System checks: each names the installation step that is missing. Listed in docs/checks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from monitio.conf import Settings, settings
+from monitio.transports import get_transport
+
+Apps = Sequence[AppConfig] | None
+Messages = list[checks.CheckMessage]
+
+
+def register() -> None:
+    for check in (check_storage, check_apps, check_urls, check_settings, check_transport):
+        checks.register(check, "monitio")
+    checks.register(check_reachable, "monitio", deploy=True)
+
+
+def check_storage(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MESSAGE_STORAGE is ours, or a subclass."""
+    from monitio.storage import PersistentMessageStorage
+
+    path = django_settings.MESSAGE_STORAGE
+    try:
+        storage = import_string(path)
+    except ImportError as error:
+        return [
+            checks.Error(
+                f"MESSAGE_STORAGE = {path!r} cannot be imported: {error}.",
+                hint='Set MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage".',
+                id="monitio.E001",
+            )
+        ]
+    if isinstance(storage, type) and issubclass(storage, PersistentMessageStorage):
+        return []
+    return [
+        checks.Warning(
+            f"MESSAGE_STORAGE is {path!r}, so messages of this site are not monitio's.",
+            hint='Set MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage".',
+            id="monitio.W002",
+        )
+    ]
+
+
+def check_apps(app_configs: Apps, **kwargs: Any) -> Messages:
+    """The framework and its middleware are installed."""
+    needed = [
+        ("django.contrib.messages.middleware.MessageMiddleware", "monitio.W003"),
+        ("django.contrib.sessions.middleware.SessionMiddleware", "monitio.W004"),
+        ("django.contrib.auth.middleware.AuthenticationMiddleware", "monitio.W005"),
+    ]
+    missing: Messages = [
+        checks.Warning(
+            f"MIDDLEWARE has neither {path} nor a subclass.",
+            hint=f"Add {path!r} to MIDDLEWARE.",
+            id=identifier,
+        )
+        for path, identifier in needed
+        if not has_middleware(path)
+    ]
+    if not apps.is_installed("django.contrib.staticfiles"):
+        missing.append(
+            checks.Info(
+                "django.contrib.staticfiles is not installed.",
+                hint="Serve monitio's static files some other way, or pop-ups stay plain text.",
+                id="monitio.I006",
+            )
+        )
+    return missing + _context_processors()
+
+
+def has_middleware(path: str) -> bool:
+    """Whether MIDDLEWARE holds this class or a subclass of it."""
+    wanted = import_string(path)
+    for entry in django_settings.MIDDLEWARE:
+        try:
+            middleware = import_string(entry)
+        except ImportError:
+            continue  # Django says so itself
+        if middleware is wanted or (
+            isinstance(middleware, type)
+            and isinstance(wanted, type)
+            and issubclass(middleware, wanted)
+        ):
+            return True
+    return False
+
+
+def _context_processors() -> Messages:
+    engines = [
+        engine
+        for engine in django_settings.TEMPLATES
+        if engine.get("BACKEND") == "django.template.backends.django.DjangoTemplates"
+    ]
+    processors = [
+        path
+        for engine in engines
+        for path in engine.get("OPTIONS", {}).get("context_processors", [])
+    ]
+    if not engines or "django.template.context_processors.request" in processors:
+        return []
+    return [
+        checks.Warning(
+            "Templates do not know the request, which {% monitio %} needs.",
+            hint="Add 'django.template.context_processors.request' to the context_processors.",
+            id="monitio.W007",
+        )
+    ]
+
+
+def check_urls(app_configs: Apps, **kwargs: Any) -> Messages:
+    """monitio.urls is included somewhere."""
+    if not getattr(django_settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        reverse("message_stream")
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "monitio's pages and its live stream have no address.",
+                hint='Add path("messages/", include("monitio.urls")) to the URL configuration, '
+                "outside any namespace.",
+                id="monitio.W008",
+            )
+        ]
+    return []
+
+
+def check_settings(app_configs: Apps, **kwargs: Any) -> Messages:
+    """No MONITIO_ setting is misspelt."""
+    # monitio_celery's settings say so in their name.
+    unknown = [
+        name
+        for name in dir(django_settings)
+        if name.startswith("MONITIO_")
+        and not name.startswith(("MONITIO_CELERY_", "MONITIO_TEST_"))
+        and name.removeprefix("MONITIO_") not in Settings.DEFAULTS
+    ]
+    return [
+        checks.Warning(
+            f"There is no setting {name}.",
+            hint="Correct its spelling; docs/settings.md lists them all.",
+            id="monitio.W009",
+        )
+        for name in unknown
+    ]
+
+
+def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_TRANSPORT names a transport that can be loaded."""
+    try:
+        get_transport()
+    except ImproperlyConfigured as error:
+        return [
+            checks.Error(
+                str(error),
+                hint="Correct MONITIO_TRANSPORT, or remove it to use the database itself.",
+                id="monitio.E010",
+            )
+        ]
+    return []
+
+
+def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
+    """With --deploy: the transport answers, and e-mails know the site's address."""
+    try:
+        found = get_transport().check()
+    except ImproperlyConfigured:
+        return []  # check_transport says it
+    if not settings.BASE_URL:
+        found.append(
+            checks.Warning(
+                "Links in e-mails lead nowhere: monitio does not know the site's address.",
+                hint='Set MONITIO_BASE_URL, for example "https://example.com".',
+                id="monitio.W011",
+            )
+        )
+    return found

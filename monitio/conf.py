@@ -1,0 +1,85 @@
+"""Settings: flat ``MONITIO_*`` names, read on each access so that ``override_settings`` works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+
+DAY = 24 * 60 * 60
+
+
+def _redis_url() -> str:
+    """``MONITIO_REDIS_URL``, else the original's dictionary, else Redis on this machine."""
+    legacy = getattr(django_settings, "REDIS_SSEQUEUE_CONNECTION_SETTINGS", None)
+    if not legacy:
+        return "redis://127.0.0.1:6379/0"
+    location, db = str(legacy.get("location", "127.0.0.1:6379")), legacy.get("db", 0)
+    if location.startswith("unix://"):
+        return f"{location}?db={db}"
+    if location.startswith("/"):
+        return f"unix://{location}?db={db}"
+    return f"redis://{location}/{db}"
+
+
+class Settings:
+    """What the site says, or a default that works.
+
+    Each attribute ``NAME`` reads ``settings.MONITIO_NAME``.
+    """
+
+    DEFAULTS: dict[str, Any] = {
+        # Which transport carries bells: "polling", "redis" or a dotted path to a Transport.
+        "TRANSPORT": "polling",
+        "CHANNELS": {
+            "live": "monitio.channels.live.LiveChannel",
+            "email": "monitio.channels.email.EmailChannel",
+        },
+        "REDIS_URL": _redis_url,
+        # First part of every Redis channel name: two sites on one Redis need two prefixes.
+        "REDIS_PREFIX": "monitio",
+        # Leave read messages out of ``{% for message in messages %}``.
+        "EXCLUDE_READ": True,
+        # How many of a person's newest messages a page and a snapshot hold.
+        "SNAPSHOT_SIZE": 100,
+        # Seconds a visitor's token, and what it has received, lives.
+        "VISITOR_AGE": 14 * DAY,
+        # Seconds after which a claim that no response settled is given up.
+        "CLAIM_TIMEOUT": 60,
+        "STREAM_HEARTBEAT": 15.0,
+        # Seconds, ± 20 %: bounds what a stopping server must wait for.
+        "STREAM_MAX_AGE": 300.0,
+        # Seconds between two looks at whether the session still is what it was.
+        "STREAM_RECHECK": 30.0,
+        # Milliseconds a browser waits before it comes back.
+        "STREAM_RETRY": 3000,
+        # Open streams per process and per recipient; None: 4 under WSGI, 1,000 under ASGI.
+        "STREAMS_PER_PROCESS": None,
+        "STREAMS_PER_USER": 10,
+        # Seconds between two looks of the polling transport; None: 0.05 on SQLite, else 0.5.
+        "POLL_INTERVAL": None,
+        # Seconds between two comparisons that find what no bell announced.
+        "RECONCILE_INTERVAL": 30.0,
+        # Seconds: progress is written and pushed no more often than this.
+        "PROGRESS_WRITE_INTERVAL": 1.0,
+        "PROGRESS_PUSH_INTERVAL": 0.25,
+        # Days prune keeps read messages; None keeps them.
+        "KEEP_READ_DAYS": None,
+        # Where links in e-mails point to, for example "https://example.com".
+        "BASE_URL": "",
+        "EMAIL_FROM": None,
+    }
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            default = self.DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(f"monitio has no setting MONITIO_{name}") from None
+        missing = object()
+        value = getattr(django_settings, f"MONITIO_{name}", missing)
+        if value is not missing:
+            return value
+        return default() if callable(default) else default
+
+
+settings = Settings()

@@ -1,0 +1,58 @@
+"""Message levels, their tags and names, and the states of a job."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEBUG: Final = 110
+INFO: Final = 120
+SUCCESS: Final = 125
+WARNING: Final = 130
+ERROR: Final = 140
+
+PERSISTENT_LEVELS: Final = (DEBUG, INFO, SUCCESS, WARNING, ERROR)
+# The original's name for the same tuple.
+PERSISTENT_MESSAGE_LEVELS: Final = PERSISTENT_LEVELS
+
+# A persistent level carries the tag of its Django sibling, so a page's existing CSS fits both.
+DEFAULT_TAGS: Final = {
+    DEBUG: "debug",
+    INFO: "info",
+    SUCCESS: "success",
+    WARNING: "warning",
+    ERROR: "error",
+}
+
+# Django's levels and ours share one list of names on the wire: the last two digits are the same.
+_NAMES: Final = ((40, "error"), (30, "warning"), (25, "success"), (20, "info"))
+
+
+def is_persistent(level: int) -> bool:
+    """Whether a message of this level is kept until somebody deletes it."""
+    return level in PERSISTENT_LEVELS
+
+
+def level_name(level: int) -> str:
+    """``debug``, ``info``, ``success``, ``warning`` or ``error`` for any number.
+
+    A site's own level reads as the nearest standard level below it, for example 35 as ``warning``.
+    """
+    ordinary = level - 100 if level >= 100 else level
+    return next((name for floor, name in _NAMES if ordinary >= floor), "debug")
+
+
+class State:
+    """The states of a job, as stored and as sent to browsers."""
+
+    QUEUED: Final = "queued"
+    STARTED: Final = "started"
+    RETRYING: Final = "retrying"
+    SUCCEEDED: Final = "succeeded"
+    FAILED: Final = "failed"
+    REVOKED: Final = "revoked"
+    # No sign of life for too long. An end for the reader, but any later sign of life overrides it.
+    LOST: Final = "lost"
+
+    FINAL: Final = (SUCCEEDED, FAILED, REVOKED)
+    ENDED: Final = (*FINAL, LOST)
+    ALL: Final = (QUEUED, STARTED, RETRYING, *ENDED)

@@ -1,0 +1,91 @@
+"""Deliveries: one message on one channel, claimed, sent and settled exactly once.
+
+A send that dies between the channel and the database is taken up again after a while: at least
+once, with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from django.db.models import F
+from django.utils import timezone
+
+from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
+from monitio.models import Delivery, Message
+
+logger = logging.getLogger("monitio")
+
+EMAIL = "email"
+State = Delivery.State
+
+
+def plan(messages: Iterable[Message], channel: str = EMAIL) -> list[Delivery]:
+    """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
+    deliveries = [Delivery(message=message, channel=channel) for message in messages]
+    if not deliveries:
+        return []
+    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+    # Keys are not reported back where conflicts are ignored.
+    pks = [delivery.message_id for delivery in deliveries]
+    return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
+
+
+def run(pk: int) -> bool:
+    """Send one delivery; True when this call sent it.
+
+    Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
+    when the channel could not be reached; the delivery is then pending again.
+    """
+    if (
+        not Delivery.objects.due()
+        .filter(pk=pk)
+        .update(state=State.CLAIMED, claimed_at=timezone.now(), attempts=F("attempts") + 1)
+    ):
+        return False
+    delivery = Delivery.objects.select_related(
+        "message__user", "message__job", "message__from_user"
+    ).get(pk=pk)
+    try:
+        get_channel(delivery.channel).send(delivery.message, delivery)
+    except TemporaryFailure as error:
+        _settle(delivery, State.PENDING, str(error))
+        raise
+    except PermanentFailure as error:
+        _settle(delivery, State.FAILED, str(error))
+        return False
+    except Exception:
+        # A defect of a template or a channel: trying again would only repeat it.
+        logger.exception("Delivery %s failed.", pk)
+        _settle(delivery, State.FAILED, "See the log.")
+        return False
+    _settle(delivery, State.SENT)
+    return True
+
+
+def run_due(limit: int = 1000) -> tuple[int, int]:
+    """Send what is due, oldest first: ``(sent, not sent)``. For sites without a task queue."""
+    sent = failed = 0
+    for pk in list(Delivery.objects.due().order_by("pk").values_list("pk", flat=True)[:limit]):
+        try:
+            sent += run(pk)
+        except TemporaryFailure:
+            failed += 1
+    return sent, failed
+
+
+def _settle(delivery: Delivery, state: str, error: str = "") -> None:
+    sent_at = timezone.now() if state == State.SENT else None
+    Delivery.objects.filter(pk=delivery.pk, state=State.CLAIMED).update(
+        state=state, error=error, claimed_at=None, sent_at=sent_at
+    )
+    if state != State.PENDING:
+        remove_shown(delivery.message_id)
+
+
+def remove_shown(message_pk: int) -> None:
+    """Delete a message that was kept only until its deliveries were out."""
+    shown = Message.objects.filter(pk=message_pk, hidden=True)
+    if not shown.with_pending_delivery().exists():
+        shown.delete()

@@ -1,0 +1,101 @@
+"""What happens after commit: bells ring, deliveries are handed over. The only place that says
+``on_commit``: before it nobody is told, after it everybody is, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import connections, router, transaction
+
+from monitio import deliveries
+from monitio.channels import TemporaryFailure
+from monitio.channels.live import bell_for, gone_bell, recheck_bell, ring
+from monitio.models import Delivery, Message
+from monitio.recipients import Recipient
+from monitio.transports import Bell, get_transport
+
+logger = logging.getLogger("monitio")
+
+
+@dataclass
+class Hooks:
+    """What a task queue takes over. ``monitio_celery`` fills them in ``AppConfig.ready``."""
+
+    # Send this delivery in a worker. Without it the process that committed sends it.
+    deliver: Callable[[int], None] | None = None
+    # Cancel the job with this task id.
+    cancel: Callable[[str], None] | None = None
+
+
+hooks = Hooks()
+
+
+def database() -> str:
+    """The alias the messages are written to."""
+    return router.db_for_write(Message)
+
+
+def in_transaction() -> bool:
+    return connections[database()].in_atomic_block
+
+
+def after_commit(call: Callable[[], object]) -> None:
+    """Run after the caller's transaction, or now when there is none. What it raises is logged."""
+    transaction.on_commit(lambda: call() and None, using=database(), robust=True)
+
+
+def announce(messages: Sequence[Message]) -> None:
+    """Tell open pages the present state of these messages, after commit."""
+    live = [message for message in messages if message.live]
+    if live:
+        after_commit(lambda: ring([bell_for(message) for message in live]))
+
+
+def announce_news(recipients: Iterable[Recipient]) -> None:
+    """Tell open pages to look for themselves, after commit: for changes of many messages."""
+    bells = [Bell(recipient.topic) for recipient in recipients]
+    after_commit(lambda: ring(bells))
+
+
+def announce_gone(recipient: Recipient, pks: Sequence[int]) -> None:
+    """Tell open pages that these messages are no more, after commit."""
+    if pks:
+        after_commit(lambda: ring([gone_bell(recipient, pks)]))
+
+
+def announce_recheck(recipient: Recipient) -> None:
+    """Tell open streams to look whether their session still stands, after commit."""
+    after_commit(lambda: ring([recheck_bell(recipient)]))
+
+
+def push(bells: Sequence[Bell]) -> bool:
+    """Ring at once, also inside a transaction: for moving bars, which say nothing uncommitted.
+
+    A transport that rings by writing to the database cannot do that: False, the bar moves later.
+    """
+    if get_transport().in_database and in_transaction():
+        return False
+    return ring(bells)
+
+
+def deliver(pending: Iterable[Delivery]) -> None:
+    """Hand deliveries to a worker, or send them here, after commit."""
+    pks = [delivery.pk for delivery in pending]
+    if pks:
+        after_commit(lambda: [_hand_over(pk) for pk in pks])
+
+
+def _hand_over(pk: int) -> None:
+    try:
+        if hooks.deliver is not None:
+            hooks.deliver(pk)
+        else:
+            deliveries.run(pk)
+    except TemporaryFailure as error:
+        logger.warning("Delivery %s waits for the next monitio_deliver: %s", pk, error)
+    except Exception:
+        # The row stays pending: whatever is wrong now, the mail is not lost.
+        logger.exception("Delivery %s could not be handed over.", pk)

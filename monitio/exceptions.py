@@ -1,0 +1,30 @@
+"""Errors monitio raises. Each docstring is the default message."""
+
+from __future__ import annotations
+
+
+class MonitioError(Exception):
+    """Something monitio was asked to do cannot be done."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class UserFacingError(Exception):
+    """Raise this (or a subclass) in a task to show its text to the person who started it.
+
+    The text of every other exception stays in the log: it was written for developers and may hold
+    paths, queries or somebody else's data.
+    """
+
+
+class UnknownRecipient(MonitioError, LookupError):
+    """There is nobody to tell: the user does not exist, or the visitor has no session."""
+
+
+class TransportError(MonitioError):
+    """The transport cannot be used as it is configured."""
+
+
+class NotAllowed(MonitioError, PermissionError):
+    """This message cannot be answered: it has no sender, or it is not yours."""

@@ -1,0 +1,348 @@
+"""The log: messages, the jobs they tell of, and their deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.contrib.messages import constants as django_levels
+from django.contrib.messages.storage.base import Message as DjangoMessage
+from django.contrib.messages.utils import get_level_tags
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.html import conditional_escape, strip_tags
+from django.utils.safestring import SafeData, SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from monitio import constants
+from monitio.constants import State
+from monitio.querysets import DeliveryQuerySet, JobQuerySet, MessageQuerySet
+from monitio.recipients import Recipient
+
+LEVELS = (
+    (django_levels.DEBUG, _("Debug")),
+    (django_levels.INFO, _("Info")),
+    (django_levels.SUCCESS, _("Success")),
+    (django_levels.WARNING, _("Warning")),
+    (django_levels.ERROR, _("Error")),
+    (constants.DEBUG, _("Debug, kept")),
+    (constants.INFO, _("Info, kept")),
+    (constants.SUCCESS, _("Success, kept")),
+    (constants.WARNING, _("Warning, kept")),
+    (constants.ERROR, _("Error, kept")),
+)
+
+STATES = (
+    (State.QUEUED, _("Queued")),
+    (State.STARTED, _("Started")),
+    (State.RETRYING, _("Trying again")),
+    (State.SUCCEEDED, _("Succeeded")),
+    (State.FAILED, _("Failed")),
+    (State.REVOKED, _("Cancelled")),
+    (State.LOST, _("Interrupted")),
+)
+
+# 190 characters of four bytes each are what the strictest supported index holds.
+KEY_LENGTH = 190
+
+
+class Job(models.Model):
+    """One run of a background task, whatever the queue. This row is the truth about it."""
+
+    task_id = models.CharField(_("task id"), max_length=KEY_LENGTH, unique=True)
+    queue = models.CharField(_("queue"), max_length=50, blank=True, default="")
+    name = models.CharField(_("name"), max_length=255, blank=True, default="")
+    state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    # Orders events that arrive late, twice or shuffled: a transition must raise it (jobs.py).
+    key = models.BigIntegerField(default=-1, editable=False)
+    done = models.FloatField(_("done"), null=True, blank=True)
+    total = models.FloatField(_("total"), null=True, blank=True)
+    text = models.CharField(_("text"), max_length=255, blank=True, default="")
+    seq = models.BigIntegerField(default=0, editable=False)
+    error = models.TextField(_("error"), blank=True, default="")
+    # The people to tell, as Recipient.to_dict().
+    recipients = models.JSONField(_("recipients"), default=list, blank=True)
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        indexes = [models.Index(fields=["state", "alive_at"], name="monitio_job_silent")]
+
+    def __str__(self) -> str:
+        return f"{self.name or self.task_id}: {self.get_state_display()}"
+
+    @property
+    def percent(self) -> float | None:
+        """0 to 100, or None when nobody knows how much there is to do."""
+        if self.done is None or not self.total:
+            return None
+        return max(0.0, min(100.0, round(100 * self.done / self.total, 1)))
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in State.ENDED
+
+
+class Message(models.Model):
+    """What one person reads."""
+
+    user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        related_name="monitio_messages",
+        db_index=False,
+    )
+    session = models.CharField(_("visitor"), max_length=64, blank=True, default="", editable=False)
+    # Derived from the two; never null, because NULLs would admit duplicates.
+    recipient_key = models.CharField(max_length=KEY_LENGTH, editable=False)
+    from_user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        verbose_name=_("from"),
+        null=True,
+        blank=True,
+        related_name="monitio_messages_sent",
+    )
+    subject = models.CharField(_("subject"), max_length=255, blank=True, default="")
+    message = models.TextField(_("message"))
+    safe = models.BooleanField(_("is HTML"), default=False, editable=False)
+    level = models.IntegerField(_("level"), choices=LEVELS, default=constants.INFO)
+    extra_tags = models.CharField(_("extra tags"), max_length=255, blank=True, default="")
+    category = models.CharField(_("category"), max_length=100, blank=True, default="")
+    url = models.CharField(_("link"), max_length=2048, blank=True, default="")
+    url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
+    # What the recipient read the site in; their e-mail is written in it.
+    language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    modified = models.DateTimeField(_("modified"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), null=True, blank=True, db_index=True)
+    close_timeout = models.PositiveIntegerField(
+        _("closes after"), null=True, blank=True, help_text=_("Seconds a pop-up stays open.")
+    )
+    read = models.BooleanField(_("read"), default=False)
+    # Its pop-up was shown or closed: it does not pop up again on the next page.
+    seen = models.BooleanField(_("seen"), default=False)
+    # False: it waits for the next page instead of popping up on the open one.
+    live = models.BooleanField(default=True, editable=False)
+    # Shown already, kept only until its delivery is out.
+    hidden = models.BooleanField(default=False, editable=False)
+    # Moves with every change; the browser keeps the highest it has seen.
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+    claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    job = models.ForeignKey(
+        Job, models.CASCADE, verbose_name=_("job"), null=True, blank=True, related_name="messages"
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("-id",)
+        indexes = [
+            # A page view and a snapshot: the newest of one recipient.
+            models.Index(fields=["recipient_key", "id"], name="monitio_newest"),
+            # The unread count, and the unread of a page.
+            models.Index(fields=["recipient_key", "read", "id"], name="monitio_unread"),
+            # Pruning visitors' messages, once nobody holds their token any more.
+            models.Index(fields=["session", "created"], name="monitio_visitor"),
+            # Deleting a user finds their messages without walking the table.
+            models.Index(fields=["user"], name="monitio_user"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True, session__gt="")
+                | Q(user__isnull=False, session__exact=""),
+                name="monitio_user_xor_session",
+            ),
+            models.UniqueConstraint(fields=["job", "recipient_key"], name="monitio_one_per_job"),
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "message" not in self.__dict__ or "safe" not in self.__dict__:
+            return  # deferred: reading it here would cost a query
+        if isinstance(self.message, SafeData):
+            self.safe = True
+        elif self.safe:
+            self.message = mark_safe(self.message)  # noqa: S308 - it was stored as safe
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    def __repr__(self) -> str:
+        # The text stays out of logs.
+        return f"<Message {self.pk} level={self.level}>"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, DjangoMessage):
+            return self.level == other.level and self.message == other.message
+        return super().__eq__(other)
+
+    # A class that defines __eq__ loses its hash.
+    __hash__ = models.Model.__hash__
+
+    @property
+    def recipient(self) -> Recipient:
+        if self.user_id is None:
+            return Recipient.for_visitor(self.session, self.language)
+        return Recipient(user_pk=str(self.user_id), language=self.language)
+
+    @recipient.setter
+    def recipient(self, recipient: Recipient) -> None:
+        self.user_id = recipient.user_id
+        self.session = recipient.token or ""
+        self.language = recipient.language
+
+    def prepare(self) -> None:
+        """Bring every field into the form that is stored."""
+        self.subject, self.extra_tags = str(self.subject or ""), str(self.extra_tags or "")
+        self.url, self.url_label = str(self.url or ""), str(self.url_label or "")
+        if isinstance(text := str(self.message), SafeString):
+            self.safe = True
+        self.message = text
+        self.recipient_key = self.recipient.key
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.prepare()
+        super().save(*args, **kwargs)
+
+    # DjangoMessage's interface, so that templates do not care what they iterate over.
+
+    @property
+    def tags(self) -> str:
+        return " ".join(tag for tag in (self.extra_tags, self.level_tag) if tag)
+
+    @property
+    def level_tag(self) -> str:
+        return {**constants.DEFAULT_TAGS, **get_level_tags()}.get(self.level, "")
+
+    @property
+    def level_name(self) -> str:
+        """One of debug, info, success, warning, error."""
+        return constants.level_name(self.level)
+
+    def is_persistent(self) -> bool:
+        """Whether it stays until somebody deletes it."""
+        return constants.is_persistent(self.level)
+
+    is_persistent.boolean = True  # type: ignore[attr-defined]
+
+    @property
+    def text(self) -> str:
+        """The message without markup: what e-mails, streams and pop-ups carry."""
+        return plain_text(self.message)
+
+    @property
+    def html(self) -> SafeString:
+        """The message for a template: as it is when marked safe, escaped otherwise."""
+        return conditional_escape(self.message)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires is not None and self.expires <= timezone.now()
+
+    def get_absolute_url(self) -> str:
+        from django.urls import reverse
+
+        return reverse("message_detail", args=[self.pk])
+
+
+class Delivery(models.Model):
+    """One message on one channel that is not live, with what became of it."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("Pending")
+        CLAIMED = "claimed", _("Being sent")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+
+    message = models.ForeignKey(
+        Message, models.CASCADE, verbose_name=_("message"), related_name="deliveries"
+    )
+    channel = models.CharField(_("channel"), max_length=50)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.PENDING
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("error"), blank=True, default="")
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        indexes = [models.Index(fields=["state", "claimed_at"], name="monitio_due")]
+        constraints = [
+            # Whatever happens to a job, its message is mailed once.
+            models.UniqueConstraint(fields=["message", "channel"], name="monitio_one_per_channel")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.get_state_display()}"
+
+
+class VisitorLogin(models.Model):
+    """A visitor who turned out to be a user: what still comes for the token goes to the user."""
+
+    token = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(django_settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("visitor's log-in")
+        verbose_name_plural = _("visitors' log-ins")
+
+    def __str__(self) -> str:
+        return f"visitor -> {self.user_id}"
+
+
+class LastBell(models.Model):
+    """The last bell of a topic: what the polling transport compares. Written after commit."""
+
+    topic = models.CharField(max_length=KEY_LENGTH, unique=True)
+    # A random number, not a counter: two publishers at once never leave the value a reader knew.
+    nonce = models.BigIntegerField()
+    modified = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("last bell")
+        verbose_name_plural = _("last bells")
+
+    def __str__(self) -> str:
+        return f"{self.nonce}"
+
+
+SCHEMES = ("", "http", "https")
+
+
+def check_url(url: str) -> str:
+    """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
+    if urlsplit(url.strip()).scheme.lower() not in SCHEMES:
+        raise ValueError(f"{url!r} cannot be linked to: use a path or an http(s) address.")
+    return url
+
+
+def plain_text(message: str) -> str:
+    """Text without markup: of a safe message what its HTML reads, of any other the text itself."""
+    if not isinstance(message, SafeData):
+        return str(message)
+    import html
+
+    return html.unescape(strip_tags(message)).strip()

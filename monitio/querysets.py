@@ -1,0 +1,109 @@
+"""Questions about messages, jobs and deliveries, each asked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from monitio.conf import settings
+from monitio.constants import PERSISTENT_LEVELS, State
+
+if TYPE_CHECKING:
+    from monitio.models import Delivery, Job, Message
+    from monitio.recipients import Recipient
+
+    MessageBase = models.QuerySet[Message, Message]
+    JobBase = models.QuerySet[Job, Job]
+    DeliveryBase = models.QuerySet[Delivery, Delivery]
+else:
+    MessageBase = JobBase = DeliveryBase = models.QuerySet
+
+
+class MessageQuerySet(MessageBase):
+    def bulk_create(self, objs: Iterable[Message], *args: Any, **kwargs: Any) -> list[Message]:
+        messages = list(objs)
+        for message in messages:
+            message.prepare()
+        return super().bulk_create(messages, *args, **kwargs)
+
+    def of(self, recipient: Recipient) -> Self:
+        """Everything of one recipient, whatever its state."""
+        return self.filter(recipient_key=recipient.key)
+
+    def visible(self, now: datetime | None = None) -> Self:
+        """Neither expired nor hidden until its e-mail is out."""
+        now = now or timezone.now()
+        return self.filter(Q(expires=None) | Q(expires__gt=now), hidden=False)
+
+    def persistent(self) -> Self:
+        return self.filter(level__in=PERSISTENT_LEVELS)
+
+    def nonpersistent(self) -> Self:
+        return self.exclude(level__in=PERSISTENT_LEVELS)
+
+    def unread(self) -> Self:
+        return self.filter(read=False)
+
+    def unclaimed(self, now: datetime | None = None) -> Self:
+        """Not being shown by another request right now.
+
+        A claim that nobody settled in ``MONITIO_CLAIM_TIMEOUT`` seconds counts as given up: its
+        request died, and the message shows again.
+        """
+        stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT)
+        return self.filter(Q(claim="") | Q(claimed_at__lt=stale))
+
+    def for_inbox(self) -> Self:
+        """What lists and streams hold: what is kept, and short-lived news sent live.
+
+        A Django-level message of the user's own request belongs to their next page alone.
+        """
+        return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True, claim=""))
+
+    def running(self) -> Self:
+        """Messages of jobs that have not ended."""
+        return self.filter(job__isnull=False).exclude(job__state__in=State.ENDED)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-id")
+
+    def touch(self, **changes: Any) -> int:
+        """Update and move the version, so that every open page takes the change."""
+        return self.update(version=F("version") + 1, modified=timezone.now(), **changes)
+
+    def with_pending_delivery(self) -> Self:
+        from monitio.models import Delivery
+
+        return self.filter(
+            models.Exists(Delivery.objects.unfinished().filter(message=models.OuterRef("pk")))
+        )
+
+
+class JobQuerySet(JobBase):
+    def ended(self) -> Self:
+        return self.filter(state__in=State.ENDED)
+
+    def silent_since(self, moment: datetime) -> Self:
+        """Started jobs without a sign of life since then. Waiting jobs are not silent."""
+        return self.filter(state=State.STARTED, alive_at__lt=moment)
+
+    def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
+        """Note a sign of life of many running jobs, in one query."""
+        return self.filter(task_id__in=list(task_ids), state=State.STARTED).update(
+            alive_at=now or timezone.now()
+        )
+
+
+class DeliveryQuerySet(DeliveryBase):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=("pending", "claimed"))
+
+    def due(self, now: datetime | None = None) -> Self:
+        """Waiting ones, and ones whose sender died while it held them."""
+        stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT * 5)
+        return self.filter(Q(state="pending") | Q(state="claimed", claimed_at__lt=stale))

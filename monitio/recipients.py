@@ -1,0 +1,216 @@
+"""Who gets a message: a user, or the session of an anonymous visitor.
+
+A visitor is known by a token that lives inside their session. It never is the session key: that one
+would let whoever reads the broker or the database take the session over.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+from django.utils import translation
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.functional import LazyObject
+
+from monitio.conf import settings
+from monitio.exceptions import UnknownRecipient
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+SESSION_KEY = "_monitio_visitor"
+USER, VISITOR = "user", "visitor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A frozen value: exactly one of ``user_pk`` (as text) and ``token`` is set.
+
+    ``language`` says in which language to address them, it is no part of who they are.
+    """
+
+    user_pk: str | None = None
+    token: str | None = None
+    language: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.user_pk) == bool(self.token):
+            raise UnknownRecipient(
+                "A Recipient is either a user or a visitor: give one of the two."
+            )
+
+    @classmethod
+    def for_user(cls, user: Any, language: str = "") -> Recipient:
+        """The recipient of a user object or a user's primary key.
+
+        Raises ``UnknownRecipient`` for an anonymous or unsaved user and for a malformed key.
+        """
+        pk = user.pk if _is_user_object(user) else user
+        if pk is None or isinstance(pk, bool):
+            raise UnknownRecipient(
+                f"{user!r} has no account to write to. Pass a saved user, a user's primary key, or "
+                "Recipient.from_request(request) for an anonymous visitor."
+            )
+        return cls(user_pk=str(_clean_pk(pk)), language=language)
+
+    @classmethod
+    def for_visitor(cls, token: str, language: str = "") -> Recipient:
+        """The recipient behind a token that ``from_request`` once minted."""
+        return cls(token=token, language=language)
+
+    @classmethod
+    def of(cls, who: Any) -> Recipient:
+        """``who`` may be a Recipient, a user or a user's primary key."""
+        return who if isinstance(who, cls) else cls.for_user(who)
+
+    @classmethod
+    def existing(cls, request: HttpRequest) -> Recipient | None:
+        """Who is asking, or None when we have never met: mints nothing, creates no session."""
+        language = translation.get_language() or ""
+        user = getattr(request, "user", None)
+        if user is not None and user.is_authenticated:
+            return cls.for_user(user, language)
+        token = _token_in(getattr(request, "session", None))
+        return cls.for_visitor(token, language) if token else None
+
+    @classmethod
+    def from_request(cls, request: HttpRequest) -> Recipient:
+        """Who is asking; an anonymous visitor gets a token in their session if they have none.
+
+        Raises ``UnknownRecipient`` when the request carries neither user nor session.
+        """
+        known = cls.existing(request)
+        if known is not None:
+            return known
+        session = getattr(request, "session", None)
+        if session is None:
+            raise UnknownRecipient(
+                "This request has no session, so an anonymous visitor cannot be told anything. Add "
+                "django.contrib.sessions.middleware.SessionMiddleware to MIDDLEWARE."
+            )
+        return cls.for_visitor(_mint(session), translation.get_language() or "")
+
+    @classmethod
+    def from_key(cls, key: str, language: str = "") -> Recipient:
+        """The inverse of ``key``."""
+        kind, _, value = key.partition(":")
+        if kind == USER:
+            return cls(user_pk=value, language=language)
+        return cls(token=value, language=language)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Recipient:
+        """The inverse of ``to_dict``. Raises ``UnknownRecipient`` for anything else."""
+        try:
+            user_pk, token = data.get(USER), data.get(VISITOR)
+            return cls(
+                user_pk=None if user_pk is None else str(user_pk),
+                token=None if token is None else str(token),
+                language=str(data.get("lang") or ""),
+            )
+        except AttributeError:
+            raise UnknownRecipient(f"Not a recipient: {data!r}") from None
+
+    def to_dict(self) -> dict[str, str]:
+        """``{"user": "42", "lang": "pl"}`` or ``{"visitor": token, "lang": "pl"}``, for JSON."""
+        who = {VISITOR: self.token} if self.token else {USER: self.user_pk or ""}
+        return {**who, "lang": self.language} if self.language else who
+
+    @property
+    def key(self) -> str:
+        """Text that is unique to this recipient; what ``Message.recipient_key`` holds."""
+        return f"{VISITOR}:{self.token}" if self.token else f"{USER}:{self.user_pk}"
+
+    @property
+    def topic(self) -> str:
+        """The private live address. Derived here and nowhere else, never sent by a client."""
+        return self.key
+
+    @property
+    def is_visitor(self) -> bool:
+        return self.token is not None
+
+    @property
+    def user_id(self) -> Any:
+        """The user's primary key in the type the user model gives it, None for a visitor."""
+        return None if self.user_pk is None else _clean_pk(self.user_pk)
+
+    def __repr__(self) -> str:
+        # A visitor's token is their address: it stays out of logs and tracebacks.
+        return f"Recipient({'visitor' if self.is_visitor else self.key!r})"
+
+
+def page_token(recipient: Recipient) -> str:
+    """What a page carries to say for whom it was rendered; tells a reader nothing."""
+    kind = "v" if recipient.is_visitor else "u"
+    digest = salted_hmac("monitio.page", recipient.key, algorithm="sha256").hexdigest()[:32]
+    return f"{kind}.{digest}"
+
+
+def page_fits(token: str, recipient: Recipient) -> bool:
+    """Whether a page with this token may be fed with this recipient's messages.
+
+    Two first requests of a new visitor can end with one page that carries the loser's token; what
+    is streamed comes from the session alone, so any visitor's page fits any visitor.
+    """
+    if recipient.is_visitor and token.startswith("v."):
+        return True
+    return constant_time_compare(token, page_token(recipient))
+
+
+def take_token(session: Any) -> str | None:
+    """Remove and return the visitor's token, at log-in."""
+    token = _token_in(session)
+    if token:
+        del session[SESSION_KEY]
+    return token
+
+
+def _is_user_object(user: Any) -> bool:
+    return isinstance(user, Model | LazyObject) or hasattr(user, "is_authenticated")
+
+
+def _clean_pk(pk: Any) -> Any:
+    key = get_user_model()._meta.pk
+    while key.remote_field is not None:
+        key = key.remote_field.model._meta.pk
+    try:
+        return key.to_python(pk)
+    except Exception as error:
+        raise UnknownRecipient(f"{pk!r} is not the primary key of a user.") from error
+
+
+def _token_in(session: Any) -> str | None:
+    # A session nobody has written to yet holds no token, and reading it would cost a query.
+    if session is None or (
+        getattr(session, "session_key", "") is None and not getattr(session, "modified", True)
+    ):
+        return None
+    stored = session.get(SESSION_KEY)
+    if not isinstance(stored, dict) or stored.get("until", 0) < time.time():
+        return None
+    token = stored.get("token")
+    return token if isinstance(token, str) else None
+
+
+def _mint(session: Any) -> str:
+    """A new token, kept in the session.
+
+    Derived from the session key where there is one, so that two parallel first requests agree on
+    it and the later save of the two does no harm.
+    """
+    expired = (session.get(SESSION_KEY) or {}).get("token", "")
+    key = getattr(session, "session_key", None)
+    token = (
+        salted_hmac("monitio.visitor", f"{key}{expired}", algorithm="sha256").hexdigest()[:32]
+        if key
+        else secrets.token_hex(16)
+    )
+    session[SESSION_KEY] = {"token": token, "until": int(time.time()) + settings.VISITOR_AGE}
+    return token

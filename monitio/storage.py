@@ -1,0 +1,275 @@
+"""The storage backend for ``django.contrib.messages``.
+
+Signed-in users: everything lives in the database. A message of a Django level is written when the
+response goes out and removed once it was shown. Anonymous visitors: Django's own fallback storage
+(cookie, then session) for what their requests say, rows for what background tasks say to them.
+
+Showing claims: of two parallel requests one shows a message, and a response that failed loses none.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.messages.storage.base import BaseStorage
+from django.contrib.messages.storage.base import Message as DjangoMessage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from monitio import api, dispatch
+from monitio.conf import settings
+from monitio.constants import is_persistent
+from monitio.models import Message
+from monitio.querysets import MessageQuerySet
+from monitio.recipients import Recipient
+
+logger = logging.getLogger("monitio")
+
+AnyMessage = Message | DjangoMessage
+
+
+class PersistentMessageStorage(BaseStorage):
+    """``MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage"``.
+
+    Iterating, ``len``, ``in``, ``used``, ``added_new`` and ``level`` mean what Django says.
+    """
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self._fallback = FallbackStorage(request)
+        self._claim = _Claim()
+
+    def get_persistent(self) -> MessageQuerySet:
+        """Read and unread kept messages, newest first."""
+        return self._rows().persistent()
+
+    def get_persistent_unread(self) -> MessageQuerySet:
+        """Unread kept messages, newest first."""
+        return self._rows().persistent().unread()
+
+    def get_nonpersistent(self) -> list[AnyMessage]:
+        """Messages of Django levels, oldest first. They count as shown."""
+        return [message for message in self if not is_persistent(message.level)]
+
+    def count_unread(self) -> int:
+        """How many messages are unread, kept or not."""
+        return self.count_persistent_unread() + self.count_nonpersistent()
+
+    def count_persistent_unread(self) -> int:
+        """How many kept messages are unread."""
+        return self.get_persistent_unread().count()
+
+    def count_nonpersistent(self) -> int:
+        """How many messages of Django levels wait. Shows none."""
+        everything = [*self._loaded_messages, *self._queued_messages]
+        return sum(1 for message in everything if not is_persistent(message.level))
+
+    def add(
+        self,
+        level: int,
+        message: str,
+        extra_tags: str = "",
+        subject: str = "",
+        user: Any = None,
+        email: bool = False,
+        from_user: Any = None,
+        expires: datetime | None = None,
+        close_timeout: int | None = None,
+        *,
+        url: str | None = None,
+        live: bool | None = None,
+        url_label: str = "",
+    ) -> Message | None:
+        """Add a message for whoever makes the request, or for ``user``.
+
+        Written now, and returned, at a monitio level, for somebody else, or when it must reach more
+        than the next page (``live=True``, ``email=True``). Queued for the response otherwise.
+        Raises ``NotImplementedError`` for a monitio level to an anonymous visitor.
+        """
+        level = int(level)
+        if not (message or subject) or level < self.level:
+            return None
+        me = self._me()
+        recipient = me if user is None else Recipient.of(user)
+        now = is_persistent(level) or bool(live) or email or recipient != me
+        if recipient is None or recipient.is_visitor:
+            _refuse_for_visitor(level, email)
+        if now and recipient is None:
+            recipient = Recipient.from_request(self.request)
+        for_next_page = recipient == me and not is_persistent(level)
+        row = api.build(
+            recipient,
+            level,
+            message,
+            subject=subject,
+            extra_tags=extra_tags,
+            email=email,
+            from_user=from_user,
+            expires=expires,
+            close_timeout=close_timeout,
+            url=url,
+            url_label=url_label,
+            live=bool(live) if for_next_page else live is not False,
+        )
+        return self._write(row, email) if now else self._queue(row)
+
+    def _queue(self, row: Message) -> None:
+        self.added_new = True
+        self._queued_messages.append(row)
+
+    def _write(self, row: Message, email: bool) -> Message:
+        api.store(row, email=email)
+        if row.recipient == self._me() and hasattr(self, "_loaded_data"):
+            self._loaded_data.append(row)
+        return row
+
+    # Reading.
+
+    def __iter__(self) -> Iterator[AnyMessage]:
+        self._loaded_data = self._claim.take(self._loaded_messages)
+        return super().__iter__()
+
+    def _get(self, *args: Any, **kwargs: Any) -> tuple[list[AnyMessage], bool]:
+        # Also for users: what an anonymous request left before the log-in.
+        kept, all_retrieved = self._fallback._get()
+        return [*(kept or []), *self._waiting()], all_retrieved
+
+    def _waiting(self) -> list[Message]:
+        """What the database holds for this page, oldest first. One query for a small inbox."""
+        rows = self._rows().unclaimed().select_related("job")
+        if settings.EXCLUDE_READ:
+            rows = rows.unread()
+        size = settings.SNAPSHOT_SIZE
+        newest = list(rows[:size])
+        if len(newest) == size:
+            # A page shows no endless history, but every message that waits to be shown once.
+            newest += rows.nonpersistent().filter(pk__lt=newest[-1].pk)
+        return newest[::-1]
+
+    # Storing.
+
+    def update(self, response: HttpResponseBase) -> list[AnyMessage]:
+        """Settle what was shown and store what was added, when the response goes out.
+
+        A response with an error status was not read by anybody: all it showed shows again.
+        """
+        shown = self.used and response.status_code < 500
+        self._claim.settle(shown)
+        if not (self.used or self.added_new):
+            return []
+        unsent = self._queued_messages if shown else [*self._kept(), *self._queued_messages]
+        rows = [row for row in unsent if isinstance(row, Message) and not row.pk]
+        plain = [row for row in unsent if not isinstance(row, Message)]
+        return self._store_all(rows, plain, response)
+
+    def _kept(self) -> list[AnyMessage]:
+        """What was there before. Rows stay where they are; what is in a cookie is written anew."""
+        if hasattr(self, "_loaded_data"):
+            return self._loaded_data
+        return list(self._fallback._get()[0] or [])
+
+    def _store_all(
+        self,
+        rows: list[Message],
+        plain: list[DjangoMessage],
+        response: HttpResponseBase,
+    ) -> list[AnyMessage]:
+        # Who it is may have changed since: the request itself logged somebody in or out.
+        me = self._me()
+        if me is None or me.is_visitor:
+            for_cookie = [row for row in rows if _fits_cookie(row)]
+            plain = [*plain, *map(_as_django, for_cookie)]
+            rows = [row for row in rows if not _fits_cookie(row)]
+        if rows:
+            recipient = me or Recipient.from_request(self.request)
+            for row in rows:
+                row.recipient = recipient
+            Message.objects.bulk_create(rows)
+        for message in plain:
+            message._prepare()
+        return list(self._fallback._store(plain, response) or [])
+
+    def _me(self) -> Recipient | None:
+        return Recipient.existing(self.request)
+
+    def _rows(self) -> MessageQuerySet:
+        me = self._me()
+        rows = Message.objects.of(me) if me else Message.objects.none()
+        return rows.visible().newest_first()
+
+
+class _Claim:
+    """The rows this request shows: held while it runs, removed or let go when it ends."""
+
+    def __init__(self) -> None:
+        self.token = ""
+        self.pks: set[int] = set()
+
+    def take(self, messages: list[AnyMessage]) -> list[AnyMessage]:
+        """``messages`` without those another request is showing."""
+        wanted = {
+            row.pk
+            for row in messages
+            if isinstance(row, Message) and row.pk and not row.is_persistent()
+        } - self.pks
+        if not wanted:
+            return messages
+        self.token = self.token or secrets.token_hex(16)
+        mine = self._guarded_update(wanted)
+        self.pks |= mine
+        lost = wanted - mine
+        return [row for row in messages if getattr(row, "pk", None) not in lost]
+
+    def _guarded_update(self, pks: set[int]) -> set[int]:
+        rows = Message.objects.filter(pk__in=pks)
+        try:
+            with transaction.atomic(using=dispatch.database()):
+                claimed = rows.unclaimed().update(claim=self.token, claimed_at=timezone.now())
+        except DatabaseError:
+            # Another writer holds the database. A page without a message beats no page.
+            logger.warning("Messages could not be claimed; they wait for the next page.")
+            return set()
+        if claimed == len(pks):
+            return pks
+        return set(rows.filter(claim=self.token).values_list("pk", flat=True))
+
+    def settle(self, shown: bool) -> None:
+        """Remove what went out; let go of what did not."""
+        if not self.pks:
+            return
+        mine = Message.objects.filter(pk__in=self.pks, claim=self.token)
+        self.pks = set()
+        if not shown:
+            mine.update(claim="", claimed_at=None)
+            return
+        waiting = list(mine.with_pending_delivery().values_list("pk", flat=True))
+        if waiting:
+            Message.objects.filter(pk__in=waiting).touch(hidden=True)
+        mine.filter(hidden=False).delete()
+
+
+def _refuse_for_visitor(level: int, email: bool) -> None:
+    if is_persistent(level):
+        raise NotImplementedError(
+            "An anonymous visitor's request cannot add a message that is kept. Use a level of "
+            "django.contrib.messages, pass user=, or keep one for as long as their session lives "
+            "with monitio.create_message(Recipient.from_request(request), …)."
+        )
+    if email:
+        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
+
+
+def _fits_cookie(row: Message) -> bool:
+    """Whether level, text and tags are all there is: a cookie keeps no more."""
+    more = (row.subject, row.url, row.url_label, row.from_user_id, row.expires, row.close_timeout)
+    return not any(value not in ("", None) for value in more)
+
+
+def _as_django(row: Message) -> DjangoMessage:
+    return DjangoMessage(row.level, row.message, extra_tags=row.extra_tags)

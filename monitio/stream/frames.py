@@ -1,0 +1,26 @@
+"""Server-Sent Events on the wire (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+# Nothing else is ever sent, so no message text can choose an event's name.
+EVENTS: Final = frozenset({"snapshot", "message", "gone", "bye"})
+
+PING: Final = b": ping\n\n"
+
+
+def event(name: str, data: dict[str, Any]) -> bytes:
+    """One event. JSON keeps every line break out of the data: a bare CR would forge an event."""
+    if name not in EVENTS:
+        raise ValueError(f"{name!r} is not an event of this stream; use one of {sorted(EVENTS)}.")
+    text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
+    return f"event: {name}\ndata: {text}\n\n".encode()
+
+
+def retry(milliseconds: int) -> bytes:
+    """How long the browser waits before it comes back. The first bytes of every stream."""
+    return f"retry: {milliseconds}\n\n".encode()

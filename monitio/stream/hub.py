@@ -1,0 +1,292 @@
+"""The hub: the one listener of a web process. Hears the transport, fills the mailboxes of streams.
+
+One plain thread, no event loop of its own: under gevent a loop in a thread would make every ORM
+call of the process raise SynchronousOnlyOperation.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.models import Count, Max, Sum
+
+from monitio.conf import settings
+from monitio.models import Message
+from monitio.stream import frames
+from monitio.transports import Bell, get_transport, reset_transport
+from monitio.transports.base import GONE, MESSAGE, RECHECK
+
+logger = logging.getLogger("monitio")
+
+CAPACITY = 100
+CHUNK = 500
+# (count, sum of versions, highest id) of one recipient's messages
+Fingerprint = tuple[int, int, int]
+# (version, seq) of a message
+Rank = tuple[int, int]
+
+
+@dataclass(slots=True)
+class News:
+    """What a stream finds in its mailbox."""
+
+    frames: list[bytes] = field(default_factory=list)
+    resync: bool = False
+    recheck: bool = False
+
+
+class Mailbox:
+    """What one open stream has not sent yet. Bounded: a full one becomes a snapshot.
+
+    Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
+    """
+
+    def __init__(self, topic: str, wake: Callable[[], None]) -> None:
+        self.topic = topic
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._frames: dict[object, tuple[Rank, bytes]] = {}
+        self._resync = self._recheck = False
+
+    def put(self, key: object, frame: bytes, rank: Rank = (0, 0)) -> None:
+        with self._lock:
+            self._keep_newest(key, frame, rank)
+        self._wake()
+
+    def _keep_newest(self, key: object, frame: bytes, rank: Rank) -> None:
+        waiting = self._frames.pop(key, (rank, frame))
+        if not self._resync:
+            # The version decides, not which bell came first.
+            self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
+        if len(self._frames) > CAPACITY:
+            self._frames.clear()
+            self._resync = True
+
+    def resync(self) -> None:
+        with self._lock:
+            self._frames.clear()
+            self._resync = True
+        self._wake()
+
+    def recheck(self) -> None:
+        with self._lock:
+            self._recheck = True
+        self._wake()
+
+    def take(self) -> News:
+        """Empty the mailbox. To be called before the database is read, never after."""
+        with self._lock:
+            waiting = [frame for _, frame in self._frames.values()]
+            news = News(waiting, self._resync, self._recheck)
+            self._frames.clear()
+            self._resync = self._recheck = False
+            return news
+
+    def wake(self) -> None:
+        self._wake()
+
+
+class Hub:
+    """Implements ``transports.base.Ears``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._mailboxes: dict[str, set[Mailbox]] = {}
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._next_reconcile = 0.0
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    # What streams use.
+
+    def join(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            first = mailbox.topic not in self._mailboxes
+            self._mailboxes.setdefault(mailbox.topic, set()).add(mailbox)
+            self._ensure_running()
+        if first:
+            get_transport().follow(mailbox.topic)
+
+    def leave(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            boxes = self._mailboxes.get(mailbox.topic, set())
+            boxes.discard(mailbox)
+            last = not boxes and self._mailboxes.pop(mailbox.topic, None) is not None
+            if last:
+                self._fingerprints.pop(mailbox.topic, None)
+        if last:
+            get_transport().unfollow(mailbox.topic)
+
+    def open_streams(self, topic: str | None = None) -> int:
+        """How many streams are open in this process, or of one topic."""
+        with self._lock:
+            if topic is not None:
+                return len(self._mailboxes.get(topic, ()))
+            return sum(len(boxes) for boxes in self._mailboxes.values())
+
+    def wake_all(self) -> None:
+        for mailbox in self._boxes():
+            mailbox.wake()
+
+    # What the transport calls.
+
+    def hear(self, bell: Bell) -> None:
+        boxes = self._boxes(bell.topic)
+        if not boxes:
+            return
+        if bell.kind == RECHECK:
+            for mailbox in boxes:
+                mailbox.recheck()
+        elif bell.kind in (MESSAGE, GONE) and bell.data is not None:
+            # Encoded once, however many streams send it.
+            frame = frames.event(bell.kind, bell.data)
+            key = bell.data.get("id", object())
+            rank = (bell.data.get("version", 0), bell.data.get("seq", 0))
+            for mailbox in boxes:
+                mailbox.put(key, frame, rank)
+        else:
+            self.gap(bell.topic)
+
+    def gap(self, topic: str | None = None) -> None:
+        for mailbox in self._boxes(topic):
+            mailbox.resync()
+
+    def topics(self) -> set[str]:
+        with self._lock:
+            return set(self._mailboxes)
+
+    def tick(self) -> None:
+        if time.monotonic() >= self._next_reconcile:
+            self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
+            self.reconcile()
+
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def reconcile(self) -> None:
+        """Find what no bell announced: its publisher may have been cut off from the transport.
+
+        Neither ids nor clocks tell what is new (insert order is not commit order), so count, sum of
+        versions and highest id are compared.
+        """
+        topics = self.topics()
+        try:
+            current = _fingerprints(topics)
+        except Exception:
+            logger.exception("The open streams could not be compared with the database.")
+            return
+        finally:
+            close_connections()
+        for topic in topics:
+            now = current.get(topic, (0, 0, 0))
+            if self._fingerprints.get(topic, now) != now:
+                self.gap(topic)
+            self._fingerprints[topic] = now
+
+    def stop(self) -> None:
+        """End the listening thread; a later ``join`` starts a new one."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+        self._thread = None
+
+    def _boxes(self, topic: str | None = None) -> Iterable[Mailbox]:
+        with self._lock:
+            if topic is not None:
+                return list(self._mailboxes.get(topic, ()))
+            return [mailbox for boxes in self._mailboxes.values() for mailbox in boxes]
+
+    def _ensure_running(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._stop = threading.Event()
+            self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
+            self._thread = threading.Thread(target=self._run, name="monitio-hub", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        stop, failures = self._stop, 0
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                get_transport().listen(self)
+            except Exception as error:
+                if time.monotonic() - started > 10:
+                    failures = 0
+                if not failures:
+                    logger.warning("The live transport is cut off (%s); trying again.", error)
+                failures += 1
+            finally:
+                close_connections()
+            # Without the transport, the database still tells.
+            self.tick()
+            stop.wait(min(30.0, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311
+
+
+def close_connections() -> None:
+    """Give this thread's database connections back, unless a transaction (a test's) is open."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _fingerprints(topics: set[str]) -> dict[str, Fingerprint]:
+    found: dict[str, Fingerprint] = {}
+    wanted = sorted(topics)
+    for start in range(0, len(wanted), CHUNK):
+        rows = (
+            Message.objects.filter(recipient_key__in=wanted[start : start + CHUNK])
+            .order_by()
+            .values_list("recipient_key")
+            .annotate(Count("pk"), Sum("version"), Max("pk"))
+        )
+        found |= {key: (count, versions or 0, top or 0) for key, count, versions, top in rows}
+    return found
+
+
+_hub: Hub | None = None
+_hub_lock = threading.Lock()
+
+
+def get_hub() -> Hub:
+    """This process's hub."""
+    global _hub
+    if _hub is None:
+        with _hub_lock:
+            _hub = _hub or Hub()
+    return _hub
+
+
+def reset_hub(**kwargs: object) -> None:
+    """Stop listening and start afresh at the next stream."""
+    global _hub
+    hub, _hub = _hub, None
+    if hub is not None:
+        hub.stop()
+        hub.wake_all()
+    reset_transport()
+
+
+def _forget_after_fork() -> None:
+    # The child has neither the thread nor a right to the parent's sockets.
+    global _hub, _hub_lock
+    _hub, _hub_lock = None, threading.Lock()
+    reset_transport()
+
+
+def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
+    if setting in ("MONITIO_TRANSPORT", "MONITIO_REDIS_URL", "MONITIO_REDIS_PREFIX"):
+        reset_hub()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.hub")

@@ -1,0 +1,50 @@
+"""A stopping server: tell the open streams first, then do what the server always did.
+
+Servers wait for open responses before they stop, some for ever. So the stop signal is heard before
+the server's own handler: every stream says ``bye`` and ends.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from monitio.stream.hub import get_hub
+
+_stopping = threading.Event()
+Handler = Callable[[int, FrameType | None], None]
+
+
+def stopping() -> bool:
+    """Whether this process was told to stop."""
+    return _stopping.is_set()
+
+
+def install() -> None:
+    """Chain the stop signals. Harmless to call again; does nothing outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+        # None: installed by C code, which cannot be called from here. SIG_IGN: not ours to undo.
+        if previous in (None, signal.SIG_IGN) or hasattr(previous, "tells_streams"):
+            continue
+        signal.signal(number, _before(previous))
+
+
+def _before(previous: Any) -> Handler:
+    def handle(number: int, frame: FrameType | None) -> None:
+        _stopping.set()
+        # In a thread of its own: the signal may interrupt one that holds the hub's lock.
+        threading.Thread(target=get_hub().wake_all, daemon=True).start()
+        if callable(previous):
+            previous(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    handle.tells_streams = True  # type: ignore[attr-defined]
+    return handle

@@ -1,0 +1,127 @@
+"""The embedded default: the database itself, no server to install.
+
+A bell writes one row per topic; every process that has open streams looks for changed rows. On
+SQLite the look is ``PRAGMA data_version`` (a few microseconds), elsewhere one indexed query a
+process, however many streams.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from monitio.conf import settings
+from monitio.models import LastBell
+from monitio.transports.base import Bell, Ears, Transport
+
+# Topics in one query: below SQLite's old limit of 999 parameters.
+CHUNK = 500
+
+
+class PollingTransport(Transport):
+    in_database = True
+    # Every bell is a write here, so a bar moves as often as its job is written.
+    push_interval = 1.0
+
+    def publish(self, bells: Sequence[Bell]) -> None:
+        now = timezone.now()
+        rows = [
+            LastBell(topic=topic, nonce=secrets.randbits(62), modified=now)
+            for topic in sorted({bell.topic for bell in bells})
+        ]
+        targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
+        features = connections[router.db_for_write(LastBell)].features
+        if features.supports_update_conflicts_with_target:
+            targets["unique_fields"] = ["topic"]
+        LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
+
+    def listen(self, ears: Ears) -> None:
+        # A connection of its own: SQLite's data_version only counts what others write.
+        connection = connections[router.db_for_read(LastBell)].copy()
+        try:
+            self._watch(connection, ears)
+        finally:
+            connection.close()
+
+    def _watch(self, connection: BaseDatabaseWrapper, ears: Ears) -> None:
+        look = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
+        known: dict[str, int | None] = {}
+        next_tick = 0.0
+        while not ears.stopping():
+            topics = ears.topics()
+            # Asked before the rows are read, so that a change during the reading is seen next time.
+            if look.changed() or not topics <= known.keys():
+                known = self._compare(connection, topics, known, ears)
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + 1.0
+                ears.tick()
+            time.sleep(self._interval(connection))
+
+    def _compare(
+        self,
+        connection: BaseDatabaseWrapper,
+        topics: set[str],
+        known: dict[str, int | None],
+        ears: Ears,
+    ) -> dict[str, int | None]:
+        current = _nonces(connection, topics)
+        for topic in topics:
+            if topic not in known:
+                # What rang before this first look is anybody's guess.
+                ears.gap(topic)
+            elif current[topic] != known[topic]:
+                ears.hear(Bell(topic))
+        return current
+
+    @staticmethod
+    def _interval(connection: BaseDatabaseWrapper) -> float:
+        configured = settings.POLL_INTERVAL
+        if configured is not None:
+            return float(configured)
+        return 0.05 if connection.vendor == "sqlite" else 0.5
+
+
+class _DataVersion:
+    """Whether another connection wrote to this SQLite file (https://sqlite.org/pragma.html)."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self.last = self._read()
+
+    def changed(self) -> bool:
+        previous, self.last = self.last, self._read()
+        return previous != self.last
+
+    def _read(self) -> int:
+        with self.connection.cursor() as cursor:
+            cursor.execute("PRAGMA data_version")
+            return int(cursor.fetchone()[0])
+
+
+class _Always:
+    def changed(self) -> bool:
+        return True
+
+
+def _nonces(connection: BaseDatabaseWrapper, topics: set[str]) -> dict[str, int | None]:
+    # Plain SQL because the ORM would use the thread's own connection instead of this one.
+    quote = connection.ops.quote_name
+    table, topic, nonce = quote(LastBell._meta.db_table), quote("topic"), quote("nonce")
+    found: dict[str, int | None] = dict.fromkeys(topics)
+    wanted = sorted(topics)
+    with connection.cursor() as cursor:
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            marks = ", ".join(["%s"] * len(chunk))
+            cursor.execute(
+                f"SELECT {topic}, {nonce} FROM {table} WHERE {topic} IN ({marks})",  # noqa: S608
+                chunk,
+            )
+            found.update(cursor.fetchall())
+    return found

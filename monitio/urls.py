@@ -1,0 +1,20 @@
+"""``path("messages/", include("monitio.urls"))``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from monitio import views
+
+urlpatterns = [
+    path("", views.message_list, name="message_list"),
+    path("<int:message_id>/", views.message_detail, name="message_detail"),
+    path("mark_read/<int:message_id>/", views.message_mark_read, name="message_mark_read"),
+    path("mark_read/all/", views.message_mark_all_read, name="message_mark_all_read"),
+    path("seen/", views.message_mark_seen, name="message_mark_seen"),
+    path("delete/message/<int:message_id>/", views.message_delete, name="message_delete"),
+    path("delete/all/", views.message_delete_all, name="message_delete_all"),
+    path("reply/<int:message_id>/", views.message_reply, name="message_reply"),
+    path("json/", views.message_json, name="message_json"),
+    path("stream/", views.message_stream, name="message_stream"),
+]

@@ -1,0 +1,56 @@
+"""What happens to a visitor's messages when they log in: they become the user's.
+
+Also what a job says later: the log-in is remembered for as long as a token lives, and whoever
+writes for a token asks first. A write that crosses the log-in is moved after both are committed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from monitio import dispatch
+from monitio.models import Job, Message, VisitorLogin
+from monitio.recipients import Recipient
+
+
+def resolve(recipient: Recipient) -> Recipient:
+    """Who is meant today: the user, for a visitor who has logged in since."""
+    if not recipient.is_visitor:
+        return recipient
+    user_pk = VisitorLogin.objects.filter(token=recipient.token).values_list("user", flat=True)
+    login = user_pk.first()
+    return (
+        recipient if login is None else Recipient(user_pk=str(login), language=recipient.language)
+    )
+
+
+def log_in(token: str, user: Any) -> None:
+    """Hand everything of this visitor to ``user``, now and in future."""
+    visitor, recipient = Recipient.for_visitor(token), Recipient.for_user(user)
+    VisitorLogin.objects.get_or_create(token=token, defaults={"user": user})
+    # After the line above is visible to others: see settle().
+    dispatch.after_commit(lambda: _move(visitor, recipient))
+
+
+def settle(recipient: Recipient) -> None:
+    """After commit, move what was written for a visitor while they logged in."""
+    if recipient.is_visitor:
+        dispatch.after_commit(lambda: _catch_up(recipient))
+
+
+def _catch_up(visitor: Recipient) -> None:
+    user = resolve(visitor)
+    if not user.is_visitor:
+        _move(visitor, user)
+
+
+def _move(visitor: Recipient, user: Recipient) -> None:
+    with transaction.atomic(using=dispatch.database()):
+        messages = Message.objects.of(visitor)
+        # One message a job and person: the user's own stays.
+        messages.filter(job__in=Job.objects.filter(messages__recipient_key=user.key)).delete()
+        moved = messages.touch(user=user.user_id, session="", recipient_key=user.key)
+    if moved:
+        dispatch.announce_news([user, visitor])
