@@ -1,0 +1,98 @@
+"""What a site's own tests need: who was told what, and a transport that stays in the process.
+
+Messages are rows, so they are there at once. Bells and e-mails follow after commit: in a
+``TestCase`` run the code under test inside ``self.captureOnCommitCallbacks(execute=True)``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from django.test import override_settings
+
+from monitio.models import Message
+from monitio.recipients import Recipient
+from monitio.transports.base import Bell, Ears, Transport
+
+
+@contextmanager
+def capture_messages() -> Iterator[list[Message]]:
+    """The messages written inside the block, oldest first; the list is filled when it ends.
+
+    >>> with capture_messages() as told:
+    ...     client.post("/export/")
+    >>> [message.subject for message in told]
+    ['Export: done']
+    """
+    before = set(Message.objects.values_list("pk", flat=True))
+    captured: list[Message] = []
+    try:
+        yield captured
+    finally:
+        new = Message.objects.exclude(pk__in=before).select_related("user", "job")
+        captured.extend(new.order_by("pk"))
+
+
+def assert_notified(
+    who: Any,
+    *,
+    subject: str | None = None,
+    text: str | None = None,
+    level: int | None = None,
+    url: str | None = None,
+) -> Message:
+    """The newest message of ``who`` (user, primary key or Recipient) that fits everything given.
+
+    ``subject`` and ``text`` need only be contained. Raises ``AssertionError`` that lists what
+    ``who`` did get.
+    """
+    recipient = Recipient.of(who)
+    received = list(Message.objects.of(recipient).newest_first())
+    for message in received:
+        if (
+            (subject is None or subject in message.subject)
+            and (text is None or text in message.text)
+            and (level is None or message.level == level)
+            and (url is None or message.url == url)
+        ):
+            return message
+    raise AssertionError(f"{recipient!r} got no such message, but: {_listed(received)}")
+
+
+def assert_not_notified(who: Any) -> None:
+    """``who`` has no message at all. Raises ``AssertionError`` that lists those there are."""
+    received = list(Message.objects.of(Recipient.of(who)))
+    if received:
+        raise AssertionError(f"Expected silence, but: {_listed(received)}")
+
+
+def _listed(messages: list[Message]) -> str:
+    if not messages:
+        return "nothing."
+    lines = (f"{row.level_name}: {row.subject!r} {row.text!r} -> {row.url!r}" for row in messages)
+    return "\n  " + "\n  ".join(lines)
+
+
+class RecordingTransport(Transport):
+    """Rings nothing and remembers every bell. For tests of a site, see ``capture_bells``."""
+
+    bells: ClassVar[list[Bell]] = []
+
+    def publish(self, bells: Sequence[Bell]) -> None:
+        self.bells.extend(bells)
+
+    def listen(self, ears: Ears) -> None:
+        while not ears.stopping():
+            ears.tick()
+            time.sleep(0.05)
+
+
+@contextmanager
+def capture_bells() -> Iterator[list[Bell]]:
+    """Every bell that rings inside the block, in order; none leaves the process."""
+    RecordingTransport.bells.clear()
+    with override_settings(MONITIO_TRANSPORT=f"{__name__}.RecordingTransport"):
+        yield RecordingTransport.bells
