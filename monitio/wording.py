@@ -1,0 +1,379 @@
+"""How a job tells its story: the options of a ``@notify_user``, shared by every task queue.
+
+A text option is a string, a lazily translated string, a function of the ``Outcome``, None (the
+default text) or False (say nothing). Strings may hold ``{task}``, ``{result}``, ``{error}``,
+``{attempt}``, ``{done}``, ``{total}`` and the names listed in ``arguments``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import quote
+
+from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
+
+from monitio import constants
+from monitio.constants import State
+from monitio.exceptions import UserFacingError
+from monitio.outcomes import Notice, Outcome
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    AnyString: TypeAlias = str | _StrPromise
+else:
+    AnyString = str
+
+Text: TypeAlias = "AnyString | Callable[[Outcome], AnyString | bool | None] | Literal[False] | None"
+When: TypeAlias = "Callable[[Outcome], bool] | float | None"
+
+logger = logging.getLogger("monitio")
+
+PLACEHOLDERS = ("task", "result", "error", "attempt", "done", "total")
+TEXT_OPTIONS = ("title", "start", "progress", "success", "failure", "retry", "revoked", "lost")
+_URL_OPTIONS = ("url", "url_label")
+MAILED_BY_DEFAULT = frozenset({State.SUCCEEDED, State.FAILED})
+
+_HEADLINES = {
+    State.QUEUED: _noop("%(title)s: waiting to start"),
+    State.STARTED: _noop("%(title)s: started"),
+    State.RETRYING: _noop("%(title)s: trying again"),
+    State.SUCCEEDED: _noop("%(title)s: done"),
+    State.FAILED: _noop("%(title)s: failed"),
+    State.REVOKED: _noop("%(title)s: cancelled"),
+    State.LOST: _noop("%(title)s: interrupted"),
+}
+_OPTION_FOR = {
+    State.QUEUED: "start",
+    State.STARTED: "start",
+    State.RETRYING: "retry",
+    State.SUCCEEDED: "success",
+    State.FAILED: "failure",
+    State.REVOKED: "revoked",
+    State.LOST: "lost",
+}
+_LEVELS = {
+    State.QUEUED: constants.INFO,
+    State.STARTED: constants.INFO,
+    State.RETRYING: constants.WARNING,
+    State.SUCCEEDED: constants.SUCCESS,
+    State.FAILED: constants.ERROR,
+    State.REVOKED: constants.WARNING,
+    State.LOST: constants.WARNING,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a task's author chose. Raises ``TypeError`` or ``ValueError`` for what makes no sense.
+
+    ``email`` is True (when it succeeded or failed) or the names of the ends that are mailed.
+    ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner says nothing,
+    a slower one speaks up with its next progress or its end; a failure is always told.
+    ``url`` is asked when the job has succeeded; a string without ``{result}`` is shown throughout.
+    ``user`` says who is told: an argument's name, a primary key, or a function that is called with
+    the job's arguments; None leaves it to whoever started the job.
+    ``arguments`` names the arguments that may appear in texts; no other value ever does.
+    """
+
+    title: Text = None
+    start: Text = None
+    progress: Text = None
+    success: Text = None
+    failure: Text = None
+    retry: Text = None
+    revoked: Text = None
+    lost: Text = None
+    url: AnyString | Callable[[Outcome], str | None] | None = None
+    url_label: AnyString | Callable[[Outcome], AnyString | None] = ""
+    email: bool | str | Collection[str] = False
+    when: When = None
+    user: Any = None
+    arguments: str | Iterable[str] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+    category: str = ""
+    extra_tags: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arguments", _names("arguments", self.arguments))
+        object.__setattr__(self, "email", _ends(self.email))
+        for option in TEXT_OPTIONS:
+            _check_text(option, getattr(self, option), self.placeholders, may_be_false=True)
+        for option in _URL_OPTIONS:
+            _check_text(option, getattr(self, option), self.placeholders)
+        _check_when(self.when)
+        _check_levels(self.levels)
+        for option in ("category", "extra_tags"):
+            if not isinstance(getattr(self, option), str):
+                raise TypeError(f"{option}= must be a string, not {getattr(self, option)!r}.")
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names a string may use."""
+        return (*PLACEHOLDERS, *self.arguments)
+
+    def wording(self) -> Callable[[Outcome], Notice | None]:
+        """The function a ``JobReporter`` asks how a message should read now."""
+        return self.notice
+
+    def notice(self, outcome: Outcome) -> Notice | None:
+        """The message as it should read now, in the active language; None: say nothing."""
+        if not self._is_due(outcome):
+            return None
+        option = _option_for(outcome)
+        body = self._text(option, outcome)
+        if body is False:
+            return None
+        return Notice(
+            subject=self._subject(option, outcome),
+            message=_default_body(outcome) if body is None else body,
+            level=self.levels.get(outcome.state, _LEVELS[outcome.state]),
+            url=self._url(outcome),
+            url_label=self._text("url_label", outcome) or "",
+            email=outcome.state in _ends(self.email),
+            extra_tags=self.extra_tags,
+            category=self.category,
+        )
+
+    def _is_due(self, outcome: Outcome) -> bool:
+        when = self.when
+        if when is None or outcome.state in (State.FAILED, State.LOST) and not callable(when):
+            return True
+        if not callable(when):
+            return outcome.runtime is not None and outcome.runtime >= when
+        try:
+            return bool(when(outcome))
+        except Exception:
+            logger.exception("when= of %s failed; the message is shown.", outcome.name)
+            return True
+
+    def _subject(self, option: str, outcome: Outcome) -> str:
+        title = self.title_for(outcome)
+        if option == "progress":
+            return title
+        return _(_HEADLINES[outcome.state]) % {"title": title}
+
+    def title_for(self, outcome: Outcome) -> str:
+        """What the job is called."""
+        return self._text("title", outcome) or prettify(outcome.name)
+
+    def _text(self, option: str, outcome: Outcome) -> str | Literal[False] | None:
+        """The author's text; None where the default text is due, also when theirs fails."""
+        text = getattr(self, option)
+        try:
+            if callable(text):
+                text = text(outcome)
+                return text if text is None or text is False else str(text)
+            if text is None or text is False:
+                return text
+            if self._lacks_arguments(str(text), outcome):
+                return None
+            return _Template(self._values(option, outcome)).render(str(text))
+        except Exception:
+            logger.exception("%s= of %s failed; the default text is used.", option, outcome.name)
+            return None
+
+    def _lacks_arguments(self, template: str, outcome: Outcome) -> bool:
+        # Whoever finds a job dead, or its task unregistered, does not know its arguments.
+        return bool(_fields(template) & set(self.arguments) - outcome.arguments.keys())
+
+    def _values(self, option: str, outcome: Outcome) -> dict[str, Any]:
+        return {
+            **outcome.arguments,
+            "task": "" if option == "title" else self.title_for(outcome),
+            "result": outcome.result,
+            "error": _error(outcome),
+            "attempt": outcome.attempt + 1,
+            "done": _number(outcome.done),
+            "total": _number(outcome.total),
+        }
+
+    def _url(self, outcome: Outcome) -> str | None:
+        url, succeeded = self.url, outcome.state == State.SUCCEEDED
+        try:
+            if callable(url):
+                link = url(outcome) if succeeded else None
+            elif url is None or (not succeeded and "result" in _fields(str(url))):
+                link = None
+            elif self._lacks_arguments(str(url), outcome):
+                link = None
+            else:
+                link = _UrlTemplate(self._values("url", outcome)).render(str(url))
+            return _checked(link) if link else None
+        except Exception:
+            logger.exception("url= of %s failed; there is no link.", outcome.name)
+            return None
+
+
+def prettify(name: str) -> str:
+    """``reports.tasks.monthly_report`` -> ``Monthly report``."""
+    last = name.rsplit(".", 1)[-1]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).replace("_", " ").replace("-", " ").split()
+    return capfirst(" ".join(word if word.isupper() else word.lower() for word in words)) or _(
+        "Background task"
+    )
+
+
+def public_reason(error: BaseException | None) -> str | None:
+    """What ``error`` says to people; None when it was written for developers."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    if isinstance(error, UserFacingError):
+        return str(error) or None
+    return None
+
+
+def _option_for(outcome: Outcome) -> str:
+    if outcome.state == State.STARTED and (outcome.done is not None or outcome.text):
+        return "progress"
+    return _OPTION_FOR[outcome.state]
+
+
+def _default_body(outcome: Outcome) -> str:
+    """The reason, the attempts or the progress: what the headline does not say."""
+    state, attempt = outcome.state, {"attempt": outcome.attempt + 1}
+    if state == State.FAILED:
+        return public_reason(outcome.exception) or _(
+            "Something went wrong. The people who run this site can see the details."
+        )
+    if state == State.LOST:
+        return _("There has been no sign of life for a while. It may have to be started again.")
+    if state == State.RETRYING:
+        return _("Attempt %(attempt)d did not succeed.") % attempt
+    if state == State.SUCCEEDED and outcome.attempt:
+        return _("It succeeded at attempt %(attempt)d.") % attempt
+    if state == State.STARTED and outcome.text:
+        return outcome.text
+    if state == State.STARTED and outcome.attempt:
+        return _("This is attempt %(attempt)d.") % attempt
+    return ""
+
+
+def _error(outcome: Outcome) -> str:
+    return public_reason(outcome.exception) or outcome.error
+
+
+def _number(value: float | None) -> float | int | str:
+    if value is None:
+        return ""
+    return int(value) if float(value).is_integer() else value
+
+
+class _Template(Formatter):
+    """``str.format`` over the known names only."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+
+    def render(self, template: str) -> str:
+        return self.vformat(template, (), self.values)
+
+
+class _UrlTemplate(_Template):
+    """Values are quoted, so that none of them can leave its place in the address."""
+
+    def render(self, template: str) -> str:
+        self._is_whole = re.fullmatch(r"\{[^{}]*\}", template) is not None
+        return super().render(template)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        # A template of one placeholder says: this value is the address.
+        return text if self._is_whole else quote(text, safe="")
+
+
+def _checked(url: str) -> str:
+    from monitio.models import check_url  # the models are not loaded when tasks are declared
+
+    return check_url(str(url))
+
+
+def _fields(template: str) -> set[str]:
+    """The names a format string uses. Raises ``ValueError`` when it is not one."""
+    fields = [name for _text, name, _spec, _conv in Formatter().parse(template) if name is not None]
+    return {re.split(r"[.\[]", name, maxsplit=1)[0] for name in fields}
+
+
+def _check_text(
+    option: str, text: object, placeholders: Collection[str], *, may_be_false: bool = False
+) -> None:
+    if isinstance(text, str):
+        _check_template(option, text, placeholders)
+        return
+    # A lazily translated text is not looked at: translations are not ready yet.
+    if text is None or (text is False and may_be_false) or isinstance(text, Promise):
+        return
+    if not callable(text):
+        choices = "a string, a function of the Outcome or None"
+        raise TypeError(
+            f"{option}= must be {choices}{', or False' if may_be_false else ''}, not {text!r}."
+        )
+
+
+def _check_template(option: str, text: str, placeholders: Collection[str]) -> None:
+    try:
+        unknown = sorted(_fields(text) - set(placeholders))
+    except ValueError as error:
+        raise ValueError(f"{option}={text!r}: {error}. Write {{{{ or }}}} for a brace.") from None
+    if unknown:
+        raise ValueError(
+            f"{option}={text!r} uses {{{unknown[0]}}}. Known are "
+            f"{', '.join('{' + name + '}' for name in placeholders)}. Name an argument of the task "
+            "in arguments= to use it."
+        )
+
+
+def _names(option: str, names: str | Iterable[str]) -> tuple[str, ...]:
+    listed = (names,) if isinstance(names, str) else tuple(names)
+    wrong = [name for name in listed if not isinstance(name, str) or not name.isidentifier()]
+    if wrong:
+        raise TypeError(f"{option}= takes names of the task's arguments, not {wrong[0]!r}.")
+    taken = set(listed) & set(PLACEHOLDERS)
+    if taken:
+        raise ValueError(f"{option}= cannot hold {taken.pop()!r}: that name is a placeholder.")
+    return listed
+
+
+def _ends(email: bool | str | Collection[str]) -> frozenset[str]:
+    if isinstance(email, bool):
+        return MAILED_BY_DEFAULT if email else frozenset()
+    if not isinstance(email, Collection):
+        raise TypeError(f"email= must be True, False or names of ends, not {email!r}.")
+    names = frozenset((email,) if isinstance(email, str) else email)
+    unknown = sorted(map(str, names - set(State.ENDED)))
+    if unknown:
+        raise ValueError(
+            f"email= does not know {unknown[0]!r}. Valid are {', '.join(State.ENDED)}."
+        )
+    return names
+
+
+def _check_when(when: object) -> None:
+    is_number = isinstance(when, int | float) and not isinstance(when, bool)
+    if when is not None and not is_number and not callable(when):
+        raise TypeError(f"when= must be seconds or a function of the Outcome, not {when!r}.")
+    if is_number and when < 0:  # type: ignore[operator]
+        raise ValueError(f"when= must not be negative: {when!r}.")
+
+
+def _check_levels(levels: object) -> None:
+    if not isinstance(levels, Mapping):
+        raise TypeError(f"levels= must map states to levels, not {levels!r}.")
+    unknown = sorted(map(str, set(levels) - set(State.ALL)))
+    if unknown:
+        raise ValueError(f"levels= does not know {unknown[0]!r}. Valid are {', '.join(State.ALL)}.")
+    wrong = [level for level in levels.values() if level not in constants.PERSISTENT_LEVELS]
+    if wrong:
+        raise ValueError(
+            f"levels= takes monitio's levels (monitio.INFO, monitio.SUCCESS ...), not {wrong[0]!r}: "
+            "the message of a job stays until its reader deletes it."
+        )

@@ -1,0 +1,31 @@
+"""Settings of the Celery layer: ``MONITIO_CELERY_*``, read on each access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitio.conf import Settings
+
+
+class CelerySettings(Settings):
+    """What the site says, or a default that works. ``NAME`` reads ``MONITIO_CELERY_NAME``."""
+
+    DEFAULTS: dict[str, Any] = {
+        # Seconds a running task may be silent before it counts as interrupted. Workers give a
+        # sign of life every 30 s. A worker with the solo pool gives none while it runs a task:
+        # set this above the longest task there.
+        "CELERY_LOST_AFTER": 300,
+        # The same for a group: its parts may wait in the queue for long.
+        "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,
+        # Seconds between two runs of the tasks in beat_schedule().
+        "CELERY_SWEEP_INTERVAL": 60,
+        "CELERY_PRUNE_INTERVAL": 24 * 60 * 60,
+        # Seconds before the first further try of a delivery; each later one waits twice as long.
+        "CELERY_DELIVER_BACKOFF": 30,
+        "CELERY_DELIVER_RETRIES": 8,
+        # Queue for monitio's own tasks; None: Celery's default queue.
+        "CELERY_QUEUE": None,
+    }
+
+
+settings = CelerySettings()

@@ -1,0 +1,86 @@
+"""Who is to be told, while a request is served or a task runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from django.db import connections, transaction
+from django.http import HttpRequest
+
+from monitio import dispatch
+from monitio.exceptions import UnknownRecipient
+from monitio.recipients import Recipient
+
+logger = logging.getLogger("monitio")
+T = TypeVar("T")
+
+# The request itself: who it is gets resolved only when a task is published.
+current_request: ContextVar[HttpRequest | None] = ContextVar("monitio_request", default=None)
+_named: ContextVar[tuple[Recipient, ...] | None] = ContextVar("monitio_named", default=None)
+
+
+@contextmanager
+def notify(*who: Any) -> Iterator[None]:
+    """Tell these recipients about every decorated task that is started inside the block.
+
+    ``who``: users, primary keys or Recipients. None at all: nobody is told. Beats a task's own
+    ``user=`` and whoever serves the request. Raises ``UnknownRecipient`` for anything else.
+    """
+    token = _named.set(tuple(Recipient.of(one) for one in who))
+    try:
+        yield
+    finally:
+        _named.reset(token)
+
+
+def named() -> tuple[Recipient, ...] | None:
+    """The recipients of the innermost ``notify()`` block."""
+    return _named.get()
+
+
+def requester(*, mint: bool = True) -> Recipient | None:
+    """Who makes the request that is being served, None outside of requests.
+
+    ``mint`` gives an anonymous visitor an address if they have none yet.
+    """
+    request = current_request.get()
+    if request is None:
+        return None
+    resolve = Recipient.from_request if mint else Recipient.existing
+    try:
+        with savepoint():
+            return resolve(request)
+    except UnknownRecipient:
+        return None
+
+
+def savepoint() -> AbstractContextManager[Any]:
+    """Protects the caller's open transaction from a query that fails."""
+    database = dispatch.database()
+    if connections[database].in_atomic_block:
+        return transaction.atomic(using=database)
+    return nullcontext()
+
+
+def run_off_loop(call: Callable[[], T]) -> T:
+    """Call it here, or in a thread of its own where an event loop forbids database access."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return call()
+    with ThreadPoolExecutor(1, thread_name_prefix="monitio") as pool:
+        return pool.submit(contextvars.copy_context().run, _and_close, call).result()
+
+
+def _and_close(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    finally:
+        connections.close_all()

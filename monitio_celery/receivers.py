@@ -1,0 +1,286 @@
+"""Celery's signals, reported to the job. FACTS: which signals an outcome sends differs by pool.
+
+No handler ever raises into the publisher or the task: what fails is logged, the task goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import current_app, signals, states
+from celery.utils.dispatch import Signal
+from django.db import connections
+
+from monitio import dispatch
+from monitio.jobs import stamp_alive
+from monitio_celery import headers as header
+from monitio_celery.context import run_off_loop
+from monitio_celery.decorators import options_of
+from monitio_celery.reporters import job_reporter, reporter_for
+from monitio_celery.running import Reporter, Run, current_run, enter, leave, run_of
+
+logger = logging.getLogger("monitio")
+
+OWN_TASKS = "monitio_celery."
+STAMP_EVERY = 30.0
+Handler = Callable[..., None]
+
+
+def connect() -> None:
+    """Connect every handler, once."""
+    for name, (signal, handler) in _HANDLERS.items():
+        signal.connect(handler, weak=False, dispatch_uid=f"monitio_celery.{name}")
+
+
+def disconnect() -> None:
+    """The inverse of ``connect``."""
+    for name, (signal, handler) in _HANDLERS.items():
+        signal.disconnect(handler, dispatch_uid=f"monitio_celery.{name}")
+
+
+_HANDLERS: dict[str, tuple[Signal, Handler]] = {}
+
+
+def _on(signal: Signal) -> Callable[[Handler], Handler]:
+    """Handle ``signal``; whatever goes wrong is logged and stays here."""
+
+    def register(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def guarded(**kwargs: Any) -> None:
+            kwargs.pop("signal", None)
+            try:
+                handler(**kwargs)
+            except Exception:
+                logger.exception("%s failed; the task is not affected.", handler.__name__)
+                _drop_broken_connection()
+
+        _HANDLERS[handler.__name__] = (signal, guarded)
+        return guarded
+
+    return register
+
+
+def _drop_broken_connection() -> None:
+    """Nobody else would in a worker's main process, and each later query would fail."""
+    connection = connections[dispatch.database()]
+    if not connection.in_atomic_block:
+        run_off_loop(connection.close_if_unusable_or_obsolete)
+
+
+# In the process that publishes.
+
+
+@_on(signals.before_task_publish)
+def name_recipients(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Write who is to be told into the message, unless somebody has already."""
+    if headers is None or sender.startswith(OWN_TASKS):
+        return
+    run = current_run()
+    if run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting:
+        run.replaced = True
+    if header.HEADER in headers:
+        return
+    task = _task(sender)
+    args, kwargs = _arguments(body)
+    carried = run_off_loop(
+        lambda: header.choose(task, options_of(task), args, kwargs, run.carried if run else None)
+    )
+    if carried is not None:
+        headers[header.HEADER] = carried
+
+
+@_on(signals.after_task_publish)
+def report_queued(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Queued: told on commit. A row in the view's open transaction would block the worker."""
+    carried = header.read(headers)
+    if headers is None or not carried or not carried["to"] or headers.get("retries"):
+        return
+    reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
+    if reporter is not None:
+        run_off_loop(functools.partial(dispatch.after_commit, reporter.queued))
+
+
+# In the process that runs the task.
+
+
+@_on(signals.task_prerun)
+def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any) -> None:
+    request = task.request
+    # A worker's process may hold a run whose postrun never came; only eager tasks are nested.
+    outer = current_run() if request.is_eager else None
+    options = options_of(task)
+    carried = header.read(request.headers)
+    if carried is None:
+        inherited = outer.carried if outer else None
+        carried = run_off_loop(lambda: header.choose(task, options, args, kwargs, inherited))
+    reporter = reporter_for(task, task_id, carried, args, kwargs)
+    if reporter is None and carried is None:
+        return
+    if reporter is not None and not (carried and carried["to"]):
+        logger.debug("Nobody is told about %s: its message names no recipient.", task.name)
+    run = Run(
+        task_id,
+        carried=carried,
+        reporter=reporter,
+        attempt=request.retries or 0,
+        nesting=request.get("replaced_task_nesting") or 0,
+        outer=outer,
+    )
+    enter(run)
+    if reporter is not None:
+        run_off_loop(functools.partial(reporter.started, run.attempt))
+
+
+@_on(signals.task_success)
+def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
+    request = sender.request
+    _report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
+
+
+@_on(signals.task_failure)
+def report_failed(
+    *, sender: Any, task_id: str, exception: Any, args: Any = (), kwargs: Any = None, **_: Any
+) -> None:
+    """In the child; in the worker's main process for what the child could not say itself."""
+    request = sender.request if sender.request.id == task_id else None
+    error = getattr(exception, "exc", exception)
+    error = error if isinstance(error, BaseException) else exception
+    _report(sender, task_id, request, lambda r: r.failed(error), args, kwargs)
+
+
+@_on(signals.task_retry)
+def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) -> None:
+    if reason is None:
+        # A cold shutdown says "retry" without a reason, and may never run the task again.
+        _report(sender, request.id, request, lambda reporter: reporter.lost())
+        return
+    error = getattr(reason, "exc", None) or str(reason)
+    attempt = request.retries or 0
+    _report(sender, request.id, request, lambda reporter: reporter.retrying(attempt, error))
+
+
+@_on(signals.task_postrun)
+def forget_run(*, task_id: str, state: str | None = None, **_: Any) -> None:
+    run = leave(task_id)
+    if run is None or run.reporter is None:
+        return
+    if state == states.IGNORED and not run.replaced:
+        # Nothing else tells of a task that raised Ignore: it gave up on purpose.
+        run_off_loop(run.reporter.revoked)
+
+
+@_on(signals.task_internal_error)
+def report_internal_error(
+    *, sender: Any, task_id: str, exception: Any, args: Any, kwargs: Any, request: Any, **_: Any
+) -> None:
+    """The result backend is down; or an eager task raised and the exception goes on."""
+    carried = header.read((request or {}).get("headers")) or header.read(request)
+    if carried is None:
+        outer = current_run()
+        inherited = outer.carried if outer else None
+        options = options_of(sender)
+        carried = run_off_loop(lambda: header.choose(sender, options, args, kwargs, inherited))
+    reporter = reporter_for(sender, task_id, carried, args, kwargs)
+    if reporter is not None:
+        error = getattr(exception, "exc", None) or exception
+        run_off_loop(functools.partial(reporter.failed, error))
+
+
+# In the worker's main process.
+
+
+@_on(signals.task_revoked)
+def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any) -> None:
+    reason = "expired" if expired else ""
+    _report(sender, request.id, request, lambda reporter: reporter.revoked(reason))
+
+
+@_on(signals.task_unknown)
+def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  # noqa: A002
+    """No worker knows this task. Only a job that was announced has somebody to tell."""
+    job_reporter(id, name=name).failed(exc or f"{name} is not registered")
+
+
+@_on(signals.heartbeat_sent)
+def stamp_running(**_: Any) -> None:
+    """One query a worker, at most every 30 s, says that all its running jobs are alive."""
+    from celery.worker.state import active_requests
+
+    global _stamped_at
+    now = time.monotonic()
+    if now - _stamped_at < STAMP_EVERY or not active_requests:
+        return
+    _stamped_at = now
+    ids = {job_id for request in tuple(active_requests) if (job_id := _job_id(request))}
+    if ids:
+        stamp_alive(ids)
+
+
+_stamped_at = 0.0
+
+
+def _job_id(request: Any) -> str | None:
+    """The job an active request belongs to: its own, its group's, or none."""
+    carried = header.read(request.request_dict)
+    if carried and isinstance(carried.get("part"), dict):
+        return str(carried["part"].get("group", ""))
+    return request.id if options_of(request.task) is not None else None
+
+
+def _report(
+    task: Any,
+    task_id: str,
+    request: Any,
+    report: Callable[[Reporter], object],
+    args: Any = (),
+    kwargs: Any = None,
+) -> None:
+    """Find the reporter of a run, here or by its message, and report."""
+    run = run_of(task_id)
+    reporter = run.reporter if run else None
+    if run is None:
+        args = getattr(request, "args", None) or args
+        kwargs = getattr(request, "kwargs", None) or kwargs
+        reporter = reporter_for(task, task_id, _carried(task_id, request), args, kwargs)
+    if reporter is None:
+        return
+
+    def flush_and_report() -> None:
+        if run is not None:
+            run.flush()
+        report(reporter)
+
+    run_off_loop(flush_and_report)
+
+
+def _carried(task_id: str, request: Any) -> header.Carried | None:
+    found = header.read(getattr(request, "headers", None))
+    if found is not None:
+        return found
+    # Some signals of the main process come without headers; the worker still has the message.
+    from celery.worker.state import requests
+
+    kept = requests.get(task_id)
+    return header.read(kept.request_dict) if kept is not None else None
+
+
+def _task(name: str) -> Any:
+    return current_app.tasks.get(name)
+
+
+def _arguments(body: Any) -> tuple[Any, Any]:
+    """The arguments in a task's message, protocol 2 or 1."""
+    if isinstance(body, Mapping):
+        return body.get("args") or (), body.get("kwargs") or {}
+    try:
+        return body[0], body[1]
+    except (TypeError, LookupError):
+        return (), {}

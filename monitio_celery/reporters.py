@@ -1,0 +1,54 @@
+"""Which reporter speaks for a run of a task: its own job's, its group's, or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitio.jobs import JobReporter
+from monitio_celery.canvas import PartReporter, group_of
+from monitio_celery.decorators import options_of
+from monitio_celery.headers import Carried, pick_arguments, recipients_in
+from monitio_celery.running import Reporter
+from monitio.wording import Options
+
+QUEUE = "celery"
+
+
+def reporter_for(
+    task: Any, task_id: str, carried: Carried | None, args: Any = (), kwargs: Any = None
+) -> Reporter | None:
+    """None when nobody is told about this task: it has no ``@notify_user`` and is in no group.
+
+    Without a header the job's row, if there is one, says who is told.
+    """
+    part = group_of(carried)
+    if part is not None:
+        return PartReporter(part, recipients_in(carried))
+    options = options_of(task)
+    if options is None:
+        return None
+    return job_reporter(
+        task_id,
+        name=getattr(task, "name", ""),
+        options=options,
+        carried=carried,
+        arguments=pick_arguments(task, options.arguments, args, kwargs),
+    )
+
+
+def job_reporter(
+    task_id: str,
+    *,
+    name: str = "",
+    options: Options | None = None,
+    carried: Carried | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> JobReporter:
+    return JobReporter(
+        task_id,
+        queue=QUEUE,
+        name=name,
+        recipients=recipients_in(carried),
+        wording=(options or Options()).wording(),
+        arguments=arguments,
+    )

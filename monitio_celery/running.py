@@ -1,0 +1,105 @@
+"""The task that runs here and now, for progress() and for the tasks it starts."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from celery import current_task
+
+if TYPE_CHECKING:
+    from monitio_celery.headers import Carried
+    from monitio_celery.progress import Progress
+
+
+SHOWN_PER_SECOND = 4
+
+
+class Reporter(Protocol):
+    """What signals are reported to: a job of its own, or a part of a group."""
+
+    def queued(self) -> bool: ...
+    def started(self, attempt: int = 0) -> bool: ...
+    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool: ...
+    def succeeded(self, result: Any = None) -> bool: ...
+    def failed(self, error: BaseException | str) -> bool: ...
+    def revoked(self, reason: str = "") -> bool: ...
+    def lost(self) -> bool: ...
+    def progressed(
+        self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
+    ) -> bool: ...
+
+
+class Run:
+    """One run of one task in this process."""
+
+    __slots__ = (
+        "attempt", "bars", "carried", "held_back", "nesting", "next_forced", "outer", "replaced",
+        "reporter", "shown", "task_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        task_id: str,
+        *,
+        carried: Carried | None,
+        reporter: Reporter | None,
+        attempt: int = 0,
+        nesting: int = 0,
+        outer: Run | None = None,
+    ) -> None:
+        self.task_id, self.carried, self.reporter = task_id, carried, reporter
+        self.attempt, self.outer = attempt, outer
+        # How many tasks this one has replaced, and whether another one goes on in its place.
+        self.nesting, self.replaced = nesting, False
+        # The open bars, the outermost first.
+        self.bars: list[Progress] = []
+        # The newest state that was not shown yet, and when one may be forced through again.
+        self.held_back: tuple[float | None, float | None, str] | None = None
+        self.next_forced = 0.0
+        self.shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
+
+    def may_show(self, now: float) -> bool:
+        """Whether fewer than four states were shown in the last second."""
+        return len(self.shown) < SHOWN_PER_SECOND or now - self.shown[0] >= 1.0
+
+    def flush(self) -> None:
+        """Show what the throttle held back, before the end of the run."""
+        if self.held_back is not None and self.reporter is not None:
+            self.reporter.progressed(*self.held_back, final=True)
+            self.held_back = None
+
+
+_current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
+# By task id: a thread that got no copy of the context may still know Celery's current task.
+_runs: dict[str, Run] = {}
+
+
+def current_run() -> Run | None:
+    """The run this code belongs to, None outside of tasks."""
+    run = _current.get()
+    if run is not None or not _runs:
+        return run
+    task = current_task
+    return _runs.get(task.request.id or "") if task else None
+
+
+def enter(run: Run) -> None:
+    _runs[run.task_id] = run
+    _current.set(run)
+
+
+def leave(task_id: str) -> Run | None:
+    """The run is over; None when there was none of this id.
+
+    The variable would leak into the next task of this process otherwise.
+    """
+    run = _runs.pop(task_id, None)
+    if run is not None:
+        _current.set(run.outer)
+    return run
+
+
+def run_of(task_id: str) -> Run | None:
+    return _runs.get(task_id)

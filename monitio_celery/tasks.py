@@ -1,0 +1,99 @@
+"""monitio's own tasks: deliveries, and the watch over jobs that fell silent."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app, shared_task, states
+from django.utils import timezone
+
+from monitio import api, deliveries
+from monitio.channels import TemporaryFailure
+from monitio.models import Job
+from monitio_celery import canvas, reporters
+from monitio_celery.conf import settings
+from monitio_celery.decorators import options_of
+from monitio_celery.models import GroupPart
+
+logger = logging.getLogger("monitio")
+
+
+@shared_task(bind=True, ignore_result=True, acks_late=True)
+def deliver(self: Any, delivery_id: int) -> bool:
+    """Send one delivery; try again later, each time waiting twice as long, while it cannot go."""
+    try:
+        return deliveries.run(delivery_id)
+    except TemporaryFailure as error:
+        if self.request.is_eager:
+            logger.warning("Delivery %s stays pending: %s", delivery_id, error)
+            return False
+        raise self.retry(
+            exc=error,
+            countdown=settings.CELERY_DELIVER_BACKOFF * 2**self.request.retries,
+            max_retries=settings.CELERY_DELIVER_RETRIES,
+        ) from error
+
+
+@shared_task(ignore_result=True)
+def deliver_due() -> tuple[int, int]:
+    """Send what was never handed to a worker: ``(sent, not sent)``."""
+    return deliveries.run_due()
+
+
+@shared_task(ignore_result=True)
+def sweep_jobs() -> int:
+    """Mark running jobs without a sign of life as interrupted; the number of them.
+
+    The result backend is asked first: it may know an end whose signal was lost.
+    """
+    now = timezone.now()
+    judged = [_judge(job) for job in _silent(now)]
+    return sum(judged)
+
+
+@shared_task(ignore_result=True)
+def prune() -> dict[str, int]:
+    """Delete what nobody will read again: the number of rows by their kind."""
+    week_ago = timezone.now() - timedelta(days=7)
+    parts, _ = GroupPart.objects.filter(created__lt=week_ago).delete()
+    return {**api.prune(), "parts": parts}
+
+
+def _silent(now: datetime) -> list[Job]:
+    limits = {
+        reporters.QUEUE: settings.CELERY_LOST_AFTER,
+        canvas.QUEUE: settings.CELERY_GROUP_LOST_AFTER,
+    }
+    return [
+        job
+        for queue, limit in limits.items()
+        for job in Job.objects.silent_since(now - timedelta(seconds=limit)).filter(queue=queue)
+    ]
+
+
+def _judge(job: Job) -> bool:
+    options = options_of(current_app.tasks.get(job.name))
+    reporter = reporters.job_reporter(job.task_id, name=job.name, options=options)
+    state, result = _stored(job.task_id)
+    if state == states.SUCCESS:
+        reporter.succeeded(result)
+        return False
+    if state == states.FAILURE:
+        reporter.failed(result if isinstance(result, BaseException) else str(result))
+        return False
+    if state == states.REVOKED:
+        reporter.revoked()
+        return False
+    return reporter.lost()
+
+
+def _stored(task_id: str) -> tuple[str | None, Any]:
+    """What the result backend knows; nothing where there is none or it is down."""
+    try:
+        result = current_app.AsyncResult(task_id)
+        return result.state, result.result
+    except Exception as error:
+        logger.debug("The result backend does not answer: %s", error)
+        return None, None

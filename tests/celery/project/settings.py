@@ -1,0 +1,77 @@
+"""A small site with a worker; its processes share a database and a broker."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+SECRET_KEY = "only for tests"
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+ROOT_URLCONF = "tests.celery.project.urls"
+LANGUAGES = [("en", "English"), ("pl", "Polski")]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "monitio",
+    "monitio_celery",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "monitio_celery.middleware.NotifyMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage"
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = os.environ.get("TEST_MAIL", "/tmp")
+DEFAULT_FROM_EMAIL = "site@example.com"
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        options = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL",
+        }
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path, "OPTIONS": options}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": parts.username,
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname,
+        "PORT": parts.port,
+    }
+
+
+# As a site that wants each view to be all or nothing.
+DATABASES = {
+    "default": {**_database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
+                "ATOMIC_REQUESTS": True}
+}
+
+CELERY_BROKER_URL = CELERY_RESULT_BACKEND = os.environ.get("TEST_BROKER", "memory://")
+CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ
+CELERY_TASK_EAGER_PROPAGATES = os.environ.get("TEST_EAGER") == "propagate"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -1,0 +1,165 @@
+"""The web process of the test project: takes orders as JSON lines, answers as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+from uuid import uuid4
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.celery.project.settings")
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import AsyncClient, Client
+
+from monitio.models import Delivery, Job, Message
+from tests.celery.project.app import app
+
+clients: dict[str, Client] = {}
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def add_user(name: str) -> int:
+    return int(User.objects.create_user(name, f"{name}@example.com", "x").pk)
+
+
+def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:
+    """Ask the site to start a task; ``who`` is a user's name, or "?…" for a visitor."""
+    if who not in clients:
+        clients[who] = Client(raise_request_exception=False)
+        if not who.startswith("?"):
+            clients[who].force_login(User.objects.get(username=who))
+    response = clients[who].post(
+        "/start/",
+        json.dumps({"what": what, **asked}),
+        content_type="application/json",
+        headers={"accept-language": language},
+    )
+    return response.json()["id"] if response.status_code == 200 else response.status_code
+
+
+def session_key(who: str) -> str:
+    return str(clients[who].session.session_key)
+
+
+def send(name: str, *args: Any, **options: Any) -> str:
+    """Start a task outside of any request."""
+    return str(app.send_task(f"tests.celery.project.tasks.{name}", args, **options).id)
+
+
+def revoke(task_id: str, **options: Any) -> None:
+    app.control.revoke(task_id, **options)
+
+
+def job(task_id: str) -> dict[str, Any] | None:
+    return Job.objects.filter(task_id=task_id).values(
+        "state", "attempt", "done", "total", "text", "error", "name", "recipients"
+    ).first()
+
+
+def jobs(**filters: Any) -> list[str]:
+    return [str(pk) for pk in Job.objects.filter(**filters).values_list("task_id", flat=True)]
+
+
+def messages(task_id: str) -> list[dict[str, Any]]:
+    """What the job's recipients read."""
+    found = Message.objects.filter(job__task_id=task_id).order_by("pk")
+    return [
+        {
+            "to": message.recipient_key,
+            "subject": message.subject,
+            "message": message.message,
+            "level": message.level_name,
+            "url": message.url,
+            "url_label": message.url_label,
+            "mails": list(Delivery.objects.filter(message=message).values_list("state", flat=True)),
+        }
+        for message in found
+    ]
+
+
+def count_messages() -> int:
+    return Message.objects.count()
+
+
+def forget_sign_of_life(task_id: str, seconds: int = 3600) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    silent_since = timezone.now() - timedelta(seconds=seconds)
+    Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
+
+
+def alive_at(task_id: str) -> str:
+    return str(Job.objects.get(task_id=task_id).alive_at)
+
+
+def sweep() -> int:
+    from monitio_celery.tasks import sweep_jobs
+
+    return int(sweep_jobs())
+
+
+def result(task_id: str) -> str:
+    """The state Celery's result backend knows."""
+    return str(app.AsyncResult(task_id).state)
+
+
+def value(task_id: str) -> Any:
+    """What a task returned, None while it runs."""
+    stored = app.AsyncResult(task_id)
+    return stored.result if stored.successful() else None
+
+
+def children_named(name: str, task_id: str) -> str | None:
+    """The id of the task that ``task_id`` called back."""
+    children = app.AsyncResult(task_id).children or []
+    return str(children[0].id) if children else None
+
+
+def announce_unknown(who: str) -> str:
+    """A job whose task no worker knows."""
+    from monitio.jobs import JobReporter
+    from monitio.recipients import Recipient
+
+    task_id = str(uuid4())
+    recipient = Recipient.for_user(User.objects.get(username=who))
+    JobReporter(task_id, queue="celery", name="no.such.task", recipients=[recipient]).queued()
+    app.send_task("no.such.task", task_id=task_id)
+    return task_id
+
+
+def start_in_async_view(who: str) -> str:
+    async def ask() -> str:
+        client = AsyncClient()
+        await client.aforce_login(await User.objects.aget(username=who))
+        return str((await client.get("/start/async/")).json()["id"])
+
+    return asyncio.run(ask())
+
+
+def main() -> None:
+    # Whatever a library prints must not mix with the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        order, args, kwargs = json.loads(line)
+        try:
+            answer = {"answer": globals()[order](*args, **kwargs)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Tasks as a site's author writes them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Task, chain, chord, group, shared_task
+from celery.exceptions import Ignore, Reject
+from django.db import transaction
+
+from monitio.exceptions import UserFacingError
+from monitio_celery import notify, notify_group, notify_user, progress, track
+
+
+@notify_user(
+    title="Monthly report for {month}",
+    success="{result[pages]} pages",
+    url=lambda outcome: outcome.result["url"],
+    url_label="Download",
+    email=True,
+    arguments=["month"],
+)
+@shared_task
+def report(month: str, secret: str = "") -> dict[str, Any]:
+    return {"pages": 12, "url": f"/reports/{month}"}
+
+
+@shared_task
+@notify_user
+def plain_success() -> int:
+    return 42
+
+
+@shared_task
+@notify_user
+def fail() -> None:
+    raise ValueError("password=hunter2")
+
+
+@shared_task
+@notify_user(email=["failed"])
+def fail_kindly() -> None:
+    raise UserFacingError("The file is empty.")
+
+
+@shared_task(bind=True, max_retries=5)
+@notify_user(email=True)
+def flaky(self: Task[Any, Any], failures: int = 2, countdown: float = 0) -> str:
+    if self.request.retries < failures:
+        raise self.retry(exc=OSError("disk on fire"), countdown=countdown)
+    return "at last"
+
+
+@shared_task(bind=True, autoretry_for=(OSError,), retry_backoff=False, max_retries=1,
+             default_retry_delay=0)
+@notify_user
+def hopeless(self: Task[Any, Any]) -> None:
+    raise OSError("disk on fire")
+
+
+@shared_task
+@notify_user
+def wait_for(path: str) -> str:
+    """Runs until the file is there."""
+    deadline = time.monotonic() + 60
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return "seen"
+
+
+@shared_task
+@notify_user(progress="{done} of {total} rows")
+def count_rows(total: int, path: str) -> int:
+    """Shows a bar, pauses in the middle until the file is there."""
+    for row in track(range(total), text="reading"):
+        if row == total // 2:
+            wait_for.run(path)
+    return total
+
+
+@shared_task
+@notify_user
+def count_inside_atomic(path: str) -> int:
+    with transaction.atomic():
+        bar = progress(total=10)
+        for _ in range(5):
+            bar.advance()
+        wait_for.run(path)
+        bar.update(10)
+    return 10
+
+
+@shared_task
+def plain_parent() -> str:
+    """Not decorated: only its child tells."""
+    return str(plain_success.delay().id)
+
+
+@shared_task
+@notify_user(user="owner_id")
+def owned(owner_id: int | None = None) -> None: ...
+
+
+@shared_task
+@notify_user(user=lambda *owners: owners)
+def for_many(*owners: int) -> None: ...
+
+
+@shared_task
+def for_somebody_else(pk: int) -> str:
+    with notify(pk):
+        return str(plain_success.delay().id)
+
+
+@shared_task
+@notify_user
+def ignored() -> None:
+    raise Ignore()
+
+
+@shared_task
+@notify_user
+def rejected() -> None:
+    raise Reject("no", requeue=False)
+
+
+@shared_task
+@notify_user
+def killed() -> None:
+    os.kill(os.getpid(), 9)
+
+
+@shared_task(time_limit=1)
+@notify_user
+def too_slow() -> None:
+    time.sleep(30)
+
+
+@shared_task(bind=True)
+@notify_user
+def replacing(self: Task[Any, Any]) -> Any:
+    raise self.replace(plain_success.s())
+
+
+@shared_task
+def part(number: int, bad: tuple[int, ...] = (), path: str = "") -> int:
+    if path and number:
+        wait_for.run(path)
+    if number in bad:
+        raise ValueError("part failed")
+    return number
+
+
+@shared_task
+def add_up(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@shared_task
+@notify_user(title="Sum")
+def notified_sum(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@shared_task
+@notify_user(title="Step {name}", arguments="name")
+def notified_step(name: str) -> str:
+    return name
+
+
+def two_steps() -> str:
+    result = chain(notified_step.si("one"), notified_step.si("two"))()
+    return f"{result.parent.id} {result.id}"
+
+
+def chord_with_notified_body() -> str:
+    return str(chord([part.s(n) for n in range(3)], notified_sum.s())().id)
+
+
+def one_bar(bad: list[int] = [], path: str = "") -> str:  # noqa: B006
+    parts = [part.s(n, tuple(bad), path) for n in range(8)]
+    canvas = chord(parts, add_up.s())
+    return str(notify_group("Nightly import", canvas, success="Sum: {result}").delay().id)
+
+
+def one_bar_group() -> str:
+    return str(notify_group("Eight", group(part.s(n) for n in range(8))).delay().id)
+
+
+def linked() -> str:
+    return str(part.apply_async((1,), link=plain_success.si()).id)

@@ -1,0 +1,152 @@
+"""What a task comes to, told by a real prefork worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.celery.conftest import Site, Worker, until
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def test_success_is_told_with_the_authors_words(site: Site) -> None:
+    task = site.start("ann", "report", args=["May"], kwargs={"secret": "xyzzy"})
+    site.ends(task, "succeeded")
+    message = site.message(task)
+    assert message["subject"] == "Monthly report for May: done"
+    assert message["message"] == "12 pages"
+    assert (message["url"], message["url_label"]) == ("/reports/May", "Download")
+    assert message["level"] == "success"
+    assert "xyzzy" not in str(message)
+
+
+def test_success_is_mailed_once(site: Site) -> None:
+    task = site.start("ann", "report", args=["June"])
+    site.ends(task, "succeeded")
+    until(lambda: site.message(task)["mails"] == ["sent"])
+
+
+def test_defaults_read_well(site: Site) -> None:
+    task = site.start("ann", "plain_success")
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Plain success: done"
+    assert site.message(task)["message"] == ""
+
+
+def test_the_recipients_language_is_used(site: Site) -> None:
+    task = site.start("ann", "plain_success", language="pl")
+    assert site.ends(task)["recipients"][0]["lang"] == "pl"
+
+
+def test_failure_shows_neither_reason_nor_traceback_by_default(site: Site) -> None:
+    task = site.start("ann", "fail")
+    assert "hunter2" in site.ends(task, "failed")["error"]
+    message = site.message(task)
+    assert message["subject"] == "Fail: failed"
+    assert message["message"].startswith("Something went wrong.")
+    assert message["level"] == "error"
+    assert "hunter2" not in str(message) and "Traceback" not in str(message)
+
+
+def test_a_reason_meant_for_people_reaches_them(site: Site) -> None:
+    task = site.start("ann", "fail_kindly")
+    site.ends(task, "failed")
+    message = site.message(task)
+    assert message["message"] == "The file is empty."
+    assert "Traceback" not in str(message)
+
+
+def test_two_retries_and_success_are_one_message(site: Site) -> None:
+    task = site.start("ann", "flaky")
+    assert site.ends(task, "succeeded")["attempt"] == 2
+    message = site.message(task)
+    assert message["subject"] == "Flaky: done"
+    assert message["message"] == "It succeeded at attempt 3."
+    assert len(message["mails"]) == 1
+
+
+def test_a_retry_says_that_it_tries_again(site: Site) -> None:
+    task = site.start("ann", "flaky", how="apply_async", kwargs={"failures": 1, "countdown": 2})
+    until(lambda: (job := site.job(task)) and job["state"] == "retrying")
+    assert site.message(task)["subject"] == "Flaky: trying again"
+    assert site.message(task)["message"] == "Attempt 1 did not succeed."
+    site.ends(task, "succeeded")
+
+
+def test_exhausted_retries_fail(site: Site) -> None:
+    task = site.start("ann", "hopeless")
+    assert site.ends(task)["state"] == "failed"
+
+
+def test_bad_arguments_fail(site: Site) -> None:
+    task = site.send("owned", kwargs={"nonsense": 1}, headers={"monitio": {"to": [{"user": "1"}]}})
+    assert site.ends(task)["state"] == "failed"
+
+
+def test_revoked_before_it_starts(site: Site) -> None:
+    task = site.start("ann", "plain_success", how="apply_async", options={"countdown": 5})
+    until(lambda: site.job(task))
+    site.revoke(task)
+    site.ends(task, "revoked")
+    assert site.message(task)["subject"] == "Plain success: cancelled"
+
+
+def test_expired_before_it_starts(site: Site) -> None:
+    options = {"countdown": 3, "expires": 1}
+    task = site.start("ann", "plain_success", how="apply_async", options=options)
+    site.ends(task, "revoked")
+
+
+def test_revoked_with_terminate(site: Site, gate: Path) -> None:
+    task = site.start("ann", "wait_for", args=[str(gate)])
+    until(lambda: site.job(task)["state"] == "started")
+    site.revoke(task, terminate=True)
+    site.ends(task, "revoked")
+    assert site.message(task)["subject"] == "Wait for: cancelled"
+
+
+def test_ignore_is_an_end(site: Site) -> None:
+    task = site.start("ann", "ignored")
+    site.ends(task, "revoked")
+
+
+def test_reject_without_requeue_fails(site: Site) -> None:
+    task = site.start("ann", "rejected")
+    site.ends(task, "failed")
+
+
+def test_a_killed_child_fails(site: Site) -> None:
+    task = site.start("ann", "killed")
+    site.ends(task, "failed")
+    assert site.message(task)["message"].startswith("Something went wrong.")
+
+
+def test_the_hard_time_limit_fails_once(site: Site) -> None:
+    task = site.start("ann", "too_slow")
+    site.ends(task, "failed")
+    site.message(task)
+
+
+def test_an_unregistered_task_that_was_announced_fails(site: Site) -> None:
+    task = site.announce_unknown("ann")
+    site.ends(task, "failed")
+
+
+def test_a_replaced_task_ends_as_what_replaced_it(site: Site) -> None:
+    task = site.start("ann", "replacing")
+    assert site.ends(task)["state"] == "succeeded"
+    site.message(task)
+
+
+def test_a_silent_job_is_interrupted_and_comes_back(site: Site, gate: Path) -> None:
+    task = site.start("ann", "wait_for", args=[str(gate)])
+    until(lambda: site.job(task)["state"] == "started")
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 1
+    assert site.job(task)["state"] == "lost"
+    assert site.message(task)["subject"] == "Wait for: interrupted"
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Wait for: done"
