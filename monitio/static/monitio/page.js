@@ -1,0 +1,66 @@
+/**
+ * The one store, stream and set of pop-ups of this page. They belong to the module, not to an
+ * element: a swap of the body (htmx, Turbo) neither reopens the stream nor loses a pop-up.
+ */
+
+import { Actions } from "./actions.js";
+import { Popups } from "./popups.js";
+import { Store } from "./store.js";
+import { Stream } from "./stream.js";
+import { say } from "./strings.js";
+
+const GRACE = 2000;
+
+export const store = new Store();
+export const actions = new Actions(store, () => stream.stop());
+export const popups = new Popups(store, (message) => actions.seen(message));
+export const stream = new Stream({ deliver, onState });
+
+const attached = new Set();
+let streamUrl = null;
+let graceTimer = 0;
+
+/** An element wants the stream. */
+export function attach(element) {
+  clearTimeout(graceTimer);
+  attached.add(element);
+  stream.open();
+}
+
+/** The last one to leave closes the stream, unless another comes within two seconds. */
+export function detach(element) {
+  attached.delete(element);
+  clearTimeout(graceTimer);
+  graceTimer = setTimeout(() => attached.size || stream.close(), GRACE);
+}
+
+/** Take the addresses from `<monitio-messages>`. */
+export function configure(element) {
+  const url = element.getAttribute("stream-url") ?? "";
+  if (streamUrl !== null && url !== streamUrl) store.clear();
+  streamUrl = url;
+  stream.use(url);
+  actions.url = element.getAttribute("api-url") ?? "";
+  actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
+  actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
+}
+
+function deliver(event, data) {
+  if (event === "message") store.receive(data);
+  else if (event === "gone") store.forget(data.ids);
+  else {
+    const lowest = store.floor ? store.older : 0;
+    const loaded = lowest < store.floor || (store.floor > 0 && !store.older);
+    store.replace(data);
+    if (loaded) actions.reloadOlder(lowest).catch(() => {});
+  }
+}
+
+function onState(state) {
+  store.tell("connection", { state });
+  if (state !== "stopped") return;
+  const url = location.pathname + location.search;
+  store.addLocal({
+    level: "warning", title: say("stopped"), body: say("stopped_body"), url, url_label: say("reload"),
+  });
+}

@@ -1,0 +1,44 @@
+/** `<monitio-progress task="ID">`: the progress of one task, anywhere in the page. */
+
+import { make } from "./dom.js";
+import { MonitioElement } from "./element.js";
+import { MessageView } from "./message-view.js";
+import { store } from "./page.js";
+import { PROGRESS } from "./style-progress.js";
+
+
+export class MonitioProgress extends MonitioElement {
+  static css = PROGRESS;
+  static observedAttributes = ["task"];
+
+  /** What stands in the element shows until the task is known. */
+  #waiting = make("slot");
+  #view = new MessageView("div");
+  #state = "";
+
+  build() {
+    this.root.append(this.#waiting, this.#view.node);
+  }
+
+  connect() {
+    this.listen(store, "put", ({ detail }) => this.#take(detail.message));
+    this.attributeChangedCallback();
+  }
+
+  attributeChangedCallback() {
+    this.#view.node.hidden = true;
+    this.#waiting.hidden = false;
+    store.list().forEach((message) => this.#take(message));
+  }
+
+  #take(message) {
+    const { job } = message;
+    if (!job || job.task !== this.getAttribute("task")) return;
+    this.#view.fill(message);
+    this.#view.node.className = message.level;
+    this.#view.node.hidden = false;
+    this.#waiting.hidden = true;
+    if (this.#state) this.state(this.#state, false);
+    this.state((this.#state = job.state), true);
+  }
+}

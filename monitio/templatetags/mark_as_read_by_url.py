@@ -1,0 +1,10 @@
+"""``{% load mark_as_read_by_url %}``, as the original had it; ``{% load monitio %}`` does the same."""
+
+from __future__ import annotations
+
+from django.template import Library
+
+from monitio.templatetags import monitio
+
+register = Library()
+register.simple_tag(monitio.mark_as_read_by_url, takes_context=True)

@@ -1,0 +1,11 @@
+"""``{% load message_filters %}``, as the original had it; ``{% load monitio %}`` does the same."""
+
+from __future__ import annotations
+
+from django.template import Library
+
+from monitio.templatetags import monitio
+
+register = Library()
+register.filter("latest", monitio.latest)
+register.filter("latest_or_unread", monitio.latest_or_unread)

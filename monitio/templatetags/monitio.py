@@ -1,0 +1,71 @@
+"""``{% load monitio %}``: the tags and filters of monitio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.template import Context, Library
+from django.utils.safestring import SafeString
+
+from monitio.templatetags import page
+
+register = Library()
+
+
+@register.simple_tag(takes_context=True)
+def monitio(context: Context, **options: Any) -> SafeString:
+    """Pop-ups and the live connection; goes before ``</body>``.
+
+    Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge``.
+    """
+    return page.messages_html(page.request_of(context, "monitio"), **options)
+
+
+@register.simple_tag(takes_context=True)
+def monitio_bell(context: Context) -> SafeString:
+    """The bell with its inbox; needs ``{% monitio %}`` on the same page."""
+    return page.bell_html(page.request_of(context, "monitio_bell"))
+
+
+@register.simple_tag(takes_context=True)
+def mark_as_read_by_url(context: Context) -> str:
+    """Who has come to a message's link has read the message. Renders nothing."""
+    page.mark_read_by_url(page.request_of(context, "mark_as_read_by_url"))
+    return ""
+
+
+@register.filter
+def latest(messages: Iterable[Any], number: int) -> list[Any]:
+    """The newest ``number`` messages of a queryset or list, newest first."""
+    if isinstance(messages, QuerySet) and not messages.query.is_sliced:
+        return list(messages.order_by("-pk")[: int(number)])
+    return _newest_first(messages)[: int(number)]
+
+
+@register.filter
+def latest_or_unread(messages: Iterable[Any], number: int) -> list[Any]:
+    """Every unread message, filled up with read ones to ``number``; newest first."""
+    everything = _newest_first(messages)
+    room = int(number) - sum(1 for message in everything if _is_unread(message))
+    kept = []
+    for message in everything:
+        if not _is_unread(message):
+            room -= 1
+            if room < 0:
+                continue
+        kept.append(message)
+    return kept
+
+
+def _is_unread(message: Any) -> bool:
+    # Messages of Django's own storages know nothing of reading.
+    return not getattr(message, "read", False)
+
+
+def _newest_first(messages: Iterable[Any]) -> list[Any]:
+    everything = list(messages)
+    if all(getattr(message, "created", None) for message in everything):
+        return sorted(everything, key=lambda message: (message.created, message.pk or 0))[::-1]
+    return everything[::-1]

@@ -1,0 +1,67 @@
+"""Every text the browser part says, in the language of the request. Not a tag library."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+
+def strings() -> dict[str, str]:
+    """Key to text; ``{names}`` in braces are filled in by the browser.
+
+    No text depends on a number's grammar: languages have more plurals than a template can hold.
+    """
+    return {**_page(), **_inbox(), **_words()}
+
+
+def _page() -> dict[str, str]:
+    return {
+        "region": _("Notifications ({hotkey})"),
+        "close": _("Close: {title}"),
+        "close_all": _("Close all"),
+        "more": _("{n} more"),
+        "more_said": _("{n} more notifications"),
+        "open": _("Open"),
+        "failed": _("That did not work. Try again."),
+        "stopped": _("You are no longer signed in as before"),
+        "stopped_body": _("This page gets no more news."),
+        "reload": _("Load the page again"),
+        "progress": _("Progress of {title}"),
+        "done": _("{n} done"),
+    }
+
+
+def _inbox() -> dict[str, str]:
+    return {
+        "bell": _("Notifications"),
+        "unread_count": _("{n} unread"),
+        "unread_mark": _("Unread"),
+        "all": _("All"),
+        "unread": _("Unread"),
+        "mark_all": _("Mark all as read"),
+        "mark_read": _("Mark as read"),
+        "delete": _("Delete"),
+        "deleted": _("Deleted"),
+        "reply": _("Reply"),
+        "empty": _("No notifications yet"),
+        "offline": _("Live updates are off. Reconnecting…"),
+        "older": _("Show older ones"),
+        "see_all": _("See all"),
+        "keep_open": _("Keep pop-ups open until I close them"),
+    }
+
+
+def _words() -> dict[str, str]:
+    return {
+        "level_debug": _("Debug"),
+        "level_info": _("Info"),
+        "level_success": _("Success"),
+        "level_warning": _("Warning"),
+        "level_error": _("Error"),
+        "state_queued": _("Waiting"),
+        "state_started": _("Started"),
+        "state_retrying": _("Trying again"),
+        "state_succeeded": _("Done"),
+        "state_failed": _("Failed"),
+        "state_revoked": _("Cancelled"),
+        "state_lost": _("Interrupted"),
+    }
