@@ -1,0 +1,59 @@
+# What one does here. `make help` lists it. Needs Python 3.11 or newer and GNU make 3.81 or newer.
+
+# Another interpreter: make demo PYTHON=python3.13
+PYTHON ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Two processes: the tests start servers of their own, more would only wait for the processor.
+PYTEST_PROCESSES ?= 2
+SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run-minimal test soak coverage lint format messages clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Start the demo: site, worker, beat and broker, on http://127.0.0.1:8000/
+	@$(SETUP) demo
+	@exec $(BIN)/python -m examples.demo
+
+run-minimal: ## Start the smallest example: runserver and a worker
+	@$(SETUP) demo
+	@exec $(BIN)/python -m examples.minimal
+
+test: ## Run the whole suite (options: make test ARGS="-k inbox")
+	@sh tools/debian-packages.sh
+	@$(SETUP) test
+	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile $(ARGS)
+
+soak: ## Run the tests that take minutes
+	@sh tools/debian-packages.sh
+	@$(SETUP) test
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+coverage: ## Run the suite and show which lines it misses
+	@$(SETUP) test
+	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile --cov --cov-report term $(ARGS)
+
+lint: ## Check style, types, migrations and translations
+	@$(SETUP) test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	$(BIN)/python tools/translations.py --check
+
+format: ## Put the code into shape
+	@$(SETUP) test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+messages: ## Collect and compile the translations (needs gettext)
+	@$(SETUP) test
+	$(BIN)/python tools/translations.py
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
+	rm -rf examples/demo/var examples/minimal/var
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

