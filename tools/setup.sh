@@ -71,5 +71,5 @@ if [ ! -x "$venv/bin/pip" ]; then
     "$python" -m venv "$venv"
 fi
 say "Installing monitio[$extra] into $venv (once, about a minute) ..."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable ".[$extra]"
 printf '%s\n' "$wanted" >"$venv/.stamp-$extra"
