@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -24,6 +26,11 @@ else:
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
 
 
+def excerpt(message: Message) -> str:
+    """Plain text: what is safe HTML on the site's pages is no part of the admin's."""
+    return Truncator(message.subject or message.text).chars(80) or str(message.pk)
+
+
 class DeliveryInline(DeliveryRows):
     model = Delivery
     extra = 0
@@ -36,7 +43,7 @@ class DeliveryInline(DeliveryRows):
 
 @admin.register(Message)
 class MessageAdmin(MessageOptions):
-    list_display = ("__str__", "subject", "user", "level", "created", "read", "is_persistent")
+    list_display = ("excerpt", "user", "level", "created", "read", "is_persistent")
     list_filter = ("level", "read", "category", "created")
     list_select_related = ("user",)
     search_fields = ("subject", "message")
@@ -57,27 +64,40 @@ class MessageAdmin(MessageOptions):
         "job",
     )
 
+    @admin.display(description=_("message"))
+    def excerpt(self, message: Message) -> str:
+        return excerpt(message)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Message | None = None) -> Any:
+        # Somebody may have read it: it cannot become another person's.
+        return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
+
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        if "user" in form.base_fields and kwargs.get("change") is False:
+        if "user" in form.base_fields:
             form.base_fields["user"].required = True
         return form
 
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
-        """A new message rings like any other; a changed one moves its version."""
+        """A new message rings like any other; of a changed one only what was changed is written."""
         if not change:
             api.store(obj)
-            return
-        obj.version += 1
-        super().save_model(request, obj, form, change)
-        dispatch.announce([obj])
+        elif form.changed_data:
+            obj.version, obj.modified = F("version") + 1, timezone.now()
+            obj.save(update_fields=[*form.changed_data, "version", "modified"])
+            obj.refresh_from_db()
+            dispatch.announce([obj])
 
     def delete_model(self, request: HttpRequest, obj: Message) -> None:
-        api.delete(obj.recipient, [obj.pk])
+        recipient, pk = obj.recipient, obj.pk
+        # Mail that waits goes with it, as the page before has said.
+        obj.delete()
+        dispatch.announce_gone(recipient, [pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
-        for message in queryset:
-            self.delete_model(request, message)
+        recipients = {message.recipient for message in queryset}
+        queryset.delete()
+        dispatch.announce_news(recipients)
 
 
 @admin.register(Job)
@@ -87,6 +107,8 @@ class JobAdmin(JobOptions):
     search_fields = ("task_id", "name")
     date_hierarchy = "created"
     show_full_result_count = False
+    # A visitor's token is their address.
+    exclude = ("recipients",)
 
     @admin.display(description=_("progress"))
     def percentage(self, job: Job) -> str:
@@ -102,10 +124,14 @@ class JobAdmin(JobOptions):
 
 @admin.register(Delivery)
 class DeliveryAdmin(DeliveryOptions):
-    list_display = ("message", "channel", "state", "attempts", "error", "created", "sent_at")
+    list_display = ("excerpt", "channel", "state", "attempts", "error", "created", "sent_at")
     list_filter = ("channel", "state")
     list_select_related = ("message",)
     actions = ("send_again",)
+
+    @admin.display(description=_("message"))
+    def excerpt(self, delivery: Delivery) -> str:
+        return excerpt(delivery.message)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -115,11 +141,11 @@ class DeliveryAdmin(DeliveryOptions):
 
     @admin.action(description=_("Send again"), permissions=["delete"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        failed = queryset.filter(state=Delivery.State.FAILED)
-        pending = list(failed)
-        failed.update(state=Delivery.State.PENDING, error="")
-        dispatch.deliver(pending)
+        failed = list(queryset.filter(state=Delivery.State.FAILED))
+        pks = [delivery.pk for delivery in failed]
+        Delivery.objects.filter(pk__in=pks).update(state=Delivery.State.PENDING, error="")
+        dispatch.deliver(failed)
         text = ngettext(
-            "%d delivery is on its way.", "%d deliveries are on their way.", len(pending)
+            "%d delivery is on its way.", "%d deliveries are on their way.", len(failed)
         )
-        self.message_user(request, text % len(pending))
+        self.message_user(request, text % len(failed))

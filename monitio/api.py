@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.messages import MessageFailure
 from django.db import connections, transaction
@@ -23,6 +24,7 @@ from monitio import constants, deliveries, dispatch, visitors
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed, UnknownRecipient
 from monitio.models import Job, LastBell, Message, VisitorLogin, check_url
+from monitio.querysets import MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.stream.payload import newest
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 # Rows in one INSERT, recipients in one batch of bells.
 BATCH = 1000
+# What the smallest supported integer column holds.
+MOST_SECONDS = 2**31 - 1
 # Above this many changed messages, open pages look for themselves.
 FEW = 20
 
@@ -63,9 +67,8 @@ def create_message(
     Written in the caller's transaction; nobody is told before it commits. Raises
     ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values.
     """
-    recipient = _existing(to_user)
     row = build(
-        recipient,
+        addressee(to_user),
         level,
         message,
         from_user=from_user,
@@ -102,6 +105,9 @@ def notify_many(
 
     Rows are written in batches, so memory stays bounded however many there are. Outside a
     transaction each batch is told as it is written. Returns the number of messages.
+
+    Nobody in a queryset is told twice; of another iterable nobody in the same ``BATCH``. Raises
+    ``UnknownRecipient`` for a primary key of nobody; its batch is then not written.
     """
     fields: dict[str, Any] = {
         "from_user": from_user,
@@ -118,7 +124,7 @@ def notify_many(
     count = 0
     for recipients in _batches(users):
         rows = [build(recipient, level, message, **fields) for recipient in recipients]
-        _store_batch(rows, recipients, email)
+        _store_batch(rows, email)
         count += len(rows)
     return count
 
@@ -170,7 +176,7 @@ def add_message(
 
 
 def debug(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
-    """``add_message`` at level ``monitio.DEBUG``."""
+    """``add_message`` at level ``monitio.DEBUG``, with the same further arguments."""
     return add_message(request, constants.DEBUG, message, *args, **kwargs)
 
 
@@ -289,27 +295,29 @@ def reply(recipient: Any, pk: int, message: str) -> Message:
 def prune(now: datetime | None = None) -> dict[str, int]:
     """Delete what nobody will see again; the number of rows by kind.
 
-    Expired messages, what visitors left behind, read ones after ``MONITIO_KEEP_READ_DAYS`` (None
-    keeps them), ended jobs that no message speaks of any more, and bells of yesterday.
+    ``expired`` messages, what ``visitors`` left behind, messages ``shown`` whose mail is out,
+    ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them), ended ``jobs`` that no message
+    speaks of any more, and ``bells`` of yesterday.
     """
     now = now or timezone.now()
-    expired = Message.objects.filter(expires__lte=now, hidden=False)
-    deleted = {"expired": _delete_rows(expired)}
-    if settings.KEEP_READ_DAYS is not None:
-        old = now - timedelta(days=settings.KEEP_READ_DAYS)
-        read = Message.objects.filter(read=True, modified__lt=old, hidden=False)
-        deleted["read"] = _delete_rows(read.exclude(pk__in=Message.objects.running().values("pk")))
     yesterday = now - timedelta(seconds=DAY)
-    deleted["jobs"] = _delete_rows(
-        Job.objects.ended().filter(messages=None, finished_at__lt=yesterday)
-    )
-    deleted["bells"] = _delete_rows(LastBell.objects.filter(modified__lt=yesterday))
     # Nobody holds a token that old, so nobody could read what was sent to it.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)
-    visitors_rows = Message.objects.filter(session__gt="", created__lt=tokens_end)
-    deleted["visitors"] = _delete_rows(visitors_rows)
+    messages = Message.objects
     _delete_rows(VisitorLogin.objects.filter(created__lt=tokens_end))
-    return deleted
+    return {
+        "expired": _delete_rows(messages.filter(expires__lte=now, hidden=False)),
+        "visitors": _delete_rows(messages.filter(session__gt="", created__lt=tokens_end)),
+        "shown": _delete_rows(messages.without_pending_delivery().filter(hidden=True)),
+        "read": _delete_rows(messages.read_until(_keep_read_since(now))),
+        "jobs": _delete_rows(Job.objects.ended().filter(messages=None, finished_at__lt=yesterday)),
+        "bells": _delete_rows(LastBell.objects.filter(modified__lt=yesterday)),
+    }
+
+
+def _keep_read_since(now: datetime) -> datetime | None:
+    days = settings.KEEP_READ_DAYS
+    return None if days is None else now - timedelta(days=days)
 
 
 def build(
@@ -342,9 +350,9 @@ def build(
         subject=_short("subject", subject),
         extra_tags=_short("extra_tags", extra_tags),
         category=_short("category", category, 100),
-        url=check_url(str(url)) if url else "",
+        url=check_url(_short("url", url or "", 2048)),
         url_label=_short("url_label", url_label),
-        expires=_aware(expires),
+        expires=_moment(expires),
         close_timeout=_seconds(close_timeout),
         from_user=from_user,
         live=live,
@@ -358,45 +366,77 @@ def store(row: Message, *, email: bool = False) -> Message:
     """Write one built message, its deliveries, and tell after commit."""
     with transaction.atomic(using=dispatch.database()):
         row.save(force_insert=True)
+        visitors.settle([row.recipient])
         if email:
             dispatch.deliver(deliveries.plan([row]))
-        visitors.settle(row.recipient)
         dispatch.announce([row])
     return row
 
 
-def _store_batch(rows: list[Message], recipients: list[Recipient], email: bool) -> None:
-    alias = dispatch.database()
-    keys_come_back = connections[alias].features.can_return_rows_from_bulk_insert
-    if email and not keys_come_back:
-        # MySQL tells no keys of a bulk insert, and a delivery needs one.
-        for row in rows:
-            store(row, email=True)
+def insert(rows: list[Message], *, need_keys: bool = True) -> None:
+    """Write built messages, keys and all, and ring no bell."""
+    if not rows:
         return
+    alias = dispatch.database()
     with transaction.atomic(using=alias):
-        Message.objects.bulk_create(rows, BATCH)
+        if need_keys and not _tells_keys(alias):
+            for row in rows:
+                row.save(force_insert=True)
+        else:
+            Message.objects.bulk_create(rows, BATCH)
+        visitors.settle(row.recipient for row in rows)
+
+
+def _tells_keys(alias: str) -> bool:
+    # MySQL (not MariaDB) tells no keys of a bulk insert.
+    return connections[alias].features.can_return_rows_from_bulk_insert
+
+
+def _store_batch(rows: list[Message], email: bool) -> None:
+    alias = dispatch.database()
+    with transaction.atomic(using=alias):
+        insert(rows, need_keys=email)
         if email:
             dispatch.deliver(deliveries.plan(rows))
         if rows[0].live:
-            _announce_batch(rows, recipients, keys_come_back)
+            _announce_batch(rows, email or _tells_keys(alias))
 
 
-def _announce_batch(rows: list[Message], recipients: list[Recipient], has_keys: bool) -> None:
+def _announce_batch(rows: list[Message], has_keys: bool) -> None:
     # In a transaction of the caller's, all batches wait for its end: short bells bound the memory.
     if has_keys and len(rows) < BATCH:
         dispatch.announce(rows)
     else:
-        dispatch.announce_news(recipients)
+        dispatch.announce_news([row.recipient for row in rows])
 
 
 def _batches(users: Iterable[Any]) -> Iterable[list[Recipient]]:
-    if isinstance(users, QuerySet) and issubclass(users.model, get_user_model()):
-        everybody: Iterable[Any] = users.values_list("pk", flat=True).iterator(chunk_size=BATCH)
-    else:
-        everybody = users
-    iterator = iter(everybody)
-    while batch := list(islice(iterator, BATCH)):
-        yield list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
+    is_query = isinstance(users, QuerySet) and issubclass(users.model, get_user_model())
+    everybody = iter(_keys_of(users) if is_query else users)
+    while batch := list(islice(everybody, BATCH)):
+        recipients = list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
+        if not is_query:
+            _refuse_unknown(batch, recipients)
+        yield recipients
+
+
+def _keys_of(users: QuerySet[Any]) -> Iterable[Any]:
+    """The primary keys of a queryset of users, each once; a join may name one several times."""
+    if not (users.query.is_sliced or users.query.distinct_fields):
+        users = users.order_by("pk")
+    keys = users.values_list("pk", flat=True).iterator(chunk_size=BATCH)
+    return (key for key, _group in groupby(keys))
+
+
+def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> None:
+    """A user who is missing would only fail at the caller's commit, and say nothing of why."""
+    given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
+    pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
+    users = get_user_model()._default_manager.filter(pk__in=pks)
+    missing = pks - set(users.values_list("pk", flat=True)) if pks else set()
+    if missing:
+        names = ", ".join(sorted(repr(pk) for pk in missing)[:5])
+        raise UnknownRecipient(f"There are no users with these primary keys: {names}.")
 
 
 def _change(
@@ -431,32 +471,43 @@ def _remove(who: Recipient, pks: list[int]) -> int:
     """Delete, or hide until the mail is out, and tell open pages."""
     if not pks:
         return 0
-    rows = Message.objects.filter(pk__in=pks)
-    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
-    Message.objects.filter(pk__in=waiting).touch(hidden=True)
-    rows.exclude(pk__in=waiting).delete()
+    clear(Message.objects.filter(pk__in=pks))
     dispatch.announce_gone(who, pks)
     return len(pks)
 
 
+def clear(rows: MessageQuerySet) -> None:
+    """Delete messages; those whose mail is still to be sent are hidden until it is out."""
+    with transaction.atomic(using=dispatch.database()):
+        waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
+        if waiting:
+            Message.objects.filter(pk__in=waiting).touch(hidden=True)
+        rows.exclude(pk__in=waiting).delete()
+
+
 def _delete_rows(rows: QuerySet[Any]) -> int:
-    return rows.delete()[0]
+    """Delete in batches, so that memory stays bounded; the number of rows, without what hung on."""
+    deleted = 0
+    while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        by_model = rows.model._default_manager.filter(pk__in=pks).delete()[1]
+        deleted += by_model.get(rows.model._meta.label, 0)
+    return deleted
 
 
-def _existing(to_user: Any) -> Recipient:
-    """The recipient, known to exist: a missing user would only fail at the caller's commit."""
+def addressee(to_user: Any) -> Recipient:
+    """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
     recipient = visitors.resolve(Recipient.of(to_user))
-    given_object = hasattr(to_user, "is_authenticated")
-    if recipient.is_visitor or given_object:
-        return recipient
-    if not get_user_model()._default_manager.filter(pk=recipient.user_id).exists():
-        raise UnknownRecipient(f"There is no user with the primary key {recipient.user_id!r}.")
+    if not recipient.is_visitor:
+        _refuse_unknown([to_user], [recipient])
     return recipient
 
 
 def _storage(request: HttpRequest, fail_silently: bool) -> Any:
     storage = getattr(request, "_messages", None)
     if storage is None:
+        if not isinstance(request, HttpRequest):
+            name = type(request).__name__
+            raise TypeError(f"add_message() argument must be an HttpRequest object, not {name!r}.")
         if fail_silently:
             return None
         raise MessageFailure(
@@ -473,8 +524,8 @@ def _storage(request: HttpRequest, fail_silently: bool) -> Any:
     return storage
 
 
-def _short(name: str, value: str, length: int = 255) -> str:
-    text = str(value or "")
+def _short(name: str, value: Any, length: int = 255) -> str:
+    text = "" if value is None else str(value)
     if len(text) > length:
         raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
     return text
@@ -483,16 +534,27 @@ def _short(name: str, value: str, length: int = 255) -> str:
 def _seconds(close_timeout: int | None) -> int | None:
     if close_timeout is None:
         return None
-    if int(close_timeout) < 0:
-        raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout}.")
-    return int(close_timeout)
+    try:
+        seconds = int(close_timeout)
+    except (TypeError, ValueError):
+        seconds = -1
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout!r}.")
+    return seconds
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    """A naive moment is taken in the current time zone, as Django's forms do."""
-    if moment is None or timezone.is_aware(moment):
-        return moment
-    return timezone.make_aware(moment)
+def _moment(expires: datetime | None) -> datetime | None:
+    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
+
+    With ``USE_TZ = False`` it is the other way round.
+    """
+    if expires is None:
+        return None
+    if not isinstance(expires, datetime):
+        raise ValueError(f"expires is a date and time (datetime), not {expires!r}.")
+    if timezone.is_aware(expires) == django_settings.USE_TZ:
+        return expires
+    return timezone.make_aware(expires) if django_settings.USE_TZ else timezone.make_naive(expires)
 
 
 def _twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:

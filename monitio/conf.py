@@ -10,16 +10,17 @@ DAY = 24 * 60 * 60
 
 
 def _redis_url() -> str:
-    """``MONITIO_REDIS_URL``, else the original's dictionary, else Redis on this machine."""
-    legacy = getattr(django_settings, "REDIS_SSEQUEUE_CONNECTION_SETTINGS", None)
-    if not legacy:
-        return "redis://127.0.0.1:6379/0"
+    """The original's ``REDIS_SSEQUEUE_CONNECTION_SETTINGS``, else Redis on this machine."""
+    legacy = getattr(django_settings, "REDIS_SSEQUEUE_CONNECTION_SETTINGS", None) or {}
     location, db = str(legacy.get("location", "127.0.0.1:6379")), legacy.get("db", 0)
+    if location.startswith("/"):
+        location = f"unix://{location}"
     if location.startswith("unix://"):
         return f"{location}?db={db}"
-    if location.startswith("/"):
-        return f"unix://{location}?db={db}"
-    return f"redis://{location}/{db}"
+    if "://" not in location:
+        location = f"redis://{location}"
+    # An address that names its own database keeps it.
+    return f"{location.rstrip('/')}/{db}" if location.count("/") < 3 else location
 
 
 class Settings:

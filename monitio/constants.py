@@ -14,14 +14,8 @@ PERSISTENT_LEVELS: Final = (DEBUG, INFO, SUCCESS, WARNING, ERROR)
 # The original's name for the same tuple.
 PERSISTENT_MESSAGE_LEVELS: Final = PERSISTENT_LEVELS
 
-# A persistent level carries the tag of its Django sibling, so a page's existing CSS fits both.
-DEFAULT_TAGS: Final = {
-    DEBUG: "debug",
-    INFO: "info",
-    SUCCESS: "success",
-    WARNING: "warning",
-    ERROR: "error",
-}
+# What a kept level is above its Django sibling, whose tag and name it shares.
+OFFSET: Final = 100
 
 # Django's levels and ours share one list of names on the wire: the last two digits are the same.
 _NAMES: Final = ((40, "error"), (30, "warning"), (25, "success"), (20, "info"))
@@ -37,7 +31,7 @@ def level_name(level: int) -> str:
 
     A site's own level reads as the nearest standard level below it, for example 35 as ``warning``.
     """
-    ordinary = level - 100 if level >= 100 else level
+    ordinary = level - OFFSET if level >= OFFSET else level
     return next((name for floor, name in _NAMES if ordinary >= floor), "debug")
 
 

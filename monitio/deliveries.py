@@ -18,6 +18,7 @@ from monitio.models import Delivery, Message
 logger = logging.getLogger("monitio")
 
 EMAIL = "email"
+FAILURES_IN_A_ROW = 5
 State = Delivery.State
 
 
@@ -44,9 +45,10 @@ def run(pk: int) -> bool:
         .update(state=State.CLAIMED, claimed_at=timezone.now(), attempts=F("attempts") + 1)
     ):
         return False
-    delivery = Delivery.objects.select_related(
-        "message__user", "message__job", "message__from_user"
-    ).get(pk=pk)
+    related = ("message__user", "message__job", "message__from_user")
+    delivery = Delivery.objects.select_related(*related).filter(pk=pk).first()
+    if delivery is None:
+        return False  # its message was deleted this moment
     try:
         get_channel(delivery.channel).send(delivery.message, delivery)
     except TemporaryFailure as error:
@@ -65,13 +67,20 @@ def run(pk: int) -> bool:
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
-    """Send what is due, oldest first: ``(sent, not sent)``. For sites without a task queue."""
-    sent = failed = 0
+    """Send what is due, oldest first: ``(sent, not sent)``. For sites without a task queue.
+
+    Gives up after a few failures in a row: the mail server is down, and each try takes its time.
+    """
+    sent = failed = in_a_row = 0
     for pk in list(Delivery.objects.due().order_by("pk").values_list("pk", flat=True)[:limit]):
         try:
             sent += run(pk)
+            in_a_row = 0
         except TemporaryFailure:
             failed += 1
+            in_a_row += 1
+        if in_a_row == FAILURES_IN_A_ROW:
+            break
     return sent, failed
 
 

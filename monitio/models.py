@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.utils import get_level_tags
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -43,6 +46,36 @@ STATES = (
     (State.REVOKED, _("Cancelled")),
     (State.LOST, _("Interrupted")),
 )
+
+SCHEMES = ("", "http", "https")
+
+
+def check_url(url: str) -> str:
+    """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
+    # Browsers skip control characters and spaces, so "java\nscript:" runs: none may hide there.
+    hidden = any(character < " " or character == "\x7f" for character in url)
+    try:
+        scheme = urlsplit(url.strip()).scheme.lower()
+    except ValueError:
+        hidden, scheme = True, ""
+    if hidden or scheme not in SCHEMES:
+        raise ValueError(f"{url!r} cannot be linked to: use a path or an http(s) address.")
+    return url
+
+
+def validate_url(url: str) -> None:
+    """``check_url`` as forms want it."""
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def plain_text(message: str) -> str:
+    """Text without markup: of a safe message what its HTML reads, of any other the text itself."""
+    text = str(message)
+    return html.unescape(strip_tags(text)).strip() if isinstance(text, SafeData) else text
+
 
 # 190 characters of four bytes each are what the strictest supported index holds.
 KEY_LENGTH = 190
@@ -121,7 +154,9 @@ class Message(models.Model):
     level = models.IntegerField(_("level"), choices=LEVELS, default=constants.INFO)
     extra_tags = models.CharField(_("extra tags"), max_length=255, blank=True, default="")
     category = models.CharField(_("category"), max_length=100, blank=True, default="")
-    url = models.CharField(_("link"), max_length=2048, blank=True, default="")
+    url = models.CharField(
+        _("link"), max_length=2048, blank=True, default="", validators=[validate_url]
+    )
     url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
     # What the recipient read the site in; their e-mail is written in it.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
@@ -178,7 +213,19 @@ class Message(models.Model):
         if isinstance(self.message, SafeData):
             self.safe = True
         elif self.safe:
-            self.message = mark_safe(self.message)  # noqa: S308 - it was stored as safe
+            self._mark_safe()
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Also what loads a deferred field."""
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using=using, fields=names, **kwargs)
+        if (names is None or "message" in names) and self.safe:
+            self._mark_safe()
+
+    def _mark_safe(self) -> None:
+        self.message = mark_safe(self.message)  # noqa: S308 - it was stored as safe
 
     def __str__(self) -> str:
         return str(self.message)
@@ -199,7 +246,7 @@ class Message(models.Model):
     def recipient(self) -> Recipient:
         if self.user_id is None:
             return Recipient.for_visitor(self.session, self.language)
-        return Recipient(user_pk=str(self.user_id), language=self.language)
+        return Recipient.for_user(self.user_id, self.language)
 
     @recipient.setter
     def recipient(self, recipient: Recipient) -> None:
@@ -208,16 +255,21 @@ class Message(models.Model):
         self.language = recipient.language
 
     def prepare(self) -> None:
-        """Bring every field into the form that is stored."""
+        """Bring every field into the form that is stored. Raises ``ValueError`` for a bad url."""
         self.subject, self.extra_tags = str(self.subject or ""), str(self.extra_tags or "")
-        self.url, self.url_label = str(self.url or ""), str(self.url_label or "")
-        if isinstance(text := str(self.message), SafeString):
-            self.safe = True
-        self.message = text
+        self.url, self.url_label = check_url(str(self.url or "")), str(self.url_label or "")
+        self.message = str(self.message)
+        # A safe text that was replaced by any other is safe no longer.
+        self.safe = isinstance(self.message, SafeString)
         self.recipient_key = self.recipient.key
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.prepare()
+        if kwargs.get("update_fields"):
+            # What prepare() derives goes with what it is derived from.
+            derived = {"message": ["safe"], "user": ["session", "recipient_key"]}
+            named = set(kwargs["update_fields"])
+            kwargs["update_fields"] = named.union(*(derived.get(name, []) for name in named))
         super().save(*args, **kwargs)
 
     # DjangoMessage's interface, so that templates do not care what they iterate over.
@@ -228,7 +280,10 @@ class Message(models.Model):
 
     @property
     def level_tag(self) -> str:
-        return {**constants.DEFAULT_TAGS, **get_level_tags()}.get(self.level, "")
+        """The level's tag; that of its Django sibling where MESSAGE_TAGS does not name it."""
+        tags = get_level_tags()
+        sibling = self.level - constants.OFFSET if self.is_persistent() else None
+        return str(tags.get(self.level, tags.get(sibling, "")))
 
     @property
     def level_name(self) -> str:
@@ -327,22 +382,3 @@ class LastBell(models.Model):
 
     def __str__(self) -> str:
         return f"{self.nonce}"
-
-
-SCHEMES = ("", "http", "https")
-
-
-def check_url(url: str) -> str:
-    """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
-    if urlsplit(url.strip()).scheme.lower() not in SCHEMES:
-        raise ValueError(f"{url!r} cannot be linked to: use a path or an http(s) address.")
-    return url
-
-
-def plain_text(message: str) -> str:
-    """Text without markup: of a safe message what its HTML reads, of any other the text itself."""
-    if not isinstance(message, SafeData):
-        return str(message)
-    import html
-
-    return html.unescape(strip_tags(message)).strip()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from monitio.conf import settings
 from monitio.constants import PERSISTENT_LEVELS, State
@@ -30,6 +31,12 @@ class MessageQuerySet(MessageBase):
         for message in messages:
             message.prepare()
         return super().bulk_create(messages, *args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        """A new text is only safe when it says so, whatever the old one was."""
+        if "message" in kwargs:
+            kwargs.setdefault("safe", isinstance(kwargs["message"], SafeString))
+        return super().update(**kwargs)
 
     def of(self, recipient: Recipient) -> Self:
         """Everything of one recipient, whatever its state."""
@@ -55,15 +62,14 @@ class MessageQuerySet(MessageBase):
         A claim that nobody settled in ``MONITIO_CLAIM_TIMEOUT`` seconds counts as given up: its
         request died, and the message shows again.
         """
-        stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT)
-        return self.filter(Q(claim="") | Q(claimed_at__lt=stale))
+        return self.filter(_unclaimed(now))
 
     def for_inbox(self) -> Self:
         """What lists and streams hold: what is kept, and short-lived news sent live.
 
         A Django-level message of the user's own request belongs to their next page alone.
         """
-        return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True, claim=""))
+        return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True) & _unclaimed())
 
     def running(self) -> Self:
         """Messages of jobs that have not ended."""
@@ -77,11 +83,28 @@ class MessageQuerySet(MessageBase):
         return self.update(version=F("version") + 1, modified=timezone.now(), **changes)
 
     def with_pending_delivery(self) -> Self:
-        from monitio.models import Delivery
+        return self.filter(_pending_delivery())
 
-        return self.filter(
-            models.Exists(Delivery.objects.unfinished().filter(message=models.OuterRef("pk")))
-        )
+    def without_pending_delivery(self) -> Self:
+        return self.exclude(_pending_delivery())
+
+    def read_until(self, moment: datetime | None) -> Self:
+        """Read and not changed since ``moment`` (None: never); a running job's are still news."""
+        if moment is None:
+            return self.none()
+        rows = self.filter(read=True, modified__lt=moment, hidden=False)
+        return rows.filter(Q(job=None) | Q(job__state__in=State.ENDED))
+
+
+def _pending_delivery() -> models.Exists:
+    from monitio.models import Delivery
+
+    return models.Exists(Delivery.objects.unfinished().filter(message=models.OuterRef("pk")))
+
+
+def _unclaimed(now: datetime | None = None) -> Q:
+    stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT)
+    return Q(claim="") | Q(claimed_at__lt=stale)
 
 
 class JobQuerySet(JobBase):

@@ -49,8 +49,11 @@ class Recipient:
     def for_user(cls, user: Any, language: str = "") -> Recipient:
         """The recipient of a user object or a user's primary key.
 
-        Raises ``UnknownRecipient`` for an anonymous or unsaved user and for a malformed key.
+        Raises ``UnknownRecipient`` for an anonymous or unsaved user, for an object that is no user
+        and for a malformed key.
         """
+        if isinstance(user, Model) and not isinstance(user, get_user_model()):
+            raise UnknownRecipient(f"{user!r} is not a user.")
         pk = user.pk if _is_user_object(user) else user
         if pk is None or isinstance(pk, bool):
             raise UnknownRecipient(
@@ -74,7 +77,7 @@ class Recipient:
         """Who is asking, or None when we have never met: mints nothing, creates no session."""
         language = translation.get_language() or ""
         user = getattr(request, "user", None)
-        if user is not None and user.is_authenticated:
+        if _has_account(user):
             return cls.for_user(user, language)
         token = _token_in(getattr(request, "session", None))
         return cls.for_visitor(token, language) if token else None
@@ -172,6 +175,16 @@ def take_token(session: Any) -> str | None:
     return token
 
 
+def _has_account(user: Any) -> bool:
+    """Whether a request's user can own messages: signed in, of the user model, not just deleted."""
+    return (
+        user is not None
+        and user.is_authenticated
+        and user.pk is not None
+        and not (isinstance(user, Model) and not isinstance(user, get_user_model()))
+    )
+
+
 def _is_user_object(user: Any) -> bool:
     return isinstance(user, Model | LazyObject) or hasattr(user, "is_authenticated")
 
@@ -192,11 +205,14 @@ def _token_in(session: Any) -> str | None:
         getattr(session, "session_key", "") is None and not getattr(session, "modified", True)
     ):
         return None
+    stored = _stored(session)
+    return stored["token"] if stored.get("until", 0) > time.time() else None
+
+
+def _stored(session: Any) -> dict[str, Any]:
+    """What ``_mint`` put into the session, expired or not."""
     stored = session.get(SESSION_KEY)
-    if not isinstance(stored, dict) or stored.get("until", 0) < time.time():
-        return None
-    token = stored.get("token")
-    return token if isinstance(token, str) else None
+    return stored if isinstance(stored, dict) and isinstance(stored.get("token"), str) else {}
 
 
 def _mint(session: Any) -> str:
@@ -205,7 +221,7 @@ def _mint(session: Any) -> str:
     Derived from the session key where there is one, so that two parallel first requests agree on
     it and the later save of the two does no harm.
     """
-    expired = (session.get(SESSION_KEY) or {}).get("token", "")
+    expired = _stored(session).get("token", "")
     key = getattr(session, "session_key", None)
     token = (
         salted_hmac("monitio.visitor", f"{key}{expired}", algorithm="sha256").hexdigest()[:32]

@@ -18,7 +18,9 @@ from typing import Any
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.storage.fallback import FallbackStorage
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, InternalError, transaction
+from django.db.models import Q
+from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
@@ -44,6 +46,8 @@ class PersistentMessageStorage(BaseStorage):
         super().__init__(request, *args, **kwargs)
         self._fallback = FallbackStorage(request)
         self._claim = _Claim()
+        # Written by update(): in the queue and in the database.
+        self._written: set[int] = set()
 
     def get_persistent(self) -> MessageQuerySet:
         """Read and unread kept messages, newest first."""
@@ -70,6 +74,8 @@ class PersistentMessageStorage(BaseStorage):
         everything = [*self._loaded_messages, *self._queued_messages]
         return sum(1 for message in everything if not is_persistent(message.level))
 
+    # Adding.
+
     def add(
         self,
         level: int,
@@ -89,35 +95,50 @@ class PersistentMessageStorage(BaseStorage):
         """Add a message for whoever makes the request, or for ``user``.
 
         Written now, and returned, at a monitio level, for somebody else, or when it must reach more
-        than the next page (``live=True``, ``email=True``). Queued for the response otherwise.
-        Raises ``NotImplementedError`` for a monitio level to an anonymous visitor.
+        than the next page (``live=True``, ``email=True``). Queued for the response otherwise; that
+        asks the database nothing, so it also works in an async view and a broken transaction.
+
+        Raises ``NotImplementedError`` for a monitio level to an anonymous visitor,
+        ``UnknownRecipient`` for a ``user`` who does not exist.
         """
         level = int(level)
         if not (message or subject) or level < self.level:
             return None
+        fields: dict[str, Any] = {
+            "extra_tags": extra_tags,
+            "subject": subject,
+            "from_user": from_user,
+            "expires": expires,
+            "close_timeout": close_timeout,
+            "url": url,
+            "url_label": url_label,
+        }
+        can_wait = not (is_persistent(level) or live or email)
+        if user is None and can_wait:
+            return self._queue(api.build(None, level, message, live=False, **fields))
         me = self._me()
-        recipient = me if user is None else Recipient.of(user)
-        now = is_persistent(level) or bool(live) or email or recipient != me
+        recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, email)
-        if now and recipient is None:
-            recipient = Recipient.from_request(self.request)
+        if recipient == me and can_wait:
+            return self._queue(api.build(recipient, level, message, live=False, **fields))
         for_next_page = recipient == me and not is_persistent(level)
         row = api.build(
-            recipient,
+            recipient or Recipient.from_request(self.request),
             level,
             message,
-            subject=subject,
-            extra_tags=extra_tags,
-            email=email,
-            from_user=from_user,
-            expires=expires,
-            close_timeout=close_timeout,
-            url=url,
-            url_label=url_label,
             live=bool(live) if for_next_page else live is not False,
+            email=email,
+            **fields,
         )
-        return self._write(row, email) if now else self._queue(row)
+        return self._write(row, email)
+
+    def _addressee(self, user: Any, me: Recipient | None) -> Recipient | None:
+        """Whom the message is for; None for a visitor we have never met."""
+        nobody = not getattr(user, "is_authenticated", True)
+        if user is None or (nobody and (me is None or me.is_visitor)):
+            return me
+        return api.addressee(user)
 
     def _queue(self, row: Message) -> None:
         self.added_new = True
@@ -125,7 +146,7 @@ class PersistentMessageStorage(BaseStorage):
 
     def _write(self, row: Message, email: bool) -> Message:
         api.store(row, email=email)
-        if row.recipient == self._me() and hasattr(self, "_loaded_data"):
+        if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
 
@@ -142,7 +163,17 @@ class PersistentMessageStorage(BaseStorage):
 
     def _waiting(self) -> list[Message]:
         """What the database holds for this page, oldest first. One query for a small inbox."""
+        try:
+            return self._newest()[::-1]
+        except (TransactionManagementError, InternalError):
+            # The view broke its transaction: nothing can be read before it ends.
+            logger.warning("Messages could not be read; they wait for the next page.")
+            return []
+
+    def _newest(self) -> list[Message]:
         rows = self._rows().unclaimed().select_related("job")
+        if self._written:
+            rows = rows.exclude(pk__in=self._written)
         if settings.EXCLUDE_READ:
             rows = rows.unread()
         size = settings.SNAPSHOT_SIZE
@@ -150,7 +181,7 @@ class PersistentMessageStorage(BaseStorage):
         if len(newest) == size:
             # A page shows no endless history, but every message that waits to be shown once.
             newest += rows.nonpersistent().filter(pk__lt=newest[-1].pk)
-        return newest[::-1]
+        return newest
 
     # Storing.
 
@@ -166,7 +197,10 @@ class PersistentMessageStorage(BaseStorage):
         unsent = self._queued_messages if shown else [*self._kept(), *self._queued_messages]
         rows = [row for row in unsent if isinstance(row, Message) and not row.pk]
         plain = [row for row in unsent if not isinstance(row, Message)]
-        return self._store_all(rows, plain, response)
+        plain += self._store_rows(rows)
+        for message in plain:
+            message._prepare()
+        return list(self._fallback._store(plain, response) or [])
 
     def _kept(self) -> list[AnyMessage]:
         """What was there before. Rows stay where they are; what is in a cookie is written anew."""
@@ -174,26 +208,23 @@ class PersistentMessageStorage(BaseStorage):
             return self._loaded_data
         return list(self._fallback._get()[0] or [])
 
-    def _store_all(
-        self,
-        rows: list[Message],
-        plain: list[DjangoMessage],
-        response: HttpResponseBase,
-    ) -> list[AnyMessage]:
+    def _store_rows(self, rows: list[Message]) -> list[DjangoMessage]:
+        """Write what belongs into the database; what belongs into the cookie is returned."""
         # Who it is may have changed since: the request itself logged somebody in or out.
-        me = self._me()
-        if me is None or me.is_visitor:
-            for_cookie = [row for row in rows if _fits_cookie(row)]
-            plain = [*plain, *map(_as_django, for_cookie)]
-            rows = [row for row in rows if not _fits_cookie(row)]
-        if rows:
-            recipient = me or Recipient.from_request(self.request)
-            for row in rows:
-                row.recipient = recipient
-            Message.objects.bulk_create(rows)
-        for message in plain:
-            message._prepare()
-        return list(self._fallback._store(plain, response) or [])
+        me = self._me() if rows else None
+        nobody = me is None or me.is_visitor
+        for_cookie = [row for row in rows if nobody and not row.user_id and _fits_cookie(row)]
+        rows = [row for row in rows if row not in for_cookie]
+        for row in rows:
+            if not row.user_id:
+                row.recipient = me = me or Recipient.from_request(self.request)
+        try:
+            api.insert(rows)
+        except IntegrityError:
+            # The request deleted its own user: their next page is a visitor's.
+            for_cookie, rows = [*for_cookie, *rows], []
+        self._written |= {row.pk for row in rows}
+        return [_as_django(row) for row in for_cookie]
 
     def _me(self) -> Recipient | None:
         return Recipient.existing(self.request)
@@ -210,6 +241,7 @@ class _Claim:
     def __init__(self) -> None:
         self.token = ""
         self.pks: set[int] = set()
+        self.is_settled = False
 
     def take(self, messages: list[AnyMessage]) -> list[AnyMessage]:
         """``messages`` without those another request is showing."""
@@ -218,7 +250,8 @@ class _Claim:
             for row in messages
             if isinstance(row, Message) and row.pk and not row.is_persistent()
         } - self.pks
-        if not wanted:
+        # After the response nothing is shown any more: a test looks at what was.
+        if not wanted or self.is_settled:
             return messages
         self.token = self.token or secrets.token_hex(16)
         mine = self._guarded_update(wanted)
@@ -241,17 +274,19 @@ class _Claim:
 
     def settle(self, shown: bool) -> None:
         """Remove what went out; let go of what did not."""
+        self.is_settled = True
         if not self.pks:
             return
-        mine = Message.objects.filter(pk__in=self.pks, claim=self.token)
-        self.pks = set()
-        if not shown:
-            mine.update(claim="", claimed_at=None)
-            return
-        waiting = list(mine.with_pending_delivery().values_list("pk", flat=True))
-        if waiting:
-            Message.objects.filter(pk__in=waiting).touch(hidden=True)
-        mine.filter(hidden=False).delete()
+        # Without a claim: the view was rolled back, but its page went out all the same.
+        mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
+        try:
+            if shown:
+                api.clear(mine)
+            else:
+                mine.filter(claim=self.token).update(claim="", claimed_at=None)
+        except DatabaseError:
+            # The page is ready: it goes out, and what it shows may show once more.
+            logger.warning("Shown messages could not be removed.", exc_info=True)
 
 
 def _refuse_for_visitor(level: int, email: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -17,7 +18,12 @@ from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from monitio import api
 from monitio.conf import settings
@@ -40,7 +46,7 @@ def _public(view: View) -> View:
 
 
 @_public
-@require_GET
+@require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
     """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read."""
     recipient = Recipient.existing(request)
@@ -57,7 +63,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
 
 
 @_public
-@require_GET
+@require_safe
 def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message."""
     _recipient, message = _own(request, message_id)
@@ -141,7 +147,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 @_public
-@require_GET
+@require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
     recipient = Recipient.existing(request)
@@ -199,9 +205,18 @@ def _ask(request: HttpRequest, title: str, question: str) -> HttpResponse:
         "title": title,
         "question": question,
         "action_label": title,
-        "next": _next(request, request.META.get("HTTP_REFERER", "")),
+        "next": _next(request, _way_back(request)),
     }
     return render(request, "monitio/message/confirm.html", context)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page the question was asked from, unless it leads back here or to a deleted message."""
+    page = request.META.get("HTTP_REFERER", "")
+    leads_nowhere = {request.path}
+    if request.resolver_match and request.resolver_match.url_name == "message_delete":
+        leads_nowhere.add(resolve_url("message_detail", **request.resolver_match.kwargs))
+    return "" if urlsplit(page).path in leads_nowhere else page
 
 
 def _done(request: HttpRequest, recipient: Recipient | None) -> HttpResponse:
@@ -215,7 +230,6 @@ def _next(request: HttpRequest, wish: str) -> str:
     safe = url_has_allowed_host_and_scheme(
         wish, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Back to the question that was just answered, or to a message that is gone, leads nowhere.
     return wish if wish and safe else resolve_url("message_list")
 
 

@@ -6,6 +6,8 @@ writes for a token asks first. A write that crosses the log-in is moved after bo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -28,16 +30,17 @@ def resolve(recipient: Recipient) -> Recipient:
 
 def log_in(token: str, user: Any) -> None:
     """Hand everything of this visitor to ``user``, now and in future."""
-    visitor, recipient = Recipient.for_visitor(token), Recipient.for_user(user)
+    # Whoever was first keeps the token: one that is shown again must not move to another account.
     VisitorLogin.objects.get_or_create(token=token, defaults={"user": user})
     # After the line above is visible to others: see settle().
-    dispatch.after_commit(lambda: _move(visitor, recipient))
+    settle([Recipient.for_visitor(token)])
 
 
-def settle(recipient: Recipient) -> None:
-    """After commit, move what was written for a visitor while they logged in."""
-    if recipient.is_visitor:
-        dispatch.after_commit(lambda: _catch_up(recipient))
+def settle(recipients: Iterable[Recipient] | Recipient) -> None:
+    """After commit, move what was written for visitors while they logged in."""
+    everybody = [recipients] if isinstance(recipients, Recipient) else recipients
+    for visitor in {recipient for recipient in everybody if recipient.is_visitor}:
+        dispatch.after_commit(partial(_catch_up, visitor))
 
 
 def _catch_up(visitor: Recipient) -> None:

@@ -41,8 +41,8 @@ class Command(BaseCommand):
 
 
 def _user(name: str) -> Any:
-    model = get_user_model()
+    model: Any = get_user_model()
     try:
-        return model._default_manager.get_by_natural_key(name)  # type: ignore[attr-defined]
+        return model._default_manager.get_by_natural_key(name)
     except model.DoesNotExist:
         raise CommandError(f"There is no user {name!r}.") from None
