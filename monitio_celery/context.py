@@ -69,11 +69,18 @@ def savepoint() -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def run_off_loop(call: Callable[[], T]) -> T:
-    """Call it here, or in a thread of its own where an event loop forbids database access."""
+def in_event_loop() -> bool:
+    """Whether this thread runs an event loop, where Django forbids database access."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        return False
+    return True
+
+
+def run_off_loop(call: Callable[[], T]) -> T:
+    """Call it here, or in a thread of its own when this one runs an event loop."""
+    if not in_event_loop():
         return call()
     with ThreadPoolExecutor(1, thread_name_prefix="monitio") as pool:
         return pool.submit(contextvars.copy_context().run, _and_close, call).result()

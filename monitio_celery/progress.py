@@ -13,9 +13,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from monitio import dispatch
 from monitio.conf import settings
 from monitio_celery.context import run_off_loop
-from monitio_celery.running import Run, current_run
+from monitio_celery.running import Run, Standing, current_run
 
 T = TypeVar("T")
 NEVER = float("inf")
@@ -105,17 +106,15 @@ class Progress:
         if run is None or self._next == NEVER:
             return
         now = monotonic()
-        forced = force and now >= run.next_forced
-        if not run.may_show(now) or (now < self._next and not forced):
+        forced = force and run.pace.may_hurry(now)
+        if not run.pace.may_show(now) or not (forced or now >= self._next):
             run.held_back = self._standing()
             return
-        if forced:
-            run.next_forced = now + settings.PROGRESS_WRITE_INTERVAL
         self._next = now + settings.PROGRESS_PUSH_INTERVAL
-        run.shown.append(now)
+        run.pace.showed(now, hurried=forced)
         _report(run, self._standing(), forced)
 
-    def _standing(self) -> tuple[float | None, float | None, str]:
+    def _standing(self) -> Standing:
         """Done, total and text of the whole task: an inner bar fills one step of the outer one."""
         if self._inside is None:
             return (self.done if self.total or self.done else None), self.total, self._text
@@ -124,13 +123,18 @@ class Progress:
         return (done or 0) + share, total, self._text or text
 
 
-def _report(run: Run, standing: tuple[float | None, float | None, str], force: bool) -> None:
+def _report(run: Run, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
     assert run.reporter is not None
     report = run.reporter.progressed
+    # Nothing is written inside a transaction: it is made up for when the run ends.
+    run.held_back = standing
+    if run.is_locked_out():
+        return
     try:
-        shown = run_off_loop(lambda: report(*standing, final=force))
-        run.held_back = None if shown else standing
+        shown = run_off_loop(lambda: report(*standing, final=forced))
+        if shown and not dispatch.in_transaction():
+            run.held_back = None
     except Exception:
         logger.exception("The progress of task %s could not be shown.", run.task_id)
 

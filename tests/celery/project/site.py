@@ -62,9 +62,11 @@ def revoke(task_id: str, **options: Any) -> None:
 
 
 def job(task_id: str) -> dict[str, Any] | None:
-    return Job.objects.filter(task_id=task_id).values(
-        "state", "attempt", "done", "total", "text", "error", "name", "recipients"
-    ).first()
+    return (
+        Job.objects.filter(task_id=task_id)
+        .values("state", "attempt", "done", "total", "text", "error", "name", "recipients")
+        .first()
+    )
 
 
 def jobs(**filters: Any) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -54,8 +56,9 @@ def flaky(self: Task[Any, Any], failures: int = 2, countdown: float = 0) -> str:
     return "at last"
 
 
-@shared_task(bind=True, autoretry_for=(OSError,), retry_backoff=False, max_retries=1,
-             default_retry_delay=0)
+@shared_task(
+    bind=True, autoretry_for=(OSError,), retry_backoff=False, max_retries=1, default_retry_delay=0
+)
 @notify_user
 def hopeless(self: Task[Any, Any]) -> None:
     raise OSError("disk on fire")
@@ -192,3 +195,74 @@ def one_bar_group() -> str:
 
 def linked() -> str:
     return str(part.apply_async((1,), link=plain_success.si()).id)
+
+
+@shared_task
+@notify_user
+def two_texts(path: str) -> None:
+    with progress(total=2) as bar:
+        bar.text = "reading"
+        bar.advance()
+        bar.text = "writing"
+        wait_for.run(path)
+        bar.advance()
+
+
+@shared_task
+@notify_user
+def hurry(seconds: float) -> None:
+    bar = progress(total=10**9)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        bar.advance()
+        bar.text = str(bar.done)
+
+
+@shared_task
+@notify_user
+def count_asynchronously(total: int, path: str) -> None:
+    async def count() -> None:
+        async for number in track(range(total)):
+            if number == total - 1:
+                wait_for.run(path)
+
+    asyncio.run(count())
+
+
+@shared_task
+@notify_user
+def count_in_a_thread() -> None:
+    def count() -> None:
+        for _ in track(range(5)):
+            pass
+
+    asyncio.run(asyncio.to_thread(count))
+
+
+@shared_task
+def is_outside() -> str:
+    from monitio_celery.running import current_run
+
+    return "no run" if current_run() is None or current_run().reporter is None else "a run"
+
+
+def caught_failure() -> None:
+    with contextlib.suppress(ValueError):
+        fail.delay()
+
+
+def one_bar_chain() -> str:
+    steps = chain(part.si(0), part.si(1, (1,)), part.si(2), part.si(3))
+    return str(notify_group("Four steps", steps).delay().id)
+
+
+def one_bar_decorated() -> str:
+    return str(notify_group("Two", group(plain_success.s(), plain_success.s())).delay().id)
+
+
+def one_bar_with_children() -> str:
+    return str(notify_group("Two", group(plain_parent.s(), part.s(1))).delay().id)
+
+
+def one_bar_for(pk: int) -> str:
+    return str(notify_group("Two", group(part.s(0), part.s(1)), user=pk).delay().id)

@@ -1,0 +1,78 @@
+"""One message for a whole canvas, told by a real worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.celery.conftest import Ear, Site, until
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def group_job(site: Site, **asked: Any) -> str:
+    """Start a canvas; the id of its group's job."""
+    before = set(site.jobs(queue="celery.group"))
+    site.start("ann", how="call", **asked)
+    (job,) = until(lambda: set(site.jobs(queue="celery.group")) - before)
+    return str(job)
+
+
+def test_a_chord_has_one_message_and_one_end(site: Site) -> None:
+    before = site.count_messages()
+    job = group_job(site, what="one_bar")
+    ended = site.ends(job)
+    assert ended["state"] == "succeeded"
+    assert (ended["done"], ended["total"]) == (9, 9)
+    message = site.message(job)
+    assert message["subject"] == "Nightly import: done"
+    assert message["message"] == "Sum: 28"
+    assert message["to"] == "user:1"
+    assert site.count_messages() == before + 1
+
+
+def test_its_bar_moves_by_parts(site: Site, ear: Ear, gate: Path) -> None:
+    job = group_job(site, what="one_bar", kwargs={"path": str(gate)})
+    until(lambda: any(bar["done"] == 1 and bar["total"] == 9 for bar in ear.bars(job)))
+    assert site.job(job)["state"] == "started"
+    gate.touch()
+    site.ends(job, "succeeded")
+
+
+def test_failed_parts_are_counted_and_end_it(site: Site) -> None:
+    job = group_job(site, what="one_bar", kwargs={"bad": [2, 5]})
+    site.ends(job, "failed")
+    message = site.message(job)
+    assert message["subject"] == "Nightly import: failed"
+    # Two parts failed, and so the body never ran.
+    assert message["message"] == "6 of 9 parts are done, 3 failed."
+
+
+def test_a_group_without_a_body(site: Site) -> None:
+    ended = site.ends(group_job(site, what="one_bar_group"))
+    assert (ended["state"], ended["done"]) == ("succeeded", 8)
+
+
+def test_a_chain_that_breaks_counts_what_never_ran(site: Site) -> None:
+    job = group_job(site, what="one_bar_chain")
+    site.ends(job, "failed")
+    assert site.message(job)["message"] == "1 of 4 parts are done, 3 failed."
+
+
+def test_a_decorated_part_has_no_message_of_its_own(site: Site) -> None:
+    before = site.count_messages()
+    site.ends(group_job(site, what="one_bar_decorated"), "succeeded")
+    assert site.count_messages() == before + 1
+
+
+def test_a_task_that_a_part_starts_is_no_part(site: Site) -> None:
+    ended = site.ends(group_job(site, what="one_bar_with_children"))
+    assert (ended["state"], ended["total"]) == ("succeeded", 2)
+
+
+def test_somebody_else_may_be_named(site: Site) -> None:
+    job = group_job(site, what="one_bar_for", args=[2])
+    site.ends(job)
+    assert site.message(job)["to"] == "user:2"
