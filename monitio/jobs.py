@@ -259,14 +259,14 @@ class _Bar:
         if self._job is None:
             return
         self._messages = list(_messages(self._job))
-        if not self._messages:
+        if not self._messages and not dispatch.in_transaction():
             # The wording held the start back; now it may have something to say.
             with transaction.atomic(using=dispatch.database()):
                 self._messages = self.reporter.tell(self._job, self.reporter.outcome(self._job))
         self._stale = False
 
     def _push(self, done: float | None, total: float | None, text: str) -> bool:
-        if self._stale and not dispatch.in_transaction():
+        if self._stale:
             self._load()
         job = self._job
         if job is None or not self._messages:
