@@ -10,10 +10,9 @@ from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from monitio.stream.payload import Payload, payload
 from monitio.transports import Bell, get_transport
-from monitio.transports.base import GONE, MESSAGE, RECHECK, Breaker
+from monitio.transports.base import GONE, MESSAGE, RECHECK
 
 logger = logging.getLogger("monitio")
-_breaker = Breaker()
 
 
 class LiveChannel(Channel):
@@ -47,18 +46,25 @@ def ring(bells: Iterable[Bell]) -> bool:
     """Publish, whatever state the transport is in; True when it took the bells.
 
     Never raises: what matters is in the database already. A dead transport costs the first caller
-    its time-out and is logged once; the next callers do not wait.
+    its time-out and is logged once; the next callers do not wait. When it is back, it first says
+    what it could not say.
     """
     bells = list(bells)
-    if not bells or not _breaker.may_try():
+    if not bells:
+        return False
+    transport = get_transport()
+    breaker = transport.breaker
+    if not breaker.may_try():
+        breaker.missed(bells)
         return False
     try:
-        get_transport().publish(bells)
+        transport.publish(bells)
     except Exception:
-        if _breaker.failed():
+        breaker.missed(bells)
+        if breaker.failed():
             logger.warning(
                 "The live transport cannot be reached; open pages catch up later.", exc_info=True
             )
         return False
-    _breaker.succeeded()
+    ring(breaker.succeeded())
     return True

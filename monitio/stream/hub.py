@@ -28,8 +28,11 @@ logger = logging.getLogger("monitio")
 
 CAPACITY = 100
 CHUNK = 500
+# Seconds between two attempts to reach a dead transport.
+LONGEST_PAUSE = 5.0
 # (count, sum of versions, highest id) of one recipient's messages
 Fingerprint = tuple[int, int, int]
+NOTHING: Fingerprint = (0, 0, 0)
 # (version, seq) of a message
 Rank = tuple[int, int]
 
@@ -41,6 +44,14 @@ class News:
     frames: list[bytes] = field(default_factory=list)
     resync: bool = False
     recheck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many streams may be open at once."""
+
+    per_process: int
+    per_recipient: int
 
 
 class Mailbox:
@@ -62,10 +73,11 @@ class Mailbox:
         self._wake()
 
     def _keep_newest(self, key: object, frame: bytes, rank: Rank) -> None:
+        if self._resync:
+            return  # the snapshot will hold it
         waiting = self._frames.pop(key, (rank, frame))
-        if not self._resync:
-            # The version decides, not which bell came first.
-            self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
+        # The version decides, not which bell came first.
+        self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
         if len(self._frames) > CAPACITY:
             self._frames.clear()
             self._resync = True
@@ -100,6 +112,7 @@ class Hub:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._mailboxes: dict[str, set[Mailbox]] = {}
+        # What the database held for each topic when it was last compared.
         self._fingerprints: dict[str, Fingerprint] = {}
         self._next_reconcile = 0.0
         self._thread: threading.Thread | None = None
@@ -107,23 +120,27 @@ class Hub:
 
     # What streams use.
 
-    def join(self, mailbox: Mailbox) -> None:
+    def join(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
+        """Deliver to this mailbox from now on. False, and nothing is done, above ``limits``."""
         with self._lock:
-            first = mailbox.topic not in self._mailboxes
+            if limits is not None and not self._has_room(mailbox.topic, limits):
+                return False
             self._mailboxes.setdefault(mailbox.topic, set()).add(mailbox)
             self._ensure_running()
-        if first:
-            get_transport().follow(mailbox.topic)
+            return True
+
+    def _has_room(self, topic: str, limits: Limits) -> bool:
+        return (
+            self.open_streams() < limits.per_process
+            and self.open_streams(topic) < limits.per_recipient
+        )
 
     def leave(self, mailbox: Mailbox) -> None:
         with self._lock:
             boxes = self._mailboxes.get(mailbox.topic, set())
             boxes.discard(mailbox)
-            last = not boxes and self._mailboxes.pop(mailbox.topic, None) is not None
-            if last:
-                self._fingerprints.pop(mailbox.topic, None)
-        if last:
-            get_transport().unfollow(mailbox.topic)
+            if not boxes:
+                self._mailboxes.pop(mailbox.topic, None)
 
     def open_streams(self, topic: str | None = None) -> int:
         """How many streams are open in this process, or of one topic."""
@@ -180,16 +197,17 @@ class Hub:
         topics = self.topics()
         try:
             current = _fingerprints(topics)
-        except Exception:
-            logger.exception("The open streams could not be compared with the database.")
+        except Exception as error:
+            logger.warning("The open streams could not be compared with the database: %s", error)
             return
         finally:
             close_connections()
+        known, self._fingerprints = self._fingerprints, {}
         for topic in topics:
-            now = current.get(topic, (0, 0, 0))
-            if self._fingerprints.get(topic, now) != now:
+            now = self._fingerprints[topic] = current.get(topic, NOTHING)
+            # One that is compared for the first time may have changed since its stream opened.
+            if known.get(topic) != now:
                 self.gap(topic)
-            self._fingerprints[topic] = now
 
     def stop(self) -> None:
         """End the listening thread; a later ``join`` starts a new one."""
@@ -228,7 +246,12 @@ class Hub:
                 close_connections()
             # Without the transport, the database still tells.
             self.tick()
-            stop.wait(min(30.0, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311
+            stop.wait(_pause(failures))
+
+
+def _pause(failures: int) -> float:
+    """Seconds before the next attempt; random, so that not all processes come at once."""
+    return min(LONGEST_PAUSE, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def close_connections() -> None:
@@ -276,10 +299,9 @@ def reset_hub(**kwargs: object) -> None:
 
 
 def _forget_after_fork() -> None:
-    # The child has neither the thread nor a right to the parent's sockets.
+    # The child has neither the listening thread nor the parent's streams.
     global _hub, _hub_lock
     _hub, _hub_lock = None, threading.Lock()
-    reset_transport()
 
 
 def _on_setting_changed(*, setting: str, **kwargs: object) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user
+from django.contrib.auth import SESSION_KEY, get_user, get_user_model
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -17,9 +17,18 @@ from django.http.response import HttpResponseBase
 from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
 from monitio.stream import shutdown
-from monitio.stream.hub import Mailbox, close_connections, get_hub
+from monitio.stream.hub import Limits, Mailbox, close_connections, get_hub
 from monitio.stream.payload import snapshot
-from monitio.stream.session import Conversation, Load, Send, Source, Wait, conversation, finite
+from monitio.stream.session import (
+    Command,
+    Conversation,
+    Load,
+    Send,
+    Source,
+    Wait,
+    conversation,
+    finite,
+)
 
 HEADERS = {
     "Cache-Control": "no-store, no-cache, no-transform",
@@ -38,13 +47,13 @@ def respond(request: HttpRequest) -> HttpResponseBase:
         return _no_store(HttpResponse(status=204))
     source = Source(
         snapshot=lambda: snapshot(recipient),
-        still_valid=lambda: _still(request, recipient),
+        still_valid=_Visit(request, recipient).still_valid,
         stopping=shutdown.stopping,
     )
     drive = _drive_async if isinstance(request, ASGIRequest) else _drive_sync
     return _no_store(
         StreamingHttpResponse(
-            drive(recipient.topic, source, _may_stay_open(request, recipient)),
+            drive(recipient.topic, source, _limits(request)),
             content_type="text/event-stream; charset=utf-8",
         )
     )
@@ -56,42 +65,61 @@ def _no_store(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def _may_stay_open(request: HttpRequest, recipient: Recipient) -> bool:
-    """Whether this process can hold one more stream without starving its other requests."""
-    hub, is_async = get_hub(), isinstance(request, ASGIRequest)
+def _limits(request: HttpRequest) -> Limits:
+    """How many streams this process can hold without starving its other requests."""
+    is_async = isinstance(request, ASGIRequest)
+    per_process = settings.STREAMS_PER_PROCESS
     if not is_async and not request.META.get("wsgi.multithread", True):
-        return False
-    cap = settings.STREAMS_PER_PROCESS
-    if cap is None:
-        cap = ASGI_STREAMS if is_async else WSGI_STREAMS
-    if hub.open_streams(recipient.topic) >= settings.STREAMS_PER_USER:
-        return False
-    return bool(hub.open_streams() < cap)
+        # Its one thread would answer nobody else.
+        per_process = 0
+    elif per_process is None:
+        per_process = ASGI_STREAMS if is_async else WSGI_STREAMS
+    return Limits(per_process, settings.STREAMS_PER_USER)
 
 
-def _still(request: HttpRequest, recipient: Recipient) -> bool:
-    """Look again, with a fresh session: log-out, new password, deactivation, expiry, flush."""
-    session = getattr(request, "session", None)
-    if session is None:
-        return False
-    fresh = HttpRequest()
-    fresh.META = request.META
-    fresh.session = type(session)(session.session_key)
-    if recipient.is_visitor:
-        return Recipient.existing(fresh) == recipient
-    # get_user compares the password's hash and asks the backend, which refuses inactive users.
-    user = get_user(fresh)
-    return user.is_authenticated and Recipient.for_user(user) == recipient
+class _Visit:
+    """Who opened a stream, and whether they still are who they were.
+
+    Holds nothing of the request that could keep its thread or connection.
+    """
+
+    def __init__(self, request: HttpRequest, recipient: Recipient) -> None:
+        session: Any = getattr(request, "session", None)
+        self.recipient = recipient
+        self.store = type(session)
+        self.session_key = getattr(session, "session_key", None)
+        self.signed_in_as = None if session is None else session.get(SESSION_KEY)
+
+    def still_valid(self) -> bool:
+        """Look again, with a fresh session: log-out, new password, deactivation, expiry, flush."""
+        fresh: Any = HttpRequest()
+        if self.session_key is not None:
+            fresh.session = self.store(self.session_key)
+        if self.recipient.is_visitor:
+            return Recipient.existing(fresh) == self.recipient
+        if self.signed_in_as is None:
+            # A token or the web server says who they are: no session that could end.
+            return self._is_active()
+        # get_user compares the password's hash and asks the backend, which refuses inactive users.
+        user = get_user(fresh)
+        if not user.is_authenticated or str(user.pk) != self.signed_in_as:
+            return False
+        return Recipient.for_user(user) == self.recipient or self._is_active()
+
+    def _is_active(self) -> bool:
+        users = get_user_model()._default_manager
+        user: Any = users.filter(pk=self.recipient.user_id).first()
+        return user is not None and user.is_active
 
 
-def _drive_sync(topic: str, source: Source, stay: bool) -> Iterator[bytes]:
+def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
     woken = threading.Event()
     mailbox = Mailbox(topic, woken.set)
-    talk = _open(mailbox, source, stay)
+    talk = _open(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
-            command = talk.send(answer)
+            command = _resume(talk, answer)
             answer = None
             if isinstance(command, Send):
                 yield command.frame
@@ -106,16 +134,16 @@ def _drive_sync(topic: str, source: Source, stay: bool) -> Iterator[bytes]:
         get_hub().leave(mailbox)
 
 
-async def _drive_async(topic: str, source: Source, stay: bool) -> AsyncIterator[bytes]:
+async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncIterator[bytes]:
     shutdown.install()  # here, the server's own handlers are in place
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     mailbox = Mailbox(topic, lambda: _wake(loop, woken))
-    talk = _open(mailbox, source, stay)
+    talk = _open(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
             try:
-                command = talk.send(answer)
+                command = _resume(talk, answer)
             except StopIteration:
                 return
             answer = None
@@ -129,17 +157,25 @@ async def _drive_async(topic: str, source: Source, stay: bool) -> AsyncIterator[
         get_hub().leave(mailbox)
 
 
-def _open(mailbox: Mailbox, source: Source, stay: bool) -> Conversation:
-    if not stay:
-        return finite(source)
+def _open(mailbox: Mailbox, source: Source, limits: Limits) -> Conversation:
     # Joined before the first snapshot is read: what rings meanwhile is not missed.
-    get_hub().join(mailbox)
-    return conversation(mailbox, source)
+    if get_hub().join(mailbox, limits):
+        return conversation(mailbox, source)
+    return finite(source)
+
+
+def _resume(talk: Conversation, answer: Any) -> Command:
+    if isinstance(answer, Exception):
+        return talk.throw(answer)
+    return talk.send(answer)
 
 
 def _with_database(command: Load) -> Any:
+    """The answer, or the exception: a conversation decides itself what a failure means."""
     try:
         return command.function()
+    except Exception as error:
+        return error
     finally:
         close_connections()
 

@@ -6,16 +6,24 @@ rule of a stream stands here once, and is tested without a server.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import DatabaseError
+
 from monitio.conf import settings
 from monitio.stream import frames
 from monitio.stream.hub import Mailbox
 from monitio.stream.payload import Payload
+
+logger = logging.getLogger("monitio")
+
+# Seconds between the two looks at a session that may have ended.
+LOOK_AGAIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Call this where the database may be used, give the connection back, answer its result."""
+    """Call this where the database may be used, give the connection back, answer its result.
+
+    What it raises is thrown into the conversation.
+    """
 
     function: Callable[[], Any]
 
@@ -56,36 +67,64 @@ class Source:
 
 def conversation(mailbox: Mailbox, source: Source) -> Conversation:
     """A stream from its first to its last byte."""
-    now = time.monotonic()
-    end = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311 - spreads reconnects
-    recheck_at = now + settings.STREAM_RECHECK
     yield Send(frames.retry(settings.STREAM_RETRY))
-    mailbox.take()
-    yield Send(frames.event("snapshot", (yield Load(source.snapshot))))
+    try:
+        reason = yield from _until_the_end(mailbox, source)
+    except DatabaseError as error:
+        logger.warning("A stream ends because the database does not answer: %s", error)
+        reason = "busy"
+    yield _bye(reason)
+
+
+def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, str]:
+    """Everything between the first line and ``bye``; the reason to say there."""
+    clock = _Clock()
+    mailbox.resync()
     while not source.stopping():
-        now = time.monotonic()
-        if now >= end:
-            yield _bye("age")
-            return
+        if clock.is_old():
+            return "age"
         # Taken before the database is read: what arrives during the reading comes after it.
         news = mailbox.take()
-        if news.recheck or now >= recheck_at:
-            recheck_at = now + settings.STREAM_RECHECK
-            if not (yield Load(source.still_valid)):
-                yield _bye("signed-out")
-                return
+        if clock.must_recheck(asked=news.recheck) and not (yield Load(source.still_valid)):
+            return "signed-out"
         if news.resync:
             yield Send(frames.event("snapshot", (yield Load(source.snapshot))))
         elif news.frames:
             yield Send(b"".join(news.frames))
-        else:
-            woken = yield Wait(
-                max(0.0, min(settings.STREAM_HEARTBEAT, end - now, recheck_at - now))
-            )
-            if not woken:
-                # Also how a server without another sign notices that the client has left.
-                yield Send(frames.PING)
-    yield _bye("shutdown")
+        elif not (yield Wait(clock.until_next())):
+            # Also how a server without another sign notices that the client has left.
+            yield Send(frames.PING)
+    return "shutdown"
+
+
+class _Clock:
+    """When a stream is too old, and when its session has to be looked at again."""
+
+    def __init__(self) -> None:
+        now = time.monotonic()
+        # Spread, so that not all pages come back at once.
+        self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
+        self._recheck_at: float = now + settings.STREAM_RECHECK
+
+    def is_old(self) -> bool:
+        return time.monotonic() >= self._end
+
+    def must_recheck(self, *, asked: bool) -> bool:
+        """Whether to look now: every while, and when asked, then once more a moment later.
+
+        Django says that somebody logs out just before it removes the session.
+        """
+        now = time.monotonic()
+        if not asked and now < self._recheck_at:
+            return False
+        usual: float = settings.STREAM_RECHECK
+        self._recheck_at = now + (min(LOOK_AGAIN, usual) if asked else usual)
+        return True
+
+    def until_next(self) -> float:
+        """Seconds to sleep when nothing happens."""
+        now, heartbeat = time.monotonic(), float(settings.STREAM_HEARTBEAT)
+        return max(0.0, min(heartbeat, self._end - now, self._recheck_at - now))
 
 
 def finite(source: Source) -> Conversation:

@@ -29,8 +29,9 @@ def install() -> None:
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)
-        # None: installed by C code, which cannot be called from here. SIG_IGN: not ours to undo.
-        if previous in (None, signal.SIG_IGN) or hasattr(previous, "tells_streams"):
+        # A function of the server's. Without one the process ends at once, its streams with it;
+        # what C code has installed cannot be called from here.
+        if not callable(previous) or hasattr(previous, "tells_streams"):
             continue
         signal.signal(number, _before(previous))
 
@@ -39,12 +40,8 @@ def _before(previous: Any) -> Handler:
     def handle(number: int, frame: FrameType | None) -> None:
         _stopping.set()
         # In a thread of its own: the signal may interrupt one that holds the hub's lock.
-        threading.Thread(target=get_hub().wake_all, daemon=True).start()
-        if callable(previous):
-            previous(number, frame)
-        else:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+        threading.Thread(target=lambda: get_hub().wake_all(), daemon=True).start()
+        previous(number, frame)
 
     handle.tells_streams = True  # type: ignore[attr-defined]
     return handle

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from monitio.conf import settings
-from monitio.transports.base import Bell, Transport
+from monitio.transports.base import Bell, Breaker, Transport
 
 __all__ = ["Bell", "Transport", "get_transport", "reset_transport"]
 
@@ -28,11 +29,13 @@ def get_transport() -> Transport:
     """
     global _current
     name = settings.TRANSPORT
-    if _current is None or _current[0] != name:
+    current = _current
+    if current is None or current[0] != name:
         with _lock:
-            if _current is None or _current[0] != name:
-                _current = (name, load(name))
-    return _current[1]
+            current = _current
+            if current is None or current[0] != name:
+                _current = current = (name, load(name))
+    return current[1]
 
 
 def reset_transport() -> None:
@@ -53,4 +56,16 @@ def load(name: str) -> Transport:
         raise ImproperlyConfigured(
             f"MONITIO_TRANSPORT = {name!r} is not a subclass of monitio.transports.base.Transport."
         )
+    transport.breaker = Breaker()
     return transport
+
+
+def _forget_after_fork() -> None:
+    # The parent's sockets are not ours, and a lock it held would never be released here.
+    global _lock
+    _lock = threading.Lock()
+    reset_transport()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

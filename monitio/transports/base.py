@@ -39,15 +39,21 @@ class Bell:
             return encoded
         return _dump({"topic": self.topic, "kind": RESYNC, "data": None})
 
+    def without_data(self) -> Bell:
+        """The same news, to be looked up: what it carried is old by the time it rings."""
+        return Bell(self.topic, RECHECK if self.kind == RECHECK else RESYNC)
+
     @classmethod
     def decode(cls, raw: bytes | str) -> Bell | None:
         """The bell in these bytes, None when they hold none: others may share the channel."""
         try:
             fields = json.loads(raw)
-            bell = cls(fields["topic"], fields["kind"], fields.get("data"))
+            topic, kind, data = fields["topic"], fields["kind"], fields.get("data")
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        return bell if bell.kind in KINDS else None
+        if not isinstance(topic, str) or kind not in KINDS or not isinstance(data, dict | None):
+            return None
+        return cls(topic, kind, data)
 
 
 def _dump(value: dict[str, Any]) -> bytes:
@@ -64,7 +70,7 @@ class Ears(Protocol):
         """Bells of this topic, or of all, may have been missed."""
 
     def topics(self) -> set[str]:
-        """The topics of the open streams."""
+        """The topics of the open streams. Asked again and again: they come and go."""
 
     def tick(self) -> None:
         """Called about once a second from the listening thread."""
@@ -76,13 +82,16 @@ class Ears(Protocol):
 class Transport(ABC):
     """Carries bells between processes. A new one is a file with this class and its tests.
 
-    It may lose bells when it has to, but must then call ``Ears.gap``.
+    It may lose bells when it has to, but must then call ``Ears.gap``, and does so for each topic
+    once it hears that topic.
     """
 
     # Bells are rows: one that rings inside a transaction would wait for its commit, or block it.
     in_database = False
     # Seconds between two bells of a moving bar.
     push_interval = 0.25
+
+    breaker: Breaker
 
     @abstractmethod
     def publish(self, bells: Sequence[Bell]) -> None:
@@ -92,30 +101,30 @@ class Transport(ABC):
     def listen(self, ears: Ears) -> None:
         """Tell ``ears`` what rings until it says ``stopping``. Blocks; raises when cut off."""
 
-    def follow(self, topic: str) -> None:  # noqa: B027 - nothing to do for most
-        """A first stream of this topic has opened. Called from any thread."""
-
-    def unfollow(self, topic: str) -> None:  # noqa: B027
-        """The last stream of this topic has closed. Called from any thread."""
-
     def check(self) -> list[CheckMessage]:
         """What is wrong with how it is configured. May open connections."""
         return []
 
 
 class Breaker:
-    """Lets a caller pay for a dead transport once: after a failure, nobody tries for a while."""
+    """Lets callers pay for a dead transport once, and remembers whom it kept in the dark.
+
+    After a failure nobody tries for ``pause`` seconds; then one caller is let through.
+    """
+
+    # More topics than this are left to the hubs' own comparison with the database.
+    CAPACITY = 10_000
 
     def __init__(self, pause: float = 5.0) -> None:
         self.pause = pause
-        self._retry_at = 0.0
+        self._retry_at: float | None = None
+        self._missed: set[Bell] = set()
         self._lock = threading.Lock()
 
     def may_try(self) -> bool:
-        """Whether to try now. While broken, one caller in ``pause`` seconds is let through."""
-        if not self._retry_at:
-            return True
         with self._lock:
+            if self._retry_at is None:
+                return True
             if time.monotonic() < self._retry_at:
                 return False
             self._retry_at = time.monotonic() + self.pause
@@ -124,9 +133,21 @@ class Breaker:
     def failed(self) -> bool:
         """Note a failure; True when it is the first in a row, the one worth a log line."""
         with self._lock:
-            first = not self._retry_at
+            first = self._retry_at is None
             self._retry_at = time.monotonic() + self.pause
             return first
 
-    def succeeded(self) -> None:
-        self._retry_at = 0.0
+    def missed(self, bells: Sequence[Bell]) -> None:
+        """Remember that these did not ring."""
+        with self._lock:
+            if len(self._missed) < self.CAPACITY:
+                self._missed |= {bell.without_data() for bell in bells}
+
+    def succeeded(self) -> list[Bell]:
+        """Note a success. Returns what to ring now because it could not before."""
+        if self._retry_at is None:
+            return []
+        with self._lock:
+            self._retry_at = None
+            missed, self._missed = list(self._missed), set()
+            return missed

@@ -3,13 +3,17 @@
 A bell writes one row per topic; every process that has open streams looks for changed rows. On
 SQLite the look is ``PRAGMA data_version`` (a few microseconds), elsewhere one indexed query a
 process, however many streams.
+
+A row only says that something rang. What it was is looked up; only ``recheck`` has a row of its
+own, for a log-out leaves nothing in the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connections, router
@@ -18,10 +22,15 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import LastBell
-from monitio.transports.base import Bell, Ears, Transport
+from monitio.transports.base import RECHECK, RESYNC, Bell, Ears, Transport
 
-# Topics in one query: below SQLite's old limit of 999 parameters.
+# Rows in one query: below SQLite's old limit of 999 parameters.
 CHUNK = 500
+# A bell never holds a request longer than this, whoever else is writing.
+LOCK_TIMEOUT = 1.0
+RECHECK_MARK = "!"
+# What rang last, by row; None: there is no such row.
+Nonces = dict[str, int | None]
 
 
 class PollingTransport(Transport):
@@ -32,14 +41,16 @@ class PollingTransport(Transport):
     def publish(self, bells: Sequence[Bell]) -> None:
         now = timezone.now()
         rows = [
-            LastBell(topic=topic, nonce=secrets.randbits(62), modified=now)
-            for topic in sorted({bell.topic for bell in bells})
+            LastBell(topic=row, nonce=secrets.randbits(62), modified=now)
+            # In one order for all, so that no two publishers wait for each other.
+            for row in sorted({_row_of(bell) for bell in bells})
         ]
+        connection = connections[router.db_for_write(LastBell)]
         targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
-        features = connections[router.db_for_write(LastBell)].features
-        if features.supports_update_conflicts_with_target:
+        if connection.features.supports_update_conflicts_with_target:
             targets["unique_fields"] = ["topic"]
-        LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
+        with _short_wait(connection):
+            LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
 
     def listen(self, ears: Ears) -> None:
         # A connection of its own: SQLite's data_version only counts what others write.
@@ -51,7 +62,7 @@ class PollingTransport(Transport):
 
     def _watch(self, connection: BaseDatabaseWrapper, ears: Ears) -> None:
         look = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
-        known: dict[str, int | None] = {}
+        known: Nonces = {}
         next_tick = 0.0
         while not ears.stopping():
             topics = ears.topics()
@@ -64,19 +75,18 @@ class PollingTransport(Transport):
             time.sleep(self._interval(connection))
 
     def _compare(
-        self,
-        connection: BaseDatabaseWrapper,
-        topics: set[str],
-        known: dict[str, int | None],
-        ears: Ears,
-    ) -> dict[str, int | None]:
+        self, connection: BaseDatabaseWrapper, topics: set[str], known: Nonces, ears: Ears
+    ) -> Nonces:
         current = _nonces(connection, topics)
         for topic in topics:
             if topic not in known:
                 # What rang before this first look is anybody's guess.
                 ears.gap(topic)
-            elif current[topic] != known[topic]:
-                ears.hear(Bell(topic))
+                continue
+            for kind in (RECHECK, RESYNC):
+                row = _row_of(Bell(topic, kind))
+                if current[row] != known[row]:
+                    ears.hear(Bell(topic, kind))
         return current
 
     @staticmethod
@@ -85,6 +95,26 @@ class PollingTransport(Transport):
         if configured is not None:
             return float(configured)
         return 0.05 if connection.vendor == "sqlite" else 0.5
+
+
+def _row_of(bell: Bell) -> str:
+    return bell.topic + RECHECK_MARK if bell.kind == RECHECK else bell.topic
+
+
+@contextlib.contextmanager
+def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Wait for SQLite's one writer a second, not as long as a site waits for its own data."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        usual = int(cursor.fetchone()[0])
+        cursor.execute(f"PRAGMA busy_timeout = {min(usual, int(LOCK_TIMEOUT * 1000))}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 class _DataVersion:
@@ -109,12 +139,12 @@ class _Always:
         return True
 
 
-def _nonces(connection: BaseDatabaseWrapper, topics: set[str]) -> dict[str, int | None]:
+def _nonces(connection: BaseDatabaseWrapper, topics: set[str]) -> Nonces:
     # Plain SQL because the ORM would use the thread's own connection instead of this one.
     quote = connection.ops.quote_name
     table, topic, nonce = quote(LastBell._meta.db_table), quote("topic"), quote("nonce")
-    found: dict[str, int | None] = dict.fromkeys(topics)
-    wanted = sorted(topics)
+    wanted = sorted(_row_of(Bell(name, kind)) for name in topics for kind in (RESYNC, RECHECK))
+    found: Nonces = dict.fromkeys(wanted)
     with connection.cursor() as cursor:
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]

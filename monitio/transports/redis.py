@@ -7,8 +7,6 @@ is a fresh ``subscribe`` answer, so each of those is taken as a gap.
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,14 +21,18 @@ from monitio.transports.base import Bell, Ears, Transport
 PING_EVERY, PONG_WITHIN = 3.0, 6.0
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
+# How soon a stream that opens is subscribed to. Until then its snapshot is all it needs.
+LOOK_EVERY = 0.1
+# redis-py's own bound of 100 would be met by a busy server of many greenlets.
+CONNECTIONS = 10_000
+# Always subscribed: redis-py cannot read a subscription to nothing.
+NO_TOPIC = "!"
 
 
 class RedisTransport(Transport):
     def __init__(self) -> None:
         self._redis = _import_redis()
         self._publisher: Any = None
-        self._pubsub: Any = None
-        self._lock = threading.Lock()
 
     def publish(self, bells: Sequence[Bell]) -> None:
         if self._publisher is None:
@@ -44,37 +46,10 @@ class RedisTransport(Transport):
         client = self._client(PONG_WITHIN)
         pubsub = client.pubsub()
         try:
-            # A pubsub without any subscription cannot be read.
-            pubsub.subscribe(_channel("!"), *map(_channel, sorted(ears.topics())))
-            with self._lock:
-                self._pubsub = pubsub
-            # A stream may have opened since the first line.
-            self._subscribe_missing(pubsub, ears)
             _Line(pubsub, ears).read_until_stopped()
         finally:
-            with self._lock:
-                self._pubsub = None
             pubsub.close()
             client.close()
-
-    def _subscribe_missing(self, pubsub: Any, ears: Ears) -> None:
-        for topic in ears.topics():
-            if _channel(topic).encode() not in pubsub.channels:
-                pubsub.subscribe(_channel(topic))
-
-    def follow(self, topic: str) -> None:
-        self._while_connected("subscribe", topic)
-
-    def unfollow(self, topic: str) -> None:
-        self._while_connected("unsubscribe", topic)
-
-    def _while_connected(self, verb: str, topic: str) -> None:
-        with self._lock:
-            if self._pubsub is None:
-                return  # listen() subscribes to all open topics when it connects
-            # The reading thread meets the same broken line and reconnects.
-            with contextlib.suppress(self._redis.RedisError, OSError):
-                getattr(self._pubsub, verb)(_channel(topic))
 
     def _client(self, timeout: float) -> Any:
         from redis.backoff import NoBackoff
@@ -84,7 +59,9 @@ class RedisTransport(Transport):
             settings.REDIS_URL,
             socket_timeout=timeout,
             socket_connect_timeout=PUBLISH_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
+            max_connections=CONNECTIONS,
+            # Once more for a line that broke while it was idle, never for a server that is slow.
+            retry=Retry(NoBackoff(), 1, (self._redis.ConnectionError,)),
         )
 
     def check(self) -> list[checks.CheckMessage]:
@@ -104,26 +81,39 @@ class RedisTransport(Transport):
 
 
 class _Line:
-    """One connected subscription: reads it, pings it, gives up when it stays silent."""
+    """One connected subscription: reads it, pings it, gives up when it stays silent.
+
+    All of it happens in the listening thread, so a dead server never holds a stream that opens.
+    """
 
     def __init__(self, pubsub: Any, ears: Ears) -> None:
         self.pubsub, self.ears = pubsub, ears
+        self.topics: set[str] = set()
         self.last_ping = self.last_word = time.monotonic()
         self.next_tick = 0.0
 
     def read_until_stopped(self) -> None:
+        self.pubsub.subscribe(_channel(NO_TOPIC))
         while not self.ears.stopping():
-            message = self.pubsub.get_message(timeout=0.5)
+            self._follow(self.ears.topics())
+            message = self.pubsub.get_message(timeout=LOOK_EVERY)
             if message is not None:
                 self.last_word = time.monotonic()
                 self._take(message)
             self._keep_alive(time.monotonic())
 
+    def _follow(self, topics: set[str]) -> None:
+        opened, closed = topics - self.topics, self.topics - topics
+        if opened:
+            self.pubsub.subscribe(*map(_channel, opened))
+        if closed:
+            self.pubsub.unsubscribe(*map(_channel, closed))
+        self.topics = topics
+
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
-            topic = _topic(message["channel"])
-            if topic != "!":
-                self.ears.gap(topic)
+            # Also when redis-py has connected anew without a word.
+            self.ears.gap(_topic(message["channel"]))
         elif message["type"] == "message":
             bell = Bell.decode(message["data"])
             if bell is not None:
