@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from monitio import constants, deliveries, dispatch, visitors
@@ -350,7 +351,7 @@ def build(
         subject=_short("subject", subject),
         extra_tags=_short("extra_tags", extra_tags),
         category=_short("category", category, 100),
-        url=check_url(_short("url", url or "", 2048)),
+        url=check_url(_short("url", str(url or ""), 2048)),
         url_label=_short("url_label", url_label),
         expires=_moment(expires),
         close_timeout=_seconds(close_timeout),
@@ -528,7 +529,8 @@ def _short(name: str, value: Any, length: int = 255) -> str:
     text = "" if value is None else str(value)
     if len(text) > length:
         raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
-    return text
+    # Lazily translated text is fixed when it is stored, in the language of that moment.
+    return value if isinstance(value, Promise) else text
 
 
 def _seconds(close_timeout: int | None) -> int | None:
