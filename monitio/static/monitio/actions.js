@@ -1,19 +1,17 @@
-/** What the user does to messages: shown at once, sent by POST with CSRF, rolled back on failure. */
+/** What the user does: shown at once, sent by POST with CSRF, rolled back when that fails. */
 
 import { isLocal } from "./message.js";
-
 
 const SEEN_DELAY = 300;
 
 export class Actions {
-  /** Address of the message list; the others are relative to it. Empty: nothing is ever sent. */
   url = "";
   csrf = "";
-  /** The page's token, so that another user's session cannot answer for this page. */
+  /** For whom the page was made: another session must not answer for it. */
   page = "";
   #store;
   #onForeign;
-  #pending = 0;
+  #inFlight = 0;
   #seen = new Set();
   #seenTimer = 0;
 
@@ -24,15 +22,14 @@ export class Actions {
   }
 
   markRead(which) {
-    const ids = this.#ids(which).filter((id) => !this.#store.messages.get(id)?.read);
-    return this.#act("mark_read/", which, ids, { read: true });
+    return this.#act(`mark_read/${which}/`, which, { read: true });
   }
 
   remove(which) {
-    return this.#act(which === "all" ? "delete/" : "delete/message/", which, this.#ids(which), "gone");
+    return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, "gone");
   }
 
-  /** Its pop-up was shown or closed: it shall not pop up on the next page. */
+  /** Its pop-up was shown or closed, so it shall not pop up on the next page. */
   seen(message) {
     if (message.seen || isLocal(message)) return;
     message.seen = true;
@@ -50,46 +47,36 @@ export class Actions {
     }
   }
 
-  /** A snapshot without a stream. */
   async refresh() {
     const snapshot = await this.#get("json/");
     if (snapshot) this.#store.replace(snapshot);
   }
 
-  /** The next page of older messages. */
-  async loadOlder() {
-    const before = this.#store.older;
-    if (!before) return;
-    const page = await this.#get(`json/?before=${before}`);
-    if (page) this.#store.addOlder(page.messages, before, page.more);
+  async loadOlder(lowest = Infinity) {
+    let before;
+    do {
+      before = this.#store.older;
+      const page = before && (await this.#get(`json/?before=${before}`));
+      if (!page) return;
+      this.#store.addOlder(page.messages, before, page.more);
+    } while (this.#store.older > lowest);
   }
 
-  /** After a snapshot: fetch again what was loaded below it. */
-  async reloadOlder(lowest) {
-    for (let last = 0; this.#store.older > lowest && this.#store.older !== last; ) {
-      last = this.#store.older;
-      await this.loadOlder();
-    }
-  }
-
-  #ids(which) {
-    return which === "all" ? [...this.#store.messages.keys()] : [which];
-  }
-
-  async #act(path, which, ids, changes) {
+  async #act(path, which, changes) {
+    const ids = which === "all" ? [...this.#store.messages.keys()] : [which];
     const settle = this.#store.assume(ids, changes);
     if (which === "all") this.#store.setUnread(0);
-    else if (!ids.length || which < 0) return settle(true);
-    this.#pending++;
+    if (which < 0) return settle(true);
+    this.#inFlight++;
     try {
-      const { unread } = await this.#post(`${path}${which}/`);
+      const { unread } = await this.#post(path);
       settle(true);
-      if (this.#pending === 1) this.#store.setUnread(unread ?? this.#store.unread);
+      if (this.#inFlight === 1 && unread != null) this.#store.setUnread(unread);
     } catch {
       settle(false);
       this.#store.tell("failed");
     } finally {
-      this.#pending--;
+      this.#inFlight--;
     }
   }
 
@@ -97,23 +84,20 @@ export class Actions {
     clearTimeout(this.#seenTimer);
     this.#seenTimer = 0;
     if (!this.#seen.size) return;
-    const ids = [...this.#seen].map((id) => ["ids", String(id)]);
+    const ids = [...this.#seen].map((id) => ["ids", id]);
     this.#seen.clear();
     this.#post("seen/", ids).catch(() => {});
   }
 
-  /** Returns the answer; rejects unless it is an ok */
-  async #post(path, fields = {}) {
+  async #post(path, fields) {
     if (!this.url) return {};
-    if (!this.csrf) await this.#get("json/");
-    let response = await this.#send(path, fields);
-    if (response.status === 403) {
-      // The token may have changed since the page was made: ask for the new one, once.
+    let response = this.csrf && (await this.#send(path, fields));
+    if (!response || response.status === 403) {
+      // The token has changed since the page was made, or was left out to keep it cacheable.
       await this.#get("json/");
       response = await this.#send(path, fields);
     }
-    if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
-    return response.json();
+    return answer(response);
   }
 
   #send(path, fields) {
@@ -131,9 +115,13 @@ export class Actions {
     url.searchParams.set("page", this.page);
     const response = await fetch(url, { headers: { Accept: "application/json" } });
     if (response.status === 204) return this.#onForeign(), null;
-    if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
-    const data = await response.json();
-    if (data.csrf) this.csrf = data.csrf;
+    const data = await answer(response);
+    this.csrf = data.csrf ?? this.csrf;
     return data;
   }
+}
+
+function answer(response) {
+  if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
+  return response.json();
 }

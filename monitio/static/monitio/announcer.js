@@ -1,39 +1,34 @@
 /**
- * What a screen reader hears: two text-only live regions, apart from the pop-ups, so that nothing
- * is spoken twice and no button label is ever announced.
+ * What a screen reader hears: two text-only regions apart from the pop-ups, so that nothing is
+ * spoken twice and no button label ever.
  */
 
 import { make } from "./dom.js";
 import { heading, isRunning } from "./message.js";
 import { formatPercent, say } from "./strings.js";
 
-
 const GATHER = 150;
 const KEEP = 7000;
 const AT_ONCE = 4;
 
+const region = (role) =>
+  make("div", { class: "unseen", role, "aria-atomic": "false", "aria-relevant": "additions" });
+
 export class Announcer {
-  status = make("div", { class: "unseen", role: "status" });
-  alert = make("div", { class: "unseen", role: "alert" });
-  /** Seconds between two words on the progress of one message; 0 = none. */
+  status = region("status");
+  alert = region("alert");
   every = 30;
   #lastSaid = new Map();
   #queue = [];
   #timer = 0;
 
-  constructor() {
-    for (const region of [this.status, this.alert]) {
-      region.setAttribute("aria-atomic", "false");
-      region.setAttribute("aria-relevant", "additions");
-    }
-  }
-
-  /** The start, the end, other news; progress now and then. */
   message(message, previous) {
+    const now = performance.now();
     const news = !previous || previous.job?.state !== message.job?.state
       || heading(previous) !== heading(message);
-    if (!news && !this.#progressIsDue(message, previous)) return;
-    this.#lastSaid.set(message.id, performance.now());
+    const due = this.every && now - (this.#lastSaid.get(message.id) ?? 0) >= this.every * 1000;
+    if (!news && !(due && isRunning(message))) return;
+    this.#lastSaid.set(message.id, now);
     this.say(wording(message), message.level === "error");
   }
 
@@ -42,21 +37,11 @@ export class Announcer {
     this.#timer ||= setTimeout(() => this.#speak(), GATHER);
   }
 
-  #progressIsDue(message, previous) {
-    const last = this.#lastSaid.get(message.id) ?? 0;
-    return isRunning(message) && previous.job?.percent !== message.job?.percent
-      && this.every > 0 && performance.now() - last >= this.every * 1000;
-  }
-
-  /** Errors first; of a flood the first few and a summary. */
   #speak() {
     this.#timer = 0;
-    const queue = this.#queue.sort((a, b) => Number(b.urgent) - Number(a.urgent));
-    this.#queue = [];
-    if (queue.length > AT_ONCE) {
-      const n = queue.splice(AT_ONCE - 1).length;
-      queue.push({ text: say("more_said", { n }), urgent: false });
-    }
+    const queue = this.#queue.splice(0).sort((a, b) => b.urgent - a.urgent);
+    if (queue.length > AT_ONCE)
+      queue.push({ text: say("more_said", { n: queue.splice(AT_ONCE - 1).length }) });
     for (const { text, urgent } of queue) {
       const line = make("p", {}, text.slice(0, 300));
       (urgent ? this.alert : this.status).append(line);
@@ -66,9 +51,8 @@ export class Announcer {
 }
 
 function wording(message) {
-  const { job } = message;
-  const parts = [message.title, isRunning(message) ? "" : message.body];
-  if (isRunning(message) && job?.percent != null) parts.push(formatPercent(job.percent));
-  const start = job ? say(`state_${job.state}`) : say(`level_${message.level}`);
-  return `${start}: ${parts.filter(Boolean).join(". ")}`;
+  const { job, level, title, body } = message;
+  const percent = isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
+  const parts = [title, isRunning(message) ? percent : body];
+  return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
 }

@@ -1,87 +1,90 @@
 /** `<monitio-bell>`: the unread count, and the inbox in a popover. */
 
-import { batched, make, Rows, setText } from "./dom.js";
+import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { icon } from "./icons.js";
 import { InboxItem } from "./inbox-item.js";
 import { isLocal } from "./message.js";
 import { actions, popups, store, stream } from "./page.js";
-import { keepOpen } from "./preferences.js";
+import { keepsOpen } from "./preferences.js";
 import { formatNumber, say } from "./strings.js";
 import { BELL } from "./style-bell.js";
-
 
 const GAP = 8;
 const MOST = 99;
 
 export class MonitioBell extends MonitioElement {
-  static css = BELL;
-
   #unreadOnly = false;
-  #focusWasInside = false;
+  #hadFocus = false;
   #renderSoon = batched(() => this.#render());
   #badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
-  #button = make("button",
-    { type: "button", class: "bell", part: "bell", "aria-haspopup": "dialog", "aria-expanded": "false",
-      click: () => (this.#isOpen ? this.close() : this.open()) },
+  #button = button("bell", () => this.#panel.togglePopover(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
   #heading = make("h2", { tabindex: -1 });
-  #tabs = make("div", { class: "tabs", role: "group" });
-  #markAll = make("button",
-    { type: "button", part: "mark-all", click: () => actions.markRead("all") });
-  #offline = make("p", { class: "note", part: "offline", hidden: true });
+  #tabs = make("div", { role: "group" });
+  #markAll = button("mark-all", () => actions.markRead("all"));
+  #offline = make("p", { class: "note", part: "offline", role: "status" });
   #list = make("ul", { part: "inbox", role: "list", tabindex: 0 });
   #empty = make("slot", { name: "empty" });
-  #older = make("button", { type: "button", part: "older", click: () => this.#loadOlder() });
-  #keep = make("input",
-    { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
+  #older = button("older", () => this.#loadOlder());
+  #keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
   #all = make("a", { part: "all" });
   #status = make("div", { class: "unseen", role: "status" });
   #panel = make("div", { class: "panel", part: "panel", popover: "auto", role: "dialog" });
   #rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message)));
 
+  constructor() {
+    super(BELL);
+  }
+
   open() {
-    if (!this.#isOpen) this.#panel.showPopover();
+    this.#panel.togglePopover(true);
   }
 
   close() {
-    if (this.#isOpen) this.#panel.hidePopover();
+    this.#panel.togglePopover(false);
   }
 
   build() {
     const name = say("bell");
     for (const node of [this.#tabs, this.#list, this.#panel]) node.setAttribute("aria-label", name);
+    const close = button("panel-close", () => this.close(), icon("close"));
+    close.setAttribute("aria-label", say("close", { title: name }));
+    this.#button.classList.add("bell");
+    this.#button.setAttribute("aria-haspopup", "dialog");
     this.#heading.append(name);
     this.#tabs.append(this.#tab("all", false), this.#tab("unread", true));
     this.#markAll.append(say("mark_all"));
-    this.#offline.append(say("offline"));
     this.#empty.append(make("p", { class: "note", part: "empty" }, say("empty")));
     this.#older.append(say("older"));
     this.#all.append(say("see_all"));
     this.#panel.append(
-      make("div", { class: "head" }, this.#heading,
-        make("button", { type: "button", part: "panel-close", click: () => this.close(),
-          "aria-label": say("close", { title: name }) }, icon("close")),
+      make("div", { class: "head" }, this.#heading, close,
         make("div", { class: "row" }, this.#tabs, this.#markAll)),
       this.#offline,
       make("div", { class: "scroll" }, this.#list, this.#empty, this.#older),
       make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all),
       this.#status);
-    this.#panel.addEventListener("beforetoggle", () =>
-      (this.#focusWasInside = this.hasFocus(this.#panel)));
+    this.#panel.addEventListener("beforetoggle", () => {
+      this.#hadFocus = this.hasFocus(this.#panel);
+    });
     this.#panel.addEventListener("toggle", () => this.#toggled());
     this.root.append(this.#button, this.#panel);
   }
 
   connect() {
-    const unread = Number(this.getAttribute("unread"));
+    const unread = +this.getAttribute("unread");
     if (unread && stream.state !== "open") store.setUnread(unread);
-    for (const type of ["put", "drop", "connection"])
-      this.listen(store, type, () => this.#renderSoon());
+    for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
     this.listen(store, "unread", () => this.#count());
     this.listen(window, "resize", () => this.#place());
+    this.#toggled();
     this.#count();
-    this.#render();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    popups.hold("inbox", false);
   }
 
   get #isOpen() {
@@ -89,70 +92,67 @@ export class MonitioBell extends MonitioElement {
   }
 
   #tab(key, unreadOnly) {
-    const choose = () => {
+    const tab = button("tab", () => {
       this.#unreadOnly = unreadOnly;
-      for (const tab of this.#tabs.children)
-        tab.setAttribute("aria-pressed", String(tab === button));
+      for (const other of this.#tabs.children) other.setAttribute("aria-pressed", other === tab);
       this.#render();
-    };
-    const button = make("button",
-      { type: "button", "aria-pressed": String(!unreadOnly), click: choose }, say(key));
-    return button;
+    }, say(key));
+    tab.setAttribute("aria-pressed", !unreadOnly);
+    return tab;
   }
 
   #toggled() {
     const open = this.#isOpen;
-    this.#button.setAttribute("aria-expanded", String(open));
+    this.#button.setAttribute("aria-expanded", open);
     popups.setInboxOpen(open);
-    this.fire(open ? "open" : "closed", {});
     if (open) this.#opened();
     // Chromium does not bring the focus back by itself from inside a shadow root.
-    else if (this.#focusWasInside) this.#button.focus();
+    else if (this.#hadFocus) this.#button.focus();
   }
 
   #opened() {
     if (stream.state !== "open") actions.refresh().catch(() => {});
-    this.#keep.checked = keepOpen.get();
+    this.#keep.checked = keepsOpen();
     this.#all.href = this.querySelector("a")?.href ?? actions.url;
     this.#place();
     this.#render();
     this.#heading.focus({ preventScroll: true });
+    this.fire("open");
   }
 
-  /** Under the button, inside the window. On phones the style sheet fills the screen instead. */
+  /** Under the button, inside the window. On phones the style fills the screen instead. */
   #place() {
     if (!this.#isOpen) return;
-    const button = this.#button.getBoundingClientRect();
+    const { left, right, bottom } = this.#button.getBoundingClientRect();
     const width = this.#panel.offsetWidth;
-    const rtl = getComputedStyle(this).direction === "rtl";
-    const left = rtl ? button.left : button.right - width;
+    const wished = getComputedStyle(this).direction === "rtl" ? left : right - width;
     const rightmost = document.documentElement.clientWidth - width - GAP;
-    this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, left))}px`;
-    this.#panel.style.top = `${button.bottom + GAP / 2}px`;
+    this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
+    this.#panel.style.top = `${bottom + GAP / 2}px`;
   }
 
   #count() {
     const { unread } = store;
-    const text = unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
-    this.#badge.hidden = !unread;
-    setText(this.#badge, text);
+    const n = unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
+    this.#badge.hidden = this.#markAll.disabled = !unread;
+    setText(this.#badge, n);
     // The name contains what is to be seen (WCAG 2.5.3).
-    this.#button.setAttribute("aria-label",
-      unread ? `${say("bell")}, ${say("unread_count", { n: text })}` : say("bell"));
+    const name = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
+    this.#button.setAttribute("aria-label", name);
     this.state("unread", unread > 0);
-    this.#markAll.disabled = !unread;
   }
 
   #render() {
     if (!this.#isOpen) return;
     const messages = store.list().filter((message) => this.#belongs(message));
     const instead = this.#rows.update(messages);
-    this.#offline.hidden = stream.state !== "offline" && stream.state !== "stopped";
+    this.#offline.hidden = !["offline", "stopped"].includes(stream.state);
+    setText(this.#offline, say(stream.state === "stopped" ? "stopped" : "offline"));
     this.#list.hidden = !messages.length;
     this.#empty.hidden = messages.length > 0;
     this.#older.hidden = !store.older;
-    const next = instead?.querySelector("button:not([hidden])") ?? this.#heading;
-    if (instead !== undefined) next.focus();
+    if (instead === undefined) return;
+    (instead?.querySelector("button:not([hidden])") ?? this.#heading).focus();
   }
 
   #belongs(message) {

@@ -1,24 +1,19 @@
-import { sheet } from "./dom.js";
 import { attach, detach } from "./page.js";
 import { loadStrings } from "./strings.js";
 import { BASE } from "./style-base.js";
 
-const base = sheet(BASE);
-
-/** What the three elements share: a shadow root with our styles, listeners that leave with us. */
+/** What the elements share: a shadow root with our styles, listeners that leave with us. */
 export class MonitioElement extends HTMLElement {
-  static css = "";
   #left = new AbortController();
   #built = false;
-  root;
-  internals;
+  root = this.attachShadow({ mode: "open" });
+  #internals = this.attachInternals();
 
-  constructor() {
+  constructor(css) {
     super();
-    this.root = this.attachShadow({ mode: "open" });
-    const css = this.constructor.css;
-    this.root.adoptedStyleSheets = [base, sheet(css)];
-    this.internals = this.attachInternals();
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(BASE + css);
+    this.root.adoptedStyleSheets = [sheet];
   }
 
   connectedCallback() {
@@ -35,28 +30,24 @@ export class MonitioElement extends HTMLElement {
     detach(this);
   }
 
-  /** moveBefore() moves us without a disconnect: nothing to do. */
   connectedMoveCallback() {}
 
-  /** Make the shadow tree, once. */
   build() {}
 
-  /** Start listening, each time the element enters a page. */
   connect() {}
 
-  listen(target, type, listener, options) {
-    target.addEventListener(type, listener, { signal: this.#left.signal, ...options });
+  listen(target, type, listener) {
+    target.addEventListener(type, listener, { signal: this.#left.signal });
   }
 
-  /** Returns false: a listener said no */
-  fire(type, detail, cancelable = false) {
+  fire(type, detail = {}, cancelable = false) {
     return this.dispatchEvent(
       new CustomEvent(`monitio:${type}`, { bubbles: true, composed: true, cancelable, detail }));
   }
 
-  /** `:state(name)` for the page's CSS; attributes would be lost in a morph. */
+  /** `:state(name)` for the page's CSS: attributes of ours would be lost in a morph. */
   state(name, on) {
-    this.internals.states[on ? "add" : "delete"](name);
+    this.#internals.states[on ? "add" : "delete"](name);
   }
 
   hasFocus(node) {

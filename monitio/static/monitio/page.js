@@ -18,23 +18,17 @@ export const stream = new Stream({ deliver, onState });
 
 const attached = new Set();
 let streamUrl = null;
-let graceTimer = 0;
 
-/** An element wants the stream. */
 export function attach(element) {
-  clearTimeout(graceTimer);
   attached.add(element);
   stream.open();
 }
 
-/** The last one to leave closes the stream, unless another comes within two seconds. */
 export function detach(element) {
   attached.delete(element);
-  clearTimeout(graceTimer);
-  graceTimer = setTimeout(() => attached.size || stream.close(), GRACE);
+  setTimeout(() => attached.size || stream.close(), GRACE);
 }
 
-/** Take the addresses from `<monitio-messages>`. */
 export function configure(element) {
   const url = element.getAttribute("stream-url") ?? "";
   if (streamUrl !== null && url !== streamUrl) store.clear();
@@ -49,18 +43,18 @@ function deliver(event, data) {
   if (event === "message") store.receive(data);
   else if (event === "gone") store.forget(data.ids);
   else {
-    const lowest = store.floor ? store.older : 0;
-    const loaded = lowest < store.floor || (store.floor > 0 && !store.older);
+    // What was loaded below the last snapshot's floor may have changed as well.
+    const { floor, older } = store;
     store.replace(data);
-    if (loaded) actions.reloadOlder(lowest).catch(() => {});
+    if (older < floor) actions.loadOlder(older).catch(() => {});
   }
 }
 
 function onState(state) {
-  store.tell("connection", { state });
+  store.tell("connection");
   if (state !== "stopped") return;
-  const url = location.pathname + location.search;
   store.addLocal({
-    level: "warning", title: say("stopped"), body: say("stopped_body"), url, url_label: say("reload"),
+    level: "warning", title: say("stopped"), body: say("stopped_body"),
+    url: location.pathname + location.search, url_label: say("reload"),
   });
 }

@@ -1,20 +1,20 @@
-/** `<monitio-progress task="ID">`: the progress of one task, anywhere in the page. */
+/** `<monitio-progress task="ID">`: how one task is doing, anywhere in the page. */
 
 import { make } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { MessageView } from "./message-view.js";
 import { store } from "./page.js";
-import { PROGRESS } from "./style-progress.js";
-
 
 export class MonitioProgress extends MonitioElement {
-  static css = PROGRESS;
   static observedAttributes = ["task"];
 
-  /** What stands in the element shows until the task is known. */
   #waiting = make("slot");
   #view = new MessageView("div");
   #state = "";
+
+  constructor() {
+    super(":host { display: block; }");
+  }
 
   build() {
     this.root.append(this.#waiting, this.#view.node);
@@ -33,9 +33,8 @@ export class MonitioProgress extends MonitioElement {
 
   #take(message) {
     const { job } = message;
-    if (!job || job.task !== this.getAttribute("task")) return;
-    this.#view.fill(message);
-    this.#view.node.className = message.level;
+    if (job?.task !== this.getAttribute("task")) return;
+    this.#view.fill(message, "task");
     this.#view.node.hidden = false;
     this.#waiting.hidden = true;
     if (this.#state) this.state(this.#state, false);

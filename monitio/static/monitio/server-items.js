@@ -3,7 +3,6 @@
 import { complete } from "./message.js";
 import { store } from "./page.js";
 
-/** What was taken already: flash messages have no id to know them by. */
 const taken = new WeakMap();
 
 export function takeServerItems(host) {

@@ -1,58 +1,53 @@
 /**
- * What this page knows, by message id. Events may come in any order, twice or late:
+ * What this page knows, by message id. Events may come late, twice or in any order:
  *
- * - a newer `version` wins; in the same version the larger `seq` (a progress frame);
+ * - a newer `version` wins; in the same version the larger `seq` (a frame of progress);
  * - an id that is gone never comes back;
  * - a snapshot is the truth for every id from its `floor` on.
  *
- * Dispatches: `put` {message, previous}, `drop` {message, force}, `unread`, `failed`.
+ * Dispatches `put` {message, previous}, `drop` {message, force}, `unread`, `failed`, `connection`.
  */
 
 import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
-
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export class Store extends EventTarget {
   messages = new Map();
   unread = 0;
-  /** Ids below it were not in the last snapshot for want of room; `older` says where to go on. */
+  /** The lowest id the last snapshot spoke for; 0 = it had room for all. */
   floor = 0;
+  /** Below this id there are messages that nobody has fetched yet; 0 = none. */
   older = 0;
-  /** Deleted, here or elsewhere: final. */
   #gone = new Set();
   /** Not in the last snapshot: only another snapshot brings them back. */
   #absent = new Set();
-  /** What the user just did, until the server has confirmed. */
+  /** What the user just did, by id, until the server has confirmed it. */
   #assumed = new Map();
   #lastLocalId = 0;
   #expiryTimer = 0;
 
-  /** Newest first. */
   list() {
     return [...this.messages.values()].sort(
       (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
   }
 
-  /** One message of the page as the server made it. */
   seed(message) {
-    if (this.#gone.has(message.id) || this.#absent.has(message.id)) return;
-    if ((this.messages.get(message.id)?.version ?? -1) < message.version) this.#put(message);
+    const known = this.messages.get(message.id);
+    if (this.#isOut(message) || (known && known.version >= message.version)) return;
+    this.#put(message);
   }
 
-  /** One message of the stream. */
   receive(message) {
-    if (this.#gone.has(message.id) || this.#absent.has(message.id)) return;
     const known = this.messages.get(message.id);
-    if (known && message.version < known.version) return;
-    if (known && message.version === known.version && message.seq < known.seq) return;
+    if (this.#isOut(message) || (known && isOlder(message, known))) return;
+    // Of an unknown one below the floor we only know that it was not unread for nothing.
     const before = known ? countsAsUnread(known) : message.persistent && message.id < this.floor;
-    const kept = this.#put(message);
-    this.#count(this.unread + Number(countsAsUnread(kept)) - Number(before));
+    this.setUnread(this.unread - before + countsAsUnread(this.#put(message)));
   }
 
   replace({ messages, unread, floor }) {
-    const present = new Set(messages.map((message) => message.id));
+    const present = new Set(messages.map(({ id }) => id));
     for (const known of [...this.messages.values()]) {
       if (isLocal(known) || present.has(known.id)) continue;
       // Every unfinished job is in a snapshot, however old.
@@ -62,17 +57,16 @@ export class Store extends EventTarget {
     }
     this.floor = this.older = floor;
     this.#take(messages);
-    this.#count(unread);
+    this.setUnread(unread);
   }
 
-  /** A page of older messages: what is known between it and `before` but not in it is no more. */
+  /** The page of messages below `before`: what is known there but not in it is no more. */
   addOlder(messages, before, more) {
-    const present = new Set(messages.map((message) => message.id));
-    const lowest = more ? Math.min(...present) : 1;
+    const present = new Set(messages.map(({ id }) => id));
+    this.older = more ? Math.min(...present) : 0;
     for (const known of [...this.messages.values()])
-      if (known.id >= lowest && known.id < before && !present.has(known.id))
+      if (known.id >= Math.max(this.older, 1) && known.id < before && !present.has(known.id))
         this.#drop(known);
-    this.older = more ? lowest : 0;
     this.#take(messages);
   }
 
@@ -80,20 +74,12 @@ export class Store extends EventTarget {
     for (const id of ids) {
       this.#gone.add(id);
       const known = this.messages.get(id);
-      if (!known) continue;
-      this.#drop(known);
-      if (countsAsUnread(known)) this.#count(this.unread - 1);
+      if (known) this.#lose(known);
     }
   }
 
-  /**
-   * A message of this page only.
-   * Returns its id, below zero
-   */
   addLocal(given) {
-    const id = --this.#lastLocalId;
-    this.#put(complete({ ...given, id }));
-    return id;
+    return this.#put({ ...given, id: --this.#lastLocalId }).id;
   }
 
   change(id, changes) {
@@ -101,56 +87,62 @@ export class Store extends EventTarget {
     if (known) this.#put({ ...known, ...changes, id });
   }
 
-  /** Show at once what the user asked for; the answer tells when the server has agreed or not. */
+  /**
+   * Show at once what the user asked for: changes, or "gone". Returns a function to be told
+   * whether the server agreed; if not, all is as before.
+   */
   assume(ids, changes) {
-    const before = ids.flatMap((id) => this.messages.get(id) ?? []);
-    const unread = this.unread;
+    const before = ids.map((id) => this.messages.get(id)).filter(Boolean);
+    const { unread } = this;
     if (changes === "gone") this.forget(ids);
-    else for (const message of before) this.#assume(message, changes);
+    else
+      for (const known of before) {
+        this.#assumed.set(known.id, changes);
+        this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
+      }
     return (ok) => {
       for (const id of ids) this.#assumed.delete(id);
       if (ok) return;
       for (const message of before) {
         this.#gone.delete(message.id);
-        if ((this.messages.get(message.id)?.version ?? 0) <= message.version) this.#put(message);
+        if (!(this.messages.get(message.id)?.version > message.version)) this.#put(message);
       }
-      this.#count(unread);
+      this.setUnread(unread);
     };
   }
 
-  setUnread(unread) {
-    this.#count(unread);
-  }
-
-  /** Somebody else is signed in now: nothing of the last user may stay. */
+  /** Somebody else is signed in: nothing of the last user stays. */
   clear() {
     for (const known of [...this.messages.values()]) this.#drop(known, true);
     this.#gone.clear();
     this.#absent.clear();
     this.floor = this.older = 0;
-    this.#count(0);
+    this.setUnread(0);
+  }
+
+  setUnread(unread) {
+    if (unread === this.unread) return;
+    this.unread = Math.max(0, unread);
+    this.tell("unread");
   }
 
   tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  /** The database's word: wins over frames of the same version. */
-  #take(messages) {
-    for (const message of [...messages].reverse()) {
-      const known = this.messages.get(message.id);
-      this.#absent.delete(message.id);
-      if (this.#gone.has(message.id) || (known && message.version < known.version)) continue;
-      if (known?.version === message.version && !message.job) continue;
-      this.#put(message);
-    }
+  #isOut({ id }) {
+    return this.#gone.has(id) || this.#absent.has(id);
   }
 
-  #assume(message, changes) {
-    this.#assumed.set(message.id, changes);
-    const unread = Number(countsAsUnread(message));
-    const kept = this.#put(message);
-    this.#count(this.unread + Number(countsAsUnread(kept)) - unread);
+  /** The word of the database: it also wins over frames of the same version. */
+  #take(messages) {
+    for (const message of [...messages].reverse()) {
+      const { id, version, job } = message;
+      const known = this.messages.get(id);
+      this.#absent.delete(id);
+      if (this.#gone.has(id) || version < known?.version) continue;
+      if (version !== known?.version || job) this.#put(message);
+    }
   }
 
   #put(given) {
@@ -166,26 +158,22 @@ export class Store extends EventTarget {
     if (this.messages.delete(message.id)) this.tell("drop", { message, force });
   }
 
-  #count(unread) {
-    unread = Math.max(0, unread);
-    if (unread === this.unread) return;
-    this.unread = unread;
-    this.tell("unread");
+  #lose(message, force = false) {
+    this.#drop(message, force);
+    this.setUnread(this.unread - countsAsUnread(message));
   }
 
-  /** Drop what has expired, and wake again for the next. */
   #expire() {
     clearTimeout(this.#expiryTimer);
     let next = Infinity;
-    for (const message of [...this.messages.values()]) {
-      if (!isExpired(message)) next = Math.min(next, message.expiresAt ?? Infinity);
-      else {
-        this.#drop(message, true);
-        if (countsAsUnread(message)) this.#count(this.unread - 1);
-      }
-    }
-    if (next < Infinity)
-      this.#expiryTimer = setTimeout(
-        () => this.#expire(), Math.min(LONGEST_TIMEOUT, next - Date.now() + 1));
+    for (const message of [...this.messages.values()])
+      if (isExpired(message)) this.#lose(message, true);
+      else next = Math.min(next, message.expiresAt ?? next);
+    if (next === Infinity) return;
+    const delay = Math.min(LONGEST_TIMEOUT, next - Date.now() + 1);
+    this.#expiryTimer = setTimeout(() => this.#expire(), delay);
   }
 }
+
+const isOlder = (message, known) =>
+  message.version < known.version || (message.version === known.version && message.seq < known.seq);

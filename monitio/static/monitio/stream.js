@@ -1,13 +1,9 @@
 /**
  * The life of the live connection: open, lost, wait, open again; nothing while the page sleeps.
  *
- * `EventSource` gives up for good on any answer but 200, so every reconnect is ours. What opens
- * the connection is a parameter: sharing one among the tabs of a browser needs another `Source`
- * and nothing else.
+ * EventSource gives up for good on any answer but 200, so every reconnect is ours. `Source` is what
+ * opens a connection: one that shares it among the tabs of a browser would look the same from here.
  */
-
-
-/** What a connection needs to be: EventSource, or something that looks like it. */
 
 const EVENTS = ["snapshot", "message", "gone"];
 const FIRST_DELAY = 1000;
@@ -28,14 +24,14 @@ export class Stream {
     this.#deliver = deliver;
     this.#onState = onState;
     this.#Source = Source;
-    // A page in the back/forward cache keeps its EventSource open, deaf: close it, come back fresh.
-    for (const [target, type] of [[window, "pagehide"], [document, "freeze"]])
-      target.addEventListener(type, () => this.#sleep());
-    for (const [target, type] of [[window, "pageshow"], [document, "resume"], [window, "online"]])
-      target.addEventListener(type, () => this.#wake());
+    // A page in the back/forward cache would keep its connection open, and deaf.
+    addEventListener("pagehide", () => this.#sleep());
+    document.addEventListener("freeze", () => this.#sleep());
+    addEventListener("pageshow", () => this.#wake());
+    document.addEventListener("resume", () => this.#wake());
+    addEventListener("online", () => this.#wake());
   }
 
-  /** Whose stream; an empty address means none. */
   use(url) {
     if (url === this.#url) return;
     this.close();
@@ -54,7 +50,7 @@ export class Stream {
     this.#sleep();
   }
 
-  /** Another user is signed in, or nobody: the page must be loaded again. */
+  /** Somebody else is signed in, or nobody: the page must be loaded again. */
   stop() {
     this.#sleep();
     this.#set("stopped");
@@ -69,23 +65,24 @@ export class Stream {
   #wake() {
     if (!this.#wanted || !this.#url || this.#source || this.state === "stopped") return;
     clearTimeout(this.#timer);
+    if (this.state === "idle") this.#set("connecting");
     this.#connect();
   }
 
   #connect() {
-    if (this.state === "idle") this.#set("connecting");
     let opened = false;
     const source = (this.#source = new this.#Source(this.#url));
-    source.addEventListener("open", () => (opened = true));
+    const on = (type, act) =>
+      source.addEventListener(type, ({ data }) => act(data && JSON.parse(data)));
     for (const type of EVENTS)
-      source.addEventListener(type, (event) => {
+      on(type, (data) => {
+        opened = true;
         this.#failures = 0;
         this.#set("open");
-        this.#deliver(type, JSON.parse(event.data));
+        this.#deliver(type, data);
       });
-    source.addEventListener("bye", (event) =>
-      this.#bye(JSON.parse(event.data)));
-    source.addEventListener("error", () => this.#lost(opened));
+    on("bye", (bye) => this.#bye(bye));
+    on("error", () => this.#lost(opened));
   }
 
   #bye({ reason, retry }) {
@@ -98,15 +95,14 @@ export class Stream {
     this.#sleep();
     if (++this.#failures > 1) this.#set("offline");
     this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
-    // EventSource does not say why it could not open. 204 is the answer to somebody else's page.
+    // EventSource does not tell why. 204 is the answer to a page that was made for somebody else.
     if (!opened && (await this.#status()) === 204) this.stop();
   }
 
   async #status() {
     const abort = new AbortController();
     try {
-      const response = await fetch(this.#url, { signal: abort.signal, cache: "no-store" });
-      return response.status;
+      return (await fetch(this.#url, { signal: abort.signal })).status;
     } catch {
       return 0;
     } finally {
@@ -114,7 +110,7 @@ export class Stream {
     }
   }
 
-  /** Between half and one and a half times the delay, lest all pages come back at once. */
+  /** After half to one and a half times the delay, lest all pages come back at once. */
   #retry(delay) {
     this.#timer = setTimeout(() => this.#wake(), delay * (0.5 + Math.random()));
   }

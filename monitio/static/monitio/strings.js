@@ -1,18 +1,17 @@
-/** The page's language: texts come from the server (`<script data-strings>`), numbers from Intl. */
+/** The page's language: texts from the server (`<script data-strings>`), numbers by Intl. */
 
 let strings = {};
 let source = null;
 
-/** Read the strings of the page, again when a navigation without reload has replaced them. */
 export function loadStrings() {
-  const script = document.querySelector("script[type='application/json'][data-strings]");
+  const script = document.querySelector("script[data-strings]");
   if (!script || script === source) return;
   source = script;
-  strings = JSON.parse(script.textContent || "{}");
+  strings = JSON.parse(script.textContent);
 }
 
 export const say = (key, values = {}) =>
-  (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
 const language = () => document.documentElement.lang || undefined;
 
@@ -21,11 +20,12 @@ export const formatNumber = (number) => new Intl.NumberFormat(language()).format
 export const formatPercent = (percent) =>
   new Intl.NumberFormat(language(), { style: "percent" }).format(Math.floor(percent) / 100);
 
-/** "5 minutes ago". */
+export const formatDate = (date) => date.toLocaleString(language());
+
 export function formatAge(date) {
-  const minutes = (date.getTime() - Date.now()) / 60000;
+  const minutes = Math.min(0, (date - Date.now()) / 60000);
+  const [divisor, unit] =
+    minutes > -60 ? [1, "minute"] : minutes > -1440 ? [60, "hour"] : [1440, "day"];
   const format = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
-  if (minutes > -60) return format.format(Math.round(Math.min(0, minutes)), "minute");
-  if (minutes > -1440) return format.format(Math.round(minutes / 60), "hour");
-  return format.format(Math.round(minutes / 1440), "day");
+  return format.format(Math.round(minutes / divisor), unit);
 }

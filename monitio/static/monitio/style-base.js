@@ -1,16 +1,16 @@
-/** The tokens every element understands; a theme sets them as custom properties on the page. */
+/** Tokens and parts that all elements share. A theme sets the --monitio-* on the page. */
 
 const LEVELS = {
-  debug: "light-dark(#57606a, #9aa4ae)",
-  info: "light-dark(#0b57c2, #79aefc)",
-  success: "light-dark(#1a7f37, #4ac26b)",
-  warning: "light-dark(#8a5a00, #e0a83b)",
-  error: "light-dark(#c0152a, #ff7b72)",
+  debug: "#57606a, #9aa4ae",
+  info: "#0b57c2, #79aefc",
+  success: "#1a7f37, #4ac26b",
+  warning: "#8a5a00, #e0a83b",
+  error: "#c0152a, #ff7b72",
 };
 
-const levels = Object.entries(LEVELS).map(([level, color]) => `
+const levels = Object.entries(LEVELS).map(([level, colors]) => `
 .${level} {
-  --color: var(--monitio-${level}, ${color});
+  --color: var(--monitio-${level}, light-dark(${colors}));
   --level-bg: var(--monitio-${level}-bg, var(--bg));
   --level-fg: var(--monitio-${level}-fg, var(--fg));
   --level-link: var(--monitio-${level}-fg, var(--link));
@@ -24,42 +24,20 @@ export const BASE = `
   --border: var(--monitio-border, light-dark(#d3d9e0, #434a53));
   --link: var(--monitio-link, light-dark(#0b57c2, #8ab8ff));
   --radius: var(--monitio-radius, .625rem);
-  --focus: var(--monitio-focus, light-dark(#0b57c2, #8ab8ff));
+  --focus: var(--monitio-focus, var(--link));
   --hover: var(--monitio-hover, light-dark(#eef1f4, #2b3138));
-  --shadow: var(--monitio-shadow, 0 1px 2px light-dark(#0002, #0008), 0 .5rem 1.5rem light-dark(#00000026, #0009));
+  --shadow: var(--monitio-shadow, 0 1px 2px light-dark(#0002, #0008), 0 .5rem 1.5rem light-dark(#0002, #0009));
   --font: var(--monitio-font, 400 .9375rem/1.4 system-ui, sans-serif);
-  --color: var(--monitio-info, ${LEVELS.info});
-  font: var(--font);
   color-scheme: var(--monitio-color-scheme, inherit);
 }
 ${levels}
-/* What the page's own style must not bring in by inheritance. */
-.stack, .panel {
-  font: var(--font);
-  color: var(--fg);
-  cursor: auto;
-  text-align: start;
-  text-indent: 0;
-  text-shadow: none;
-  text-transform: none;
-  letter-spacing: normal;
-  word-spacing: normal;
-  font-variant: normal;
-  white-space: normal;
-  visibility: visible;
-}
+/* Nothing of the page's own style comes in by inheritance. */
+.stack, .panel { all: initial; position: fixed; color-scheme: inherit; font: var(--font); color: var(--fg); }
+:not(:popover-open):is(.stack, .panel), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
-[hidden] { display: none !important; }
-.unseen {
-  position: absolute;
-  inline-size: 1px;
-  block-size: 1px;
-  overflow: hidden;
-  clip-path: inset(50%);
-  white-space: nowrap;
-}
+.unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 ol, ul { list-style: none; margin: 0; padding: 0; }
-svg { inline-size: 1.25em; block-size: 1.25em; fill: currentColor; flex: none; }
+svg { inline-size: 1.25em; block-size: 1.25em; flex: none; fill: currentColor; }
 button {
   display: inline-flex;
   align-items: center;
@@ -78,20 +56,20 @@ button:hover { background: var(--hover); }
 button:disabled { opacity: .55; cursor: default; background: none; }
 a { color: var(--link); }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
-.text { flex: 1; min-inline-size: 0; }
-.title { font-weight: 600; overflow-wrap: anywhere; }
-.body { white-space: pre-line; overflow-wrap: anywhere; }
+.item { display: flex; align-items: flex-start; gap: .625rem; }
+.item > svg { color: var(--color); margin-block-start: .0625rem; }
+.text { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; }
+.title { font-weight: 600; }
+.body { white-space: pre-line; }
 .meta { color: var(--muted); font-size: .8125em; }
 .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .75rem; }
 .actions a { padding-block: .25rem; }
-li > svg, div > svg { color: var(--color); margin-block-start: .0625rem; }
 progress {
   display: block;
   inline-size: 100%;
   block-size: .5rem;
   margin-block: .4375rem .25rem;
   appearance: none;
-  color: var(--color);
   background: none;
   border: 1px solid var(--muted);
   border-radius: 1rem;
@@ -101,26 +79,24 @@ progress::-webkit-progress-bar { background: none; }
 progress::-webkit-progress-value { background: var(--color); transition: inline-size .3s; }
 progress::-moz-progress-bar { background: var(--color); }
 progress:indeterminate {
-  background: repeating-linear-gradient(-45deg, var(--color) 0 .375rem, transparent .375rem .75rem) 0 0 / 1.0607rem 100%;
+  background: repeating-linear-gradient(-45deg, var(--color) 0 .375rem, transparent 0 .75rem) 0 0 / 1.0607rem;
   animation: stripes 1s linear infinite;
 }
 progress:indeterminate::-moz-progress-bar { background: none; }
-progress.queued, progress.retrying { opacity: .6; animation: none; }
+progress:is(.queued, .retrying) { opacity: .6; animation: none; }
 @keyframes stripes { to { background-position: 1.0607rem 0; } }
 @media (pointer: coarse) {
   button { min-block-size: 2.75rem; min-inline-size: 2.75rem; }
   .actions a { padding-block: .75rem; }
 }
 @media (prefers-reduced-motion: reduce) {
-  *, ::before, ::after, ::-webkit-progress-value { animation: none !important; transition: none !important; }
+  *, ::-webkit-progress-value { animation: none !important; transition: none !important; }
 }
 @media (forced-colors: active) {
   button { border-color: ButtonText; }
-  svg { fill: CanvasText; }
-  progress { border-color: CanvasText; }
-  progress:indeterminate { --color: Highlight; forced-color-adjust: none; }
-  progress::-webkit-progress-value { background: Highlight; forced-color-adjust: none; }
-  progress::-moz-progress-bar { background: Highlight; forced-color-adjust: none; }
+  .debug, .info, .success, .warning, .error { --color: Highlight; }
+  .item > svg { color: CanvasText; }
+  progress, ::-webkit-progress-value, ::-moz-progress-bar { forced-color-adjust: none; border-color: CanvasText; }
 }
 @media print { :host { display: none !important; } }
 `;

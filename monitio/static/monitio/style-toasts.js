@@ -2,8 +2,6 @@ export const TOASTS = `
 :host { display: contents; }
 .stack {
   --offset: var(--monitio-offset, 1rem);
-  position: fixed;
-  inset: auto;
   inset-block-start: var(--offset);
   inset-inline-end: var(--offset);
   inline-size: calc(min(var(--monitio-width, 24rem), 100vi - 2 * var(--offset)) + 1.5rem);
@@ -11,8 +9,6 @@ export const TOASTS = `
   /* Room for shadows and focus rings inside the scrolling box. */
   margin: -.75rem;
   padding: .75rem;
-  border: 0;
-  background: none;
   overflow: hidden auto;
   overscroll-behavior: contain;
 }
@@ -21,9 +17,6 @@ export const TOASTS = `
 .stack.center { inset-inline: 0; margin-inline: auto; }
 ol { display: flex; flex-direction: column; gap: .5rem; }
 .toast {
-  display: flex;
-  align-items: flex-start;
-  gap: .625rem;
   padding-block: .6875rem;
   padding-inline: .75rem .375rem;
   color: var(--level-fg);
@@ -36,22 +29,9 @@ ol { display: flex; flex-direction: column; gap: .5rem; }
 }
 .toast a { color: var(--level-link); }
 .toast .meta { color: inherit; opacity: .85; }
-.toast > button { margin-block-start: -.25rem; color: var(--level-fg); }
-.title, .body {
-  display: -webkit-box;
-  -webkit-box-orient: vertical;
-  -webkit-line-clamp: 4;
-  overflow: hidden;
-}
-.title { -webkit-line-clamp: 2; }
-.footer {
-  position: sticky;
-  inset-block-end: 0;
-  display: flex;
-  justify-content: flex-end;
-  gap: .5rem;
-  margin-block-start: .5rem;
-}
+.toast > button { margin-block-start: -.25rem; }
+.title, .body { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }
+.footer { position: sticky; inset-block-end: 0; display: flex; justify-content: flex-end; gap: .5rem; margin-block-start: .5rem; }
 .footer button { background: var(--bg); border-color: var(--border); box-shadow: var(--shadow); }
 .footer button:hover { background: var(--hover); }
 @keyframes arrive { from { opacity: 0; translate: 0 .5rem; } }

@@ -1,7 +1,7 @@
 /** `<monitio-messages>`: the pop-ups, the live regions, and the page's connection. */
 
 import { Announcer } from "./announcer.js";
-import { batched, make, Rows, setText } from "./dom.js";
+import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "./message.js";
 import { actions, configure, popups, store, stream } from "./page.js";
@@ -10,23 +10,18 @@ import { formatNumber, say } from "./strings.js";
 import { TOASTS } from "./style-toasts.js";
 import { Toast } from "./toast.js";
 
-
-const PHONE = "(max-width: 30rem)";
-
 export class MonitioMessages extends MonitioElement {
-  static css = TOASTS;
   static observedAttributes = ["placement", "max", "duration", "auto-close", "announce-every"];
 
   #announcer = new Announcer();
-  /** Where the focus was before it came to us. */
-  #cameFrom = null;
   #loading = false;
+  #cameFrom = null;
+  #renderSoon = batched(() => this.#render());
   /** Items may come later, too: swapped in or morphed by htmx and Turbo. */
   #observer = new MutationObserver(() => this.#takeServerItems());
-  #renderSoon = batched(() => this.#render());
   #list = make("ol", { part: "list" });
-  #more = make("button", { type: "button", part: "more", click: () => this.#openInbox() });
-  #closeAll = make("button", { type: "button", part: "close-all", click: () => this.closeAll() });
+  #more = button("more", () => this.#openInbox());
+  #closeAll = button("close-all", () => this.closeAll());
   #footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
   #stack = make("section",
     { class: "stack", part: "stack", popover: "manual", role: "region", tabindex: -1 },
@@ -34,36 +29,37 @@ export class MonitioMessages extends MonitioElement {
   #rows = new Rows(this.#list, () => new Toast(
     (message) => this.close(message), (message, event) => this.#follow(message, event)));
 
+  constructor() {
+    super(TOASTS);
+  }
+
   build() {
+    const { hotkey } = this;
     setText(this.#closeAll, say("close_all"));
-    const holdFor = (reason, on) =>
-      () => popups.hold(reason, on);
-    this.#stack.addEventListener("pointerenter", holdFor("pointer", true));
-    this.#stack.addEventListener("pointerleave", holdFor("pointer", false));
-    this.#stack.addEventListener("focusin", (event) => this.#focusCame(event));
-    this.#stack.addEventListener("focusout", holdFor("focus", false));
-    this.#stack.addEventListener("keydown", (event) => this.#escape(event));
+    this.#stack.setAttribute("aria-label", hotkey ? say("region", { hotkey }) : say("bell"));
+    const on = (type, act) => this.#stack.addEventListener(type, act);
+    on("pointerenter", () => popups.hold("pointer", true));
+    on("pointerleave", () => popups.hold("pointer", false));
+    on("focusin", (event) => this.#focusCame(event));
+    on("focusout", () => popups.hold("focus", false));
+    on("keydown", (event) => event.key === "Escape" && this.#escape(event));
     this.root.append(this.#announcer.status, this.#announcer.alert, this.#stack);
   }
 
   connect() {
     configure(this);
-    this.attributeChangedCallback();
-    const label = this.#hotkey ? say("region", { hotkey: this.#hotkey }) : say("bell");
-    this.#stack.setAttribute("aria-label", label);
     this.listen(popups, "incoming", (event) => this.#incoming(event));
-    this.listen(popups, "update", (event) => this.#update(event.detail));
-    this.listen(popups, "change", () => this.#renderSoon());
+    this.listen(popups, "update", ({ detail }) => this.#news(detail));
+    this.listen(popups, "change", this.#renderSoon);
     this.listen(store, "unread", () => this.#unread());
     this.listen(store, "failed", () => this.#announcer.say(say("failed"), true));
     this.listen(store, "connection", () => this.#connection());
     this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
-    this.listen(document, "focusin", (event) => this.#dodge(event.target));
-    this.listen(document, "visibilitychange", () => this.#renderSoon());
+    this.listen(document, "focusin", ({ target }) => this.#dodge(target));
     this.#observer.observe(this, { childList: true, subtree: true, characterData: true });
+    this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
-    this.#renderSoon();
   }
 
   disconnectedCallback() {
@@ -75,10 +71,14 @@ export class MonitioMessages extends MonitioElement {
     const placement = (this.getAttribute("placement") ?? "bottom-end").split("-");
     for (const side of ["bottom", "start", "center"])
       this.#stack.classList.toggle(side, placement.includes(side));
-    popups.duration = Number(this.getAttribute("duration") ?? 8000);
+    popups.duration = +(this.getAttribute("duration") ?? 8000);
     popups.autoClose = this.getAttribute("auto-close") !== "off";
-    this.#announcer.every = Number(this.getAttribute("announce-every") ?? 30);
+    this.#announcer.every = +(this.getAttribute("announce-every") ?? 30);
     this.#renderSoon();
+  }
+
+  get hotkey() {
+    return this.getAttribute("hotkey") ?? "F8";
   }
 
   close(message) {
@@ -86,19 +86,7 @@ export class MonitioMessages extends MonitioElement {
   }
 
   closeAll() {
-    if (!this.fire("closeall", {}, true)) return;
-    for (const { id } of popups.list()) popups.close(id);
-  }
-
-  get #hotkey() {
-    return this.getAttribute("hotkey") ?? "F8";
-  }
-
-  /** A job that was running when the page was made is no news. */
-  #takeServerItems() {
-    this.#loading = true;
-    takeServerItems(this);
-    this.#loading = false;
+    if (this.fire("closeall", {}, true)) popups.closeAll();
   }
 
   #openInbox() {
@@ -107,35 +95,40 @@ export class MonitioMessages extends MonitioElement {
     else location.assign(actions.url);
   }
 
+  #takeServerItems() {
+    this.#loading = true;
+    takeServerItems(this);
+    this.#loading = false;
+  }
+
   #incoming(event) {
     const { message, previous } = event.detail;
     if (this.fire("message", { message: { ...message }, isNew: !previous }, true))
-      this.#update(event.detail);
+      this.#news(event.detail);
     else event.preventDefault();
   }
 
-  #update({ message, previous }) {
+  #news({ message, previous }) {
+    // That a job was running when the page was made is no news.
     if (!this.#loading || !isRunning(message)) this.#announcer.message(message, previous);
     const state = message.job?.state;
-    if (state && state !== previous?.job?.state)
-      this.fire("task", { message: { ...message }, state });
+    if (state !== previous?.job?.state) this.fire("task", { message: { ...message }, state });
   }
 
   #follow(message, event) {
-    if (!this.fire("action", { message: { ...message } }, true)) return event.preventDefault();
-    if (isRunning(message)) return;
-    actions.markRead(message.id);
+    if (!this.fire("action", { message: { ...message } }, true)) event.preventDefault();
+    else if (!isRunning(message)) actions.markRead(message.id);
   }
 
   #render() {
     const all = popups.list();
-    const max = Number(this.getAttribute("max") || (matchMedia(PHONE).matches ? 3 : 5));
-    const visible = popups.inboxOpen ? [] : all.slice(0, max);
-    popups.show(visible);
+    const most = +this.getAttribute("max") || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
+    const visible = popups.isHeld("inbox") ? [] : all.slice(0, most);
     const instead = this.#rows.update(visible);
+    popups.show(visible);
     const extra = all.length - visible.length;
     this.#footer.hidden = all.length < 2;
-    this.#more.hidden = extra <= 0;
+    this.#more.hidden = !extra;
     setText(this.#more, say("more", { n: formatNumber(extra) }));
     this.#toggle(visible.length > 0);
     if (instead) instead.querySelector("button").focus();
@@ -144,16 +137,16 @@ export class MonitioMessages extends MonitioElement {
 
   #toggle(open) {
     if (open === this.#stack.matches(":popover-open") || !this.isConnected) return;
-    if (open) this.#placeBelowBell();
     this.#stack.togglePopover(open);
+    this.#placeBelowBell();
     if (!open) popups.hold("pointer", false);
   }
 
   /** At the top the stack starts under the bell, never over it. */
   #placeBelowBell() {
     const bell = document.querySelector("monitio-bell")?.getBoundingClientRect();
-    const top = !this.#stack.classList.contains("bottom") && bell && bell.height && bell.bottom > 0;
-    this.#stack.style.insetBlockStart = top ? `${bell.bottom + 8}px` : "";
+    const below = !this.#stack.classList.contains("bottom") && bell?.bottom > 0;
+    this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
   }
 
   /** Hop to the other end of the screen rather than cover what has the focus (WCAG 2.4.11). */
@@ -168,31 +161,27 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #hotkeyPressed(event) {
-    const modifiers = this.#hotkey.split("+");
-    const key = modifiers.pop();
-    const held = modifiers.every((name) => event.getModifierState(name === "Ctrl" ? "Control" : name));
-    if (!key || !held || event.defaultPrevented || event.key.toLowerCase() !== key.toLowerCase()) return;
-    if (!this.#stack.matches(":popover-open")) return;
+    const modifiers = this.hotkey.split("+");
+    const key = modifiers.pop().toLowerCase();
+    const held = modifiers.every((name) => event[`${name.toLowerCase()}Key`]);
+    if (!held || event.key?.toLowerCase() !== key || !this.#stack.matches(":popover-open")) return;
     event.preventDefault();
     if (this.hasFocus(this.#stack)) this.#goBack();
     else this.#stack.focus({ preventScroll: true });
   }
 
-  /** Closes the pop-up that has the focus; outside of ours Escape is none of our business. */
+  /** Closes the pop-up with the focus. Outside of ours Escape is none of our business. */
   #escape(event) {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
     event.preventDefault();
     event.stopPropagation();
-    const item = event.target.closest("li");
-    const message = popups.list().find(({ id }) => String(id) === item?.dataset.id);
-    if (message) this.close(message);
+    const id = +event.target.closest("li")?.dataset.id;
+    if (id) this.close(store.messages.get(id) ?? popups.list().find((m) => m.id === id));
     else this.#goBack();
   }
 
-  #focusCame(event) {
+  #focusCame({ relatedTarget }) {
     popups.hold("focus", true);
-    const from = event.relatedTarget;
-    if (from && !this.#stack.contains(from)) this.#cameFrom = from;
+    if (relatedTarget && !this.#stack.contains(relatedTarget)) this.#cameFrom = relatedTarget;
   }
 
   #goBack() {
@@ -204,7 +193,7 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #connection() {
-    this.state("offline", stream.state === "offline" || stream.state === "stopped");
+    this.state("offline", ["offline", "stopped"].includes(stream.state));
     this.fire("connection", { state: stream.state });
   }
 
