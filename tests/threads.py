@@ -1,0 +1,51 @@
+"""Two people at once: threads with their own database connections."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections
+
+DEADLINE = 30.0
+
+
+class Running:
+    """A function in a thread of its own; ``result()`` waits for it and passes on what it raised."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._answer: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._function()
+        except BaseException as error:
+            self._error = error
+        finally:
+            connections.close_all()
+
+    def result(self) -> Any:
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive(), "The thread hangs."
+        if self._error:
+            raise self._error
+        return self._answer
+
+
+def at_once(*functions: Callable[[], Any]) -> list[Any]:
+    """Run all functions in parallel, started together; what each returned."""
+    barrier = threading.Barrier(len(functions))
+
+    def together(function: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            barrier.wait(DEADLINE)
+            return function()
+
+        return run
+
+    return [running.result() for running in [Running(together(one)) for one in functions]]
