@@ -85,10 +85,15 @@ def deliver(pending: Iterable[Delivery]) -> None:
     """Hand deliveries to a worker, or send them here, after commit."""
     pks = [delivery.pk for delivery in pending]
     if pks:
-        after_commit(lambda: [_hand_over(pk) for pk in pks])
+        after_commit(lambda: _hand_over(pks))
 
 
-def _hand_over(pk: int) -> None:
+def _hand_over(pks: Sequence[int]) -> None:
+    for pk in pks:
+        _hand_over_one(pk)
+
+
+def _hand_over_one(pk: int) -> None:
     try:
         if hooks.deliver is not None:
             hooks.deliver(pk)

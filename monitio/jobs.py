@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db import OperationalError, transaction
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone, translation
 from django.utils.text import Truncator
 
 from monitio import deliveries, dispatch, visitors
 from monitio.channels.live import progress_bell
 from monitio.conf import settings
-from monitio.constants import State
+from monitio.constants import PERSISTENT_LEVELS, State, is_persistent, level_name
+from monitio.exceptions import UnknownRecipient
 from monitio.models import Job, Message, check_url
 from monitio.outcomes import Notice, Outcome, Wording
+from monitio.patience import short_wait
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.stream.payload import payload
@@ -36,6 +39,7 @@ logger = logging.getLogger("monitio")
 _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
 # No attempt is ever this late.
 _FINAL_KEY = 2**40
+_NO_PROGRESS = {"done": None, "total": None, "text": ""}
 ALIVE_EVERY = 30.0
 
 
@@ -45,8 +49,16 @@ def order_key(state: str, attempt: int) -> int:
 
 
 def stamp_alive(task_ids: Iterable[str]) -> int:
-    """Note a sign of life of many running jobs in one query; the number of rows."""
-    return Job.objects.stamp_alive(task_ids)
+    """Note a sign of life of many running jobs in one query; the number of rows.
+
+    A database that others keep locked is waited for a second; the next sign of life comes soon.
+    """
+    try:
+        with short_wait(dispatch.database()):
+            return int(Job.objects.stamp_alive(task_ids))
+    except OperationalError as error:
+        logger.warning("A sign of life could not be written: %s", error)
+        return 0
 
 
 class JobReporter:
@@ -75,19 +87,18 @@ class JobReporter:
         self.wording = wording or _default_wording()
         self.arguments = arguments or {}
         self._bar = _Bar(self)
-        self._alive_at = 0.0
+        self._next_alive = 0.0
 
     def queued(self) -> bool:
         """It was handed to the queue."""
         return self._move(State.QUEUED, 0)
 
     def started(self, attempt: int = 0) -> bool:
-        """A worker began attempt number ``attempt``, counted from 0."""
+        """A worker began attempt number ``attempt``, counted from 0. Its bar begins anew."""
         now = timezone.now()
         self._bar.attempt = attempt
-        return self._move(
-            State.STARTED, attempt, alive_at=now, started_at=Coalesce(F("started_at"), now)
-        )
+        begin = Coalesce(F("started_at"), now)
+        return self._move(State.STARTED, attempt, alive_at=now, started_at=begin, **_NO_PROGRESS)
 
     def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
         """Attempt number ``attempt`` failed and another one is planned."""
@@ -103,7 +114,7 @@ class JobReporter:
 
     def revoked(self, reason: str = "") -> bool:
         """Somebody cancelled it."""
-        return self._move(State.REVOKED, None, error=reason)
+        return self._move(State.REVOKED, None, **_reason(reason))
 
     def lost(self) -> bool:
         """No sign of life for too long. Any later event of the job overrides this."""
@@ -118,39 +129,36 @@ class JobReporter:
         Inside a transaction nothing is written: the bar moves by push alone. After the end of the
         job, or of this attempt, it is ignored.
         """
-        return self._bar.move(done, total, text, final)
+        return self._bar.move(done, total, _storable(text), final)
 
     def alive(self) -> None:
         """A sign of life; written at most every 30 s."""
         now = time.monotonic()
-        if now - self._alive_at >= ALIVE_EVERY:
-            self._alive_at = now
+        if now >= self._next_alive:
+            self._next_alive = now + ALIVE_EVERY
             stamp_alive([self.task_id])
 
     def _move(self, state: str, attempt: int | None, **details: Any) -> bool:
-        told = {key: details.pop(key) for key in ("result", "exception") if key in details}
+        told: dict[str, Any] = {
+            key: details.pop(key) for key in ("result", "exception") if key in details
+        }
+        guard, changes = _transition(state, attempt)
+        changes |= details
+        # The missing row is written in a transaction of its own: on MySQL two that insert and then
+        # update in one would wait for each other.
+        return self._advance(guard, changes, told) or (
+            self._create() and self._advance(guard, changes, told)
+        )
+
+    def _advance(self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+        """Move the row if this event is news, and tell. The row stays locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
-            if not self._win(state, attempt, details):
+            if not Job.objects.filter(guard, task_id=self.task_id).update(**changes):
                 return False
             job = Job.objects.get(task_id=self.task_id)
-            self.tell(job, self.outcome(job, **told))
-        self._bar.forget()
+            messages = self.tell(job, self.outcome(job, **told))
+        self._bar.begin(job, messages)
         return True
-
-    def _win(self, state: str, attempt: int | None, details: dict[str, Any]) -> bool:
-        """Move the row if this event is news. The row stays locked until the commit."""
-        changes = {**details, "state": state}
-        if attempt is not None:
-            changes["attempt"] = attempt
-        if state in State.ENDED:
-            changes["finished_at"] = timezone.now()
-        if state == State.LOST:
-            guard = Q(state=State.STARTED)
-        else:
-            key = changes["key"] = order_key(state, attempt or 0)
-            guard = Q(key__lt=key) | Q(state=State.LOST, key__lte=key)
-        rows = Job.objects.filter(guard, task_id=self.task_id)
-        return bool(rows.update(**changes) or (self._create() and rows.update(**changes)))
 
     def _create(self) -> bool:
         """Whether the row was missing and is now there, be it by a rival's hand."""
@@ -182,23 +190,45 @@ class JobReporter:
             **told,
         )
 
-    def tell(self, job: Job, outcome: Outcome) -> list[Message]:
-        """Bring every recipient's message to ``outcome``. Inside the transaction that won it."""
-        existing = {message.recipient_key: message for message in _messages(job)}
+    def tell(self, job: Job, outcome: Outcome, *, only_new: bool = False) -> list[Message]:
+        """Bring every recipient's message to ``outcome``; with ``only_new`` only those never told.
+
+        To be called in the transaction that won the job's row.
+        """
         told, mailed = [], []
-        for recipient in _present(recipients_of(job), existing):
-            notice = self.notice(recipient, outcome)
-            message = _write(job, recipient, existing.get(recipient.key), notice, outcome.has_ended)
-            if message is None:
+        before = [dict(entry) for entry in job.recipients]
+        for reader in _readers(job):
+            if only_new and reader.was(TOLD):
                 continue
-            told.append(message)
-            if notice and notice.email and outcome.has_ended and not recipient.is_visitor:
-                mailed.append(message)
+            message, wants_mail = self._tell(job, reader, outcome)
+            if message is not None:
+                told.append(message)
+                mailed += [message] if wants_mail else []
+        if job.recipients != before:
+            Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
         dispatch.announce(told)
         dispatch.deliver(deliveries.plan(mailed))
         if outcome.has_ended:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return told
+
+    def _tell(self, job: Job, reader: _Reader, outcome: Outcome) -> tuple[Message | None, bool]:
+        """The reader's message as it now is, None when they hear nothing; whether to mail it."""
+        notice = self.notice(reader.recipient, outcome)
+        message = reader.message
+        if message is not None:
+            _rewrite(job, message, notice, outcome.has_ended)
+        elif notice is not None and (outcome.has_ended or not reader.was(TOLD)):
+            message = _write(job, reader, notice)
+        else:
+            # Nothing to say; or its reader deleted it and hears of the end alone.
+            return None, False
+        reader.note(TOLD)
+        mail = notice is not None and notice.email and outcome.has_ended
+        if not mail or reader.recipient.is_visitor or reader.was(MAILED):
+            return message, False
+        reader.note(MAILED)
+        return message, True
 
     def notice(self, recipient: Recipient, outcome: Outcome) -> Notice | None:
         """How to say it to this recipient. A wording that fails is logged, never passed on."""
@@ -217,61 +247,76 @@ class _Bar:
     def __init__(self, reporter: JobReporter) -> None:
         self.reporter = reporter
         self.attempt = 0
+        # Only what is committed: pushes must not say what a rollback takes back.
         self._job: Job | None = None
         self._messages: list[Message] = []
         self._next_write = self._next_push = 0.0
-        self._stale = True
         self._over = False
 
-    def forget(self) -> None:
-        """The job moved: what is cached of its messages is old."""
-        self._stale, self._over = True, False
+    def begin(self, job: Job, messages: list[Message]) -> None:
+        """The job moved to ``job``, and these messages say so."""
+        committed = not dispatch.in_transaction()
+        self._job, self._messages = (job, messages) if committed else (None, [])
         self._next_write = self._next_push = 0.0
+        self._over = False
 
     def move(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
         if self._over or (now < self._next_push and not final):
             return False
-        writable = not dispatch.in_transaction()
-        if writable and (final or now >= self._next_write):
-            if not self._write(done, total, text):
-                return False
+        if (final or now >= self._next_write) and not dispatch.in_transaction():
             self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
+            if not self._write(done, total, text):
+                self._over = True
+                return False
         self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
         return self._push(done, total, text)
 
     def _write(self, done: float | None, total: float | None, text: str) -> bool:
-        rows = Job.objects.filter(
-            task_id=self.reporter.task_id, key=order_key(State.STARTED, self.attempt)
-        ).filter(state=State.STARTED)
-        moved = rows.update(
-            done=done, total=total, text=text[:255], seq=self._seq(), alive_at=timezone.now()
-        )
-        if not moved:
-            self._over = True
-            return False
-        self._load()
+        """False when the job, or this attempt, is over. A locked database costs this step alone."""
+        alias = dispatch.database()
+        if self._job is None:
+            self._load()
+        try:
+            with short_wait(alias), transaction.atomic(using=alias):
+                said = text or self._said(done, total)
+                if not self._win(done=done, total=total, text=said[:255]):
+                    return False
+                self._load()
+                self._speak_up()
+        except OperationalError as error:
+            logger.warning("The bar of %s could not be written: %s", self.reporter.name, error)
         return True
+
+    def _win(self, **standing: Any) -> bool:
+        """Write the row while it is this attempt's. A bar that moves is a sign of life, too."""
+        # Never below what another process has written, however its clock goes.
+        seq = Greatest(F("seq") + 1, Value(_milliseconds()))
+        key = order_key(State.STARTED, self.attempt)
+        rows = Job.objects.filter(task_id=self.reporter.task_id, key=key, state=State.STARTED)
+        changes = {**standing, "seq": seq, "alive_at": timezone.now()}
+        return bool(
+            rows.update(**changes)
+            or (self.reporter.started(self.attempt) and rows.update(**changes))
+        )
 
     def _load(self) -> None:
         """Read the messages anew: their owner may have closed them, or have logged in."""
         self._job = Job.objects.filter(task_id=self.reporter.task_id).first()
-        if self._job is None:
-            return
-        self._messages = list(_messages(self._job))
-        if not self._messages and not dispatch.in_transaction():
-            # The wording held the start back; now it may have something to say.
-            with transaction.atomic(using=dispatch.database()):
-                self._messages = self.reporter.tell(self._job, self.reporter.outcome(self._job))
-        self._stale = False
+        self._messages = list(_messages(self._job)) if self._job else []
+
+    def _speak_up(self) -> None:
+        """Where the wording held the start back: now it may have something to say."""
+        job, reporter = self._job, self.reporter
+        if job is not None and not all(entry.get(TOLD) for entry in job.recipients):
+            self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
 
     def _push(self, done: float | None, total: float | None, text: str) -> bool:
-        if self._stale:
-            self._load()
         job = self._job
         if job is None or not self._messages:
             return False
-        job.done, job.total, job.seq = done, total, self._seq()
+        job.done, job.total = done, total
+        job.seq = max(job.seq + 1, _milliseconds())
         bells = []
         for message in self._messages:
             job.text = (text or self._wording(message, job))[:255]
@@ -279,62 +324,131 @@ class _Bar:
             bells.append(progress_bell(message.recipient_key, payload(message)))
         return dispatch.push(bells)
 
+    def _said(self, done: float | None, total: float | None) -> str:
+        """The text a reload shows: one for all, so in the first reader's language."""
+        if self._job is None or not self._messages:
+            return ""
+        self._job.done, self._job.total, self._job.text = done, total, ""
+        return self._wording(self._messages[0], self._job)
+
     def _wording(self, message: Message, job: Job) -> str:
         if job.done is None:
             return ""
         notice = self.reporter.notice(message.recipient, self.reporter.outcome(job))
         return notice.message if notice else ""
 
-    def _seq(self) -> int:
-        # Milliseconds, so that the next process to run this job goes on above it.
-        previous = self._job.seq if self._job else 0
-        return max(previous + 1, time.time_ns() // 1_000_000)
+
+def _milliseconds() -> int:
+    # Of the clock, so that the next process to run this job goes on above it.
+    return time.time_ns() // 1_000_000
 
 
-def _messages(job: Job) -> Iterable[Message]:
-    messages = Message.objects.filter(job=job, hidden=False).select_related("from_user", "job")
+def _transition(state: str, attempt: int | None) -> tuple[Q, dict[str, Any]]:
+    """When an event is news, and what it changes."""
+    ended = state in State.ENDED
+    changes: dict[str, Any] = {
+        "state": state,
+        "error": "",
+        "finished_at": timezone.now() if ended else None,
+    }
+    if state == State.LOST:
+        return Q(state=State.STARTED), changes
+    key = changes["key"] = order_key(state, attempt or 0)
+    if attempt is not None:
+        changes["attempt"] = attempt
+    return Q(key__lt=key) | Q(state=State.LOST, key__lte=key), changes
+
+
+# What is noted of a recipient in Job.recipients, beside who they are.
+TOLD, MAILED = "told", "mailed"
+
+
+@dataclass
+class _Reader:
+    """One recipient of a job, what was noted of them, and the message they hold."""
+
+    recipient: Recipient
+    notes: list[dict[str, Any]]
+    message: Message | None
+
+    def was(self, what: str) -> bool:
+        return any(note.get(what) for note in self.notes)
+
+    def note(self, what: str) -> None:
+        for note in self.notes:
+            note[what] = True
+
+
+def _readers(job: Job) -> list[_Reader]:
+    """Whom the job tells today, with their messages locked until the commit."""
+    messages = {message.recipient_key: message for message in _messages(job, lock=True)}
+    readers: dict[str, _Reader] = {}
+    for entry, stored in _stored_recipients(job):
+        recipient = visitors.resolve(stored)
+        reader = readers.setdefault(recipient.key, _Reader(recipient, [], None))
+        reader.notes.append(entry)
+        # A visitor's message may still be on its way to the user they turned out to be.
+        found = messages.get(recipient.key) or messages.get(stored.key)
+        reader.message = reader.message or found
+    return _present(list(readers.values()))
+
+
+def _stored_recipients(job: Job) -> Iterator[tuple[dict[str, Any], Recipient]]:
+    for entry in job.recipients:
+        try:
+            recipient = Recipient.from_dict(entry)
+            recipient.user_id  # noqa: B018 - raises when no user can have this key
+        except UnknownRecipient as error:
+            logger.warning("Job %s names a recipient nobody can be: %s", job.task_id, error)
+        else:
+            yield entry, recipient
+
+
+def _present(readers: list[_Reader]) -> list[_Reader]:
+    """Those who can still be told: a user deleted meanwhile is left out."""
+    unsure = [who.recipient for who in readers if who.message is None]
+    pks = [recipient.user_id for recipient in unsure if not recipient.is_visitor]
+    if not pks:
+        return readers
+    found = get_user_model()._default_manager.filter(pk__in=pks).values_list("pk", flat=True)
+    present = {Recipient.for_user(pk).key for pk in found}
+    return [
+        who
+        for who in readers
+        if who.message or who.recipient.is_visitor or who.recipient.key in present
+    ]
+
+
+def _messages(job: Job, *, lock: bool = False) -> list[Message]:
+    """What the recipients hold of this job, whoever they are today."""
+    rows = Message.objects.filter(job=job, hidden=False).order_by("pk")
+    messages = list(rows.select_for_update() if lock else rows)
     for message in messages:
         message.job = job
     return messages
 
 
-def recipients_of(job: Job) -> list[Recipient]:
-    """Whom the job tells today: for a visitor who has logged in since, the user."""
-    stored = (Recipient.from_dict(entry) for entry in job.recipients)
-    return list(dict.fromkeys(visitors.resolve(recipient) for recipient in stored))
-
-
-def _present(recipients: list[Recipient], existing: Mapping[str, Message]) -> list[Recipient]:
-    """The recipients who can still be told: a user deleted meanwhile is left out."""
-    unsure = {who.user_id for who in recipients if not who.is_visitor and who.key not in existing}
-    if not unsure:
-        return recipients
-    users = get_user_model()._default_manager.filter(pk__in=unsure)
-    present = {Recipient.for_user(pk).key for pk in users.values_list("pk", flat=True)}
-    return [who for who in recipients if who.is_visitor or who.key in present | existing.keys()]
-
-
-def _write(
-    job: Job, recipient: Recipient, message: Message | None, notice: Notice | None, ended: bool
-) -> Message | None:
-    """The recipient's message as it now is; None when there is nothing to say or to change."""
+def _rewrite(job: Job, message: Message, notice: Notice | None, ended: bool) -> None:
     changes = _fields(notice) if notice else {}
-    if message is None:
-        return _new(job, recipient, changes) if notice else None
     if ended:
         # The end is news, whatever its reader did to the message on the way.
         changes |= {"read": False, "seen": False}
     Message.objects.filter(pk=message.pk).touch(**changes)
-    fresh = Message.objects.select_related("from_user").get(pk=message.pk)
-    fresh.job = job
-    return fresh
+    for name, value in changes.items():
+        setattr(message, name, value)
+    # The row is locked, so this is what touch() has written.
+    message.version += 1
 
 
-def _new(job: Job, recipient: Recipient, fields: dict[str, Any]) -> Message:
-    message = Message(job=job, **fields)
-    message.recipient = recipient
+def _write(job: Job, reader: _Reader, notice: Notice) -> Message:
+    if reader.was(TOLD):
+        # Deleted by its reader, kept until its mail is out: it gives its place to a new one.
+        hidden = Message.objects.filter(job=job, hidden=True, recipient_key=reader.recipient.key)
+        hidden.update(job=None)
+    message = Message(job=job, **_fields(notice))
+    message.recipient = reader.recipient
     message.save()
-    visitors.settle(recipient)
+    visitors.settle(reader.recipient)
     return message
 
 
@@ -342,8 +456,8 @@ def _fields(notice: Notice) -> dict[str, Any]:
     return {
         "subject": Truncator(notice.subject).chars(255),
         "message": notice.message,
-        "safe": False,
-        "level": notice.level,
+        # A job's message stays until it is deleted, whatever level its author thought of.
+        "level": notice.level if is_persistent(notice.level) else _LEVELS[level_name(notice.level)],
         "url": notice.url or "",
         "url_label": Truncator(notice.url_label).chars(255),
         "extra_tags": notice.extra_tags[:255],
@@ -351,16 +465,19 @@ def _fields(notice: Notice) -> dict[str, Any]:
     }
 
 
+_LEVELS = {level_name(level): level for level in PERSISTENT_LEVELS}
+
+
 def _resolved(notice: Notice | None) -> Notice | None:
     """Lazy texts become text while the recipient's language is active."""
     if notice is None:
         return None
     return Notice(
-        subject=str(notice.subject),
-        message=str(notice.message),
+        subject=_storable(notice.subject),
+        message=_storable(notice.message),
         level=int(notice.level),
         url=check_url(str(notice.url)) if notice.url else None,
-        url_label=str(notice.url_label),
+        url_label=_storable(notice.url_label),
         email=bool(notice.email),
         extra_tags=str(notice.extra_tags),
         category=str(notice.category),
@@ -368,9 +485,29 @@ def _resolved(notice: Notice | None) -> Notice | None:
 
 
 def _reason(error: BaseException | str) -> dict[str, Any]:
-    if isinstance(error, BaseException):
-        return {"error": str(error) or type(error).__name__, "exception": error}
-    return {"error": str(error)}
+    if not isinstance(error, BaseException):
+        return {"error": _storable(error)}
+    try:
+        text = str(error)
+    except Exception:  # of a class whose __str__ is broken
+        text = ""
+    return {"error": _storable(text) or type(error).__name__, "exception": error}
+
+
+def _storable(text: object) -> str:
+    """The text without what no database takes: NUL, and the halves of a file name's odd bytes."""
+    clean = str(text)
+    if "\0" in clean or not _encodes(clean):
+        clean = clean.replace("\0", "").encode("utf-8", "replace").decode()
+    return clean
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _default_wording() -> Wording:

@@ -251,7 +251,8 @@ class Hub:
 
 def _pause(failures: int) -> float:
     """Seconds before the next attempt; random, so that not all processes come at once."""
-    return min(LONGEST_PAUSE, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0)  # noqa: S311
+    longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(failures, 8))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def close_connections() -> None:

@@ -83,7 +83,8 @@ def newest(recipient: Recipient) -> tuple[list[Message], int]:
 
 
 def _inbox(recipient: Recipient) -> MessageQuerySet:
-    return Message.objects.of(recipient).for_inbox().select_related("job", "from_user")
+    rows: MessageQuerySet = Message.objects.of(recipient).for_inbox()
+    return rows.select_related("job", "from_user")
 
 
 def _seconds_left(message: Message) -> float | None:

@@ -10,10 +10,9 @@ own, for a log-out leaves nothing in the log.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections, router
@@ -22,12 +21,11 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import LastBell
+from monitio.patience import short_wait
 from monitio.transports.base import RECHECK, RESYNC, Bell, Ears, Transport
 
 # Rows in one query: below SQLite's old limit of 999 parameters.
 CHUNK = 500
-# A bell never holds a request longer than this, whoever else is writing.
-LOCK_TIMEOUT = 1.0
 RECHECK_MARK = "!"
 # What rang last, by row; None: there is no such row.
 Nonces = dict[str, int | None]
@@ -45,11 +43,11 @@ class PollingTransport(Transport):
             # In one order for all, so that no two publishers wait for each other.
             for row in sorted({_row_of(bell) for bell in bells})
         ]
-        connection = connections[router.db_for_write(LastBell)]
+        alias = router.db_for_write(LastBell)
         targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
-        if connection.features.supports_update_conflicts_with_target:
+        if connections[alias].features.supports_update_conflicts_with_target:
             targets["unique_fields"] = ["topic"]
-        with _short_wait(connection):
+        with short_wait(alias):
             LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
 
     def listen(self, ears: Ears) -> None:
@@ -99,22 +97,6 @@ class PollingTransport(Transport):
 
 def _row_of(bell: Bell) -> str:
     return bell.topic + RECHECK_MARK if bell.kind == RECHECK else bell.topic
-
-
-@contextlib.contextmanager
-def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Wait for SQLite's one writer a second, not as long as a site waits for its own data."""
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout")
-        usual = int(cursor.fetchone()[0])
-        cursor.execute(f"PRAGMA busy_timeout = {min(usual, int(LOCK_TIMEOUT * 1000))}")
-        try:
-            yield
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 class _DataVersion:

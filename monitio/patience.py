@@ -1,0 +1,32 @@
+"""Waiting for a lock no longer than a live page is worth."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django.db import connections
+
+# Seconds a bell, a bar or a sign of life waits; what matters waits as long as the site says.
+LOCK_TIMEOUT = 1.0
+
+
+@contextlib.contextmanager
+def short_wait(alias: str) -> Iterator[None]:
+    """Statements inside wait for SQLite's one writer a second and then raise OperationalError.
+
+    Elsewhere rows are locked, and nobody holds these rows for long: nothing is changed. Nor is it
+    inside a transaction, which holds the lock already or fails as a whole.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        usual = int(cursor.fetchone()[0])
+        cursor.execute(f"PRAGMA busy_timeout = {min(usual, int(LOCK_TIMEOUT * 1000))}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual}")
