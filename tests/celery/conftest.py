@@ -8,29 +8,33 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
-    """The first true answer of ``condition``. Fails when none comes in time."""
-    deadline = time.monotonic() + patience
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            pytest.fail(f"Waited {patience} s in vain; the last answer was {answer!r}.")
-        time.sleep(0.02)
+def until(condition: Callable[[], T]) -> T:
+    return wait_until(condition, 30, interval=0.02)
+
+
+def _create_database(url: str, name: str) -> str:
+    """The address of a new database on a PostgreSQL server."""
+    import psycopg
+
+    parts = urlsplit(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
+    return urlunsplit(parts._replace(path=f"/{name}"))
 
 
 class Site:
@@ -106,18 +110,25 @@ class Worker:
         self.process.wait(10)
 
 
-@pytest.fixture(scope="session")
-def environment(valkey_server: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def environment(
+    request: pytest.FixtureRequest, valkey_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """What the site's and the worker's processes have in common."""
     home = tmp_path_factory.mktemp("celery")
     (home / "mail").mkdir()
+    if request.param == "sqlite":
+        database, broker = f"sqlite://{home}/db.sqlite3", valkey_server.url
+    else:
+        # Databases of its own: nothing of the run before.
+        database = _create_database(request.getfixturevalue("postgres_server").url, "celery")
+        broker = valkey_server.url.removesuffix("0") + "1"
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.celery.project.settings",
-        "TEST_DATABASE": f"sqlite://{home}/db.sqlite3",
-        "TEST_BROKER": valkey_server.url,
+        "TEST_DATABASE": database,
+        "TEST_BROKER": broker,
         "TEST_MAIL": str(home / "mail"),
-        "PYTHONWARNINGS": "default",
     }
 
 

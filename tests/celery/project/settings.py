@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-from urllib.parse import urlsplit
+
+from tests.databases import database
 
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
@@ -45,29 +45,10 @@ EMAIL_FILE_PATH = os.environ.get("TEST_MAIL", "/tmp")
 DEFAULT_FROM_EMAIL = "site@example.com"
 
 
-def _database(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        options = {
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL",
-        }
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path, "OPTIONS": options}
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": parts.username,
-        "PASSWORD": parts.password or "",
-        "HOST": parts.hostname,
-        "PORT": parts.port,
-    }
-
-
 # As a site that wants each view to be all or nothing.
 DATABASES = {
     "default": {
-        **_database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
+        **database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
         "ATOMIC_REQUESTS": True,
     }
 }
