@@ -76,7 +76,7 @@ def push(bells: Sequence[Bell]) -> bool:
 
     A transport that rings by writing to the database cannot do that: False, the bar moves later.
     """
-    if get_transport().in_database and in_transaction():
+    if in_transaction() and get_transport().in_database:
         return False
     return ring(bells)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
+from django.core.exceptions import ImproperlyConfigured
+
 from monitio.channels.base import Channel
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
@@ -52,7 +54,11 @@ def ring(bells: Iterable[Bell]) -> bool:
     bells = list(bells)
     if not bells:
         return False
-    transport = get_transport()
+    try:
+        transport = get_transport()
+    except ImproperlyConfigured as error:
+        logger.error("No bell can ring: %s", error)
+        return False
     breaker = transport.breaker
     if not breaker.may_try():
         breaker.missed(bells)

@@ -1,0 +1,61 @@
+"""What the tests of jobs share: reporters whose wording says just where the job stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from monitio.jobs import JobReporter, Notice, Outcome, Wording
+from monitio.models import Message
+from monitio.recipients import Recipient
+from monitio.testing import Bell
+
+
+def plainly(outcome: Outcome) -> Notice:
+    """State and attempt as the subject, and where the bar stands as the text."""
+    return Notice(
+        subject=f"{outcome.state} {outcome.attempt}", message=f"{outcome.done} of {outcome.total}"
+    )
+
+
+def mailing(outcome: Outcome) -> Notice:
+    return Notice(subject=outcome.state, message="text", email=True)
+
+
+def reporter(
+    *recipients: Any, task: str = "task-1", wording: Wording = plainly, **more: Any
+) -> JobReporter:
+    """A reporter for users or Recipients."""
+    people = [Recipient.of(who) for who in recipients]
+    return JobReporter(task, name="shop.report", recipients=people, wording=wording, **more)
+
+
+def report(reporter: JobReporter, event: str) -> bool:
+    """``"started"``, ``"started 1"``, ``"failed boom"``: the method and its argument."""
+    name, _, argument = event.partition(" ")
+    method: Callable[..., bool] = getattr(reporter, name)
+    return method(int(argument) if argument.isdigit() else argument) if argument else method()
+
+
+def told(who: Any) -> list[str]:
+    """The subjects of everything this recipient has, oldest first."""
+    rows = Message.objects.of(Recipient.of(who)).filter(hidden=False).order_by("pk")
+    return list(rows.values_list("subject", flat=True))
+
+
+def payloads(bells: Iterable[Bell]) -> list[dict[str, Any]]:
+    return [bell.data for bell in bells if bell.data is not None]
+
+
+class FakeClock:
+    """Stands where it is put: ``monotonic`` seconds and ``time_ns``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(f"{module}.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(f"{module}.time.time_ns", lambda: int(self.now * 1e9))
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
