@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import os
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.demo.settings")
+
+# The handler serves static files for the demo; nginx does it in production.
+application = ASGIStaticFilesHandler(get_asgi_application())

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("A CSV file with the columns “name” and “email”"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        error_messages={
+            "required": gettext_lazy("Choose a file first."),
+            "empty": gettext_lazy("The file is empty."),
+        },
+    )
+
+    def clean_file(self) -> UploadedFile:
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > settings.MAX_UPLOAD_SIZE:
+            raise forms.ValidationError(
+                _("The file is too large: at most %(size)s can be imported.")
+                % {"size": filesizeformat(settings.MAX_UPLOAD_SIZE)}
+            )
+        return file
+
+
+class SendForm(forms.Form):
+    to = forms.ModelChoiceField(
+        get_user_model().objects.none(), label=gettext_lazy("To"), to_field_name="username"
+    )
+    text = forms.CharField(
+        label=gettext_lazy("Message"),
+        max_length=500,
+        error_messages={"required": gettext_lazy("Write something first.")},
+    )
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        everybody = get_user_model().objects.filter(is_superuser=False).order_by("username")
+        self.fields["to"].queryset = everybody  # type: ignore[attr-defined]

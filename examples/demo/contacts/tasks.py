@@ -1,0 +1,110 @@
+"""The demo's tasks. ``@notify_user`` is all it takes to tell whoever started one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery import Task, shared_task
+from django.urls import reverse
+from django.utils import formats
+from django.utils.translation import gettext_lazy, ngettext
+
+from examples.demo.contacts import importing
+from monitio.exceptions import UserFacingError
+from monitio.outcomes import Outcome
+from monitio_celery import notify_user, track
+
+
+def imported_and_rejected(outcome: Outcome) -> str:
+    """“19,712 imported, 288 rejected”, in the reader's language."""
+    result: Any = outcome.result
+    imported, rejected = (
+        ngettext("%(number)s contact imported", "%(number)s contacts imported", result["imported"]),
+        ngettext("%(number)s rejected", "%(number)s rejected", result["rejected"]),
+    )
+    return ", ".join(
+        text % {"number": formats.number_format(number, use_l10n=True, force_grouping=True)}
+        for text, number in [(imported, result["imported"]), (rejected, result["rejected"])]
+    )
+
+
+def rejected_rows(outcome: Outcome) -> str | None:
+    """Where the rejected rows can be had, when there are any."""
+    result: Any = outcome.result
+    return reverse("rejected", args=[result["import"]]) if result["rejected"] else None
+
+
+@shared_task
+@notify_user(
+    title=gettext_lazy("Import of {file_name}"),
+    progress=gettext_lazy("{done} of {total} rows"),
+    success=imported_and_rejected,
+    url=rejected_rows,
+    url_label=gettext_lazy("Download the rejected rows"),
+    arguments=["file_name"],
+)
+def import_contacts(pk: int, file_name: str) -> dict[str, int]:
+    entry = importing.run(pk, lambda file: track(file, total=max(file.lines - 1, 1)))
+    return {"import": entry.pk, "imported": entry.imported, "rejected": entry.rejected}
+
+
+@shared_task
+@notify_user(title=gettext_lazy("Closing of the month"))
+def fail() -> None:
+    for _step in track(range(3)):
+        time.sleep(0.5)
+    # Only the text of a UserFacingError reaches people; the traceback goes to the worker's log.
+    # Lazily translated: it is read in the language of whoever started the task.
+    raise UserFacingError(
+        gettext_lazy("Three invoices of October have no date. Add the dates and try again.")
+    )
+
+
+@shared_task(bind=True, autoretry_for=(ConnectionError,), max_retries=3, default_retry_delay=3)
+@notify_user(
+    title=gettext_lazy("Exchange rates"),
+    retry=gettext_lazy("The bank did not answer. Attempt {attempt} of 4 follows in 3 seconds."),
+    success=gettext_lazy("They have come at attempt {attempt}."),
+)
+def flaky(self: Task[Any, Any]) -> None:
+    time.sleep(1)
+    if self.request.retries < 2:
+        raise ConnectionError("bank.example does not answer")
+
+
+@shared_task
+@notify_user(
+    title=gettext_lazy("Archive of the year"),
+    progress=gettext_lazy("Week {done} of {total}. You may leave and come back."),
+    success=gettext_lazy("All 52 weeks are archived."),
+)
+def one_minute() -> None:
+    for _week in track(range(52)):
+        time.sleep(60 / 52)
+
+
+@shared_task
+def check_branch(number: int) -> int:
+    """One part of eight; the group tells, not its parts."""
+    time.sleep(1 + number % 3)
+    return number * 3
+
+
+@shared_task
+def add_up(findings: list[int]) -> int:
+    return sum(findings)
+
+
+@shared_task
+@notify_user(
+    title=gettext_lazy("Monthly report"),
+    success=gettext_lazy("{result} contacts in all. The report has also been mailed to you."),
+    email=True,
+)
+def mail_report() -> int:
+    from examples.demo.contacts.models import Contact
+
+    for _page in track(range(10)):
+        time.sleep(0.2)
+    return Contact.objects.count()

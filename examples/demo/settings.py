@@ -1,0 +1,132 @@
+"""Settings of the demo. What a real site does differently stands in examples/production/."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+# Everything the demo writes; `make clean` removes it.
+VAR = Path(os.environ.get("DEMO_VAR") or HERE / "var")
+
+DEBUG = True
+SECRET_KEY = "a demo has no secrets"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ROOT_URLCONF = "examples.demo.urls"
+ASGI_APPLICATION = "examples.demo.asgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "django_celery_results",
+    "monitio",
+    "monitio_celery",
+    "examples.demo.contacts",
+]
+MIDDLEWARE = [
+    # Before anything that answers by itself, so that every answer gets its headers.
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Remembers who starts a task.
+    "monitio_celery.middleware.NotifyMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# SQLite for several processes: writers wait for each other instead of failing.
+DATABASES: dict[str, Any] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": VAR / "db.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# monitio: the storage makes messages persistent, the transport carries news between processes.
+MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage"
+REDIS_URL = os.environ.get("DEMO_REDIS_URL", "")
+MONITIO_TRANSPORT = "redis" if REDIS_URL else "polling"
+if REDIS_URL:
+    MONITIO_REDIS_URL = REDIS_URL
+# Where links in e-mails lead.
+MONITIO_BASE_URL = os.environ.get("DEMO_BASE_URL", "http://127.0.0.1:8000")
+
+# Celery: results in the database, as django-celery-results does it.
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_EXTENDED = True
+CELERY_TASK_TRACK_STARTED = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace(
+        "?db=", "?virtual_host="
+    )
+else:
+    # No server at all: a folder is the queue. It loses the tasks that run while a worker is killed.
+    BROKER_FOLDER = VAR / "broker"
+    CELERY_BROKER_URL = "filesystem://localhost"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_FOLDER),
+        "data_folder_out": str(BROKER_FOLDER),
+        "control_folder": str(BROKER_FOLDER / "control"),
+        "polling_interval": 0.1,
+    }
+
+# Let a page of another origin open the live stream with the visitor's cookies.
+CORS_ALLOWED_ORIGINS: list[str] = os.environ.get("DEMO_CORS_ORIGINS", "").split()
+CORS_ALLOW_CREDENTIALS = True
+
+# The demo mails into a folder; the page "E-mails" shows what is in it.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
+DEFAULT_FROM_EMAIL = "Contacts <contacts@example.com>"
+
+MEDIA_ROOT = VAR / "media"
+# Above this Django stores an upload in a file while it arrives.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+MAX_UPLOAD_SIZE = 200 * 1024 * 1024
+STATIC_URL = "static/"
+
+USE_TZ = True
+TIME_ZONE = os.environ.get("TZ") or "UTC"
+USE_THOUSAND_SEPARATOR = True
+LANGUAGES = [("en", "English"), ("pl", "Polski")]
+LOCALE_PATHS = [HERE / "locale"]
+LOGIN_URL = LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
