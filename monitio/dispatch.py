@@ -89,18 +89,23 @@ def deliver(pending: Iterable[Delivery]) -> None:
 
 
 def _hand_over(pks: Sequence[int]) -> None:
-    for pk in pks:
-        _hand_over_one(pk)
-
-
-def _hand_over_one(pk: int) -> None:
+    queue = hooks.deliver
+    if queue is None:
+        for pk in pks:
+            _send_here(pk)
+        return
     try:
-        if hooks.deliver is not None:
-            hooks.deliver(pk)
-        else:
-            deliveries.run(pk)
+        for pk in pks:
+            queue(pk)
+    except Exception:
+        # A dead broker is asked once. The rows stay pending: the mails are late, not lost.
+        logger.exception("Deliveries could not be handed over; monitio_deliver will send them.")
+
+
+def _send_here(pk: int) -> None:
+    try:
+        deliveries.run(pk)
     except TemporaryFailure as error:
         logger.warning("Delivery %s waits for the next monitio_deliver: %s", pk, error)
     except Exception:
-        # The row stays pending: whatever is wrong now, the mail is not lost.
-        logger.exception("Delivery %s could not be handed over.", pk)
+        logger.exception("Delivery %s could not be sent.", pk)

@@ -182,8 +182,8 @@ class JobReporter:
             state=job.state,
             attempt=job.attempt,
             error=job.error,
-            done=job.done,
-            total=job.total,
+            done=_whole(job.done),
+            total=_whole(job.total),
             text=job.text,
             arguments=self.arguments,
             runtime=(end - job.started_at).total_seconds() if job.started_at else None,
@@ -336,6 +336,11 @@ class _Bar:
             return ""
         notice = self.reporter.notice(message.recipient, self.reporter.outcome(job))
         return notice.message if notice else ""
+
+
+def _whole(number: float | None) -> float | None:
+    """3.0, as the database gives it back, reads "3" in a text."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _milliseconds() -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from monitio.jobs import JobReporter, Notice, Outcome, Wording
 from monitio.models import Message
@@ -43,6 +45,18 @@ def told(who: Any) -> list[str]:
     """The subjects of everything this recipient has, oldest first."""
     rows = Message.objects.of(Recipient.of(who)).filter(hidden=False).order_by("pk")
     return list(rows.values_list("subject", flat=True))
+
+
+class _Undone(Exception):
+    pass
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction, or a savepoint inside one, that fails at its end."""
+    with suppress(_Undone), transaction.atomic():
+        yield
+        raise _Undone
 
 
 def payloads(bells: Iterable[Bell]) -> list[dict[str, Any]]:

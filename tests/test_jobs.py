@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
@@ -67,7 +67,7 @@ class TestOrder:
                 moved.append(report(reporter(ann), event))
                 keys.append(key())
         assert keys == sorted(keys), "never backwards"
-        assert moved == [after > before for before, after in zip(keys, keys[1:], strict=False)]
+        assert moved == [after > before for before, after in pairwise(keys)]
         assert the_job().state == "succeeded"
         assert ends == ["succeeded"]
         assert len(told(ann)) == 1

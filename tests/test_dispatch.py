@@ -1,0 +1,221 @@
+"""Nothing before the commit, everything after it, once; and nothing that fails reaches a caller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.test import override_settings
+
+from monitio import INFO, api, dispatch
+from monitio.channels import TemporaryFailure
+from monitio.models import Delivery, Message
+from monitio.recipients import Recipient
+from monitio.testing import RecordingTransport, capture_bells
+from monitio.transports import Bell, get_transport
+from monitio.transports.base import Breaker
+from tests.jobs import FakeClock, payloads, rolled_back
+from tests.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class DeadTransport(RecordingTransport):
+    """Takes a while to find out that nobody answers."""
+
+    patience = 0.0
+    dead = True
+
+    def publish(self, bells: Any) -> None:
+        if self.dead:
+            time.sleep(self.patience)
+            raise ConnectionError("nobody answers")
+        super().publish(bells)
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch.hooks, "deliver", None)
+
+
+@pytest.fixture
+def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[DeadTransport]]:
+    DeadTransport.bells.clear()
+    with override_settings(MONITIO_TRANSPORT=f"{__name__}.DeadTransport"):
+        yield DeadTransport
+    DeadTransport.dead, DeadTransport.patience = True, 0.0
+
+
+def write(text: str = "hello", **more: Any) -> Message:
+    return api.create_message(user(), INFO, text, email=True, **more)
+
+
+def texts(bells: list[Bell]) -> list[str]:
+    return [data["body"] for data in payloads(bells)]
+
+
+class TestCommit:
+    def test_everything_is_told_after_it_and_nothing_before(self) -> None:
+        with capture_bells() as bells:
+            with transaction.atomic():
+                write()
+                assert not bells and not mail.outbox
+            assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
+
+    def test_without_a_transaction_it_is_told_at_once(self) -> None:
+        with capture_bells() as bells:
+            write()
+            assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
+
+    def test_a_rollback_tells_nobody(self) -> None:
+        with capture_bells() as bells:
+            with rolled_back():
+                write()
+        assert not bells and not mail.outbox and not Delivery.objects.exists()
+
+    def test_a_rolled_back_savepoint_tells_of_the_rest_alone(self) -> None:
+        with capture_bells() as bells:
+            with transaction.atomic():
+                write("outside")
+                with rolled_back():
+                    write("inside")
+        assert texts(bells) == ["outside"]
+        assert len(mail.outbox) == 1
+
+    def test_a_released_savepoint_waits_for_the_outer_block(self) -> None:
+        with capture_bells() as bells:
+            with rolled_back():
+                with transaction.atomic():
+                    write()
+        assert not bells
+
+    @pytest.mark.parametrize(
+        "announce",
+        [
+            lambda who: dispatch.announce_news([who]),
+            lambda who: dispatch.announce_gone(who, [1]),
+            lambda who: dispatch.announce_recheck(who),
+        ],
+    )
+    def test_every_kind_of_bell_waits(self, announce: Any) -> None:
+        with capture_bells() as bells:
+            with transaction.atomic():
+                announce(Recipient.for_user(user()))
+                assert not bells
+            assert len(bells) == 1
+
+    def test_a_message_that_is_not_live_rings_no_bell(self) -> None:
+        with capture_bells() as bells:
+            write(sse=False)
+        assert not bells
+
+
+class TestRobust:
+    def test_what_fails_after_the_commit_is_logged_and_the_rest_goes_on(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with capture_bells() as bells, transaction.atomic():
+            dispatch.after_commit(lambda: 1 / 0)
+            write()
+        assert len(bells) == 1
+        assert "ZeroDivisionError" in caplog.text
+
+    def test_a_channel_that_is_down_leaves_the_delivery_pending(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(self: Any) -> int:
+            raise ConnectionRefusedError("no mail server")
+
+        monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+        write()
+        assert Delivery.objects.get().state == "pending"
+        assert "waits for the next monitio_deliver" in caplog.text
+
+    def test_a_dead_queue_is_asked_once(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        asked: list[int] = []
+
+        def refuse(pk: int) -> None:
+            asked.append(pk)
+            raise ConnectionRefusedError("no broker")
+
+        monkeypatch.setattr(dispatch.hooks, "deliver", refuse)
+        people = [user(f"user{number}") for number in range(5)]
+        api.notify_many(people, INFO, "hello", email=True)
+        assert len(asked) == 1
+        assert set(Delivery.objects.values_list("state", flat=True)) == {"pending"}
+
+    def test_a_temporary_failure_of_one_mail_does_not_keep_the_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[int] = []
+
+        def fail_first(pk: int) -> bool:
+            tried.append(pk)
+            if len(tried) == 1:
+                raise TemporaryFailure("later")
+            return True
+
+        monkeypatch.setattr("monitio.deliveries.run", fail_first)
+        api.notify_many([user("ann"), user("bob")], INFO, "hello", email=True)
+        assert len(tried) == 2
+
+    def test_a_transport_that_does_not_exist_breaks_no_request(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with override_settings(MONITIO_TRANSPORT="no.such.Transport"):
+            assert write().pk
+        assert "No bell can ring" in caplog.text
+
+
+class TestDeadTransport:
+    def test_it_costs_the_first_caller_alone_and_is_logged_once(
+        self, dead: type[DeadTransport], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        dead.patience = 0.2
+        begin = time.monotonic()
+        for _ in range(20):
+            write()
+        assert time.monotonic() - begin < 0.2 * 2
+        assert caplog.text.count("The live transport cannot be reached") == 1
+        assert Message.objects.count() == 20
+
+    def test_when_it_is_back_it_says_what_it_could_not_say(
+        self, dead: type[DeadTransport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = FakeClock(monkeypatch, "monitio.transports.base")
+        ann, bob = Recipient.for_user(user("ann")), Recipient.for_user(user("bob"))
+        dispatch.announce_news([ann])
+        dispatch.announce_recheck(bob)
+        dead.dead = False
+        dispatch.announce_news([ann])
+        assert not dead.bells, "still pausing"
+        clock.forward(get_transport().breaker.pause)
+        write()
+        assert texts(dead.bells[:1]) == ["hello"]
+        assert set(dead.bells[1:]) == {Bell(ann.topic), Bell(bob.topic, "recheck")}
+
+    def test_one_caller_at_a_time_tries_whether_it_is_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = FakeClock(monkeypatch, "monitio.transports.base")
+        breaker = Breaker(pause=5)
+        assert [breaker.may_try(), breaker.failed(), breaker.failed()] == [True, True, False]
+        clock.forward(4.9)
+        assert not breaker.may_try()
+        clock.forward(0.1)
+        assert [breaker.may_try(), breaker.may_try()] == [True, False]
+        breaker.succeeded()
+        assert [breaker.may_try(), breaker.may_try(), breaker.failed()] == [True, True, True]
+
+    def test_what_it_remembers_is_bounded(self) -> None:
+        breaker = Breaker()
+        breaker.failed()
+        for number in range(3 * breaker.CAPACITY // 100):
+            breaker.missed([Bell(f"user:{number}-{one}") for one in range(100)])
+        assert len(breaker.succeeded()) <= breaker.CAPACITY + 100

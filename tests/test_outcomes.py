@@ -1,0 +1,29 @@
+"""The values a wording is given and answers."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from monitio import constants
+from monitio.constants import State
+from monitio.jobs import Notice, Outcome
+
+
+@pytest.mark.parametrize("state", State.ALL)
+def test_an_outcome_knows_whether_it_is_an_end(state: str) -> None:
+    assert Outcome(task_id="1", state=state).has_ended == (
+        state in ("succeeded", "failed", "revoked", "lost")
+    )
+
+
+def test_a_notice_is_kept_and_mailed_only_when_asked() -> None:
+    notice = Notice(subject="Done")
+    assert (notice.level, notice.email, notice.url) == (constants.INFO, False, None)
+
+
+@pytest.mark.parametrize("value", [Outcome(task_id="1"), Notice(subject="s")])
+def test_neither_can_be_changed(value: Outcome | Notice) -> None:
+    with pytest.raises(FrozenInstanceError):
+        value.message = "other"  # type: ignore[union-attr,misc]
