@@ -146,7 +146,7 @@ class Options:
 
     def _is_due(self, outcome: Outcome) -> bool:
         when = self.when
-        if when is None or outcome.state in (State.FAILED, State.LOST) and not callable(when):
+        if when is None or (outcome.state in (State.FAILED, State.LOST) and not callable(when)):
             return True
         if not callable(when):
             return outcome.runtime is not None and outcome.runtime >= when
@@ -202,9 +202,11 @@ class Options:
         try:
             if callable(url):
                 link = url(outcome) if succeeded else None
-            elif url is None or (not succeeded and "result" in _fields(str(url))):
-                link = None
-            elif self._lacks_arguments(str(url), outcome):
+            elif (
+                url is None
+                or (not succeeded and "result" in _fields(str(url)))
+                or self._lacks_arguments(str(url), outcome)
+            ):
                 link = None
             else:
                 link = _UrlTemplate(self._values("url", outcome)).render(str(url))
@@ -374,6 +376,6 @@ def _check_levels(levels: object) -> None:
     wrong = [level for level in levels.values() if level not in constants.PERSISTENT_LEVELS]
     if wrong:
         raise ValueError(
-            f"levels= takes monitio's levels (monitio.INFO, monitio.SUCCESS ...), not {wrong[0]!r}: "
-            "the message of a job stays until its reader deletes it."
+            f"levels= takes monitio's levels (monitio.INFO ...), not {wrong[0]!r}: the message of "
+            "a job stays until its reader deletes it."
         )

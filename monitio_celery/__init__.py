@@ -1,6 +1,6 @@
 """Django users are told what happens to the Celery tasks they started.
 
-Names are resolved lazily: Django and Celery import this package before apps are ready.
+Most names are resolved lazily: Django and Celery import this package before apps are ready.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Not lazily: importing the module of this name later would take the function's place.
+from monitio_celery.progress import progress, track
+
 if TYPE_CHECKING:
     from monitio_celery.canvas import notify_group as notify_group
     from monitio_celery.context import notify as notify
     from monitio_celery.decorators import notify_user as notify_user
-    from monitio_celery.progress import progress as progress
-    from monitio_celery.progress import track as track
     from monitio_celery.schedule import beat_schedule as beat_schedule
 
 _HOMES = {
@@ -21,8 +22,6 @@ _HOMES = {
     "notify": "context",
     "notify_group": "canvas",
     "notify_user": "decorators",
-    "progress": "progress",
-    "track": "progress",
 }
 
 __all__ = ["beat_schedule", "notify", "notify_group", "notify_user", "progress", "track"]
@@ -32,7 +31,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    # Also replaces the submodule `progress`, which the import binds to the same name.
     globals()[name] = value
     return value
 

@@ -7,9 +7,9 @@ last part to come sees them all and ends the group, whatever runs at the same ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from celery import chord, group
 from celery.canvas import Signature, _chain, maybe_signature
@@ -223,18 +223,22 @@ def _walk(node: Signature, parts: list[tuple[Signature, list[tuple[int, int]]]])
 def _steps(node: Signature) -> Iterator[list[Signature]]:
     """What runs one after another: each step a list of what runs at once. Nothing for a task."""
     if isinstance(node, chord):
-        header = node.tasks.tasks if isinstance(node.tasks, group) else node.tasks
-        node.tasks = [maybe_signature(task, app=node.app) for task in header]
-        yield node.tasks
+        header = node["kwargs"]["header"]
+        yield _unpack(node, "header", header.tasks if isinstance(header, group) else header)
         if node.body is not None:
             yield [node.body]
     elif isinstance(node, group):
-        node.tasks = [maybe_signature(task, app=node.app) for task in node.tasks]
-        yield node.tasks
+        yield _unpack(node, "tasks", node.tasks)
     elif isinstance(node, _chain):
-        node.tasks = [maybe_signature(task, app=node.app) for task in node.tasks]
-        for task in node.tasks:
+        for task in _unpack(node, "tasks", node.tasks):
             yield [task]
+
+
+def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
+    """The members of a canvas, kept in it as what they are: a generator can be read only once."""
+    members = [cast(Signature, maybe_signature(task, app=node.app)) for task in tasks]
+    node["kwargs"][key] = members
+    return members
 
 
 def _plain(value: Any) -> Any:

@@ -12,9 +12,6 @@ from django.utils.module_loading import import_string
 from monitio_celery.conf import settings
 from monitio_celery.middleware import NotifyMiddleware
 
-# A worker stamps its jobs every 30 s; one missed stamp must not look like a death.
-SHORTEST_LOST_AFTER = 60
-
 
 @register()
 def check_apps(**_: Any) -> list[CheckMessage]:
@@ -44,12 +41,14 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_lost_after(**_: Any) -> list[CheckMessage]:
-    if settings.CELERY_LOST_AFTER >= SHORTEST_LOST_AFTER:
+    # One stamp that comes late must not look like a death.
+    shortest = 2 * settings.CELERY_ALIVE_INTERVAL
+    if shortest <= settings.CELERY_LOST_AFTER:
         return []
     return [
         Warning(
             "MONITIO_CELERY_LOST_AFTER is so short that healthy tasks count as interrupted.",
-            hint=f"Set it to at least {SHORTEST_LOST_AFTER}: workers give a sign of life each 30 s.",
+            hint=f"Set it to at least {shortest}, twice MONITIO_CELERY_ALIVE_INTERVAL.",
             id="monitio_celery.W002",
         )
     ]

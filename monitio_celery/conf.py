@@ -11,9 +11,11 @@ class CelerySettings(Settings):
     """What the site says, or a default that works. ``NAME`` reads ``MONITIO_CELERY_NAME``."""
 
     DEFAULTS: dict[str, Any] = {
-        # Seconds a running task may be silent before it counts as interrupted. Workers give a
-        # sign of life every 30 s. A worker with the solo pool gives none while it runs a task:
-        # set this above the longest task there.
+        # A worker stamps its running jobs as alive this often, in seconds.
+        "CELERY_ALIVE_INTERVAL": 30,
+        # Seconds a running task may be silent before it counts as interrupted. A worker
+        # with the solo pool gives no sign of life while it runs a task: set this above the longest
+        # task there.
         "CELERY_LOST_AFTER": 300,
         # The same for a group: its parts may wait in the queue for long.
         "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,

@@ -106,7 +106,8 @@ def _check_arguments(task: Any, options: Options) -> None:
         wanted[options.user] = "user="
     for name, option in wanted.items():
         if name not in signature.parameters and not takes_any:
+            taken = ", ".join(signature.parameters) or "no arguments"
+            task_name = getattr(task, "__name__", task)
             raise ValueError(
-                f"{option} names {name!r}, which {getattr(task, '__name__', task)!s} does not take. "
-                f"It takes {', '.join(signature.parameters) or 'no arguments'}."
+                f"{option} names {name!r}, which {task_name} does not take. It takes {taken}."
             )

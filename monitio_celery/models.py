@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-if TYPE_CHECKING:
-    PartBase = models.QuerySet["GroupPart", "GroupPart"]
-else:
-    PartBase = models.QuerySet
 
-
-class GroupPartQuerySet(PartBase):
+class GroupPartQuerySet(models.QuerySet["GroupPart"]):
     def counts(self, group: str) -> tuple[int, int]:
         """How many parts ended, and how many of them without success."""
         counted = self.filter(group=group).aggregate(

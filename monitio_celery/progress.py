@@ -11,15 +11,16 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from monitio import dispatch
 from monitio.conf import settings
-from monitio_celery.context import run_off_loop
-from monitio_celery.running import Run, Standing, current_run
+
+if TYPE_CHECKING:
+    from monitio_celery.running import Run, Standing
 
 T = TypeVar("T")
 NEVER = float("inf")
+LOOK_AGAIN = 0.05
 
 logger = logging.getLogger("monitio")
 
@@ -34,6 +35,9 @@ class Progress:
     __slots__ = ("_inside", "_next", "_run", "_text", "done", "total")
 
     def __init__(self, total: float | None = None, text: str = "") -> None:
+        # Here and below: the package itself imports this module, before apps are ready.
+        from monitio_celery.running import current_run
+
         self.done: float = 0
         self.total = total
         self._text = str(text)
@@ -42,6 +46,8 @@ class Progress:
         self._next = NEVER
         if self._run is not None and self._run.reporter is not None:
             self._inside = self._run.bars[-1] if self._run.bars else None
+            if self._inside is None:
+                self._run.bar = self
             self._next = 0.0
             if self._text:
                 self._show(force=True)
@@ -107,34 +113,39 @@ class Progress:
             return
         now = monotonic()
         forced = force and run.pace.may_hurry(now)
-        if not run.pace.may_show(now) or not (forced or now >= self._next):
-            run.held_back = self._standing()
+        if not (forced or now >= self._next):
+            return
+        if not run.pace.may_show(now):
+            # Steps stay cheap while it waits for its turn.
+            self._next = now + LOOK_AGAIN
             return
         self._next = now + settings.PROGRESS_PUSH_INTERVAL
         run.pace.showed(now, hurried=forced)
-        _report(run, self._standing(), forced)
+        _report(run, self.standing(), forced)
 
-    def _standing(self) -> Standing:
+    def standing(self) -> Standing:
         """Done, total and text of the whole task: an inner bar fills one step of the outer one."""
         if self._inside is None:
             return (self.done if self.total or self.done else None), self.total, self._text
-        done, total, text = self._inside._standing()
+        done, total, text = self._inside.standing()
         share = min(1.0, self.done / self.total) if self.total else 0.0
         return (done or 0) + share, total, self._text or text
 
 
 def _report(run: Run, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
+    from monitio import dispatch
+    from monitio_celery.context import run_off_loop
+
     assert run.reporter is not None
     report = run.reporter.progressed
-    # Nothing is written inside a transaction: it is made up for when the run ends.
-    run.held_back = standing
     if run.is_locked_out():
         return
     try:
         shown = run_off_loop(lambda: report(*standing, final=forced))
+        # Inside a transaction nothing was written down: the end of the run makes up for it.
         if shown and not dispatch.in_transaction():
-            run.held_back = None
+            run.written = standing
     except Exception:
         logger.exception("The progress of task %s could not be shown.", run.task_id)
 

@@ -18,6 +18,7 @@ from django.db import connections
 from monitio import dispatch
 from monitio.jobs import stamp_alive
 from monitio_celery import headers as header
+from monitio_celery.conf import settings
 from monitio_celery.context import run_off_loop
 from monitio_celery.decorators import options_of
 from monitio_celery.reporters import job_reporter, reporter_for
@@ -26,7 +27,6 @@ from monitio_celery.running import Reporter, Run, current_run, enter, leave, run
 logger = logging.getLogger("monitio")
 
 OWN_TASKS = "monitio_celery."
-STAMP_EVERY = 30.0
 Handler = Callable[..., None]
 
 
@@ -211,12 +211,12 @@ def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  #
 
 @_on(signals.heartbeat_sent)
 def stamp_running(**_: Any) -> None:
-    """One query a worker, at most every 30 s, says that all its running jobs are alive."""
+    """One query a worker says that all its running jobs are alive."""
     from celery.worker.state import active_requests
 
     global _stamped_at
     now = time.monotonic()
-    if now - _stamped_at < STAMP_EVERY or not active_requests:
+    if now - _stamped_at < settings.CELERY_ALIVE_INTERVAL or not active_requests:
         return
     _stamped_at = now
     ids = {job_id for request in tuple(active_requests) if (job_id := _job_id(request))}
@@ -224,7 +224,7 @@ def stamp_running(**_: Any) -> None:
         stamp_alive(ids)
 
 
-_stamped_at = 0.0
+_stamped_at = float("-inf")
 
 
 def _job_id(request: Any) -> str | None:

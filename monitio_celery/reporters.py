@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from monitio.jobs import JobReporter
+from monitio.wording import Options
 from monitio_celery.canvas import PartReporter, group_of
 from monitio_celery.decorators import options_of
 from monitio_celery.headers import Carried, pick_arguments, recipients_in
 from monitio_celery.running import Reporter
-from monitio.wording import Options
 
 QUEUE = "celery"
 

@@ -30,7 +30,7 @@ class Pace:
     row may hurry; one more is allowed each second, because each is written to the database.
     """
 
-    __slots__ = ("_hurries", "_hurried_at", "_shown")
+    __slots__ = ("_hurried_at", "_hurries", "_shown")
 
     def __init__(self) -> None:
         self._shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
@@ -68,8 +68,8 @@ class Run:
     """One run of one task in this process."""
 
     __slots__ = (
-        "attempt", "bars", "carried", "held_back", "nesting", "outer", "pace", "replaced", "reporter",
-        "task_id", "thread",
+        "attempt", "bar", "bars", "carried", "nesting", "outer", "pace", "replaced", "reporter",
+        "task_id", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -88,8 +88,9 @@ class Run:
         self.nesting, self.replaced = nesting, False
         # The open bars, the outermost first.
         self.bars: list[Progress] = []
-        # The newest state that was not shown yet.
-        self.held_back: Standing | None = None
+        # The newest of the bars that stand in no other, and what of it was written down.
+        self.bar: Progress | None = None
+        self.written: Standing | None = None
         self.pace = Pace()
         # An eager task runs inside the transaction of its request, which belongs to one thread.
         self.thread = get_ident() if dispatch.in_transaction() else None
@@ -101,10 +102,12 @@ class Run:
         return in_event_loop() and dispatch.in_transaction()
 
     def flush(self) -> None:
-        """Show what the throttle held back, before the end of the run."""
-        if self.held_back is not None and self.reporter is not None:
-            self.reporter.progressed(*self.held_back, final=True)
-            self.held_back = None
+        """Write down where the bar stands at the end of the run, whatever was held back."""
+        if self.bar is None or self.reporter is None:
+            return
+        standing = self.bar.standing()
+        if standing != self.written:
+            self.reporter.progressed(*standing, final=True)
 
 
 _current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)

@@ -152,6 +152,8 @@ def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
             yield worker
         finally:
             worker.stop()
+        # What a handler logs instead of raising must not pass unseen here.
+        assert "the task is not affected" not in worker.log.read_text(), worker.log.read_text()
 
 
 @pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])

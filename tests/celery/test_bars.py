@@ -1,0 +1,181 @@
+"""progress() and track() without a worker: what they report, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from monitio_celery import progress, running, track
+from monitio_celery.running import Run
+
+
+class Recorder:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[Any, ...]] = []
+
+    def progressed(
+        self, done: Any, total: Any = None, text: str = "", *, final: bool = False
+    ) -> bool:
+        self.shown.append((done, total, text))
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which the test moves."""
+    now = [1000.0]
+    # The package's attribute of this name is the function.
+    module = sys.modules["monitio_celery.progress"]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def recorder(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """Pretends that a task runs here."""
+    monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
+    recorder = Recorder()
+    running.enter(Run("1", carried=None, reporter=recorder))  # type: ignore[arg-type]
+    yield recorder
+    running.leave("1")
+
+
+def test_outside_of_a_task_they_are_silent() -> None:
+    bar = progress(total=3, text="a")
+    bar.advance()
+    bar.update(2, text="b")
+    with bar:
+        bar.text = "c"
+    assert bar.done == 2
+
+
+def test_outside_of_a_task_track_iterates() -> None:
+    assert list(track([1, 2, 3])) == [1, 2, 3]
+    assert list(track(n for n in range(3))) == [0, 1, 2]
+
+
+def test_the_first_step_and_the_last_are_shown(recorder: Recorder, clock: list[float]) -> None:
+    assert list(track("abc")) == ["a", "b", "c"]
+    assert recorder.shown[0] == (1, 3, "")
+    assert recorder.shown[-1] == (3, 3, "")
+    assert len(recorder.shown) == 2
+
+
+def test_at_most_four_a_second(recorder: Recorder, clock: list[float]) -> None:
+    bar = progress(total=1000)
+    for _ in range(1000):
+        clock[0] += 0.01
+        bar.advance()
+    assert 35 <= len(recorder.shown) <= 41
+
+
+def test_a_text_is_shown_at_once(recorder: Recorder, clock: list[float]) -> None:
+    bar = progress(total=2, text="reading")
+    bar.text = "writing"
+    assert [text for _, _, text in recorder.shown] == ["reading", "writing"]
+
+
+def test_texts_that_change_all_the_time_are_held_back(
+    recorder: Recorder, clock: list[float]
+) -> None:
+    bar = progress(total=1000)
+    for number in range(1000):
+        clock[0] += 0.01
+        bar.text = str(number)
+    assert len(recorder.shown) <= 41
+
+
+def test_what_was_held_back_is_shown_at_the_end(recorder: Recorder, clock: list[float]) -> None:
+    bar = progress(total=10)
+    for _ in range(10):
+        bar.advance()
+    assert recorder.shown[-1] == (1, 10, "")
+    run = running.run_of("1")
+    assert run is not None
+    run.flush()
+    assert recorder.shown[-1] == (10, 10, "")
+
+
+def test_an_inner_bar_fills_one_step_of_the_outer(recorder: Recorder, clock: list[float]) -> None:
+    for _ in track(range(2), text="files"):
+        for _row in track(range(4)):
+            clock[0] += 1
+    assert [done for done, _, _ in recorder.shown] == sorted(d for d, _, _ in recorder.shown)
+    assert {total for _, total, _ in recorder.shown} == {2}
+    assert (0.25, 2, "files") in recorder.shown
+    assert recorder.shown[-1] == (2, 2, "files")
+
+
+def test_an_unknown_total(recorder: Recorder, clock: list[float]) -> None:
+    for _ in track(n for n in range(2)):
+        clock[0] += 1
+    assert recorder.shown[-1] == (2, None, "")
+
+
+def test_a_broken_loop_shows_where_it_stopped(recorder: Recorder, clock: list[float]) -> None:
+    for number in track(range(10)):
+        clock[0] += 1
+        if number == 4:
+            break
+    run = running.run_of("1")
+    assert run is not None
+    assert run.bars == []
+
+
+def test_async_for(recorder: Recorder, clock: list[float]) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+
+    async def collect() -> list[int]:
+        return [number async for number in track(numbers(), total=3)]
+
+    assert asyncio.run(collect()) == [0, 1, 2]
+    assert recorder.shown[-1] == (3, 3, "")
+
+
+def test_async_for_over_a_list(recorder: Recorder) -> None:
+    async def collect() -> list[int]:
+        return [number async for number in track([1, 2])]
+
+    assert asyncio.run(collect()) == [1, 2]
+
+
+def test_for_over_an_asynchronous_iterable_says_what_to_do() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="async for"):
+        list(track(numbers()))  # type: ignore[call-overload]
+
+
+def test_a_reporter_that_fails_does_not_stop_the_task(
+    recorder: Recorder, clock: list[float], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def fail(*args: Any, **kwargs: Any) -> bool:
+        raise OSError("no database")
+
+    monkeypatch.setattr(recorder, "progressed", fail)
+    assert list(track("ab")) == ["a", "b"]
+    assert "could not be shown" in caplog.text
+
+
+def test_a_step_that_shows_nothing_is_cheap(recorder: Recorder) -> None:
+    rows = range(200_000)
+
+    def seconds(items: Any) -> float:
+        start = perf_counter()
+        for _ in items:
+            pass
+        return perf_counter() - start
+
+    best = min(seconds(track(rows)) - seconds(rows) for _ in range(5)) / len(rows)
+    assert best < 1e-6

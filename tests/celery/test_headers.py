@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.test import RequestFactory
+
+from monitio.exceptions import UnknownRecipient
+from monitio.recipients import Recipient
+from monitio.wording import Options
+from monitio_celery import headers, notify
+from monitio_celery.context import current_request, requester
+
+ANN, BOB = Recipient.for_user(1), Recipient.for_user(2)
+INHERITED = {"to": [{"user": "2"}], "part": {"group": "g"}}
+
+
+def task(owner_id: int = 7, *more: Any, **named: Any) -> None: ...
+
+
+@pytest.fixture
+def visit() -> Any:
+    """Serve a request of this user, or of a visitor."""
+    tokens = []
+
+    def enter(user: Any = None) -> Any:
+        request = RequestFactory().get("/")
+        request.user = user or AnonymousUser()
+        request.session = SessionStore()
+        tokens.append(current_request.set(request))
+        return request
+
+    yield enter
+    for token in reversed(tokens):
+        current_request.reset(token)
+
+
+def choose(options: Options | None, *args: Any, inherited: Any = None, **kwargs: Any) -> Any:
+    return headers.choose(task, options, args, kwargs, inherited)
+
+
+def test_nothing_is_known_of_anybody() -> None:
+    assert choose(Options()) is None
+
+
+def test_the_request_says_who(visit: Any) -> None:
+    visit(User(pk=1))
+    assert headers.recipients_in(choose(Options())) == [ANN]
+
+
+def test_inherited_beats_the_request_and_loses_its_place_in_a_group(visit: Any) -> None:
+    visit(User(pk=1))
+    assert choose(Options(), inherited=INHERITED) == {"to": [{"user": "2"}]}
+
+
+def test_user_beats_inherited() -> None:
+    assert choose(Options(user="owner_id"), 1, inherited=INHERITED) == {"to": [{"user": "1"}]}
+
+
+def test_notify_beats_user() -> None:
+    with notify(2):
+        assert choose(Options(user="owner_id"), 1) == {"to": [{"user": "2"}]}
+
+
+def test_notify_nobody() -> None:
+    with notify():
+        assert choose(Options(), inherited=INHERITED) == {"to": []}
+
+
+def test_notify_refuses_what_is_nobody() -> None:
+    with pytest.raises(UnknownRecipient), notify(AnonymousUser()):
+        pass
+
+
+def test_a_visitor_gets_an_address_only_for_a_task_that_tells(visit: Any) -> None:
+    request = visit()
+    assert choose(None) is None
+    assert not request.session.modified
+    (recipient,) = headers.recipients_in(choose(Options()))
+    assert recipient.is_visitor
+    assert requester(mint=False) == recipient
+
+
+def test_a_request_without_a_session_is_nobody(visit: Any) -> None:
+    request = visit()
+    del request.session
+    assert requester() is None
+
+
+@pytest.mark.parametrize(
+    ("user", "args", "kwargs", "told"),
+    [
+        ("owner_id", (1,), {}, [ANN]),
+        ("owner_id", (), {"owner_id": 1}, [ANN]),
+        ("owner_id", (), {}, [Recipient.for_user(7)]),
+        ("owner_id", (None,), {}, []),
+        ("owner_id", ([1, 2, 1],), {}, [ANN, BOB]),
+        ("boss", (), {"boss": 2}, [BOB]),
+        (2, (), {}, [BOB]),
+        (ANN, (), {}, [ANN]),
+        (User(pk=1), (), {}, [ANN]),
+        (lambda *a, **k: None, (1,), {}, []),
+        (lambda owner_id: [owner_id, BOB], (1,), {}, [ANN, BOB]),
+        (lambda *a: 1 / 0, (), {}, []),
+        ("owner_id", ("not a key",), {}, []),
+        (AnonymousUser(), (), {}, []),
+    ],
+)
+def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, told: list[Recipient]) -> None:
+    assert headers.resolve_user(user, task, args, kwargs) == told
+
+
+@pytest.mark.parametrize("odd", [None, "x", {}, {"monitio": "x"}, {"monitio": {"to": "x"}}])
+def test_what_is_no_header(odd: Any) -> None:
+    assert headers.read(odd) is None
+
+
+def test_an_entry_that_cannot_be_read_is_left_out() -> None:
+    assert headers.recipients_in({"to": [7, {"user": "1"}, {}]}) == [ANN]
+
+
+def test_the_language_travels() -> None:
+    carried = headers.write([Recipient.for_user(1, "pl")])
+    assert headers.recipients_in(carried)[0].language == "pl"
+
+
+def test_only_listed_arguments_are_picked() -> None:
+    picked = headers.pick_arguments(task, ["owner_id", "month"], (1, 2), {"month": "May", "x": 3})
+    assert picked == {"owner_id": 1, "month": "May"}
+
+
+def test_bad_arguments_pick_nothing() -> None:
+    assert headers.pick_arguments(lambda a: None, ["a"], (1, 2), {}) == {}

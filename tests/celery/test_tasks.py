@@ -1,0 +1,169 @@
+"""monitio's own tasks, run in this process."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import Celery, current_app
+from celery.exceptions import Retry
+from django.core import mail
+from django.utils import timezone
+
+import monitio
+from monitio import dispatch
+from monitio.channels import TemporaryFailure
+from monitio.jobs import JobReporter
+from monitio.models import Delivery, Job, Message
+from monitio.recipients import Recipient
+from monitio_celery import beat_schedule, hooks, tasks
+from monitio_celery.models import GroupPart
+from tests.people import user
+
+pytestmark = pytest.mark.django_db
+
+
+def started_job(task_id: str = "1", queue: str = "celery", silent_for: float = 3600) -> Job:
+    reporter = JobReporter(task_id, queue=queue, name="a.b", recipients=[Recipient.of(user())])
+    reporter.started()
+    silent_since = timezone.now() - timedelta(seconds=silent_for)
+    Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
+    return Job.objects.get(task_id=task_id)
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the result backend knows, by task id."""
+    known: dict[str, Any] = {}
+    monkeypatch.setattr(tasks, "_stored", lambda task_id: known.get(task_id, (None, None)))
+    return known
+
+
+def state_of(job: Job) -> str:
+    job.refresh_from_db()
+    return job.state
+
+
+def test_a_silent_job_is_interrupted(stored: Any) -> None:
+    job = started_job()
+    assert tasks.sweep_jobs() == 1
+    assert state_of(job) == "lost"
+    assert Message.objects.get(job=job).subject == "B: interrupted"
+
+
+def test_a_job_that_was_heard_of_lately_is_left_alone(stored: Any) -> None:
+    job = started_job(silent_for=30)
+    assert tasks.sweep_jobs() == 0
+    assert state_of(job) == "started"
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [(("SUCCESS", 1), "succeeded"), (("FAILURE", ValueError()), "failed"),
+     (("REVOKED", None), "revoked"), (("STARTED", None), "lost")],
+)  # fmt: skip
+def test_the_result_backend_is_asked_first(stored: Any, known: Any, state: str) -> None:
+    job = started_job()
+    stored["1"] = known
+    tasks.sweep_jobs()
+    assert state_of(job) == state
+
+
+def test_a_group_may_be_silent_for_longer(stored: Any) -> None:
+    job = started_job(queue="celery.group")
+    assert tasks.sweep_jobs() == 0
+    assert state_of(job) == "started"
+    old = started_job("2", queue="celery.group", silent_for=2 * 24 * 3600)
+    tasks.sweep_jobs()
+    assert state_of(old) == "lost"
+
+
+def test_jobs_of_another_queue_are_not_judged(stored: Any) -> None:
+    job = started_job(queue="django.tasks")
+    assert tasks.sweep_jobs() == 0
+    assert state_of(job) == "started"
+
+
+def test_a_result_backend_that_is_down_knows_nothing() -> None:
+    assert tasks._stored("1") == (None, None)
+
+
+def pending_delivery() -> Delivery:
+    monitio.create_message(user(), monitio.INFO, "text", subject="News", email=True)
+    return Delivery.objects.get()
+
+
+def test_deliver_sends_once() -> None:
+    delivery = pending_delivery()
+    assert tasks.deliver(delivery.pk) is True
+    assert tasks.deliver(delivery.pk) is False
+    assert len(mail.outbox) == 1
+
+
+def test_deliver_tries_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(pk: int) -> bool:
+        raise TemporaryFailure("greylisted")
+
+    retried: dict[str, Any] = {}
+
+    def retry(**options: Any) -> Retry:
+        retried.update(options)
+        return Retry()
+
+    monkeypatch.setattr("monitio.deliveries.run", fail)
+    monkeypatch.setattr(tasks.deliver, "retry", retry)
+    tasks.deliver.push_request(retries=2)
+    try:
+        with pytest.raises(Retry):
+            tasks.deliver.run(1)
+    finally:
+        tasks.deliver.pop_request()
+    assert retried["countdown"] == 120
+
+
+def test_deliver_due_finds_what_was_not_handed_over() -> None:
+    pending_delivery()
+    assert tasks.deliver_due() == (1, 0)
+
+
+def test_prune_forgets_the_parts_of_old_groups() -> None:
+    old = timezone.now() - timedelta(days=8)
+    GroupPart.objects.create(group="a", number=0, created=old)
+    GroupPart.objects.create(group="b", number=0)
+    assert tasks.prune()["parts"] == 1
+    assert GroupPart.objects.get().group == "b"
+
+
+def test_every_beat_entry_names_a_task_that_exists() -> None:
+    for entry in beat_schedule().values():
+        assert entry["task"] in current_app.tasks
+        assert entry["schedule"] == entry["options"]["expires"]
+
+
+def test_the_beat_entries_go_to_the_chosen_queue(settings: Any) -> None:
+    settings.MONITIO_CELERY_QUEUE = "mail"
+    assert {entry["options"]["queue"] for entry in beat_schedule().values()} == {"mail"}
+
+
+def test_the_core_hands_over_to_celery() -> None:
+    assert dispatch.hooks.deliver is hooks.deliver
+    assert dispatch.hooks.cancel is hooks.cancel
+
+
+def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(
+        tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))
+    )
+    hooks.deliver(7)
+    assert sent == [((7,), {"retry": False, "queue": None})]
+
+
+def test_cancel_revokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked: list[Any] = []
+    app = Celery("cancel", set_as_current=False)
+    monkeypatch.setattr(hooks, "current_app", app)
+    monkeypatch.setattr(app.control, "revoke", lambda *a, **k: revoked.append((a, k)))
+    hooks.cancel("1")
+    assert revoked == [(("1",), {"terminate": True})]

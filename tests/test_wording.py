@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
+
+import monitio
+from monitio.constants import State
+from monitio.exceptions import UserFacingError
+from monitio.outcomes import Notice, Outcome
+from monitio.wording import Options, prettify, public_reason
+
+
+def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
+    fields.setdefault("name", "reports.tasks.monthly_report")
+    return Outcome(task_id="1", state=state, **fields)
+
+
+def notice(options: Options, state: str = State.SUCCEEDED, **fields: Any) -> Notice:
+    said = options.notice(outcome(state, **fields))
+    assert said is not None
+    return said
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("reports.tasks.monthly_report", "Monthly report"),
+        ("import-contacts", "Import contacts"),
+        ("shop.tasks.SendInvoice", "Send invoice"),
+        ("export_CSV", "Export CSV"),
+        ("", "Background task"),
+    ],
+)
+def test_a_name_reads_as_a_title(name: str, title: str) -> None:
+    assert prettify(name) == title
+
+
+@pytest.mark.parametrize(
+    ("state", "subject", "level"),
+    [
+        (State.QUEUED, "Monthly report: waiting to start", monitio.INFO),
+        (State.STARTED, "Monthly report: started", monitio.INFO),
+        (State.RETRYING, "Monthly report: trying again", monitio.WARNING),
+        (State.SUCCEEDED, "Monthly report: done", monitio.SUCCESS),
+        (State.FAILED, "Monthly report: failed", monitio.ERROR),
+        (State.REVOKED, "Monthly report: cancelled", monitio.WARNING),
+        (State.LOST, "Monthly report: interrupted", monitio.WARNING),
+    ],
+)
+def test_the_defaults_read_well(state: str, subject: str, level: int) -> None:
+    said = notice(Options(), state)
+    assert (said.subject, said.level) == (subject, level)
+
+
+def test_an_error_for_developers_is_not_shown() -> None:
+    said = notice(Options(), State.FAILED, error="password=x", exception=ValueError("password=x"))
+    assert said.message.startswith("Something went wrong.")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UserFacingError("The file is empty."), "The file is empty."),
+        (ValidationError(["One.", "Two."]), "One. Two."),
+        (ValidationError({"name": ["Too long."]}), "Too long."),
+        (UserFacingError(""), None),
+        (ValueError("secret"), None),
+        (None, None),
+    ],
+)
+def test_the_reason_for_people(error: BaseException | None, reason: str | None) -> None:
+    assert public_reason(error) == reason
+
+
+def test_the_reason_is_the_body_of_a_failure() -> None:
+    error = UserFacingError("The file is empty.")
+    assert notice(Options(), State.FAILED, exception=error).message == "The file is empty."
+
+
+def test_attempts_are_shown() -> None:
+    assert notice(Options(), State.RETRYING).message == "Attempt 1 did not succeed."
+    assert notice(Options(), attempt=2).message == "It succeeded at attempt 3."
+
+
+def test_progress_has_the_title_alone_and_its_own_text() -> None:
+    options = Options(progress="{done} of {total}")
+    said = notice(options, State.STARTED, done=3.0, total=10.0)
+    assert (said.subject, said.message) == ("Monthly report", "3 of 10")
+
+
+def test_placeholders() -> None:
+    options = Options(
+        title="Report {month}",
+        success="{task}: {result[pages]} pages at attempt {attempt}, {month}",
+        arguments=["month"],
+    )
+    said = notice(options, result={"pages": 3}, arguments={"month": "May"})
+    assert said.subject == "Report May: done"
+    assert said.message == "Report May: 3 pages at attempt 1, May"
+
+
+def test_error_is_the_exceptions_text() -> None:
+    options = Options(failure="Sorry: {error}")
+    said = notice(options, State.FAILED, error="disk full", exception=OSError("disk full"))
+    assert said.message == "Sorry: disk full"
+
+
+def test_braces_in_values_are_harmless() -> None:
+    said = notice(Options(success="{result}"), result="{error} {0.__class__}")
+    assert said.message == "{error} {0.__class__}"
+
+
+def test_a_function_is_asked() -> None:
+    options = Options(success=lambda o: f"{o.result} {{rows}}")
+    assert notice(options, result=5).message == "5 {rows}"
+
+
+def test_a_function_may_answer_with_the_default_or_with_silence() -> None:
+    assert notice(Options(success=lambda o: None)).message == ""
+    assert Options(success=lambda o: False).notice(outcome()) is None
+
+
+def test_false_says_nothing() -> None:
+    options = Options(start=False)
+    assert options.notice(outcome(State.QUEUED)) is None
+    assert options.notice(outcome(State.STARTED)) is None
+    assert options.notice(outcome(State.SUCCEEDED)) is not None
+
+
+def test_lazy_text_is_translated_when_it_is_said() -> None:
+    assert notice(Options(success=gettext_lazy("Yes"))).message == "Yes"
+
+
+@pytest.mark.parametrize("text", ["{result[nothing]}", lambda o: o.result["nothing"]])
+def test_a_text_that_fails_becomes_the_default(text: Any, caplog: pytest.LogCaptureFixture) -> None:
+    said = notice(Options(success=text), result={})
+    assert (said.subject, said.message) == ("Monthly report: done", "")
+    assert "the default text is used" in caplog.text
+
+
+def test_whoever_does_not_know_the_arguments_says_the_default(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    options = Options(title="Import of {filename}", arguments="filename")
+    with caplog.at_level(logging.DEBUG):
+        assert notice(options, State.LOST).subject == "Monthly report: interrupted"
+    assert not caplog.records
+
+
+def test_url_by_a_function_only_after_success() -> None:
+    options = Options(url=lambda o: o.result["url"], url_label="Download")
+    said = notice(options, result={"url": "/f/1"})
+    assert (said.url, said.url_label) == ("/f/1", "Download")
+    assert notice(options, State.FAILED).url is None
+
+
+def test_url_without_a_result_is_shown_throughout() -> None:
+    options = Options(url="/imports/{pk}/", arguments=["pk"])
+    assert notice(options, State.STARTED, arguments={"pk": 7}).url == "/imports/7/"
+    assert Options(url="/r/{result}").notice(outcome(State.STARTED)).url is None  # type: ignore[union-attr]
+
+
+def test_values_cannot_leave_their_place_in_a_url() -> None:
+    assert notice(Options(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
+
+
+def test_a_value_may_be_the_url() -> None:
+    assert notice(Options(url="{result}"), result="/a/b?c").url == "/a/b?c"
+
+
+def test_a_url_that_runs_code_is_no_link(caplog: pytest.LogCaptureFixture) -> None:
+    assert notice(Options(url="{result}"), result="javascript:alert(1)").url is None
+    assert "there is no link" in caplog.text
+
+
+def test_email_is_said_for_the_chosen_ends() -> None:
+    assert notice(Options(email=True)).email
+    assert notice(Options(email=True), State.FAILED).email
+    assert not notice(Options(email=True), State.REVOKED).email
+    assert notice(Options(email="lost"), State.LOST).email
+    assert not notice(Options()).email
+
+
+def test_when_seconds_hold_back_what_is_quick() -> None:
+    options = Options(when=5)
+    assert options.notice(outcome(State.QUEUED)) is None
+    assert options.notice(outcome(State.STARTED, runtime=0.1)) is None
+    assert options.notice(outcome(State.SUCCEEDED, runtime=4.9)) is None
+    assert options.notice(outcome(State.STARTED, runtime=5.1, done=1.0)) is not None
+    assert options.notice(outcome(State.SUCCEEDED, runtime=5.0)) is not None
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.LOST])
+def test_when_seconds_never_hide_a_failure(state: str) -> None:
+    assert Options(when=5).notice(outcome(state, runtime=0.1)) is not None
+
+
+def test_when_may_be_a_function() -> None:
+    options = Options(when=lambda o: o.state != State.QUEUED)
+    assert options.notice(outcome(State.QUEUED)) is None
+    assert options.notice(outcome(State.FAILED)) is not None
+    assert Options(when=lambda o: False).notice(outcome(State.FAILED)) is None
+
+
+def test_levels_can_be_chosen() -> None:
+    options = Options(levels={"succeeded": monitio.INFO})
+    assert notice(options).level == monitio.INFO
+    assert notice(options, State.FAILED).level == monitio.ERROR
+
+
+def test_category_and_tags_are_passed_on() -> None:
+    said = notice(Options(category="reports", extra_tags="big"))
+    assert (said.category, said.extra_tags) == ("reports", "big")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"success": 5}, TypeError, "success= must be a string"),
+        ({"url": False}, TypeError, "url= must be a string"),
+        ({"success": "{month}"}, ValueError, "uses {month}. Known are {task}"),
+        ({"success": "{"}, ValueError, "Write {{ or }}"),
+        ({"success": "{}"}, ValueError, "uses {}"),
+        ({"email": ["succeded"]}, ValueError, "Valid are succeeded, failed, revoked, lost"),
+        ({"email": 3}, TypeError, "email= must be True"),
+        ({"when": "5"}, TypeError, "when= must be seconds"),
+        ({"when": -1}, ValueError, "must not be negative"),
+        ({"arguments": [3]}, TypeError, "names of the task's arguments"),
+        ({"arguments": ["result"]}, ValueError, "is a placeholder"),
+        ({"levels": {"done": 125}}, ValueError, "Valid are queued, started"),
+        ({"levels": {"succeeded": 25}}, ValueError, "takes monitio's levels"),
+        ({"levels": 3}, TypeError, "levels= must map"),
+        ({"category": 3}, TypeError, "category= must be a string"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error) as raised:
+        Options(**options)
+    assert said in str(raised.value)
