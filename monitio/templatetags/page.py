@@ -19,6 +19,7 @@ from monitio.conf import settings
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.storage import PersistentMessageStorage
+from monitio.stream.payload import payload
 from monitio.templatetags.strings import strings
 
 # What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
@@ -51,7 +52,7 @@ def messages_html(request: HttpRequest, **options: Any) -> SafeString:
     recipient = _recipient(request)
     messages = _messages(request, recipient)
     context = {
-        "items": [message for message in messages if _pops_up(message)],
+        "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
         "page": page_token(recipient) if recipient else "",
         "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),

@@ -34,7 +34,6 @@ def _inbox() -> dict[str, str]:
     return {
         "bell": _("Notifications"),
         "unread_count": _("{n} unread"),
-        "unread_mark": _("Unread"),
         "all": _("All"),
         "unread": _("Unread"),
         "mark_all": _("Mark all as read"),

@@ -1,4 +1,4 @@
-/** What the user does: shown at once, sent by POST with CSRF, rolled back when that fails. */
+/** What the user does: shown at once, sent by POST, rolled back when that fails. */
 
 import { isLocal } from "./message.js";
 
@@ -7,7 +7,7 @@ const SEEN_DELAY = 300;
 export class Actions {
   url = "";
   csrf = "";
-  /** For whom the page was made: another session must not answer for it. */
+  /** Another session must not answer for this page. */
   page = "";
   #store;
   #onForeign;
@@ -29,7 +29,7 @@ export class Actions {
     return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, "gone");
   }
 
-  /** Its pop-up was shown or closed, so it shall not pop up on the next page. */
+  /** Shown or closed: it shall not pop up on the next page. */
   seen(message) {
     if (message.seen || isLocal(message)) return;
     message.seen = true;
@@ -93,7 +93,7 @@ export class Actions {
     if (!this.url) return {};
     let response = this.csrf && (await this.#send(path, fields));
     if (!response || response.status === 403) {
-      // The token has changed since the page was made, or was left out to keep it cacheable.
+      // The token is old, or was left out to keep the page cacheable.
       await this.#get("json/");
       response = await this.#send(path, fields);
     }
@@ -103,7 +103,7 @@ export class Actions {
   #send(path, fields) {
     return fetch(this.url + path, {
       method: "POST",
-      // A click on a link leaves the page at once; the request goes out all the same.
+      // A click on a link leaves the page at once.
       keepalive: true,
       headers: { Accept: "application/json", "X-CSRFToken": this.csrf },
       body: new URLSearchParams(fields),

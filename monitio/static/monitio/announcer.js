@@ -1,7 +1,4 @@
-/**
- * What a screen reader hears: two text-only regions apart from the pop-ups, so that nothing is
- * spoken twice and no button label ever.
- */
+/** What a screen reader hears: text-only regions apart from the pop-ups, so nothing twice. */
 
 import { make } from "./dom.js";
 import { heading, isRunning } from "./message.js";

@@ -106,7 +106,7 @@ export class MonitioBell extends MonitioElement {
     this.#button.setAttribute("aria-expanded", open);
     popups.setInboxOpen(open);
     if (open) this.#opened();
-    // Chromium does not bring the focus back by itself from inside a shadow root.
+    // Chromium does not do it inside a shadow root.
     else if (this.#hadFocus) this.#button.focus();
   }
 
@@ -120,7 +120,6 @@ export class MonitioBell extends MonitioElement {
     this.fire("open");
   }
 
-  /** Under the button, inside the window. On phones the style fills the screen instead. */
   #place() {
     if (!this.#isOpen) return;
     const { left, right, bottom } = this.#button.getBoundingClientRect();
@@ -161,7 +160,7 @@ export class MonitioBell extends MonitioElement {
   }
 
   #remove(message) {
-    if (!this.fire("delete", { message: { ...message } }, true)) return;
+    if (!this.fire("delete", { message: { ...message } })) return;
     actions.remove(message.id);
     setText(this.#status, say("deleted"));
   }

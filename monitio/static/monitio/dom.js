@@ -1,4 +1,4 @@
-/** Helpers around the DOM. No innerHTML: strict CSP and Trusted Types hold. */
+/** No innerHTML: strict CSP and Trusted Types hold. */
 
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -17,7 +17,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** One call for a burst of calls. A timer: background tabs stall requestAnimationFrame. */
+/** One call for a burst. Background tabs would stall requestAnimationFrame. */
 export function batched(work) {
   let timer = 0;
   return () => {
@@ -28,7 +28,12 @@ export function batched(work) {
   };
 }
 
-/** A list of views by message id: nodes stay while their messages change. */
+/** False when a listener said no. */
+export const dispatch = (target, type, detail) =>
+  target.dispatchEvent(
+    new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+
+/** A list of views by message id: nodes stay, messages change. */
 export class Rows {
   #views = new Map();
   #list;
@@ -39,10 +44,7 @@ export class Rows {
     this.#build = build;
   }
 
-  /**
-   * Returns undefined, or, when the row with the focus went away, the row that took its place
-   * (null when the list is empty).
-   */
+  /** If the row with the focus went away: the row in its place, or null. */
   update(messages) {
     const wanted = new Set(messages.map(({ id }) => id));
     const focused = this.#list.getRootNode().activeElement;

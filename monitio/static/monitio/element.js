@@ -1,3 +1,4 @@
+import { dispatch } from "./dom.js";
 import { attach, detach } from "./page.js";
 import { loadStrings } from "./strings.js";
 import { BASE } from "./style-base.js";
@@ -40,12 +41,11 @@ export class MonitioElement extends HTMLElement {
     target.addEventListener(type, listener, { signal: this.#left.signal });
   }
 
-  fire(type, detail = {}, cancelable = false) {
-    return this.dispatchEvent(
-      new CustomEvent(`monitio:${type}`, { bubbles: true, composed: true, cancelable, detail }));
+  fire(type, detail = {}) {
+    return dispatch(this, `monitio:${type}`, detail);
   }
 
-  /** `:state(name)` for the page's CSS: attributes of ours would be lost in a morph. */
+  /** Not an attribute: those are lost in a morph. */
   state(name, on) {
     this.#internals.states[on ? "add" : "delete"](name);
   }

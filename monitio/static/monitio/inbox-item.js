@@ -4,7 +4,6 @@ import { MessageView } from "./message-view.js";
 import { actions } from "./page.js";
 import { formatAge, formatDate, say } from "./strings.js";
 
-/** A button whose spoken name says of which message. */
 const labelled = (key, click) =>
   button(key.replace("_", "-"), click, say(key), make("span", { class: "unseen" }));
 

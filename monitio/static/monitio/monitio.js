@@ -1,7 +1,4 @@
-/**
- * The browser part of monitio: loading this defines `<monitio-messages>`, `<monitio-bell>` and
- * `<monitio-progress>`; `import { monitio }` gives a page's own script the same reach.
- */
+/** Start here: defines the elements; `import { monitio }` is for a page's own script. */
 
 import { MonitioBell } from "./bell.js";
 import { actions, popups, store, stream } from "./page.js";
@@ -9,7 +6,7 @@ import { MonitioProgress } from "./progress.js";
 import { MonitioMessages } from "./toasts.js";
 
 export const monitio = {
-  /** Pop up a plain-text message of this page only; `timeout` in ms, 0 = until closed. */
+  /** On this page only; `timeout` in ms, 0 = until closed. */
   add: ({ timeout, ...message }) =>
     store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
   update: (id, changes) => store.change(id, changes),
@@ -34,6 +31,6 @@ const elements = {
   "monitio-bell": MonitioBell,
   "monitio-progress": MonitioProgress,
 };
-// A page may load the module from a hashed and from a plain address: the first one wins.
+// The module may be loaded twice, from a hashed and from a plain address.
 for (const [name, element] of Object.entries(elements))
   if (!customElements.get(name)) customElements.define(name, element);

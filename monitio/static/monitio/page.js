@@ -1,7 +1,4 @@
-/**
- * The one store, stream and set of pop-ups of this page. They belong to the module, not to an
- * element: a swap of the body (htmx, Turbo) neither reopens the stream nor loses a pop-up.
- */
+/** One of each for the page, not the element: swaps (htmx, Turbo) lose and reopen nothing. */
 
 import { Actions } from "./actions.js";
 import { Popups } from "./popups.js";
@@ -43,7 +40,7 @@ function deliver(event, data) {
   if (event === "message") store.receive(data);
   else if (event === "gone") store.forget(data.ids);
   else {
-    // What was loaded below the last snapshot's floor may have changed as well.
+    // What was loaded below the floor may have changed, too.
     const { floor, older } = store;
     store.replace(data);
     if (older < floor) actions.loadOlder(older).catch(() => {});

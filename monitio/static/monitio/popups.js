@@ -1,21 +1,16 @@
-/**
- * Which messages are popped up, for how long still, and why (not). Knows no DOM.
- *
- * Dispatches `change`, and with {message, previous}: `incoming`, cancelable, when one wants to pop
- * up or its job has ended, and `update` at other news of one that is popped up.
- */
+/** Which messages are popped up, for how long still, and why (not). */
 
+import { dispatch } from "./dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
 import { keepsOpen, setClosed, setKeepsOpen, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
 
 export class Popups extends EventTarget {
-  /** Oldest first: {message, left: ms of time on the screen, shown: was on the screen}. */
+  /** Oldest first: {message, left: ms on the screen, shown: was on the screen}. */
   #open = new Map();
-  /** Those on the screen: only their time runs. */
+  /** On the screen: only their time runs. */
   #visible = [];
-  /** Why no time runs at all: "pointer", "focus", "inbox". */
   #holds = new Set();
   #timer = 0;
   #since = 0;
@@ -39,7 +34,7 @@ export class Popups extends EventTarget {
     this.#charge();
     this.#visible = messages.map(({ id }) => this.#open.get(id));
     for (const popup of document.hidden ? [] : this.#visible) {
-      // A running job is never reported: it could be on its way to unseen again, by its end.
+      // Not of a running job: the report could overtake its end.
       if (!popup.shown && !isRunning(popup.message)) this.#onSeen(popup.message);
       popup.shown = true;
     }
@@ -94,7 +89,7 @@ export class Popups extends EventTarget {
     popup.message = message;
     if (running || ended) popup.left = this.#lifetime(message);
     if (ended) popup.shown = false;
-    // Seen in another tab while nobody looked at this one; or read, anywhere.
+    // Seen in another tab, or read.
     const done = message.read || isExpired(message) || (message.seen && !popup.shown && !running);
     if (done || !this.#tell(ended ? "incoming" : "update", message, previous))
       this.#remove(message.id);
@@ -102,13 +97,12 @@ export class Popups extends EventTarget {
   }
 
   #drop(message, force) {
-    // The server removes a non-persistent message as soon as it was shown: let it be read.
+    // The server drops a non-persistent one once shown: let it be read.
     if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
   }
 
   #tell(type, message, previous) {
-    const detail = { message, previous };
-    return this.dispatchEvent(new CustomEvent(type, { detail, cancelable: true }));
+    return dispatch(this, type, { message, previous });
   }
 
   #remove(id) {
@@ -125,7 +119,7 @@ export class Popups extends EventTarget {
   }
 
   #changed() {
-    this.dispatchEvent(new CustomEvent("change"));
+    dispatch(this, "change");
   }
 
   #charge() {
@@ -154,6 +148,6 @@ function wantsToPopUp(message, previous) {
   if (read || isExpired(message)) return false;
   if (isRunning(message)) return !wasClosed(id);
   if (seen) return false;
-  // Known, but not popped up: it was closed. It comes again when the server has made it unseen.
+  // A known one was closed: it comes again when the server made it unseen anew.
   return !previous || isRunning(previous) || (previous.seen && version > previous.version);
 }

@@ -1,13 +1,9 @@
 /**
- * What this page knows, by message id. Events may come late, twice or in any order:
- *
- * - a newer `version` wins; in the same version the larger `seq` (a frame of progress);
- * - an id that is gone never comes back;
- * - a snapshot is the truth for every id from its `floor` on.
- *
- * Dispatches `put` {message, previous}, `drop` {message, force}, `unread`, `failed`, `connection`.
+ * What this page knows, by message id. Events may come late, twice or in any order: a newer
+ * `version` wins, then the larger `seq`; gone is final; a snapshot is the truth from `floor` on.
  */
 
+import { dispatch } from "./dom.js";
 import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -15,14 +11,13 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 export class Store extends EventTarget {
   messages = new Map();
   unread = 0;
-  /** The lowest id the last snapshot spoke for; 0 = it had room for all. */
   floor = 0;
-  /** Below this id there are messages that nobody has fetched yet; 0 = none. */
+  /** Below this id there is more to fetch; 0 = nothing. */
   older = 0;
   #gone = new Set();
   /** Not in the last snapshot: only another snapshot brings them back. */
   #absent = new Set();
-  /** What the user just did, by id, until the server has confirmed it. */
+  /** What the user just did, until the server agrees. */
   #assumed = new Map();
   #lastLocalId = 0;
   #expiryTimer = 0;
@@ -32,7 +27,9 @@ export class Store extends EventTarget {
       (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
   }
 
+  /** A message that the server wrote into the page; without an id it has no other copy. */
   seed(message) {
+    if (!message.id) return this.addLocal(message);
     const known = this.messages.get(message.id);
     if (this.#isOut(message) || (known && known.version >= message.version)) return;
     this.#put(message);
@@ -41,7 +38,7 @@ export class Store extends EventTarget {
   receive(message) {
     const known = this.messages.get(message.id);
     if (this.#isOut(message) || (known && isOlder(message, known))) return;
-    // Of an unknown one below the floor we only know that it was not unread for nothing.
+    // An unknown one below the floor was counted already.
     const before = known ? countsAsUnread(known) : message.persistent && message.id < this.floor;
     this.setUnread(this.unread - before + countsAsUnread(this.#put(message)));
   }
@@ -60,7 +57,6 @@ export class Store extends EventTarget {
     this.setUnread(unread);
   }
 
-  /** The page of messages below `before`: what is known there but not in it is no more. */
   addOlder(messages, before, more) {
     const present = new Set(messages.map(({ id }) => id));
     this.older = more ? Math.min(...present) : 0;
@@ -87,10 +83,7 @@ export class Store extends EventTarget {
     if (known) this.#put({ ...known, ...changes, id });
   }
 
-  /**
-   * Show at once what the user asked for: changes, or "gone". Returns a function to be told
-   * whether the server agreed; if not, all is as before.
-   */
+  /** Change now (or "gone"); the answer, called with false, takes it back. */
   assume(ids, changes) {
     const before = ids.map((id) => this.messages.get(id)).filter(Boolean);
     const { unread } = this;
@@ -127,14 +120,13 @@ export class Store extends EventTarget {
   }
 
   tell(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    dispatch(this, type, detail);
   }
 
   #isOut({ id }) {
     return this.#gone.has(id) || this.#absent.has(id);
   }
 
-  /** The word of the database: it also wins over frames of the same version. */
   #take(messages) {
     for (const message of [...messages].reverse()) {
       const { id, version, job } = message;

@@ -1,8 +1,6 @@
 /**
- * The life of the live connection: open, lost, wait, open again; nothing while the page sleeps.
- *
- * EventSource gives up for good on any answer but 200, so every reconnect is ours. `Source` is what
- * opens a connection: one that shares it among the tabs of a browser would look the same from here.
+ * The life of the live connection. EventSource gives up for good on any answer but 200, so every
+ * reconnect is ours. `Source` could be one that shares a connection among tabs.
  */
 
 const EVENTS = ["snapshot", "message", "gone"];
@@ -24,7 +22,7 @@ export class Stream {
     this.#deliver = deliver;
     this.#onState = onState;
     this.#Source = Source;
-    // A page in the back/forward cache would keep its connection open, and deaf.
+    // In the back/forward cache a connection stays open, and deaf.
     addEventListener("pagehide", () => this.#sleep());
     document.addEventListener("freeze", () => this.#sleep());
     addEventListener("pageshow", () => this.#wake());
@@ -50,7 +48,6 @@ export class Stream {
     this.#sleep();
   }
 
-  /** Somebody else is signed in, or nobody: the page must be loaded again. */
   stop() {
     this.#sleep();
     this.#set("stopped");
@@ -95,7 +92,7 @@ export class Stream {
     this.#sleep();
     if (++this.#failures > 1) this.#set("offline");
     this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
-    // EventSource does not tell why. 204 is the answer to a page that was made for somebody else.
+    // 204: the page was made for somebody else.
     if (!opened && (await this.#status()) === 204) this.stop();
   }
 
@@ -110,7 +107,7 @@ export class Stream {
     }
   }
 
-  /** After half to one and a half times the delay, lest all pages come back at once. */
+  /** With jitter, lest all pages come back at once. */
   #retry(delay) {
     this.#timer = setTimeout(() => this.#wake(), delay * (0.5 + Math.random()));
   }

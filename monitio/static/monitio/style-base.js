@@ -1,4 +1,3 @@
-/** Tokens and parts that all elements share. A theme sets the --monitio-* on the page. */
 
 const LEVELS = {
   debug: "#57606a, #9aa4ae",

@@ -5,7 +5,6 @@ import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "./message.js";
 import { actions, configure, popups, store, stream } from "./page.js";
-import { takeServerItems } from "./server-items.js";
 import { formatNumber, say } from "./strings.js";
 import { TOASTS } from "./style-toasts.js";
 import { Toast } from "./toast.js";
@@ -15,9 +14,10 @@ export class MonitioMessages extends MonitioElement {
 
   #announcer = new Announcer();
   #loading = false;
+  #taken = new WeakMap();
   #cameFrom = null;
   #renderSoon = batched(() => this.#render());
-  /** Items may come later, too: swapped in or morphed by htmx and Turbo. */
+  /** htmx and Turbo swap items in or morph them. */
   #observer = new MutationObserver(() => this.#takeServerItems());
   #list = make("ol", { part: "list" });
   #more = button("more", () => this.#openInbox());
@@ -56,7 +56,7 @@ export class MonitioMessages extends MonitioElement {
     this.listen(store, "connection", () => this.#connection());
     this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
     this.listen(document, "focusin", ({ target }) => this.#dodge(target));
-    this.#observer.observe(this, { childList: true, subtree: true, characterData: true });
+    this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
     this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
@@ -82,11 +82,11 @@ export class MonitioMessages extends MonitioElement {
   }
 
   close(message) {
-    if (this.fire("close", { message: { ...message } }, true)) popups.close(message.id);
+    if (this.fire("close", { message: { ...message } })) popups.close(message.id);
   }
 
   closeAll() {
-    if (this.fire("closeall", {}, true)) popups.closeAll();
+    if (this.fire("closeall")) popups.closeAll();
   }
 
   #openInbox() {
@@ -97,26 +97,31 @@ export class MonitioMessages extends MonitioElement {
 
   #takeServerItems() {
     this.#loading = true;
-    takeServerItems(this);
+    // Newest first in the page, but the newest is to arrive last.
+    for (const item of [...this.querySelectorAll("li[data-message]")].reverse()) {
+      const { message } = item.dataset;
+      if (this.#taken.get(item) !== message) store.seed(JSON.parse(message));
+      this.#taken.set(item, message);
+    }
     this.#loading = false;
   }
 
   #incoming(event) {
     const { message, previous } = event.detail;
-    if (this.fire("message", { message: { ...message }, isNew: !previous }, true))
+    if (this.fire("message", { message: { ...message }, isNew: !previous }))
       this.#news(event.detail);
     else event.preventDefault();
   }
 
   #news({ message, previous }) {
-    // That a job was running when the page was made is no news.
+    // A job that was running when the page was made is no news.
     if (!this.#loading || !isRunning(message)) this.#announcer.message(message, previous);
     const state = message.job?.state;
     if (state !== previous?.job?.state) this.fire("task", { message: { ...message }, state });
   }
 
   #follow(message, event) {
-    if (!this.fire("action", { message: { ...message } }, true)) event.preventDefault();
+    if (!this.fire("action", { message: { ...message } })) event.preventDefault();
     else if (!isRunning(message)) actions.markRead(message.id);
   }
 
@@ -142,14 +147,13 @@ export class MonitioMessages extends MonitioElement {
     if (!open) popups.hold("pointer", false);
   }
 
-  /** At the top the stack starts under the bell, never over it. */
   #placeBelowBell() {
     const bell = document.querySelector("monitio-bell")?.getBoundingClientRect();
     const below = !this.#stack.classList.contains("bottom") && bell?.bottom > 0;
     this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
   }
 
-  /** Hop to the other end of the screen rather than cover what has the focus (WCAG 2.4.11). */
+  /** Never cover what has the focus (WCAG 2.4.11). */
   #dodge(focused) {
     if (focused === this || !this.#stack.matches(":popover-open")) return;
     const a = focused.getBoundingClientRect();
@@ -170,7 +174,7 @@ export class MonitioMessages extends MonitioElement {
     else this.#stack.focus({ preventScroll: true });
   }
 
-  /** Closes the pop-up with the focus. Outside of ours Escape is none of our business. */
+  /** Escape outside of ours is none of our business. */
   #escape(event) {
     event.preventDefault();
     event.stopPropagation();
