@@ -21,9 +21,9 @@ NOISE = re.compile(rb'^("POT-Creation-Date:.*|#[:,].*)\n', re.MULTILINE)
 
 def collect(package: Path) -> None:
     """Run makemessages and compilemessages as they are meant: inside the package."""
-    for command in (["makemessages", "--all", "--no-wrap"], ["compilemessages"]):
+    for command in (["makemessages", "--all", "--no-wrap", "--no-location"], ["compilemessages"]):
         subprocess.run(
-            [sys.executable, "-m", "django", *command],
+            [sys.executable, "-P", "-m", "django", *command],
             cwd=package,
             env={**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "tests.settings"},
             check=True,

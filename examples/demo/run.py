@@ -118,7 +118,7 @@ def start_site(launcher: Launcher, env: Mapping[str, str], port: int) -> Process
 
 def start_worker(launcher: Launcher, env: Mapping[str, str]) -> Process:
     alone = ["--without-gossip", "--without-mingle"]
-    command = [*CELERY, "worker", "--pool", "prefork", "--concurrency", "2", "-l", "INFO", *alone]
+    command = [*CELERY, "worker", "--pool", "prefork", "--concurrency", "4", "-l", "INFO", *alone]
     return launcher.start("worker", command, env=env)
 
 

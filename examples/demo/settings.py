@@ -25,9 +25,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "django_celery_results",
+    # Before monitio: its template monitio/base.html gives monitio's pages the look of the site.
+    "examples.demo.contacts",
     "monitio",
     "monitio_celery",
-    "examples.demo.contacts",
 ]
 MIDDLEWARE = [
     # Before anything that answers by itself, so that every answer gets its headers.

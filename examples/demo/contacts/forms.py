@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, User
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -29,17 +29,23 @@ class UploadForm(forms.Form):
         return file
 
 
+class UserChoiceField(forms.ModelChoiceField):
+    def label_from_instance(self, user: AbstractUser) -> str:  # type: ignore[override]
+        return user.get_short_name()
+
+
 class SendForm(forms.Form):
-    to = forms.ModelChoiceField(
-        get_user_model().objects.none(), label=gettext_lazy("To"), to_field_name="username"
+    to = UserChoiceField(
+        User.objects.filter(is_superuser=False).order_by("username"),
+        label=gettext_lazy("To"),
+        to_field_name="username",
+        empty_label=None,
     )
     text = forms.CharField(
         label=gettext_lazy("Message"),
         max_length=500,
+        widget=forms.TextInput(
+            attrs={"placeholder": gettext_lazy("Message"), "autocomplete": "off"}
+        ),
         error_messages={"required": gettext_lazy("Write something first.")},
     )
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        everybody = get_user_model().objects.filter(is_superuser=False).order_by("username")
-        self.fields["to"].queryset = everybody  # type: ignore[attr-defined]

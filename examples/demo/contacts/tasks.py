@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from celery import Task, shared_task
@@ -11,9 +12,16 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy, ngettext
 
 from examples.demo.contacts import importing
+from examples.demo.contacts.csv_files import CsvFile, Row
+from examples.demo.contacts.pace import watchable
 from monitio.exceptions import UserFacingError
 from monitio.outcomes import Outcome
 from monitio_celery import notify_user, track
+
+
+def grouped(number: int) -> str:
+    """19,712 or 19 712, as the active language has it."""
+    return str(formats.number_format(number, use_l10n=True, force_grouping=True))
 
 
 def imported_and_rejected(outcome: Outcome) -> str:
@@ -24,7 +32,7 @@ def imported_and_rejected(outcome: Outcome) -> str:
         ngettext("%(number)s rejected", "%(number)s rejected", result["rejected"]),
     )
     return ", ".join(
-        text % {"number": formats.number_format(number, use_l10n=True, force_grouping=True)}
+        text % {"number": grouped(number)}
         for text, number in [(imported, result["imported"]), (rejected, result["rejected"])]
     )
 
@@ -45,7 +53,11 @@ def rejected_rows(outcome: Outcome) -> str | None:
     arguments=["file_name"],
 )
 def import_contacts(pk: int, file_name: str) -> dict[str, int]:
-    entry = importing.run(pk, lambda file: track(file, total=max(file.lines - 1, 1)))
+    def follow(file: CsvFile) -> Iterable[Row]:
+        total = max(file.lines - 1, 1)
+        return track(watchable(file, total), total=total)
+
+    entry = importing.run(pk, follow)
     return {"import": entry.pk, "imported": entry.imported, "rejected": entry.rejected}
 
 
@@ -64,8 +76,10 @@ def fail() -> None:
 @shared_task(bind=True, autoretry_for=(ConnectionError,), max_retries=3, default_retry_delay=3)
 @notify_user(
     title=gettext_lazy("Exchange rates"),
-    retry=gettext_lazy("The bank did not answer. Attempt {attempt} of 4 follows in 3 seconds."),
-    success=gettext_lazy("They have come at attempt {attempt}."),
+    retry=gettext_lazy(
+        "The bank did not answer at attempt {attempt} of 4. The next follows in 3 seconds."
+    ),
+    success=gettext_lazy("The bank answered at attempt {attempt}."),
 )
 def flaky(self: Task[Any, Any]) -> None:
     time.sleep(1)
@@ -87,7 +101,7 @@ def one_minute() -> None:
 @shared_task
 def check_branch(number: int) -> int:
     """One part of eight; the group tells, not its parts."""
-    time.sleep(1 + number % 3)
+    time.sleep(0.5 + number % 3)
     return number * 3
 
 
@@ -96,10 +110,18 @@ def add_up(findings: list[int]) -> int:
     return sum(findings)
 
 
+def contacts_in_all(outcome: Outcome) -> str:
+    number: Any = outcome.result
+    text = ngettext("There is %(number)s contact.", "There are %(number)s contacts.", number)
+    return text % {"number": grouped(number)}
+
+
 @shared_task
 @notify_user(
     title=gettext_lazy("Monthly report"),
-    success=gettext_lazy("{result} contacts in all. The report has also been mailed to you."),
+    success=contacts_in_all,
+    url="/",
+    url_label=gettext_lazy("See the contacts"),
     email=True,
 )
 def mail_report() -> int:

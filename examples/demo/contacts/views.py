@@ -129,7 +129,7 @@ def send(request: HttpRequest) -> HttpResponse:
         from_user=sender,
         subject=_("A message from %(name)s") % {"name": name},
     )
-    return _answer(request, done=_("Sent to %s.") % form.cleaned_data["to"])
+    return _answer(request, done=_("Sent to %s.") % form.cleaned_data["to"].get_short_name())
 
 
 @require_GET
