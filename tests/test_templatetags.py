@@ -233,6 +233,13 @@ def test_the_strings_are_in_the_language_of_the_request(ann: Any) -> None:
         assert strings()["bell"] == "Powiadomienia"
 
 
+def test_every_string_is_translated_into_polish() -> None:
+    english = strings()
+    with translation.override("pl"):
+        polish = strings()
+    assert [key for key in english if english[key] == polish[key]] == []
+
+
 def test_every_key_that_the_scripts_say_has_a_string() -> None:
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``{% load mark_as_read_by_url %}``, as the original had it; ``{% load monitio %}`` does the same."""
+"""``{% load mark_as_read_by_url %}``, as in the original. ``{% load monitio %}`` has it as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``{% load message_filters %}``, as the original had it; ``{% load monitio %}`` does the same."""
+"""``{% load message_filters %}``, as in the original. ``{% load monitio %}`` has them as well."""
 
 from __future__ import annotations
 
