@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import wraps
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 # What the smallest supported integer column holds.
 MOST_SECONDS = 2**31 - 1
+LARGEST_KEY = 2**63 - 1
 # Above this many changed messages, open pages look for themselves.
 FEW = 20
 
@@ -259,9 +261,9 @@ def mark_all_read(recipient: Any) -> int:
 
 def delete(recipient: Any, pks: Iterable[int]) -> int:
     """Delete the recipient's own messages; how many. Others are not touched."""
-    who, wanted = Recipient.of(recipient), list(pks)
+    who = Recipient.of(recipient)
     with transaction.atomic(using=dispatch.database()):
-        rows = Message.objects.of(who).filter(pk__in=wanted, hidden=False)
+        rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False)
         return _remove(who, list(rows.values_list("pk", flat=True)))
 
 
@@ -445,13 +447,18 @@ def _change(
 ) -> int:
     who = Recipient.of(recipient)
     with transaction.atomic(using=dispatch.database()):
-        rows = Message.objects.of(who).filter(pk__in=list(pks), hidden=False, **present)
+        rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False, **present)
         kept = list(rows.persistent().values_list("pk", flat=True))
         shown = list(rows.nonpersistent().values_list("pk", flat=True))
         # Guarded again: a job that ends in between stays unread.
         changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
         _announce_changes(who, kept)
         return changed + _remove(who, shown)
+
+
+def _possible(pks: Iterable[int]) -> list[int]:
+    # A number that no column holds is an error to some databases instead of nobody's key.
+    return [pk for pk in pks if 0 < int(pk) <= LARGEST_KEY]
 
 
 def _announce_changes(who: Recipient, pks: Sequence[int]) -> None:
@@ -560,7 +567,11 @@ def _moment(expires: datetime | None) -> datetime | None:
 
 
 def _twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
-    twin = sync_to_async(function)
+    @wraps(function)
+    async def twin(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await sync_to_async(function)(*args, **kwargs)
+
+    twin.__name__ = twin.__qualname__ = f"a{function.__name__}"
     twin.__doc__ = f"``{function.__name__}``, awaited."
     return twin
 
