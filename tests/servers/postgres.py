@@ -22,6 +22,17 @@ class Postgres:
     def url(self) -> str:
         return f"postgres://postgres@/postgres?host={self.socket_folder}"
 
+    def database(self, name: str) -> str:
+        """The address of a new, empty database of this name."""
+        import psycopg
+
+        with psycopg.connect(
+            dbname="postgres", user="postgres", host=self.socket_folder, autocommit=True
+        ) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"postgres://postgres@/{name}?host={self.socket_folder}"
+
     @property
     def pid(self) -> int:
         return int(self.server.get_pid())
