@@ -20,21 +20,41 @@ export class MonitioBell extends MonitioElement {
   #badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
   #button = button("bell", () => this.#panel.togglePopover(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
-  #heading = make("h2", { tabindex: -1 });
-  #tabs = make("div", { role: "group" });
-  #markAll = button("mark-all", () => actions.markRead("all"));
+  #heading = make("h2", { tabindex: -1 }, say("bell"));
+  #close = button("panel-close", () => this.close(), icon("close"));
+  #tabs = make("div", { role: "group", "aria-label": say("bell") },
+    this.#tab("all", false), this.#tab("unread", true));
+  #markAll = button("mark-all", () => actions.markRead("all"), say("mark_all"));
   #offline = make("p", { class: "note", part: "offline", role: "status" });
-  #list = make("ul", { part: "inbox", role: "list", tabindex: 0 });
-  #empty = make("slot", { name: "empty" });
-  #older = button("older", () => this.#loadOlder());
+  #list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": say("bell") });
+  #empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
+  #older = button("older", () => this.#loadOlder(), say("older"));
   #keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
-  #all = make("a", { part: "all" });
+  #all = make("a", { part: "all" }, say("see_all"));
   #status = make("div", { class: "unseen", role: "status" });
-  #panel = make("div", { class: "panel", part: "panel", popover: "auto", role: "dialog" });
+  #panel = make("div",
+    { class: "panel", part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") },
+    make("div", { class: "head" }, this.#heading, this.#close,
+      make("div", { class: "row" }, this.#tabs, this.#markAll)),
+    this.#offline,
+    make("div", { class: "scroll" }, this.#list, this.#empty, this.#older),
+    make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all),
+    this.#status);
   #rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message)));
 
   constructor() {
     super(BELL);
+    this.#button.classList.add("bell");
+    this.#button.setAttribute("aria-haspopup", "dialog");
+    this.#close.setAttribute("aria-label", say("close", { title: say("bell") }));
+    this.#panel.addEventListener("beforetoggle", () => {
+      this.#hadFocus = this.hasFocus(this.#panel);
+    });
+    this.#panel.addEventListener("toggle", () => {
+      this.#toggled();
+      this.fire(this.#isOpen ? "open" : "closed");
+    });
+    this.root.append(this.#button, this.#panel);
   }
 
   open() {
@@ -43,33 +63,6 @@ export class MonitioBell extends MonitioElement {
 
   close() {
     this.#panel.togglePopover(false);
-  }
-
-  build() {
-    const name = say("bell");
-    for (const node of [this.#tabs, this.#list, this.#panel]) node.setAttribute("aria-label", name);
-    const close = button("panel-close", () => this.close(), icon("close"));
-    close.setAttribute("aria-label", say("close", { title: name }));
-    this.#button.classList.add("bell");
-    this.#button.setAttribute("aria-haspopup", "dialog");
-    this.#heading.append(name);
-    this.#tabs.append(this.#tab("all", false), this.#tab("unread", true));
-    this.#markAll.append(say("mark_all"));
-    this.#empty.append(make("p", { class: "note", part: "empty" }, say("empty")));
-    this.#older.append(say("older"));
-    this.#all.append(say("see_all"));
-    this.#panel.append(
-      make("div", { class: "head" }, this.#heading, close,
-        make("div", { class: "row" }, this.#tabs, this.#markAll)),
-      this.#offline,
-      make("div", { class: "scroll" }, this.#list, this.#empty, this.#older),
-      make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all),
-      this.#status);
-    this.#panel.addEventListener("beforetoggle", () => {
-      this.#hadFocus = this.hasFocus(this.#panel);
-    });
-    this.#panel.addEventListener("toggle", () => this.#toggled());
-    this.root.append(this.#button, this.#panel);
   }
 
   connect() {
@@ -104,7 +97,7 @@ export class MonitioBell extends MonitioElement {
   #toggled() {
     const open = this.#isOpen;
     this.#button.setAttribute("aria-expanded", open);
-    popups.setInboxOpen(open);
+    popups.hold("inbox", open);
     if (open) this.#opened();
     // Chromium does not do it inside a shadow root.
     else if (this.#hadFocus) this.#button.focus();
@@ -117,7 +110,6 @@ export class MonitioBell extends MonitioElement {
     this.#place();
     this.#render();
     this.#heading.focus({ preventScroll: true });
-    this.fire("open");
   }
 
   #place() {
@@ -145,7 +137,7 @@ export class MonitioBell extends MonitioElement {
     if (!this.#isOpen) return;
     const messages = store.list().filter((message) => this.#belongs(message));
     const instead = this.#rows.update(messages);
-    this.#offline.hidden = !["offline", "stopped"].includes(stream.state);
+    this.#offline.hidden = !stream.isDown;
     setText(this.#offline, say(stream.state === "stopped" ? "stopped" : "offline"));
     this.#list.hidden = !messages.length;
     this.#empty.hidden = messages.length > 0;

@@ -5,22 +5,19 @@ import { BASE } from "./style-base.js";
 
 /** What the elements share: a shadow root with our styles, listeners that leave with us. */
 export class MonitioElement extends HTMLElement {
-  #left = new AbortController();
-  #built = false;
   root = this.attachShadow({ mode: "open" });
   #internals = this.attachInternals();
+  #left = new AbortController();
 
   constructor(css) {
     super();
+    loadStrings();
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(BASE + css);
     this.root.adoptedStyleSheets = [sheet];
   }
 
   connectedCallback() {
-    loadStrings();
-    if (!this.#built) this.build();
-    this.#built = true;
     this.connect();
     attach(this);
   }
@@ -31,11 +28,8 @@ export class MonitioElement extends HTMLElement {
     detach(this);
   }
 
+  // moveBefore() is no disconnect.
   connectedMoveCallback() {}
-
-  build() {}
-
-  connect() {}
 
   listen(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.#left.signal });

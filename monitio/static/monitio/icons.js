@@ -1,5 +1,4 @@
 const PATHS = {
-  debug: "M4 5h16v3H4zm0 6h16v3H4zm0 6h10v3H4z",
   info: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1 15h-2v-6h2zm0-8h-2V7h2z",
   success: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1.5 14.5-4-4 1.4-1.4 2.6 2.6 5.6-5.6 1.4 1.4z",
   warning: "M12 2 1 21h22zm1 16h-2v-2h2zm0-4h-2V9h2z",

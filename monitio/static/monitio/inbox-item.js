@@ -2,7 +2,7 @@ import { button, make, setText } from "./dom.js";
 import { heading, isLocal } from "./message.js";
 import { MessageView } from "./message-view.js";
 import { actions } from "./page.js";
-import { formatAge, formatDate, say } from "./strings.js";
+import { formatAge, say } from "./strings.js";
 
 const labelled = (key, click) =>
   button(key.replace("_", "-"), click, say(key), make("span", { class: "unseen" }));
@@ -33,6 +33,6 @@ export class InboxItem extends MessageView {
     const created = new Date(message.created);
     setText(this.#time, [message.from, formatAge(created)].filter(Boolean).join(" · "));
     this.#time.dateTime = message.created;
-    this.#time.title = formatDate(created);
+    this.#time.title = created.toLocaleString();
   }
 }

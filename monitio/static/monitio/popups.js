@@ -11,7 +11,7 @@ export class Popups extends EventTarget {
   #open = new Map();
   /** On the screen: only their time runs. */
   #visible = [];
-  #holds = new Set();
+  holds = new Set();
   #timer = 0;
   #since = 0;
   #onSeen;
@@ -43,12 +43,8 @@ export class Popups extends EventTarget {
 
   hold(reason, on) {
     this.#charge();
-    this.#holds[on ? "add" : "delete"](reason);
-    this.#wait();
-  }
-
-  isHeld(reason) {
-    return this.#holds.has(reason);
+    this.holds[on ? "add" : "delete"](reason);
+    this.#changed();
   }
 
   close(id) {
@@ -61,11 +57,6 @@ export class Popups extends EventTarget {
 
   closeAll() {
     for (const id of [...this.#open.keys()]) this.close(id);
-  }
-
-  setInboxOpen(open) {
-    this.hold("inbox", open);
-    this.#changed();
   }
 
   setKeepOpen(on) {
@@ -132,7 +123,7 @@ export class Popups extends EventTarget {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const next = Math.min(...this.#visible.map(({ left }) => left));
-    if (next < Infinity && !document.hidden && !this.#holds.size)
+    if (next < Infinity && !document.hidden && !this.holds.size)
       this.#timer = setTimeout(() => this.#closeDue(), Math.max(0, next));
   }
 

@@ -14,9 +14,6 @@ export class MonitioProgress extends MonitioElement {
 
   constructor() {
     super(":host { display: block; }");
-  }
-
-  build() {
     this.root.append(this.#waiting, this.#view.node);
   }
 

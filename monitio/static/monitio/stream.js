@@ -38,6 +38,10 @@ export class Stream {
     this.#set("idle");
   }
 
+  get isDown() {
+    return this.state === "offline" || this.state === "stopped";
+  }
+
   open() {
     this.#wanted = true;
     this.#wake();

@@ -1,13 +1,9 @@
 /** The page's language: texts from the server (`<script data-strings>`), numbers by Intl. */
 
 let strings = {};
-let source = null;
 
 export function loadStrings() {
-  const script = document.querySelector("script[data-strings]");
-  if (!script || script === source) return;
-  source = script;
-  strings = JSON.parse(script.textContent);
+  strings = JSON.parse(document.querySelector("script[data-strings]")?.textContent ?? "{}");
 }
 
 export const say = (key, values = {}) =>
@@ -19,8 +15,6 @@ export const formatNumber = (number) => new Intl.NumberFormat(language()).format
 
 export const formatPercent = (percent) =>
   new Intl.NumberFormat(language(), { style: "percent" }).format(Math.floor(percent) / 100);
-
-export const formatDate = (date) => date.toLocaleString(language());
 
 export function formatAge(date) {
   const minutes = Math.min(0, (date - Date.now()) / 60000);

@@ -1,37 +1,16 @@
+const level = (name) => `
+.${name} {
+  --color: var(--_${name});
+  --level-bg: var(--monitio-${name}-bg, var(--_bg));
+  --level-fg: var(--monitio-${name}-fg, var(--_fg));
+  --level-link: var(--monitio-${name}-fg, var(--_link));
+}`;
 
-const LEVELS = {
-  debug: "#57606a, #9aa4ae",
-  info: "#0b57c2, #79aefc",
-  success: "#1a7f37, #4ac26b",
-  warning: "#8a5a00, #e0a83b",
-  error: "#c0152a, #ff7b72",
-};
-
-const levels = Object.entries(LEVELS).map(([level, colors]) => `
-.${level} {
-  --color: var(--monitio-${level}, light-dark(${colors}));
-  --level-bg: var(--monitio-${level}-bg, var(--bg));
-  --level-fg: var(--monitio-${level}-fg, var(--fg));
-  --level-link: var(--monitio-${level}-fg, var(--link));
-}`).join("");
-
+/** The tokens, --_*, come from monitio.css. */
 export const BASE = `
-:host {
-  --bg: var(--monitio-bg, light-dark(#fff, #1e2227));
-  --fg: var(--monitio-fg, light-dark(#1b1f24, #e8eaed));
-  --muted: var(--monitio-muted, light-dark(#545d68, #a9b1bb));
-  --border: var(--monitio-border, light-dark(#d3d9e0, #434a53));
-  --link: var(--monitio-link, light-dark(#0b57c2, #8ab8ff));
-  --radius: var(--monitio-radius, .625rem);
-  --focus: var(--monitio-focus, var(--link));
-  --hover: var(--monitio-hover, light-dark(#eef1f4, #2b3138));
-  --shadow: var(--monitio-shadow, 0 1px 2px light-dark(#0002, #0008), 0 .5rem 1.5rem light-dark(#0002, #0009));
-  --font: var(--monitio-font, 400 .9375rem/1.4 system-ui, sans-serif);
-  color-scheme: var(--monitio-color-scheme, inherit);
-}
-${levels}
+${["debug", "info", "success", "warning", "error"].map(level).join("")}
 /* Nothing of the page's own style comes in by inheritance. */
-.stack, .panel { all: initial; position: fixed; color-scheme: inherit; font: var(--font); color: var(--fg); }
+.stack, .panel { all: initial; position: fixed; color-scheme: inherit; font: var(--_font); color: var(--_fg); }
 :not(:popover-open):is(.stack, .panel), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
 .unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
@@ -48,19 +27,19 @@ button {
   color: inherit;
   background: none;
   border: 1px solid transparent;
-  border-radius: calc(var(--radius) * .6);
+  border-radius: calc(var(--_radius) * .6);
   cursor: pointer;
 }
-button:hover { background: var(--hover); }
+button:hover { background: var(--_hover); }
 button:disabled { opacity: .55; cursor: default; background: none; }
-a { color: var(--link); }
-:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
+a { color: var(--_link); }
+:focus-visible { outline: 2px solid var(--_focus); outline-offset: 2px; }
 .item { display: flex; align-items: flex-start; gap: .625rem; }
 .item > svg { color: var(--color); margin-block-start: .0625rem; }
 .text { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; }
 .title { font-weight: 600; }
 .body { white-space: pre-line; }
-.meta { color: var(--muted); font-size: .8125em; }
+.meta { color: var(--_muted); font-size: .8125em; }
 .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .75rem; }
 .actions a { padding-block: .25rem; }
 progress {
@@ -70,7 +49,7 @@ progress {
   margin-block: .4375rem .25rem;
   appearance: none;
   background: none;
-  border: 1px solid var(--muted);
+  border: 1px solid var(--_muted);
   border-radius: 1rem;
   overflow: hidden;
 }

@@ -21,10 +21,10 @@ ol { display: flex; flex-direction: column; gap: .5rem; }
   padding-inline: .75rem .375rem;
   color: var(--level-fg);
   background: var(--level-bg);
-  border: 1px solid var(--border);
+  border: 1px solid var(--_border);
   border-inline-start: var(--monitio-accent-width, .25rem) solid var(--color);
-  border-radius: var(--radius);
-  box-shadow: var(--shadow);
+  border-radius: var(--_radius);
+  box-shadow: var(--_shadow);
   animation: arrive .2s ease-out;
 }
 .toast a { color: var(--level-link); }
@@ -32,8 +32,8 @@ ol { display: flex; flex-direction: column; gap: .5rem; }
 .toast > button { margin-block-start: -.25rem; }
 .title, .body { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }
 .footer { position: sticky; inset-block-end: 0; display: flex; justify-content: flex-end; gap: .5rem; margin-block-start: .5rem; }
-.footer button { background: var(--bg); border-color: var(--border); box-shadow: var(--shadow); }
-.footer button:hover { background: var(--hover); }
+.footer button { background: var(--_bg); border-color: var(--_border); box-shadow: var(--_shadow); }
+.footer button:hover { background: var(--_hover); }
 @keyframes arrive { from { opacity: 0; translate: 0 .5rem; } }
 @media (max-width: 30rem) { .stack { inset-inline: .5rem; inline-size: auto; margin-inline: -.5rem; padding-inline: .5rem; } }
 `;

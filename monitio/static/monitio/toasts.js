@@ -21,7 +21,7 @@ export class MonitioMessages extends MonitioElement {
   #observer = new MutationObserver(() => this.#takeServerItems());
   #list = make("ol", { part: "list" });
   #more = button("more", () => this.#openInbox());
-  #closeAll = button("close-all", () => this.closeAll());
+  #closeAll = button("close-all", () => this.closeAll(), say("close_all"));
   #footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
   #stack = make("section",
     { class: "stack", part: "stack", popover: "manual", role: "region", tabindex: -1 },
@@ -31,12 +31,6 @@ export class MonitioMessages extends MonitioElement {
 
   constructor() {
     super(TOASTS);
-  }
-
-  build() {
-    const { hotkey } = this;
-    setText(this.#closeAll, say("close_all"));
-    this.#stack.setAttribute("aria-label", hotkey ? say("region", { hotkey }) : say("bell"));
     const on = (type, act) => this.#stack.addEventListener(type, act);
     on("pointerenter", () => popups.hold("pointer", true));
     on("pointerleave", () => popups.hold("pointer", false));
@@ -47,7 +41,9 @@ export class MonitioMessages extends MonitioElement {
   }
 
   connect() {
+    const { hotkey } = this;
     configure(this);
+    this.#stack.setAttribute("aria-label", hotkey ? say("region", { hotkey }) : say("bell"));
     this.listen(popups, "incoming", (event) => this.#incoming(event));
     this.listen(popups, "update", ({ detail }) => this.#news(detail));
     this.listen(popups, "change", this.#renderSoon);
@@ -75,6 +71,10 @@ export class MonitioMessages extends MonitioElement {
     popups.autoClose = this.getAttribute("auto-close") !== "off";
     this.#announcer.every = +(this.getAttribute("announce-every") ?? 30);
     this.#renderSoon();
+  }
+
+  get #isOpen() {
+    return this.#stack.matches(":popover-open");
   }
 
   get hotkey() {
@@ -128,7 +128,7 @@ export class MonitioMessages extends MonitioElement {
   #render() {
     const all = popups.list();
     const most = +this.getAttribute("max") || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
-    const visible = popups.isHeld("inbox") ? [] : all.slice(0, most);
+    const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
     const instead = this.#rows.update(visible);
     popups.show(visible);
     const extra = all.length - visible.length;
@@ -141,7 +141,7 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #toggle(open) {
-    if (open === this.#stack.matches(":popover-open") || !this.isConnected) return;
+    if (open === this.#isOpen || !this.isConnected) return;
     this.#stack.togglePopover(open);
     this.#placeBelowBell();
     if (!open) popups.hold("pointer", false);
@@ -155,7 +155,7 @@ export class MonitioMessages extends MonitioElement {
 
   /** Never cover what has the focus (WCAG 2.4.11). */
   #dodge(focused) {
-    if (focused === this || !this.#stack.matches(":popover-open")) return;
+    if (focused === this || !this.#isOpen) return;
     const a = focused.getBoundingClientRect();
     const b = this.#stack.getBoundingClientRect();
     const apart = a.right <= b.left || a.left >= b.right || a.bottom <= b.top || a.top >= b.bottom;
@@ -165,10 +165,7 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #hotkeyPressed(event) {
-    const modifiers = this.hotkey.split("+");
-    const key = modifiers.pop().toLowerCase();
-    const held = modifiers.every((name) => event[`${name.toLowerCase()}Key`]);
-    if (!held || event.key?.toLowerCase() !== key || !this.#stack.matches(":popover-open")) return;
+    if (event.key !== this.hotkey || !this.#isOpen) return;
     event.preventDefault();
     if (this.hasFocus(this.#stack)) this.#goBack();
     else this.#stack.focus({ preventScroll: true });
@@ -197,8 +194,9 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #connection() {
-    this.state("offline", ["offline", "stopped"].includes(stream.state));
-    this.fire("connection", { state: stream.state });
+    const { state, isDown } = stream;
+    this.state("offline", isDown);
+    this.fire("connection", { state });
   }
 
   #unread() {
