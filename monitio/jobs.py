@@ -161,9 +161,11 @@ class JobReporter:
         return True
 
     def _create(self) -> bool:
-        """Whether the row was missing and is now there, be it by a rival's hand."""
-        if not self.recipients or Job.objects.filter(task_id=self.task_id).exists():
+        """Whether the row is there now, be it by a rival's hand a moment ago."""
+        if not self.recipients:
             return False
+        if Job.objects.filter(task_id=self.task_id).exists():
+            return True
         job = Job(
             task_id=self.task_id,
             queue=self.queue,
