@@ -1,7 +1,8 @@
 """The one header that carries the recipients from the request to the worker and on.
 
 ``{"to": [recipient, ...]}`` with ``Recipient.to_dict`` values: a user's primary key or a visitor's
-token, never a session key. A part of a group also carries ``"part"`` (canvas.py).
+token, never a session key. A part of a group also carries ``"part"`` (canvas.py), and whatever a
+task was replaced by (``self.replace``) carries ``"heir"``: the run whose place it takes.
 """
 
 from __future__ import annotations
@@ -48,7 +49,20 @@ def recipients_in(carried: Carried | None) -> list[Recipient]:
 
 def inheritable(carried: Carried | None) -> Carried | None:
     """What a task that is started by this one gets: the people, not the place in a group."""
-    return {"to": carried["to"]} if carried else None
+    return {key: carried[key] for key in ("to", "heir") if key in carried} if carried else None
+
+
+def bequeath(carried: Carried, task_id: str, name: str, part: Any) -> Carried:
+    """Let whichever task ends up with this id go on as the run that it replaces."""
+    return {**carried, "heir": {"id": task_id, "name": name, "part": part}}
+
+
+def inheritance(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
+    """The header as it holds for this task, and the name of the task it goes on for, if any."""
+    heir = carried.get("heir") if carried else None
+    if carried is None or not isinstance(heir, dict) or heir.get("id") != task_id:
+        return carried, None
+    return {**carried, "part": heir.get("part")}, str(heir.get("name") or "") or None
 
 
 def choose(

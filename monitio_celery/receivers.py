@@ -82,7 +82,8 @@ def name_recipients(
     if headers is None or sender.startswith(OWN_TASKS):
         return
     run = current_run()
-    if run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting:
+    replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
+    if run is not None and replaces:
         run.replaced = True
     if header.HEADER in headers:
         return
@@ -91,6 +92,9 @@ def name_recipients(
     carried = run_off_loop(
         lambda: header.choose(task, options_of(task), args, kwargs, run.carried if run else None)
     )
+    if carried is not None and run is not None and replaces:
+        part = (run.carried or {}).get("part")
+        carried = header.bequeath(carried, run.task_id, run.name, part)
     if carried is not None:
         headers[header.HEADER] = carried
 
@@ -126,8 +130,10 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         return
     if reporter is not None and not (carried and carried["to"]):
         logger.debug("Nobody is told about %s: its message names no recipient.", task.name)
+    carried, replaced = header.inheritance(carried, task_id)
     run = Run(
         task_id,
+        name=replaced or task.name,
         carried=carried,
         reporter=reporter,
         attempt=request.retries or 0,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery import current_app
+
 from monitio.jobs import JobReporter
 from monitio.wording import Options
 from monitio_celery.canvas import PartReporter, group_of
 from monitio_celery.decorators import options_of
-from monitio_celery.headers import Carried, pick_arguments, recipients_in
+from monitio_celery.headers import Carried, inheritance, pick_arguments, recipients_in
 from monitio_celery.running import Reporter
 
 QUEUE = "celery"
@@ -21,15 +23,19 @@ def reporter_for(
 
     Without a header the job's row, if there is one, says who is told.
     """
+    carried, replaced = inheritance(carried, task_id)
     part = group_of(carried)
     if part is not None:
         return PartReporter(part, recipients_in(carried))
-    options = options_of(task)
+    # What replaces a task goes on in its words: the reader knows nothing of the two.
+    options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
+        task
+    )
     if options is None:
         return None
     return job_reporter(
         task_id,
-        name=getattr(task, "name", ""),
+        name=replaced or getattr(task, "name", ""),
         options=options,
         carried=carried,
         arguments=pick_arguments(task, options.arguments, args, kwargs),

@@ -68,21 +68,23 @@ class Run:
     """One run of one task in this process."""
 
     __slots__ = (
-        "attempt", "bar", "bars", "carried", "nesting", "outer", "pace", "replaced", "reporter",
-        "task_id", "thread", "written",
+        "attempt", "bar", "bars", "carried", "name", "nesting", "outer", "pace", "replaced",
+        "reporter", "task_id", "thread", "written",
     )  # fmt: skip
 
     def __init__(
         self,
         task_id: str,
         *,
+        name: str = "",
         carried: Carried | None,
         reporter: Reporter | None,
         attempt: int = 0,
         nesting: int = 0,
         outer: Run | None = None,
     ) -> None:
-        self.task_id, self.carried, self.reporter = task_id, carried, reporter
+        self.task_id, self.name = task_id, name
+        self.carried, self.reporter = carried, reporter
         self.attempt, self.outer = attempt, outer
         # How many tasks this one has replaced, and whether another one goes on in its place.
         self.nesting, self.replaced = nesting, False

@@ -76,3 +76,8 @@ def test_somebody_else_may_be_named(site: Site) -> None:
     job = group_job(site, what="one_bar_for", args=[2])
     site.ends(job)
     assert site.message(job)["to"] == "user:2"
+
+
+def test_what_replaces_a_part_is_that_part(site: Site) -> None:
+    ended = site.ends(group_job(site, what="one_bar_with_replacement"))
+    assert (ended["state"], ended["done"]) == ("succeeded", 2)

@@ -7,6 +7,8 @@ from django.core.checks import run_checks
 
 from monitio_celery.middleware import NotifyMiddleware
 
+# Some of Django's checks look at the database.
+pytestmark = pytest.mark.django_db
 OURS = "monitio_celery.middleware.NotifyMiddleware"
 
 

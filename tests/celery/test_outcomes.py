@@ -135,10 +135,11 @@ def test_an_unregistered_task_that_was_announced_fails(site: Site) -> None:
     site.ends(task, "failed")
 
 
-def test_a_replaced_task_ends_as_what_replaced_it(site: Site) -> None:
-    task = site.start("ann", "replacing")
+@pytest.mark.parametrize("what", ["replacing", "replacing_by_chain", "replacing_by_chord"])
+def test_a_replaced_task_goes_on_in_its_own_words(site: Site, what: str) -> None:
+    task = site.start("ann", what)
     assert site.ends(task)["state"] == "succeeded"
-    site.message(task)
+    assert site.message(task)["subject"] == f"{what.replace('_', ' ').capitalize()}: done"
 
 
 def test_a_silent_job_is_interrupted_and_comes_back(site: Site, gate: Path) -> None:

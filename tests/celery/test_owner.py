@@ -122,3 +122,9 @@ def test_a_rolled_back_view_announces_nothing(site: Site) -> None:
 
 def test_an_async_view(site: Site) -> None:
     assert told(site, site.start_in_async_view("bob")) == ["user:2"]
+
+
+def test_a_query_that_fails_leaves_the_views_transaction_whole(site: Site) -> None:
+    task = site.start("bob", "broken_user")
+    until(lambda: site.result(task) == "SUCCESS")
+    assert site.job(task) is None

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Task, chain, chord, group, shared_task
 from celery.exceptions import Ignore, Reject
-from django.db import transaction
+from django.db import connection, transaction
 
 from monitio.exceptions import UserFacingError
 from monitio_celery import notify, notify_group, notify_user, progress, track
@@ -146,6 +146,37 @@ def too_slow() -> None:
 @notify_user
 def replacing(self: Task[Any, Any]) -> Any:
     raise self.replace(plain_success.s())
+
+
+@shared_task(bind=True)
+@notify_user
+def replacing_by_chain(self: Task[Any, Any]) -> Any:
+    raise self.replace(chain(part.si(1), part.si(2)))
+
+
+@shared_task(bind=True)
+@notify_user
+def replacing_by_chord(self: Task[Any, Any]) -> Any:
+    raise self.replace(chord([part.s(1), part.s(2)], add_up.s()))
+
+
+@shared_task(bind=True)
+def replacing_part(self: Task[Any, Any]) -> Any:
+    raise self.replace(part.si(1))
+
+
+def one_bar_with_replacement() -> str:
+    return str(notify_group("Two", group(replacing_part.s(), part.s(1))).delay().id)
+
+
+def _ask_a_broken_table() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nothing FROM nowhere")
+
+
+@shared_task
+@notify_user(user=_ask_a_broken_table)
+def broken_user() -> None: ...
 
 
 @shared_task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
@@ -24,6 +25,8 @@ def start(request: HttpRequest) -> HttpResponse:
         result = call(asked.get("args"), asked.get("kwargs"), **asked.get("options", {}))
     else:
         result = call(*asked.get("args", ()), **asked.get("kwargs", {}))
+    # The view's transaction is still good.
+    User.objects.count()
     if asked.get("rollback"):
         raise RuntimeError("The view fails after it started the task.")
     return JsonResponse({"id": getattr(result, "id", result)})
