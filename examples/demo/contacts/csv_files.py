@@ -28,8 +28,8 @@ BOMS = [
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
-# What spreadsheets still write where they do not write UTF-8; the last one fits every file.
-OLD_ENCODINGS = ["cp1250", "cp1252", "iso8859_2", "cp1251", "latin_1"]
+# What spreadsheets write that do not write UTF-8, most widespread first. The last fits every file.
+OLD_ENCODINGS = ["cp1252", "cp1250", "iso8859_2", "cp1251", "latin_1"]
 SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 DELIMITERS = ",;\t|"
 COLUMNS = {
@@ -140,6 +140,8 @@ def _wide_encoding(head: bytes) -> str:
 def _old_encoding(binary: IO[bytes]) -> str:
     """The likeliest of the one-byte encodings, judged by the lines that tell them apart."""
     binary.seek(0)
+    head = binary.read(SAMPLE)
+    binary.seek(0)
     telling = []
     size = 0
     for line in binary:
@@ -148,12 +150,22 @@ def _old_encoding(binary: IO[bytes]) -> str:
             size += len(telling[-1])
         if size > SAMPLE:
             break
-    best = from_bytes(b"".join(telling), cp_isolation=OLD_ENCODINGS).best()
-    likely = [best.encoding] if best else []
-    for encoding in [*likely, *OLD_ENCODINGS]:
-        if _decodes(binary, encoding):
-            return encoding
-    raise UnreadableFile(_unknown_encoding())
+    guesses = from_bytes(b"".join(telling), cp_isolation=OLD_ENCODINGS)
+    # Of guesses that are equally good, the more widespread encoding.
+    ranked = sorted((guess.chaos, OLD_ENCODINGS.index(guess.encoding)) for guess in guesses)
+    likely = dict.fromkeys([*(OLD_ENCODINGS[place] for _chaos, place in ranked), *OLD_ENCODINGS])
+    readable = [encoding for encoding in likely if _decodes(binary, encoding)]
+    # A short text says little; names of columns that we know say more.
+    return next((one for one in readable if _names_columns(head, one)), readable[0])
+
+
+def _names_columns(head: bytes, encoding: str) -> bool:
+    first = head.decode(encoding, "replace").splitlines()[0]
+    try:
+        find_columns(next(csv.reader([first], delimiter=find_delimiter(first))))
+    except UnreadableFile:
+        return False
+    return True
 
 
 def _decodes(binary: IO[bytes], encoding: str) -> bool:
