@@ -496,7 +496,7 @@ def clear(rows: MessageQuerySet) -> None:
 def _delete_rows(rows: QuerySet[Any]) -> int:
     """Delete in batches, so that memory stays bounded; the number of rows, without what hung on."""
     deleted = 0
-    while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    while pks := list(rows.order_by().values_list("pk", flat=True)[:BATCH]):
         by_model = rows.model._default_manager.filter(pk__in=pks).delete()[1]
         deleted += by_model.get(rows.model._meta.label, 0)
     return deleted

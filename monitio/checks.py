@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from monitio.channels import get_channel
 from monitio.conf import Settings, settings
 from monitio.transports import get_transport
 
@@ -20,7 +21,7 @@ Messages = list[checks.CheckMessage]
 
 
 def register() -> None:
-    for check in (check_storage, check_apps, check_urls, check_settings, check_transport):
+    for check in CHECKS:
         checks.register(check, "monitio")
     checks.register(check_reachable, "monitio", deploy=True)
 
@@ -96,9 +97,10 @@ def has_middleware(path: str) -> bool:
 
 
 def _context_processors() -> Messages:
+    templates: list[dict[str, Any]] = django_settings.TEMPLATES
     engines = [
         engine
-        for engine in django_settings.TEMPLATES
+        for engine in templates
         if engine.get("BACKEND") == "django.template.backends.django.DjangoTemplates"
     ]
     processors = [
@@ -168,6 +170,33 @@ def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
             )
         ]
     return []
+
+
+def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
+    """Every channel of MONITIO_CHANNELS can be loaded."""
+    found: Messages = []
+    for name in settings.CHANNELS:
+        try:
+            get_channel(name)
+        except (ImportError, ImproperlyConfigured) as error:
+            found.append(
+                checks.Error(
+                    f"The channel {name!r} of MONITIO_CHANNELS cannot be loaded: {error}",
+                    hint="Correct its dotted path; it names a subclass of monitio's Channel.",
+                    id="monitio.E012",
+                )
+            )
+    return found
+
+
+CHECKS = (
+    check_storage,
+    check_apps,
+    check_urls,
+    check_settings,
+    check_transport,
+    check_channels,
+)
 
 
 def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:

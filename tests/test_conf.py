@@ -45,7 +45,7 @@ def test_a_setting_that_does_not_exist_is_named() -> None:
 )
 def test_the_originals_redis_settings_are_honoured(legacy: Any, url: str) -> None:
     with override_settings(REDIS_SSEQUEUE_CONNECTION_SETTINGS=legacy):
-        assert settings.REDIS_URL == url
+        assert url == settings.REDIS_URL
 
 
 def test_an_address_of_its_own_wins(settings: Any) -> None:

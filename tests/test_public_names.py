@@ -92,6 +92,7 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail is sent by the process that committed."""
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
 
+
 @dataclass
 class World:
     """What came of one call."""

@@ -279,9 +279,7 @@ def test_what_was_written_to_a_user_by_name_stays_theirs(browser: Client, ann: A
     assert shown(request_of(ann)) == ["for ann herself"]
 
 
-def test_stored_messages_of_a_user_do_not_follow_the_browser_out(
-    browser: Client, ann: Any
-) -> None:
+def test_stored_messages_of_a_user_do_not_follow_the_browser_out(browser: Client, ann: Any) -> None:
     api.create_message(ann, messages.INFO, "private")
     browser.get("/log_out/")
     assert "private" not in page(browser)

@@ -143,7 +143,9 @@ def test_a_stream_carries_the_messages_of_who_asks_alone(
 ) -> None:
     api.create_message(bob, monitio.INFO, "bob's")
     token = page_token(Recipient.for_user(message.user))
-    response = browser.get(url("stream"), {"page": token, "user": bob.pk, "topic": f"user:{bob.pk}"})
+    response = browser.get(
+        url("stream"), {"page": token, "user": bob.pk, "topic": f"user:{bob.pk}"}
+    )
     frames = iter(response)
     first = next(frames) + next(frames)
     response.close()
@@ -228,9 +230,7 @@ def test_every_change_needs_the_csrf_token(ann: Any, message: Message) -> None:
 # What the views do.
 
 
-def test_the_list_shows_newest_first_in_pages(
-    browser: Client, ann: Any, settings: Any
-) -> None:
+def test_the_list_shows_newest_first_in_pages(browser: Client, ann: Any, settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 2
     rows = [api.create_message(ann, monitio.INFO, f"message {number}") for number in range(3)]
     first = browser.get(url("list"))
@@ -280,7 +280,9 @@ def test_ids_that_are_no_numbers_are_refused(browser: Client, ids: str) -> None:
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63, 10**30])
-def test_a_number_no_database_knows_is_not_found(browser: Client, message: Message, number: int) -> None:
+def test_a_number_no_database_knows_is_not_found(
+    browser: Client, message: Message, number: int
+) -> None:
     for name in ("detail", "mark_read", "delete", "reply"):
         assert browser.get(url(name, number)).status_code == 404
     for name in ("mark_read", "delete", "reply"):
@@ -338,7 +340,9 @@ def test_answers_are_never_cached(browser: Client, message: Message) -> None:
         assert "no-store" in browser.get(address)["Cache-Control"]
 
 
-def test_login_required_middleware_lets_visitors_in(client: Client, db: None, settings: Any) -> None:
+def test_login_required_middleware_lets_visitors_in(
+    client: Client, db: None, settings: Any
+) -> None:
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE,
         "django.contrib.auth.middleware.LoginRequiredMiddleware",

@@ -288,9 +288,7 @@ class MessagesConformance:
         self, browser: Client, settings: Any
     ) -> None:
         without_middleware(settings)
-        response = browser.post(
-            "/add/info/", {"messages": ["one"], "silently": "1"}, follow=True
-        )
+        response = browser.post("/add/info/", {"messages": ["one"], "silently": "1"}, follow=True)
         assert response.status_code == 200
         assert b"one" not in response.content
 

@@ -28,7 +28,9 @@ def browser(client: Client) -> Client:
 
 def queries(browser: Client, page: str) -> tuple[list[str], list[str]]:
     """The SQL of one page about messages: what reads, what writes."""
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         assert browser.get(page).status_code == 200
     about = [query["sql"] for query in captured if "monitio_" in query["sql"]]
     return (
