@@ -26,6 +26,7 @@ def keep_visitors_messages(
     token = take_token(getattr(request, "session", None))
     if token:
         visitors.log_in(token, user)
+        dispatch.announce_recheck(Recipient.for_visitor(token))
 
 
 def end_streams(*, user: Any = None, **kwargs: object) -> None:

@@ -42,8 +42,11 @@ class News:
     """What a stream finds in its mailbox."""
 
     frames: list[bytes] = field(default_factory=list)
+    # Take a new snapshot.
     resync: bool = False
+    # The session may have ended: a bell said so, or it may have said so unheard.
     recheck: bool = False
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Mailbox:
         self._wake = wake
         self._lock = threading.Lock()
         self._frames: dict[object, tuple[Rank, bytes]] = {}
-        self._resync = self._recheck = False
+        self._resync = self._recheck = self._gap = False
 
     def put(self, key: object, frame: bytes, rank: Rank = (0, 0)) -> None:
         with self._lock:
@@ -82,10 +85,12 @@ class Mailbox:
             self._frames.clear()
             self._resync = True
 
-    def resync(self) -> None:
+    def resync(self, *, gap: bool = False) -> None:
+        """Ask for a snapshot. ``gap``: any bell may have been missed, also a log-out's."""
         with self._lock:
             self._frames.clear()
             self._resync = True
+            self._gap |= gap
         self._wake()
 
     def recheck(self) -> None:
@@ -97,9 +102,9 @@ class Mailbox:
         """Empty the mailbox. To be called before the database is read, never after."""
         with self._lock:
             waiting = [frame for _, frame in self._frames.values()]
-            news = News(waiting, self._resync, self._recheck)
+            news = News(waiting, self._resync, self._recheck, self._gap)
             self._frames.clear()
-            self._resync = self._recheck = False
+            self._resync = self._recheck = self._gap = False
             return news
 
     def wake(self) -> None:
@@ -170,9 +175,13 @@ class Hub:
             for mailbox in boxes:
                 mailbox.put(key, frame, rank)
         else:
-            self.gap(bell.topic)
+            self._resync(bell.topic)
 
     def gap(self, topic: str | None = None) -> None:
+        for mailbox in self._boxes(topic):
+            mailbox.resync(gap=True)
+
+    def _resync(self, topic: str) -> None:
         for mailbox in self._boxes(topic):
             mailbox.resync()
 
@@ -207,7 +216,7 @@ class Hub:
             now = self._fingerprints[topic] = current.get(topic, NOTHING)
             # One that is compared for the first time may have changed since its stream opened.
             if known.get(topic) != now:
-                self.gap(topic)
+                self._resync(topic)
 
     def stop(self) -> None:
         """End the listening thread; a later ``join`` starts a new one."""

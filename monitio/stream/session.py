@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from monitio.conf import settings
 from monitio.stream import frames
-from monitio.stream.hub import Mailbox
+from monitio.stream.hub import Mailbox, News
 from monitio.stream.payload import Payload
 
 logger = logging.getLogger("monitio")
@@ -85,7 +85,7 @@ def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, 
             return "age"
         # Taken before the database is read: what arrives during the reading comes after it.
         news = mailbox.take()
-        if clock.must_recheck(asked=news.recheck) and not (yield Load(source.still_valid)):
+        if clock.must_recheck(news) and not (yield Load(source.still_valid)):
             return "signed-out"
         if news.resync:
             yield Send(frames.event("snapshot", (yield Load(source.snapshot))))
@@ -109,16 +109,18 @@ class _Clock:
     def is_old(self) -> bool:
         return time.monotonic() >= self._end
 
-    def must_recheck(self, *, asked: bool) -> bool:
-        """Whether to look now: every while, and when asked, then once more a moment later.
+    def must_recheck(self, news: News) -> bool:
+        """Whether to look now: every while, after a gap, and when a bell asks.
 
-        Django says that somebody logs out just before it removes the session.
+        Then once more a moment later: Django says that somebody logs out before it is done.
         """
         now = time.monotonic()
-        if not asked and now < self._recheck_at:
-            return False
-        usual: float = settings.STREAM_RECHECK
-        self._recheck_at = now + (min(LOOK_AGAIN, usual) if asked else usual)
+        if now >= self._recheck_at:
+            self._recheck_at = now + settings.STREAM_RECHECK
+        elif not news.recheck:
+            return news.gap
+        if news.recheck:
+            self._recheck_at = min(self._recheck_at, now + LOOK_AGAIN)
         return True
 
     def until_next(self) -> float:

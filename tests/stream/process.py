@@ -1,0 +1,96 @@
+"""Another process of the same site: signs people in and out, writes to them, changes accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.peers import serve, set_up
+
+set_up()
+
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from monitio import INFO, api
+from monitio.recipients import Recipient, page_token
+from tests import people
+
+clients: dict[str, Client] = {}
+
+
+def sign_in(name: str) -> dict[str, str]:
+    """The cookie and the page's token of a user in a new browser."""
+    client = Client()
+    user = people.user(name)
+    client.force_login(user)
+    return _browser(client, Recipient.for_user(user))
+
+
+def visit() -> dict[str, str]:
+    """The same of an anonymous visitor."""
+    client = Client()
+    return _browser(client, people.visitor_of(client))
+
+
+def _browser(client: Client, recipient: Recipient) -> dict[str, str]:
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    clients[cookie] = client
+    return {"cookie": cookie, "page": page_token(recipient), "key": recipient.key}
+
+
+def write(key: str, text: str) -> int:
+    """To ``user:1`` or ``visitor:…``."""
+    return int(api.create_message(Recipient.from_key(key), INFO, text).pk)
+
+
+def log_out(cookie: str) -> None:
+    """By the view, as with a browser."""
+    assert clients[cookie].post("/logout/").status_code == 302
+
+
+def log_in(cookie: str, name: str) -> None:
+    """A visitor logs in, by the view."""
+    people.user(name)
+    answer = clients[cookie].post("/login/", {"username": name, "password": "secret"})
+    assert answer.status_code == 302
+
+
+def change_account(name: str, deed: str) -> None:
+    user: Any = get_user_model().objects.get(username=name)
+    if deed == "new password":
+        user.set_password("other")
+        user.save()
+    elif deed == "deactivated":
+        user.is_active = False
+        user.save()
+    elif deed == "deleted":
+        user.delete()
+    else:
+        Session.objects.all().delete()
+
+
+def connections_of(application: str) -> int:
+    """PostgreSQL's connections of the server process."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [application]
+        )
+        return int(cursor.fetchone()[0])
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "migrate": lambda: call_command("migrate", verbosity=0),
+            "sign_in": sign_in,
+            "visit": visit,
+            "write": write,
+            "log_out": log_out,
+            "log_in": log_in,
+            "change_account": change_account,
+            "connections_of": connections_of,
+        }
+    )
