@@ -41,7 +41,9 @@ lint: ## Check style, types, migrations and translations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file examples/mypy.ini
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	$(BIN)/python -m django makemigrations --check --dry-run --settings examples.demo.settings
 	$(BIN)/python tools/translations.py --check
 
 format: ## Put the code into shape

@@ -6,12 +6,12 @@ from examples.demo.contacts.models import Contact, Import
 
 
 @admin.register(Import)
-class ImportAdmin(admin.ModelAdmin):
+class ImportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["file_name", "created", "imported", "rejected"]
 
 
 @admin.register(Contact)
-class ContactAdmin(admin.ModelAdmin):
+class ContactAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "email", "city", "phone"]
     search_fields = ["name", "email"]
     show_full_result_count = False

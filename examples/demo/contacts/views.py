@@ -90,7 +90,9 @@ def _start_import(request: HttpRequest, file: Any, name: str) -> None:
         language=get_language() or "",
     )
     # After the row is committed: the worker may be faster than this request.
-    tasks.import_contacts.delay_on_commit(entry.pk, entry.file_name)
+    tasks.import_contacts.delay_on_commit(  # type: ignore[attr-defined] # celery-types lacks it
+        entry.pk, entry.file_name
+    )
 
 
 @starts_task

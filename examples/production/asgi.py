@@ -1,0 +1,11 @@
+"""What uvicorn and gunicorn serve. nginx serves the static files."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.production.settings_production")
+
+application = get_asgi_application()
