@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,10 +243,7 @@ def test_every_string_is_translated_into_polish() -> None:
 
 
 def test_every_key_that_the_scripts_say_has_a_string() -> None:
-    from pathlib import Path
-
-    folder = Path(monitio.__file__).parent / "static/monitio"
-    source = "".join(path.read_text() for path in folder.glob("*.js"))
+    source = "".join(modules().values())
     said = set(re.findall(r'\bsay\("(\w+)"', source))
     assert said and said <= strings().keys()
 
@@ -297,3 +296,31 @@ def test_latest_or_unread_keeps_every_unread_one(four: list[Message]) -> None:
 
 def test_latest_or_unread_fills_up_with_read_ones(four: list[Message]) -> None:
     assert bodies("latest_or_unread:3", four) == ["d", "c", "a"]
+
+
+STATIC = Path(monitio.__file__).parent / "static/monitio"
+
+
+def modules(name: str = "monitio.js", found: dict[str, str] | None = None) -> dict[str, str]:
+    """The source of a module and of all it imports, what is imported first."""
+    found = {} if found is None else found
+    source = (STATIC / name).read_text()
+    for imported in re.findall(r'from "\./([\w-]+\.js)"', source):
+        if imported not in found:
+            modules(imported, found)
+    found[name] = source
+    return found
+
+
+def test_the_scripts_stay_within_16_kb_as_shipped() -> None:
+    assert len(gzip.compress("".join(modules().values()).encode(), 9)) <= 16 * 1024
+
+
+def test_the_style_sheet_stays_within_2_kb() -> None:
+    assert len(gzip.compress((STATIC / "monitio.css").read_bytes(), 9)) <= 2 * 1024
+
+
+def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
+    source = "".join(modules().values())
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", source)
+    assert 'setAttribute("style"' not in source

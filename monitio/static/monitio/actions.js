@@ -1,5 +1,3 @@
-/** What the user does: shown at once, sent by POST, rolled back when that fails. */
-
 import { isLocal } from "./message.js";
 
 const SEEN_DELAY = 300;
@@ -93,7 +91,7 @@ export class Actions {
     if (!this.url) return {};
     let response = this.csrf && (await this.#send(path, fields));
     if (!response || response.status === 403) {
-      // The token is old, or was left out to keep the page cacheable.
+      // The token is old, or left out for the cache.
       await this.#get("json/");
       response = await this.#send(path, fields);
     }

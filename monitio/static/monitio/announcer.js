@@ -1,5 +1,3 @@
-/** What a screen reader hears: text-only regions apart from the pop-ups, so nothing twice. */
-
 import { make } from "./dom.js";
 import { heading, isRunning } from "./message.js";
 import { formatPercent, say } from "./strings.js";
@@ -8,8 +6,7 @@ const GATHER = 150;
 const KEEP = 7000;
 const AT_ONCE = 4;
 
-const region = (role) =>
-  make("div", { class: "unseen", role, "aria-atomic": "false", "aria-relevant": "additions" });
+const region = (role) => make("div", { class: "unseen", role, "aria-atomic": "false" });
 
 export class Announcer {
   status = region("status");

@@ -1,5 +1,3 @@
-/** `<monitio-bell>`: the unread count, and the inbox in a popover. */
-
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { icon } from "./icons.js";
@@ -25,7 +23,7 @@ export class MonitioBell extends MonitioElement {
   #tabs = make("div", { role: "group", "aria-label": say("bell") },
     this.#tab("all", false), this.#tab("unread", true));
   #markAll = button("mark-all", () => actions.markRead("all"), say("mark_all"));
-  #offline = make("p", { class: "note", part: "offline", role: "status" });
+  #offline = make("p", { class: "note", part: "offline" }, say("offline"));
   #list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": say("bell") });
   #empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
   #older = button("older", () => this.#loadOlder(), say("older"));
@@ -45,15 +43,12 @@ export class MonitioBell extends MonitioElement {
   constructor() {
     super(BELL);
     this.#button.classList.add("bell");
-    this.#button.setAttribute("aria-haspopup", "dialog");
-    this.#close.setAttribute("aria-label", say("close", { title: say("bell") }));
+    this.#button.ariaHasPopup = "dialog";
+    this.#close.ariaLabel = say("close", { title: say("bell") });
     this.#panel.addEventListener("beforetoggle", () => {
       this.#hadFocus = this.hasFocus(this.#panel);
     });
-    this.#panel.addEventListener("toggle", () => {
-      this.#toggled();
-      this.fire(this.#isOpen ? "open" : "closed");
-    });
+    this.#panel.addEventListener("toggle", () => this.#toggled());
     this.root.append(this.#button, this.#panel);
   }
 
@@ -71,7 +66,7 @@ export class MonitioBell extends MonitioElement {
     for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
     this.listen(store, "unread", () => this.#count());
     this.listen(window, "resize", () => this.#place());
-    this.#toggled();
+    this.#button.ariaExpanded = "false";
     this.#count();
   }
 
@@ -87,17 +82,18 @@ export class MonitioBell extends MonitioElement {
   #tab(key, unreadOnly) {
     const tab = button("tab", () => {
       this.#unreadOnly = unreadOnly;
-      for (const other of this.#tabs.children) other.setAttribute("aria-pressed", other === tab);
+      for (const other of this.#tabs.children) other.ariaPressed = other === tab;
       this.#render();
     }, say(key));
-    tab.setAttribute("aria-pressed", !unreadOnly);
+    tab.ariaPressed = !unreadOnly;
     return tab;
   }
 
   #toggled() {
     const open = this.#isOpen;
-    this.#button.setAttribute("aria-expanded", open);
+    this.#button.ariaExpanded = open;
     popups.hold("inbox", open);
+    this.fire(open ? "open" : "closed");
     if (open) this.#opened();
     // Chromium does not do it inside a shadow root.
     else if (this.#hadFocus) this.#button.focus();
@@ -116,7 +112,7 @@ export class MonitioBell extends MonitioElement {
     if (!this.#isOpen) return;
     const { left, right, bottom } = this.#button.getBoundingClientRect();
     const width = this.#panel.offsetWidth;
-    const wished = getComputedStyle(this).direction === "rtl" ? left : right - width;
+    const wished = this.matches(":dir(rtl)") ? left : right - width;
     const rightmost = document.documentElement.clientWidth - width - GAP;
     this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
     this.#panel.style.top = `${bottom + GAP / 2}px`;
@@ -129,7 +125,7 @@ export class MonitioBell extends MonitioElement {
     setText(this.#badge, n);
     // The name contains what is to be seen (WCAG 2.5.3).
     const name = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
-    this.#button.setAttribute("aria-label", name);
+    this.#button.ariaLabel = name;
     this.state("unread", unread > 0);
   }
 
@@ -137,8 +133,7 @@ export class MonitioBell extends MonitioElement {
     if (!this.#isOpen) return;
     const messages = store.list().filter((message) => this.#belongs(message));
     const instead = this.#rows.update(messages);
-    this.#offline.hidden = !stream.isDown;
-    setText(this.#offline, say(stream.state === "stopped" ? "stopped" : "offline"));
+    this.#offline.hidden = stream.state !== "offline";
     this.#list.hidden = !messages.length;
     this.#empty.hidden = messages.length > 0;
     this.#older.hidden = !store.older;

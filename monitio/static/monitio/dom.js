@@ -17,7 +17,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** One call for a burst. Background tabs would stall requestAnimationFrame. */
+/** One call for a burst. (Background tabs stall requestAnimationFrame.) */
 export function batched(work) {
   let timer = 0;
   return () => {
@@ -33,7 +33,7 @@ export const dispatch = (target, type, detail) =>
   target.dispatchEvent(
     new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
 
-/** A list of views by message id: nodes stay, messages change. */
+/** Views by message id: nodes stay, messages change. */
 export class Rows {
   #views = new Map();
   #list;
@@ -56,15 +56,12 @@ export class Rows {
       node.remove();
       this.#views.delete(id);
     }
-    messages.forEach((message, index) => this.#place(message, index));
+    messages.forEach((message, index) => {
+      const view = this.#views.get(message.id) ?? this.#build();
+      this.#views.set(message.id, view);
+      view.fill(message);
+      if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
+    });
     return lost < 0 ? undefined : (children[Math.min(lost, children.length - 1)] ?? null);
-  }
-
-  #place(message, index) {
-    let view = this.#views.get(message.id);
-    if (!view) this.#views.set(message.id, (view = this.#build()));
-    view.fill(message);
-    const there = this.#list.children[index];
-    if (there !== view.node) this.#list.insertBefore(view.node, there ?? null);
   }
 }

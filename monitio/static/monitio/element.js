@@ -3,7 +3,6 @@ import { attach, detach } from "./page.js";
 import { loadStrings } from "./strings.js";
 import { BASE } from "./style-base.js";
 
-/** What the elements share: a shadow root with our styles, listeners that leave with us. */
 export class MonitioElement extends HTMLElement {
   root = this.attachShadow({ mode: "open" });
   #internals = this.attachInternals();
@@ -28,8 +27,10 @@ export class MonitioElement extends HTMLElement {
     detach(this);
   }
 
-  // moveBefore() is no disconnect.
+  // With it moveBefore() is no disconnect.
   connectedMoveCallback() {}
+
+  connect() {}
 
   listen(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.#left.signal });

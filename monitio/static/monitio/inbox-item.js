@@ -33,6 +33,5 @@ export class InboxItem extends MessageView {
     const created = new Date(message.created);
     setText(this.#time, [message.from, formatAge(created)].filter(Boolean).join(" · "));
     this.#time.dateTime = message.created;
-    this.#time.title = created.toLocaleString();
   }
 }

@@ -4,7 +4,6 @@ import { heading, isRunning, safeUrl } from "./message.js";
 import { ProgressBar } from "./progress-bar.js";
 import { say } from "./strings.js";
 
-/** What a pop-up and a row of the inbox share. */
 export class MessageView {
   message;
   icon = icon("info");

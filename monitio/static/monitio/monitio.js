@@ -6,7 +6,6 @@ import { MonitioProgress } from "./progress.js";
 import { MonitioMessages } from "./toasts.js";
 
 export const monitio = {
-  /** On this page only; `timeout` in ms, 0 = until closed. */
   add: ({ timeout, ...message }) =>
     store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
   update: (id, changes) => store.change(id, changes),
@@ -26,11 +25,11 @@ export const monitio = {
   },
 };
 
-const elements = {
-  "monitio-messages": MonitioMessages,
-  "monitio-bell": MonitioBell,
-  "monitio-progress": MonitioProgress,
-};
-// The module may be loaded twice, from a hashed and from a plain address.
-for (const [name, element] of Object.entries(elements))
+function define(name, element) {
+  // Not again when the module comes from a second, hashed address.
   if (!customElements.get(name)) customElements.define(name, element);
+}
+
+define("monitio-messages", MonitioMessages);
+define("monitio-bell", MonitioBell);
+define("monitio-progress", MonitioProgress);

@@ -40,7 +40,7 @@ function deliver(event, data) {
   if (event === "message") store.receive(data);
   else if (event === "gone") store.forget(data.ids);
   else {
-    // What was loaded below the floor may have changed, too.
+    // Below the floor things may have changed, too.
     const { floor, older } = store;
     store.replace(data);
     if (older < floor) actions.loadOlder(older).catch(() => {});

@@ -1,5 +1,3 @@
-/** Which messages are popped up, for how long still, and why (not). */
-
 import { dispatch } from "./dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
 import { keepsOpen, setClosed, setKeepsOpen, wasClosed } from "./preferences.js";
@@ -9,7 +7,6 @@ const MS_PER_WORD = 500;
 export class Popups extends EventTarget {
   /** Oldest first: {message, left: ms on the screen, shown: was on the screen}. */
   #open = new Map();
-  /** On the screen: only their time runs. */
   #visible = [];
   holds = new Set();
   #timer = 0;
@@ -80,7 +77,6 @@ export class Popups extends EventTarget {
     popup.message = message;
     if (running || ended) popup.left = this.#lifetime(message);
     if (ended) popup.shown = false;
-    // Seen in another tab, or read.
     const done = message.read || isExpired(message) || (message.seen && !popup.shown && !running);
     if (done || !this.#tell(ended ? "incoming" : "update", message, previous))
       this.#remove(message.id);
@@ -88,7 +84,7 @@ export class Popups extends EventTarget {
   }
 
   #drop(message, force) {
-    // The server drops a non-persistent one once shown: let it be read.
+    // Non-persistent ones are removed once shown: let them be read.
     if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
   }
 
@@ -139,6 +135,6 @@ function wantsToPopUp(message, previous) {
   if (read || isExpired(message)) return false;
   if (isRunning(message)) return !wasClosed(id);
   if (seen) return false;
-  // A known one was closed: it comes again when the server made it unseen anew.
+  // A known one was closed, unless the server made it unseen anew.
   return !previous || isRunning(previous) || (previous.seen && version > previous.version);
 }

@@ -1,15 +1,16 @@
-const attempt = (act) => {
+/** Reads, or writes a value. Storage may be forbidden: then nothing is remembered. */
+function remember(storage, key, value) {
   try {
-    return act();
+    if (value) window[storage][`monitio.${key}`] = value;
+    return window[storage][`monitio.${key}`];
   } catch {
-    return null; // Storage may be forbidden: then nothing is remembered.
+    return undefined;
   }
-};
+}
 
-/** The user's wish that no pop-up closes by itself. */
-export const keepsOpen = () => attempt(() => localStorage["monitio.keep-open"]) === "true";
-export const setKeepsOpen = (on) => attempt(() => (localStorage["monitio.keep-open"] = on));
+export const keepsOpen = () => remember("localStorage", "keep-open") === "yes";
+export const setKeepsOpen = (on) => remember("localStorage", "keep-open", on ? "yes" : "no");
 
-/** A running job's pop-up that was closed stays closed after a reload, in this tab. */
-export const wasClosed = (id) => attempt(() => sessionStorage[`monitio.closed.${id}`]) === "true";
-export const setClosed = (id) => attempt(() => (sessionStorage[`monitio.closed.${id}`] = true));
+/** A running job's pop-up that was closed stays closed in this tab. */
+export const wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
+export const setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");

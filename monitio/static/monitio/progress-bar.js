@@ -2,7 +2,6 @@ import { make, setText } from "./dom.js";
 import { heading, isRunning } from "./message.js";
 import { formatNumber, formatPercent, say } from "./strings.js";
 
-/** A native bar and the small line under it, while a message's job runs. */
 export class ProgressBar {
   #bar = make("progress", { part: "progress", max: 100 });
   #line = make("div", { class: "meta", dir: "auto" });
@@ -15,7 +14,7 @@ export class ProgressBar {
     if (job.percent == null) this.#bar.removeAttribute("value");
     else this.#bar.value = job.percent;
     this.#bar.className = job.state;
-    this.#bar.setAttribute("aria-label", say("progress", { title: heading(message) }));
+    this.#bar.ariaLabel = say("progress", { title: heading(message) });
     setText(this.#line, [amount(job), job.text].filter(Boolean).join(" · "));
   }
 }

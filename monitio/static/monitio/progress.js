@@ -1,5 +1,3 @@
-/** `<monitio-progress task="ID">`: how one task is doing, anywhere in the page. */
-
 import { make } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { MessageView } from "./message-view.js";

@@ -12,7 +12,6 @@ export class Store extends EventTarget {
   messages = new Map();
   unread = 0;
   floor = 0;
-  /** Below this id there is more to fetch; 0 = nothing. */
   older = 0;
   #gone = new Set();
   /** Not in the last snapshot: only another snapshot brings them back. */
@@ -27,7 +26,7 @@ export class Store extends EventTarget {
       (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
   }
 
-  /** A message that the server wrote into the page; without an id it has no other copy. */
+  /** From the page; without an id it has no other copy. */
   seed(message) {
     if (!message.id) return this.addLocal(message);
     const known = this.messages.get(message.id);
@@ -38,32 +37,21 @@ export class Store extends EventTarget {
   receive(message) {
     const known = this.messages.get(message.id);
     if (this.#isOut(message) || (known && isOlder(message, known))) return;
-    // An unknown one below the floor was counted already.
-    const before = known ? countsAsUnread(known) : message.persistent && message.id < this.floor;
+    // Below the floor it was counted already.
+    const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
     this.setUnread(this.unread - before + countsAsUnread(this.#put(message)));
   }
 
   replace({ messages, unread, floor }) {
-    const present = new Set(messages.map(({ id }) => id));
-    for (const known of [...this.messages.values()]) {
-      if (isLocal(known) || present.has(known.id)) continue;
-      // Every unfinished job is in a snapshot, however old.
-      if (known.id < floor && !isRunning(known)) continue;
-      this.#absent.add(known.id);
-      this.#drop(known);
-    }
     this.floor = this.older = floor;
-    this.#take(messages);
+    // Every unfinished job is in a snapshot, however old.
+    this.#take(messages, (known) => known.id >= floor || isRunning(known));
     this.setUnread(unread);
   }
 
   addOlder(messages, before, more) {
-    const present = new Set(messages.map(({ id }) => id));
-    this.older = more ? Math.min(...present) : 0;
-    for (const known of [...this.messages.values()])
-      if (known.id >= Math.max(this.older, 1) && known.id < before && !present.has(known.id))
-        this.#drop(known);
-    this.#take(messages);
+    this.older = more ? messages.at(-1).id : 0;
+    this.#take(messages, ({ id }) => id >= this.older && id < before);
   }
 
   forget(ids) {
@@ -104,7 +92,6 @@ export class Store extends EventTarget {
     };
   }
 
-  /** Somebody else is signed in: nothing of the last user stays. */
   clear() {
     for (const known of [...this.messages.values()]) this.#drop(known, true);
     this.#gone.clear();
@@ -127,7 +114,14 @@ export class Store extends EventTarget {
     return this.#gone.has(id) || this.#absent.has(id);
   }
 
-  #take(messages) {
+  /** What the database said: what it speaks for but does not hold is no more. */
+  #take(messages, speaksFor) {
+    const present = new Set(messages.map(({ id }) => id));
+    for (const known of [...this.messages.values()])
+      if (!isLocal(known) && !present.has(known.id) && speaksFor(known)) {
+        this.#absent.add(known.id);
+        this.#drop(known);
+      }
     for (const message of [...messages].reverse()) {
       const { id, version, job } = message;
       const known = this.messages.get(id);

@@ -14,14 +14,10 @@ export class Stream {
   #failures = 0;
   #timer = 0;
   #wanted = false;
-  #deliver;
-  #onState;
-  #Source;
+  #options;
 
-  constructor({ deliver, onState, Source = EventSource }) {
-    this.#deliver = deliver;
-    this.#onState = onState;
-    this.#Source = Source;
+  constructor(options) {
+    this.#options = { Source: EventSource, ...options };
     // In the back/forward cache a connection stays open, and deaf.
     addEventListener("pagehide", () => this.#sleep());
     document.addEventListener("freeze", () => this.#sleep());
@@ -36,10 +32,6 @@ export class Stream {
     this.#url = url;
     this.#failures = 0;
     this.#set("idle");
-  }
-
-  get isDown() {
-    return this.state === "offline" || this.state === "stopped";
   }
 
   open() {
@@ -72,7 +64,7 @@ export class Stream {
 
   #connect() {
     let opened = false;
-    const source = (this.#source = new this.#Source(this.#url));
+    const source = (this.#source = new this.#options.Source(this.#url));
     const on = (type, act) =>
       source.addEventListener(type, ({ data }) => act(data && JSON.parse(data)));
     for (const type of EVENTS)
@@ -80,10 +72,10 @@ export class Stream {
         opened = true;
         this.#failures = 0;
         this.#set("open");
-        this.#deliver(type, data);
+        this.#options.deliver(type, data);
       });
     on("bye", (bye) => this.#bye(bye));
-    on("error", () => this.#lost(opened));
+    on("error", () => this.#lost(opened).catch(() => {}));
   }
 
   #bye({ reason, retry }) {
@@ -96,19 +88,11 @@ export class Stream {
     this.#sleep();
     if (++this.#failures > 1) this.#set("offline");
     this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
+    if (opened) return;
     // 204: the page was made for somebody else.
-    if (!opened && (await this.#status()) === 204) this.stop();
-  }
-
-  async #status() {
-    const abort = new AbortController();
-    try {
-      return (await fetch(this.#url, { signal: abort.signal })).status;
-    } catch {
-      return 0;
-    } finally {
-      abort.abort();
-    }
+    const response = await fetch(this.#url);
+    response.body?.cancel();
+    if (response.status === 204) this.stop();
   }
 
   /** With jitter, lest all pages come back at once. */
@@ -119,6 +103,6 @@ export class Stream {
   #set(state) {
     if (state === this.state) return;
     this.state = state;
-    this.#onState(state);
+    this.#options.onState(state);
   }
 }

@@ -1,5 +1,3 @@
-/** The page's language: texts from the server (`<script data-strings>`), numbers by Intl. */
-
 let strings = {};
 
 export function loadStrings() {
@@ -16,10 +14,11 @@ export const formatNumber = (number) => new Intl.NumberFormat(language()).format
 export const formatPercent = (percent) =>
   new Intl.NumberFormat(language(), { style: "percent" }).format(Math.floor(percent) / 100);
 
+/** "5 minutes ago" */
 export function formatAge(date) {
   const minutes = Math.min(0, (date - Date.now()) / 60000);
-  const [divisor, unit] =
-    minutes > -60 ? [1, "minute"] : minutes > -1440 ? [60, "hour"] : [1440, "day"];
-  const format = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
-  return format.format(Math.round(minutes / divisor), unit);
+  const age = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+  if (minutes > -60) return age.format(Math.round(minutes), "minute");
+  if (minutes > -1440) return age.format(Math.round(minutes / 60), "hour");
+  return age.format(Math.round(minutes / 1440), "day");
 }

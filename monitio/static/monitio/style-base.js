@@ -13,7 +13,7 @@ ${["debug", "info", "success", "warning", "error"].map(level).join("")}
 .stack, .panel { all: initial; position: fixed; color-scheme: inherit; font: var(--_font); color: var(--_fg); }
 :not(:popover-open):is(.stack, .panel), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
-.unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.unseen { position: absolute; inline-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 ol, ul { list-style: none; margin: 0; padding: 0; }
 svg { inline-size: 1.25em; block-size: 1.25em; flex: none; fill: currentColor; }
 button {
@@ -31,7 +31,7 @@ button {
   cursor: pointer;
 }
 button:hover { background: var(--_hover); }
-button:disabled { opacity: .55; cursor: default; background: none; }
+button:disabled { opacity: .55; }
 a { color: var(--_link); }
 :focus-visible { outline: 2px solid var(--_focus); outline-offset: 2px; }
 .item { display: flex; align-items: flex-start; gap: .625rem; }
@@ -74,7 +74,7 @@ progress:is(.queued, .retrying) { opacity: .6; animation: none; }
   button { border-color: ButtonText; }
   .debug, .info, .success, .warning, .error { --color: Highlight; }
   .item > svg { color: CanvasText; }
-  progress, ::-webkit-progress-value, ::-moz-progress-bar { forced-color-adjust: none; border-color: CanvasText; }
+  progress { forced-color-adjust: none; border-color: CanvasText; }
 }
 @media print { :host { display: none !important; } }
 `;

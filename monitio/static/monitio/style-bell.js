@@ -31,7 +31,6 @@ export const BELL = `
 .foot { border-block-start: 1px solid var(--_border); font-size: .875em; }
 .row { flex-basis: 100%; }
 h2 { flex: 1; margin: 0; font-size: 1.0625rem; outline: none; }
-[aria-pressed] { margin-inline-end: .25rem; }
 [aria-pressed=true] { border-color: currentColor; font-weight: 600; }
 .scroll { flex: 1; overflow: auto; overscroll-behavior: contain; }
 li { padding: .6875rem .75rem; border-block-end: 1px solid var(--_border); }

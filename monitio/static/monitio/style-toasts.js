@@ -33,7 +33,6 @@ ol { display: flex; flex-direction: column; gap: .5rem; }
 .title, .body { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }
 .footer { position: sticky; inset-block-end: 0; display: flex; justify-content: flex-end; gap: .5rem; margin-block-start: .5rem; }
 .footer button { background: var(--_bg); border-color: var(--_border); box-shadow: var(--_shadow); }
-.footer button:hover { background: var(--_hover); }
 @keyframes arrive { from { opacity: 0; translate: 0 .5rem; } }
 @media (max-width: 30rem) { .stack { inset-inline: .5rem; inline-size: auto; margin-inline: -.5rem; padding-inline: .5rem; } }
 `;

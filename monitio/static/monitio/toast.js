@@ -17,6 +17,6 @@ export class Toast extends MessageView {
   fill(message) {
     super.fill(message, "toast");
     this.node.dataset.id = message.id;
-    this.#close.setAttribute("aria-label", say("close", { title: heading(message).slice(0, 60) }));
+    this.#close.ariaLabel = say("close", { title: heading(message).slice(0, 60) });
   }
 }

@@ -1,5 +1,3 @@
-/** `<monitio-messages>`: the pop-ups, the live regions, and the page's connection. */
-
 import { Announcer } from "./announcer.js";
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
@@ -43,7 +41,7 @@ export class MonitioMessages extends MonitioElement {
   connect() {
     const { hotkey } = this;
     configure(this);
-    this.#stack.setAttribute("aria-label", hotkey ? say("region", { hotkey }) : say("bell"));
+    this.#stack.ariaLabel = hotkey ? say("region", { hotkey }) : say("bell");
     this.listen(popups, "incoming", (event) => this.#incoming(event));
     this.listen(popups, "update", ({ detail }) => this.#news(detail));
     this.listen(popups, "change", this.#renderSoon);
@@ -99,7 +97,7 @@ export class MonitioMessages extends MonitioElement {
     this.#loading = true;
     // Newest first in the page, but the newest is to arrive last.
     for (const item of [...this.querySelectorAll("li[data-message]")].reverse()) {
-      const { message } = item.dataset;
+      const message = item.getAttribute("data-message");
       if (this.#taken.get(item) !== message) store.seed(JSON.parse(message));
       this.#taken.set(item, message);
     }
@@ -171,7 +169,6 @@ export class MonitioMessages extends MonitioElement {
     else this.#stack.focus({ preventScroll: true });
   }
 
-  /** Escape outside of ours is none of our business. */
   #escape(event) {
     event.preventDefault();
     event.stopPropagation();
@@ -194,8 +191,8 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #connection() {
-    const { state, isDown } = stream;
-    this.state("offline", isDown);
+    const { state } = stream;
+    this.state("offline", state === "offline");
     this.fire("connection", { state });
   }
 

@@ -50,3 +50,18 @@ export interface Bye {
 }
 
 export type ConnectionState = "idle" | "connecting" | "open" | "offline" | "stopped";
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "monitio-bell": import("./bell.js").MonitioBell;
+    "monitio-messages": import("./toasts.js").MonitioMessages;
+    "monitio-progress": import("./progress.js").MonitioProgress;
+  }
+  /** What has the focus in our shadow roots is HTML. */
+  interface Element {
+    blur(): void;
+  }
+  interface Window {
+    jQuery?: any;
+  }
+}
