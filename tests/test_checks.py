@@ -89,7 +89,7 @@ def test_a_site_without_an_address_is_told_when_it_deploys(settings: Any) -> Non
 
 
 def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
-    settings.MONITIO_TRANSPORT = "monitio.storage.PersistentMessageStorage"
+    settings.MONITIO_TRANSPORT = "collections.OrderedDict"
     said = run_checks(tags=["monitio"], include_deployment_checks=True)
     assert [message.id for message in said].count("monitio.E010") == 1
 

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+import monitio
+from monitio import api, deliveries, dispatch
+from monitio.channels import Channel, PermanentFailure, TemporaryFailure
+from monitio.models import Delivery, Message
+from tests.people import user
+from tests.threads import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Recording(Channel):
+    """Does what the test says, and remembers what it was given."""
+
+    sent: list[int] = []
+    fails: list[Exception] = []
+
+    def send(self, message: Message, delivery: Delivery | None = None) -> None:
+        Recording.sent.append(message.pk)
+        if Recording.fails:
+            raise Recording.fails.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def _channel(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.MONITIO_CHANNELS = {"email": f"{__name__}.Recording"}
+    Recording.sent, Recording.fails = [], []
+    # Nothing is sent by itself here.
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk: None)
+
+
+@pytest.fixture
+def delivery() -> Delivery:
+    api.create_message(user(), monitio.INFO, "one", email=True)
+    return Delivery.objects.get()
+
+
+def test_a_delivery_is_sent_once(delivery: Delivery) -> None:
+    assert deliveries.run(delivery.pk) is True
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, "")
+    assert delivery.sent_at and delivery.claimed_at is None
+    assert len(Recording.sent) == 1
+
+
+def test_of_many_at_once_one_sends(delivery: Delivery) -> None:
+    answers = at_once(*[lambda: deliveries.run(delivery.pk)] * 4)
+    assert sorted(answers) == [False, False, False, True]
+    assert len(Recording.sent) == 1
+
+
+def test_a_temporary_failure_is_tried_again(delivery: Delivery) -> None:
+    Recording.fails = [TemporaryFailure("busy")]
+    with pytest.raises(TemporaryFailure):
+        deliveries.run(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("pending", "busy")
+    assert deliveries.run(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 2, "")
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [(PermanentFailure("no such mailbox"), "no such mailbox"), (KeyError("x"), "See the log.")],
+)
+def test_any_other_failure_ends_it(delivery: Delivery, failure: Exception, error: str) -> None:
+    Recording.fails = [failure]
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("failed", error)
+    assert deliveries.run(delivery.pk) is False
+
+
+def test_a_channel_that_is_not_configured_ends_it(delivery: Delivery, settings: Any) -> None:
+    settings.MONITIO_CHANNELS = {}
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert delivery.state == "failed"
+
+
+def test_a_sender_that_died_is_replaced_after_a_while(delivery: Delivery, settings: Any) -> None:
+    settings.MONITIO_CLAIM_TIMEOUT = 60
+    Delivery.objects.update(state="claimed", claimed_at=timezone.now())
+    assert deliveries.run(delivery.pk) is False
+    Delivery.objects.update(claimed_at=timezone.now() - timedelta(seconds=301))
+    assert deliveries.run(delivery.pk) is True
+
+
+def test_a_deleted_message_takes_its_delivery_along(delivery: Delivery) -> None:
+    Message.objects.all().delete()
+    assert deliveries.run(delivery.pk) is False
+    assert Recording.sent == []
+
+
+def test_a_message_deleted_while_it_is_claimed_is_no_error(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = type(Delivery.objects.all()).update
+
+    def and_gone(self: Any, **changes: Any) -> int:
+        rows = due(self, **changes)
+        Message.objects.all().delete()
+        return rows
+
+    monkeypatch.setattr("monitio.querysets.DeliveryQuerySet.update", and_gone, raising=False)
+    assert deliveries.run(delivery.pk) is False
+
+
+@pytest.mark.parametrize("failure", [None, PermanentFailure("no")])
+def test_a_hidden_message_goes_when_its_mail_is_settled(
+    delivery: Delivery, failure: Exception | None
+) -> None:
+    api.delete_all(user())
+    assert Message.objects.get().hidden
+    Recording.fails = [failure] if failure else []
+    deliveries.run(delivery.pk)
+    assert not Message.objects.exists()
+
+
+def test_a_hidden_message_stays_while_its_mail_waits(delivery: Delivery) -> None:
+    api.delete_all(user())
+    Recording.fails = [TemporaryFailure("busy")]
+    with pytest.raises(TemporaryFailure):
+        deliveries.run(delivery.pk)
+    assert Message.objects.get().hidden
+
+
+def test_planning_twice_mails_once(delivery: Delivery) -> None:
+    message = Message.objects.get()
+    assert [row.pk for row in deliveries.plan([message])] == [delivery.pk]
+    assert deliveries.plan([]) == []
+    deliveries.run(delivery.pk)
+    assert deliveries.plan([message]) == []
+
+
+def test_what_is_due_is_sent_oldest_first_up_to_a_limit() -> None:
+    rows = [api.create_message(user(), monitio.INFO, str(n), email=True) for n in range(4)]
+    Recording.fails = [TemporaryFailure("busy")]
+    assert deliveries.run_due(3) == (2, 1)
+    assert Recording.sent == [row.pk for row in rows[:3]]
+    assert deliveries.run_due() == (2, 0)
+
+
+def test_a_dead_server_is_not_asked_a_thousand_times() -> None:
+    for number in range(8):
+        api.create_message(user(), monitio.INFO, str(number), email=True)
+    Recording.fails = [TemporaryFailure("down") for _ in range(8)]
+    assert deliveries.run_due() == (0, 5)
+    assert Delivery.objects.filter(state="pending").count() == 8
+
+
+def test_the_process_that_commits_sends_when_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch.hooks, "deliver", None)
+    api.create_message(user(), monitio.INFO, "one", email=True)
+    assert Delivery.objects.get().state == "sent"
+    assert mail.outbox == []  # it went through the configured channel
