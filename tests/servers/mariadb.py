@@ -27,6 +27,16 @@ class MariaDB:
     def url(self) -> str:
         return f"mysql://root@/monitio?unix_socket={self.socket}"
 
+    def database(self, name: str) -> str:
+        """The address of a new, empty database of this name."""
+        import pymysql
+
+        with pymysql.connect(user="root", unix_socket=str(self.socket)) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+                cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+        return f"mysql://root@/{name}?unix_socket={self.socket}"
+
     def start(self) -> None:
         data = self.folder.path / "data"
         # MariaDB refuses to run as root unless it is told to.

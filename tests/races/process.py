@@ -1,0 +1,172 @@
+"""What several processes do to one database at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from tests.peers import serve, set_up
+
+set_up()
+
+from django.core import mail
+from django.core.management import call_command
+from django.http import HttpResponse
+
+from monitio import api, deliveries, visitors
+from monitio.dispatch import hooks
+from monitio.models import Delivery, Job, Message
+from monitio.recipients import Recipient
+from monitio.signals import job_ended
+from monitio.testing import RecordingTransport
+from tests import people
+from tests.jobs import mailing, report, reporter
+
+EVENTS = ("queued", "started", "retrying 0", "started 1", "succeeded")
+hooks.deliver = None
+ends: list[str] = []
+
+
+def _note_end(job: Job, **kwargs: Any) -> None:
+    ends.append(job.task_id)
+
+
+job_ended.connect(_note_end)
+
+
+def wait_for(moment: float) -> None:
+    """Processes that wait for the same moment start together."""
+    time.sleep(max(0.0, moment - time.time()))
+
+
+def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[str, Any]:
+    """Report every event of all jobs, in an order of our own."""
+    everybody = [people.user(name) for name in names]
+    events = [(f"task-{number}", event) for number in range(count) for event in EVENTS]
+    random.Random(seed).shuffle(events)
+    ends.clear()
+    mail.outbox = []
+    wait_for(moment)
+    moved = [
+        [task, event]
+        for task, event in events
+        if report(reporter(*everybody, task=task, wording=mailing), event)
+    ]
+    return {"moved": moved, "ends": list(ends), "mails": len(mail.outbox)}
+
+
+def write_to_visitor(moment: float, token: str, start: int, count: int) -> None:
+    """Messages and jobs for a visitor."""
+    wait_for(moment)
+    for number in range(start, start + count):
+        api.create_message(Recipient.for_visitor(token), 120, f"message {number}")
+        job = reporter(Recipient.for_visitor(token), task=f"visitor-{number}")
+        job.started()
+        job.succeeded()
+
+
+def log_in(moment: float, token: str, name: str) -> None:
+    user = people.user(name)
+    wait_for(moment)
+    visitors.log_in(token, user)
+
+
+def change(moment: float, deed: str, task: str, name: str, times: int) -> list[Any]:
+    """Do one thing to the message of a job again and again; the states that were announced."""
+    RecordingTransport.bells.clear()
+    who = Recipient.for_user(people.user(name))
+    pk = Message.objects.get(job__task_id=task).pk
+    wait_for(moment)
+    for attempt in range(times):
+        if deed == "job":
+            reporter(who, task=task).started(attempt + 1)
+        elif deed == "toggle":
+            Message.objects.filter(pk=pk).touch(read=False, seen=False)
+        else:
+            getattr(api, deed)(who, [pk])
+    if deed == "job":
+        reporter(who, task=task).succeeded()
+    return [bell.data for bell in RecordingTransport.bells if bell.kind == "message"]
+
+
+def view_pages(moment: float, name: str, views: int) -> list[str]:
+    """Everything the pages of this process showed."""
+    user = people.user(name)
+    wait_for(moment)
+    shown: list[str] = []
+    for _ in range(views):
+        request: Any = people.request_of(user)
+        shown += people.shown(request)
+        request._messages.update(HttpResponse())
+    return shown
+
+
+def send_deliveries(moment: float) -> int:
+    """How many mails this process sent, trying every delivery there is."""
+    mail.outbox = []
+    pks = list(Delivery.objects.values_list("pk", flat=True))
+    random.shuffle(pks)
+    wait_for(moment)
+    sent = sum(deliveries.run(pk) for pk in pks)
+    assert sent == len(mail.outbox)
+    return sent
+
+
+def prepare_mails(name: str, count: int) -> None:
+    """Messages whose mails are pending."""
+    user = people.user(name)
+    rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
+    for row in rows:
+        row.save()
+    deliveries.plan(rows)
+
+
+def prepare_page(name: str, count: int) -> None:
+    """Messages of a Django level that wait for their user's next page."""
+    user = people.user(name)
+    for number in range(count):
+        api.create_message(user, 20, f"shown once {number}", sse=False)
+
+
+def jobs() -> list[list[Any]]:
+    rows = Job.objects.filter(task_id__startswith="task-").order_by("pk")
+    return [[row.task_id, row.state, row.attempt] for row in rows]
+
+
+def messages(name: str) -> list[dict[str, Any]]:
+    rows = Message.objects.filter(user__username=name).order_by("pk")
+    return list(rows.values("pk", "subject", "message", "version", "read", "seen", "job__task_id"))
+
+
+def waiting_for_visitor(token: str) -> int:
+    return Message.objects.filter(session=token).count()
+
+
+def delivery_states() -> list[str]:
+    return list(Delivery.objects.values_list("state", flat=True))
+
+
+def make_people(names: list[str]) -> None:
+    for name in names:
+        people.user(name)
+
+
+def clear() -> None:
+    call_command("flush", verbosity=0, interactive=False)
+
+
+def start_job(task: str, name: str) -> None:
+    reporter(people.user(name), task=task).started()
+
+
+if __name__ == "__main__":
+    functions = (
+        report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
+        prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
+        start_job,
+    )  # fmt: skip
+    serve(
+        {function.__name__: function for function in functions}
+        | {"migrate": lambda: call_command("migrate", verbosity=0)}
+    )
