@@ -1,4 +1,4 @@
-/** No innerHTML: strict CSP and Trusted Types hold. */
+/** No HTML is parsed: strict CSP and Trusted Types hold. */
 
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

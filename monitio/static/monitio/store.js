@@ -16,7 +16,7 @@ export class Store extends EventTarget {
   #gone = new Set();
   /** Not in the last snapshot: only another snapshot brings them back. */
   #absent = new Set();
-  /** What the user just did, until the server agrees. */
+  /** Until the server agrees. */
   #assumed = new Map();
   #lastLocalId = 0;
   #expiryTimer = 0;

@@ -9,8 +9,8 @@ const level = (name) => `
 /** The tokens, --_*, come from monitio.css. */
 export const BASE = `
 ${["debug", "info", "success", "warning", "error"].map(level).join("")}
-/* Nothing of the page's own style comes in by inheritance. */
-.stack, .panel { all: initial; position: fixed; color-scheme: inherit; font: var(--_font); color: var(--_fg); }
+/* Inherit nothing from the page. */
+.stack, .panel { all: initial; position: fixed; box-sizing: border-box; color-scheme: inherit; font: var(--_font); color: var(--_fg); }
 :not(:popover-open):is(.stack, .panel), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
 .unseen { position: absolute; inline-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }

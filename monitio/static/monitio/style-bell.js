@@ -30,7 +30,8 @@ export const BELL = `
 .head { border-block-end: 1px solid var(--_border); }
 .foot { border-block-start: 1px solid var(--_border); font-size: .875em; }
 .row { flex-basis: 100%; }
-h2 { flex: 1; margin: 0; font-size: 1.0625rem; outline: none; }
+h2 { flex: 1; margin: 0; font-size: 1.0625rem; }
+h2:focus { outline: none; }
 [aria-pressed=true] { border-color: currentColor; font-weight: 600; }
 .scroll { flex: 1; overflow: auto; overscroll-behavior: contain; }
 li { padding: .6875rem .75rem; border-block-end: 1px solid var(--_border); }
