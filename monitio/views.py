@@ -30,7 +30,7 @@ from monitio.conf import settings
 from monitio.exceptions import NotAllowed
 from monitio.forms import ReplyForm
 from monitio.models import Message
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, page_fits
 from monitio.stream import serving
 from monitio.stream.payload import payload, snapshot
 
@@ -151,6 +151,10 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
     recipient = Recipient.existing(request)
+    page_token = request.GET.get("page")
+    if page_token and not (recipient and page_fits(page_token, recipient)):
+        # An open page of somebody else asks: as from the stream, it learns to reload.
+        return HttpResponse(status=204)
     before = _whole_number(request, "before")
     if before is not None:
         rows = _page(recipient, before, False, settings.SNAPSHOT_SIZE + 1)

@@ -17,7 +17,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, RequestContext, Template, engines
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import translation
 from django.utils.safestring import mark_safe
 from pytest_django import DjangoAssertNumQueries
@@ -93,6 +93,16 @@ def test_the_stream_address_is_bound_to_the_user(ann: Any) -> None:
         attribute(page, "stream-url") == f"/messages/stream/?page={page_token(Recipient.of(ann))}"
     )
     assert attribute(page, "api-url") == "/messages/"
+
+
+def test_a_page_of_another_user_gets_no_messages(
+    ann: Any, django_user_model: Any, client: Client
+) -> None:
+    client.force_login(ann)
+    bob = django_user_model.objects.create_user("bob")
+    address = "/messages/json/?page="
+    assert client.get(address + page_token(Recipient.of(ann))).status_code == 200
+    assert client.get(address + page_token(Recipient.of(bob))).status_code == 204
 
 
 def test_flash_messages_have_no_id(ann: Any) -> None:
