@@ -313,6 +313,16 @@ class Message(models.Model):
         return conditional_escape(self.message)
 
     @property
+    def sender(self) -> str:
+        """What its sender is called; '' when nobody in particular sent it."""
+        sender: Any = self.from_user
+        if sender is None:
+            return ""
+        # Not every user model has a real name.
+        full_name = getattr(sender, "get_full_name", str)()
+        return str(full_name or sender.get_username())
+
+    @property
     def is_expired(self) -> bool:
         return self.expires is not None and self.expires <= timezone.now()
 

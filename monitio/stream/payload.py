@@ -35,7 +35,7 @@ def payload(message: Message) -> Payload:
         "created": message.created.isoformat(),
         "expires_in": _seconds_left(message),
         "close_timeout": message.close_timeout,
-        "from": _sender(message),
+        "from": message.sender or None,
         "job": job_payload(message.job) if message.job else None,
     }
 
@@ -91,8 +91,3 @@ def _seconds_left(message: Message) -> float | None:
     if message.expires is None:
         return None
     return max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))
-
-
-def _sender(message: Message) -> str | None:
-    sender = message.from_user
-    return None if sender is None else (sender.get_full_name() or sender.get_username())

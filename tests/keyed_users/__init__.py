@@ -1,0 +1,1 @@
+"""User models whose keys are no numbers."""

@@ -1,0 +1,28 @@
+"""Users with UUIDs or texts for keys: another site, so another process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITE = Path(__file__).with_name("custom_users.py")
+
+
+@pytest.mark.parametrize("model", ["UuidUser", "TextUser"])
+def test_users_with_other_keys_have_all_that_others_have(model: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+         "--ds=tests.settings_uuid", str(SUITE)],
+        env=os.environ | {"MONITIO_TEST_USER": model},
+        cwd=SUITE.parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
