@@ -7,8 +7,9 @@ last part to come sees them all and ends the group, whatever runs at the same ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, cast
 
 from celery import chord, group
@@ -33,6 +34,10 @@ _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
 _OPTIONS = (*_TEXTS, "email", "when", "category", "extra_tags")
 
 
+# Half-open ranges of numbers of parts.
+Ranges = Sequence[tuple[int, int]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """Which part of which group a task is, as its header says."""
@@ -41,8 +46,10 @@ class Part:
     number: int
     total: int
     title: str
-    # Half-open ranges of the parts that never run when this one does not succeed.
-    skips: tuple[tuple[int, int], ...] = ()
+    # The parts that never run when this one does not succeed, and those that have succeeded when
+    # this one runs: Celery starts it before it says so of them.
+    skips: Ranges = ()
+    follows: Ranges = ()
     options: dict[str, Any]
 
 
@@ -68,8 +75,9 @@ class NotifiedCanvas:
         canvas = self.canvas.clone()
         parts = number_parts(canvas)
         shared = {"group": uuid(), "total": len(parts), "title": self.title}
-        for number, (task, skips) in enumerate(parts):
-            part = {**shared, "number": number, "skips": skips, "options": self.options}
+        for number, (task, skips, follows) in enumerate(parts):
+            place = {"number": number, "skips": skips, "follows": follows}
+            part = {**shared, **place, "options": self.options}
             header = {headers.HEADER: {**carried, "part": part}}
             task.options["headers"] = {**(task.options.get("headers") or {}), **header}
         result = canvas.apply_async(**options)
@@ -92,9 +100,10 @@ def notify_group(
 ) -> NotifiedCanvas:
     """Tell about a group, chain or chord as a whole: ``notify_group("Import", chord(…)).delay()``.
 
-    Texts are strings with ``{done}``, ``{total}``, ``{failed}`` and ``{result}``, the result of
-    the part that ended last (of a chord, its body). ``user`` is a user, a primary key, a Recipient
-    or several of them; by default it is whoever makes the request or started the running task.
+    Texts are strings with ``{done}``, ``{total}``, ``{failed}`` and ``{result}``: the result of a
+    chord's body, of a chain's last task, of a group the part that ended last. ``user`` is a user, a
+    primary key, a Recipient or several of them; by default it is whoever makes the request or
+    started the running task.
     Raises ``TypeError`` and ``ValueError`` like ``@notify_user``.
     """
     unknown = sorted(set(options) - set(_OPTIONS))
@@ -116,8 +125,8 @@ def group_of(carried: headers.Carried | None) -> Part | None:
     if not isinstance(part, dict):
         return None
     try:
-        return Part(**{**part, "skips": tuple((a, b) for a, b in part.get("skips", ()))})
-    except (TypeError, ValueError):
+        return Part(**part)
+    except TypeError:
         return None
 
 
@@ -159,11 +168,9 @@ class PartReporter:
         from monitio_celery.models import GroupPart
 
         part = self.part
-        ended_now = [(part.number, failed)]
-        if failed:
-            skipped = (number for start, stop in part.skips for number in range(start, stop))
-            ended_now += [(number, True) for number in skipped]
-        rows = [GroupPart(group=part.group, number=n, failed=f) for n, f in ended_now]
+        settled = part.skips if failed else part.follows
+        numbers = [part.number, *(n for start, stop in settled for n in range(start, stop))]
+        rows = [GroupPart(group=part.group, number=n, failed=failed) for n in numbers]
         with transaction.atomic(using=dispatch.database()):
             GroupPart.objects.bulk_create(rows, ignore_conflicts=True)
         # Counted after the commit: before it, two last parts would not see each other.
@@ -173,17 +180,28 @@ class PartReporter:
     def _count(self, result: Any) -> None:
         from monitio_celery.models import GroupPart
 
-        part = self.part
-        ended, failed = GroupPart.objects.counts(part.group)
+        ended, failed = GroupPart.objects.counts(self.part.group)
+        if ended >= self.part.total:
+            self._end(failed, result)
+        elif not self._rows().filter(done__gt=ended).exists():
+            # Otherwise a part that ended later was faster to say so.
+            self.group.progressed(ended, self.part.total)
+
+    def _end(self, failed: int, result: Any) -> None:
+        total = self.part.total
         self.group.started()
-        if ended < part.total:
-            self.group.progressed(ended, part.total)
-            return
-        self.group.progressed(part.total - failed, part.total, final=True)
-        if failed:
-            self.group.failed(f"{failed} of {part.total} parts failed")
-        else:
-            self.group.succeeded(result)
+        with transaction.atomic(using=dispatch.database()):
+            # Holds the row: a late bar of another part waits, and then finds the job ended.
+            self._rows().exclude(state__in=State.FINAL).update(done=total - failed, total=total)
+            if failed:
+                self.group.failed(f"{failed} of {total} parts failed")
+            else:
+                self.group.succeeded(result)
+
+    def _rows(self) -> Any:
+        from monitio.models import Job
+
+        return Job.objects.filter(task_id=self.part.group)
 
 
 def group_reporter(part: Part, recipients: list[Recipient]) -> JobReporter:
@@ -196,28 +214,31 @@ def group_reporter(part: Part, recipients: list[Recipient]) -> JobReporter:
     )
 
 
-def number_parts(canvas: Signature) -> list[tuple[Signature, list[tuple[int, int]]]]:
-    """The tasks of a canvas in order, each with the ranges that never run when it fails."""
-    parts: list[tuple[Signature, list[tuple[int, int]]]] = []
+Place = tuple[Signature, list[tuple[int, int]], list[tuple[int, int]]]
+
+
+def number_parts(canvas: Signature) -> list[Place]:
+    """The tasks of a canvas in order, each with the parts it would skip and those it follows."""
+    parts: list[Place] = []
     _walk(canvas, parts)
     return parts
 
 
-def _walk(node: Signature, parts: list[tuple[Signature, list[tuple[int, int]]]]) -> None:
+def _walk(node: Signature, parts: list[Place]) -> None:
     steps = list(_steps(node))
     if not steps:
-        parts.append((node, []))
+        parts.append((node, [], []))
         return
-    begin = len(parts)
-    ends = []
+    bounds = [len(parts)]
     for step in steps:
         for sibling in step:
             _walk(sibling, parts)
-        ends.append(len(parts))
-    # Whoever fails in one step keeps all later steps from running.
-    for start, stop in zip([begin, *ends], ends[:-1], strict=False):
-        for _task, skips in parts[start:stop]:
-            skips.append((stop, ends[-1]))
+        bounds.append(len(parts))
+    first, last = bounds[0], bounds[-1]
+    for start, stop in pairwise(bounds):
+        for _task, skips, follows in parts[start:stop]:
+            skips += [(stop, last)] if stop < last else []
+            follows += [(first, start)] if first < start else []
 
 
 def _steps(node: Signature) -> Iterator[list[Signature]]:

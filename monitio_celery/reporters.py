@@ -35,7 +35,7 @@ def reporter_for(
         return None
     return job_reporter(
         task_id,
-        name=replaced or getattr(task, "name", ""),
+        name=replaced or str(getattr(task, "name", "")),
         options=options,
         carried=carried,
         arguments=pick_arguments(task, options.arguments, args, kwargs),

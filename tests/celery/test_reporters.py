@@ -3,14 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from celery import chain, chord, current_app
+from celery.canvas import Signature
 
 from monitio.jobs import JobReporter
-from monitio.models import Job
+from monitio.models import Job, Message
 from monitio.recipients import Recipient
+from monitio_celery.canvas import Part, PartReporter, number_parts
 from monitio_celery.reporters import reporter_for
 from tests.people import user
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_the_worker_is_not_outrun_by_the_web_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +31,33 @@ def test_the_worker_is_not_outrun_by_the_web_process(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(worker, "_advance", outrun)
     assert worker.started()
     assert Job.objects.get().state == "started"
+
+
+def test_each_part_knows_whom_it_skips_and_whom_it_follows() -> None:
+    def part(name: str) -> Signature[Any]:
+        return Signature(name, app=current_app)
+
+    inner = chain(part("a"), part("b"), app=current_app)
+    canvas = chord([inner, part("c")], part("d"), app=current_app)
+    places = {task.task: (skips, follows) for task, skips, follows in number_parts(canvas)}
+    assert places == {
+        "a": ([(1, 2), (3, 4)], []),
+        "b": ([(3, 4)], [(0, 1)]),
+        "c": ([(3, 4)], []),
+        "d": ([], [(0, 3)]),
+    }
+
+
+def test_the_body_ends_the_group_before_its_parts_have_said_so() -> None:
+    """Celery starts the body before the last part's success signal."""
+    shared = {"group": "g", "total": 3, "title": "Sum", "options": {"success": "Sum: {result}"}}
+    recipients = [Recipient.of(user())]
+    PartReporter(Part(**shared, number=0), recipients).succeeded(1)
+    PartReporter(Part(**shared, number=2, follows=[(0, 2)]), recipients).succeeded(28)
+    PartReporter(Part(**shared, number=1), recipients).succeeded(7)
+    job = Job.objects.get()
+    assert (job.state, job.done) == ("succeeded", 3)
+    assert Message.objects.get().message == "Sum: 28"
 
 
 def test_a_task_without_options_has_no_reporter() -> None:
