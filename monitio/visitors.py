@@ -51,6 +51,8 @@ def _catch_up(visitor: Recipient) -> None:
 
 def _move(visitor: Recipient, user: Recipient) -> None:
     with transaction.atomic(using=dispatch.database()):
+        # A write comes first: SQLite refuses a reader that turns into a writer too late.
+        VisitorLogin.objects.filter(token=visitor.token).update(user=user.user_id)
         messages = Message.objects.of(visitor)
         # One message a job and person: the user's own stays.
         messages.filter(job__in=Job.objects.filter(messages__recipient_key=user.key)).delete()
