@@ -414,17 +414,19 @@ def _announce_batch(rows: list[Message], has_keys: bool) -> None:
 
 
 def _batches(users: Iterable[Any]) -> Iterable[list[Recipient]]:
-    is_query = isinstance(users, QuerySet) and issubclass(users.model, get_user_model())
-    everybody = iter(_keys_of(users) if is_query else users)
+    keys = _keys_of(users)
+    everybody = iter(users if keys is None else keys)
     while batch := list(islice(everybody, BATCH)):
         recipients = list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
-        if not is_query:
+        if keys is None:
             _refuse_unknown(batch, recipients)
         yield recipients
 
 
-def _keys_of(users: QuerySet[Any]) -> Iterable[Any]:
-    """The primary keys of a queryset of users, each once; a join may name one several times."""
+def _keys_of(users: Iterable[Any]) -> Iterable[Any] | None:
+    """The keys of a queryset of users, each once: a join may name one several times. Else None."""
+    if not isinstance(users, QuerySet) or not issubclass(users.model, get_user_model()):
+        return None
     if not (users.query.is_sliced or users.query.distinct_fields):
         users = users.order_by("pk")
     keys = users.values_list("pk", flat=True).iterator(chunk_size=BATCH)
@@ -510,7 +512,7 @@ def addressee(to_user: Any) -> Recipient:
     return recipient
 
 
-def _storage(request: HttpRequest, fail_silently: bool) -> Any:
+def _storage(request: Any, fail_silently: bool) -> Any:
     storage = getattr(request, "_messages", None)
     if storage is None:
         if not isinstance(request, HttpRequest):
@@ -532,7 +534,7 @@ def _storage(request: HttpRequest, fail_silently: bool) -> Any:
     return storage
 
 
-def _short(name: str, value: Any, length: int = 255) -> str:
+def _short(name: str, value: Any, length: int = 255) -> Any:
     text = "" if value is None else str(value)
     if len(text) > length:
         raise ValueError(f"{name} has {len(text)} characters; {length} at most.")

@@ -222,11 +222,14 @@ class Message(models.Model):
             self._mark_safe()
 
     def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Message] | None = None,
     ) -> None:
         """Also what loads a deferred field."""
         names = None if fields is None else list(fields)
-        super().refresh_from_db(using=using, fields=names, **kwargs)
+        super().refresh_from_db(using, names, from_queryset)
         if (names is None or "message" in names) and self.safe:
             self._mark_safe()
 
@@ -288,7 +291,7 @@ class Message(models.Model):
     def level_tag(self) -> str:
         """The level's tag; that of its Django sibling where MESSAGE_TAGS does not name it."""
         tags = get_level_tags()
-        sibling = self.level - constants.OFFSET if self.is_persistent() else None
+        sibling = self.level - constants.OFFSET if self.is_persistent() else self.level
         return str(tags.get(self.level, tags.get(sibling, "")))
 
     @property

@@ -15,17 +15,11 @@ from monitio.conf import settings
 from monitio.constants import PERSISTENT_LEVELS, State
 
 if TYPE_CHECKING:
-    from monitio.models import Delivery, Job, Message
+    from monitio.models import Delivery, Job, Message  # noqa: F401 - named in quotes below
     from monitio.recipients import Recipient
 
-    MessageBase = models.QuerySet[Message, Message]
-    JobBase = models.QuerySet[Job, Job]
-    DeliveryBase = models.QuerySet[Delivery, Delivery]
-else:
-    MessageBase = JobBase = DeliveryBase = models.QuerySet
 
-
-class MessageQuerySet(MessageBase):
+class MessageQuerySet(models.QuerySet["Message"]):
     def bulk_create(self, objs: Iterable[Message], *args: Any, **kwargs: Any) -> list[Message]:
         messages = list(objs)
         for message in messages:
@@ -108,7 +102,7 @@ def _unclaimed(now: datetime | None = None) -> Q:
     return Q(claim="") | Q(claimed_at__lt=stale)
 
 
-class JobQuerySet(JobBase):
+class JobQuerySet(models.QuerySet["Job"]):
     def ended(self) -> Self:
         return self.filter(state__in=State.ENDED)
 
@@ -123,7 +117,7 @@ class JobQuerySet(JobBase):
         )
 
 
-class DeliveryQuerySet(DeliveryBase):
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=("pending", "claimed"))
 

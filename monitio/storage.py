@@ -13,7 +13,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.base import Message as DjangoMessage
@@ -42,9 +42,13 @@ class PersistentMessageStorage(BaseStorage):
     Iterating, ``len``, ``in``, ``used``, ``added_new`` and ``level`` mean what Django says.
     """
 
+    if TYPE_CHECKING:  # Django's, and missing in its stubs
+        _loaded_messages: list[AnyMessage]
+        _queued_messages: list[AnyMessage]
+
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        self._fallback = FallbackStorage(request)
+        self._fallback: Any = FallbackStorage(request)
         self._claim = _Claim()
         # Written by update(): in the queue and in the database.
         self._written: set[int] = set()
@@ -76,11 +80,11 @@ class PersistentMessageStorage(BaseStorage):
 
     # Adding.
 
-    def add(
+    def add(  # type: ignore[override]  # more arguments, and what was written
         self,
         level: int,
         message: str,
-        extra_tags: str = "",
+        extra_tags: str | None = "",
         subject: str = "",
         user: Any = None,
         email: bool = False,
@@ -115,13 +119,15 @@ class PersistentMessageStorage(BaseStorage):
         }
         can_wait = not (is_persistent(level) or live or email)
         if user is None and can_wait:
-            return self._queue(api.build(None, level, message, live=False, **fields))
+            self._queue(api.build(None, level, message, live=False, **fields))
+            return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, email)
         if recipient == me and can_wait:
-            return self._queue(api.build(recipient, level, message, live=False, **fields))
+            self._queue(api.build(recipient, level, message, live=False, **fields))
+            return None
         for_next_page = recipient == me and not is_persistent(level)
         row = api.build(
             recipient or Recipient.from_request(self.request),
@@ -141,6 +147,7 @@ class PersistentMessageStorage(BaseStorage):
         return api.addressee(user)
 
     def _queue(self, row: Message) -> None:
+        """It is written by ``update()``."""
         self.added_new = True
         self._queued_messages.append(row)
 
@@ -152,7 +159,7 @@ class PersistentMessageStorage(BaseStorage):
 
     # Reading.
 
-    def __iter__(self) -> Iterator[AnyMessage]:
+    def __iter__(self) -> Iterator[Any]:
         self._loaded_data = self._claim.take(self._loaded_messages)
         return super().__iter__()
 
@@ -185,7 +192,7 @@ class PersistentMessageStorage(BaseStorage):
 
     # Storing.
 
-    def update(self, response: HttpResponseBase) -> list[AnyMessage]:
+    def update(self, response: HttpResponseBase) -> list[Any]:
         """Settle what was shown and store what was added, when the response goes out.
 
         A response with an error status was not read by anybody: all it showed shows again.
@@ -196,7 +203,7 @@ class PersistentMessageStorage(BaseStorage):
             return []
         unsent = self._queued_messages if shown else [*self._kept(), *self._queued_messages]
         rows = [row for row in unsent if isinstance(row, Message) and not row.pk]
-        plain = [row for row in unsent if not isinstance(row, Message)]
+        plain: list[Any] = [row for row in unsent if not isinstance(row, Message)]
         plain += self._store_rows(rows)
         for message in plain:
             message._prepare()

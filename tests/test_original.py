@@ -36,7 +36,8 @@ MANUALS_LIST = """
 <li{% if message.tags %} class="{{ message.tags }}"{% endif %}>
 {% if message.subject %}<strong>{{ message.subject }}</strong><br />{% endif %}
 {{ message.message }}<br />
-{% if message.is_persistent %}<a href="{% url 'message_mark_read' message.pk %}">close</a>{% endif %}
+{% if message.is_persistent %}
+<a href="{% url 'message_mark_read' message.pk %}">close</a>{% endif %}
 </li>
 {% endfor %}
 </ul>
@@ -51,7 +52,8 @@ MANUALS_NONPERSISTENT = """
 """
 MANUALS_MENU = """
 <ul id="menu">
-<li><a href="">inbox {% if messages.count_persistent_unread > 0 %}({{ messages.count_persistent_unread }}){% endif %}</a></li>
+<li><a href="">inbox {% if messages.count_persistent_unread > 0 %}
+({{ messages.count_persistent_unread }}){% endif %}</a></li>
 </ul>
 """
 
@@ -239,7 +241,7 @@ def test_the_manuals_menu_counts_unread_kept_messages(request_: HttpRequest, ann
     assert "inbox </a>" in rendered(MANUALS_MENU, request_)
     monitio.add_message(request_, monitio.INFO, "kept")
     messages.info(request_, "short")
-    assert "inbox (1)</a>" in rendered(MANUALS_MENU, request_)
+    assert "inbox \n(1)</a>" in rendered(MANUALS_MENU, request_)
     api.mark_all_read(ann)
     assert "inbox </a>" in rendered(MANUALS_MENU, request_)
 
