@@ -5,7 +5,7 @@ const SEEN_DELAY = 300;
 export class Actions {
   url = "";
   csrf = "";
-  /** Another session must not answer for this page. */
+  /** For whom the page was made. */
   page = "";
   #store;
   #onForeign;

@@ -27,7 +27,7 @@ export class MonitioElement extends HTMLElement {
     detach(this);
   }
 
-  // With it moveBefore() is no disconnect.
+  // For moveBefore().
   connectedMoveCallback() {}
 
   connect() {}
@@ -40,7 +40,7 @@ export class MonitioElement extends HTMLElement {
     return dispatch(this, `monitio:${type}`, detail);
   }
 
-  /** Not an attribute: those are lost in a morph. */
+  // A morph keeps no attributes.
   state(name, on) {
     this.#internals.states[on ? "add" : "delete"](name);
   }

@@ -6,7 +6,6 @@ export const isRunning = ({ job }) => !!job && !ENDED.has(job.state);
 /** Negative ids are known to this page only, never to the server. */
 export const isLocal = ({ id }) => id < 0;
 
-/** 1 or 0 */
 export const countsAsUnread = ({ id, persistent, read }) => +(persistent && id > 0 && !read);
 
 export const heading = ({ title, body }) => title || body;

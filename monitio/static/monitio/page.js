@@ -40,7 +40,6 @@ function deliver(event, data) {
   if (event === "message") store.receive(data);
   else if (event === "gone") store.forget(data.ids);
   else {
-    // Below the floor things may have changed, too.
     const { floor, older } = store;
     store.replace(data);
     if (older < floor) actions.loadOlder(older).catch(() => {});

@@ -1,6 +1,6 @@
 import { dispatch } from "./dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
-import { keepsOpen, setClosed, setKeepsOpen, wasClosed } from "./preferences.js";
+import { keepsOpen, setClosed, setKeepsOpen, tellTabs, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
 
@@ -21,6 +21,8 @@ export class Popups extends EventTarget {
     store.addEventListener("put", ({ detail }) => this.#put(detail.message, detail.previous));
     store.addEventListener("drop", ({ detail }) => this.#drop(detail.message, detail.force));
     document.addEventListener("visibilitychange", () => this.#changed());
+    addEventListener("storage", ({ key, newValue }) =>
+      key === "monitio.closed" && this.#remove(parseInt(newValue)));
   }
 
   list() {
@@ -49,6 +51,7 @@ export class Popups extends EventTarget {
     if (!popup) return;
     if (isRunning(popup.message)) setClosed(id);
     else this.#onSeen(popup.message);
+    tellTabs(id);
     this.#remove(id);
   }
 

@@ -14,3 +14,6 @@ export const setKeepsOpen = (on) => remember("localStorage", "keep-open", on ? "
 /** A running job's pop-up that was closed stays closed in this tab. */
 export const wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
 export const setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");
+
+/** Close it in the other tabs, too; the time makes each value new. */
+export const tellTabs = (id) => remember("localStorage", "closed", `${id} ${Date.now()}`);

@@ -1,6 +1,6 @@
 /**
  * The life of the live connection. EventSource gives up for good on any answer but 200, so every
- * reconnect is ours. `Source` could be one that shares a connection among tabs.
+ * reconnect is ours. `Source` could share one among tabs.
  */
 
 const EVENTS = ["snapshot", "message", "gone"];

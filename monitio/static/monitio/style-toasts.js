@@ -22,7 +22,7 @@ ol { display: flex; flex-direction: column; gap: .5rem; }
   color: var(--level-fg);
   background: var(--level-bg);
   border: 1px solid var(--_border);
-  border-inline-start: var(--monitio-accent-width, .25rem) solid var(--color);
+  border-inline-start: .25rem solid var(--color);
   border-radius: var(--_radius);
   box-shadow: var(--_shadow);
   animation: arrive .2s ease-out;
