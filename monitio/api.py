@@ -262,17 +262,15 @@ def mark_all_read(recipient: Any) -> int:
 def delete(recipient: Any, pks: Iterable[int]) -> int:
     """Delete the recipient's own messages; how many. Others are not touched."""
     who = Recipient.of(recipient)
-    with transaction.atomic(using=dispatch.database()):
-        rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False)
-        return _remove(who, list(rows.values_list("pk", flat=True)))
+    rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False)
+    return _remove(who, list(rows.values_list("pk", flat=True)))
 
 
 def delete_all(recipient: Any) -> int:
     """Delete everything the recipient has; how many messages."""
     who = Recipient.of(recipient)
-    with transaction.atomic(using=dispatch.database()):
-        rows = Message.objects.of(who).filter(hidden=False)
-        return _remove(who, list(rows.values_list("pk", flat=True)))
+    rows = Message.objects.of(who).filter(hidden=False)
+    return _remove(who, list(rows.values_list("pk", flat=True)))
 
 
 def reply(recipient: Any, pk: int, message: str) -> Message:
@@ -448,14 +446,14 @@ def _change(
     recipient: Any, pks: Iterable[int], present: dict[str, bool], wanted: dict[str, bool]
 ) -> int:
     who = Recipient.of(recipient)
-    with transaction.atomic(using=dispatch.database()):
-        rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False, **present)
-        kept = list(rows.persistent().values_list("pk", flat=True))
-        shown = list(rows.nonpersistent().values_list("pk", flat=True))
-        # Guarded again: a job that ends in between stays unread.
-        changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
-        _announce_changes(who, kept)
-        return changed + _remove(who, shown)
+    rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False, **present)
+    # No transaction of our own: each statement stands alone, and SQLite's default mode refuses
+    # a transaction that reads first and then writes while somebody else does.
+    kept = list(rows.persistent().values_list("pk", flat=True))
+    shown = list(rows.nonpersistent().values_list("pk", flat=True))
+    changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
+    _announce_changes(who, kept)
+    return changed + _remove(who, shown)
 
 
 def _possible(pks: Iterable[int]) -> list[int]:
@@ -488,11 +486,10 @@ def _remove(who: Recipient, pks: list[int]) -> int:
 
 def clear(rows: MessageQuerySet) -> None:
     """Delete messages; those whose mail is still to be sent are hidden until it is out."""
-    with transaction.atomic(using=dispatch.database()):
-        waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
-        if waiting:
-            Message.objects.filter(pk__in=waiting).touch(hidden=True)
-        rows.exclude(pk__in=waiting).delete()
+    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
+    if waiting:
+        Message.objects.filter(pk__in=waiting).touch(hidden=True)
+    rows.exclude(pk__in=waiting).delete()
 
 
 def _delete_rows(rows: QuerySet[Any]) -> int:

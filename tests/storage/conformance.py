@@ -306,6 +306,12 @@ class MessagesConformance:
         response = browser.post("/add/info/", {"messages": ["one"]})
         assert len(list(get_messages(response.wsgi_request))) == 1
         assert b"one" in browser.get("/show/").content
+        browser.post("/add/info/", {"messages": ["earlier"]})
+        response = browser.post("/add/info/", {"messages": ["later"]})
+        looked_at = [str(message) for message in get_messages(response.wsgi_request)]
+        assert looked_at == ["earlier", "later"]
+        content = browser.get("/show/").content.decode()
+        assert "earlier" in content and "later" in content
         page = browser.post("/add/info/", {"messages": ["two"]}, follow=True)
         assert [str(message) for message in get_messages(page.wsgi_request)] == ["two"]
 

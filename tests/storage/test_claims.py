@@ -121,6 +121,18 @@ def test_of_two_parallel_pages_one_shows_the_message(browser: Client, ann: Any) 
     assert not Message.objects.exists()
 
 
+def test_two_pages_that_read_before_either_claims_show_it_once(ann: Any) -> None:
+    say(ann, "one"), say(ann, "two")
+    first, second = request_of(ann), request_of(ann)
+    assert len(first._messages) == len(second._messages) == 2
+    say(ann, "three")
+    assert shown(first) == ["one", "two"]
+    assert shown(second) == []
+    respond(second)
+    respond(first)
+    assert [row.message for row in Message.objects.all()] == ["three"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_many_pages_at_once_show_each_message_exactly_once(ann: Any) -> None:
     browsers = [second_browser(ann) for _ in range(4)]
