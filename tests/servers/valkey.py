@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from typing import IO
 
@@ -57,7 +58,7 @@ class Valkey:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        wait_until(lambda: is_listening(self.port), message=self._what_it_said)
+        wait_until(self._answers, message=self._what_it_said)
 
     def stop(self) -> None:
         """Ask it to end, as an administrator does, and wait for it."""
@@ -76,6 +77,11 @@ class Valkey:
         self.kill()
         self.log.close()
         self.folder.remove()
+
+    def _answers(self) -> bool:
+        # The socket comes after the port.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return is_listening(self.port) and probe.connect_ex(str(self.socket)) == 0
 
     def _what_it_said(self) -> str:
         said = (self.folder.path / "log").read_text(errors="replace")
