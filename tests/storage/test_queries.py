@@ -71,7 +71,7 @@ def test_the_one_query_of_a_page_uses_an_index(browser: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         plan = " ".join(str(row) for row in cursor.fetchall())
-    assert "USING INDEX monitio_" in plan
+    assert "USING INDEX monitio_unread (recipient_key=? AND read=?)" in plan
     assert "SCAN monitio_message" not in plan
 
 
