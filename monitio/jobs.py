@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone, translation
@@ -41,6 +41,8 @@ _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
 _FINAL_KEY = 2**40
 _NO_PROGRESS = {"done": None, "total": None, "text": ""}
 ALIVE_EVERY = 30.0
+# How many recipients of one job may be deleted in the very moment they are told.
+DELETIONS = 3
 
 
 def order_key(state: str, attempt: int) -> int:
@@ -151,7 +153,20 @@ class JobReporter:
         )
 
     def _advance(self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-        """Move the row if this event is news, and tell. The row stays locked until the commit."""
+        """Move the row if this event is news, and tell."""
+        for _ in range(DELETIONS):
+            try:
+                return self._try_to_advance(guard, changes, told)
+            except IntegrityError:
+                # A recipient was deleted between the question and the commit. Asked anew, they
+                # are left out, and the others hear of it.
+                logger.info("Job %s is told anew.", self.task_id)
+        return self._try_to_advance(guard, changes, told)
+
+    def _try_to_advance(
+        self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        """The row stays locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
             if not Job.objects.filter(guard, task_id=self.task_id).update(**changes):
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from typing import Any
 
 from tests.peers import serve, set_up
@@ -12,10 +13,12 @@ set_up()
 
 from django.core import mail
 from django.core.management import call_command
+from django.db import IntegrityError
 from django.http import HttpResponse
 
 from monitio import api, deliveries, visitors
 from monitio.dispatch import hooks
+from monitio.jobs import Notice, Outcome
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
@@ -102,6 +105,38 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
     return [bell.data for bell in RecordingTransport.bells if bell.kind == "message"]
 
 
+def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
+    """End a job of each person and of ``always``, told for the first time."""
+    jobs = [
+        reporter(people.user(name), people.user(always), task=f"task-{name}", wording=_ends_only)
+        for name in names
+    ]
+    for job in jobs:
+        job.started()
+    wait_for(moment)
+    return [job.succeeded() for job in jobs]
+
+
+def _ends_only(outcome: Outcome) -> Notice | None:
+    return Notice(subject=outcome.state) if outcome.has_ended else None
+
+
+def delete_people(moment: float, names: list[str]) -> None:
+    rows = [people.user(name) for name in names]
+    wait_for(moment)
+    for row in rows:
+        # Django collects what to delete before it deletes: what is written in between stops it.
+        with suppress(IntegrityError):
+            row.delete()
+
+
+def delete_messages(moment: float, name: str, times: int) -> None:
+    user = people.user(name)
+    wait_for(moment)
+    for _ in range(times):
+        api.delete_all(user)
+
+
 def view_pages(moment: float, name: str, views: int) -> list[str]:
     """Everything the pages of this process showed."""
     user = people.user(name)
@@ -176,7 +211,7 @@ if __name__ == "__main__":
     functions = (
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
-        start_job,
+        start_job, finish_jobs, delete_people, delete_messages,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

@@ -82,6 +82,30 @@ class TestJobs:
         assert Counter(peers[0].delivery_states()) == {"sent": mails}
 
 
+class TestDeleting:
+    def test_accounts_that_vanish_do_not_keep_others_from_being_told(
+        self, peers: list[Peer]
+    ) -> None:
+        names = [f"user{number}" for number in range(40)]
+        peers[0].make_people([*names, "bob"])
+        moved, _ = at_once(
+            (peers[0], "finish_jobs", [names, "bob"]), (peers[1], "delete_people", [names])
+        )
+        assert all(moved)
+        assert len(peers[0].messages("bob")) == len(names)
+
+    def test_messages_that_vanish_do_not_stop_a_job(self, peers: list[Peer]) -> None:
+        peers[0].make_people(["ann"])
+        peers[0].start_job("task-0", "ann")
+        at_once(
+            (peers[0], "change", ["job", "task-0", "ann", 60]),
+            (peers[1], "delete_messages", ["ann", 60]),
+            (peers[2], "delete_messages", ["ann", 60]),
+        )
+        assert peers[0].jobs() == [["task-0", "succeeded", 60]]
+        assert len(peers[0].messages("ann")) <= 1
+
+
 class TestVisitor:
     def test_nothing_written_during_the_log_in_stays_behind(self, peers: list[Peer]) -> None:
         peers[0].make_people(["ann"])
