@@ -10,6 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
+
 from tests.databases import database
 
 BASE = Path(__file__).parent
@@ -63,4 +65,7 @@ STATIC_URL = "static/"
 USE_TZ = True
 LANGUAGES = [("en", "English"), ("pl", "Polski")]
 LOGIN_REDIRECT_URL = "/"
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
