@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +16,18 @@ import monitio
 from monitio import api
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
+from monitio.stream.hub import get_hub
 from tests.people import user, visitor_of
 
 JSON = {"headers": {"accept": "application/json"}}
 STREAM_STOPS = 204
+
+
+@pytest.fixture(autouse=True)
+def _quiet_afterwards() -> Iterator[None]:
+    """The hub's thread has a connection of its own, which would keep a test database open."""
+    yield
+    get_hub().stop()
 
 
 @pytest.fixture

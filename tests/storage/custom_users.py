@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from monitio import api, dispatch
 from monitio.jobs import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
+from monitio.stream.hub import get_hub
 from monitio.stream.payload import snapshot
 from monitio.testing import capture_bells
 from tests.people import visitor_of
@@ -26,6 +28,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_afterwards() -> Iterator[None]:
+    """The hub's thread has a connection of its own, which would keep a test database open."""
+    yield
+    get_hub().stop()
 
 
 def made(name: str) -> Any:
