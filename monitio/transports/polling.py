@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connections, router
+from django.db import DatabaseError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -44,11 +44,17 @@ class PollingTransport(Transport):
             for row in sorted({_row_of(bell) for bell in bells})
         ]
         alias = router.db_for_write(LastBell)
+        connection = connections[alias]
         targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
-        if connections[alias].features.supports_update_conflicts_with_target:
+        if connection.features.supports_update_conflicts_with_target:
             targets["unique_fields"] = ["topic"]
-        with short_wait(alias):
-            LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
+        try:
+            with short_wait(alias):
+                LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
+        except DatabaseError:
+            # One that was cut stays broken otherwise: bells also ring outside of requests.
+            connection.close_if_unusable_or_obsolete()
+            raise
 
     def listen(self, ears: Ears) -> None:
         # A connection of its own: SQLite's data_version only counts what others write.
