@@ -23,6 +23,8 @@ from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import RecordingTransport
+from monitio.transports import Bell
+from monitio.transports.polling import PollingTransport
 from tests import people
 from tests.jobs import mailing, report, reporter
 
@@ -137,6 +139,15 @@ def delete_messages(moment: float, name: str, times: int) -> None:
         api.delete_all(user)
 
 
+def ring_bells(moment: float, times: int) -> None:
+    """Ring for the same people as everybody else, in the transport that writes to the database."""
+    transport = PollingTransport()
+    topics = [f"user:{number}" for number in range(40)]
+    wait_for(moment)
+    for _ in range(times):
+        transport.publish([Bell(topic) for topic in random.sample(topics, 20)])
+
+
 def view_pages(moment: float, name: str, views: int) -> list[str]:
     """Everything the pages of this process showed."""
     user = people.user(name)
@@ -212,6 +223,7 @@ if __name__ == "__main__":
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
         start_job, finish_jobs, delete_people, delete_messages,
+        ring_bells,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

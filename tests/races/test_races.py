@@ -169,3 +169,8 @@ class TestDeliveries:
         sent = at_once(*((peer, "send_deliveries", []) for peer in peers))
         assert sum(sent) == 40
         assert Counter(peers[0].delivery_states()) == {"sent": 40}
+
+
+class TestBells:
+    def test_ringing_for_the_same_people_at_once_fails_for_nobody(self, peers: list[Peer]) -> None:
+        at_once(*((peer, "ring_bells", [60]) for peer in peers))
