@@ -47,7 +47,6 @@ class MessageAdmin(MessageOptions):
     list_filter = ("level", "read", "category", "created")
     list_select_related = ("user",)
     search_fields = ("subject", "message")
-    date_hierarchy = "created"
     raw_id_fields = ("user", "from_user")
     readonly_fields = ("created", "modified", "read", "seen", "job")
     inlines = (DeliveryInline,)
@@ -110,7 +109,6 @@ class JobAdmin(JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
     list_filter = ("state", "queue", "name")
     search_fields = ("task_id", "name")
-    date_hierarchy = "created"
     show_full_result_count = False
     # A visitor's token is their address.
     exclude = ("recipients",)

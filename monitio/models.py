@@ -77,6 +77,21 @@ def plain_text(message: str) -> str:
     return html.unescape(strip_tags(text)).strip() if isinstance(text, SafeData) else text
 
 
+def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:
+    """``CASCADE`` for a field that may be null and must not become it.
+
+    Where constraints cannot wait for the commit (MySQL), Django's own sets the field to NULL before
+    it deletes the row, and a message of nobody is refused by ``monitio_user_xor_session``.
+    """
+    collector.collect(
+        rows,
+        source=field.remote_field.model,
+        source_attr=field.name,
+        nullable=False,
+        fail_on_restricted=False,
+    )
+
+
 # 190 characters of four bytes each are what the strictest supported index holds.
 KEY_LENGTH = 190
 
@@ -130,7 +145,7 @@ class Message(models.Model):
 
     user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
-        models.CASCADE,
+        delete_along,
         verbose_name=_("user"),
         null=True,
         blank=True,

@@ -53,7 +53,9 @@ def _move(visitor: Recipient, user: Recipient) -> None:
     with transaction.atomic(using=dispatch.database()):
         # A write comes first: SQLite refuses a reader that turns into a writer too late.
         VisitorLogin.objects.filter(token=visitor.token).update(user=user.user_id)
-        messages = Message.objects.of(visitor)
+        # Named by key: asked for by visitor, MySQL would wait for whoever is writing to them.
+        pks = list(Message.objects.of(visitor).values_list("pk", flat=True))
+        messages = Message.objects.of(visitor).filter(pk__in=pks)
         # One message a job and person: the user's own stays.
         messages.filter(job__in=Job.objects.filter(messages__recipient_key=user.key)).delete()
         moved = messages.touch(user=user.user_id, session="", recipient_key=user.key)
