@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import tracemalloc
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +25,7 @@ from monitio.recipients import Recipient
 from monitio.stream.payload import snapshot
 from monitio.testing import capture_bells
 from tests.people import request_of, user
+from tests.threads import run_async
 
 transactional = pytest.mark.django_db(transaction=True)
 VISITOR = Recipient.for_visitor("a" * 32)
@@ -184,12 +184,12 @@ def test_the_twins_do_what_the_verbs_do(transactional_db: None) -> None:
         await api.amark_read(ann, [message.pk])
         return await api.aunread_count(ann), len(await api.ainbox(ann))
 
-    assert asyncio.run(talk()) == (1, 2)
+    assert run_async(talk()) == (1, 2)
 
 
 def test_a_twin_raises_what_the_verb_raises(transactional_db: None) -> None:
     with pytest.raises(UnknownRecipient):
-        asyncio.run(api.acreate_message(12345, monitio.INFO, "one"))
+        run_async(api.acreate_message(12345, monitio.INFO, "one"))
 
 
 # add_message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from monitio.recipients import Recipient
 from monitio.testing import capture_bells
 from tests.people import next_request, request_of, respond, shown, user, visitor_of
 from tests.storage import site
+from tests.threads import run_async
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
@@ -242,7 +242,7 @@ def test_what_no_cookie_holds_is_stored_for_the_visitor(db: None) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_adding_from_an_async_view_works(ann: Any, async_client: AsyncClient) -> None:
     async_client.force_login(ann)
-    asyncio.run(_get(async_client, "/async/"))
+    run_async(_get(async_client, "/async/"))
     assert shown(request_of(ann)) == ["from an async view"]
 
 
