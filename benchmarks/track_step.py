@@ -17,8 +17,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from monitio_celery import track  # noqa: E402
-from monitio_celery.running import Run, enter, leave  # noqa: E402
+from monitio_celery import track
+from monitio_celery.running import Run, enter, leave
 
 STEPS, ROUNDS = 1_000_000, 9
 
@@ -35,7 +35,7 @@ def bare(items: Iterable[int]) -> Iterator[int]:
     done = 0
     for item in items:
         yield item
-        done += 1
+        done += 1  # noqa: SIM113 - the same shape as track()
 
 
 def seconds(iterable: Iterable[int]) -> float:
@@ -54,7 +54,8 @@ def main() -> None:
         statistics.median(column) / STEPS * 1e9 for column in zip(*rounds, strict=True)
     )
     print(f"bare loop {loop:6.1f} ns, generator {generator:6.1f} ns, track() {tracked:6.1f} ns")
-    print(f"track() costs {tracked - loop:.0f} ns a step more than a loop, {tracked - generator:.0f} ns more than a generator")
+    more, own = tracked - loop, tracked - generator
+    print(f"A step of track() costs {more:.0f} ns more than a loop's, {own:.0f} of them its own.")
 
 
 if __name__ == "__main__":

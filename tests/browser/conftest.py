@@ -18,7 +18,7 @@ from playwright.sync_api import (
 )
 
 from tests.conftest import missing
-from tests.demo.test_launcher import Demo
+from tests.demo.running import Demo
 
 # An import of the sample is slowed down to be watched; a busy machine adds to it.
 expect.set_options(timeout=30_000)

@@ -1,0 +1,80 @@
+"""Take the screenshots of the demo that the documentation shows: python tools/screenshots.py"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.demo.running import Demo  # noqa: E402
+
+FOLDER = ROOT / "docs" / "screenshots"
+DESKTOP = {"width": 1180, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+def start(page: Page, *tasks: str) -> None:
+    for task in tasks:
+        page.locator(f"form[action*='/{task}/'] button").click()
+
+
+def in_the_middle(page: Page) -> None:
+    """Something that runs, something that failed, something that is tried again."""
+    start(page, "minute", "fail", "flaky")
+    page.get_by_role("button", name="Import the sample").click()
+    pop_ups = page.locator("monitio-messages li.toast")
+    expect(pop_ups.filter(has_text="failed")).to_be_visible()
+    expect(pop_ups.filter(has_text="trying again")).to_be_visible()
+    expect(pop_ups.filter(has_text="of 20000 rows")).to_be_visible()
+    page.mouse.move(5, 5)
+    page.evaluate("scrollTo(0, 0)")
+
+
+def shoot(browser: Browser, url: str, name: str, scheme: str, size: dict[str, int]) -> None:
+    context = browser.new_context(
+        base_url=url, color_scheme=scheme, viewport=size, device_scale_factor=1, locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_role("button", name="Ann", exact=True).click()
+    page.wait_for_load_state()
+    in_the_middle(page)
+    page.screenshot(path=FOLDER / f"{name}.png")
+    expect(page.locator("li.toast").filter(has_text="contacts imported")).to_be_visible()
+    page.get_by_role("button", name="Notifications").click()
+    # Pop-ups step aside while the inbox is open.
+    expect(page.locator("li.toast")).to_have_count(0)
+    page.screenshot(path=FOLDER / f"{name.replace('demo', 'inbox')}.png")
+    start_over(page)
+    context.close()
+
+
+def start_over(page: Page) -> None:
+    """An empty inbox for the next picture."""
+    page.goto("/messages/delete/all/")
+    page.locator("main").get_by_role("button", name="Delete all").click()
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=40_000)
+    demo = Demo()
+    try:
+        url = demo.wait_until_it_runs()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(QUIET))
+            shoot(browser, url, "demo-light", "light", DESKTOP)
+            shoot(browser, url, "demo-dark", "dark", DESKTOP)
+            shoot(browser, url, "demo-phone", "light", PHONE)
+            browser.close()
+    finally:
+        demo.close()
+
+
+if __name__ == "__main__":
+    main()
