@@ -174,11 +174,15 @@ def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) 
 
 
 @_on(signals.task_postrun)
-def forget_run(*, task_id: str, state: str | None = None, retval: Any = None, **_: Any) -> None:
+def forget_run(
+    *, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_: Any
+) -> None:
     run = leave(task_id)
     if run is None or run.reporter is None:
         return
-    if state == states.REJECTED and not getattr(retval, "requeue", False):
+    # A message that was acknowledged early is gone: it cannot go back to the queue.
+    comes_again = getattr(retval, "requeue", False) and task.acks_late
+    if state == states.REJECTED and not comes_again:
         # Celery itself says so only since 5.7, and from the main process.
         error = getattr(retval, "reason", None) or retval
         run_off_loop(functools.partial(run.reporter.failed, error or "rejected"))

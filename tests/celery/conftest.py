@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -99,6 +100,11 @@ class Worker:
         until(lambda: " ready." in self.log.read_text() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 
+    def kill(self) -> None:
+        """End the process and its children at once, as a machine does that loses its power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
     def stop(self) -> None:
         """Stop the process and its children, by the group this test made."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -154,6 +160,39 @@ def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
             worker.stop()
         # What a handler logs instead of raising must not pass unseen here.
         assert "the task is not affected" not in worker.log.read_text(), worker.log.read_text()
+
+
+class Staff:
+    """Workers of one test, which may come to harm; they serve a queue of their own."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self.queue = f"doomed-{folder.name}-{time.monotonic_ns()}"
+        self.options = {"queue": self.queue}
+        self.workers: list[Worker] = []
+
+    def hire(self, **settings: str) -> Worker:
+        log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
+        environment = {**self.environment, **settings}
+        pool = ("--concurrency", "1", "--pool", "prefork", "--prefetch-multiplier", "1")
+        options = (*pool, "-Q", self.queue)
+        worker = Worker(environment, log, *options)
+        log.close()
+        self.workers.append(worker)
+        worker.wait_until_ready()
+        return worker
+
+    def dismiss(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+
+@pytest.fixture
+def staff(environment: dict[str, str], tmp_path: Path) -> Iterator[Staff]:
+    """Hires workers that the test may kill; whoever is left is stopped at its end."""
+    staff = Staff(environment, tmp_path)
+    yield staff
+    staff.dismiss()
 
 
 @pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])

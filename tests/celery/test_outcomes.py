@@ -79,6 +79,8 @@ def test_a_retry_says_that_it_tries_again(site: Site) -> None:
 def test_exhausted_retries_fail(site: Site) -> None:
     task = site.start("ann", "hopeless")
     assert site.ends(task)["state"] == "failed"
+    assert site.message(task)["subject"] == "Hopeless: failed"
+    assert len(site.message(task)["mails"]) == 1
 
 
 def test_bad_arguments_fail(site: Site) -> None:
@@ -127,7 +129,69 @@ def test_a_killed_child_fails(site: Site) -> None:
 def test_the_hard_time_limit_fails_once(site: Site) -> None:
     task = site.start("ann", "too_slow")
     site.ends(task, "failed")
-    site.message(task)
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_the_soft_time_limit_fails_once(site: Site) -> None:
+    task = site.start("ann", "too_slow_softly")
+    assert "SoftTimeLimitExceeded" in site.ends(task, "failed")["error"]
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_result_that_cannot_be_encoded_fails(site: Site) -> None:
+    task = site.start("ann", "unencodable")
+    site.ends(task, "failed")
+    assert site.result(task) == "FAILURE"
+    assert site.message(task)["subject"] == "Unencodable: failed"
+
+
+def test_a_result_that_nobody_keeps_is_told(site: Site) -> None:
+    task = site.start("ann", "forgotten")
+    site.ends(task, "succeeded")
+    assert site.result(task) == "PENDING"
+    assert site.message(task)["message"] == "nobody asks"
+
+
+def test_reject_with_requeue_goes_on_with_the_same_message(site: Site, tmp_path: Path) -> None:
+    task = site.start("ann", "requeued_once", args=[str(tmp_path / "been here")])
+    site.ends(task, "succeeded")
+    message = site.message(task)
+    assert message["subject"] == "Requeued once: done"
+    assert len(message["mails"]) == 1
+
+
+def test_reject_with_requeue_of_an_acknowledged_message_fails(site: Site) -> None:
+    task = site.start("ann", "requeued_in_vain")
+    site.ends(task, "failed")
+    assert site.message(task)["subject"] == "Requeued in vain: failed"
+
+
+def test_a_task_that_exits_fails(site: Site) -> None:
+    task = site.start("ann", "exits")
+    site.ends(task, "failed")
+    assert site.message(task)["subject"] == "Exits: failed"
+
+
+def test_a_killed_child_with_late_ack_fails(site: Site) -> None:
+    task = site.start("ann", "killed_with_late_ack")
+    site.ends(task, "failed")
+    assert site.message(task)["subject"] == "Killed with late ack: failed"
+
+
+def test_a_killed_child_whose_message_comes_again_goes_on(site: Site, tmp_path: Path) -> None:
+    task = site.start("ann", "killed_once", args=[str(tmp_path / "been here")])
+    assert site.ends(task)["state"] == "succeeded"
+    message = site.message(task)
+    assert message["subject"] == "Killed once: done"
+    assert len(message["mails"]) == 1
+
+
+def test_events_that_come_late_change_nothing(site: Site) -> None:
+    task = site.start("ann", "report", args=["July"])
+    ended = site.ends(task, "succeeded")
+    assert not any(site.repeat_events(task))
+    assert site.job(task) == ended
+    assert len(site.message(task)["mails"]) == 1
 
 
 def test_an_unregistered_task_that_was_announced_fails(site: Site) -> None:

@@ -53,7 +53,12 @@ DATABASES = {
     }
 }
 
-CELERY_BROKER_URL = CELERY_RESULT_BACKEND = os.environ.get("TEST_BROKER", "memory://")
+CELERY_BROKER_URL = os.environ.get("TEST_BROKER", "memory://")
+CELERY_RESULT_BACKEND = os.environ.get("TEST_RESULTS", CELERY_BROKER_URL)
+# So that tests of a result backend that is down need not wait for twenty tries.
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 1}}
+if "TEST_VISIBILITY" in os.environ:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(os.environ["TEST_VISIBILITY"])}
 if CELERY_BROKER_URL.startswith("redis"):
     MONITIO_TRANSPORT, MONITIO_REDIS_URL = "redis", CELERY_BROKER_URL
 CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ

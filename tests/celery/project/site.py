@@ -17,12 +17,14 @@ django.setup()
 
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from monitio.models import Delivery, Job, Message
 from tests.celery.project.app import app
 
 clients: dict[str, Client] = {}
+errors: dict[str, str] = {}
 
 
 def migrate() -> None:
@@ -45,7 +47,14 @@ def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:
         content_type="application/json",
         headers={"accept-language": language},
     )
+    raised = getattr(response, "exc_info", None)
+    errors[who] = raised[0].__name__ if raised else ""
     return response.json()["id"] if response.status_code == 200 else response.status_code
+
+
+def last_error(who: str) -> str:
+    """What the view raised that ``who`` asked last."""
+    return errors.get(who, "")
 
 
 def session_key(who: str) -> str:
@@ -90,6 +99,10 @@ def messages(task_id: str) -> list[dict[str, Any]]:
     ]
 
 
+def message_ids(task_id: str) -> list[int]:
+    return list(Message.objects.filter(job__task_id=task_id).values_list("pk", flat=True))
+
+
 def count_messages() -> int:
     return Message.objects.count()
 
@@ -111,6 +124,24 @@ def sweep() -> int:
     from monitio_celery.tasks import sweep_jobs
 
     return int(sweep_jobs())
+
+
+def reconnect() -> None:
+    """Give up the connections that an outage has cut."""
+    connections.close_all()
+
+
+def repeat_events(task_id: str) -> list[bool]:
+    """Tell of everything that may still come in late, in the worst order."""
+    from monitio.jobs import JobReporter
+
+    reporter = JobReporter(task_id, queue="celery")
+    late = [
+        *(lambda: reporter.succeeded(1), lambda: reporter.failed("late"), reporter.revoked),
+        *(lambda: reporter.retrying(3), lambda: reporter.started(4), reporter.queued),
+        *(reporter.lost, lambda: reporter.progressed(1, 2, final=True)),
+    ]
+    return [event() for event in (*late, *reversed(late))]
 
 
 def result(task_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def flaky(self: Task[Any, Any], failures: int = 2, countdown: float = 0) -> str:
 @shared_task(
     bind=True, autoretry_for=(OSError,), retry_backoff=False, max_retries=1, default_retry_delay=0
 )
-@notify_user
+@notify_user(email=True)
 def hopeless(self: Task[Any, Any]) -> None:
     raise OSError("disk on fire")
 
@@ -136,8 +137,87 @@ def killed() -> None:
     os.kill(os.getpid(), 9)
 
 
-@shared_task(time_limit=1)
+@shared_task(acks_late=True)
 @notify_user
+def killed_with_late_ack() -> None:
+    os.kill(os.getpid(), 9)
+
+
+@shared_task(acks_late=True, reject_on_worker_lost=True)
+@notify_user(email=True)
+def killed_once(path: str) -> str:
+    """Its first run dies; the message is delivered anew."""
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), 9)
+    return "at last"
+
+
+@shared_task
+@notify_user
+def exits() -> None:
+    sys.exit(1)
+
+
+@shared_task
+@notify_user(email=True)
+def out_of_memory() -> None:
+    raise MemoryError
+
+
+@shared_task
+@notify_user
+def unencodable() -> object:
+    return object()
+
+
+@shared_task(ignore_result=True)
+@notify_user(success="{result}")
+def forgotten() -> str:
+    return "nobody asks"
+
+
+@shared_task
+@notify_user
+def requeued_in_vain() -> None:
+    raise Reject("later", requeue=True)
+
+
+@shared_task(acks_late=True)
+@notify_user(email=True)
+def requeued_once(path: str) -> str:
+    if not Path(path).exists():
+        Path(path).touch()
+        raise Reject("later", requeue=True)
+    return "at last"
+
+
+@shared_task(acks_late=True)
+@notify_user(email=True)
+def wait_with_late_ack(path: str) -> str:
+    return str(wait_for.run(path))
+
+
+@shared_task
+@notify_user(email=True)
+def count_until(path: str) -> int:
+    """Moves its bar until the file is there."""
+    deadline = time.monotonic() + 60
+    bar = progress(total=10_000)
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+        bar.advance()
+    return int(bar.done)
+
+
+@shared_task(soft_time_limit=1)
+@notify_user(email=True)
+def too_slow_softly() -> None:
+    time.sleep(30)
+
+
+@shared_task(time_limit=1)
+@notify_user(email=True)
 def too_slow() -> None:
     time.sleep(30)
 

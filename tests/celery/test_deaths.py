@@ -1,0 +1,84 @@
+"""Workers that die, and messages that are delivered more than once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.celery.conftest import Site, Staff, until
+
+# The mails of these tests are sent by the worker that all tests share.
+pytestmark = pytest.mark.usefixtures("worker")
+# Seconds after which the broker gives a message that nobody acknowledged to another worker.
+VISIBILITY = 1
+
+
+def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
+    """A task that runs until the gate opens."""
+    task = site.start("ann", what, how="apply_async", args=[str(gate)], options=staff.options)
+    until(lambda: (job := site.job(task)) and job["state"] == "started")
+    return str(task)
+
+
+def test_a_worker_that_dies_is_found_by_the_sweep(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    worker.kill()
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 1
+    assert site.job(task)["state"] == "lost"
+    assert site.message(task)["subject"] == "Wait for: interrupted"
+
+
+def test_a_dead_workers_message_goes_on_elsewhere(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    worker.kill()
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 1
+    (before,) = site.message_ids(task)
+    # The broker itself counts these seconds; nothing can be asked.
+    time.sleep(VISIBILITY)
+    staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    until(lambda: site.job(task)["state"] == "started")
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message_ids(task) == [before]
+    message = site.message(task)
+    assert message["subject"] == "Wait with late ack: done"
+    assert len(message["mails"]) == 1
+
+
+def test_a_message_delivered_twice_is_told_and_mailed_once(
+    site: Site, staff: Staff, gate: Path
+) -> None:
+    first = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    time.sleep(VISIBILITY)
+    second = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    until(lambda: "received" in second.log.read_text())
+    gate.touch()
+    until(lambda: all("succeeded in" in worker.log.read_text() for worker in (first, second)))
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_cold_shutdown_interrupts(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    os.kill(worker.process.pid, signal.SIGQUIT)
+    site.ends(task, "lost")
+    assert site.message(task)["subject"] == "Wait for: interrupted"
+
+
+def test_a_task_without_memory_fails(site: Site, staff: Staff) -> None:
+    worker = staff.hire()
+    task = site.start("ann", "out_of_memory", how="apply_async", options=staff.options)
+    site.ends(task, "failed")
+    assert len(site.message(task)["mails"]) == 1
+    # Celery gives up the whole worker then.
+    assert until(lambda: worker.process.poll() is not None)
