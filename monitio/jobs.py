@@ -7,6 +7,7 @@ transition is one guarded update, and only the update that changed the row tells
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,9 @@ class JobReporter:
 
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is seen by the wording and not stored."""
-        return self._move(State.SUCCEEDED, None, result=result)
+        # Whatever the last step was that the throttle let through: it is all done.
+        done = Coalesce(F("total"), F("done"))
+        return self._move(State.SUCCEEDED, None, result=result, done=done)
 
     def failed(self, error: BaseException | str) -> bool:
         """It ended badly. What of ``error`` the reader sees is the wording's choice."""
@@ -121,6 +124,11 @@ class JobReporter:
     def lost(self) -> bool:
         """No sign of life for too long. Any later event of the job overrides this."""
         return self._move(State.LOST, None)
+
+    def resumed(self) -> bool:
+        """It was given up for lost, and lives: it goes on where it stood."""
+        alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
+        return self._advance(Q(state=State.LOST), alive, {})
 
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
@@ -186,6 +194,7 @@ class JobReporter:
             queue=self.queue,
             name=self.name[:255],
             recipients=[recipient.to_dict() for recipient in self.recipients],
+            arguments=_plain(self.arguments) if self.arguments else None,
         )
         Job.objects.bulk_create([job], ignore_conflicts=True)
         return True
@@ -202,7 +211,7 @@ class JobReporter:
             done=_whole(job.done),
             total=_whole(job.total),
             text=job.text,
-            arguments=self.arguments,
+            arguments=self.arguments or job.arguments or {},
             runtime=(end - job.started_at).total_seconds() if job.started_at else None,
             **told,
         )
@@ -522,6 +531,22 @@ def _storable(text: object) -> str:
     if "\0" in clean or not _encodes(clean):
         clean = clean.replace("\0", "").encode("utf-8", "replace").decode()
     return clean
+
+
+def _plain(value: Any) -> Any:
+    """The value as every database's JSON takes it; the text of whatever is no JSON."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, Mapping):
+        return {_storable(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    try:
+        return _storable(value)
+    except Exception:  # of a class whose __str__ is broken
+        return type(value).__name__
 
 
 def _encodes(text: str) -> bool:

@@ -113,6 +113,8 @@ class Job(models.Model):
     error = models.TextField(_("error"), blank=True, default="")
     # The people to tell, as Recipient.to_dict().
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
+    # What the author listed, for whoever finds the job and does not have them: the sweep.
+    arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from celery import current_app, signals, states
@@ -16,7 +16,9 @@ from celery.utils.dispatch import Signal
 from django.db import connections
 
 from monitio import dispatch
+from monitio.constants import State
 from monitio.jobs import stamp_alive
+from monitio.models import Job
 from monitio_celery import headers as header
 from monitio_celery.conf import settings
 from monitio_celery.context import run_off_loop
@@ -226,6 +228,7 @@ def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  #
 @_on(signals.heartbeat_sent)
 def stamp_running(**_: Any) -> None:
     """One query a worker says that all its running jobs are alive."""
+    from celery.worker import state
     from celery.worker.state import active_requests
 
     global _stamped_at
@@ -234,11 +237,19 @@ def stamp_running(**_: Any) -> None:
         return
     _stamped_at = now
     ids = {job_id for request in tuple(active_requests) if (job_id := _job_id(request))}
-    if ids:
-        stamp_alive(ids)
+    # A worker that shuts down has just said of its tasks that they are interrupted.
+    if ids and stamp_alive(ids) < len(ids) and not state.should_terminate:
+        bring_back(ids)
 
 
 _stamped_at = float("-inf")
+
+
+def bring_back(task_ids: Iterable[str]) -> None:
+    """Jobs that were given up for lost although they run."""
+    for job in Job.objects.filter(task_id__in=list(task_ids), state=State.LOST):
+        options = options_of(_task(job.name))
+        job_reporter(job.task_id, name=job.name, options=options).resumed()
 
 
 def _job_id(request: Any) -> str | None:

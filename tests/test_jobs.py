@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -214,6 +215,59 @@ class TestAlive:
         Job.objects.update(alive_at=None)
         assert stamp_alive(["a", "b", "c", "unknown"]) == 1
         assert Job.objects.get(alive_at__isnull=False).task_id == "a"
+
+    def test_a_lost_job_that_lives_goes_on_where_it_stood(self) -> None:
+        job = reporter(user())
+        job.started()
+        Job.objects.update(done=3)
+        job.lost()
+        assert told(user()) == ["lost 0"]
+        assert reporter(user()).resumed()
+        assert (the_job().state, the_job().done, the_job().finished_at) == ("started", 3, None)
+        assert told(user()) == ["started 0"]
+
+    @pytest.mark.parametrize("state", ["queued", "started", "succeeded", "revoked"])
+    def test_only_a_lost_job_is_brought_back(self, state: str) -> None:
+        report(reporter(user()), state)
+        assert not reporter(user()).resumed()
+        assert the_job().state == state
+
+
+class TestArguments:
+    def test_whoever_finds_the_job_knows_them(self) -> None:
+        seen: list[Any] = []
+
+        def remember(outcome: Any) -> Any:
+            seen.append(outcome.arguments)
+            return plainly(outcome)
+
+        reporter(user(), arguments={"month": "May"}).started()
+        reporter(user(), wording=remember).lost()
+        assert seen == [{"month": "May"}]
+
+    def test_what_is_no_json_is_kept_as_text(self) -> None:
+        class Broken:
+            def __str__(self) -> str:
+                raise ValueError
+
+        odd = {
+            "day": date(2026, 5, 1),
+            "rows": (1, {2: float("nan")}),
+            "nul": "a\0b",
+            "x": Broken(),
+        }
+        reporter(user(), arguments=odd).started()
+        assert the_job().arguments == {
+            "day": "2026-05-01", "rows": [1, {"2": "nan"}], "nul": "ab", "x": "Broken"
+        }  # fmt: skip
+
+
+def test_success_means_that_all_is_done() -> None:
+    job = reporter(user())
+    job.started()
+    Job.objects.update(done=7, total=10)
+    job.succeeded()
+    assert (the_job().done, the_job().percent) == (10, 100)
 
 
 def test_visitors_and_users_are_told_alike() -> None:

@@ -17,6 +17,7 @@ from monitio.channels import TemporaryFailure
 from monitio.jobs import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
+from monitio.wording import Options
 from monitio_celery import beat_schedule, hooks, tasks
 from monitio_celery.models import GroupPart
 from tests.people import user
@@ -50,6 +51,16 @@ def test_a_silent_job_is_interrupted(stored: Any) -> None:
     assert tasks.sweep_jobs() == 1
     assert state_of(job) == "lost"
     assert Message.objects.get(job=job).subject == "B: interrupted"
+
+
+def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
+    options = Options(title="Report for {month}", arguments=["month"])
+    monkeypatch.setattr(tasks, "options_of", lambda task: options)
+    people = [Recipient.of(user())]
+    JobReporter("1", queue="celery", recipients=people, arguments={"month": "May"}).started()
+    Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
+    tasks.sweep_jobs()
+    assert Message.objects.get().subject == "Report for May: interrupted"
 
 
 def test_a_job_that_was_heard_of_lately_is_left_alone(stored: Any) -> None:
