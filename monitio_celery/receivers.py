@@ -23,7 +23,7 @@ from monitio_celery import headers as header
 from monitio_celery.conf import settings
 from monitio_celery.context import run_off_loop
 from monitio_celery.decorators import options_of
-from monitio_celery.reporters import job_reporter, reporter_for
+from monitio_celery.reporters import called, job_reporter, reporter_for
 from monitio_celery.running import Reporter, Run, current_run, enter, leave, run_of
 
 logger = logging.getLogger("monitio")
@@ -88,9 +88,9 @@ def name_recipients(
     if run is not None and replaces:
         run.replaced = True
     if header.HEADER in headers:
+        _name_recipients_of_errbacks(body, header.read(headers))
         return
-    task = _task(sender)
-    args, kwargs = _arguments(body)
+    task, args, kwargs = called(_task(sender), *_arguments(body))
     carried = run_off_loop(
         lambda: header.choose(task, options_of(task), args, kwargs, run.carried if run else None)
     )
@@ -99,6 +99,25 @@ def name_recipients(
         carried = header.bequeath(carried, run.task_id, run.name, part)
     if carried is not None:
         headers[header.HEADER] = carried
+        _name_recipients_of_errbacks(body, carried)
+
+
+def _name_recipients_of_errbacks(body: Any, carried: header.Carried | None) -> None:
+    """When a process dies, the worker's main process starts them, which runs no task itself."""
+    embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
+    if carried is not None and embedded.get("errbacks"):
+        to = header.inheritable(carried)
+        # Copies: the next caller may use the same signature.
+        embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
+
+
+def _named(errback: Any, to: header.Carried | None) -> Any:
+    options = options_of(_task(errback["task"])) if isinstance(errback, dict) else None
+    if options is None or options.user is not None:
+        return errback
+    own = errback.get("options") or {}
+    headers = {header.HEADER: to, **(own.get("headers") or {})}
+    return {**errback, "options": {**own, "headers": headers}}
 
 
 @_on(signals.after_task_publish)

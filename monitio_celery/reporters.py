@@ -14,6 +14,15 @@ from monitio_celery.headers import Carried, inheritance, pick_arguments, recipie
 from monitio_celery.running import Reporter
 
 QUEUE = "celery"
+MAPS = ("celery.map", "celery.starmap")
+
+
+def called(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
+    """The task that a map, starmap or chunk calls again and again. No arguments hold for all."""
+    if getattr(task, "name", "") not in MAPS:
+        return task, args, kwargs
+    mapped = (kwargs or {}).get("task") or {}
+    return current_app.tasks.get(mapped.get("task", "")), (), {}
 
 
 def reporter_for(
@@ -27,6 +36,7 @@ def reporter_for(
     part = group_of(carried)
     if part is not None:
         return PartReporter(part, recipients_in(carried))
+    task, args, kwargs = called(task, args, kwargs)
     # What replaces a task goes on in its words: the reader knows nothing of the two.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 
-from tests.celery.conftest import Site, until
+from tests.celery.conftest import Site, Staff, Worker, until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -128,3 +133,91 @@ def test_a_query_that_fails_leaves_the_views_transaction_whole(site: Site) -> No
     task = site.start("bob", "broken_user")
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
+
+
+@pytest.mark.parametrize("what", ["errback_of_a_failure", "errback_of_a_death"])
+def test_an_errback_even_if_others_use_it_too(site: Site, what: str) -> None:
+    for who, key in (("ann", "user:1"), ("bob", "user:2")):
+        before = set(site.named_ids("after_failure"))
+        site.start(who, what, how="call")
+        (errback,) = until(lambda: set(site.named_ids("after_failure")) - before)  # noqa: B023
+        assert told(site, errback) == [key]
+        assert site.message(errback)["subject"] == "After a failure: done"
+
+
+@pytest.mark.parametrize("what", ["mapped", "starmapped"])
+def test_a_map_is_one_job_of_the_mapped_task(site: Site, what: str) -> None:
+    task = site.start("bob", what, how="call")
+    assert told(site, task) == ["user:2"]
+    assert site.message(task)["subject"] == "Notified step: done"
+
+
+def test_each_chunk_is_a_job(site: Site) -> None:
+    for task in site.start("bob", "chunked", how="call").split():
+        assert told(site, task) == ["user:2"]
+
+
+def test_a_task_of_a_class_of_its_own(site: Site) -> None:
+    assert told(site, site.start("bob", "of_a_class_of_its_own")) == ["user:2"]
+
+
+@pytest.mark.skipif(find_spec("pydantic") is None, reason="pip install pydantic")
+def test_a_task_whose_arguments_pydantic_checks(site: Site) -> None:
+    task = site.start("bob", "validated", args=[{"name": "May"}])
+    assert told(site, task) == ["user:2"]
+    site.ends(task, "succeeded")
+
+
+def test_retries_of_autoretry_for(site: Site) -> None:
+    task = site.start("bob", "retried_by_itself")
+    assert told(site, task) == ["user:2"]
+    assert site.job(task)["attempt"] == 2
+
+
+@pytest.mark.parametrize("options", [{"countdown": 0.2}, {"eta": "2020-01-01T00:00:00+00:00"}])
+def test_a_task_of_later(site: Site, options: dict[str, object]) -> None:
+    task = site.start("bob", "plain_success", how="apply_async", options=options)
+    assert told(site, task) == ["user:2"]
+
+
+def test_a_task_that_nobody_started_says_so_once_in_the_log(site: Site, staff: Staff) -> None:
+    worker = staff.hire()
+    task = site.send("plain_success", queue=staff.queue)
+    until(lambda: site.result(task) == "SUCCESS")
+    assert worker.log.read_text().count("Nobody is told about") == 1
+
+
+def test_a_user_who_is_deleted_meanwhile(site: Site, worker: Worker, gate: Path) -> None:
+    site.add_user("carl")
+    task = site.start("carl", "wait_for", args=[str(gate)])
+    until(lambda: site.job(task)["state"] == "started")
+    site.delete_user("carl")
+    gate.touch()
+    assert site.ends(task)["state"] == "succeeded"
+    assert site.messages(task) == []
+    assert until(lambda: site.result(task) == "SUCCESS")
+
+
+def test_a_session_that_is_gone_harms_nobody(site: Site, gate: Path) -> None:
+    task = site.start("?gone", "wait_for", args=[str(gate)])
+    until(lambda: site.job(task)["state"] == "started")
+    site.forget_session("?gone")
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert until(lambda: site.result(task) == "SUCCESS")
+
+
+def test_the_broker_never_sees_a_session_key(site: Site) -> None:
+    options = {"queue": "nobody-reads"}
+    site.start("?two", "plain_success", how="apply_async", options=options)
+    raw = site.queued_message("nobody-reads")
+    message = json.loads(raw)
+    body = base64.b64decode(message["body"]).decode()
+    assert message["headers"]["monitio"]["to"]
+    assert site.session_key("?two") not in raw + body
+
+
+def test_everybody_reads_it_in_their_own_language(site: Site) -> None:
+    task = site.start("ann", "plain_success", language="pl")
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Plain success: gotowe"

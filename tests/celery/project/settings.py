@@ -67,3 +67,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # So that tests need not wait for half a minute.
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
+# Who is not told, and why, is said at debug level.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {"monitio": {"handlers": ["console"], "level": "DEBUG", "propagate": False}},
+}

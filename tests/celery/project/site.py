@@ -103,6 +103,28 @@ def message_ids(task_id: str) -> list[int]:
     return list(Message.objects.filter(job__task_id=task_id).values_list("pk", flat=True))
 
 
+def delete_user(name: str) -> None:
+    User.objects.get(username=name).delete()
+    clients.pop(name, None)
+
+
+def forget_session(who: str) -> None:
+    clients[who].session.flush()
+
+
+def queued_message(queue: str) -> str:
+    """What the broker holds, as it holds it; taken from the queue."""
+    with app.connection_for_read() as connection:
+        raw = connection.default_channel.client.rpop(queue)
+    return raw.decode() if raw else ""
+
+
+def named_ids(name: str) -> list[str]:
+    """The jobs of a task, oldest first."""
+    rows = Job.objects.filter(name=f"tests.celery.project.tasks.{name}").order_by("pk")
+    return [str(pk) for pk in rows.values_list("task_id", flat=True)]
+
+
 def count_messages() -> int:
     return Message.objects.count()
 

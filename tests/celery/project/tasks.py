@@ -285,6 +285,78 @@ def notified_step(name: str) -> str:
     return name
 
 
+@shared_task
+@notify_user(title="After a failure")
+def after_failure(task_id: str) -> None: ...
+
+
+# One for all callers.
+AFTER_FAILURE = after_failure.s()
+
+
+@shared_task
+def killed_silently() -> None:
+    os.kill(os.getpid(), 9)
+
+
+@shared_task
+def fail_silently() -> None:
+    raise ValueError
+
+
+def errback_of_a_failure() -> str:
+    return str(fail_silently.apply_async(link_error=AFTER_FAILURE).id)
+
+
+def errback_of_a_death() -> str:
+    """Celery starts the errback from the worker's main process."""
+    return str(killed_silently.apply_async(link_error=AFTER_FAILURE).id)
+
+
+def mapped() -> str:
+    return str(notified_step.map(["one", "two"]).delay().id)
+
+
+def starmapped() -> str:
+    return str(notified_step.starmap([("one",), ("two",)]).delay().id)
+
+
+def chunked() -> str:
+    results = notified_step.chunks([(str(n),) for n in range(4)], 2).group()().results
+    return " ".join(str(result.id) for result in results)
+
+
+class Custom(Task):  # type: ignore[type-arg]
+    """A project's own base class."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs)
+
+
+@shared_task(base=Custom)
+@notify_user
+def of_a_class_of_its_own() -> None: ...
+
+
+with contextlib.suppress(ImportError):
+    from pydantic import BaseModel
+
+    class Month(BaseModel):
+        name: str
+
+    @notify_user(title="Report for {month}", arguments="month")
+    @shared_task(pydantic=True)
+    def validated(month: Month) -> str:
+        return month.name
+
+
+@shared_task(autoretry_for=(OSError,), max_retries=2, default_retry_delay=0, bind=True)
+@notify_user
+def retried_by_itself(self: Task[Any, Any]) -> None:
+    if self.request.retries < 2:
+        raise OSError("disk on fire")
+
+
 def two_steps() -> str:
     result = chain(notified_step.si("one"), notified_step.si("two"))()
     return f"{result.parent.id} {result.id}"
