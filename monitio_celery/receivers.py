@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -207,9 +209,18 @@ def forget_run(
         # Celery itself says so only since 5.7, and from the main process.
         error = getattr(retval, "reason", None) or retval
         run_off_loop(functools.partial(run.reporter.failed, error or "rejected"))
+    if state is None and _has_left_its_thread():
+        # No process ends with it, so nothing else tells.
+        run_off_loop(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
         # Nothing else tells of a task that raised Ignore: it gave up on purpose.
         run_off_loop(run.reporter.revoked)
+
+
+def _has_left_its_thread() -> bool:
+    """Whether a task in a pool of threads calls ``sys.exit()`` just now."""
+    in_thread = threading.current_thread() is not threading.main_thread()
+    return in_thread and isinstance(sys.exc_info()[1], SystemExit)
 
 
 @_on(signals.task_internal_error)

@@ -171,11 +171,11 @@ class Staff:
         self.options = {"queue": self.queue}
         self.workers: list[Worker] = []
 
-    def hire(self, **settings: str) -> Worker:
+    def hire(self, pool: str = "prefork", **settings: str) -> Worker:
         log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
         environment = {**self.environment, **settings}
-        pool = ("--concurrency", "1", "--pool", "prefork", "--prefetch-multiplier", "1")
-        options = (*pool, "-Q", self.queue)
+        size = ("--concurrency", "1", "--prefetch-multiplier", "1")
+        options = (*size, "--pool", pool, "-Q", self.queue)
         worker = Worker(environment, log, *options)
         log.close()
         self.workers.append(worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import celery
 import pytest
 
 from tests.celery.conftest import Site, until
@@ -166,6 +167,9 @@ def test_reject_with_requeue_of_an_acknowledged_message_fails(site: Site) -> Non
     assert site.message(task)["subject"] == "Requeued in vain: failed"
 
 
+@pytest.mark.xfail(
+    celery.VERSION < (5, 7), strict=False, reason="With billiard 4.3 it tells nobody: the sweep."
+)
 def test_a_task_that_exits_fails(site: Site) -> None:
     task = site.start("ann", "exits")
     site.ends(task, "failed")
