@@ -128,7 +128,20 @@ class JobReporter:
     def resumed(self) -> bool:
         """It was given up for lost, and lives: it goes on where it stood."""
         alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
-        return self._advance(Q(state=State.LOST), alive, {})
+        # It is a heartbeat that calls this: the next one comes soon.
+        with short_wait(dispatch.database()):
+            return self._advance(Q(state=State.LOST), alive, {})
+
+    def speak_up(self) -> bool:
+        """Where the wording held the start back (``when=``), tell it now. True when it was told."""
+        alias = dispatch.database()
+        with short_wait(alias), transaction.atomic(using=alias):
+            # The row stays locked until the commit, as in every telling.
+            rows = Job.objects.filter(task_id=self.task_id, state=State.STARTED)
+            if not rows.update(alive_at=timezone.now()):
+                return False
+            job = Job.objects.get(task_id=self.task_id)
+            return _is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
 
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
@@ -334,7 +347,7 @@ class _Bar:
     def _speak_up(self) -> None:
         """Where the wording held the start back: now it may have something to say."""
         job, reporter = self._job, self.reporter
-        if job is not None and not all(entry.get(TOLD) for entry in job.recipients):
+        if job is not None and _is_untold(job):
             self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
 
     def _push(self, done: float | None, total: float | None, text: str) -> bool:
@@ -392,6 +405,10 @@ def _transition(state: str, attempt: int | None) -> tuple[Q, dict[str, Any]]:
 
 # What is noted of a recipient in Job.recipients, beside who they are.
 TOLD, MAILED = "told", "mailed"
+
+
+def _is_untold(job: Job) -> bool:
+    return not all(entry.get(TOLD) for entry in job.recipients)
 
 
 @dataclass

@@ -272,6 +272,27 @@ def stamp_running(**_: Any) -> None:
         bring_back(ids)
 
 
+@_on(signals.heartbeat_sent)
+def speak_up_for_slow_tasks(**_: Any) -> None:
+    """A task with ``when=`` seconds that shows no progress is told of when they are over."""
+    from celery.worker.state import active_requests
+
+    now = time.monotonic()
+    waiting = {}
+    for request in tuple(active_requests):
+        options = options_of(request.task)
+        if options is None or not isinstance(options.when, int | float):
+            continue
+        since = waiting[request.id] = _waiting.get(request.id, now)
+        if since is not None and now - since >= options.when:
+            waiting[request.id] = None
+            job_reporter(request.id, name=request.task.name, options=options).speak_up()
+    _waiting.clear()
+    _waiting.update(waiting)
+
+
+# Since when a slow task is seen to run; None: it was told of.
+_waiting: dict[str, float | None] = {}
 _stamped_at = float("-inf")
 
 

@@ -233,6 +233,26 @@ class TestAlive:
         assert the_job().state == state
 
 
+class TestSpeakingUp:
+    def test_what_was_held_back_is_told_once(self) -> None:
+        quiet = [True]
+        job = reporter(user(), wording=lambda o: None if quiet[0] else plainly(o))
+        job.started()
+        assert not job.speak_up()
+        assert told(user()) == []
+        quiet[0] = False
+        assert job.speak_up()
+        assert not job.speak_up()
+        assert told(user()) == ["started 0"]
+
+    @pytest.mark.parametrize("state", ["queued", "succeeded"])
+    def test_only_a_running_job_speaks_up(self, state: str) -> None:
+        job = reporter(user(), wording=lambda outcome: None)
+        report(job, state)
+        assert not reporter(user()).speak_up()
+        assert told(user()) == []
+
+
 class TestArguments:
     def test_whoever_finds_the_job_knows_them(self) -> None:
         seen: list[Any] = []

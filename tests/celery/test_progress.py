@@ -44,6 +44,17 @@ def test_the_bar_moves_inside_a_transaction_that_writes_nothing(
     assert site.ends(task, "succeeded")["total"] == 10
 
 
+def test_a_slow_task_without_a_bar_speaks_up(site: Site, gate: Path) -> None:
+    task = site.start("ann", "slow", args=[str(gate)])
+    until(lambda: (job := site.job(task)) and job["state"] == "started")
+    assert site.messages(task) == []
+    until(lambda: site.messages(task))
+    assert site.message(task)["subject"] == "Slow: started"
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Slow: done"
+
+
 def test_at_most_four_pushes_a_second(site: Site, ear: Ear) -> None:
     task = site.start("ann", "hurry", args=[2.0])
     site.ends(task, "succeeded")

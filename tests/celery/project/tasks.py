@@ -76,6 +76,12 @@ def wait_for(path: str) -> str:
 
 
 @shared_task
+@notify_user(when=1)
+def slow(path: str) -> None:
+    wait_for.run(path)
+
+
+@shared_task
 @notify_user(progress="{done} of {total} rows")
 def count_rows(total: int, path: str) -> int:
     """Shows a bar, pauses in the middle until the file is there."""
