@@ -110,6 +110,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Started jobs without a sign of life since then. Waiting jobs are not silent."""
         return self.filter(state=State.STARTED, alive_at__lt=moment)
 
+    def waiting_since(self, moment: datetime) -> Self:
+        """Jobs older than that which no worker has begun yet, or begun again; the newest first."""
+        rows = self.filter(state__in=(State.QUEUED, State.RETRYING), created__lt=moment)
+        return rows.order_by("-created")
+
     def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
         """Note a sign of life of many running jobs, in one query."""
         return self.filter(task_id__in=list(task_ids), state=State.STARTED).update(

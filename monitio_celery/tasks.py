@@ -19,6 +19,9 @@ from monitio_celery.models import GroupPart
 
 logger = logging.getLogger("monitio")
 
+# How many waiting jobs one sweep asks the result backend about.
+WAITING_AT_ONCE = 100
+
 
 @shared_task(bind=True, ignore_result=True, acks_late=True)
 def deliver(self: Any, delivery_id: int) -> bool:
@@ -49,7 +52,7 @@ def sweep_jobs() -> int:
     The result backend is asked first: it may know an end whose signal was lost.
     """
     now = timezone.now()
-    judged = [_judge(job) for job in _silent(now)]
+    judged = [_judge(job) for job in (*_silent(now), *_waiting(now))]
     return sum(judged)
 
 
@@ -71,6 +74,13 @@ def _silent(now: datetime) -> list[Job]:
         for queue, limit in limits.items()
         for job in Job.objects.silent_since(now - timedelta(seconds=limit)).filter(queue=queue)
     ]
+
+
+def _waiting(now: datetime) -> list[Job]:
+    """Jobs that may have begun, and ended, while the database was away. They are never lost."""
+    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
+    rows = Job.objects.waiting_since(moment).filter(queue=reporters.QUEUE)
+    return list(rows[:WAITING_AT_ONCE])
 
 
 def _judge(job: Job) -> bool:

@@ -53,6 +53,36 @@ def test_a_silent_job_is_interrupted(stored: Any) -> None:
     assert Message.objects.get(job=job).subject == "B: interrupted"
 
 
+def waiting_job(hours: float) -> Job:
+    JobReporter("1", queue="celery", name="a.b", recipients=[Recipient.of(user())]).queued()
+    Job.objects.update(created=timezone.now() - timedelta(hours=hours))
+    return Job.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        (("SUCCESS", 1), "succeeded"),
+        (("FAILURE", ValueError()), "failed"),
+        ((None, None), "queued"),
+    ],
+)
+def test_a_job_that_came_and_went_while_the_database_was_away(
+    stored: Any, known: Any, state: str
+) -> None:
+    job = waiting_job(hours=1)
+    stored["1"] = known
+    assert tasks.sweep_jobs() == 0
+    assert state_of(job) == state
+
+
+def test_a_job_that_waits_since_a_moment_ago_is_left_alone(stored: Any) -> None:
+    job = waiting_job(hours=0)
+    stored["1"] = ("SUCCESS", 1)
+    tasks.sweep_jobs()
+    assert state_of(job) == "queued"
+
+
 def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
     options = Options(title="Report for {month}", arguments=["month"])
     monkeypatch.setattr(tasks, "options_of", lambda task: options)
