@@ -1,4 +1,4 @@
-"""A real Chromium in front of the real demo: site, prefork worker, beat and broker."""
+"""A real Chromium in front of the real demo (site, worker, beat, broker) or of ``wire.Wire``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser.tab import Tab
+from tests.browser.wire import Wire
 from tests.conftest import missing
 from tests.demo.running import Demo
 
@@ -83,7 +85,7 @@ def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
 
     def open_window(path: str = "", **options: object) -> Page:
         context = browser.new_context(base_url=demo_url, locale="en-GB", **options)  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(_said(error)))
@@ -94,6 +96,46 @@ def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A fake site of one page."""
+    wire = Wire()
+    yield wire
+    wire.close()
+    assert wire.errors == []
+
+
+@pytest.fixture
+def context(browser: Browser, wire: Wire) -> Iterator[BrowserContext]:
+    """A private window of somebody new at the fake site."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
+    """Open a tab of the fake site: ``open_tab(max=3)``, and its timers by hand with ``clock=True``.
+
+    An exception in a script fails the test, and so does a report of the strict CSP.
+    """
+    complaints: list[str] = []
+
+    def open_one(*, clock: bool = False, **options: object) -> Tab:
+        tab = Tab(context, wire, complaints)
+        if clock:
+            tab.page.clock.install()
+        return tab.open(**options)
+
+    yield open_one
+    assert complaints == []
+    assert wire.reports == []
 
 
 def _said(error: Error) -> str:

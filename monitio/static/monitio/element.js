@@ -8,7 +8,7 @@ export class MonitioElement extends HTMLElement {
   #internals = this.attachInternals();
   #left = new AbortController();
 
-  constructor(css) {
+  constructor(css = "") {
     super();
     loadStrings();
     const sheet = new CSSStyleSheet();

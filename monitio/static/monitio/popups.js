@@ -80,7 +80,9 @@ export class Popups extends EventTarget {
     popup.message = message;
     if (running || ended) popup.left = this.#lifetime(message);
     if (ended) popup.shown = false;
-    const done = message.read || isExpired(message) || (message.seen && !popup.shown && !running);
+    // Seen elsewhere; a tab in sight shows it, too.
+    const over = message.seen && !popup.shown && !running && document.hidden;
+    const done = over || message.read || isExpired(message);
     if (done || !this.#tell(ended ? "incoming" : "update", message, previous))
       this.#remove(message.id);
     else this.#changed();

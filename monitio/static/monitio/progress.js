@@ -11,7 +11,7 @@ export class MonitioProgress extends MonitioElement {
   #state = "";
 
   constructor() {
-    super(":host { display: block; }");
+    super();
     this.root.append(this.#waiting, this.#view.node);
   }
 

@@ -76,5 +76,4 @@ progress:is(.queued, .retrying) { opacity: .6; animation: none; }
   .item > svg { color: CanvasText; }
   progress { forced-color-adjust: none; border-color: CanvasText; }
 }
-@media print { :host { display: none !important; } }
 `;

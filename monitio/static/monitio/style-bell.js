@@ -1,5 +1,4 @@
 export const BELL = `
-:host { display: inline-block; }
 .bell { position: relative; min-block-size: 2.5rem; min-inline-size: 2.5rem; color: var(--monitio-bell, inherit); }
 .bell svg { inline-size: 1.5rem; block-size: 1.5rem; }
 .badge {

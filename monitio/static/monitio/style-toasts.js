@@ -1,5 +1,4 @@
 export const TOASTS = `
-:host { display: contents; }
 .stack {
   --offset: var(--monitio-offset, 1rem);
   inset-block-start: var(--offset);
