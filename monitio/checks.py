@@ -9,6 +9,7 @@ from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
@@ -189,6 +190,26 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     return found
 
 
+def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
+    """In production, SQLite lets writers wait for each other instead of failing."""
+    from monitio import dispatch
+
+    connection = connections[dispatch.database()]
+    options = connection.settings_dict.get("OPTIONS", {})
+    mode = str(options.get("transaction_mode") or "DEFERRED").upper()
+    if django_settings.DEBUG or connection.vendor != "sqlite" or mode != "DEFERRED":
+        return []
+    return [
+        checks.Warning(
+            f"The database {connection.alias!r} is SQLite with deferred transactions: one that "
+            'reads before it writes fails with "database is locked" while a worker writes.',
+            hint='Give it "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, '
+            '"init_command": "PRAGMA journal_mode=WAL"}.',
+            id="monitio.W013",
+        )
+    ]
+
+
 CHECKS = (
     check_storage,
     check_apps,
@@ -196,6 +217,7 @@ CHECKS = (
     check_settings,
     check_transport,
     check_channels,
+    check_sqlite,
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
@@ -42,6 +43,10 @@ MANY = 500
 
 def _public(view: View) -> View:
     """Visitors have an inbox too, so LoginRequiredMiddleware must not send them to the log-in."""
+    # ATOMIC_REQUESTS would read the session first and then write, which SQLite's default mode
+    # refuses as soon as somebody else writes. What must hold together has its own transaction.
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
     return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
 
 

@@ -13,7 +13,7 @@ def database(url: str) -> dict[str, Any]:
     """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        return sqlite(parts.path)
+        return sqlite(parts.path, plain=parts.query == "plain")
     engines = {"postgres": "postgresql", "postgresql": "postgresql", "mysql": "mysql"}
     if parts.scheme not in engines:
         raise ValueError(f"{url!r} is none of sqlite:///path, postgres://… and mysql://…")
@@ -31,8 +31,13 @@ def database(url: str) -> dict[str, Any]:
     }
 
 
-def sqlite(path: str) -> dict[str, Any]:
-    """SQLite as several processes can share it: writers wait for each other instead of failing."""
+def sqlite(path: str, plain: bool = False) -> dict[str, Any]:
+    """SQLite as several processes can share it: writers wait for each other instead of failing.
+
+    ``plain`` as a new project has it: a transaction that reads before it writes may fail.
+    """
+    if plain:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "TEST": {"NAME": path}}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core import checks
 from django.core.checks import run_checks
+from django.db import connection
 from django.urls import path
 from django.utils.module_loading import import_string
 
@@ -88,6 +89,25 @@ def test_a_site_without_an_address_is_told_when_it_deploys(settings: Any) -> Non
     assert found(deploy=True) == {}
 
 
+def test_sqlite_that_fails_beside_a_worker_is_found_in_production(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"timeout": 20})
+    said = found()
+    assert set(said) == {"monitio.W013"}
+    assert '"transaction_mode": "IMMEDIATE", "timeout": 20' in said["monitio.W013"].hint
+    settings.DEBUG = True
+    assert found() == {}
+
+
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "exclusive"])
+def test_sqlite_that_waits_hears_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode})
+    assert found() == {}
+
+
 def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
     settings.MONITIO_TRANSPORT = "collections.OrderedDict"
     said = run_checks(tags=["monitio"], include_deployment_checks=True)
@@ -110,7 +130,7 @@ def test_every_check_is_in_the_manual() -> None:
     import re
 
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
-    assert identifiers == {*FAULTS, "monitio.W011"}
+    assert identifiers == {*FAULTS, "monitio.W011", "monitio.W013"}
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
 
 

@@ -8,13 +8,14 @@ from django.conf import settings
 
 HERE = Path(__file__).parent
 DIRS = ("data_folder_in", "data_folder_out", "control_folder")
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "var/db"}
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", __name__)  # Celery asks for it
 settings.configure(
     DEBUG=True,
     SECRET_KEY="an example has no secrets",
     ROOT_URLCONF=__name__,
     STATIC_URL="static/",
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "var/db"}},
+    DATABASES={"default": {**SQLITE, "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20}}},
     INSTALLED_APPS=[
         "django.contrib.auth",
         "django.contrib.contenttypes",
@@ -40,8 +41,7 @@ settings.configure(
         }
     ],
     MESSAGE_STORAGE="monitio.storage.PersistentMessageStorage",
-    # Celery without a server: its queue is a folder. A real site has Redis or RabbitMQ.
-    CELERY_BROKER_URL="filesystem://localhost",
+    CELERY_BROKER_URL="filesystem://localhost",  # a folder; a real site has Redis or RabbitMQ
     CELERY_BROKER_TRANSPORT_OPTIONS={**dict.fromkeys(DIRS, HERE / "var"), "polling_interval": 0.1},
 )
 django.setup()

@@ -13,8 +13,10 @@ set_up()
 
 from django.core import mail
 from django.core.management import call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
 
 from monitio import api, deliveries, visitors
 from monitio.dispatch import hooks
@@ -160,6 +162,36 @@ def view_pages(moment: float, name: str, views: int) -> list[str]:
     return shown
 
 
+def write_to_user(moment: float, name: str, count: int) -> None:
+    user = people.user(name)
+    wait_for(moment)
+    for number in range(count):
+        api.create_message(user, 120, f"message {number}")
+
+
+def click(moment: float, name: str, times: int) -> list[int]:
+    """What a busy person's browser asks of a site with ATOMIC_REQUESTS; the answers' statuses."""
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    browser = Client()
+    browser.force_login(people.user(name))
+    inbox = reverse("message_list")
+    wait_for(moment)
+    statuses: list[int] = []
+    for _ in range(times):
+        pk = Message.objects.order_by("pk").values_list("pk", flat=True).last()
+        if pk is None:
+            continue
+        asked = [
+            browser.get(inbox),
+            browser.post(reverse("message_mark_seen"), {"ids": [pk]}),
+            browser.post(reverse("message_mark_all_read")),
+            browser.post(reverse("message_delete_all")),
+        ]
+        statuses += [response.status_code for response in asked]
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+    return statuses
+
+
 def send_deliveries(moment: float) -> int:
     """How many mails this process sent, trying every delivery there is."""
     mail.outbox = []
@@ -223,7 +255,7 @@ if __name__ == "__main__":
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
         start_job, finish_jobs, delete_people, delete_messages,
-        ring_bells,
+        ring_bells, click, write_to_user,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

@@ -15,7 +15,7 @@ PROCESSES = 4
 TOKEN = "v" * 32
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres", "mariadb"])
+@pytest.fixture(scope="module", params=["sqlite", "plain", "postgres", "mariadb"])
 def peers(request: pytest.FixtureRequest) -> Iterator[list[Peer]]:
     database = address(request)
     transport = "monitio.testing.RecordingTransport"
@@ -29,9 +29,10 @@ def peers(request: pytest.FixtureRequest) -> Iterator[list[Peer]]:
 
 
 def address(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
+    if request.param in ("sqlite", "plain"):
         folder = request.getfixturevalue("tmp_path_factory").mktemp("races")
-        return f"sqlite://{folder}/site.sqlite3"
+        # "plain": without any options, as a new project has it.
+        return f"sqlite://{folder}/site.sqlite3{'?plain' * (request.param == 'plain')}"
     server: Any = request.getfixturevalue(f"{request.param}_server")
     return str(server.database("races"))
 
@@ -174,3 +175,15 @@ class TestDeliveries:
 class TestBells:
     def test_ringing_for_the_same_people_at_once_fails_for_nobody(self, peers: list[Peer]) -> None:
         at_once(*((peer, "ring_bells", [60]) for peer in peers))
+
+
+class TestAtomicRequests:
+    def test_nobody_is_refused_while_workers_write(self, peers: list[Peer]) -> None:
+        peers[0].make_people(["ann"])
+        peers[0].start_job("task-0", "ann")
+        statuses, *_ = at_once(
+            (peers[0], "click", ["ann", 15]),
+            (peers[1], "write_to_user", ["ann", 60]),
+            (peers[2], "write_to_user", ["ann", 60]),
+        )
+        assert set(statuses) == {200, 302}
