@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,10 +72,21 @@ def validate_url(url: str) -> None:
         raise ValidationError(str(error)) from None
 
 
+# Where a browser begins a new line, and where it leaves a gap in the line.
+LINE_ENDS = re.compile(
+    r"<(?:br|hr)\b[^<>]*>|</(?:p|div|h[1-6]|[uod]l|li|d[td]|tr|table|pre|blockquote|section)\s*>",
+    re.IGNORECASE,
+)
+CELL_ENDS = re.compile(r"</t[dh]\s*>", re.IGNORECASE)
+
+
 def plain_text(message: str) -> str:
     """Text without markup: of a safe message what its HTML reads, of any other the text itself."""
     text = str(message)
-    return html.unescape(strip_tags(text)).strip() if isinstance(text, SafeData) else text
+    if not isinstance(text, SafeData):
+        return text
+    lines = strip_tags(CELL_ENDS.sub(" ", LINE_ENDS.sub("\n", text))).splitlines()
+    return html.unescape("\n".join(line.strip() for line in lines if line.strip())).strip()
 
 
 def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:

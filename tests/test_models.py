@@ -218,7 +218,23 @@ def test_loading_only_some_columns_costs_no_further_query(
 
 def test_plain_text_has_no_markup_only_where_there_was_some() -> None:
     assert plain_text("1 < 2 & <b>") == "1 < 2 & <b>"
-    assert plain_text(mark_safe("<p>1 &lt; 2<br>three</p>")) == "1 < 2three"
+    assert plain_text(mark_safe("<p>1 &lt; 2<br>three</p>")) == "1 < 2\nthree"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("a<br>b", "a\nb"),
+        ("a<BR class='x' />b", "a\nb"),
+        ("<p>a</p>\n\n<p>b</p>", "a\nb"),
+        ("<ul><li>a</li><li>b</li></ul>c", "a\nb\nc"),
+        ("<table><tr><th>a</th><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
+        ("<b>a</b>b", "ab"),
+        ("a &lt;br&gt; b", "a <br> b"),
+    ],
+)
+def test_plain_text_has_the_lines_of_its_markup(markup: str, text: str) -> None:
+    assert plain_text(mark_safe(markup)) == text
 
 
 # Links.
