@@ -46,7 +46,7 @@ INSIDE = {
     "transports": ["base", "polling", "redis", "postgres", ""],
     "channels": ["base", "", "email", "live"],
     "templatetags": [
-        "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
+        "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
     ],
 }  # fmt: skip
 OPTIONAL = ("celery", "kombu", "redis", "valkey", "psycopg", "psycopg2", "monitio_celery")

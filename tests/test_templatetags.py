@@ -8,15 +8,19 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.contrib import messages as django_messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, RequestContext, Template, engines
+from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import translation
 from django.utils.safestring import mark_safe
@@ -27,6 +31,7 @@ from monitio import api
 from monitio.jobs import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
+from monitio.templatetags.modules import ENTRY, imports
 from monitio.templatetags.strings import strings
 
 pytestmark = pytest.mark.django_db
@@ -311,15 +316,54 @@ def test_latest_or_unread_fills_up_with_read_ones(four: list[Message]) -> None:
 STATIC = Path(monitio.__file__).parent / "static/monitio"
 
 
-def modules(name: str = "monitio.js", found: dict[str, str] | None = None) -> dict[str, str]:
-    """The source of a module and of all it imports, what is imported first."""
-    found = {} if found is None else found
-    source = (STATIC / name).read_text()
-    for imported in re.findall(r'from "\./([\w-]+\.js)"', source):
-        if imported not in found:
-            modules(imported, found)
-    found[name] = source
-    return found
+def modules() -> dict[str, str]:
+    """The source of every module, what is imported first."""
+    return {name: (STATIC / name).read_text() for name in [*imports(), ENTRY]}
+
+
+def test_every_script_is_a_module_of_the_graph_or_stands_alone() -> None:
+    alone = {"messages.jquery.js"}
+    assert {path.name for path in STATIC.glob("*.js")} == set(modules()) | alone
+
+
+class RewritingStorage(ManifestStaticFilesStorage):
+    """What a site uses that keeps hashed files only."""
+
+    support_js_module_import_aggregation = True
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
+        f"{__name__}.RewritingStorage",
+    ],
+)
+def test_the_page_preloads_exactly_what_its_scripts_will_import(
+    storage: str, ann: Any, settings: Any, tmp_path: Path
+) -> None:
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    call_command("collectstatic", interactive=False, verbosity=0)
+    page = render(BOTH, request_for(ann))
+    (entry,) = re.findall(r'<script type="module" src="(.*?)"', page)
+    preloaded = re.findall(r'<link rel="modulepreload" href="(.*?)"', page)
+    assert len(preloaded) == len(set(preloaded)) == len(imports())
+    assert set(preloaded) == imported_addresses(entry, tmp_path)
+
+
+def imported_addresses(address: str, root: Path) -> set[str]:
+    """The address of everything a collected script imports, directly or not. All must be there."""
+    source = (root / address.removeprefix("/static/")).read_text()
+    direct = {urljoin(address, name) for name in re.findall(r' from "(\./.*?)"', source)}
+    return direct.union(*(imported_addresses(name, root) for name in direct))
+
+
+def test_preloads_carry_the_nonce() -> None:
+    context = {"csp_nonce": "abc", "preloads": ["/static/monitio/bell.js"]}
+    page = render_to_string("monitio/tags/messages.html", context)
+    assert '<link rel="modulepreload" href="/static/monitio/bell.js" nonce="abc">' in page
 
 
 def test_the_scripts_stay_within_16_kb_as_shipped() -> None:

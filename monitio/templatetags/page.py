@@ -20,6 +20,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.storage import PersistentMessageStorage
 from monitio.stream.payload import payload
+from monitio.templatetags.modules import preloads
 from monitio.templatetags.strings import strings
 
 # What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
@@ -58,6 +59,7 @@ def messages_html(request: HttpRequest, **options: Any) -> SafeString:
         "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),
+        "preloads": preloads(),
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)
 

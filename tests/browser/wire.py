@@ -18,9 +18,11 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import monitio
+from monitio.templatetags.modules import preloads
 from monitio.templatetags.strings import strings
 
 STATIC = Path(monitio.__file__).parent / "static/monitio"
+STATIC_URL = "/static/monitio/"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 # The strictest a site can have.
 CSP = (
@@ -30,7 +32,7 @@ CSP = (
 RUNNING = ("queued", "started", "retrying")
 # The page's own script: what the test asks the page for.
 EXPOSE = """
-import { monitio } from "/static/monitio.js";
+import { monitio } from "/static/monitio/monitio.js";
 window.monitio = monitio;
 window.events = [];
 const types = ["message", "task", "close", "closeall", "delete", "action", "unread", "connection"];
@@ -75,10 +77,12 @@ class Wire:
         self.flash: list[dict[str, Any]] = []
         # What streams, and POST requests, are answered with.
         self.stream_status = self.post_status = 200
-        # What came in: (path below the API, form fields), reports of the browser, asked streams.
+        # What came in: (path below the API, form fields), reports of the browser, asked streams and
+        # files.
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
         self.reports: list[str] = []
         self.asked = 0
+        self.files: list[str] = []
         self.errors: list[BaseException] = []
         self._streams: list[queue.SimpleQueue[Any]] = []
         self._lock = threading.RLock()
@@ -202,15 +206,20 @@ class Wire:
             for one in [*self.flash, *self._newest()]
             if not (one["read"] or one["seen"]) or (one["job"] and one["job"]["state"] in RUNNING)
         )
+        links = "".join(f'<link rel="modulepreload" href="{url}">' for url in preloads())
         return PAGE.format(
-            unread=self._unread(), strings=json.dumps(strings()), extra=extra, items=items
+            unread=self._unread(),
+            strings=json.dumps(strings()),
+            preloads=links,
+            extra=extra,
+            items=items,
         )
 
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page</title>
-<link rel="stylesheet" href="/static/monitio.css">
+<link rel="stylesheet" href="/static/monitio/monitio.css">
 <script type="application/json" data-strings>{strings}</script>
-<script type="module" src="/expose.js"></script></head><body>
+{preloads}<script type="module" src="/expose.js"></script></head><body>
 <header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
 <input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
 <monitio-messages id="monitio" stream-url="/m/stream/?page=ann" api-url="/m/" csrf-token="token"
@@ -259,8 +268,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(json.dumps({**self.wire.snapshot(), "csrf": "token"}))
         elif url.path == "/expose.js":
             self.answer(EXPOSE, "text/javascript")
-        elif url.path.startswith("/static/"):
-            file = STATIC / url.path.removeprefix("/static/")
+        elif url.path.startswith(STATIC_URL):
+            file = STATIC / url.path.removeprefix(STATIC_URL)
+            self.wire.files.append(file.name)
             self.answer(file.read_text(), TYPES[file.suffix])
         else:
             self.answer("<h1>Another page</h1>", "text/html")
