@@ -1,4 +1,4 @@
-/** Start here: defines the elements; `import { monitio }` is for a page's own script. */
+/** Start here: defines the elements. `monitio` is for a page's own script. */
 
 import { MonitioBell } from "./bell.js";
 import { actions, popups, store, stream } from "./page.js";
