@@ -111,6 +111,8 @@ def test_reading_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenT
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")
+    # Said in one breath with these, the failure could be summed up as one of "2 more".
+    tab.wait_to_hear("Error: M2")
     wire.post_status = 500
     tab.run("monitio.markRead(1)")
     tab.wait_to_hear("That did not work")
@@ -122,6 +124,8 @@ def test_deleting_is_taken_back_when_the_server_fails(wire: Wire, open_tab: Open
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")
+    # Said in one breath with these, the failure could be summed up as one of "2 more".
+    tab.wait_to_hear("Error: M2")
     wire.post_status = 500
     tab.run("monitio.remove('all')")
     tab.wait_to_hear("That did not work")

@@ -71,8 +71,8 @@ export class Actions {
       settle(true);
       if (this.#inFlight === 1 && unread != null) this.#store.setUnread(unread);
     } catch {
-      settle(false);
       this.#store.tell("failed");
+      settle(false);
     } finally {
       this.#inFlight--;
     }
