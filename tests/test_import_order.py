@@ -42,7 +42,7 @@ LATE = {
 }
 # Inside these, modules build on each other, the later on the earlier.
 INSIDE = {
-    "stream": ["frames", "payload", "hub", "shutdown", "session", "serving"],
+    "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
     "transports": ["base", "polling", "redis", "postgres", ""],
     "channels": ["base", "", "email", "live"],
     "templatetags": [

@@ -1,4 +1,7 @@
-"""The drivers: one sync view serves streams under WSGI (threads) and ASGI (an event loop)."""
+"""The drivers: one sync view serves streams under WSGI (threads) and ASGI (an event loop).
+
+Behind ``monitio.asgi`` it leaves a ticket instead, and endpoint.py drives the stream.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY, get_user, get_user_model
@@ -30,13 +35,38 @@ from monitio.stream.session import (
     finite,
 )
 
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {
     "Cache-Control": "no-store, no-cache, no-transform",
     # nginx would collect the response otherwise, and GZipMiddleware hold it back.
     "X-Accel-Buffering": "no",
     "Content-Encoding": "identity",
 }
-WSGI_STREAMS, ASGI_STREAMS = 4, 1000
+WSGI_STREAMS, ASGI_STREAMS, ENDPOINT_STREAMS = 4, 1000, 10_000
+
+# The key of an ASGI scope where the endpoint has put its desk.
+TICKET_DESK: Final = "monitio.desk"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """All it takes to hold a stream after the request is over."""
+
+    topic: str
+    source: Source
+    limits: Limits
+    # The language, time zone and tenant that the middleware chose.
+    context: Context
+
+
+class Desk:
+    """Where the view of one request may leave a ticket for the endpoint."""
+
+    __slots__ = ("client_left", "ticket")
+
+    def __init__(self) -> None:
+        self.ticket: Ticket | None = None
+        self.client_left = False
 
 
 def respond(request: HttpRequest) -> HttpResponseBase:
@@ -50,13 +80,42 @@ def respond(request: HttpRequest) -> HttpResponseBase:
         still_valid=_Visit(request, recipient).still_valid,
         stopping=shutdown.stopping,
     )
-    drive = _drive_async if isinstance(request, ASGIRequest) else _drive_sync
-    return _no_store(
-        StreamingHttpResponse(
-            drive(recipient.topic, source, _limits(request)),
-            content_type="text/event-stream; charset=utf-8",
-        )
-    )
+    return _no_store(_response(request, recipient.topic, source))
+
+
+def _response(request: HttpRequest, topic: str, source: Source) -> StreamingHttpResponse:
+    desk, limits = _desk(request), _limits(request)
+    body: Iterator[bytes] | AsyncIterator[bytes]
+    if desk is not None:
+        return _Receipt(_leave_ticket(desk, topic, source, limits), content_type=CONTENT_TYPE)
+    elif isinstance(request, ASGIRequest):
+        body = _drive_async(topic, source, limits)
+    else:
+        body = _drive_sync(topic, source, limits)
+    return StreamingHttpResponse(body, content_type=CONTENT_TYPE)
+
+
+def _desk(request: HttpRequest) -> Desk | None:
+    return request.scope.get(TICKET_DESK) if isinstance(request, ASGIRequest) else None
+
+
+async def _leave_ticket(
+    desk: Desk, topic: str, source: Source, limits: Limits
+) -> AsyncIterator[bytes]:
+    """An empty body. Only Django itself reads it, when no middleware has replaced the response."""
+    desk.ticket = Ticket(topic, source, limits, copy_context())
+    nothing: tuple[bytes, ...] = ()
+    for frame in nothing:
+        yield frame
+
+
+class _Receipt(StreamingHttpResponse):
+    """The response of a request that has left a ticket."""
+
+    def close(self) -> None:
+        super().close()
+        # In the request's thread, which ends now, also with a CONN_MAX_AGE.
+        close_connections()
 
 
 def _no_store(response: HttpResponseBase) -> HttpResponseBase:
@@ -73,8 +132,14 @@ def _limits(request: HttpRequest) -> Limits:
         # Its one thread would answer nobody else.
         per_process = 0
     elif per_process is None:
-        per_process = ASGI_STREAMS if is_async else WSGI_STREAMS
+        per_process = _default_streams(request)
     return Limits(per_process, settings.STREAMS_PER_USER)
+
+
+def _default_streams(request: HttpRequest) -> int:
+    if _desk(request) is not None:
+        return ENDPOINT_STREAMS
+    return ASGI_STREAMS if isinstance(request, ASGIRequest) else WSGI_STREAMS
 
 
 class _Visit:
@@ -115,16 +180,16 @@ class _Visit:
 def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
     woken = threading.Event()
     mailbox = Mailbox(topic, woken.set)
-    talk = _open(mailbox, source, limits)
+    talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
-            command = _resume(talk, answer)
+            command = resume(talk, answer)
             answer = None
             if isinstance(command, Send):
                 yield command.frame
             elif isinstance(command, Load):
-                answer = _with_database(command)
+                answer = with_database(command)
             else:
                 answer = woken.wait(command.seconds)
                 woken.clear()
@@ -138,39 +203,41 @@ async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncItera
     shutdown.install()  # here, the server's own handlers are in place
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     mailbox = Mailbox(topic, lambda: _wake(loop, woken))
-    talk = _open(mailbox, source, limits)
+    talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
             try:
-                command = _resume(talk, answer)
+                command = resume(talk, answer)
             except StopIteration:
                 return
             answer = None
             if isinstance(command, Send):
                 yield command.frame
             elif isinstance(command, Load):
-                answer = await sync_to_async(_with_database)(command)
+                answer = await sync_to_async(with_database)(command)
             else:
                 answer = await _wait(woken, command)
     finally:
         get_hub().leave(mailbox)
 
 
-def _open(mailbox: Mailbox, source: Source, limits: Limits) -> Conversation:
+def open_conversation(mailbox: Mailbox, source: Source, limits: Limits) -> Conversation:
+    """Join the hub; above the limits one snapshot and an end."""
     # Joined before the first snapshot is read: what rings meanwhile is not missed.
     if get_hub().join(mailbox, limits):
         return conversation(mailbox, source)
     return finite(source)
 
 
-def _resume(talk: Conversation, answer: Any) -> Command:
+def resume(talk: Conversation, answer: Any) -> Command:
+    """Hand over the answer, or throw it when it is an exception, and get the next command."""
     if isinstance(answer, Exception):
         return talk.throw(answer)
     return talk.send(answer)
 
 
-def _with_database(command: Load) -> Any:
+def with_database(command: Load) -> Any:
     """The answer, or the exception: a conversation decides itself what a failure means."""
     try:
         return command.function()

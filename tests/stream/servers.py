@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 
 COMMANDS = {
     "uvicorn": "uvicorn tests.stream.asgi:application --port {port} --log-level warning",
+    "endpoint": "uvicorn tests.stream.endpoint:application --port {port} --log-level warning",
     "gthread": "gunicorn tests.stream.wsgi --worker-class gthread --threads {threads} "
     "--bind 127.0.0.1:{port} --log-level warning",
     "sync": "gunicorn tests.stream.wsgi --worker-class sync --bind 127.0.0.1:{port} "

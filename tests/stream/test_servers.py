@@ -44,7 +44,7 @@ def site(database: str, transport: dict[str, str]) -> Iterator[Peer]:
     peer.close()
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "gthread", "runserver"])
+@pytest.fixture(scope="module", params=["uvicorn", "endpoint", "gthread", "runserver"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -216,7 +216,7 @@ class TestCaps:
     def test_streams_leave_threads_for_pages(
         self, server: Server, site: Peer, browser: Browser, name: str, kind: str
     ) -> None:
-        if kind == "uvicorn":
+        if kind in ("uvicorn", "endpoint"):
             pytest.skip("An event loop holds a thousand.")
         people = [browser, *(site.sign_in(f"{name}-{number}") for number in range(7))]
         streams = [server.stream(one) for one in people]
@@ -228,7 +228,7 @@ class TestCaps:
             stream.close()
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "gthread", "runserver"])
+@pytest.mark.parametrize("kind", ["uvicorn", "endpoint", "gthread", "runserver"])
 class TestStop:
     @pytest.fixture
     def server(
@@ -292,7 +292,7 @@ class TestPolling:
         writer.close()
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "gthread"])
+@pytest.mark.parametrize("kind", ["uvicorn", "endpoint", "gthread"])
 def test_idle_streams_hold_no_database_connection(
     kind: str, postgres_server: Postgres, transport: dict[str, str]
 ) -> None:
