@@ -20,10 +20,18 @@ class Event(NamedTuple):
 
 
 class EventSource:
-    """One open stream. ``events`` is all that came; ``ended`` is set when the server ended it."""
+    """One open stream. ``events`` is all that came; ``ended`` is set when the server ended it.
 
-    def __init__(self, port: int, path: str, cookie: str = "") -> None:
+    With ``reads`` it takes nothing after the head until that event is set.
+    """
+
+    def __init__(
+        self, port: int, path: str, cookie: str = "", reads: threading.Event | None = None
+    ) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._reads = reads
+        if reads is not None:
+            self._shrink_buffer()
         headers = {"Accept": "text/event-stream"} | ({"Cookie": cookie} if cookie else {})
         self.connection.request("GET", path, headers=headers)
         # The response takes the connection's socket with it when the server will close it.
@@ -38,7 +46,16 @@ class EventSource:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
+    def _shrink_buffer(self) -> None:
+        self.connection.sock = socket.socket()
+        # Before it connects: the kernel takes megabytes for the client otherwise.
+        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.connection.sock.settimeout(60)
+        self.connection.sock.connect(("127.0.0.1", self.connection.port))
+
     def _read(self) -> None:
+        if self._reads is not None:
+            self._reads.wait(60)
         lines: list[str] = []
         try:
             while line := self.response.readline():

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from typing import Any
+
+import psutil
 
 from tests.peers import ROOT
 from tests.servers.ports import free_port, is_listening
@@ -53,10 +56,23 @@ class Server:
     def open_streams(self) -> int:
         return int(self.get("/open/"))
 
-    def stream(self, browser: dict[str, str], page: str | None = None) -> EventSource:
+    def stream(
+        self,
+        browser: dict[str, str],
+        page: str | None = None,
+        reads: threading.Event | None = None,
+    ) -> EventSource:
         """An open page of this browser; ``page`` is the token of another page."""
         token = browser["page"] if page is None else page
-        return EventSource(self.port, f"/messages/stream/?page={token}", browser["cookie"])
+        path = f"/messages/stream/?page={token}"
+        return EventSource(self.port, path, browser["cookie"], reads)
+
+    def threads(self) -> int:
+        return psutil.Process(self.process.pid).num_threads()
+
+    def memory(self) -> int:
+        """Bytes it holds."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def terminate(self, number: int = signal.SIGTERM) -> float:
         """Seconds it took to stop."""
