@@ -9,13 +9,14 @@ the request, its thread and its connection, and the endpoint goes on with the re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-Event = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
-Application = Callable[[Event, Receive, Send], Awaitable[None]]
+Scope = dict[str, Any]
+# Mappings, which every framework types in its own way.
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def application(django: Application) -> Application:
@@ -26,7 +27,7 @@ def application(django: Application) -> Application:
     # Imported now: this module itself is imported before the apps are ready.
     from monitio.stream.endpoint import serve
 
-    async def app(scope: Event, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await serve(django, scope, receive, send)
         else:

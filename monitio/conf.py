@@ -54,7 +54,8 @@ class Settings:
         "STREAM_RECHECK": 30.0,
         # Milliseconds a browser waits before it comes back.
         "STREAM_RETRY": 3000,
-        # Open streams per process and per recipient; None: 4 under WSGI, 1,000 under ASGI.
+        # Open streams per process and per recipient; None: 4 under WSGI, 1,000 under ASGI,
+        # 10,000 behind monitio.asgi.
         "STREAMS_PER_PROCESS": None,
         "STREAMS_PER_USER": 10,
         # Seconds between two looks of the polling transport; None: 0.05 on SQLite, else 0.5.

@@ -6,6 +6,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+import monitio.asgi
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.production.settings_production")
 
-application = get_asgi_application()
+# Open streams hold no thread.
+application = monitio.asgi.application(get_asgi_application())

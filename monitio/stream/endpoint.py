@@ -1,9 +1,9 @@
 """The third driver, for ``monitio.asgi``: holds streams outside of Django's request cycle.
 
-Everything happens in callbacks of the server's own event loop: no thread, no queue and no task of
-ours per stream. A frame is sent by driving the server's ``send`` once, which ends at once unless
-the client's buffer is full. Then a task waits for this one frame, and the mailbox, which is
-bounded, for everything after it.
+Everything happens in callbacks of the server's own event loop: no thread and no queue per stream,
+and no task but the one that waits for the client to leave. A frame is sent by driving the server's
+``send`` once, which ends at once unless the client's buffer is full. Then a task waits for this one
+frame, and the mailbox, which is bounded, for everything after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -35,10 +35,12 @@ from monitio.stream.session import Load, Send, Wait
 
 logger = logging.getLogger("monitio")
 
-Event = MutableMapping[str, Any]
+Scope = dict[str, Any]
+# ASGI's messages: mappings, which every framework types in its own way.
+Event = Any
 Receive = Callable[[], Awaitable[Event]]
 SendEvent = Callable[[Event], Awaitable[None]]
-Application = Callable[[Event, Receive, SendEvent], Awaitable[None]]
+Application = Callable[[Scope, Receive, SendEvent], Awaitable[None]]
 
 # Threads for snapshots and looks at the session, for all streams of the process.
 LOADERS = 4
@@ -46,24 +48,41 @@ LOADERS = 4
 PATIENCE = 60.0
 
 
-async def serve(django: Application, scope: Event, receive: Receive, send: SendEvent) -> None:
+async def serve(django: Application, scope: Scope, receive: Receive, send: SendEvent) -> None:
     """One HTTP request: Django's, and the stream's when its view has left a ticket."""
-    desk = Desk()
-    await django({**scope, TICKET_DESK: desk}, _noting(desk, receive), _head_only(desk, send))
-    if desk.ticket is not None and not desk.client_left:
-        await _Stream(desk.ticket, send).run(receive)
+    desk, client = Desk(), _Client(receive)
+    try:
+        await django({**scope, TICKET_DESK: desk}, client.receive, _head_only(desk, send))
+        if desk.ticket is not None:
+            await _Stream(desk.ticket, send).run(client.receive)
+    finally:
+        client.forget()
 
 
-def _noting(desk: Desk, receive: Receive) -> Receive:
-    """Some servers say only once that the client has left, and Django may be the one to hear it."""
+class _Client:
+    """What the client says. Waits for it to leave only once, for Django first, then for the stream.
 
-    async def relay() -> Event:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            desk.client_left = True
+    Django stops waiting when its response is out. Did that reach the server, gunicorn would take
+    the client for gone, and servers that say it only once would not say it to the stream.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._has_all = False
+        self._leaving: asyncio.Future[Event] | None = None
+
+    async def receive(self) -> Event:
+        if self._has_all:
+            if self._leaving is None:
+                self._leaving = asyncio.ensure_future(self._receive())
+            return await asyncio.shield(self._leaving)
+        event = await self._receive()
+        self._has_all = not event.get("more_body", False)
         return event
 
-    return relay
+    def forget(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
 
 
 def _head_only(desk: Desk, send: SendEvent) -> SendEvent:

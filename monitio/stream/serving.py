@@ -62,11 +62,7 @@ class Ticket:
 class Desk:
     """Where the view of one request may leave a ticket for the endpoint."""
 
-    __slots__ = ("client_left", "ticket")
-
-    def __init__(self) -> None:
-        self.ticket: Ticket | None = None
-        self.client_left = False
+    ticket: Ticket | None = None
 
 
 def respond(request: HttpRequest) -> HttpResponseBase:
