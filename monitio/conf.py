@@ -30,7 +30,8 @@ class Settings:
     """
 
     DEFAULTS: dict[str, Any] = {
-        # Which transport carries bells: "polling", "redis" or a dotted path to a Transport.
+        # Which transport carries bells: "polling", "redis", "postgres" or the dotted path of a
+        # Transport.
         "TRANSPORT": "polling",
         "CHANNELS": {
             "live": "monitio.channels.live.LiveChannel",
@@ -39,6 +40,10 @@ class Settings:
         "REDIS_URL": _redis_url,
         # First part of every Redis channel name: two sites on one Redis need two prefixes.
         "REDIS_PREFIX": "monitio",
+        # A connection string of libpq; None: as the default database says. Never through a pooler.
+        "POSTGRES_DSN": None,
+        # The channel of LISTEN and NOTIFY: two sites in one database need two. 63 bytes at most.
+        "POSTGRES_CHANNEL": "monitio",
         # Leave read messages out of ``{% for message in messages %}``.
         "EXCLUDE_READ": True,
         # How many of a person's newest messages a page and a snapshot hold.

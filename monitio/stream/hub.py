@@ -28,6 +28,10 @@ logger = logging.getLogger("monitio")
 
 CAPACITY = 100
 CHUNK = 500
+TRANSPORT_SETTINGS = frozenset(
+    f"MONITIO_{name}"
+    for name in ("TRANSPORT", "REDIS_URL", "REDIS_PREFIX", "POSTGRES_DSN", "POSTGRES_CHANNEL")
+)
 # Seconds between two attempts to reach a dead transport.
 LONGEST_PAUSE = 5.0
 # (count, sum of versions, highest id) of one recipient's messages
@@ -315,7 +319,7 @@ def _forget_after_fork() -> None:
 
 
 def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
-    if setting in ("MONITIO_TRANSPORT", "MONITIO_REDIS_URL", "MONITIO_REDIS_PREFIX"):
+    if setting in TRANSPORT_SETTINGS:
         reset_hub()
 
 

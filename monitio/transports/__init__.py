@@ -1,4 +1,7 @@
-"""Transports carry bells between processes: ``polling``, ``redis`` or a dotted path."""
+"""Transports carry bells between processes.
+
+``polling``, ``redis``, ``postgres`` or a dotted path.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ __all__ = ["Bell", "Transport", "get_transport", "reset_transport"]
 BUILT_IN = {
     "polling": "monitio.transports.polling.PollingTransport",
     "redis": "monitio.transports.redis.RedisTransport",
+    "postgres": "monitio.transports.postgres.PostgresTransport",
 }
 
 _current: tuple[str, Transport] | None = None

@@ -1,0 +1,289 @@
+"""PostgreSQL's LISTEN/NOTIFY over a direct connection of its own, one channel for all topics.
+
+One channel, because a LISTEN for a new topic would wait behind the reading of notifications. libpq
+is driven by hand: every wait has an end of its own, also when the server is frozen and answers
+neither a connection nor a statement.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from monitio.conf import settings
+from monitio.transports.base import Bell, Ears, Transport
+
+# A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
+PING_EVERY, PONG_WITHIN = 3.0, 3.0
+# One publish never holds a request longer than this.
+PUBLISH_TIMEOUT = 1.0
+# How soon a stream that opens is listened for. Until then its snapshot is all it needs.
+LOOK_EVERY = 0.1
+NOTIFY = b"SELECT pg_notify($1, bell) FROM json_array_elements_text($2::json) AS bell"
+
+
+class PostgresTransport(Transport):
+    def __init__(self) -> None:
+        self._psycopg = _import_psycopg()
+        self._conninfo = _conninfo(self._psycopg)
+        self._publisher: _Connection | None = None
+        self._lock = threading.Lock()
+
+    def publish(self, bells: Sequence[Bell]) -> None:
+        deadline = time.monotonic() + PUBLISH_TIMEOUT
+        if not self._lock.acquire(timeout=PUBLISH_TIMEOUT):
+            raise TimeoutError("PostgreSQL keeps another bell waiting")
+        try:
+            self._notify([bell.encode().decode() for bell in bells], deadline)
+        finally:
+            self._lock.release()
+
+    def _notify(self, payloads: list[str], deadline: float) -> None:
+        if self._publisher is not None:
+            try:
+                self._publisher.notify(_channel(), payloads, deadline)
+                return
+            except TimeoutError:
+                self._hang_up()
+                raise
+            except ConnectionError:
+                self._hang_up()  # it broke while it was idle: once more
+        self._publisher = self._connect(deadline)
+        try:
+            self._publisher.notify(_channel(), payloads, deadline)
+        except OSError:
+            self._hang_up()
+            raise
+
+    def _hang_up(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
+    def _connect(self, deadline: float) -> _Connection:
+        return _Connection(self._psycopg, self._conninfo, deadline)
+
+    def listen(self, ears: Ears) -> None:
+        connection = self._connect(time.monotonic() + PONG_WITHIN)
+        try:
+            connection.listen(_channel(), time.monotonic() + PONG_WITHIN)
+            _Listener(connection, ears).run()
+        finally:
+            connection.close()
+
+    def check(self) -> list[checks.CheckMessage]:
+        deadline = time.monotonic() + PUBLISH_TIMEOUT
+        try:
+            connection = self._connect(deadline)
+            try:
+                hears = _hears_itself(connection, deadline)
+            finally:
+                connection.close()
+        except OSError as error:
+            return [
+                checks.Warning(
+                    f"monitio cannot reach PostgreSQL: {error}",
+                    hint="Start it, or correct MONITIO_POSTGRES_DSN.",
+                    id="monitio.W021",
+                )
+            ]
+        return [] if hears else [_behind_a_pooler()]
+
+
+def _behind_a_pooler() -> checks.CheckMessage:
+    return checks.Warning(
+        "monitio listens to PostgreSQL and hears nothing.",
+        hint="A pooler such as pgbouncer drops LISTEN in transaction mode. "
+        "Let MONITIO_POSTGRES_DSN lead directly to the server.",
+        id="monitio.W022",
+    )
+
+
+class _Listener:
+    """One connection that listens: reads it, pings it, gives up when it stays silent."""
+
+    def __init__(self, connection: _Connection, ears: Ears) -> None:
+        self.connection, self.ears = connection, ears
+        self.topics: set[str] = set()
+        self.next_ping = time.monotonic() + PING_EVERY
+        self.next_tick = 0.0
+
+    def run(self) -> None:
+        while not self.ears.stopping():
+            self._follow(self.ears.topics())
+            for payload in self.connection.notifications(time.monotonic() + LOOK_EVERY):
+                bell = Bell.decode(payload)
+                if bell is not None and bell.topic in self.topics:
+                    self.ears.hear(bell)
+            self._keep_alive(time.monotonic())
+
+    def _follow(self, topics: set[str]) -> None:
+        for topic in topics - self.topics:
+            # Also after each new connection, which begins with no topics.
+            self.ears.gap(topic)
+        self.topics = topics
+
+    def _keep_alive(self, now: float) -> None:
+        if now >= self.next_ping:
+            self.next_ping = now + PING_EVERY
+            self.connection.execute(b"SELECT 1", deadline=now + PONG_WITHIN)
+        if now >= self.next_tick:
+            self.next_tick = now + 1.0
+            self.ears.tick()
+
+
+class _Connection:
+    """An autocommit connection whose every call ends by its deadline (``time.monotonic()``).
+
+    Raises ``TimeoutError`` then, and ``ConnectionError`` when the server refuses or hangs up.
+    """
+
+    def __init__(self, psycopg: Any, conninfo: str, deadline: float) -> None:
+        self._psycopg, self._pq = psycopg, psycopg.pq
+        self._libpq = self._pq.PGconn.connect_start(conninfo.encode())
+        try:
+            self._finish_connecting(deadline)
+        except BaseException:
+            self.close()
+            raise
+        self._libpq.nonblocking = 1
+
+    def _finish_connecting(self, deadline: float) -> None:
+        polling = self._pq.PollingStatus
+        events = {
+            polling.READING: selectors.EVENT_READ,
+            polling.WRITING: selectors.EVENT_WRITE,
+        }
+        if self._libpq.status == self._pq.ConnStatus.BAD:
+            raise self._error()
+        # libpq wants to be waited for before it is asked for the first time.
+        status = polling.WRITING
+        while status in events:
+            if not self._wait(events[status], deadline):
+                raise TimeoutError("PostgreSQL does not answer a connection")
+            status = self._libpq.connect_poll()
+        if status != polling.OK:
+            raise self._error()
+
+    def execute(self, command: bytes, *values: bytes, deadline: float) -> None:
+        try:
+            self._libpq.send_query_params(command, values)
+            while self._libpq.flush():
+                self._wait_for_answer(selectors.EVENT_READ | selectors.EVENT_WRITE, deadline)
+            for result in self._results(deadline):
+                if result.status == self._pq.ExecStatus.FATAL_ERROR:
+                    raise ConnectionError(result.error_message.decode(errors="replace").strip())
+        except self._psycopg.Error as error:
+            raise ConnectionError(str(error)) from error
+
+    def _results(self, deadline: float) -> Iterator[Any]:
+        while True:
+            while self._libpq.is_busy():
+                self._wait_for_answer(selectors.EVENT_READ, deadline)
+            result = self._libpq.get_result()
+            if result is None:
+                return
+            yield result
+
+    def notify(self, channel: str, payloads: list[str], deadline: float) -> None:
+        # In JSON, which needs no quoting of ours.
+        self.execute(NOTIFY, channel.encode(), json.dumps(payloads).encode(), deadline=deadline)
+
+    def listen(self, channel: str, deadline: float) -> None:
+        name = channel.replace('"', '""')
+        self.execute(f'LISTEN "{name}"'.encode(), deadline=deadline)
+
+    def notifications(self, deadline: float) -> list[bytes]:
+        """What has been said, as soon as something has; empty at the deadline."""
+        found = list(self._said())
+        if not found and self._wait(selectors.EVENT_READ, deadline):
+            self._read()
+            found = list(self._said())
+        return found
+
+    def _said(self) -> Iterator[bytes]:
+        while (notification := self._libpq.notifies()) is not None:
+            yield notification.extra
+
+    def close(self) -> None:
+        self._libpq.finish()
+
+    def _wait_for_answer(self, events: int, deadline: float) -> None:
+        if not self._wait(events, deadline):
+            raise TimeoutError("PostgreSQL does not answer")
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            self._libpq.consume_input()
+        except self._psycopg.Error as error:
+            raise ConnectionError(str(error)) from error
+
+    def _wait(self, events: int, deadline: float) -> bool:
+        # A new selector each time: while libpq connects, its socket may become another one.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._libpq.socket, events)
+            return bool(selector.select(max(0.0, deadline - time.monotonic())))
+
+    def _error(self) -> ConnectionError:
+        return ConnectionError(self._libpq.error_message.decode(errors="replace").strip())
+
+
+def _hears_itself(connection: _Connection, deadline: float) -> bool:
+    channel = f"{_channel()}_check"
+    connection.listen(channel, deadline)
+    connection.notify(channel, ["heard"], deadline)
+    while time.monotonic() < deadline:
+        if connection.notifications(deadline):
+            return True
+    return False
+
+
+def _channel() -> str:
+    return str(settings.POSTGRES_CHANNEL)
+
+
+def _conninfo(psycopg: Any) -> str:
+    """``MONITIO_POSTGRES_DSN``, or what Django's default database says."""
+    from psycopg.conninfo import make_conninfo
+
+    named = settings.POSTGRES_DSN
+    if named:
+        return str(named)
+    default = connections["default"]
+    if default.vendor != "postgresql":
+        raise ImproperlyConfigured(
+            'MONITIO_TRANSPORT = "postgres" needs MONITIO_POSTGRES_DSN, for example '
+            '"postgresql://user@host/name": the default database is not PostgreSQL.'
+        )
+    site = default.settings_dict
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    options = {name: value for name, value in site["OPTIONS"].items() if name in known}
+    named_so = {
+        "dbname": site["NAME"],
+        "user": site["USER"],
+        "password": site["PASSWORD"],
+        "host": site["HOST"],
+        "port": site["PORT"],
+    }
+    given = {name: value for name, value in named_so.items() if value}
+    return make_conninfo(**{"fallback_application_name": "monitio", **options, **given})
+
+
+def _import_psycopg() -> Any:
+    try:
+        import psycopg
+        import psycopg.pq
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            'MONITIO_TRANSPORT = "postgres" needs psycopg 3: pip install "monitio[postgres]"'
+        ) from error
+    return psycopg
