@@ -17,6 +17,7 @@ from monitio.stream.hub import Hub, Limits
 from monitio.stream.serving import TICKET_DESK, Ticket
 from monitio.stream.session import Source
 from monitio.transports import Bell
+from tests.databases import database
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import Valkey
@@ -410,14 +411,46 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     site.close()
 
 
+def test_middleware_and_lasting_connections_change_nothing(
+    postgres_server: Postgres, transport: dict[str, Any], settings: Any
+) -> None:
+    url = postgres_server.database("middleware")
+    site = Peer(PROCESS, url, **transport)
+    site.migrate()
+    lasting = {**database(f"{url}&application_name=lasting"), "CONN_MAX_AGE": None}
+    middleware = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        "django.middleware.gzip.GZipMiddleware",
+        "django.middleware.http.ConditionalGetMiddleware",
+        *settings.MIDDLEWARE,
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    server = Server(
+        "endpoint", url, **transport, MIDDLEWARE=middleware, DATABASES={"default": lasting}
+    )
+    browser = site.sign_in("middleware")
+    for _ in range(2):
+        with server.stream(browser) as stream:
+            assert stream.headers["X-Frame-Options"] == "DENY"
+            assert stream.headers["Content-Encoding"] == "identity"
+            assert "Content-Length" not in stream.headers
+            stream.wait_for("snapshot")
+            wait_until(lambda: site.connections_of("lasting") == 0, message="given back")
+            site.write(browser["key"], "live")
+            wait_until(lambda: stream.texts()[-1:] == ["live"])
+    server.close()
+    site.close()
+
+
 @pytest.mark.parametrize("kind", ["uvicorn", "endpoint"])
 def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
     kind: str, tmp_path: Any, transport: dict[str, Any]
 ) -> None:
-    database = f"sqlite://{tmp_path}/site.sqlite3"
-    site = Peer(PROCESS, database, **transport)
+    url = f"sqlite://{tmp_path}/site.sqlite3"
+    site = Peer(PROCESS, url, **transport)
     site.migrate()
-    server = Server(kind, database, **transport)
+    server = Server(kind, url, **transport)
     browser, reads = site.sign_in("slow"), threading.Event()
     with server.stream(browser) as other, server.stream(browser, reads=reads) as stalled:
         other.wait_for("snapshot", 2)
