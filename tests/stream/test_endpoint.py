@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -378,19 +379,27 @@ class TestEverythingElse:
 
 
 @pytest.fixture
+def later() -> Iterator[ExitStack]:
+    """Ends what a test has started, also when it fails."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
 def transport(valkey_server: Valkey) -> dict[str, Any]:
     return {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey_server.url}
 
 
 def test_two_hundred_streams_hold_no_thread_and_no_connection(
-    postgres_server: Postgres, transport: dict[str, Any]
+    postgres_server: Postgres, transport: dict[str, Any], later: ExitStack
 ) -> None:
     url = postgres_server.database("endpoint")
-    site = Peer(PROCESS, url, **transport)
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
     site.migrate()
     server = Server(
         "endpoint", f"{url}&application_name=server", **transport, MONITIO_STREAMS_PER_USER=999
     )
+    later.callback(server.close)
     browser = site.sign_in("many")
     streams = [server.stream(browser)]
     streams[0].wait_for("snapshot", 2)  # by now, the hub hears the topic
@@ -407,15 +416,13 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     for stream in streams:
         stream.wait_until_it_shows("to all tabs")
         stream.close()
-    server.close()
-    site.close()
 
 
 def test_middleware_and_lasting_connections_change_nothing(
-    postgres_server: Postgres, transport: dict[str, Any], settings: Any
+    postgres_server: Postgres, transport: dict[str, Any], settings: Any, later: ExitStack
 ) -> None:
     url = postgres_server.database("middleware")
-    site = Peer(PROCESS, url, **transport)
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
     site.migrate()
     lasting = {**database(f"{url}&application_name=lasting"), "CONN_MAX_AGE": None}
     middleware = [
@@ -429,6 +436,7 @@ def test_middleware_and_lasting_connections_change_nothing(
     server = Server(
         "endpoint", url, **transport, MIDDLEWARE=middleware, DATABASES={"default": lasting}
     )
+    later.callback(server.close)
     browser = site.sign_in("middleware")
     for _ in range(2):
         with server.stream(browser) as stream:
@@ -439,18 +447,16 @@ def test_middleware_and_lasting_connections_change_nothing(
             wait_until(lambda: site.connections_of("lasting") == 0, message="given back")
             site.write(browser["key"], "live")
             wait_until(lambda: stream.texts()[-1:] == ["live"])
-    server.close()
-    site.close()
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "endpoint"])
 def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
-    kind: str, tmp_path: Any, transport: dict[str, Any]
+    kind: str, tmp_path: Any, transport: dict[str, Any], later: ExitStack
 ) -> None:
     url = f"sqlite://{tmp_path}/site.sqlite3"
-    site = Peer(PROCESS, url, **transport)
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
     site.migrate()
-    server = Server(kind, url, **transport)
+    server = later.enter_context(closing(Server(kind, url, **transport)))
     browser, reads = site.sign_in("slow"), threading.Event()
     with server.stream(browser) as other, server.stream(browser, reads=reads) as stalled:
         other.wait_for("snapshot", 2)
@@ -465,5 +471,3 @@ def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
         wait_until(lambda: stalled.texts()[-1:] == ["after the flood"])
         stalled.wait_for("snapshot", 2)
         assert len(stalled.of("message")) < 9000
-    server.close()
-    site.close()
