@@ -1,4 +1,4 @@
-"""Celery's signals, reported to the job. FACTS: which signals an outcome sends differs by pool.
+"""Celery's signals, reported to the job. Which of them an outcome sends differs from pool to pool.
 
 No handler ever raises into the publisher or the task: what fails is logged, the task goes on.
 """
