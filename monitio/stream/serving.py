@@ -250,8 +250,11 @@ def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
 
 
 async def _wait(woken: asyncio.Event, command: Wait) -> bool:
+    # Not wait_for: Python 3.11's forgets a cancellation that meets the end of the wait, and the
+    # stream of a client that has left would go on.
     try:
-        await asyncio.wait_for(woken.wait(), command.seconds)
+        async with asyncio.timeout(command.seconds):
+            await woken.wait()
     except TimeoutError:
         return False
     woken.clear()

@@ -1,0 +1,55 @@
+"""The driver for an event loop, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monitio.stream.hub import Limits, get_hub
+from monitio.stream.serving import _drive_async
+from monitio.stream.session import Source
+from monitio.testing import capture_bells
+
+TOPIC = "user:1"
+
+
+def snapshot() -> dict[str, Any]:
+    return {"messages": [], "unread": 0, "floor": 0}
+
+
+def after_turns(turns: int, call: Callable[[], object]) -> None:
+    """Call it when the event loop has gone round so many times."""
+    loop = asyncio.get_running_loop()
+    if turns:
+        loop.call_soon(after_turns, turns - 1, call)
+    else:
+        call()
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) -> None:
+    """asyncio.wait_for of Python 3.11 forgets a cancellation that meets the end of the wait."""
+    frames: list[bytes] = []
+
+    async def serve() -> None:
+        source = Source(snapshot=snapshot, still_valid=lambda: True, stopping=lambda: False)
+        async for frame in _drive_async(TOPIC, source, Limits(10, 10)):
+            frames.append(frame)
+
+    async def leave() -> None:
+        stream = asyncio.create_task(serve())
+        while len(frames) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        get_hub().gap(TOPIC)
+        after_turns(turns, stream.cancel)
+        done, _ = await asyncio.wait([stream], timeout=1)
+        stream.cancel()
+        assert done and stream.cancelled()
+
+    with capture_bells():
+        asyncio.run(leave())
+        assert get_hub().open_streams(TOPIC) == 0
