@@ -9,25 +9,22 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone, translation
-from django.utils.text import Truncator
 
-from monitio import deliveries, dispatch, visitors
+from monitio import deliveries, dispatch
 from monitio.channels.live import progress_bell
 from monitio.conf import settings
-from monitio.constants import PERSISTENT_LEVELS, State, is_persistent, level_name
-from monitio.exceptions import UnknownRecipient
+from monitio.constants import State
 from monitio.models import Job, Message, check_url
 from monitio.outcomes import Notice, Outcome, Wording
 from monitio.patience import short_wait
+from monitio.readers import MAILED, TOLD, Reader, is_untold, messages_of, readers_of, rewrite, write
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.stream.payload import payload
@@ -141,7 +138,7 @@ class JobReporter:
             if not rows.update(alive_at=timezone.now()):
                 return False
             job = Job.objects.get(task_id=self.task_id)
-            return _is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
+            return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
 
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
@@ -236,7 +233,7 @@ class JobReporter:
         """
         told, mailed = [], []
         before = [dict(entry) for entry in job.recipients]
-        for reader in _readers(job):
+        for reader in readers_of(job):
             if only_new and reader.was(TOLD):
                 continue
             message, wants_mail = self._tell(job, reader, outcome)
@@ -251,14 +248,14 @@ class JobReporter:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return told
 
-    def _tell(self, job: Job, reader: _Reader, outcome: Outcome) -> tuple[Message | None, bool]:
+    def _tell(self, job: Job, reader: Reader, outcome: Outcome) -> tuple[Message | None, bool]:
         """The reader's message as it now is, None when they hear nothing; whether to mail it."""
         notice = self.notice(reader.recipient, outcome)
         message = reader.message
         if message is not None:
-            _rewrite(job, message, notice, outcome.has_ended)
+            rewrite(job, message, notice, outcome.has_ended)
         elif notice is not None and (outcome.has_ended or not reader.was(TOLD)):
-            message = _write(job, reader, notice)
+            message = write(job, reader, notice)
         else:
             # Nothing to say; or its reader deleted it and hears of the end alone.
             return None, False
@@ -342,12 +339,12 @@ class _Bar:
     def _load(self) -> None:
         """Read the messages anew: their owner may have closed them, or have logged in."""
         self._job = Job.objects.filter(task_id=self.reporter.task_id).first()
-        self._messages = list(_messages(self._job)) if self._job else []
+        self._messages = list(messages_of(self._job)) if self._job else []
 
     def _speak_up(self) -> None:
         """Where the wording held the start back: now it may have something to say."""
         job, reporter = self._job, self.reporter
-        if job is not None and _is_untold(job):
+        if job is not None and is_untold(job):
             self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
 
     def _push(self, done: float | None, total: float | None, text: str) -> bool:
@@ -401,119 +398,6 @@ def _transition(state: str, attempt: int | None) -> tuple[Q, dict[str, Any]]:
     if attempt is not None:
         changes["attempt"] = attempt
     return Q(key__lt=key) | Q(state=State.LOST, key__lte=key), changes
-
-
-# What is noted of a recipient in Job.recipients, beside who they are.
-TOLD, MAILED = "told", "mailed"
-
-
-def _is_untold(job: Job) -> bool:
-    return not all(entry.get(TOLD) for entry in job.recipients)
-
-
-@dataclass
-class _Reader:
-    """One recipient of a job, what was noted of them, and the message they hold."""
-
-    recipient: Recipient
-    notes: list[dict[str, Any]]
-    message: Message | None
-
-    def was(self, what: str) -> bool:
-        return any(note.get(what) for note in self.notes)
-
-    def note(self, what: str) -> None:
-        for note in self.notes:
-            note[what] = True
-
-
-def _readers(job: Job) -> list[_Reader]:
-    """Whom the job tells today, with their messages locked until the commit."""
-    messages = {message.recipient_key: message for message in _messages(job, lock=True)}
-    readers: dict[str, _Reader] = {}
-    for entry, stored in _stored_recipients(job):
-        recipient = visitors.resolve(stored)
-        reader = readers.setdefault(recipient.key, _Reader(recipient, [], None))
-        reader.notes.append(entry)
-        # A visitor's message may still be on its way to the user they turned out to be.
-        found = messages.get(recipient.key) or messages.get(stored.key)
-        reader.message = reader.message or found
-    return _present(list(readers.values()))
-
-
-def _stored_recipients(job: Job) -> Iterator[tuple[dict[str, Any], Recipient]]:
-    for entry in job.recipients:
-        try:
-            recipient = Recipient.from_dict(entry)
-            recipient.user_id  # noqa: B018 - raises when no user can have this key
-        except UnknownRecipient as error:
-            logger.warning("Job %s names a recipient nobody can be: %s", job.task_id, error)
-        else:
-            yield entry, recipient
-
-
-def _present(readers: list[_Reader]) -> list[_Reader]:
-    """Those who can still be told: a user deleted meanwhile is left out."""
-    unsure = [who.recipient for who in readers if who.message is None]
-    pks = [recipient.user_id for recipient in unsure if not recipient.is_visitor]
-    if not pks:
-        return readers
-    found = get_user_model()._default_manager.filter(pk__in=pks).values_list("pk", flat=True)
-    present = {Recipient.for_user(pk).key for pk in found}
-    return [
-        who
-        for who in readers
-        if who.message or who.recipient.is_visitor or who.recipient.key in present
-    ]
-
-
-def _messages(job: Job, *, lock: bool = False) -> list[Message]:
-    """What the recipients hold of this job, whoever they are today."""
-    rows = Message.objects.filter(job=job, hidden=False).order_by("pk")
-    messages = list(rows.select_for_update() if lock else rows)
-    for message in messages:
-        message.job = job
-    return messages
-
-
-def _rewrite(job: Job, message: Message, notice: Notice | None, ended: bool) -> None:
-    changes = _fields(notice) if notice else {}
-    if ended:
-        # The end is news, whatever its reader did to the message on the way.
-        changes |= {"read": False, "seen": False}
-    Message.objects.filter(pk=message.pk).touch(**changes)
-    for name, value in changes.items():
-        setattr(message, name, value)
-    # The row is locked, so this is what touch() has written.
-    message.version += 1
-
-
-def _write(job: Job, reader: _Reader, notice: Notice) -> Message:
-    if reader.was(TOLD):
-        # Deleted by its reader, kept until its mail is out: it gives its place to a new one.
-        hidden = Message.objects.filter(job=job, hidden=True, recipient_key=reader.recipient.key)
-        hidden.update(job=None)
-    message = Message(job=job, **_fields(notice))
-    message.recipient = reader.recipient
-    message.save()
-    visitors.settle(reader.recipient)
-    return message
-
-
-def _fields(notice: Notice) -> dict[str, Any]:
-    return {
-        "subject": Truncator(notice.subject).chars(255),
-        "message": notice.message,
-        # A job's message stays until it is deleted, whatever level its author thought of.
-        "level": notice.level if is_persistent(notice.level) else _LEVELS[level_name(notice.level)],
-        "url": notice.url or "",
-        "url_label": Truncator(notice.url_label).chars(255),
-        "extra_tags": notice.extra_tags[:255],
-        "category": notice.category[:100],
-    }
-
-
-_LEVELS = {level_name(level): level for level in PERSISTENT_LEVELS}
 
 
 def _resolved(notice: Notice | None) -> Notice | None:

@@ -25,6 +25,7 @@ channels
 deliveries
 dispatch
 visitors
+readers
 api jobs
 storage receivers
 views admin templatetags management checks testing
