@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from monitio import api, dispatch
+from monitio import dispatch, writing
 from monitio.models import Delivery, Job, Message
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class MessageAdmin(MessageOptions):
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
         """A new message rings like any other; of a changed one only what was changed is written."""
         if not change:
-            api.store(obj)
+            writing.store(obj)
         elif form.changed_data:
             obj.version, obj.modified = F("version") + 1, timezone.now()
             obj.save(update_fields=[*form.changed_data, "version", "modified"])

@@ -8,35 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
-from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.messages import MessageFailure
-from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from monitio import constants, deliveries, dispatch, visitors
+from monitio import constants, dispatch, writing
+from monitio.addressees import addressee, batches
 from monitio.conf import DAY, settings
-from monitio.exceptions import NotAllowed, UnknownRecipient
-from monitio.models import Job, LastBell, Message, VisitorLogin, check_url
-from monitio.querysets import MessageQuerySet
+from monitio.exceptions import NotAllowed
+from monitio.models import Job, LastBell, Message, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.stream.payload import newest
+from monitio.writing import build, clear, store, store_batch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-# Rows in one INSERT, recipients in one batch of bells.
-BATCH = 1000
-# What the smallest supported integer column holds.
-MOST_SECONDS = 2**31 - 1
+# What the largest supported integer column holds.
 LARGEST_KEY = 2**63 - 1
 # Above this many changed messages, open pages look for themselves.
 FEW = 20
@@ -125,9 +119,9 @@ def notify_many(
         "category": category,
     }
     count = 0
-    for recipients in _batches(users):
+    for recipients in batches(users, writing.BATCH):
         rows = [build(recipient, level, message, **fields) for recipient in recipients]
-        _store_batch(rows, email)
+        store_batch(rows, email)
         count += len(rows)
     return count
 
@@ -321,127 +315,6 @@ def _keep_read_since(now: datetime) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
 
 
-def build(
-    recipient: Recipient | None,
-    level: int,
-    message: str,
-    *,
-    from_user: Any = None,
-    extra_tags: str = "",
-    subject: str = "",
-    expires: datetime | None = None,
-    close_timeout: int | None = None,
-    live: bool = True,
-    email: bool = False,
-    url: str | None = None,
-    url_label: str = "",
-    category: str = "",
-) -> Message:
-    """An unsaved message with checked values, for ``recipient`` or for whoever is set later.
-
-    Raises ``ValueError`` that names the bad value.
-    """
-    if not message and not subject:
-        raise ValueError("A message needs a text: give message=, subject= or both.")
-    if email and recipient is not None and recipient.is_visitor:
-        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
-    row = Message(
-        level=int(level),
-        message=message,
-        subject=_short("subject", subject),
-        extra_tags=_short("extra_tags", extra_tags),
-        category=_short("category", category, 100),
-        url=check_url(_short("url", str(url or ""), 2048)),
-        url_label=_short("url_label", url_label),
-        expires=_moment(expires),
-        close_timeout=_seconds(close_timeout),
-        from_user=from_user,
-        live=live,
-    )
-    if recipient is not None:
-        row.recipient = recipient
-    return row
-
-
-def store(row: Message, *, email: bool = False) -> Message:
-    """Write one built message, its deliveries, and tell after commit."""
-    with transaction.atomic(using=dispatch.database()):
-        row.save(force_insert=True)
-        visitors.settle([row.recipient])
-        if email:
-            dispatch.deliver(deliveries.plan([row]))
-        dispatch.announce([row])
-    return row
-
-
-def insert(rows: list[Message], *, need_keys: bool = True) -> None:
-    """Write built messages, keys and all, and ring no bell."""
-    if not rows:
-        return
-    alias = dispatch.database()
-    with transaction.atomic(using=alias):
-        if need_keys and not _tells_keys(alias):
-            for row in rows:
-                row.save(force_insert=True)
-        else:
-            Message.objects.bulk_create(rows, BATCH)
-        visitors.settle(row.recipient for row in rows)
-
-
-def _tells_keys(alias: str) -> bool:
-    # MySQL (not MariaDB) tells no keys of a bulk insert.
-    return connections[alias].features.can_return_rows_from_bulk_insert
-
-
-def _store_batch(rows: list[Message], email: bool) -> None:
-    alias = dispatch.database()
-    with transaction.atomic(using=alias):
-        insert(rows, need_keys=email)
-        if email:
-            dispatch.deliver(deliveries.plan(rows))
-        if rows[0].live:
-            _announce_batch(rows, email or _tells_keys(alias))
-
-
-def _announce_batch(rows: list[Message], has_keys: bool) -> None:
-    # In a transaction of the caller's, all batches wait for its end: short bells bound the memory.
-    if has_keys and len(rows) < BATCH:
-        dispatch.announce(rows)
-    else:
-        dispatch.announce_news([row.recipient for row in rows])
-
-
-def _batches(users: Iterable[Any]) -> Iterable[list[Recipient]]:
-    keys = _keys_of(users)
-    everybody = iter(users if keys is None else keys)
-    while batch := list(islice(everybody, BATCH)):
-        recipients = list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
-        if keys is None:
-            _refuse_unknown(batch, recipients)
-        yield recipients
-
-
-def _keys_of(users: Iterable[Any]) -> Iterable[Any] | None:
-    """The keys of a queryset of users, each once: a join may name one several times. Else None."""
-    if not isinstance(users, QuerySet) or not issubclass(users.model, get_user_model()):
-        return None
-    if not (users.query.is_sliced or users.query.distinct_fields):
-        users = users.order_by("pk")
-    keys = users.values_list("pk", flat=True).iterator(chunk_size=BATCH)
-    return (key for key, _group in groupby(keys))
-
-
-def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> None:
-    """A user who is missing would only fail at the caller's commit, and say nothing of why."""
-    given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
-    pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
-    users = get_user_model()._default_manager.filter(pk__in=pks)
-    missing = pks - set(users.values_list("pk", flat=True)) if pks else set()
-    if missing:
-        names = ", ".join(sorted(repr(pk) for pk in missing)[:5])
-        raise UnknownRecipient(f"There are no users with these primary keys: {names}.")
-
-
 def _change(
     recipient: Any, pks: Iterable[int], present: dict[str, bool], wanted: dict[str, bool]
 ) -> int:
@@ -484,29 +357,13 @@ def _remove(who: Recipient, pks: list[int]) -> int:
     return len(pks)
 
 
-def clear(rows: MessageQuerySet) -> None:
-    """Delete messages; those whose mail is still to be sent are hidden until it is out."""
-    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
-    if waiting:
-        Message.objects.filter(pk__in=waiting).touch(hidden=True)
-    rows.exclude(pk__in=waiting).delete()
-
-
 def _delete_rows(rows: QuerySet[Any]) -> int:
     """Delete in batches, so that memory stays bounded; the number of rows, without what hung on."""
     deleted = 0
-    while pks := list(rows.order_by().values_list("pk", flat=True)[:BATCH]):
+    while pks := list(rows.order_by().values_list("pk", flat=True)[: writing.BATCH]):
         by_model = rows.model._default_manager.filter(pk__in=pks).delete()[1]
         deleted += by_model.get(rows.model._meta.label, 0)
     return deleted
-
-
-def addressee(to_user: Any) -> Recipient:
-    """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
-    recipient = visitors.resolve(Recipient.of(to_user))
-    if not recipient.is_visitor:
-        _refuse_unknown([to_user], [recipient])
-    return recipient
 
 
 def _storage(request: Any, fail_silently: bool) -> Any:
@@ -529,40 +386,6 @@ def _storage(request: Any, fail_silently: bool) -> Any:
             '"monitio.storage.PersistentMessageStorage".'
         )
     return storage
-
-
-def _short(name: str, value: Any, length: int = 255) -> Any:
-    text = "" if value is None else str(value)
-    if len(text) > length:
-        raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
-    # Lazily translated text is fixed when it is stored, in the language of that moment.
-    return value if isinstance(value, Promise) else text
-
-
-def _seconds(close_timeout: int | None) -> int | None:
-    if close_timeout is None:
-        return None
-    try:
-        seconds = int(close_timeout)
-    except (TypeError, ValueError):
-        seconds = -1
-    if not 0 <= seconds <= MOST_SECONDS:
-        raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout!r}.")
-    return seconds
-
-
-def _moment(expires: datetime | None) -> datetime | None:
-    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
-
-    With ``USE_TZ = False`` it is the other way round.
-    """
-    if expires is None:
-        return None
-    if not isinstance(expires, datetime):
-        raise ValueError(f"expires is a date and time (datetime), not {expires!r}.")
-    if timezone.is_aware(expires) == django_settings.USE_TZ:
-        return expires
-    return timezone.make_aware(expires) if django_settings.USE_TZ else timezone.make_naive(expires)
 
 
 def _twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:

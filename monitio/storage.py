@@ -24,7 +24,8 @@ from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio import api, dispatch
+from monitio import dispatch, writing
+from monitio.addressees import addressee
 from monitio.conf import settings
 from monitio.constants import is_persistent
 from monitio.models import Message
@@ -119,17 +120,17 @@ class PersistentMessageStorage(BaseStorage):
         }
         can_wait = not (is_persistent(level) or live or email)
         if user is None and can_wait:
-            self._queue(api.build(None, level, message, live=False, **fields))
+            self._queue(writing.build(None, level, message, live=False, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, email)
         if recipient == me and can_wait:
-            self._queue(api.build(recipient, level, message, live=False, **fields))
+            self._queue(writing.build(recipient, level, message, live=False, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
-        row = api.build(
+        row = writing.build(
             recipient or Recipient.from_request(self.request),
             level,
             message,
@@ -144,7 +145,7 @@ class PersistentMessageStorage(BaseStorage):
         nobody = not getattr(user, "is_authenticated", True)
         if user is None or (nobody and (me is None or me.is_visitor)):
             return me
-        return api.addressee(user)
+        return addressee(user)
 
     def _queue(self, row: Message) -> None:
         """It is written by ``update()``."""
@@ -152,7 +153,7 @@ class PersistentMessageStorage(BaseStorage):
         self._queued_messages.append(row)
 
     def _write(self, row: Message, email: bool) -> Message:
-        api.store(row, email=email)
+        writing.store(row, email=email)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -226,7 +227,7 @@ class PersistentMessageStorage(BaseStorage):
             if not row.user_id:
                 row.recipient = me = me or Recipient.from_request(self.request)
         try:
-            api.insert(rows)
+            writing.insert(rows)
         except IntegrityError:
             # The request deleted its own user: their next page is a visitor's.
             for_cookie, rows = [*for_cookie, *rows], []
@@ -288,7 +289,7 @@ class _Claim:
         mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
         try:
             if shown:
-                api.clear(mine)
+                writing.clear(mine)
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
         except DatabaseError:

@@ -25,7 +25,7 @@ channels
 deliveries
 dispatch
 visitors
-readers
+readers writing addressees
 api jobs
 storage receivers
 views admin templatetags management checks testing

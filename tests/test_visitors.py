@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 
 import monitio
-from monitio import api, dispatch, visitors
+from monitio import api, dispatch, visitors, writing
 from monitio.jobs import JobReporter
 from monitio.models import Job, Message, VisitorLogin
 from monitio.recipients import Recipient
@@ -178,7 +178,7 @@ def test_one_job_never_leaves_a_user_with_two_messages(visitor: Recipient) -> No
     ann = user()
     job = Job.objects.create(task_id="task")
     for who in (visitor, Recipient.for_user(ann)):
-        row = api.build(who, monitio.INFO, "one")
+        row = writing.build(who, monitio.INFO, "one")
         row.job = job
         row.save()
     visitors.log_in(visitor.token or "", ann)
