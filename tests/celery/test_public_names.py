@@ -1,0 +1,77 @@
+"""No option of ``@notify_user`` is accepted and then ignored."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import monitio
+from monitio.constants import State
+from monitio.outcomes import Outcome
+from monitio.recipients import Recipient
+from monitio.wording import Options
+from monitio_celery import notify_user
+from monitio_celery.decorators import options_of
+from monitio_celery.headers import choose
+
+# For each option: what an author may give, and an outcome at which it shows.
+SHOWS: dict[str, tuple[Any, Outcome]] = {
+    "title": ("Export", Outcome(task_id="1", state=State.QUEUED)),
+    "start": ("Soon", Outcome(task_id="1", state=State.STARTED)),
+    "progress": ("{done}", Outcome(task_id="1", state=State.STARTED, done=1)),
+    "success": ("Ready", Outcome(task_id="1", state=State.SUCCEEDED)),
+    "failure": ("Sorry", Outcome(task_id="1", state=State.FAILED)),
+    "retry": ("Again", Outcome(task_id="1", state=State.RETRYING)),
+    "revoked": ("Stopped", Outcome(task_id="1", state=State.REVOKED)),
+    "lost": ("Silent", Outcome(task_id="1", state=State.LOST)),
+    "url": ("/there/", Outcome(task_id="1", state=State.SUCCEEDED)),
+    "url_label": ("Look", Outcome(task_id="1", state=State.SUCCEEDED)),
+    "email": (True, Outcome(task_id="1", state=State.SUCCEEDED)),
+    "when": (5, Outcome(task_id="1", state=State.SUCCEEDED, runtime=1)),
+    "levels": (
+        {State.SUCCEEDED: monitio.WARNING},
+        Outcome(task_id="1", state=State.SUCCEEDED),
+    ),
+    "category": ("exports", Outcome(task_id="1", state=State.SUCCEEDED)),
+    "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
+}
+# These say who hears of it and what a text may use; they have tests of their own below.
+OTHERS = {"user", "arguments"}
+
+
+def test_every_option_has_an_entry() -> None:
+    assert {field.name for field in dataclasses.fields(Options)} == SHOWS.keys() | OTHERS
+
+
+@pytest.mark.parametrize("option", SHOWS)
+def test_the_option_has_its_effect(option: str) -> None:
+    value, outcome = SHOWS[option]
+
+    @notify_user(**{option: value})
+    def task() -> None: ...
+
+    options = options_of(task)
+    assert options is not None
+    assert options.notice(outcome) != Options().notice(outcome)
+
+
+def test_arguments_may_appear_in_texts() -> None:
+    outcome = Outcome(task_id="1", state=State.SUCCEEDED, arguments={"name": "a.csv"})
+
+    notice = Options(success="{name} is in", arguments=["name"]).notice(outcome)
+
+    assert notice is not None and notice.message == "a.csv is in"
+    with pytest.raises(ValueError, match="name"):
+        Options(success="{name} is in")
+
+
+@pytest.mark.django_db
+def test_user_says_who_hears_of_it() -> None:
+    def task(author: int) -> None: ...
+
+    carried = choose(task, Options(user=lambda author: author), (7,), {}, None)
+
+    assert carried is not None
+    assert carried["to"] == [Recipient.for_user(7).to_dict()]
