@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import gettext_noop
 
 from monitio import constants
 from monitio.constants import State
@@ -44,13 +44,13 @@ _URL_OPTIONS = ("url", "url_label")
 MAILED_BY_DEFAULT = frozenset({State.SUCCEEDED, State.FAILED})
 
 _HEADLINES = {
-    State.QUEUED: _noop("%(title)s: waiting to start"),
-    State.STARTED: _noop("%(title)s: started"),
-    State.RETRYING: _noop("%(title)s: trying again"),
-    State.SUCCEEDED: _noop("%(title)s: done"),
-    State.FAILED: _noop("%(title)s: failed"),
-    State.REVOKED: _noop("%(title)s: cancelled"),
-    State.LOST: _noop("%(title)s: interrupted"),
+    State.QUEUED: gettext_noop("%(title)s: waiting to start"),
+    State.STARTED: gettext_noop("%(title)s: started"),
+    State.RETRYING: gettext_noop("%(title)s: trying again"),
+    State.SUCCEEDED: gettext_noop("%(title)s: done"),
+    State.FAILED: gettext_noop("%(title)s: failed"),
+    State.REVOKED: gettext_noop("%(title)s: cancelled"),
+    State.LOST: gettext_noop("%(title)s: interrupted"),
 }
 _OPTION_FOR = {
     State.QUEUED: "start",

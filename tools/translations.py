@@ -21,7 +21,10 @@ NOISE = re.compile(rb'^("POT-Creation-Date:.*|#[:,].*)\n', re.MULTILINE)
 
 def collect(package: Path) -> None:
     """Run makemessages and compilemessages as they are meant: inside the package."""
-    for command in (["makemessages", "--all", "--no-wrap", "--no-location"], ["compilemessages"]):
+    for command in (
+        ["makemessages", "--all", "--no-wrap", "--no-location", "--no-obsolete"],
+        ["compilemessages"],
+    ):
         subprocess.run(
             [sys.executable, "-P", "-m", "django", *command],
             cwd=package,
