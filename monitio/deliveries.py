@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db.models import F
 from django.utils import timezone
@@ -19,12 +20,26 @@ logger = logging.getLogger("monitio")
 
 EMAIL = "email"
 FAILURES_IN_A_ROW = 5
+# A sender that has not settled what it claimed by then is dead.
+LEASE = timedelta(minutes=5)
 State = Delivery.State
 
 
-def plan(messages: Iterable[Message], channel: str = EMAIL) -> list[Delivery]:
-    """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
-    deliveries = [Delivery(message=message, channel=channel) for message in messages]
+def plan(
+    messages: Iterable[Message], channel: str = EMAIL, *, delay: float = 0.0, unless: str = ""
+) -> list[Delivery]:
+    """Write pending deliveries in the caller's transaction. One a message and channel, ever.
+
+    ``delay`` is in seconds; ``unless`` is a ``Delivery.Unless``: read or seen until then, a message
+    is not sent.
+    """
+    due_at = timezone.now() + timedelta(seconds=delay)
+    deliveries = _admitted(
+        [
+            Delivery(message=message, channel=channel, due_at=due_at, unless=unless)
+            for message in messages
+        ]
+    )
     if not deliveries:
         return []
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
@@ -33,17 +48,18 @@ def plan(messages: Iterable[Message], channel: str = EMAIL) -> list[Delivery]:
     return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
 
 
+def _admitted(deliveries: list[Delivery]) -> list[Delivery]:
+    """Those of ``deliveries`` that their recipients want, each due when they want it."""
+    return deliveries
+
+
 def run(pk: int) -> bool:
     """Send one delivery; True when this call sent it.
 
     Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
     when the channel could not be reached; the delivery is then pending again.
     """
-    if (
-        not Delivery.objects.due()
-        .filter(pk=pk)
-        .update(state=State.CLAIMED, claimed_at=timezone.now(), attempts=F("attempts") + 1)
-    ):
+    if not _claim(pk):
         return False
     related = ("message__user", "message__job", "message__from_user")
     delivery = Delivery.objects.select_related(*related).filter(pk=pk).first()
@@ -72,7 +88,9 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     Gives up after a few failures in a row: the mail server is down, and each try takes its time.
     """
     sent = failed = in_a_row = 0
-    for pk in list(Delivery.objects.due().order_by("pk").values_list("pk", flat=True)[:limit]):
+    for pk in list(
+        Delivery.objects.due().order_by("due_at", "pk").values_list("pk", flat=True)[:limit]
+    ):
         try:
             sent += run(pk)
             in_a_row = 0
@@ -84,10 +102,16 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     return sent, failed
 
 
+def _claim(pk: int) -> bool:
+    now = timezone.now()
+    rows = Delivery.objects.due(now).filter(pk=pk)
+    return bool(rows.update(state=State.CLAIMED, due_at=now + LEASE, attempts=F("attempts") + 1))
+
+
 def _settle(delivery: Delivery, state: str, error: str = "") -> None:
     sent_at = timezone.now() if state == State.SENT else None
     Delivery.objects.filter(pk=delivery.pk, state=State.CLAIMED).update(
-        state=state, error=error, claimed_at=None, sent_at=sent_at
+        state=state, error=error, due_at=timezone.now(), sent_at=sent_at
     )
     if state != State.PENDING:
         remove_shown(delivery.message_id)

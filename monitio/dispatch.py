@@ -7,8 +7,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connections, router, transaction
+from django.utils import timezone
 
 from monitio import deliveries
 from monitio.channels import TemporaryFailure
@@ -24,8 +26,9 @@ logger = logging.getLogger("monitio")
 class Hooks:
     """What a task queue takes over. ``monitio_celery`` fills them in ``AppConfig.ready``."""
 
-    # Send this delivery in a worker. Without it the process that committed sends it.
-    deliver: Callable[[int], None] | None = None
+    # Send this delivery in a worker, at this moment or later. Without it the process that committed
+    # sends what is due, and monitio_deliver the rest.
+    deliver: Callable[[int, datetime], None] | None = None
     # Cancel the job with this task id.
     cancel: Callable[[str], None] | None = None
 
@@ -82,21 +85,23 @@ def push(bells: Sequence[Bell]) -> bool:
 
 
 def deliver(pending: Iterable[Delivery]) -> None:
-    """Hand deliveries to a worker, or send them here, after commit."""
-    pks = [delivery.pk for delivery in pending]
-    if pks:
-        after_commit(lambda: _hand_over(pks))
+    """Hand deliveries to a worker, or send here what is due, after commit."""
+    waiting = [(delivery.pk, delivery.due_at) for delivery in pending]
+    if waiting:
+        after_commit(lambda: _hand_over(waiting))
 
 
-def _hand_over(pks: Sequence[int]) -> None:
+def _hand_over(waiting: Sequence[tuple[int, datetime]]) -> None:
     queue = hooks.deliver
     if queue is None:
-        for pk in pks:
-            _send_here(pk)
+        now = timezone.now()
+        for pk, due_at in waiting:
+            if due_at <= now:
+                _send_here(pk)
         return
     try:
-        for pk in pks:
-            queue(pk)
+        for pk, due_at in waiting:
+            queue(pk, due_at)
     except Exception:
         # A dead broker is asked once. The rows stay pending: the mails are late, not lost.
         logger.exception("Deliveries could not be handed over; monitio_deliver will send them.")

@@ -372,6 +372,11 @@ class Delivery(models.Model):
         CLAIMED = "claimed", _("Being sent")
         SENT = "sent", _("Sent")
         FAILED = "failed", _("Failed")
+        SKIPPED = "skipped", _("Not needed")
+
+    class Unless(models.TextChoices):
+        READ = "read", _("Unless it was read")
+        SEEN = "seen", _("Unless it was seen")
 
     message = models.ForeignKey(
         Message,
@@ -384,10 +389,14 @@ class Delivery(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.PENDING
     )
+    # Not sent before. While it is claimed: when its sender counts as dead.
+    due_at = models.DateTimeField(_("due"), default=timezone.now)
+    unless = models.CharField(
+        _("condition"), max_length=10, choices=Unless.choices, blank=True, default=""
+    )
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    error = models.TextField(_("error"), blank=True, default="")
+    error = models.TextField(_("reason"), blank=True, default="")
     created = models.DateTimeField(_("created"), default=timezone.now)
-    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     objects = DeliveryQuerySet.as_manager()
@@ -395,7 +404,7 @@ class Delivery(models.Model):
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
-        indexes = [models.Index(fields=["state", "claimed_at"], name="monitio_due")]
+        indexes = [models.Index(fields=["state", "due_at"], name="monitio_due")]
         constraints = [
             # Whatever happens to a job, its message is mailed once.
             models.UniqueConstraint(fields=["message", "channel"], name="monitio_one_per_channel")

@@ -127,6 +127,5 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(state__in=("pending", "claimed"))
 
     def due(self, now: datetime | None = None) -> Self:
-        """Waiting ones, and ones whose sender died while it held them."""
-        stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT * 5)
-        return self.filter(Q(state="pending") | Q(state="claimed", claimed_at__lt=stale))
+        """Those whose moment has come, and those whose sender died while it held them."""
+        return self.unfinished().filter(due_at__lte=now or timezone.now())

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from celery import current_app
+from django.utils import timezone
 
 from monitio import dispatch
 from monitio_celery.conf import settings
+
+# A worker holds what it was told to do later. A broker that waits for it to be done delivers it
+# again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
+LONGEST_WAIT = 15 * 60.0
 
 
 def install() -> None:
@@ -13,12 +21,16 @@ def install() -> None:
     dispatch.hooks.cancel = cancel
 
 
-def deliver(delivery_id: int) -> None:
+def deliver(delivery_id: int, due_at: datetime) -> None:
     """Let a worker send this delivery. Raises kombu's ``OperationalError``: it stays pending."""
     from monitio_celery import tasks
 
+    wait = (due_at - timezone.now()).total_seconds()
+    if wait > LONGEST_WAIT:
+        return  # the beat entry finds it when it is due
+    later: dict[str, Any] = {"countdown": wait} if wait > 0 else {}
     # The caller waits for this: one try, the beat entry finds what was not handed over.
-    tasks.deliver.apply_async((delivery_id,), retry=False, queue=settings.CELERY_QUEUE)
+    tasks.deliver.apply_async((delivery_id,), retry=False, queue=settings.CELERY_QUEUE, **later)
 
 
 def cancel(task_id: str) -> None:

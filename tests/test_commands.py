@@ -68,7 +68,7 @@ def test_prune_says_what_it_deleted() -> None:
 
 
 def test_deliver_sends_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk: None)
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
     for text in ("one", "two", "three"):
         api.create_message(user("ann"), monitio.INFO, text, email=True)
     assert run("monitio_deliver", "--limit=2") == "2 sent, 0 could not be sent yet.\n"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 import monitio
@@ -34,7 +35,7 @@ def _channel(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MONITIO_CHANNELS = {"email": f"{__name__}.Recording"}
     Recording.sent, Recording.fails = [], []
     # Nothing is sent by itself here.
-    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk: None)
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_delivery_is_sent_once(delivery: Delivery) -> None:
     assert deliveries.run(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, "")
-    assert delivery.sent_at and delivery.claimed_at is None
+    assert delivery.sent_at
     assert len(Recording.sent) == 1
 
 
@@ -88,12 +89,40 @@ def test_a_channel_that_is_not_configured_ends_it(delivery: Delivery, settings: 
     assert delivery.state == "failed"
 
 
-def test_a_sender_that_died_is_replaced_after_a_while(delivery: Delivery, settings: Any) -> None:
-    settings.MONITIO_CLAIM_TIMEOUT = 60
-    Delivery.objects.update(state="claimed", claimed_at=timezone.now())
+def test_a_sender_that_died_is_replaced_after_a_while(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed_at = timezone.now()
+    assert deliveries._claim(delivery.pk)
     assert deliveries.run(delivery.pk) is False
-    Delivery.objects.update(claimed_at=timezone.now() - timedelta(seconds=301))
+    later = claimed_at + deliveries.LEASE + timedelta(seconds=5)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
     assert deliveries.run(delivery.pk) is True
+
+
+def test_nothing_is_sent_before_it_is_due(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due_at = timezone.now() + timedelta(hours=1)
+    Delivery.objects.update(due_at=due_at)
+    assert (deliveries.run(delivery.pk), deliveries.run_due()) == (False, (0, 0))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: due_at)
+    assert deliveries.run_due() == (1, 0)
+
+
+def test_what_is_due_later_is_not_sent_by_the_process_that_commits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch.hooks, "deliver", None)
+    message = api.create_message(user(), monitio.INFO, "one")
+    dispatch.deliver(deliveries.plan([message], delay=60))
+    assert Recording.sent == []
+    assert Delivery.objects.get().state == "pending"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="others may read a table of one row")
+def test_asking_what_is_due_reads_an_index(delivery: Delivery) -> None:
+    assert "USING INDEX monitio_due" in Delivery.objects.due().explain()
 
 
 def test_a_deleted_message_takes_its_delivery_along(delivery: Delivery) -> None:

@@ -139,7 +139,7 @@ class TestRobust:
     ) -> None:
         asked: list[int] = []
 
-        def refuse(pk: int) -> None:
+        def refuse(pk: int, due_at: Any) -> None:
             asked.append(pk)
             raise ConnectionRefusedError("no broker")
 

@@ -18,7 +18,7 @@ from tests.people import user
 
 @pytest.fixture(autouse=True)
 def _without_worker(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk: None)
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
 
 
 def message(text: str = "The text.", **more: Any) -> Message:

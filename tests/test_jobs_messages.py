@@ -95,7 +95,7 @@ class TestReaders:
     def test_a_message_kept_only_for_its_mail_makes_room_for_the_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hooks, "deliver", lambda pk: None)
+        monkeypatch.setattr(hooks, "deliver", lambda pk, due_at: None)
         job = reporter(user(), wording=mailing)
         job.started()
         job.lost()
@@ -273,7 +273,7 @@ class TestMail:
         assert not Delivery.objects.exists()
 
     def test_a_mail_that_did_not_go_out_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def down(pk: int) -> None:
+        def down(pk: int, due_at: Any) -> None:
             raise OSError("the broker is down")
 
         monkeypatch.setattr(hooks, "deliver", down)

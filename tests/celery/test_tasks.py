@@ -197,8 +197,22 @@ def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))
     )
-    hooks.deliver(7)
+    hooks.deliver(7, timezone.now())
     assert sent == [((7,), {"retry": False, "queue": None})]
+
+
+@pytest.mark.parametrize(("seconds", "handed"), [(60, True), (16 * 60, False)])
+def test_a_worker_holds_no_delivery_for_long(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, handed: bool
+) -> None:
+    countdowns: list[float] = []
+    monkeypatch.setattr(
+        tasks.deliver,
+        "apply_async",
+        lambda args, **options: countdowns.append(options["countdown"]),
+    )
+    hooks.deliver(7, timezone.now() + timedelta(seconds=seconds))
+    assert [seconds - 5 < countdown <= seconds for countdown in countdowns] == [True] * handed
 
 
 def test_cancel_revokes(monkeypatch: pytest.MonkeyPatch) -> None:
