@@ -1,14 +1,23 @@
-"""Waiting for a lock no longer than a live page is worth."""
+"""How long to wait: for a lock, and before another attempt."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator
 
 from django.db import connections
 
 # Seconds a bell, a bar or a sign of life waits; what matters waits as long as the site says.
 LOCK_TIMEOUT = 1.0
+# Seconds between two attempts to reach a dead transport, at most.
+LONGEST_PAUSE = 5.0
+
+
+def pause(failures: int) -> float:
+    """Seconds before the next attempt; random, so that not all processes come at once."""
+    longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(failures, 8))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 @contextlib.contextmanager

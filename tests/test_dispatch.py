@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core import mail
@@ -15,22 +16,22 @@ from monitio.channels import TemporaryFailure
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from monitio.testing import RecordingTransport, capture_bells
-from monitio.transports import Bell, get_transport
-from monitio.transports.base import Breaker
-from tests.jobs import FakeClock, payloads, rolled_back
+from monitio.transports import Bell
+from tests.jobs import payloads, rolled_back
 from tests.people import user
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class DeadTransport(RecordingTransport):
-    """Counts how often somebody had to find out that nobody answers."""
+    """Remembers who had to find out that nobody answers."""
 
-    tries = 0
+    callers: ClassVar[list[threading.Thread]] = []
     dead = True
 
     def publish(self, bells: Any) -> None:
-        type(self).tries += 1
+        self.callers.append(threading.current_thread())
         if self.dead:
             raise ConnectionError("nobody answers")
         super().publish(bells)
@@ -44,7 +45,8 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def dead() -> Iterator[type[DeadTransport]]:
     DeadTransport.bells.clear()
-    DeadTransport.dead, DeadTransport.tries = True, 0
+    DeadTransport.callers.clear()
+    DeadTransport.dead = True
     with override_settings(MONITIO_TRANSPORT=f"{__name__}.DeadTransport"):
         yield DeadTransport
 
@@ -178,41 +180,16 @@ class TestDeadTransport:
     ) -> None:
         for _ in range(20):
             write()
-        assert dead.tries == 1
+        assert dead.callers.count(threading.current_thread()) == 1
         assert caplog.text.count("The live transport cannot be reached") == 1
         assert Message.objects.count() == 20
 
-    def test_when_it_is_back_it_says_what_it_could_not_say(
-        self, dead: type[DeadTransport], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock = FakeClock(monkeypatch, "monitio.transports.base")
+    def test_when_it_is_back_it_says_what_it_could_not_say(self, dead: type[DeadTransport]) -> None:
         ann, bob = Recipient.for_user(user("ann")), Recipient.for_user(user("bob"))
         dispatch.announce_news([ann])
         dispatch.announce_recheck(bob)
-        dead.dead = False
         dispatch.announce_news([ann])
-        assert not dead.bells, "still pausing"
-        clock.forward(get_transport().breaker.pause)
-        write()
-        assert texts(dead.bells[:1]) == ["hello"]
-        assert set(dead.bells[1:]) == {Bell(ann.topic), Bell(bob.topic, "recheck")}
-
-    def test_one_caller_at_a_time_tries_whether_it_is_back(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock = FakeClock(monkeypatch, "monitio.transports.base")
-        breaker = Breaker(pause=5)
-        assert [breaker.may_try(), breaker.failed(), breaker.failed()] == [True, True, False]
-        clock.forward(4.9)
-        assert not breaker.may_try()
-        clock.forward(0.1)
-        assert [breaker.may_try(), breaker.may_try()] == [True, False]
-        breaker.succeeded()
-        assert [breaker.may_try(), breaker.may_try(), breaker.failed()] == [True, True, True]
-
-    def test_what_it_remembers_is_bounded(self) -> None:
-        breaker = Breaker()
-        breaker.failed()
-        for number in range(3 * breaker.CAPACITY // 100):
-            breaker.missed([Bell(f"user:{number}-{one}") for one in range(100)])
-        assert len(breaker.succeeded()) <= breaker.CAPACITY + 100
+        assert not dead.bells
+        dead.dead = False
+        wait_until(lambda: set(dead.bells) == {Bell(ann.topic), Bell(bob.topic, "recheck")})
+        wait_until(lambda: write() and texts(dead.bells[2:])[-1:] == ["hello"])

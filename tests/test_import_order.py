@@ -44,7 +44,7 @@ LATE = {
 # Inside these, modules build on each other, the later on the earlier.
 INSIDE = {
     "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
-    "transports": ["base", "polling", "redis", "postgres", ""],
+    "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
     "channels": ["base", "", "email", "live"],
     "templatetags": [
         "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",

@@ -48,8 +48,8 @@ def ring(bells: Iterable[Bell]) -> bool:
     """Publish, whatever state the transport is in; True when it took the bells.
 
     Never raises: what matters is in the database already. A dead transport costs the first caller
-    its time-out and is logged once; the next callers do not wait. When it is back, it first says
-    what it could not say.
+    its time-out and is logged once; the next callers do not wait. When it is back, it says what it
+    could not say.
     """
     bells = list(bells)
     if not bells:
@@ -60,17 +60,14 @@ def ring(bells: Iterable[Bell]) -> bool:
         logger.error("No bell can ring: %s", error)
         return False
     breaker = transport.breaker
-    if not breaker.may_try():
-        breaker.missed(bells)
+    if breaker.keeps(bells):
         return False
     try:
         transport.publish(bells)
     except Exception:
-        breaker.missed(bells)
-        if breaker.failed():
+        if breaker.failed(bells):
             logger.warning(
                 "The live transport cannot be reached; open pages catch up later.", exc_info=True
             )
         return False
-    ring(breaker.succeeded())
     return True

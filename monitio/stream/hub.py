@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings
 from monitio.models import Message
+from monitio.patience import pause
 from monitio.stream import frames
 from monitio.transports import Bell, get_transport, reset_transport
 from monitio.transports.base import GONE, MESSAGE, RECHECK
@@ -32,8 +32,6 @@ TRANSPORT_SETTINGS = frozenset(
     f"MONITIO_{name}"
     for name in ("TRANSPORT", "REDIS_URL", "REDIS_PREFIX", "POSTGRES_DSN", "POSTGRES_CHANNEL")
 )
-# Seconds between two attempts to reach a dead transport.
-LONGEST_PAUSE = 5.0
 # (count, sum of versions, highest id) of one recipient's messages
 Fingerprint = tuple[int, int, int]
 NOTHING: Fingerprint = (0, 0, 0)
@@ -121,6 +119,8 @@ class Hub:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._mailboxes: dict[str, set[Mailbox]] = {}
+        # All of them together: counted anew for each stream, a thousand would cost a million steps.
+        self._open = 0
         # What the database held for each topic when it was last compared.
         self._fingerprints: dict[str, Fingerprint] = {}
         self._next_reconcile = 0.0
@@ -134,7 +134,9 @@ class Hub:
         with self._lock:
             if limits is not None and not self._has_room(mailbox.topic, limits):
                 return False
-            self._mailboxes.setdefault(mailbox.topic, set()).add(mailbox)
+            boxes = self._mailboxes.setdefault(mailbox.topic, set())
+            self._open += mailbox not in boxes
+            boxes.add(mailbox)
             self._ensure_running()
             return True
 
@@ -147,6 +149,7 @@ class Hub:
     def leave(self, mailbox: Mailbox) -> None:
         with self._lock:
             boxes = self._mailboxes.get(mailbox.topic, set())
+            self._open -= mailbox in boxes
             boxes.discard(mailbox)
             if not boxes:
                 self._mailboxes.pop(mailbox.topic, None)
@@ -154,9 +157,7 @@ class Hub:
     def open_streams(self, topic: str | None = None) -> int:
         """How many streams are open in this process, or of one topic."""
         with self._lock:
-            if topic is not None:
-                return len(self._mailboxes.get(topic, ()))
-            return sum(len(boxes) for boxes in self._mailboxes.values())
+            return self._open if topic is None else len(self._mailboxes.get(topic, ()))
 
     def wake_all(self) -> None:
         for mailbox in self._boxes():
@@ -259,13 +260,7 @@ class Hub:
                 close_connections()
             # Without the transport, the database still tells.
             self.tick()
-            stop.wait(_pause(failures))
-
-
-def _pause(failures: int) -> float:
-    """Seconds before the next attempt; random, so that not all processes come at once."""
-    longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(failures, 8))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311
+            stop.wait(pause(failures))
 
 
 def close_connections() -> None:

@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from monitio.conf import settings
-from monitio.transports.base import Bell, Breaker, Transport
+from monitio.transports.base import Bell, Transport
+from monitio.transports.breaker import Breaker
 
 __all__ = ["Bell", "Transport", "get_transport", "reset_transport"]
 
@@ -43,9 +44,11 @@ def get_transport() -> Transport:
 
 
 def reset_transport() -> None:
-    """Forget the transport: its settings changed, or this process was forked."""
+    """Forget the transport: its settings changed."""
     global _current
-    _current = None
+    former, _current = _current, None
+    if former is not None:
+        former[1].breaker.stop()
 
 
 def load(name: str) -> Transport:
@@ -60,15 +63,14 @@ def load(name: str) -> Transport:
         raise ImproperlyConfigured(
             f"MONITIO_TRANSPORT = {name!r} is not a subclass of monitio.transports.base.Transport."
         )
-    transport.breaker = Breaker()
+    transport.breaker = Breaker(transport.publish)
     return transport
 
 
 def _forget_after_fork() -> None:
     # The parent's sockets are not ours, and a lock it held would never be released here.
-    global _lock
-    _lock = threading.Lock()
-    reset_transport()
+    global _current, _lock
+    _current, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

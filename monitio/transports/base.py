@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.checks import CheckMessage
 from django.core.serializers.json import DjangoJSONEncoder
+
+if TYPE_CHECKING:
+    from monitio.transports.breaker import Breaker
 
 # What PostgreSQL's NOTIFY takes, and far more than a notification should be.
 MAX_BYTES = 7_000
@@ -104,50 +105,3 @@ class Transport(ABC):
     def check(self) -> list[CheckMessage]:
         """What is wrong with how it is configured. May open connections."""
         return []
-
-
-class Breaker:
-    """Lets callers pay for a dead transport once, and remembers whom it kept in the dark.
-
-    After a failure nobody tries for ``pause`` seconds; then one caller is let through.
-    """
-
-    # More topics than this are left to the hubs' own comparison with the database.
-    CAPACITY = 10_000
-
-    def __init__(self, pause: float = 5.0) -> None:
-        self.pause = pause
-        self._retry_at: float | None = None
-        self._missed: set[Bell] = set()
-        self._lock = threading.Lock()
-
-    def may_try(self) -> bool:
-        with self._lock:
-            if self._retry_at is None:
-                return True
-            if time.monotonic() < self._retry_at:
-                return False
-            self._retry_at = time.monotonic() + self.pause
-            return True
-
-    def failed(self) -> bool:
-        """Note a failure; True when it is the first in a row, the one worth a log line."""
-        with self._lock:
-            first = self._retry_at is None
-            self._retry_at = time.monotonic() + self.pause
-            return first
-
-    def missed(self, bells: Sequence[Bell]) -> None:
-        """Remember that these did not ring."""
-        with self._lock:
-            if len(self._missed) < self.CAPACITY:
-                self._missed |= {bell.without_data() for bell in bells}
-
-    def succeeded(self) -> list[Bell]:
-        """Note a success. Returns what to ring now because it could not before."""
-        if self._retry_at is None:
-            return []
-        with self._lock:
-            self._retry_at = None
-            missed, self._missed = list(self._missed), set()
-            return missed

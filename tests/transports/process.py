@@ -49,7 +49,7 @@ def noted_pause(failures: int) -> float:
     return usual_pause(failures)
 
 
-usual_pause, hubs._pause = hubs._pause, noted_pause
+usual_pause, hubs.pause = hubs.pause, noted_pause
 hubs.Hub = RecordingHub  # type: ignore[misc]
 logging.getLogger("monitio").addHandler(Recorder())
 

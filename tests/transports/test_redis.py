@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from tests.peers import Peer
+from tests.servers.proxy import Proxy
 from tests.servers.valkey import Valkey
 from tests.transports.base import PROCESS, Conformance, Hearing, new_topic
 from tests.waiting import wait_until
@@ -71,7 +72,7 @@ def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for peer in peers:
         for name, value in TIMES.items():
             peer.patch(f"monitio.transports.redis.{name}", value)
-        peer.patch("monitio.stream.hub.LONGEST_PAUSE", 0.5)
+        peer.patch("monitio.patience.LONGEST_PAUSE", 0.5)
     peers[0].migrate()
     yield peers[0], peers[1]
     for peer in peers:
@@ -134,19 +135,6 @@ class TestDead:
         server.start()
         assert hand.ring([[topic, "resync"]])[0]
 
-    def test_what_did_not_ring_rings_when_it_is_back(
-        self, server: Valkey, ears: Hearing, hand: Peer
-    ) -> None:
-        dark, light = new_topic(), new_topic()
-        ears.follow(dark, light)
-        server.kill()
-        assert not hand.ring([[dark, "message", {"id": 1}]])[0]
-        ears.forget()
-        server.start()
-        ears.wait_for("gap", dark)
-        wait_until(lambda: hand.ring([[light, "resync"]])[0])
-        ears.wait_for("resync", dark, light)
-
     def test_streams_that_open_meanwhile_are_heard_afterwards(
         self, server: Valkey, ears: Hearing, hand: Peer
     ) -> None:
@@ -159,6 +147,36 @@ class TestDead:
         ears.wait_for("gap", topic)
 
 
+class TestCutOff:
+    """Who rings has lost the server, who hears has not."""
+
+    @pytest.fixture
+    def line(self, server: Valkey) -> Iterator[Proxy]:
+        server.start()
+        proxy = Proxy(server.port)
+        yield proxy
+        proxy.close()
+
+    @pytest.fixture
+    def hand(self, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+        url = f"redis://127.0.0.1:{line.port}/0"
+        settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": url}
+        peer = Peer(PROCESS, sqlite(tmp_path_factory), **settings)
+        yield peer
+        peer.close()
+
+    def test_what_did_not_ring_rings_when_it_is_back(
+        self, line: Proxy, ears: Hearing, hand: Peer
+    ) -> None:
+        first, second = new_topic(), new_topic()
+        ears.follow(first, second)
+        line.cut()
+        for topic in (first, second):
+            assert not hand.ring([[topic, "message", {"id": 1}]])[0]
+        line.mend()
+        ears.wait_for("resync", first, second)
+
+
 class TestFrozen:
     def test_ringing_costs_a_second_once(self, server: Valkey, hand: Peer) -> None:
         assert hand.ring([["user:1", "resync"]])[0]
@@ -167,6 +185,18 @@ class TestFrozen:
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < 1.3
         assert sum(seconds for _, seconds in times[1:]) < 0.1
+
+    def test_whoever_rings_later_pays_nothing(self, server: Valkey, hand: Peer) -> None:
+        assert hand.ring([["user:1", "resync"]])[0]
+        with frozen(server):
+            hand.ring([["user:1", "resync"]])
+            # Longer than any pause before another attempt, in this module.
+            end = time.monotonic() + 2.5
+            times = []
+            while time.monotonic() < end:
+                times.append(hand.ring([["user:1", "resync"]])[1])
+        assert max(times) < 0.3
+        wait_until(lambda: hand.ring([["user:1", "resync"]])[0], message="found to be back")
 
     def test_ringing_for_many_costs_a_second_too(self, server: Valkey, hand: Peer) -> None:
         with frozen(server):
