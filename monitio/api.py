@@ -22,7 +22,7 @@ from monitio import constants, dispatch, writing
 from monitio.addressees import addressee, batches
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
-from monitio.models import Job, LastBell, Message, VisitorLogin
+from monitio.models import Job, LastBell, Message, Repeat, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.stream.payload import newest
 from monitio.writing import build, clear, store, store_batch
@@ -300,6 +300,7 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)
     messages = Message.objects
     _delete_rows(VisitorLogin.objects.filter(created__lt=tokens_end))
+    _delete_rows(Repeat.objects.filter(created__lt=yesterday))
     return {
         "expired": _delete_rows(messages.filter(expires__lte=now, hidden=False)),
         "visitors": _delete_rows(messages.filter(session__gt="", created__lt=tokens_end)),

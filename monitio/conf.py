@@ -70,6 +70,9 @@ class Settings:
         # Seconds: progress is written and pushed no more often than this.
         "PROGRESS_WRITE_INTERVAL": 1.0,
         "PROGRESS_PUSH_INTERVAL": 0.25,
+        # Seconds in which failures of a task that read the same become one message with a count,
+        # as long as it is unread; None: each has its own.
+        "COLLAPSE_WITHIN": 3600,
         # Days prune keeps read messages; None keeps them.
         "KEEP_READ_DAYS": None,
         # Where links in e-mails point to, for example "https://example.com".

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -17,13 +18,13 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone, translation
 
-from monitio import deliveries, dispatch
+from monitio import deliveries, dispatch, repeats
 from monitio.channels.live import progress_bell
 from monitio.conf import settings
 from monitio.constants import State
 from monitio.models import Job, Message, check_url
 from monitio.outcomes import Notice, Outcome, Wording
-from monitio.patience import short_wait
+from monitio.patience import is_deadlock, short_wait
 from monitio.readers import MAILED, TOLD, Reader, is_untold, messages_of, readers_of, rewrite, write
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
@@ -39,8 +40,8 @@ _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
 _FINAL_KEY = 2**40
 _NO_PROGRESS = {"done": None, "total": None, "text": ""}
 ALIVE_EVERY = 30.0
-# How many recipients of one job may be deleted in the very moment they are told.
-DELETIONS = 3
+# How often a telling may meet a deadlock, or the deletion of a recipient in that very moment.
+RETRIES = 3
 
 
 def order_key(state: str, attempt: int) -> int:
@@ -172,13 +173,18 @@ class JobReporter:
 
     def _advance(self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
         """Move the row if this event is news, and tell."""
-        for _ in range(DELETIONS):
+        for _ in range(RETRIES):
             try:
                 return self._try_to_advance(guard, changes, told)
             except IntegrityError:
                 # A recipient was deleted between the question and the commit. Asked anew, they
                 # are left out, and the others hear of it.
                 logger.info("Job %s is told anew.", self.task_id)
+            except OperationalError as error:
+                # MySQL locks more rows than a small table's query names.
+                if dispatch.in_transaction() or not is_deadlock(error):
+                    raise
+                logger.info("Job %s is told anew: %s", self.task_id, error)
         return self._try_to_advance(guard, changes, told)
 
     def _try_to_advance(
@@ -251,16 +257,16 @@ class JobReporter:
     def _tell(self, job: Job, reader: Reader, outcome: Outcome) -> tuple[Message | None, bool]:
         """The reader's message as it now is, None when they hear nothing; whether to mail it."""
         notice = self.notice(reader.recipient, outcome)
-        message = reader.message
-        if message is not None:
-            rewrite(job, message, notice, outcome.has_ended)
-        elif notice is not None and (outcome.has_ended or not reader.was(TOLD)):
-            message = write(job, reader, notice)
+        say = partial(_say, job, reader, notice, outcome.has_ended)
+        repeated = False
+        if notice is not None and outcome.state == State.FAILED:
+            message, repeated = repeats.tell_once(self.name or job.name, reader, notice, say)
         else:
-            # Nothing to say; or its reader deleted it and hears of the end alone.
+            message = say()
+        if message is None:
             return None, False
         reader.note(TOLD)
-        mail = notice is not None and notice.email and outcome.has_ended
+        mail = notice is not None and notice.email and outcome.has_ended and not repeated
         if not mail or reader.recipient.is_visitor or reader.was(MAILED):
             return message, False
         reader.note(MAILED)
@@ -275,6 +281,17 @@ class JobReporter:
             except Exception:
                 logger.exception("The wording of %s failed; the default text is used.", self.name)
                 return _resolved(_default_wording()(outcome))
+
+
+def _say(job: Job, reader: Reader, notice: Notice | None, ended: bool) -> Message | None:
+    """The reader's message as it now reads; None: they hear nothing."""
+    if reader.message is not None:
+        rewrite(job, reader.message, notice, ended)
+        return reader.message
+    if notice is None or (reader.was(TOLD) and not ended):
+        # Nothing to say; or its reader deleted it and hears of the end alone.
+        return None
+    return write(job, reader, notice)
 
 
 class _Bar:

@@ -414,6 +414,26 @@ class Delivery(models.Model):
         return f"{self.channel}: {self.get_state_display()}"
 
 
+class Repeat(models.Model):
+    """A failure that has been told, and how often (repeats.py). Of its kind there is one row."""
+
+    # Hashed from the recipient, the task and every word.
+    kind = models.CharField(max_length=32, unique=True)
+    # A row whose message is gone is taken over, so deleting messages need not look here.
+    message = models.ForeignKey(
+        Message, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    times = models.PositiveIntegerField(default=1)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("repeated failure")
+        verbose_name_plural = _("repeated failures")
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.times}"
+
+
 class VisitorLogin(models.Model):
     """A visitor who turned out to be a user: what still comes for the token goes to the user."""
 

@@ -1,4 +1,4 @@
-"""How long to wait: for a lock, and before another attempt."""
+"""How long to wait, for a lock or before another attempt, and when it was in vain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import random
 from collections.abc import Iterator
 
-from django.db import connections
+from django.db import OperationalError, connections
 
 # Seconds a bell, a bar or a sign of life waits; what matters waits as long as the site says.
 LOCK_TIMEOUT = 1.0
@@ -18,6 +18,18 @@ def pause(failures: int) -> float:
     """Seconds before the next attempt; random, so that not all processes come at once."""
     longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(failures, 8))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+# MySQL: ER_LOCK_DEADLOCK. PostgreSQL: deadlock_detected.
+MYSQL_DEADLOCK, POSTGRES_DEADLOCK = 1213, "40P01"
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Whether the database undid this transaction to let another one go on."""
+    cause = error.__cause__
+    # psycopg 3 and psycopg 2.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return error.args[:1] == (MYSQL_DEADLOCK,) or state == POSTGRES_DEADLOCK
 
 
 @contextlib.contextmanager

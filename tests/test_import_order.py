@@ -26,6 +26,7 @@ deliveries
 dispatch
 visitors
 readers writing addressees
+repeats
 api jobs
 storage receivers
 views admin templatetags management checks testing

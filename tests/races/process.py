@@ -121,6 +121,20 @@ def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
     return [job.succeeded() for job in jobs]
 
 
+def fail_jobs(moment: float, mine: str, count: int, name: str) -> int:
+    """Let jobs of one person fail for the same reason; the number of mails."""
+    jobs = [
+        reporter(people.user(name), task=f"{mine}-{number}", wording=mailing)
+        for number in range(count)
+    ]
+    mail.outbox = []
+    wait_for(moment)
+    for job in jobs:
+        job.started()
+        job.failed("boom")
+    return len(mail.outbox)
+
+
 def _ends_only(outcome: Outcome) -> Notice | None:
     return Notice(subject=outcome.state) if outcome.has_ended else None
 
@@ -254,7 +268,7 @@ if __name__ == "__main__":
     functions = (
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
-        start_job, finish_jobs, delete_people, delete_messages,
+        start_job, fail_jobs, finish_jobs, delete_people, delete_messages,
         ring_bells, click, write_to_user,
     )  # fmt: skip
     serve(

@@ -107,6 +107,25 @@ class TestDeleting:
         assert len(peers[0].messages("ann")) <= 1
 
 
+class TestRepeats:
+    COUNT = 15
+
+    def test_failures_that_read_the_same_are_one_message_and_one_mail(
+        self, peers: list[Peer]
+    ) -> None:
+        peers[0].make_people(["ann"])
+        mails = at_once(
+            *(
+                (peer, "fail_jobs", [f"task-{number}", self.COUNT, "ann"])
+                for number, peer in enumerate(peers)
+            )
+        )
+        (message,) = peers[0].messages("ann")
+        assert message["subject"] == f"failed ({PROCESSES * self.COUNT} times)"
+        assert sum(mails) == 1
+        assert {state for _task, state, _attempt in peers[0].jobs()} == {"failed"}
+
+
 class TestVisitor:
     def test_nothing_written_during_the_log_in_stays_behind(self, peers: list[Peer]) -> None:
         peers[0].make_people(["ann"])
