@@ -67,6 +67,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # So that tests need not wait for half a minute.
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
+# Each failing task is looked at by itself.
+MONITIO_COLLAPSE_WITHIN = None
 # Who is not told, and why, is said at debug level.
 LOGGING = {
     "version": 1,
