@@ -17,8 +17,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
+from monitio.queues.running import Run, enter, leave
 from monitio_celery import track
-from monitio_celery.running import Run, enter, leave
 
 STEPS, ROUNDS = 1_000_000, 9
 

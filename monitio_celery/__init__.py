@@ -8,20 +8,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Not lazily: importing the module of this name later would take the function's place.
-from monitio_celery.progress import progress, track
-
 if TYPE_CHECKING:
+    from monitio.queues.context import notify as notify
+    from monitio.queues.decorators import notify_user as notify_user
+    from monitio.queues.progress import progress as progress
+    from monitio.queues.progress import track as track
     from monitio_celery.canvas import notify_group as notify_group
-    from monitio_celery.context import notify as notify
-    from monitio_celery.decorators import notify_user as notify_user
     from monitio_celery.schedule import beat_schedule as beat_schedule
 
 _HOMES = {
-    "beat_schedule": "schedule",
-    "notify": "context",
-    "notify_group": "canvas",
-    "notify_user": "decorators",
+    "beat_schedule": "monitio_celery.schedule",
+    "notify": "monitio.queues.context",
+    "notify_group": "monitio_celery.canvas",
+    "notify_user": "monitio.queues.decorators",
+    "progress": "monitio.queues.progress",
+    "track": "monitio.queues.progress",
 }
 
 __all__ = ["beat_schedule", "notify", "notify_group", "notify_user", "progress", "track"]
@@ -30,7 +31,7 @@ __all__ = ["beat_schedule", "notify", "notify_group", "notify_user", "progress",
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -23,10 +23,10 @@ from monitio import dispatch
 from monitio.constants import State
 from monitio.jobs import JobReporter
 from monitio.outcomes import Notice, Outcome
+from monitio.queues.running import Carried, current_run
 from monitio.recipients import Recipient
 from monitio.wording import Options
 from monitio_celery import headers
-from monitio_celery.running import current_run
 
 QUEUE = "celery.group"
 # What a header can carry: text, and nothing that would have to be called.
@@ -85,12 +85,12 @@ class NotifiedCanvas:
         self._announce({**shared, "number": 0, "options": self.options}, carried)
         return result
 
-    def _carried(self) -> headers.Carried | None:
+    def _carried(self) -> Carried | None:
         run = current_run()
         options = Options(user=None if self.user is None else lambda: self.user)
         return headers.choose(None, options, (), {}, run.carried if run else None)
 
-    def _announce(self, part: dict[str, Any], carried: headers.Carried) -> None:
+    def _announce(self, part: dict[str, Any], carried: Carried) -> None:
         reporter = group_reporter(Part(**part), headers.recipients_in(carried))
         dispatch.after_commit(reporter.queued)
 
@@ -119,7 +119,7 @@ def notify_group(
     return NotifiedCanvas(canvas, str(title), user, plain)
 
 
-def group_of(carried: headers.Carried | None) -> Part | None:
+def group_of(carried: Carried | None) -> Part | None:
     """The part a header speaks of; None when the task is in no group."""
     part = carried.get("part") if carried else None
     if not isinstance(part, dict):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from celery import current_app
+from celery import current_app, current_task
 from django.utils import timezone
 
 from monitio import dispatch
+from monitio.queues import running
 from monitio_celery.conf import settings
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
@@ -19,6 +20,11 @@ LONGEST_WAIT = 15 * 60.0
 def install() -> None:
     dispatch.hooks.deliver = deliver
     dispatch.hooks.cancel = cancel
+    running.finders[:] = [_current_task_id]
+
+
+def _current_task_id() -> str | None:
+    return current_task.request.id if current_task else None
 
 
 def deliver(delivery_id: int, due_at: datetime) -> None:

@@ -21,12 +21,12 @@ from monitio import dispatch
 from monitio.constants import State
 from monitio.jobs import stamp_alive
 from monitio.models import Job
+from monitio.queues.context import run_off_loop
+from monitio.queues.decorators import options_of
+from monitio.queues.running import Carried, Reporter, Run, current_run, enter, leave, run_of
 from monitio_celery import headers as header
 from monitio_celery.conf import settings
-from monitio_celery.context import run_off_loop
-from monitio_celery.decorators import options_of
 from monitio_celery.reporters import called, job_reporter, reporter_for
-from monitio_celery.running import Reporter, Run, current_run, enter, leave, run_of
 
 logger = logging.getLogger("monitio")
 
@@ -104,7 +104,7 @@ def name_recipients(
         _name_recipients_of_errbacks(body, carried)
 
 
-def _name_recipients_of_errbacks(body: Any, carried: header.Carried | None) -> None:
+def _name_recipients_of_errbacks(body: Any, carried: Carried | None) -> None:
     """When a process dies, the worker's main process starts them, which runs no task itself."""
     embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
     if carried is not None and embedded.get("errbacks"):
@@ -113,7 +113,7 @@ def _name_recipients_of_errbacks(body: Any, carried: header.Carried | None) -> N
         embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
 
 
-def _named(errback: Any, to: header.Carried | None) -> Any:
+def _named(errback: Any, to: Carried | None) -> Any:
     options = options_of(_task(errback["task"])) if isinstance(errback, dict) else None
     if options is None or options.user is not None:
         return errback
@@ -337,7 +337,7 @@ def _report(
     run_off_loop(flush_and_report)
 
 
-def _carried(task_id: str, request: Any) -> header.Carried | None:
+def _carried(task_id: str, request: Any) -> Carried | None:
     found = header.read(getattr(request, "headers", None))
     if found is not None:
         return found

@@ -7,11 +7,12 @@ from typing import Any
 from celery import current_app
 
 from monitio.jobs import JobReporter
+from monitio.queues.choosing import pick_arguments
+from monitio.queues.decorators import options_of
+from monitio.queues.running import Carried, Reporter
 from monitio.wording import Options
 from monitio_celery.canvas import PartReporter, group_of
-from monitio_celery.decorators import options_of
-from monitio_celery.headers import Carried, inheritance, pick_arguments, recipients_in
-from monitio_celery.running import Reporter
+from monitio_celery.headers import inheritance, recipients_in
 
 QUEUE = "celery"
 MAPS = ("celery.map", "celery.starmap")

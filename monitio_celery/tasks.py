@@ -12,9 +12,9 @@ from django.utils import timezone
 from monitio import api, deliveries
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
+from monitio.queues.decorators import options_of
 from monitio_celery import canvas, reporters
 from monitio_celery.conf import settings
-from monitio_celery.decorators import options_of
 from monitio_celery.models import GroupPart
 
 logger = logging.getLogger("monitio")

@@ -28,6 +28,7 @@ visitors
 readers writing addressees
 repeats
 api jobs
+queues
 storage receivers
 views admin templatetags management checks testing
 urls asgi
@@ -46,6 +47,7 @@ LATE = {
 INSIDE = {
     "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
     "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
+    "queues": ["context", "decorators", "choosing", "running", "progress", "middleware"],
     "channels": ["base", "", "email", "live"],
     "templatetags": [
         "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",

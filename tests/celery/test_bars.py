@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from monitio_celery import progress, running, track
-from monitio_celery.running import Run
+from monitio.queues import running
+from monitio.queues.running import Run
+from monitio_celery import progress, track
 
 
 class Recorder:
@@ -32,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which the test moves."""
     now = [1000.0]
     # The package's attribute of this name is the function.
-    module = sys.modules["monitio_celery.progress"]
+    module = sys.modules["monitio.queues.progress"]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     return now
 

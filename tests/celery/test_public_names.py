@@ -10,10 +10,10 @@ import pytest
 import monitio
 from monitio.constants import State
 from monitio.outcomes import Outcome
+from monitio.queues.decorators import options_of
 from monitio.recipients import Recipient
 from monitio.wording import Options
 from monitio_celery import notify_user
-from monitio_celery.decorators import options_of
 from monitio_celery.headers import choose
 
 # For each option: what an author may give, and an outcome at which it shows.

@@ -430,7 +430,7 @@ def count_in_a_thread() -> None:
 
 @shared_task
 def is_outside() -> str:
-    from monitio_celery.running import current_run
+    from monitio.queues.running import current_run
 
     return "no run" if current_run() is None or current_run().reporter is None else "a run"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from monitio.conf import settings
 
 if TYPE_CHECKING:
-    from monitio_celery.running import Run, Standing
+    from monitio.queues.running import Run, Standing
 
 T = TypeVar("T")
 NEVER = float("inf")
@@ -36,7 +36,7 @@ class Progress:
 
     def __init__(self, total: float | None = None, text: str = "") -> None:
         # Here and below: the package itself imports this module, before apps are ready.
-        from monitio_celery.running import current_run
+        from monitio.queues.running import current_run
 
         self.done: float = 0
         self.total = total
@@ -135,7 +135,7 @@ class Progress:
 def _report(run: Run, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
     from monitio import dispatch
-    from monitio_celery.context import run_off_loop
+    from monitio.queues.context import run_off_loop
 
     assert run.reporter is not None
     report = run.reporter.progressed

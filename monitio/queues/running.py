@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from celery import current_task
-
 from monitio import dispatch
-from monitio_celery.context import in_event_loop
+from monitio.queues.context import in_event_loop
 
 if TYPE_CHECKING:
-    from monitio_celery.headers import Carried
-    from monitio_celery.progress import Progress
+    from monitio.queues.progress import Progress
 
 
+# What a message carries of the people to tell, as its queue writes it.
+Carried = dict[str, Any]
 # Done, total and text.
 Standing = tuple[float | None, float | None, str]
 SHOWN_PER_SECOND = 4
@@ -113,8 +113,10 @@ class Run:
 
 
 _current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
-# By task id: a thread that got no copy of the context may still know Celery's current task.
+# By task id: a thread that got no copy of the context may still know the queue's current task.
 _runs: dict[str, Run] = {}
+# What knows the id of the queue's current task, or says None.
+finders: list[Callable[[], str | None]] = []
 
 
 def current_run() -> Run | None:
@@ -122,8 +124,8 @@ def current_run() -> Run | None:
     run = _current.get()
     if run is not None or not _runs:
         return run
-    task = current_task
-    return _runs.get(task.request.id or "") if task else None
+    task_id = next(filter(None, (find() for find in finders)), None)
+    return _runs.get(task_id) if task_id else None
 
 
 def enter(run: Run) -> None:
