@@ -35,7 +35,9 @@ class DeliveryInline(DeliveryRows):
     model = Delivery
     extra = 0
     can_delete = False
-    readonly_fields = ("channel", "state", "attempts", "error", "created", "sent_at")
+    readonly_fields = (
+        "channel", "state", "unless", "attempts", "error", "created", "due_at", "sent_at"
+    )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -127,7 +129,9 @@ class JobAdmin(JobOptions):
 
 @admin.register(Delivery)
 class DeliveryAdmin(DeliveryOptions):
-    list_display = ("excerpt", "channel", "state", "attempts", "error", "created", "sent_at")
+    list_display = (
+        "excerpt", "channel", "state", "attempts", "error", "created", "due_at", "sent_at"
+    )  # fmt: skip
     list_filter = ("channel", "state")
     actions = ("send_again",)
 
@@ -148,8 +152,11 @@ class DeliveryAdmin(DeliveryOptions):
     def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         failed = list(queryset.filter(state=Delivery.State.FAILED))
         pks = [delivery.pk for delivery in failed]
-        Delivery.objects.filter(pk__in=pks).update(state=Delivery.State.PENDING, error="")
-        dispatch.deliver(failed)
+        now = timezone.now()
+        Delivery.objects.filter(pk__in=pks, state=Delivery.State.FAILED).update(
+            state=Delivery.State.PENDING, error="", attempts=0, due_at=now
+        )
+        dispatch.deliver(Delivery.objects.filter(pk__in=pks))
         text = ngettext(
             "%d delivery is on its way.", "%d deliveries are on their way.", len(failed)
         )

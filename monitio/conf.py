@@ -78,6 +78,14 @@ class Settings:
         # Where links in e-mails point to, for example "https://example.com".
         "BASE_URL": "",
         "EMAIL_FROM": None,
+        # Answers go to the user who sent the message; it shows their address to its reader.
+        "EMAIL_REPLY_TO_SENDER": False,
+        # Seconds that sending one e-mail may take.
+        "EMAIL_TIMEOUT": 10.0,
+        # Seconds before the first further try of a delivery; each later one waits twice as long, up
+        # to 15 minutes. A hundred of them are about a day.
+        "DELIVER_BACKOFF": 30.0,
+        "DELIVER_RETRIES": 100,
     }
 
     def __getattr__(self, name: str) -> Any:

@@ -7,13 +7,15 @@ once, with the same Message-ID.
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.utils import timezone
 
 from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
+from monitio.conf import settings
 from monitio.models import Delivery, Message
 
 logger = logging.getLogger("monitio")
@@ -22,6 +24,8 @@ EMAIL = "email"
 FAILURES_IN_A_ROW = 5
 # A sender that has not settled what it claimed by then is dead.
 LEASE = timedelta(minutes=5)
+# Seconds between two tries, at most.
+LONGEST_BACKOFF = 15 * 60.0
 State = Delivery.State
 
 
@@ -54,21 +58,30 @@ def _admitted(deliveries: list[Delivery]) -> list[Delivery]:
 
 
 def run(pk: int) -> bool:
-    """Send one delivery; True when this call sent it.
+    """Send one delivery if it is due; True when this call sent it.
 
     Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
-    when the channel could not be reached; the delivery is then pending again.
+    when the channel could not be reached; the delivery is then due again later.
     """
-    if not _claim(pk):
-        return False
-    related = ("message__user", "message__job", "message__from_user")
-    delivery = Delivery.objects.select_related(*related).filter(pk=pk).first()
+    delivery = _claim(pk)
     if delivery is None:
-        return False  # its message was deleted this moment
+        return False
+    needless = _needless(delivery)
+    if needless:
+        _settle(delivery, State.SKIPPED, needless)
+        return False
+    if delivery.attempts > settings.DELIVER_RETRIES + 1:
+        # Each time its sender died: it may be this e-mail that kills them.
+        _settle(delivery, State.FAILED, f"Given up after {delivery.attempts - 1} tries.")
+        return False
     try:
         get_channel(delivery.channel).send(delivery.message, delivery)
     except TemporaryFailure as error:
-        _settle(delivery, State.PENDING, str(error))
+        if delivery.attempts > settings.DELIVER_RETRIES:
+            reason = f"Given up after {delivery.attempts} tries. The last one: {error}"
+            _settle(delivery, State.FAILED, reason)
+            return False
+        _settle(delivery, State.PENDING, str(error), timezone.now() + _backoff(delivery.attempts))
         raise
     except PermanentFailure as error:
         _settle(delivery, State.FAILED, str(error))
@@ -80,6 +93,12 @@ def run(pk: int) -> bool:
         return False
     _settle(delivery, State.SENT)
     return True
+
+
+def next_try(pk: int) -> datetime | None:
+    """When to try again: in the past when it is due now; None when it is settled or deleted."""
+    waiting = Delivery.objects.unfinished().filter(pk=pk)
+    return waiting.values_list("due_at", flat=True).first()
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
@@ -102,17 +121,49 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     return sent, failed
 
 
-def _claim(pk: int) -> bool:
+def _claim(pk: int) -> Delivery | None:
+    """The delivery, if it is due and this call is the one that may send it."""
     now = timezone.now()
-    rows = Delivery.objects.due(now).filter(pk=pk)
-    return bool(rows.update(state=State.CLAIMED, due_at=now + LEASE, attempts=F("attempts") + 1))
-
-
-def _settle(delivery: Delivery, state: str, error: str = "") -> None:
-    sent_at = timezone.now() if state == State.SENT else None
-    Delivery.objects.filter(pk=delivery.pk, state=State.CLAIMED).update(
-        state=state, error=error, due_at=timezone.now(), sent_at=sent_at
+    claimed = (
+        Delivery.objects.due(now)
+        .filter(pk=pk)
+        .update(state=State.CLAIMED, due_at=now + LEASE, attempts=F("attempts") + 1)
     )
+    if not claimed:
+        return None
+    related = ("message__user", "message__job", "message__from_user")
+    # None: its message was deleted this moment.
+    return Delivery.objects.select_related(*related).filter(pk=pk).first()
+
+
+def _needless(delivery: Delivery) -> str:
+    """Why nobody needs it any more; '' when it is to be sent."""
+    message = delivery.message
+    if message.is_expired:
+        return "The message has expired."
+    if delivery.unless == Delivery.Unless.READ and message.read:
+        return "It was read before."
+    if delivery.unless == Delivery.Unless.SEEN and (message.read or message.seen):
+        return "It was seen before."
+    return ""
+
+
+def _backoff(attempts: int) -> timedelta:
+    """Twice as long each time, up to ``LONGEST_BACKOFF``; at random, lest all come at once."""
+    seconds = min(settings.DELIVER_BACKOFF * 2.0 ** min(attempts - 1, 20), LONGEST_BACKOFF)
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+
+
+def _settle(
+    delivery: Delivery, state: str, error: str = "", due_at: datetime | None = None
+) -> None:
+    now = timezone.now()
+    rows = Delivery.objects.unfinished().filter(pk=delivery.pk)
+    if state != State.SENT:
+        # Too slow: another sender has taken it over, and says what becomes of it.
+        rows = rows.filter(state=State.CLAIMED, attempts=delivery.attempts)
+    sent_at = now if state == State.SENT else None
+    rows.update(state=state, error=error, due_at=due_at or now, sent_at=sent_at)
     if state != State.PENDING:
         remove_shown(delivery.message_id)
 

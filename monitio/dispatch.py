@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,16 @@ from django.utils import timezone
 from monitio import deliveries
 from monitio.channels import TemporaryFailure
 from monitio.channels.live import bell_for, gone_bell, recheck_bell, ring
+from monitio.conf import settings
 from monitio.models import Delivery, Message
+from monitio.patience import at_most, time_left
 from monitio.recipients import Recipient
 from monitio.transports import Bell, get_transport
 
 logger = logging.getLogger("monitio")
+
+# Seconds a process leaves alone a mail server that took all the time there was.
+PAUSE = 30.0
 
 
 @dataclass
@@ -95,9 +101,7 @@ def _hand_over(waiting: Sequence[tuple[int, datetime]]) -> None:
     queue = hooks.deliver
     if queue is None:
         now = timezone.now()
-        for pk, due_at in waiting:
-            if due_at <= now:
-                _send_here(pk)
+        _send_here([pk for pk, due_at in waiting if due_at <= now])
         return
     try:
         for pk, due_at in waiting:
@@ -107,7 +111,24 @@ def _hand_over(waiting: Sequence[tuple[int, datetime]]) -> None:
         logger.exception("Deliveries could not be handed over; monitio_deliver will send them.")
 
 
-def _send_here(pk: int) -> None:
+# When, by the monotonic clock, this process tries a mail server again that kept it waiting.
+_next_try_here = 0.0
+
+
+def _send_here(pks: Sequence[int]) -> None:
+    """Send what can be sent in the time of one e-mail: somebody waits for this process."""
+    global _next_try_here
+    with at_most(settings.EMAIL_TIMEOUT):
+        for number, pk in enumerate(pks):
+            if not time_left(settings.EMAIL_TIMEOUT) or time.monotonic() < _next_try_here:
+                logger.warning("%d deliveries wait for monitio_deliver.", len(pks) - number)
+                break
+            _try_to_send(pk)
+        if not time_left(settings.EMAIL_TIMEOUT):
+            _next_try_here = time.monotonic() + PAUSE
+
+
+def _try_to_send(pk: int) -> None:
     try:
         deliveries.run(pk)
     except TemporaryFailure as error:

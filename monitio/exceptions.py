@@ -28,3 +28,11 @@ class TransportError(MonitioError):
 
 class NotAllowed(MonitioError, PermissionError):
     """This message cannot be answered: it has no sender, or it is not yours."""
+
+
+class TemporaryFailure(MonitioError):
+    """The channel could not be reached; try again later."""
+
+
+class PermanentFailure(MonitioError):
+    """This message can never be delivered on this channel."""

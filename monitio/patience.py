@@ -1,10 +1,12 @@
-"""How long to wait, for a lock or before another attempt, and when it was in vain."""
+"""How long to wait, for a lock, a mail server or another attempt, and when it was in vain."""
 
 from __future__ import annotations
 
 import contextlib
 import random
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 from django.db import OperationalError, connections
 
@@ -30,6 +32,25 @@ def is_deadlock(error: OperationalError) -> bool:
     # psycopg 3 and psycopg 2.
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return error.args[:1] == (MYSQL_DEADLOCK,) or state == POSTGRES_DEADLOCK
+
+
+_end: ContextVar[float | None] = ContextVar("monitio_end", default=None)
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """What happens inside shares this time; ``time_left`` tells what is left of it."""
+    token = _end.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def time_left(seconds: float) -> float:
+    """``seconds``, or what is left of the time of a surrounding ``at_most`` when that is less."""
+    end = _end.get()
+    return float(seconds) if end is None else max(0.0, min(seconds, end - time.monotonic()))
 
 
 @contextlib.contextmanager

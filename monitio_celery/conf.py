@@ -22,9 +22,6 @@ class CelerySettings(Settings):
         # Seconds between two runs of the tasks in beat_schedule().
         "CELERY_SWEEP_INTERVAL": 60,
         "CELERY_PRUNE_INTERVAL": 24 * 60 * 60,
-        # Seconds before the first further try of a delivery; each later one waits twice as long.
-        "CELERY_DELIVER_BACKOFF": 30,
-        "CELERY_DELIVER_RETRIES": 8,
         # Queue for monitio's own tasks; None: Celery's default queue.
         "CELERY_QUEUE": None,
     }

@@ -14,7 +14,7 @@ from monitio_celery.conf import settings
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
 # again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
-LONGEST_WAIT = 15 * 60.0
+LONGEST_WAIT = 20 * 60.0
 
 
 def install() -> None:
@@ -31,12 +31,20 @@ def deliver(delivery_id: int, due_at: datetime) -> None:
     """Let a worker send this delivery. Raises kombu's ``OperationalError``: it stays pending."""
     from monitio_celery import tasks
 
-    wait = (due_at - timezone.now()).total_seconds()
-    if wait > LONGEST_WAIT:
-        return  # the beat entry finds it when it is due
-    later: dict[str, Any] = {"countdown": wait} if wait > 0 else {}
+    wait = seconds_until(due_at)
+    if wait is None:
+        return
+    later: dict[str, Any] = {"countdown": wait} if wait else {}
     # The caller waits for this: one try, the beat entry finds what was not handed over.
     tasks.deliver.apply_async((delivery_id,), retry=False, queue=settings.CELERY_QUEUE, **later)
+
+
+def seconds_until(moment: datetime | None) -> float | None:
+    """How long a worker shall wait; None when it is not to wait at all: beat finds it when due."""
+    if moment is None:
+        return None
+    seconds = max(0.0, (moment - timezone.now()).total_seconds())
+    return seconds if seconds <= LONGEST_WAIT else None
 
 
 def cancel(task_id: str) -> None:

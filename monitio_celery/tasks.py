@@ -13,7 +13,7 @@ from monitio import api, deliveries
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
 from monitio.queues.decorators import options_of
-from monitio_celery import canvas, reporters
+from monitio_celery import canvas, hooks, reporters
 from monitio_celery.conf import settings
 from monitio_celery.models import GroupPart
 
@@ -23,20 +23,20 @@ logger = logging.getLogger("monitio")
 WAITING_AT_ONCE = 100
 
 
-@shared_task(bind=True, ignore_result=True, acks_late=True)
+@shared_task(
+    bind=True, ignore_result=True, acks_late=True, reject_on_worker_lost=True, max_retries=None
+)
 def deliver(self: Any, delivery_id: int) -> bool:
-    """Send one delivery; try again later, each time waiting twice as long, while it cannot go."""
+    """Send one delivery; come back when it is due while it is not settled."""
     try:
-        return deliveries.run(delivery_id)
+        if deliveries.run(delivery_id):
+            return True
     except TemporaryFailure as error:
-        if self.request.is_eager:
-            logger.warning("Delivery %s stays pending: %s", delivery_id, error)
-            return False
-        raise self.retry(
-            exc=error,
-            countdown=settings.CELERY_DELIVER_BACKOFF * 2**self.request.retries,
-            max_retries=settings.CELERY_DELIVER_RETRIES,
-        ) from error
+        logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
+    wait = hooks.seconds_until(deliveries.next_try(delivery_id))
+    if wait is None or self.request.is_eager:
+        return False
+    raise self.retry(countdown=wait)
 
 
 @shared_task(ignore_result=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,11 @@ def delivery() -> Delivery:
     return Delivery.objects.get()
 
 
+def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    later = timezone.now() + timedelta(seconds=seconds)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+
+
 def test_a_delivery_is_sent_once(delivery: Delivery) -> None:
     assert deliveries.run(delivery.pk) is True
     assert deliveries.run(delivery.pk) is False
@@ -59,15 +65,100 @@ def test_of_many_at_once_one_sends(delivery: Delivery) -> None:
     assert len(Recording.sent) == 1
 
 
-def test_a_temporary_failure_is_tried_again(delivery: Delivery) -> None:
+def test_a_temporary_failure_is_tried_again_later(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Recording.fails = [TemporaryFailure("busy")]
     with pytest.raises(TemporaryFailure):
         deliveries.run(delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("pending", "busy")
+    assert deliveries.run(delivery.pk) is False
+    pass_time(monkeypatch, 40)
     assert deliveries.run(delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 2, "")
+
+
+def wait_after(attempts: int) -> float:
+    """Seconds until the next try, when that many have failed."""
+    api.create_message(user(), monitio.INFO, "one", email=True)
+    delivery = Delivery.objects.latest("pk")
+    Delivery.objects.filter(pk=delivery.pk).update(attempts=attempts - 1)
+    Recording.fails = [TemporaryFailure("busy")]
+    with pytest.raises(TemporaryFailure):
+        deliveries.run(delivery.pk)
+    due_at = deliveries.next_try(delivery.pk)
+    assert due_at is not None
+    return (due_at - timezone.now()).total_seconds()
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 30), (2, 60), (5, 480), (50, 900)])
+def test_each_try_waits_twice_as_long_up_to_a_quarter_of_an_hour(
+    attempts: int, seconds: int
+) -> None:
+    assert 0.7 * seconds < wait_after(attempts) <= 1.25 * seconds
+
+
+def test_tries_that_failed_together_do_not_come_back_together() -> None:
+    assert len({round(wait_after(4), 1) for _ in range(5)}) > 1
+
+
+def test_trying_again_ends_with_the_reason(delivery: Delivery, settings: Any) -> None:
+    settings.MONITIO_DELIVER_RETRIES = 2
+    Delivery.objects.update(attempts=2)
+    Recording.fails = [TemporaryFailure("busy")]
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("failed", 3)
+    assert delivery.error == "Given up after 3 tries. The last one: busy"
+    assert deliveries.next_try(delivery.pk) is None
+
+
+def test_a_mail_that_kills_its_senders_is_given_up(delivery: Delivery, settings: Any) -> None:
+    settings.MONITIO_DELIVER_RETRIES = 2
+    Delivery.objects.update(state="claimed", attempts=3, due_at=timezone.now())
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert (delivery.state, Recording.sent) == ("failed", [])
+
+
+def take_over(*args: Any) -> None:
+    """The lease of whoever sends now is over, and another process has claimed the delivery."""
+    Delivery.objects.update(due_at=timezone.now())
+    assert deliveries._claim(Delivery.objects.get().pk)
+
+
+@pytest.mark.parametrize("failure", [TemporaryFailure("slow"), PermanentFailure("no")])
+def test_a_sender_that_was_replaced_does_not_judge_any_more(
+    delivery: Delivery, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*args: Any) -> None:
+        take_over()
+        raise failure
+
+    monkeypatch.setattr(Recording, "send", send)
+    with suppress(TemporaryFailure):
+        deliveries.run(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("claimed", 2)
+
+
+def test_what_was_sent_is_sent_also_when_it_took_too_long(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recording, "send", take_over)
+    assert deliveries.run(delivery.pk)
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
+
+
+def test_an_expired_message_is_not_mailed(delivery: Delivery) -> None:
+    Message.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    assert deliveries.run(delivery.pk) is False
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("skipped", "The message has expired.")
+    assert Recording.sent == []
 
 
 @pytest.mark.parametrize(
@@ -92,11 +183,9 @@ def test_a_channel_that_is_not_configured_ends_it(delivery: Delivery, settings: 
 def test_a_sender_that_died_is_replaced_after_a_while(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claimed_at = timezone.now()
     assert deliveries._claim(delivery.pk)
     assert deliveries.run(delivery.pk) is False
-    later = claimed_at + deliveries.LEASE + timedelta(seconds=5)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+    pass_time(monkeypatch, deliveries.LEASE.total_seconds() + 5)
     assert deliveries.run(delivery.pk) is True
 
 
@@ -177,7 +266,7 @@ def test_what_is_due_is_sent_oldest_first_up_to_a_limit() -> None:
     Recording.fails = [TemporaryFailure("busy")]
     assert deliveries.run_due(3) == (2, 1)
     assert Recording.sent == [row.pk for row in rows[:3]]
-    assert deliveries.run_due() == (2, 0)
+    assert deliveries.run_due() == (1, 0)
 
 
 def test_a_dead_server_is_not_asked_a_thousand_times() -> None:

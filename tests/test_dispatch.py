@@ -14,6 +14,7 @@ from django.test import override_settings
 from monitio import INFO, api, dispatch
 from monitio.channels import TemporaryFailure
 from monitio.models import Delivery, Message
+from monitio.patience import time_left
 from monitio.recipients import Recipient
 from monitio.testing import RecordingTransport, capture_bells
 from monitio.transports import Bell
@@ -35,6 +36,20 @@ class DeadTransport(RecordingTransport):
         if self.dead:
             raise ConnectionError("nobody answers")
         super().publish(bells)
+
+
+class SlowMails:
+    """Stands for ``deliveries.run`` where each mail takes ``seconds`` and then fails."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock, self.seconds = clock, 0.0
+        self.time_left: list[float] = []
+
+    def run(self, pk: int) -> bool:
+        left = time_left(10)
+        self.time_left.append(left)
+        self.clock.forward(min(self.seconds, left))
+        raise TemporaryFailure("slow")
 
 
 @pytest.fixture(autouse=True)
@@ -128,13 +143,40 @@ class TestRobust:
     def test_a_channel_that_is_down_leaves_the_delivery_pending(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def refuse(self: Any) -> int:
+        def refuse(*args: Any) -> int:
             raise ConnectionRefusedError("no mail server")
 
-        monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+        monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
         write()
         assert Delivery.objects.get().state == "pending"
         assert "waits for the next monitio_deliver" in caplog.text
+
+    @pytest.fixture
+    def mails(self, monkeypatch: pytest.MonkeyPatch) -> SlowMails:
+        mails = SlowMails(FakeClock(monkeypatch, "monitio.dispatch"))
+        monkeypatch.setattr("monitio.deliveries.run", mails.run)
+        monkeypatch.setattr(dispatch, "_next_try_here", 0.0)
+        return mails
+
+    def test_the_caller_waits_for_the_time_of_one_mail_however_many_there_are(
+        self, mails: SlowMails, settings: Any
+    ) -> None:
+        settings.MONITIO_EMAIL_TIMEOUT = 10
+        mails.seconds = 4
+        people = [user(f"user{number}") for number in range(5)]
+        api.notify_many(people, INFO, "hello", email=True)
+        assert mails.time_left == [10, 6, 2]
+
+    def test_a_mail_server_that_took_all_the_time_is_left_alone_for_a_while(
+        self, mails: SlowMails, settings: Any
+    ) -> None:
+        settings.MONITIO_EMAIL_TIMEOUT = mails.seconds = 10
+        write()
+        write()
+        assert len(mails.time_left) == 1
+        mails.clock.forward(dispatch.PAUSE)
+        write()
+        assert len(mails.time_left) == 2
 
     def test_a_dead_queue_is_asked_once(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -20,7 +20,7 @@ conf
 recipients outcomes querysets
 models
 wording transports
-stream
+stream mail
 channels
 deliveries
 dispatch
@@ -49,6 +49,7 @@ INSIDE = {
     "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
     "queues": ["context", "decorators", "choosing", "running", "progress", "middleware"],
     "channels": ["base", "", "email", "live"],
+    "mail": ["", "links", "readers", "compose", "sending"],
     "templatetags": [
         "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
     ],

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from monitio.exceptions import MonitioError
+from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Message
 
-
-class TemporaryFailure(MonitioError):
-    """The channel could not be reached; try again later."""
-
-
-class PermanentFailure(MonitioError):
-    """This message can never be delivered on this channel."""
+__all__ = ["Channel", "PermanentFailure", "TemporaryFailure"]
 
 
 class Channel(ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.core import mail
 from django.utils import timezone
 
 import monitio
-from monitio import dispatch
+from monitio import deliveries, dispatch
 from monitio.channels import TemporaryFailure
 from monitio.jobs import JobReporter
 from monitio.models import Delivery, Job, Message
@@ -142,25 +143,51 @@ def test_deliver_sends_once() -> None:
     assert len(mail.outbox) == 1
 
 
-def test_deliver_tries_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(pk: int) -> bool:
-        raise TemporaryFailure("greylisted")
+@pytest.fixture
+def retried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The seconds after which ``deliver`` comes back; it runs as in a worker."""
+    countdowns: list[float] = []
 
-    retried: dict[str, Any] = {}
-
-    def retry(**options: Any) -> Retry:
-        retried.update(options)
+    def retry(countdown: float) -> Retry:
+        countdowns.append(countdown)
         return Retry()
 
-    monkeypatch.setattr("monitio.deliveries.run", fail)
     monkeypatch.setattr(tasks.deliver, "retry", retry)
-    tasks.deliver.push_request(retries=2)
-    try:
-        with pytest.raises(Retry):
-            tasks.deliver.run(1)
-    finally:
-        tasks.deliver.pop_request()
-    assert retried["countdown"] == 120
+    tasks.deliver.push_request(retries=0)
+    yield countdowns
+    tasks.deliver.pop_request()
+
+
+def test_deliver_comes_back_when_the_next_try_is_due(
+    retried: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greylist(*args: Any) -> None:
+        raise TemporaryFailure("greylisted")
+
+    monkeypatch.setattr("monitio.channels.email.send", greylist)
+    delivery = pending_delivery()
+    with pytest.raises(Retry):
+        tasks.deliver.run(delivery.pk)
+    (seconds,) = retried
+    assert 20 < seconds < 40
+
+
+def test_deliver_comes_back_for_what_another_worker_may_have_died_with(
+    retried: list[float],
+) -> None:
+    delivery = pending_delivery()
+    deliveries._claim(delivery.pk)
+    with pytest.raises(Retry):
+        tasks.deliver.run(delivery.pk)
+    (seconds,) = retried
+    assert seconds <= deliveries.LEASE.total_seconds() < seconds + 10
+
+
+def test_deliver_leaves_what_is_due_in_hours_to_beat(retried: list[float]) -> None:
+    delivery = pending_delivery()
+    Delivery.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    assert tasks.deliver.run(delivery.pk) is False
+    assert retried == []
 
 
 def test_deliver_due_finds_what_was_not_handed_over() -> None:
@@ -201,7 +228,7 @@ def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
     assert sent == [((7,), {"retry": False, "queue": None})]
 
 
-@pytest.mark.parametrize(("seconds", "handed"), [(60, True), (16 * 60, False)])
+@pytest.mark.parametrize(("seconds", "handed"), [(60, True), (25 * 60, False)])
 def test_a_worker_holds_no_delivery_for_long(
     monkeypatch: pytest.MonkeyPatch, seconds: int, handed: bool
 ) -> None:
