@@ -22,6 +22,7 @@ from monitio import constants, dispatch, writing
 from monitio.addressees import addressee, batches
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
+from monitio.mailing import Delay, Email, mailing
 from monitio.models import Job, LastBell, Message, Repeat, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.stream.payload import newest
@@ -49,21 +50,27 @@ def create_message(
     expires: datetime | None = None,
     close_timeout: int | None = None,
     sse: bool = True,
-    email: bool = False,
+    email: Email = False,
     *,
     url: str | None = None,
     url_label: str = "",
     category: str = "",
+    email_delay: Delay = None,
 ) -> Message:
     """Write a message to somebody, from anywhere: a view, a task, a command.
 
     ``to_user`` is a user, a user's primary key or a ``Recipient``. A monitio level is kept until
     deleted, a Django level is removed once shown. ``close_timeout`` is in seconds; ``sse=False``
-    rings no bell, the message waits for the next page; ``email=True`` also mails it.
+    rings no bell, the message waits for the next page.
+
+    ``email=True`` also mails it; ``"unless_read"`` and ``"unless_seen"`` (an open page showed it)
+    mail it after ``email_delay`` (seconds or a timedelta; default ``MONITIO_EMAIL_DELAY``) when it
+    is still news then. A delay with ``email=True`` means "unless_read".
 
     Written in the caller's transaction; nobody is told before it commits. Raises
     ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values.
     """
+    how = mailing(email, email_delay)
     row = build(
         addressee(to_user),
         level,
@@ -74,12 +81,12 @@ def create_message(
         expires=expires,
         close_timeout=close_timeout,
         live=sse,
-        email=email,
+        mailing=how,
         url=url,
         url_label=url_label,
         category=category,
     )
-    return store(row, email=email)
+    return store(row, how)
 
 
 def notify_many(
@@ -92,11 +99,12 @@ def notify_many(
     expires: datetime | None = None,
     close_timeout: int | None = None,
     sse: bool = True,
-    email: bool = False,
+    email: Email = False,
     *,
     url: str | None = None,
     url_label: str = "",
     category: str = "",
+    email_delay: Delay = None,
 ) -> int:
     """``create_message`` for any queryset or iterable of users, primary keys or Recipients.
 
@@ -106,6 +114,7 @@ def notify_many(
     Nobody in a queryset is told twice; of another iterable nobody in the same ``BATCH``. Raises
     ``UnknownRecipient`` for a primary key of nobody; its batch is then not written.
     """
+    how = mailing(email, email_delay)
     fields: dict[str, Any] = {
         "from_user": from_user,
         "extra_tags": extra_tags,
@@ -113,7 +122,7 @@ def notify_many(
         "expires": expires,
         "close_timeout": close_timeout,
         "live": sse,
-        "email": email,
+        "mailing": how,
         "url": url,
         "url_label": url_label,
         "category": category,
@@ -121,7 +130,7 @@ def notify_many(
     count = 0
     for recipients in batches(users, writing.BATCH):
         rows = [build(recipient, level, message, **fields) for recipient in recipients]
-        store_batch(rows, email)
+        store_batch(rows, how)
         count += len(rows)
     return count
 
@@ -134,7 +143,7 @@ def add_message(
     fail_silently: bool = False,
     subject: str = "",
     user: Any = None,
-    email: bool = False,
+    email: Email = False,
     from_user: Any = None,
     expires: datetime | None = None,
     close_timeout: int | None = None,
@@ -142,6 +151,7 @@ def add_message(
     url: str | None = None,
     live: bool | None = None,
     url_label: str = "",
+    email_delay: Delay = None,
 ) -> Message | None:
     """Django's ``messages.add_message``, and more: see ``create_message`` for the arguments.
 
@@ -168,6 +178,7 @@ def add_message(
         url=url,
         live=live,
         url_label=url_label,
+        email_delay=email_delay,
     )
     return added
 

@@ -80,6 +80,8 @@ class Settings:
         "EMAIL_FROM": None,
         # Answers go to the user who sent the message; it shows their address to its reader.
         "EMAIL_REPLY_TO_SENDER": False,
+        # Seconds that email="unless_read" and "unless_seen" wait.
+        "EMAIL_DELAY": 60.0,
         # Seconds that sending one e-mail may take.
         "EMAIL_TIMEOUT": 10.0,
         # Seconds before the first further try of a delivery; each later one waits twice as long, up

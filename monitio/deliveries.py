@@ -10,17 +10,20 @@ import logging
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
 from monitio.conf import settings
+from monitio.mailing import Mailing
 from monitio.models import Delivery, Message
 
 logger = logging.getLogger("monitio")
 
 EMAIL = "email"
+AT_ONCE = Mailing()
 FAILURES_IN_A_ROW = 5
 # A sender that has not settled what it claimed by then is dead.
 LEASE = timedelta(minutes=5)
@@ -30,17 +33,13 @@ State = Delivery.State
 
 
 def plan(
-    messages: Iterable[Message], channel: str = EMAIL, *, delay: float = 0.0, unless: str = ""
+    messages: Iterable[Message], mailing: Mailing = AT_ONCE, channel: str = EMAIL
 ) -> list[Delivery]:
-    """Write pending deliveries in the caller's transaction. One a message and channel, ever.
-
-    ``delay`` is in seconds; ``unless`` is a ``Delivery.Unless``: read or seen until then, a message
-    is not sent.
-    """
-    due_at = timezone.now() + timedelta(seconds=delay)
+    """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
+    due_at = timezone.now() + timedelta(seconds=mailing.delay)
     deliveries = _admitted(
         [
-            Delivery(message=message, channel=channel, due_at=due_at, unless=unless)
+            Delivery(message=message, channel=channel, due_at=due_at, unless=mailing.unless)
             for message in messages
         ]
     )
@@ -65,6 +64,9 @@ def run(pk: int) -> bool:
     """
     delivery = _claim(pk)
     if delivery is None:
+        return False
+    if _is_news_again(delivery.message):
+        _settle(delivery, State.PENDING, due_at=timezone.now() + LEASE, attempts=0)
         return False
     needless = _needless(delivery)
     if needless:
@@ -136,6 +138,11 @@ def _claim(pk: int) -> Delivery | None:
     return Delivery.objects.select_related(*related).filter(pk=pk).first()
 
 
+def _is_news_again(message: Message) -> bool:
+    """A job that was given up for lost lives: its mail waits for the true end."""
+    return message.job is not None and not message.job.has_ended
+
+
 def _needless(delivery: Delivery) -> str:
     """Why nobody needs it any more; '' when it is to be sent."""
     message = delivery.message
@@ -155,7 +162,7 @@ def _backoff(attempts: int) -> timedelta:
 
 
 def _settle(
-    delivery: Delivery, state: str, error: str = "", due_at: datetime | None = None
+    delivery: Delivery, state: str, error: str = "", due_at: datetime | None = None, **more: Any
 ) -> None:
     now = timezone.now()
     rows = Delivery.objects.unfinished().filter(pk=delivery.pk)
@@ -163,7 +170,7 @@ def _settle(
         # Too slow: another sender has taken it over, and says what becomes of it.
         rows = rows.filter(state=State.CLAIMED, attempts=delivery.attempts)
     sent_at = now if state == State.SENT else None
-    rows.update(state=state, error=error, due_at=due_at or now, sent_at=sent_at)
+    rows.update(state=state, error=error, due_at=due_at or now, sent_at=sent_at, **more)
     if state != State.PENDING:
         remove_shown(delivery.message_id)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from monitio import deliveries, dispatch, repeats
 from monitio.channels.live import progress_bell
 from monitio.conf import settings
 from monitio.constants import State
+from monitio.mailing import Mailing, check, mailing
 from monitio.models import Job, Message, check_url
 from monitio.outcomes import Notice, Outcome, Wording
 from monitio.patience import is_deadlock, short_wait
@@ -237,25 +239,30 @@ class JobReporter:
 
         To be called in the transaction that won the job's row.
         """
-        told, mailed = [], []
+        told: list[Message] = []
+        mailed: defaultdict[Mailing, list[Message]] = defaultdict(list)
         before = [dict(entry) for entry in job.recipients]
         for reader in readers_of(job):
             if only_new and reader.was(TOLD):
                 continue
-            message, wants_mail = self._tell(job, reader, outcome)
+            message, how = self._tell(job, reader, outcome)
             if message is not None:
                 told.append(message)
-                mailed += [message] if wants_mail else []
+                if how is not None:
+                    mailed[how].append(message)
         if job.recipients != before:
             Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
         dispatch.announce(told)
-        dispatch.deliver(deliveries.plan(mailed))
+        for how, messages in mailed.items():
+            dispatch.deliver(deliveries.plan(messages, how))
         if outcome.has_ended:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return told
 
-    def _tell(self, job: Job, reader: Reader, outcome: Outcome) -> tuple[Message | None, bool]:
-        """The reader's message as it now is, None when they hear nothing; whether to mail it."""
+    def _tell(
+        self, job: Job, reader: Reader, outcome: Outcome
+    ) -> tuple[Message | None, Mailing | None]:
+        """The reader's message as it now is, None when they hear nothing; how to mail it."""
         notice = self.notice(reader.recipient, outcome)
         say = partial(_say, job, reader, notice, outcome.has_ended)
         repeated = False
@@ -264,13 +271,14 @@ class JobReporter:
         else:
             message = say()
         if message is None:
-            return None, False
+            return None, None
         reader.note(TOLD)
-        mail = notice is not None and notice.email and outcome.has_ended and not repeated
-        if not mail or reader.recipient.is_visitor or reader.was(MAILED):
-            return message, False
+        is_news = outcome.has_ended and not repeated
+        how = mailing(notice.email, notice.email_delay) if notice and is_news else None
+        if how is None or reader.recipient.is_visitor or reader.was(MAILED):
+            return message, None
         reader.note(MAILED)
-        return message, True
+        return message, how
 
     def notice(self, recipient: Recipient, outcome: Outcome) -> Notice | None:
         """How to say it to this recipient. A wording that fails is logged, never passed on."""
@@ -421,13 +429,15 @@ def _resolved(notice: Notice | None) -> Notice | None:
     """Lazy texts become text while the recipient's language is active."""
     if notice is None:
         return None
+    check(notice.email, notice.email_delay)
     return Notice(
         subject=_storable(notice.subject),
         message=_storable(notice.message),
         level=int(notice.level),
         url=check_url(str(notice.url)) if notice.url else None,
         url_label=_storable(notice.url_label),
-        email=bool(notice.email),
+        email=notice.email,
+        email_delay=notice.email_delay,
         extra_tags=str(notice.extra_tags),
         category=str(notice.category),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitio import constants
 from monitio.constants import State
+from monitio.mailing import Delay, Email
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +39,20 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """What a wording answers: the message as it should read now."""
+    """What a wording answers: the message as it should read now.
+
+    ``email`` and ``email_delay`` count at an end alone, and mean what ``create_message`` says.
+    """
 
     subject: str
     message: str = ""
     level: int = constants.INFO
     url: str | None = None
     url_label: str = ""
-    email: bool = False
+    email: Email = False
     extra_tags: str = ""
     category: str = ""
+    email_delay: Delay = None
 
 
 # None: say nothing; a message that exists keeps its text. Called in the recipient's language.

@@ -92,9 +92,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 def _pending_delivery() -> models.Exists:
+    """A mail that is sent whatever becomes of the message."""
     from monitio.models import Delivery
 
-    return models.Exists(Delivery.objects.unfinished().filter(message=models.OuterRef("pk")))
+    rows = Delivery.objects.unfinished().filter(message=models.OuterRef("pk"), unless="")
+    return models.Exists(rows)
 
 
 def _unclaimed(now: datetime | None = None) -> Q:

@@ -28,6 +28,7 @@ from monitio import dispatch, writing
 from monitio.addressees import addressee
 from monitio.conf import settings
 from monitio.constants import is_persistent
+from monitio.mailing import Delay, Email, Mailing, mailing
 from monitio.models import Message
 from monitio.querysets import MessageQuerySet
 from monitio.recipients import Recipient
@@ -88,7 +89,7 @@ class PersistentMessageStorage(BaseStorage):
         extra_tags: str | None = "",
         subject: str = "",
         user: Any = None,
-        email: bool = False,
+        email: Email = False,
         from_user: Any = None,
         expires: datetime | None = None,
         close_timeout: int | None = None,
@@ -96,6 +97,7 @@ class PersistentMessageStorage(BaseStorage):
         url: str | None = None,
         live: bool | None = None,
         url_label: str = "",
+        email_delay: Delay = None,
     ) -> Message | None:
         """Add a message for whoever makes the request, or for ``user``.
 
@@ -118,14 +120,15 @@ class PersistentMessageStorage(BaseStorage):
             "url": url,
             "url_label": url_label,
         }
-        can_wait = not (is_persistent(level) or live or email)
+        how = mailing(email, email_delay)
+        can_wait = not (is_persistent(level) or live or how)
         if user is None and can_wait:
             self._queue(writing.build(None, level, message, live=False, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
-            _refuse_for_visitor(level, email)
+            _refuse_for_visitor(level, how)
         if recipient == me and can_wait:
             self._queue(writing.build(recipient, level, message, live=False, **fields))
             return None
@@ -135,10 +138,10 @@ class PersistentMessageStorage(BaseStorage):
             level,
             message,
             live=bool(live) if for_next_page else live is not False,
-            email=email,
+            mailing=how,
             **fields,
         )
-        return self._write(row, email)
+        return self._write(row, how)
 
     def _addressee(self, user: Any, me: Recipient | None) -> Recipient | None:
         """Whom the message is for; None for a visitor we have never met."""
@@ -152,8 +155,8 @@ class PersistentMessageStorage(BaseStorage):
         self.added_new = True
         self._queued_messages.append(row)
 
-    def _write(self, row: Message, email: bool) -> Message:
-        writing.store(row, email=email)
+    def _write(self, row: Message, how: Mailing | None) -> Message:
+        writing.store(row, how)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -297,14 +300,14 @@ class _Claim:
             logger.warning("Shown messages could not be removed.", exc_info=True)
 
 
-def _refuse_for_visitor(level: int, email: bool) -> None:
+def _refuse_for_visitor(level: int, how: Mailing | None) -> None:
     if is_persistent(level):
         raise NotImplementedError(
             "An anonymous visitor's request cannot add a message that is kept. Use a level of "
             "django.contrib.messages, pass user=, or keep one for as long as their session lives "
             "with monitio.create_message(Recipient.from_request(request), …)."
         )
-    if email:
+    if how:
         raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
 
 

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_noop
 from monitio import constants
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
+from monitio.mailing import CONDITIONS, Delay, Email, check
 from monitio.outcomes import Notice, Outcome
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ _LEVELS = {
 class Options:
     """What a task's author chose. Raises ``TypeError`` or ``ValueError`` for what makes no sense.
 
-    ``email`` is True (when it succeeded or failed) or the names of the ends that are mailed.
+    ``email`` is True (when it succeeded or failed), the names of the ends that are mailed,
+    "unless_read" or "unless_seen", or several of these; or it maps ends to True, "unless_read" or
+    "unless_seen". ``email_delay`` says how long the two wait (seconds or a timedelta).
     ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner says nothing,
     a slower one speaks up with its next progress or its end; a failure is always told.
     ``url`` is asked when the job has succeeded; a string without ``{result}`` is shown throughout.
@@ -95,7 +98,8 @@ class Options:
     lost: Text = None
     url: AnyString | Callable[[Outcome], str | None] | None = None
     url_label: AnyString | Callable[[Outcome], AnyString | None] = ""
-    email: bool | str | Collection[str] = False
+    email: Email | str | Collection[str] | Mapping[str, Email] = False
+    email_delay: Delay = None
     when: When = None
     user: Any = None
     arguments: str | Iterable[str] = ()
@@ -105,7 +109,10 @@ class Options:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arguments", _names("arguments", self.arguments))
-        object.__setattr__(self, "email", _ends(self.email))
+        ends = _ends(self.email)
+        object.__setattr__(self, "email", ends)
+        if self.email_delay is not None:
+            check(next(iter(ends.values()), False), self.email_delay)
         for option in TEXT_OPTIONS:
             _check_text(option, getattr(self, option), self.placeholders, may_be_false=True)
         for option in _URL_OPTIONS:
@@ -133,13 +140,15 @@ class Options:
         body = self._text(option, outcome)
         if body is False:
             return None
+        email = _ends(self.email).get(outcome.state, False)
         return Notice(
             subject=self._subject(option, outcome),
             message=_default_body(outcome) if body is None else body,
             level=self.levels.get(outcome.state, _LEVELS[outcome.state]),
             url=self._url(outcome),
             url_label=self._text("url_label", outcome) or "",
-            email=outcome.state in _ends(self.email),
+            email=email,
+            email_delay=self.email_delay if email else None,
             extra_tags=self.extra_tags,
             category=self.category,
         )
@@ -345,18 +354,34 @@ def _names(option: str, names: str | Iterable[str]) -> tuple[str, ...]:
     return listed
 
 
-def _ends(email: bool | str | Collection[str]) -> frozenset[str]:
+def _ends(email: object) -> dict[str, Email]:
+    """How each end is mailed that is."""
     if isinstance(email, bool):
-        return MAILED_BY_DEFAULT if email else frozenset()
-    if not isinstance(email, Collection):
+        return dict.fromkeys(MAILED_BY_DEFAULT, True) if email else {}
+    if isinstance(email, Mapping):
+        chosen = dict(email)
+    elif isinstance(email, Collection):
+        chosen = _listed(frozenset((email,) if isinstance(email, str) else email))
+    else:
         raise TypeError(f"email= must be True, False or names of ends, not {email!r}.")
-    names = frozenset((email,) if isinstance(email, str) else email)
-    unknown = sorted(map(str, names - set(State.ENDED)))
+    unknown = sorted(map(str, set(chosen) - set(State.ENDED)))
     if unknown:
         raise ValueError(
-            f"email= does not know {unknown[0]!r}. Valid are {', '.join(State.ENDED)}."
+            f"email= does not know {unknown[0]!r}. Valid are {', '.join(State.ENDED)} and "
+            f"{', '.join(CONDITIONS)}."
         )
-    return names
+    for how in chosen.values():
+        check(how)
+    return {end: how for end, how in chosen.items() if how}
+
+
+def _listed(names: frozenset[str]) -> dict[str, Email]:
+    """Ends, and at most one condition for them all; a condition alone is for the usual ends."""
+    conditions = names & CONDITIONS.keys()
+    if len(conditions) > 1:
+        raise ValueError("email= takes one of unless_read and unless_seen, or one for each end.")
+    how: Any = next(iter(conditions), True)
+    return dict.fromkeys(names - conditions or (MAILED_BY_DEFAULT if conditions else ()), how)
 
 
 def _check_when(when: object) -> None:

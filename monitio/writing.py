@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from monitio import deliveries, dispatch, visitors
+from monitio.mailing import Mailing
 from monitio.models import Message, check_url
 from monitio.querysets import MessageQuerySet
 from monitio.recipients import Recipient
@@ -32,7 +33,7 @@ def build(
     expires: datetime | None = None,
     close_timeout: int | None = None,
     live: bool = True,
-    email: bool = False,
+    mailing: Mailing | None = None,
     url: str | None = None,
     url_label: str = "",
     category: str = "",
@@ -43,7 +44,7 @@ def build(
     """
     if not message and not subject:
         raise ValueError("A message needs a text: give message=, subject= or both.")
-    if email and recipient is not None and recipient.is_visitor:
+    if mailing and recipient is not None and recipient.is_visitor:
         raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
     row = Message(
         level=int(level),
@@ -63,13 +64,13 @@ def build(
     return row
 
 
-def store(row: Message, *, email: bool = False) -> Message:
+def store(row: Message, mailing: Mailing | None = None) -> Message:
     """Write one built message, its deliveries, and tell after commit."""
     with transaction.atomic(using=dispatch.database()):
         row.save(force_insert=True)
         visitors.settle([row.recipient])
-        if email:
-            dispatch.deliver(deliveries.plan([row]))
+        if mailing:
+            dispatch.deliver(deliveries.plan([row], mailing))
         dispatch.announce([row])
     return row
 
@@ -88,14 +89,14 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
         visitors.settle(row.recipient for row in rows)
 
 
-def store_batch(rows: list[Message], email: bool) -> None:
+def store_batch(rows: list[Message], mailing: Mailing | None) -> None:
     alias = dispatch.database()
     with transaction.atomic(using=alias):
-        insert(rows, need_keys=email)
-        if email:
-            dispatch.deliver(deliveries.plan(rows))
+        insert(rows, need_keys=mailing is not None)
+        if mailing:
+            dispatch.deliver(deliveries.plan(rows, mailing))
         if rows[0].live:
-            _announce_batch(rows, email or _tells_keys(alias))
+            _announce_batch(rows, mailing is not None or _tells_keys(alias))
 
 
 def _announce_batch(rows: list[Message], has_keys: bool) -> None:
@@ -112,7 +113,10 @@ def _tells_keys(alias: str) -> bool:
 
 
 def clear(rows: MessageQuerySet) -> None:
-    """Delete messages; those whose mail is still to be sent are hidden until it is out."""
+    """Delete messages; those whose mail is still to be sent are hidden until it is out.
+
+    Who has deleted a message has seen it: a mail with such a condition goes with it.
+    """
     waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
     if waiting:
         Message.objects.filter(pk__in=waiting).touch(hidden=True)

@@ -7,8 +7,9 @@ last part to come sees them all and ends the group, whatever runs at the same ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from monitio_celery import headers
 QUEUE = "celery.group"
 # What a header can carry: text, and nothing that would have to be called.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
-_OPTIONS = (*_TEXTS, "email", "when", "category", "extra_tags")
+_OPTIONS = (*_TEXTS, "email", "email_delay", "when", "category", "extra_tags")
 
 
 # Half-open ranges of numbers of parts.
@@ -266,6 +267,10 @@ def _plain(value: Any) -> Any:
     """The value as JSON can carry it; a lazily translated text in the present language."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return sorted(map(str, value))
     return str(value)

@@ -12,6 +12,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, deliveries, dispatch
 from monitio.channels import Channel, PermanentFailure, TemporaryFailure
+from monitio.mailing import Mailing
 from monitio.models import Delivery, Message
 from tests.people import user
 from tests.threads import at_once
@@ -204,7 +205,7 @@ def test_what_is_due_later_is_not_sent_by_the_process_that_commits(
 ) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
     message = api.create_message(user(), monitio.INFO, "one")
-    dispatch.deliver(deliveries.plan([message], delay=60))
+    dispatch.deliver(deliveries.plan([message], Mailing(delay=60)))
     assert Recording.sent == []
     assert Delivery.objects.get().state == "pending"
 

@@ -18,7 +18,7 @@ from monitio.patience import time_left
 from monitio.recipients import Recipient
 from monitio.testing import RecordingTransport, capture_bells
 from monitio.transports import Bell
-from tests.jobs import payloads, rolled_back
+from tests.jobs import FakeClock, payloads, rolled_back
 from tests.people import user
 from tests.waiting import wait_until
 

@@ -17,7 +17,8 @@ ROOT = Path(monitio.__file__).parent
 LAYERS = """
 constants exceptions signals forms patience
 conf
-recipients outcomes querysets
+mailing recipients querysets
+outcomes
 models
 wording transports
 stream mail

@@ -124,6 +124,8 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "url_label": (lambda w: "Open it", lambda w: w.one.url_label == "Open it"),
     "category": (lambda w: "reports", lambda w: w.one.category == "reports"),
     "email": (lambda w: True, lambda w: w.mails == 1),
+    # Without email= there is nothing to delay: it is refused.
+    "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),
     "sse": (lambda w: False, lambda w: not w.bells),
     "live": (lambda w: False, lambda w: not w.bells),
     "user": (lambda w: w.other, lambda w: w.one.user == w.other),
@@ -201,7 +203,7 @@ def world(call: Callable[..., None], without_storage: bool = False, **kwargs: An
     with capture_bells() as bells:
         try:
             call(result, **given, **({"without_storage": True} if without_storage else {}))
-        except MessageFailure as error:
+        except (MessageFailure, ValueError) as error:
             result.error = error
     result.bells, result.mails, result.row = list(bells), len(mail.outbox), Message.objects.first()
     return result

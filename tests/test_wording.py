@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -185,6 +186,32 @@ def test_email_is_said_for_the_chosen_ends() -> None:
     assert not notice(Options()).email
 
 
+@pytest.mark.parametrize(
+    ("email", "ends"),
+    [
+        ("unless_seen", {"succeeded": "unless_seen", "failed": "unless_seen"}),
+        (["lost", "unless_read"], {"lost": "unless_read"}),
+        (
+            {"failed": True, "succeeded": "unless_seen"},
+            {"failed": True, "succeeded": "unless_seen"},
+        ),
+        ({"failed": True, "lost": False}, {"failed": True}),
+    ],
+)
+def test_email_says_for_each_end_whether_it_is_mailed_in_any_case(
+    email: Any, ends: dict[str, Any]
+) -> None:
+    options = Options(email=email)
+    said = {end: notice(options, end).email for end in State.ENDED}
+    assert said == {end: ends.get(end, False) for end in State.ENDED}
+
+
+def test_a_delay_goes_with_the_ends_that_are_mailed() -> None:
+    options = Options(email=["failed", "unless_read"], email_delay=timedelta(minutes=5))
+    assert notice(options, State.FAILED).email_delay == timedelta(minutes=5)
+    assert notice(options, State.SUCCEEDED).email_delay is None
+
+
 def test_when_seconds_hold_back_what_is_quick() -> None:
     options = Options(when=5)
     assert options.notice(outcome(State.QUEUED)) is None
@@ -227,6 +254,12 @@ def test_category_and_tags_are_passed_on() -> None:
         ({"success": "{}"}, ValueError, "uses {}"),
         ({"email": ["succeded"]}, ValueError, "Valid are succeeded, failed, revoked, lost"),
         ({"email": 3}, TypeError, "email= must be True"),
+        ({"email": ["unless_read", "unless_seen"]}, ValueError, "one of unless_read and unless_se"),
+        ({"email": {"failed": "unless_sen"}}, ValueError, "email= is True, False, 'unless_read'"),
+        ({"email": {"faild": True}}, ValueError, "does not know 'faild'"),
+        ({"email_delay": 5}, ValueError, "say with email="),
+        ({"email": True, "email_delay": "5"}, TypeError, "in seconds, or a timedelta"),
+        ({"email": True, "email_delay": -1}, ValueError, "between nothing and a year"),
         ({"when": "5"}, TypeError, "when= must be seconds"),
         ({"when": -1}, ValueError, "must not be negative"),
         ({"arguments": [3]}, TypeError, "names of the task's arguments"),

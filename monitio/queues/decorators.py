@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
+from monitio.mailing import Delay, Email
 from monitio.outcomes import Outcome
 from monitio.wording import AnyString, Options, Text, When
 
@@ -30,7 +31,8 @@ class OptionNames(TypedDict, total=False):
     lost: Text
     url: AnyString | Callable[[Outcome], str | None] | None
     url_label: AnyString | Callable[[Outcome], AnyString | None]
-    email: bool | str | Collection[str]
+    email: Email | str | Collection[str] | Mapping[str, Email]
+    email_delay: Delay
     when: When
     user: Any
     arguments: str | Iterable[str]

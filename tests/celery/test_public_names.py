@@ -38,7 +38,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
 # These say who hears of it and what a text may use; they have tests of their own below.
-OTHERS = {"user", "arguments"}
+OTHERS = {"user", "arguments", "email_delay"}
 
 
 def test_every_option_has_an_entry() -> None:
@@ -65,6 +65,16 @@ def test_arguments_may_appear_in_texts() -> None:
     assert notice is not None and notice.message == "a.csv is in"
     with pytest.raises(ValueError, match="name"):
         Options(success="{name} is in")
+
+
+def test_email_delay_says_how_long_a_mail_waits() -> None:
+    outcome = Outcome(task_id="1", state=State.SUCCEEDED)
+
+    notice = Options(email="unless_seen", email_delay=5).notice(outcome)
+
+    assert notice is not None and notice.email_delay == 5
+    with pytest.raises(ValueError, match="email_delay="):
+        Options(email_delay=5)
 
 
 @pytest.mark.django_db

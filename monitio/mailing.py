@@ -1,0 +1,58 @@
+"""What ``email=`` and ``email_delay=`` say: whether, when and unless what a message is mailed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+from monitio.conf import DAY, settings
+
+Email: TypeAlias = bool | Literal["unless_read", "unless_seen"]
+Delay: TypeAlias = float | timedelta | None
+
+# The words of email=, and what they are called in a delivery.
+CONDITIONS = {"unless_read": "read", "unless_seen": "seen"}
+LONGEST_DELAY = 366 * DAY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailing:
+    """``delay`` is in seconds; ``unless`` it is "read" or "seen" until then; '' means anyway."""
+
+    unless: str = ""
+    delay: float = 0.0
+
+
+def mailing(email: Email, delay: Delay = None) -> Mailing | None:
+    """How to mail a message; None: not at all.
+
+    Who waits does so to spare a mail that is not needed: a delay alone means "unless_read".
+    Raises ``TypeError`` and ``ValueError`` like ``check``.
+    """
+    check(email, delay)
+    if not email:
+        return None
+    if email is True and not delay:
+        return Mailing()
+    unless = "read" if email is True else CONDITIONS[email]
+    return Mailing(unless=unless, delay=_seconds(settings.EMAIL_DELAY if delay is None else delay))
+
+
+def check(email: object, delay: object = None) -> None:
+    """Raise ``TypeError`` or ``ValueError`` that names what would be right."""
+    if not isinstance(email, bool) and (not isinstance(email, str) or email not in CONDITIONS):
+        known = " or ".join(map(repr, CONDITIONS))
+        raise ValueError(f"email= is True, False, {known}, not {email!r}.")
+    if delay is None:
+        return
+    if not email:
+        raise ValueError("email_delay= says when to mail; say with email= that you want it.")
+    if isinstance(delay, bool) or not isinstance(delay, int | float | timedelta):
+        raise TypeError(f"email_delay= is in seconds, or a timedelta, not {delay!r}.")
+    if not 0 <= _seconds(delay) <= LONGEST_DELAY:
+        raise ValueError(f"email_delay= is between nothing and a year, not {delay!r}.")
+
+
+def _seconds(delay: float | timedelta) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
