@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.smtp import MailServer
 from tests.servers.valkey import Valkey
 
 
@@ -50,6 +51,21 @@ def valkey_server(_valkey: Valkey) -> Valkey:
     """A running Valkey (``.url``). A test that stops it uses ``valkey`` instead."""
     _valkey.start()
     return _valkey
+
+
+@pytest.fixture(scope="session")
+def _mail_server() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mail_server(_mail_server: MailServer) -> MailServer:
+    """A running SMTP server that has heard nothing yet, and accepts everything."""
+    _mail_server.reset()
+    return _mail_server
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from email.message import EmailMessage
+from email.policy import Policy
 from typing import Any
 from unicodedata import category
 
@@ -17,6 +19,7 @@ from monitio.mail import links
 
 # RFC 5322 2.1.1 bounds a line at 998 bytes; a subject as long as that is read by nobody.
 LONGEST_SUBJECT = 255
+UNSUBSCRIBE = "List-Unsubscribe"
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 NOT_IN_HEADERS = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
@@ -41,6 +44,32 @@ class Letter:
     unsubscribe_url: str = ""
 
 
+class Mail(EmailMultiAlternatives):
+    """Leaves the address in ``List-Unsubscribe`` as it is.
+
+    Python's newer policies encode a word that is longer than a line, which mail programs do not
+    undo in a header that they read as an address.
+    """
+
+    def message(self, *args: Any, **kwargs: Any) -> Any:
+        message: Any = super().message(*args, **kwargs)
+        if isinstance(message, EmailMessage) and UNSUBSCRIBE in message:
+            url = str(self.extra_headers[UNSUBSCRIBE])
+            del message[UNSUBSCRIBE]
+            message[UNSUBSCRIBE] = _Verbatim(url)
+        return message
+
+
+class _Verbatim(str):
+    """A header's value as Python's policies take it, on one line of its own."""
+
+    name = UNSUBSCRIBE
+    max_count = 1
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
 def compose(letter: Letter) -> EmailMultiAlternatives:
     """The e-mail, in its reader's language and time zone.
 
@@ -52,7 +81,7 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         subject = render_to_string(f"{letter.template}.subject.txt", context)
         text = render_to_string(f"{letter.template}.txt", context)
         html = render_to_string(f"{letter.template}.html", context)
-    mail = EmailMultiAlternatives(
+    mail = Mail(
         subject=one_line(subject),
         body=text.strip() + "\n",
         from_email=settings.EMAIL_FROM,
@@ -95,7 +124,7 @@ def _headers(letter: Letter) -> dict[str, str]:
         "X-Auto-Response-Suppress": "OOF, AutoReply",
     }
     if letter.unsubscribe_url:
-        headers["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
+        headers[UNSUBSCRIBE] = f"<{letter.unsubscribe_url}>"
         # RFC 8058: a mail program may do it with one POST, without opening a page.
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return headers

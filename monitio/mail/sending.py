@@ -54,8 +54,9 @@ def send(mail: EmailMessage) -> None:
 def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
     """What an error of a mail backend means for the e-mail."""
     reason = _reason(error)
-    if isinstance(error, ValueError):
-        return PermanentFailure(reason)  # an address or a header that no mail can have
+    if isinstance(error, ValueError | LookupError):
+        # An address or a header that no mail can have; some make Python's parser stumble.
+        return PermanentFailure(reason)
     code = _code(error)
     if code is not None and 500 <= code < 600:
         return PermanentFailure(reason)
@@ -87,7 +88,9 @@ class _Conversation:
         if thread.is_alive():
             self.is_over.set()
             self._hang_up()
-            raise TemporaryFailure(f"The mail server took longer than {seconds:g} seconds.")
+            raise TemporaryFailure(
+                f"The mail server took longer than {round(seconds, 1):g} seconds."
+            )
         assert self.error is not None
         raise self.error
 

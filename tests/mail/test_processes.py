@@ -1,0 +1,67 @@
+"""Several processes send the same mails: each mail leaves once; twice only when a sender died."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.peers import Peer
+from tests.races.test_races import address
+from tests.servers.smtp import MailServer
+
+PROCESSES = 4
+MAILS = 40
+
+
+@pytest.fixture(params=["sqlite", "plain", "postgres", "mariadb"])
+def peers(request: pytest.FixtureRequest, mail_server: MailServer) -> Iterator[list[Peer]]:
+    database = address(request)
+    peers = [
+        Peer("tests.mail.process", database, **mail_server.settings()) for _ in range(PROCESSES)
+    ]
+    peers[0].migrate()
+    peers[0].clear()
+    peers[0].prepare(MAILS)
+    yield peers
+    for peer in peers:
+        peer.close()
+
+
+def times_sent(server: MailServer) -> Counter[int]:
+    """How many mails left how often."""
+    return Counter(Counter(mail["Message-ID"] for mail in server.mails).values())
+
+
+def test_every_mail_is_sent_once(peers: list[Peer], mail_server: MailServer) -> None:
+    moment = time.time() + 0.3
+    for peer in peers:
+        peer.begin("send_all", moment)
+    assert sum(peer.end() for peer in peers) == MAILS
+    assert times_sent(mail_server) == {1: MAILS}
+    assert Counter(peers[0].states()) == {"sent": MAILS}
+
+
+def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
+    peers: list[Peer], mail_server: MailServer
+) -> None:
+    victim, *others = peers
+    moment = time.time() + 0.3
+    victim.begin("send_all", moment, 3)
+    for peer in others:
+        peer.begin("send_all", moment)
+    with pytest.raises(AssertionError, match="has died"):
+        victim.end()
+    for peer in others:
+        peer.end()
+    assert Counter(others[0].states()) == {"sent": MAILS - 1, "claimed": 1}
+    assert times_sent(mail_server) == {1: MAILS}
+
+    assert others[0].end_leases() == 1
+    for peer in others:
+        peer.begin("send_all", time.time())
+    assert sum(peer.end() for peer in others) == 1
+    assert Counter(others[0].states()) == {"sent": MAILS}
+    assert times_sent(mail_server) == {1: MAILS - 1, 2: 1}
