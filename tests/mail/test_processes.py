@@ -11,6 +11,7 @@ import pytest
 from tests.peers import Peer
 from tests.races.test_races import address
 from tests.servers.smtp import MailServer
+from tests.waiting import wait_until
 
 PROCESSES = 4
 MAILS = 40
@@ -48,10 +49,10 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
     peers: list[Peer], mail_server: MailServer
 ) -> None:
     victim, *others = peers
-    moment = time.time() + 0.3
-    victim.begin("send_all", moment, 3)
+    victim.begin("send_all", time.time(), 2)
+    wait_until(lambda: mail_server.sources)
     for peer in others:
-        peer.begin("send_all", moment)
+        peer.begin("send_all", time.time())
     with pytest.raises(AssertionError, match="has died"):
         victim.end()
     for peer in others:
