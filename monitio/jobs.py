@@ -313,6 +313,8 @@ class _Bar:
         self._messages: list[Message] = []
         self._next_write = self._next_push = 0.0
         self._over = False
+        # How often there was no row yet.
+        self._absences = 0
 
     def begin(self, job: Job, messages: list[Message]) -> None:
         """The job moved to ``job``, and these messages say so."""
@@ -328,7 +330,7 @@ class _Bar:
         if (final or now >= self._next_write) and not dispatch.in_transaction():
             self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
             if not self._write(done, total, text):
-                self._over = True
+                self._give_up_or_wait(now)
                 return False
         self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
         return self._push(done, total, text)
@@ -348,6 +350,12 @@ class _Bar:
         except OperationalError as error:
             logger.warning("The bar of %s could not be written: %s", self.reporter.name, error)
         return True
+
+    def _give_up_or_wait(self, now: float) -> None:
+        """A row that names the people may come later than the run that it speaks of."""
+        self._over = Job.objects.filter(task_id=self.reporter.task_id).exists()
+        self._absences += 1
+        self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
     def _win(self, **standing: Any) -> bool:
         """Write the row while it is this attempt's. A bar that moves is a sign of life, too."""

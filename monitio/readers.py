@@ -57,6 +57,11 @@ def readers_of(job: Job) -> list[Reader]:
     return _present(list(readers.values()))
 
 
+def recipients_of(job: Job) -> list[Recipient]:
+    """Whom the job was to tell when it began."""
+    return [recipient for _entry, recipient in _stored_recipients(job)]
+
+
 def _stored_recipients(job: Job) -> Iterator[tuple[dict[str, Any], Recipient]]:
     for entry in job.recipients:
         try:

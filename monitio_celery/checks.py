@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.utils.module_loading import import_string
 
+from monitio.queues.middleware import is_installed
 from monitio_celery.conf import settings
-from monitio_celery.middleware import NotifyMiddleware
 
 
 @register()
@@ -28,7 +26,7 @@ def check_apps(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_middleware(**_: Any) -> list[CheckMessage]:
-    if any(_is_ours(path) for path in django_settings.MIDDLEWARE):
+    if is_installed():
         return []
     return [
         Warning(
@@ -52,11 +50,3 @@ def check_lost_after(**_: Any) -> list[CheckMessage]:
             id="monitio_celery.W002",
         )
     ]
-
-
-def _is_ours(path: str) -> bool:
-    try:
-        middleware = import_string(path)
-    except ImportError:
-        return False
-    return isinstance(middleware, type) and issubclass(middleware, NotifyMiddleware)

@@ -20,13 +20,15 @@ ROOT = Path(__file__).parents[1]
 class Peer:
     """A process that has started and waits for calls: ``peer.publish(…)`` or ``begin``, ``end``."""
 
-    def __init__(self, module: str, database: str, **settings: Any) -> None:
+    def __init__(
+        self, module: str, database: str, settings_module: str = "tests.settings", **settings: Any
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", module, json.dumps(settings)],
             cwd=ROOT,
             env={
                 **os.environ,
-                "DJANGO_SETTINGS_MODULE": "tests.settings",
+                "DJANGO_SETTINGS_MODULE": settings_module,
                 "MONITIO_TEST_DATABASE": database,
             },
             stdin=subprocess.PIPE,

@@ -258,6 +258,32 @@ class TestReader:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Other databases lock rows.")
+class TestLateRow:
+    """What a worker begins before the row is there that says who is told."""
+
+    def test_the_bar_moves_once_the_row_is_there(self, clock: FakeClock) -> None:
+        late = reporter()
+        assert not late.started()
+        assert not late.progressed(1, 4)
+        reporter(user()).started()
+        clock.forward(1)
+        assert late.progressed(2, 4)
+        assert stored()[:2] == (2, 4)
+
+    def test_whose_job_is_nobodys_business_asks_ever_less_often(
+        self, clock: FakeClock, django_assert_max_num_queries: Any
+    ) -> None:
+        nobodys = reporter()
+        for _step in range(300):
+            nobodys.progressed(1, 2)
+            clock.forward(1)
+        # After five minutes it waits for as long as that.
+        with django_assert_max_num_queries(15):
+            for _step in range(200):
+                nobodys.progressed(1, 2)
+                clock.forward(1)
+
+
 def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
     rival = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("monitio", "monitio_celery", "examples/demo")
+PACKAGES = ("monitio", "monitio_celery", "monitio_tasks", "examples/demo")
 # Differ from run to run, or with the place of a line: no translator cares.
 NOISE = re.compile(rb'^("POT-Creation-Date:.*|#[:,].*)\n', re.MULTILINE)
 

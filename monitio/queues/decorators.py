@@ -15,7 +15,10 @@ from monitio.outcomes import Outcome
 from monitio.wording import AnyString, Options, Text, When
 
 ATTRIBUTE = "__monitio__"
-T = TypeVar("T", bound=Callable[..., Any])
+# Where a Celery task keeps its function, what autoretry_for or pydantic=True wrapped around, and
+# where a task of django.tasks keeps its own.
+_INNER = ("run", "__wrapped__", "func")
+T = TypeVar("T")
 
 
 class OptionNames(TypedDict, total=False):
@@ -51,7 +54,7 @@ def notify_user(task: Any = None, /, **options: Any) -> Any:
     Bare or with options. Raises ``TypeError`` for an unknown option or a value of the wrong type
     and ``ValueError`` for unknown names in texts, ``email=`` or ``arguments=``.
     """
-    if task is not None and not callable(task):
+    if task is not None and not callable(task) and not hasattr(task, "func"):
         raise TypeError(f"@notify_user decorates a task. Name your option: notify_user(…={task!r})")
     unknown = sorted(set(options) - set(OptionNames.__annotations__))
     if unknown:
@@ -76,13 +79,13 @@ def options_of(task: Any) -> Options | None:
         options = getattr(place, ATTRIBUTE, None)
         if isinstance(options, Options):
             return options
-        # A task's function, and what autoretry_for or pydantic=True wrapped around.
-        place = getattr(place, "run", None) or getattr(place, "__wrapped__", None)
+        place = next(filter(None, (getattr(place, name, None) for name in _INNER)), None)
     return None
 
 
 def _attach(task: Any, options: Options) -> None:
-    setattr(task, ATTRIBUTE, options)
+    # A task of django.tasks is frozen.
+    setattr(task if callable(task) else task.func, ATTRIBUTE, options)
     # Each Celery app makes its own task of one shared function: mark that function, too.
     if getattr(task, "_decorated", False):
         run = inspect.unwrap(task.run)
@@ -90,11 +93,14 @@ def _attach(task: Any, options: Options) -> None:
 
 
 def signature_of(task: Any) -> inspect.Signature | None:
-    """The signature of what a task runs, without a bound ``self``."""
+    """The signature of what a task runs, without a bound ``self`` or the ``context`` it takes."""
     try:
-        return inspect.signature(getattr(task, "run", task))
+        signature = inspect.signature(getattr(task, "run", None) or getattr(task, "func", task))
     except (TypeError, ValueError):
         return None
+    if not getattr(task, "takes_context", False):
+        return signature
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def _check_arguments(task: Any, options: Options) -> None:

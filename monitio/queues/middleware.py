@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
 
 from monitio.queues.context import current_request
 
@@ -41,3 +43,16 @@ class NotifyMiddleware:
             return await self.get_response(request)  # type: ignore[no-any-return]
         finally:
             current_request.reset(token)
+
+
+def is_installed() -> bool:
+    """Whether ``MIDDLEWARE`` names it, or a class made of it."""
+    return any(map(_is_ours, django_settings.MIDDLEWARE))
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        middleware = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(middleware, type) and issubclass(middleware, NotifyMiddleware)

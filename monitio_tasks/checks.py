@@ -1,0 +1,50 @@
+"""System checks of the layer over ``django.tasks``. Each has its line in docs/tasks.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from monitio.queues.middleware import is_installed
+from monitio_tasks import compat
+
+
+@register()
+def check_apps(**_: Any) -> list[CheckMessage]:
+    if apps.is_installed("monitio"):
+        return []
+    return [
+        Error(
+            '"monitio_tasks" is installed without "monitio".',
+            hint='Add "monitio" to INSTALLED_APPS.',
+            id="monitio_tasks.E001",
+        )
+    ]
+
+
+@register()
+def check_tasks(**_: Any) -> list[CheckMessage]:
+    if compat.signals is not None:
+        return []
+    return [
+        Error(
+            "This Django has no tasks: django.tasks came with Django 6.0.",
+            hint="Upgrade Django, or install its backport: pip install django-tasks.",
+            id="monitio_tasks.E002",
+        )
+    ]
+
+
+@register()
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    if is_installed():
+        return []
+    return [
+        Warning(
+            "Tasks do not know who started them: NotifyMiddleware is missing.",
+            hint='Add "monitio_tasks.middleware.NotifyMiddleware" to MIDDLEWARE.',
+            id="monitio_tasks.W001",
+        )
+    ]

@@ -1,0 +1,41 @@
+"""What is missing is named, with its cure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitio_tasks import checks, compat
+
+MIDDLEWARE = "monitio_tasks.middleware.NotifyMiddleware"
+
+
+def ids() -> list[str | None]:
+    found = [*checks.check_apps(), *checks.check_tasks(), *checks.check_middleware()]
+    return [message.id for message in found]
+
+
+def test_all_is_well(settings: Any) -> None:
+    settings.MIDDLEWARE = [MIDDLEWARE]
+    assert ids() == []
+
+
+def test_one_middleware_serves_two_queues(settings: Any) -> None:
+    settings.MIDDLEWARE = ["monitio_celery.middleware.NotifyMiddleware"]
+    assert ids() == []
+
+
+def test_the_core_is_missing(settings: Any) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio"]
+    assert "monitio_tasks.E001" in ids()
+
+
+def test_django_has_no_tasks(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compat, "signals", None)
+    assert "monitio_tasks.E002" in ids()
+
+
+def test_the_middleware_is_missing(settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    assert "monitio_tasks.W001" in ids()
