@@ -6,6 +6,7 @@ the server's own handler: every stream says ``bye`` and ends.
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable
@@ -39,8 +40,9 @@ def install() -> None:
 def _before(previous: Any) -> Handler:
     def handle(number: int, frame: FrameType | None) -> None:
         _stopping.set()
-        # In a thread of its own: the signal may interrupt one that holds the hub's lock.
-        threading.Thread(target=lambda: get_hub().wake_all(), daemon=True).start()
+        # In a thread of its own: the signal may interrupt one that holds the hub's lock. Started
+        # in this way, because a Thread waits until it runs, which gevent forbids in a handler.
+        _thread.start_new_thread(lambda: get_hub().wake_all(), ())
         previous(number, frame)
 
     handle.tells_streams = True  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 from tests.waiting import wait_until
@@ -17,6 +18,20 @@ class Event(NamedTuple):
     name: str
     data: Any
     at: float
+
+
+def texts_of(events: Iterable[Event]) -> list[str]:
+    """The bodies of the messages a page shows after these events, oldest first."""
+    known: dict[int, dict[str, Any]] = {}
+    for name, data, _ in list(events):
+        if name == "snapshot":
+            older = {pk: one for pk, one in known.items() if pk < data["floor"]}
+            known = older | {message["id"]: message for message in data["messages"]}
+        elif name == "message" and data["version"] >= known.get(data["id"], data)["version"]:
+            known[data["id"]] = data
+        elif name == "gone":
+            known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
+    return [known[pk]["body"] for pk in sorted(known)]
 
 
 class EventSource:
@@ -96,15 +111,7 @@ class EventSource:
 
     def texts(self) -> list[str]:
         """The bodies of the messages a page would show now, oldest first."""
-        known: dict[int, dict[str, Any]] = {}
-        for name, data, _ in list(self.events):
-            if name == "snapshot":
-                known = {message["id"]: message for message in data["messages"]}
-            elif name == "message" and data["version"] >= known.get(data["id"], data)["version"]:
-                known[data["id"]] = data
-            elif name == "gone":
-                known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
-        return [known[pk]["body"] for pk in sorted(known)]
+        return texts_of(self.events)
 
     def wait_until_it_shows(self, *texts: str, timeout: float = 20.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")

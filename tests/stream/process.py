@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.peers import serve, set_up
@@ -46,6 +47,22 @@ def write(key: str, text: str) -> int:
     return int(api.create_message(Recipient.from_key(key), INFO, text).pk)
 
 
+def write_many(key: str, count: int, seconds: float) -> list[str]:
+    """This many messages, spread over some time; their texts."""
+    texts = [f"one of many: {number}" for number in range(count)]
+    for text in texts:
+        write(key, text)
+        time.sleep(seconds / count)
+    return texts
+
+
+def write_and_time(key: str, text: str) -> float:
+    """When it began; this clock is the same in all processes."""
+    begin = time.monotonic()
+    write(key, text)
+    return begin
+
+
 def log_out(cookie: str) -> None:
     """By the view, as with a browser."""
     assert clients[cookie].post("/logout/").status_code == 302
@@ -88,6 +105,8 @@ if __name__ == "__main__":
             "sign_in": sign_in,
             "visit": visit,
             "write": write,
+            "write_many": write_many,
+            "write_and_time": write_and_time,
             "log_out": log_out,
             "log_in": log_in,
             "change_account": change_account,

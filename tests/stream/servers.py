@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,35 +20,78 @@ from tests.servers.ports import free_port, is_listening
 from tests.stream.client import EventSource
 from tests.waiting import wait_until
 
-COMMANDS = {
-    "uvicorn": "uvicorn tests.stream.asgi:application --port {port} --log-level warning",
-    "endpoint": "uvicorn tests.stream.endpoint:application --port {port} --log-level warning",
-    "gthread": "gunicorn tests.stream.wsgi --worker-class gthread --threads {threads} "
-    "--bind 127.0.0.1:{port} --log-level warning",
-    "sync": "gunicorn tests.stream.wsgi --worker-class sync --bind 127.0.0.1:{port} "
+# Each serves Django alone under its name, and ``monitio.asgi`` under its name and "-endpoint".
+ASGI = {
+    "uvicorn": "uvicorn {app} --port {port} --log-level warning",
+    "daphne": "daphne -b 127.0.0.1 -p {port} -v 0 {app}",
+    # Its worker processes hear no signal; without any, it stops as gracefully as the others.
+    "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --log-level warning",
+    "granian": "granian {app} --interface asgi --host 127.0.0.1 --port {port} --log-level warning",
+    "gunicorn-asgi": "gunicorn {app} --worker-class asgi --bind 127.0.0.1:{port} "
     "--log-level warning",
+    "uvicorn-worker": "gunicorn {app} --worker-class uvicorn_worker.UvicornWorker "
+    "--bind 127.0.0.1:{port} --log-level warning",
+}
+WSGI = {
+    "gthread": "gunicorn {app} --worker-class gthread --threads {threads} "
+    "--bind 127.0.0.1:{port} --log-level warning",
+    "gevent": "gunicorn {app} --worker-class gevent --bind 127.0.0.1:{port} --log-level warning",
+    "sync": "gunicorn {app} --worker-class sync --bind 127.0.0.1:{port} --log-level warning",
+    "waitress": "waitress --listen 127.0.0.1:{port} --threads {threads} {app}",
+    "granian-wsgi": "granian {app} --interface wsgi --host 127.0.0.1 --port {port} "
+    # Its workers hear no signal either: what does not end by itself is cut.
+    "--blocking-threads {threads} --workers-kill-timeout 3 --log-level warning",
     "runserver": "django runserver 127.0.0.1:{port} --noreload",
 }
 
 
-class Server:
-    """A web server that is ready, for one database and these settings."""
+def command_of(kind: str, port: int, threads: int) -> list[str]:
+    """What to run as ``python -m``. ``endpoint`` is short for ``uvicorn-endpoint``."""
+    name = "uvicorn" if kind == "endpoint" else kind.removesuffix("-endpoint")
+    module = "endpoint" if kind.endswith("endpoint") else "asgi" if name in ASGI else "wsgi"
+    return (
+        {**ASGI, **WSGI}[name]
+        .format(app=f"tests.stream.{module}:application", port=port, threads=threads)
+        .split()
+    )
 
-    def __init__(self, kind: str, database: str, threads: int = 8, **settings: Any) -> None:
+
+class Server:
+    """A web server that is ready, for one database and these settings.
+
+    ``options`` are further words for its command line.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        database: str,
+        threads: int = 8,
+        options: tuple[str, ...] = (),
+        **settings: Any,
+    ) -> None:
+        self.kind = kind
         self.port = free_port()
-        command = COMMANDS[kind].format(port=self.port, threads=threads)
+        self._command = [*command_of(kind, self.port, threads), *options]
+        self._environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.stream.settings",
+            "MONITIO_TEST_DATABASE": database,
+            "MONITIO_TEST_SETTINGS": json.dumps(settings),
+        }
+        self.start()
+
+    def start(self) -> None:
+        """Also again, under the same address."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *command.split()],
+            [sys.executable, "-m", *self._command],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "tests.stream.settings",
-                "MONITIO_TEST_DATABASE": database,
-                "MONITIO_TEST_SETTINGS": json.dumps(settings),
-            },
+            env=self._environment,
             stdin=subprocess.DEVNULL,
+            # A benchmark's own output is a table.
+            stdout=sys.__stderr__,
         )
-        wait_until(lambda: is_listening(self.port), message=f"{kind} listens")
+        wait_until(lambda: is_listening(self.port), 60, message=f"{self.kind} listens")
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
@@ -83,9 +127,16 @@ class Server:
 
     def close(self) -> None:
         if self.process.poll() is None:
+            workers = psutil.Process(self.process.pid).children(recursive=True)
             self.process.terminate()
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
+                self._kill(workers)
+
+    def _kill(self, workers: list[psutil.Process]) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
