@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Self
 
 from tests.waiting import wait_until
@@ -115,6 +115,15 @@ class EventSource:
 
     def wait_until_it_shows(self, *texts: str, timeout: float = 20.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
+
+    def wait_until_it_hears(self, write: Callable[[], object]) -> None:
+        """Write until one comes by its bell; that a snapshot shows it does not say so."""
+
+        def heard() -> bool:
+            write()
+            return bool(self.of("message"))
+
+        wait_until(heard, 20.0, lambda: f"a bell: {self.events}", interval=0.1)
 
     def wait_until_it_ends(self, timeout: float = 20.0) -> str | None:
         """Why the server ended it; None when it did not say."""

@@ -402,7 +402,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     later.callback(server.close)
     browser = site.sign_in("many")
     streams = [server.stream(browser)]
-    streams[0].wait_for("snapshot", 2)  # by now, the hub hears the topic
+    streams[0].wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
     streams += [server.stream(browser) for _ in range(19)]
     for stream in streams:
         stream.wait_for("snapshot")
@@ -414,7 +414,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     assert server.threads() <= few
     site.write(browser["key"], "to all tabs")
     for stream in streams:
-        stream.wait_until_it_shows("to all tabs")
+        wait_until(lambda stream=stream: stream.texts()[-1:] == ["to all tabs"])  # type: ignore[misc]
         stream.close()
 
 
@@ -459,7 +459,7 @@ def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
     server = later.enter_context(closing(Server(kind, url, **transport)))
     browser, reads = site.sign_in("slow"), threading.Event()
     with server.stream(browser) as other, server.stream(browser, reads=reads) as stalled:
-        other.wait_for("snapshot", 2)
+        other.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
         wait_until(lambda: server.open_streams() == 2)
         server.get(f"/flood/{browser['key']}/1000/")
         before = server.memory()

@@ -11,7 +11,6 @@ import pytest
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import Valkey
-from tests.stream.client import EventSource
 from tests.stream.servers import Server
 from tests.waiting import wait_until
 
@@ -67,11 +66,6 @@ def browser(site: Peer, server: Server, name: str) -> Browser:
     """Somebody signed in, when all streams of earlier tests are over."""
     wait_until(lambda: server.open_streams() == 0, message="earlier streams have ended")
     return dict(site.sign_in(name))
-
-
-def settle(stream: EventSource) -> None:
-    """Wait until the hub hears the topic, which it tells the stream by a second snapshot."""
-    stream.wait_for("snapshot", 2)
 
 
 class TestStream:
@@ -149,7 +143,7 @@ class TestWho:
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
         with server.stream(browser) as stream:
-            settle(stream)
+            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
             begin = time.monotonic()
             site.log_out(browser["cookie"])
             assert stream.wait_until_it_ends() == "signed-out"
@@ -192,7 +186,7 @@ class TestWho:
         if kind == "runserver":
             pytest.skip("The same driver as gthread's.")
         with server.stream(browser) as stream:
-            settle(stream)
+            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
             site.change_account(name, deed)
             assert stream.wait_until_it_ends(RECHECK + 3) == "signed-out"
 
