@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 from tests.peers import Peer
 from tests.servers.valkey import Valkey
@@ -54,19 +54,17 @@ def live(server: Server, site: Peer, browser: Browser, messages: int) -> Iterato
 
 def restart(server: Server, site: Peer, browser: Browser) -> tuple[float, int]:
     """Seconds the stop took, and how many messages a page misses afterwards."""
-    pages = [Page(server, browser) for _ in range(3)]
-    for page in pages:
-        page.wait_for_connection()
-    site.begin("write_many", browser["key"], 40, 4.0)
-    stopped = server.terminate()
-    server.start()
-    written = set(site.end())
-    with suppress(AssertionError):  # lost, then
-        wait_until(lambda: all(written <= set(page.texts()) for page in pages))
-    lost = max(len(written - set(page.texts())) for page in pages)
-    for page in pages:
-        page.close()
-    return stopped, lost
+    with ExitStack() as stack:
+        pages = [stack.enter_context(Page(server.port, browser)) for _ in range(3)]
+        for page in pages:
+            page.wait_until_open()
+        site.begin("write_many", browser["key"], 40, 4.0)
+        stopped = server.terminate()
+        server.start()
+        written = set(site.end())
+        with suppress(AssertionError):  # lost, then
+            wait_until(lambda: all(written <= set(page.texts()) for page in pages))
+        return stopped, max(len(written - set(page.texts())) for page in pages)
 
 
 def polls(server: Server, browser: Browser) -> bool:
@@ -100,6 +98,7 @@ def main(messages: int) -> None:
         "MONITIO_REDIS_URL": valkey.url,
         # Under WSGI nothing else tells that a client has left.
         "MONITIO_STREAM_HEARTBEAT": 0.2,
+        "MONITIO_STREAM_RETRY": 200,
         # Only granian under WSGI waits for it, and is cut before.
         "MONITIO_STREAM_MAX_AGE": 30,
         "MONITIO_SNAPSHOT_SIZE": 1000,

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 from tests.waiting import wait_until
@@ -20,20 +20,6 @@ class Event(NamedTuple):
     at: float
 
 
-def texts_of(events: Iterable[Event]) -> list[str]:
-    """The bodies of the messages a page shows after these events, oldest first."""
-    known: dict[int, dict[str, Any]] = {}
-    for name, data, _ in list(events):
-        if name == "snapshot":
-            older = {pk: one for pk, one in known.items() if pk < data["floor"]}
-            known = older | {message["id"]: message for message in data["messages"]}
-        elif name == "message" and data["version"] >= known.get(data["id"], data)["version"]:
-            known[data["id"]] = data
-        elif name == "gone":
-            known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
-    return [known[pk]["body"] for pk in sorted(known)]
-
-
 class EventSource:
     """One open stream. ``events`` is all that came; ``ended`` is set when the server ended it.
 
@@ -41,14 +27,19 @@ class EventSource:
     """
 
     def __init__(
-        self, port: int, path: str, cookie: str = "", reads: threading.Event | None = None
+        self,
+        port: int,
+        path: str,
+        cookie: str = "",
+        reads: threading.Event | None = None,
+        more_headers: dict[str, str] | None = None,
     ) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._reads = reads
         if reads is not None:
             self._shrink_buffer()
         headers = {"Accept": "text/event-stream"} | ({"Cookie": cookie} if cookie else {})
-        self.connection.request("GET", path, headers=headers)
+        self.connection.request("GET", path, headers=headers | (more_headers or {}))
         # The response takes the connection's socket with it when the server will close it.
         self.socket: socket.socket = self.connection.sock
         self.response = self.connection.getresponse()
@@ -111,7 +102,15 @@ class EventSource:
 
     def texts(self) -> list[str]:
         """The bodies of the messages a page would show now, oldest first."""
-        return texts_of(self.events)
+        known: dict[int, dict[str, Any]] = {}
+        for name, data, _ in list(self.events):
+            if name == "snapshot":
+                known = {message["id"]: message for message in data["messages"]}
+            elif name == "message" and data["version"] >= known.get(data["id"], data)["version"]:
+                known[data["id"]] = data
+            elif name == "gone":
+                known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
+        return [known[pk]["body"] for pk in sorted(known)]
 
     def wait_until_it_shows(self, *texts: str, timeout: float = 20.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")

@@ -98,18 +98,18 @@ def connections_of(application: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+FUNCTIONS = {
+    "migrate": lambda: call_command("migrate", verbosity=0),
+    "sign_in": sign_in,
+    "visit": visit,
+    "write": write,
+    "write_many": write_many,
+    "write_and_time": write_and_time,
+    "log_out": log_out,
+    "log_in": log_in,
+    "change_account": change_account,
+    "connections_of": connections_of,
+}
+
 if __name__ == "__main__":
-    serve(
-        {
-            "migrate": lambda: call_command("migrate", verbosity=0),
-            "sign_in": sign_in,
-            "visit": visit,
-            "write": write,
-            "write_many": write_many,
-            "write_and_time": write_and_time,
-            "log_out": log_out,
-            "log_in": log_in,
-            "change_account": change_account,
-            "connections_of": connections_of,
-        }
-    )
+    serve(FUNCTIONS)

@@ -67,11 +67,12 @@ class Server:
         kind: str,
         database: str,
         threads: int = 8,
+        port: int = 0,
         options: tuple[str, ...] = (),
         **settings: Any,
     ) -> None:
         self.kind = kind
-        self.port = free_port()
+        self.port = port or free_port()
         self._command = [*command_of(kind, self.port, threads), *options]
         self._environment = {
             **os.environ,

@@ -22,10 +22,13 @@ KINDS = [
     *(name for kind in ASGI for name in (kind, f"{kind}-endpoint")),
     *(kind for kind in WSGI if kind != "sync"),
 ]
-SETTINGS = {"MONITIO_STREAM_HEARTBEAT": 0.5, "MONITIO_STREAMS_PER_USER": 3}
+SETTINGS = {
+    "MONITIO_STREAM_HEARTBEAT": 0.5,
+    "MONITIO_STREAM_RETRY": 200,
+    "MONITIO_STREAMS_PER_USER": 3,
+}
 # These cut their responses instead of waiting for them, or may do so.
-CUT = {"waitress": {None}, "runserver": {None}, "granian-wsgi": {None, "shutdown"}}
-CUT |= {kind: {None, "shutdown"} for kind in ("daphne", "daphne-endpoint")}
+CUT = ("waitress", "runserver", "granian-wsgi", "daphne", "daphne-endpoint")
 # Seconds: far above what any of them needs, far below gunicorn's patience and a stream's age.
 PROMPT = 15
 
@@ -108,18 +111,19 @@ def test_a_client_that_leaves_is_noticed(server: Server, browser: Browser) -> No
 def test_a_restart_with_open_pages_is_prompt_and_loses_nothing(
     server: Server, site: Peer, browser: Browser, kind: str
 ) -> None:
-    pages = [Page(server, browser) for _ in range(3)]
-    for page in pages:
-        page.wait_for_connection()
-    site.begin("write_many", browser["key"], 40, 2.0)
-    assert server.terminate() < PROMPT
-    reasons = {page.streams[0].wait_until_it_ends() for page in pages}
-    server.start()
-    texts = site.end()
-    for page in pages:
-        page.wait_until_it_shows(texts)
-        page.close()
-    assert reasons <= CUT.get(kind, {"shutdown"})
+    with ExitStack() as stack:
+        pages = [stack.enter_context(Page(server.port, browser)) for _ in range(3)]
+        for page in pages:
+            page.wait_until_open()
+        site.begin("write_many", browser["key"], 40, 2.0)
+        assert server.terminate() < PROMPT
+        server.start()
+        texts = site.end()
+        for page in pages:
+            page.wait_until_it_shows(*texts)
+            assert page.equals_its_reload()
+            assert len(page.shown) == 40, "each once"
+            assert set(page.reasons) == {"shutdown"} or kind in CUT
 
 
 def test_hypercorns_worker_processes_stop_when_their_streams_are_old(
