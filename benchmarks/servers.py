@@ -55,7 +55,7 @@ def live(server: Server, site: Peer, browser: Browser, messages: int) -> Iterato
 def restart(server: Server, site: Peer, browser: Browser) -> tuple[float, int]:
     """Seconds the stop took, and how many messages a page misses afterwards."""
     with ExitStack() as stack:
-        pages = [stack.enter_context(Page(server.port, browser)) for _ in range(3)]
+        pages = [stack.enter_context(Page(server.public_port, browser)) for _ in range(3)]
         for page in pages:
             page.wait_until_open()
         site.begin("write_many", browser["key"], 40, 4.0)

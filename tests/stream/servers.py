@@ -73,6 +73,8 @@ class Server:
     ) -> None:
         self.kind = kind
         self.port = port or free_port()
+        # Where browsers find it: a proxy's, if one stands before it.
+        self.public_port = self.port
         self._command = [*command_of(kind, self.port, threads), *options]
         self._environment = {
             **os.environ,
@@ -95,7 +97,9 @@ class Server:
         wait_until(lambda: is_listening(self.port), 60, message=f"{self.kind} listens")
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.public_port}{path}", timeout=20
+        ) as answer:
             return str(answer.read().decode())
 
     def open_streams(self) -> int:
@@ -110,7 +114,7 @@ class Server:
         """An open page of this browser; ``page`` is the token of another page."""
         token = browser["page"] if page is None else page
         path = f"/messages/stream/?page={token}"
-        return EventSource(self.port, path, browser["cookie"], reads)
+        return EventSource(self.public_port, path, browser["cookie"], reads)
 
     def threads(self) -> int:
         return psutil.Process(self.process.pid).num_threads()

@@ -21,7 +21,6 @@ from monitio.transports import Bell
 from tests.databases import database
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
-from tests.servers.valkey import Valkey
 from tests.stream.servers import Server
 from tests.waiting import wait_until
 
@@ -383,11 +382,6 @@ def later() -> Iterator[ExitStack]:
     """Ends what a test has started, also when it fails."""
     with ExitStack() as stack:
         yield stack
-
-
-@pytest.fixture
-def transport(valkey_server: Valkey) -> dict[str, Any]:
-    return {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey_server.url}
 
 
 def test_two_hundred_streams_hold_no_thread_and_no_connection(

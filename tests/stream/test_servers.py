@@ -10,7 +10,6 @@ import pytest
 
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
-from tests.servers.valkey import Valkey
 from tests.stream.servers import Server
 from tests.waiting import wait_until
 
@@ -22,25 +21,6 @@ SETTINGS = {
     "MONITIO_STREAMS_PER_USER": 3,
 }
 Browser = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite://{tmp_path_factory.mktemp('streams')}/site.sqlite3"
-
-
-@pytest.fixture(scope="module")
-def transport(valkey_server: Valkey) -> dict[str, str]:
-    return {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey_server.url}
-
-
-@pytest.fixture(scope="module")
-def site(database: str, transport: dict[str, str]) -> Iterator[Peer]:
-    """Another process of the same site."""
-    peer = Peer(PROCESS, database, **transport)
-    peer.migrate()
-    yield peer
-    peer.close()
 
 
 @pytest.fixture(scope="module", params=["uvicorn", "endpoint", "gthread", "runserver"])
