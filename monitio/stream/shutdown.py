@@ -37,12 +37,20 @@ def install() -> None:
         signal.signal(number, _before(previous))
 
 
+def begin() -> None:
+    """End this process's streams, and each that opens from now on: it is about to stop.
+
+    Does not wait for them, so it may be called anywhere.
+    """
+    _stopping.set()
+    # In a thread of its own: a signal may interrupt one that holds the hub's lock. Started in this
+    # way, because a Thread waits until it runs, which gevent forbids in a handler.
+    _thread.start_new_thread(lambda: get_hub().wake_all(), ())
+
+
 def _before(previous: Any) -> Handler:
     def handle(number: int, frame: FrameType | None) -> None:
-        _stopping.set()
-        # In a thread of its own: the signal may interrupt one that holds the hub's lock. Started
-        # in this way, because a Thread waits until it runs, which gevent forbids in a handler.
-        _thread.start_new_thread(lambda: get_hub().wake_all(), ())
+        begin()
         previous(number, frame)
 
     handle.tells_streams = True  # type: ignore[attr-defined]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
@@ -14,6 +16,25 @@ def open_streams(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(get_hub().open_streams()))
 
 
+def process(request: HttpRequest) -> HttpResponse:
+    """Which process answers."""
+    return HttpResponse(str(os.getpid()))
+
+
+def fork(request: HttpRequest) -> HttpResponse:
+    """How many streams a child process believes to have."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, str(get_hub().open_streams()).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    return HttpResponse(answer)
+
+
 def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
     """This many bells of 6 kB each, each of another message, as if the transport brought them."""
     for number in range(count):
@@ -24,6 +45,8 @@ def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
 
 urlpatterns = [
     path("open/", open_streams),
+    path("process/", process),
+    path("fork/", fork),
     path("flood/<str:topic>/<int:count>/", flood),
     path("", include("tests.urls")),
 ]

@@ -104,6 +104,14 @@ class TestStream:
             assert server.open_streams() == 1
         wait_until(lambda: server.open_streams() == 0, 5)
 
+    def test_a_child_process_inherits_no_stream_and_takes_none_away(
+        self, server: Server, site: Peer, browser: Browser
+    ) -> None:
+        with server.stream(browser) as stream:
+            stream.wait_for("snapshot")
+            assert server.get("/fork/") == "0"
+            stream.wait_until_it_hears(lambda: site.write(browser["key"], "still here"))
+
 
 class TestWho:
     def test_a_page_of_somebody_else_is_told_to_stop(
