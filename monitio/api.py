@@ -5,9 +5,10 @@ Wherever a recipient is asked for, a user, a user's primary key or a ``Recipient
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -30,6 +31,8 @@ from monitio.writing import build, clear, store, store_batch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+logger = logging.getLogger("monitio")
 
 # What the largest supported integer column holds.
 LARGEST_KEY = 2**63 - 1
@@ -298,6 +301,40 @@ def reply(recipient: Any, pk: int, message: str) -> Message:
     )
 
 
+def cancel_job(recipient: Any, pk: int) -> bool:
+    """Ask the task queue to cancel the job that one of the recipient's own messages tells of.
+
+    False when it has ended, or when that was asked before. The message says "cancelled" as soon as
+    the job has ended: at once while it waits, when it stops otherwise.
+    Raises ``Message.DoesNotExist`` for anybody else's message and ``NotAllowed`` when the job was
+    not offered to be cancelled (``cancel=True``).
+    """
+    job = get_message(recipient, pk).job
+    if job is None or not job.cancellable or dispatch.hooks.cancel is None:
+        raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
+    if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
+        return False
+    _announce_job(job)
+    dispatch.after_commit(partial(_pass_on, dispatch.hooks.cancel, job))
+    return True
+
+
+def _pass_on(cancel: Callable[[str], None], job: Job) -> None:
+    try:
+        cancel(job.task_id)
+    except Exception:
+        logger.exception("Job %s could not be cancelled; its readers may try again.", job.task_id)
+        Job.objects.filter(pk=job.pk).update(cancel_requested=False)
+        _announce_job(job)
+
+
+def _announce_job(job: Job) -> None:
+    """Let every reader's open page see what may be done with this job now."""
+    rows = Message.objects.filter(job=job, hidden=False)
+    rows.touch()
+    dispatch.announce(list(rows.select_related("job", "from_user")))
+
+
 def prune(now: datetime | None = None) -> dict[str, int]:
     """Delete what nobody will see again; the number of rows by kind.
 
@@ -427,4 +464,5 @@ amark_all_read = _twin(mark_all_read)
 adelete = _twin(delete)
 adelete_all = _twin(delete_all)
 areply = _twin(reply)
+acancel_job = _twin(cancel_job)
 aprune = _twin(prune)

@@ -31,6 +31,7 @@ from monitio.readers import MAILED, TOLD, Reader, is_untold, messages_of, reader
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.stream.payload import payload
+from monitio.tempo import Tempo
 from monitio.transports import get_transport
 
 __all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
@@ -40,7 +41,7 @@ logger = logging.getLogger("monitio")
 _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
 # No attempt is ever this late.
 _FINAL_KEY = 2**40
-_NO_PROGRESS = {"done": None, "total": None, "text": ""}
+_NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
 ALIVE_EVERY = 30.0
 # How often a telling may meet a deadlock, or the deletion of a recipient in that very moment.
 RETRIES = 3
@@ -70,6 +71,7 @@ class JobReporter:
     ``recipients`` and ``wording`` say whom to tell and how. A job that is already known keeps the
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
+    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel``.
 
     Each method returns True when this very call moved the job; late, repeated and shuffled events
     answer False. Nobody is told before the surrounding transaction commits.
@@ -84,11 +86,13 @@ class JobReporter:
         recipients: Iterable[Recipient] = (),
         wording: Wording | None = None,
         arguments: Mapping[str, Any] | None = None,
+        cancellable: bool = False,
     ) -> None:
         self.task_id, self.queue, self.name = str(task_id), queue, name
         self.recipients = list(dict.fromkeys(recipients))
         self.wording = wording or _default_wording()
         self.arguments = arguments or {}
+        self.cancellable = cancellable
         self._bar = _Bar(self)
         self._next_alive = 0.0
 
@@ -120,6 +124,16 @@ class JobReporter:
     def revoked(self, reason: str = "") -> bool:
         """Somebody cancelled it."""
         return self._move(State.REVOKED, None, **_reason(reason))
+
+    def withdrawn(self, reason: str = "") -> bool:
+        """It was cancelled while it waited. False when a worker has begun, or it has ended."""
+        _guard, changes = _transition(State.REVOKED, None)
+        waits = Q(state__in=(State.QUEUED, State.RETRYING))
+        return self._advance(waits, changes | {"error": _storable(reason)}, {})
+
+    def cancel_requested(self) -> bool:
+        """Whether a reader has asked for its end."""
+        return Job.objects.filter(task_id=self.task_id, cancel_requested=True).exists()
 
     def lost(self) -> bool:
         """No sign of life for too long. Any later event of the job overrides this."""
@@ -213,6 +227,7 @@ class JobReporter:
             name=self.name[:255],
             recipients=[recipient.to_dict() for recipient in self.recipients],
             arguments=_plain(self.arguments) if self.arguments else None,
+            cancellable=self.cancellable,
         )
         Job.objects.bulk_create([job], ignore_conflicts=True)
         return True
@@ -315,6 +330,7 @@ class _Bar:
         self._over = False
         # How often there was no row yet.
         self._absences = 0
+        self._tempo = Tempo()
 
     def begin(self, job: Job, messages: list[Message]) -> None:
         """The job moved to ``job``, and these messages say so."""
@@ -322,11 +338,13 @@ class _Bar:
         self._job, self._messages = (job, messages) if committed else (None, [])
         self._next_write = self._next_push = 0.0
         self._over = False
+        self._tempo = Tempo()
 
     def move(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
         if self._over or (now < self._next_push and not final):
             return False
+        self._tempo.step(now, done)
         if (final or now >= self._next_write) and not dispatch.in_transaction():
             self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
             if not self._write(done, total, text):
@@ -343,7 +361,8 @@ class _Bar:
         try:
             with short_wait(alias), transaction.atomic(using=alias):
                 said = text or self._said(done, total)
-                if not self._win(done=done, total=total, text=said[:255]):
+                rate = self._tempo.rate
+                if not self._win(done=done, total=total, text=said[:255], rate=rate):
                     return False
                 self._load()
                 self._speak_up()
@@ -384,7 +403,7 @@ class _Bar:
         job = self._job
         if job is None or not self._messages:
             return False
-        job.done, job.total = done, total
+        job.done, job.total, job.rate = done, total, self._tempo.rate
         job.seq = max(job.seq + 1, _milliseconds())
         bells = []
         for message in self._messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -120,6 +121,8 @@ class Job(models.Model):
     key = models.BigIntegerField(default=-1, editable=False)
     done = models.FloatField(_("done"), null=True, blank=True)
     total = models.FloatField(_("total"), null=True, blank=True)
+    # Steps a second, of late; None while nobody can tell.
+    rate = models.FloatField(_("steps a second"), null=True, blank=True)
     text = models.CharField(_("text"), max_length=255, blank=True, default="")
     seq = models.BigIntegerField(default=0, editable=False)
     error = models.TextField(_("error"), blank=True, default="")
@@ -127,6 +130,8 @@ class Job(models.Model):
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
     # What the author listed, for whoever finds the job and does not have them: the sweep.
     arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
+    cancellable = models.BooleanField(_("its readers may cancel it"), default=False)
+    cancel_requested = models.BooleanField(_("its cancelling was asked for"), default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
@@ -148,6 +153,23 @@ class Job(models.Model):
         if self.done is None or not self.total:
             return None
         return max(0.0, min(100.0, round(100 * self.done / self.total, 1)))
+
+    @property
+    def pace(self) -> float | None:
+        """Steps a second while it runs; None when nobody can tell."""
+        return self.rate if self.state == State.STARTED else None
+
+    @property
+    def eta(self) -> int | None:
+        """Seconds until its bar is full, while it runs; None when nobody can tell."""
+        if not self.pace or not self.total or self.done is None or self.done >= self.total:
+            return None
+        return math.ceil((self.total - self.done) / self.pace)
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether a reader's cancelling would still change anything."""
+        return self.cancellable and not self.cancel_requested and not self.has_ended
 
     @property
     def has_ended(self) -> bool:

@@ -108,6 +108,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def ended(self) -> Self:
         return self.filter(state__in=State.ENDED)
 
+    def cancellable(self) -> Self:
+        """Those whose cancelling may be asked for, and was not yet."""
+        return self.filter(cancellable=True, cancel_requested=False).exclude(state__in=State.ENDED)
+
     def silent_since(self, moment: datetime) -> Self:
         """Started jobs without a sign of life since then. Waiting jobs are not silent."""
         return self.filter(state=State.STARTED, alive_at__lt=moment)

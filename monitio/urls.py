@@ -15,6 +15,7 @@ urlpatterns = [
     path("delete/message/<int:message_id>/", views.message_delete, name="message_delete"),
     path("delete/all/", views.message_delete_all, name="message_delete_all"),
     path("reply/<int:message_id>/", views.message_reply, name="message_reply"),
+    path("cancel/<int:message_id>/", views.message_cancel, name="message_cancel"),
     path("json/", views.message_json, name="message_json"),
     path("stream/", views.message_stream, name="message_stream"),
 ]

@@ -152,6 +152,20 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 @_public
+@require_http_methods(["GET", "POST"])
+def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Cancel the job that a message tells of. Only its readers may, and only if it is offered."""
+    recipient, message = _own(request, message_id)
+    if message.job is None or not message.job.cancellable:
+        raise Http404("Its author does not offer to cancel it")
+    if request.method == "GET":
+        question = _("Cancel “%s”?") % _name(message)
+        return _ask(request, _("Cancel the task"), question, way_out=_("Let it run"))
+    api.cancel_job(recipient, message_id)
+    return _done(request, recipient)
+
+
+@_public
 @require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
@@ -209,11 +223,12 @@ def _name(message: Message) -> str:
     return message.subject or message.text[:80]
 
 
-def _ask(request: HttpRequest, title: str, question: str) -> HttpResponse:
+def _ask(request: HttpRequest, title: str, question: str, way_out: str = "") -> HttpResponse:
     context = {
         "title": title,
         "question": question,
         "action_label": title,
+        "way_out": way_out or _("Cancel"),
         "next": _next(request, _way_back(request)),
     }
     return render(request, "monitio/message/confirm.html", context)

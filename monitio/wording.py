@@ -8,6 +8,7 @@ default text) or False (say nothing). Strings may hold ``{task}``, ``{result}``,
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from django.core.exceptions import ValidationError
+from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from monitio import constants
 from monitio.constants import State
@@ -86,6 +88,7 @@ class Options:
     ``user`` says who is told: an argument's name, a primary key, or a function that is called with
     the job's arguments; None leaves it to whoever started the job.
     ``arguments`` names the arguments that may appear in texts; no other value ever does.
+    ``cancel`` lets its readers cancel the job.
     """
 
     title: Text = None
@@ -106,6 +109,7 @@ class Options:
     levels: Mapping[str, int] = field(default_factory=dict)
     category: str = ""
     extra_tags: str = ""
+    cancel: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arguments", _names("arguments", self.arguments))
@@ -119,6 +123,8 @@ class Options:
             _check_text(option, getattr(self, option), self.placeholders)
         _check_when(self.when)
         _check_levels(self.levels)
+        if not isinstance(self.cancel, bool):
+            raise TypeError(f"cancel= must be True or False, not {self.cancel!r}.")
         for option in ("category", "extra_tags"):
             if not isinstance(getattr(self, option), str):
                 raise TypeError(f"{option}= must be a string, not {getattr(self, option)!r}.")
@@ -232,6 +238,42 @@ def prettify(name: str) -> str:
     return capfirst(" ".join(word if word.isupper() else word.lower() for word in words)) or _(
         "Background task"
     )
+
+
+def pace(rate: float | None, eta: int | None) -> str:
+    """“about 3 minutes left · 12 a second”; '' while neither can be told."""
+    words = [] if eta is None else [_time_left(eta)]
+    if rate:
+        words.append(_rate(rate))
+    return " · ".join(words)
+
+
+def _time_left(seconds: int) -> str:
+    if seconds < 60:
+        # Tens: a number that changes with each look says more than anybody knows.
+        number = seconds if seconds < 10 else math.ceil(seconds / 10) * 10
+        text = ngettext(
+            "about %(number)d second left", "about %(number)d seconds left", max(number, 1)
+        )
+    elif seconds < 60 * 60:
+        number = math.ceil(seconds / 60)
+        text = ngettext("about %(number)d minute left", "about %(number)d minutes left", number)
+    else:
+        number = math.ceil(seconds / 3600)
+        text = ngettext("about %(number)d hour left", "about %(number)d hours left", number)
+    return text % {"number": max(number, 1)}
+
+
+def _rate(rate: float) -> str:
+    """In the unit in which it is at least one, down to an hour."""
+    if rate >= 1:
+        text, number = _("%(number)s a second"), rate
+    elif rate * 60 >= 1:
+        text, number = _("%(number)s a minute"), rate * 60
+    else:
+        text, number = _("%(number)s an hour"), rate * 3600
+    decimals = 0 if number >= 10 or round(number, 1).is_integer() else 1
+    return text % {"number": formats.number_format(number, decimals)}
 
 
 def public_reason(error: BaseException | None) -> str | None:

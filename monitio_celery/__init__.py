@@ -9,15 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitio.queues.cancelling import cancelled as cancelled
     from monitio.queues.context import notify as notify
     from monitio.queues.decorators import notify_user as notify_user
     from monitio.queues.progress import progress as progress
     from monitio.queues.progress import track as track
+    from monitio_celery.cancelling import Cancelled as Cancelled
     from monitio_celery.canvas import notify_group as notify_group
     from monitio_celery.schedule import beat_schedule as beat_schedule
 
 _HOMES = {
+    "Cancelled": "monitio_celery.cancelling",
     "beat_schedule": "monitio_celery.schedule",
+    "cancelled": "monitio.queues.cancelling",
     "notify": "monitio.queues.context",
     "notify_group": "monitio_celery.canvas",
     "notify_user": "monitio.queues.decorators",
@@ -25,7 +29,16 @@ _HOMES = {
     "track": "monitio.queues.progress",
 }
 
-__all__ = ["beat_schedule", "notify", "notify_group", "notify_user", "progress", "track"]
+__all__ = [
+    "Cancelled",
+    "beat_schedule",
+    "cancelled",
+    "notify",
+    "notify_group",
+    "notify_user",
+    "progress",
+    "track",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ from monitio_celery import headers
 QUEUE = "celery.group"
 # What a header can carry: text, and nothing that would have to be called.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
-_OPTIONS = (*_TEXTS, "email", "email_delay", "when", "category", "extra_tags")
+_OPTIONS = (*_TEXTS, "email", "email_delay", "when", "category", "extra_tags", "cancel")
 
 
 # Half-open ranges of numbers of parts.
@@ -159,6 +159,9 @@ class PartReporter:
     def lost(self) -> bool:
         return False
 
+    def cancel_requested(self) -> bool:
+        return self.group.cancel_requested()
+
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
     ) -> bool:
@@ -212,6 +215,7 @@ def group_reporter(part: Part, recipients: list[Recipient]) -> JobReporter:
         name=part.title,
         recipients=recipients,
         wording=_wording(asdict(part)),
+        cancellable=bool(part.options.get("cancel")),
     )
 
 

@@ -22,6 +22,9 @@ class CelerySettings(Settings):
         # Seconds between two runs of the tasks in beat_schedule().
         "CELERY_SWEEP_INTERVAL": 60,
         "CELERY_PRUNE_INTERVAL": 24 * 60 * 60,
+        # What stops the process of a task that its owner cancels; None: the task is only asked to
+        # stop. SIGUSR1 raises SoftTimeLimitExceeded in it (prefork).
+        "CELERY_CANCEL_SIGNAL": "SIGTERM",
         # Queue for monitio's own tasks; None: Celery's default queue.
         "CELERY_QUEUE": None,
     }

@@ -9,8 +9,11 @@ from celery import current_app, current_task
 from django.utils import timezone
 
 from monitio import dispatch
-from monitio.queues import running
+from monitio.models import Job
+from monitio.queues import cancelling, running
+from monitio_celery.cancelling import Cancelled
 from monitio_celery.conf import settings
+from monitio_celery.reporters import reporter_of
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
 # again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
@@ -21,6 +24,7 @@ def install() -> None:
     dispatch.hooks.deliver = deliver
     dispatch.hooks.cancel = cancel
     running.finders[:] = [_current_task_id]
+    cancelling.kind = Cancelled
 
 
 def _current_task_id() -> str | None:
@@ -48,5 +52,15 @@ def seconds_until(moment: datetime | None) -> float | None:
 
 
 def cancel(task_id: str) -> None:
-    """Revoke the task, and stop it where the worker's pool can."""
-    current_app.control.revoke(task_id, terminate=True)
+    """Revoke the task, and stop it where the worker's pool can; a waiting job ends here and now.
+
+    Raises kombu's ``OperationalError`` when the broker is down.
+    """
+    job = Job.objects.get(task_id=task_id)
+    _revoke([task_id])
+    reporter_of(job).withdrawn()
+
+
+def _revoke(task_ids: list[str]) -> None:
+    signal = settings.CELERY_CANCEL_SIGNAL
+    current_app.control.revoke(task_ids, terminate=bool(signal), signal=signal)

@@ -25,8 +25,10 @@ from monitio.queues.context import run_off_loop
 from monitio.queues.decorators import options_of
 from monitio.queues.running import Carried, Reporter, Run, current_run, enter, leave, run_of
 from monitio_celery import headers as header
+from monitio_celery.cancelling import Cancelled, store_as_revoked
+from monitio_celery.canvas import group_of
 from monitio_celery.conf import settings
-from monitio_celery.reporters import called, job_reporter, reporter_for
+from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
 
 logger = logging.getLogger("monitio")
 
@@ -171,7 +173,12 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
 @_on(signals.task_success)
 def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
     request = sender.request
-    _report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
+    run = run_of(request.id)
+    if run is not None and run.cancelled:
+        # It was told, and stopped early: what it returns is not the whole of it.
+        _report(sender, request.id, request, lambda reporter: reporter.revoked())
+    else:
+        _report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
 
 
 @_on(signals.task_failure)
@@ -201,6 +208,8 @@ def forget_run(
     *, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_: Any
 ) -> None:
     run = leave(task_id)
+    if isinstance(retval, Cancelled):
+        store_as_revoked(task, task_id)
     if run is None or run.reporter is None:
         return
     # A message that was acknowledged early is gone: it cannot go back to the queue.
@@ -241,6 +250,17 @@ def report_internal_error(
 
 
 # In the worker's main process.
+
+
+@_on(signals.task_received)
+def discard_cancelled(*, request: Any, **_: Any) -> None:
+    """A worker that was started since its cancelling has not heard of it."""
+    from celery.worker.state import revoked
+
+    if _may_be_cancelled(request) and Job.objects.filter(
+        task_id=_job_id(request), cancel_requested=True
+    ):
+        revoked.add(request.id)
 
 
 @_on(signals.task_revoked)
@@ -299,8 +319,7 @@ _stamped_at = float("-inf")
 def bring_back(task_ids: Iterable[str]) -> None:
     """Jobs that were given up for lost although they run."""
     for job in Job.objects.filter(task_id__in=list(task_ids), state=State.LOST):
-        options = options_of(_task(job.name))
-        job_reporter(job.task_id, name=job.name, options=options).resumed()
+        reporter_of(job).resumed()
 
 
 def _job_id(request: Any) -> str | None:
@@ -309,6 +328,14 @@ def _job_id(request: Any) -> str | None:
     if carried and isinstance(carried.get("part"), dict):
         return str(carried["part"].get("group", ""))
     return request.id if options_of(request.task) is not None else None
+
+
+def _may_be_cancelled(request: Any) -> bool:
+    part = group_of(header.read(request.request_dict))
+    if part is not None:
+        return bool(part.options.get("cancel"))
+    options = options_of(request.task)
+    return options is not None and options.cancel
 
 
 def _report(

@@ -7,6 +7,7 @@ from typing import Any
 from celery import current_app
 
 from monitio.jobs import JobReporter
+from monitio.models import Job
 from monitio.queues.choosing import pick_arguments
 from monitio.queues.decorators import options_of
 from monitio.queues.running import Carried, Reporter
@@ -53,6 +54,12 @@ def reporter_for(
     )
 
 
+def reporter_of(job: Job) -> JobReporter:
+    """For a job that is known already, in whatever process."""
+    options = options_of(current_app.tasks.get(job.name))
+    return job_reporter(job.task_id, name=job.name, options=options)
+
+
 def job_reporter(
     task_id: str,
     *,
@@ -68,4 +75,5 @@ def job_reporter(
         recipients=recipients_in(carried),
         wording=(options or Options()).wording(),
         arguments=arguments,
+        cancellable=options is not None and options.cancel,
     )

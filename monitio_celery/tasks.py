@@ -12,7 +12,6 @@ from django.utils import timezone
 from monitio import api, deliveries
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
-from monitio.queues.decorators import options_of
 from monitio_celery import canvas, hooks, reporters
 from monitio_celery.conf import settings
 from monitio_celery.models import GroupPart
@@ -84,8 +83,7 @@ def _waiting(now: datetime) -> list[Job]:
 
 
 def _judge(job: Job) -> bool:
-    options = options_of(current_app.tasks.get(job.name))
-    reporter = reporters.job_reporter(job.task_id, name=job.name, options=options)
+    reporter = reporters.reporter_of(job)
     state, result = _stored(job.task_id)
     if state == states.SUCCESS:
         reporter.succeeded(result)

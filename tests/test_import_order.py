@@ -15,7 +15,7 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals forms patience
+constants exceptions signals forms patience tempo
 conf
 mailing recipients querysets
 outcomes
@@ -48,7 +48,9 @@ LATE = {
 INSIDE = {
     "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
     "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
-    "queues": ["context", "decorators", "choosing", "running", "progress", "middleware"],
+    "queues": [
+        "context", "decorators", "choosing", "running", "cancelling", "progress", "middleware",
+    ],
     "channels": ["base", "", "email", "live"],
     "mail": ["", "links", "readers", "compose", "sending"],
     "templatetags": [

@@ -16,7 +16,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.stream.payload import snapshot
 from monitio.testing import RecordingTransport, capture_bells
-from tests.jobs import FakeClock, payloads, reporter, told
+from tests.jobs import FakeClock, payloads, report, reporter, told
 from tests.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -297,3 +297,60 @@ def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
     assert stored()[0] is None
     assert job.progressed(2, 3, final=True)
     assert stored()[0] == 2
+
+
+class TestPace:
+    """How fast it is and how long it will take: not before 3 s, not after the end."""
+
+    def last(self, bells: list[Any]) -> tuple[Any, Any]:
+        job = payloads(bells)[-1]["job"]
+        return job["rate"], job["eta"]
+
+    def run(self, job: JobReporter, clock: FakeClock, seconds: int, total: int | None) -> None:
+        for second in range(seconds + 1):
+            job.progressed(10 * second, total)
+            clock.forward(1)
+
+    def test_it_is_told_after_three_seconds(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 2, 200)
+            assert self.last(bells) == (None, None)
+            job.progressed(30, 200)
+        assert self.last(bells) == (10, 17)
+
+    def test_a_reload_shows_it(self, job: JobReporter, clock: FakeClock) -> None:
+        self.run(job, clock, 3, 200)
+        (entry,) = snapshot(Recipient.of(user()))["messages"]
+        assert (entry["job"]["rate"], entry["job"]["eta"]) == (10, 17)
+
+    def test_of_an_unknown_total_only_the_rate_is_told(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 3, None)
+        assert self.last(bells) == (10, None)
+
+    def test_nothing_is_left_when_all_is_done(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 3, 30)
+        assert self.last(bells) == (10, None)
+
+    @pytest.mark.parametrize("end", ["succeeded", "failed", "revoked", "lost", "retrying"])
+    def test_after_the_end_it_is_told_no_more(
+        self, job: JobReporter, clock: FakeClock, end: str
+    ) -> None:
+        self.run(job, clock, 3, 200)
+        with capture_bells() as bells:
+            assert report(job, {"failed": "failed boom", "retrying": "retrying 0"}.get(end, end))
+        assert self.last(bells) == (None, None)
+        (entry,) = snapshot(Recipient.of(user()))["messages"]
+        assert (entry["job"]["rate"], entry["job"]["eta"]) == (None, None)
+
+    def test_the_next_attempt_begins_anew(self, job: JobReporter, clock: FakeClock) -> None:
+        self.run(job, clock, 3, 200)
+        job.retrying(0)
+        with capture_bells() as bells:
+            job.started(1)
+            job.progressed(1, 200)
+        assert self.last(bells) == (None, None)
+        assert Job.objects.get().rate is None

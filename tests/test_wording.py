@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import translation
 from django.utils.translation import gettext_lazy
 
 import monitio
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
 from monitio.outcomes import Notice, Outcome
-from monitio.wording import Options, prettify, public_reason
+from monitio.wording import Options, pace, prettify, public_reason
 
 
 def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
@@ -268,6 +269,7 @@ def test_category_and_tags_are_passed_on() -> None:
         ({"levels": {"succeeded": 25}}, ValueError, "takes monitio's levels"),
         ({"levels": 3}, TypeError, "levels= must map"),
         ({"category": 3}, TypeError, "category= must be a string"),
+        ({"cancel": 1}, TypeError, "cancel= must be True or False"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -276,3 +278,26 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(error) as raised:
         Options(**options)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("rate", "eta", "words"),
+    [
+        (None, None, ""),
+        (12.0, None, "12 a second"),
+        (2.5, None, "2.5 a second"),
+        (0.05, None, "3 a minute"),
+        (0.005, None, "18 an hour"),
+        (4.0, 1, "about 1 second left · 4 a second"),
+        (4.0, 31, "about 40 seconds left · 4 a second"),
+        (1.0, 121, "about 3 minutes left · 1 a second"),
+        (1.0, 3600, "about 1 hour left · 1 a second"),
+    ],
+)
+def test_the_pace_in_words(rate: float | None, eta: int | None, words: str) -> None:
+    assert pace(rate, eta) == words
+
+
+def test_the_pace_in_another_language() -> None:
+    with translation.override("pl"):
+        assert pace(1.5, 121) == "jeszcze około 3 minut · 1,5 na sekundę"

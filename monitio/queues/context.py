@@ -80,8 +80,16 @@ def in_event_loop() -> bool:
 
 def run_off_loop(call: Callable[[], T]) -> T:
     """Call it here, or in a thread of its own when this one runs an event loop."""
-    if not in_event_loop():
-        return call()
+    return _in_a_thread(call) if in_event_loop() else call()
+
+
+def run_aside(call: Callable[[], T]) -> T:
+    """Call it outside of the caller's transaction, which may not see what others have written."""
+    aside = in_event_loop() or dispatch.in_transaction()
+    return _in_a_thread(call) if aside else call()
+
+
+def _in_a_thread(call: Callable[[], T]) -> T:
     with ThreadPoolExecutor(1, thread_name_prefix="monitio") as pool:
         return pool.submit(contextvars.copy_context().run, _and_close, call).result()
 

@@ -42,6 +42,7 @@ class OptionNames(TypedDict, total=False):
     levels: Mapping[str, int]
     category: str
     extra_tags: str
+    cancel: bool
 
 
 @overload

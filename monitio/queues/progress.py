@@ -29,7 +29,7 @@ class Progress:
     """How far the running task is: ``done`` of ``total`` (None: nobody knows), and what it does.
 
     Usable as it is, or as a context manager; inside another open bar it moves that bar's present
-    step. Its methods never raise.
+    step. Of its methods only ``check`` ever raises.
     """
 
     __slots__ = ("_inside", "_next", "_run", "_text", "done", "total")
@@ -85,6 +85,18 @@ class Progress:
     def finish(self) -> None:
         """Show where the bar stands now, without waiting for the next step."""
         self._show(force=True)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the task's owner has cancelled it; looked up at most once a second."""
+        return self._run is not None and self._run.is_cancelled()
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` when the task's owner has cancelled it."""
+        if self.cancelled:
+            from monitio.queues import cancelling
+
+            raise cancelling.kind
 
     def __enter__(self) -> Self:
         self._open()

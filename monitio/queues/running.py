@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from monitio import dispatch
-from monitio.queues.context import in_event_loop
+from monitio.queues.context import in_event_loop, run_aside
 
 if TYPE_CHECKING:
     from monitio.queues.progress import Progress
 
+
+logger = logging.getLogger("monitio")
 
 # What a message carries of the people to tell, as its queue writes it.
 Carried = dict[str, Any]
@@ -21,6 +25,8 @@ Carried = dict[str, Any]
 Standing = tuple[float | None, float | None, str]
 SHOWN_PER_SECOND = 4
 HURRIES = 3
+# Seconds between two looks at whether a task is cancelled.
+LOOK_EVERY = 1.0
 
 
 class Pace:
@@ -59,6 +65,7 @@ class Reporter(Protocol):
     def failed(self, error: BaseException | str) -> bool: ...
     def revoked(self, reason: str = "") -> bool: ...
     def lost(self) -> bool: ...
+    def cancel_requested(self) -> bool: ...
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
     ) -> bool: ...
@@ -68,8 +75,8 @@ class Run:
     """One run of one task in this process."""
 
     __slots__ = (
-        "attempt", "bar", "bars", "carried", "name", "nesting", "outer", "pace", "replaced",
-        "reporter", "task_id", "thread", "written",
+        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "name", "nesting",
+        "outer", "pace", "replaced", "reporter", "task_id", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +101,8 @@ class Run:
         self.bar: Progress | None = None
         self.written: Standing | None = None
         self.pace = Pace()
+        # Whether the task was told that its owner has cancelled it.
+        self.cancelled, self._next_look = False, 0.0
         # An eager task runs inside the transaction of its request, which belongs to one thread.
         self.thread = get_ident() if dispatch.in_transaction() else None
 
@@ -102,6 +111,24 @@ class Run:
         if self.thread is not None and self.thread != get_ident():
             return True
         return in_event_loop() and dispatch.in_transaction()
+
+    def is_cancelled(self) -> bool:
+        """Whether its owner has cancelled it; looked up at most once a second."""
+        now = monotonic()
+        if not self.cancelled and now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            self.cancelled = self._asks_to_be_cancelled()
+        return self.cancelled
+
+    def _asks_to_be_cancelled(self) -> bool:
+        # What an eager task says of itself is not committed yet: nobody can have cancelled it.
+        if self.reporter is None or self.thread is not None:
+            return False
+        try:
+            return run_aside(self.reporter.cancel_requested)
+        except Exception:
+            logger.exception("Whether task %s is cancelled could not be asked.", self.task_id)
+            return False
 
     def flush(self) -> None:
         """Write down where the bar stands at the end of the run, whatever was held back."""

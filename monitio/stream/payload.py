@@ -41,7 +41,11 @@ def payload(message: Message) -> Payload:
 
 
 def job_payload(job: Job) -> Payload:
-    """The moving part of a job's message. ``percent`` is None when the total is unknown."""
+    """The moving part of a job's message.
+
+    ``percent`` is None when the total is unknown. ``eta`` (seconds left) and ``rate`` (steps a
+    second) are None until they can be told, and at the end.
+    """
     return {
         "task": job.task_id,
         "state": job.state,
@@ -49,6 +53,9 @@ def job_payload(job: Job) -> Payload:
         "done": job.done,
         "total": job.total,
         "text": job.text,
+        "eta": job.eta,
+        "rate": job.pace,
+        "cancel": job.may_be_cancelled,
     }
 
 

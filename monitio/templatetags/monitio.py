@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 from django.template import Context, Library
 from django.utils.safestring import SafeString
 
+from monitio import wording
+from monitio.models import Job
 from monitio.templatetags import page
 
 register = Library()
@@ -34,6 +36,12 @@ def mark_as_read_by_url(context: Context) -> str:
     """Who has come to a message's link has read the message. Renders nothing."""
     page.mark_read_by_url(page.request_of(context, "mark_as_read_by_url"))
     return ""
+
+
+@register.filter
+def pace(job: Job) -> str:
+    """How fast a running job is and how long it will take, as far as anybody knows."""
+    return wording.pace(job.pace, job.eta)
 
 
 @register.filter

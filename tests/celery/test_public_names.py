@@ -9,12 +9,14 @@ import pytest
 
 import monitio
 from monitio.constants import State
+from monitio.models import Job
 from monitio.outcomes import Outcome
 from monitio.queues.decorators import options_of
 from monitio.recipients import Recipient
 from monitio.wording import Options
 from monitio_celery import notify_user
 from monitio_celery.headers import choose
+from monitio_celery.reporters import job_reporter
 
 # For each option: what an author may give, and an outcome at which it shows.
 SHOWS: dict[str, tuple[Any, Outcome]] = {
@@ -38,7 +40,8 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
 # These say who hears of it and what a text may use; they have tests of their own below.
-OTHERS = {"user", "arguments", "email_delay"}
+FOR_SEVEN = {"to": [{"user": "7"}]}
+OTHERS = {"user", "arguments", "cancel", "email_delay"}
 
 
 def test_every_option_has_an_entry() -> None:
@@ -55,6 +58,13 @@ def test_the_option_has_its_effect(option: str) -> None:
     options = options_of(task)
     assert options is not None
     assert options.notice(outcome) != Options().notice(outcome)
+
+
+@pytest.mark.django_db
+def test_cancel_lets_its_readers_cancel_it() -> None:
+    for value in (True, False):
+        job_reporter(str(value), options=Options(cancel=value), carried=FOR_SEVEN).queued()
+        assert Job.objects.get(task_id=str(value)).may_be_cancelled == value
 
 
 def test_arguments_may_appear_in_texts() -> None:

@@ -69,6 +69,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
 # Each failing task is looked at by itself.
 MONITIO_COLLAPSE_WITHIN = None
+if "TEST_CANCEL_SIGNAL" in os.environ:
+    MONITIO_CELERY_CANCEL_SIGNAL = None
 # Who is not told, and why, is said at debug level.
 LOGGING = {
     "version": 1,

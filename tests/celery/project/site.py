@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
 from django.test import AsyncClient, Client
+from django.urls import reverse
 
 from monitio.models import Delivery, Job, Message
 from tests.celery.project.app import app
@@ -70,6 +71,13 @@ def revoke(task_id: str, **options: Any) -> None:
     app.control.revoke(task_id, **options)
 
 
+def cancel(who: str, task_id: str) -> int:
+    """Press the button on the message of this job, whosever it is; the answer's status."""
+    message = Message.objects.filter(job__task_id=task_id).first()
+    assert message is not None
+    return clients[who].post(reverse("message_cancel", args=[message.pk])).status_code
+
+
 def job(task_id: str) -> dict[str, Any] | None:
     return (
         Job.objects.filter(task_id=task_id)
@@ -101,6 +109,10 @@ def messages(task_id: str) -> list[dict[str, Any]]:
 
 def message_ids(task_id: str) -> list[int]:
     return list(Message.objects.filter(job__task_id=task_id).values_list("pk", flat=True))
+
+
+def is_user(name: str) -> bool:
+    return User.objects.filter(username=name).exists()
 
 
 def delete_user(name: str) -> None:

@@ -7,15 +7,17 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from celery import Task, chain, chord, group, shared_task
 from celery.exceptions import Ignore, Reject
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from monitio.exceptions import UserFacingError
-from monitio_celery import notify, notify_group, notify_user, progress, track
+from monitio_celery import cancelled, notify, notify_group, notify_user, progress, track
 
 
 @notify_user(
@@ -73,6 +75,47 @@ def wait_for(path: str) -> str:
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return "seen"
+
+
+@shared_task
+@notify_user(cancel=True)
+def unaware(path: str) -> None:
+    """May be cancelled, and never asks whether it is."""
+    wait_for.run(path)
+
+
+def _look_until(path: str, is_cancelled: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not Path(path).exists() and time.monotonic() < deadline:
+        if is_cancelled():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@shared_task
+@notify_user(cancel=True)
+def stops_by_itself(path: str) -> str:
+    """Ends early and returns."""
+    return "halfway" if _look_until(path, cancelled) else "whole"
+
+
+@shared_task
+@notify_user(cancel=True)
+def raises_cancelled(path: str) -> None:
+    bar = progress()
+    _look_until(path, lambda: bar.cancelled)
+    bar.check()
+
+
+@shared_task
+@notify_user(cancel=True)
+def raises_cancelled_inside_atomic(path: str) -> None:
+    bar = progress()
+    with transaction.atomic():
+        User.objects.create_user(f"made in {path}"[-100:])
+        _look_until(path, lambda: bar.cancelled)
+        bar.check()
 
 
 @shared_task

@@ -1,0 +1,68 @@
+"""The pace of a bar: calm, honest from its first word, and of this bar alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from monitio.tempo import Tempo
+
+
+def after(*steps: tuple[float, float]) -> Tempo:
+    """A tempo that saw a bar at these moments."""
+    tempo = Tempo()
+    for now, done in steps:
+        tempo.step(now, done)
+    return tempo
+
+
+def test_nothing_is_said_before_three_seconds() -> None:
+    assert after((100, 0), (102.9, 50)).rate is None
+    assert after((100, 0), (103, 60)).rate == 20
+
+
+def test_nothing_is_said_of_a_bar_that_does_not_move() -> None:
+    assert after((0, 5), (10, 5)).rate is None
+
+
+def test_a_steady_bar_has_a_steady_rate() -> None:
+    tempo = Tempo()
+    for second in range(120):
+        tempo.step(second, 7 * second)
+        assert second < 3 or tempo.rate == 7
+
+
+def test_one_slow_step_does_not_make_it_jump() -> None:
+    rates = []
+    tempo = Tempo()
+    done = 0.0
+    for tick in range(240):
+        done += 0 if 100 <= tick < 104 else 1
+        tempo.step(tick / 4, done)
+        rates.append(tempo.rate)
+    said = [rate for rate in rates if rate]
+    assert max(abs(after - before) / before for before, after in pairwise(said)) < 0.1
+
+
+def test_what_was_long_ago_is_forgotten() -> None:
+    tempo = after(*((second, 100 * second) for second in range(10)))
+    for second in range(10, 100):
+        tempo.step(second, 900 + second - 9)
+    assert tempo.rate is not None and 0.9 < tempo.rate < 1.5
+
+
+def test_long_steps_weigh_by_their_length() -> None:
+    assert after((0, 0), (60, 1), (120, 2), (180, 3)).rate == float(f"{1 / 60:.3g}")
+
+
+def test_a_bar_that_begins_anew_owes_nothing_to_the_one_before() -> None:
+    tempo = after((0, 0), (10, 1000), (11, 1))
+    assert tempo.rate is None
+    tempo.step(14, 7)
+    assert tempo.rate == 2
+
+
+def test_an_unknown_standing_counts_as_the_start() -> None:
+    tempo = Tempo()
+    tempo.step(0, None)
+    tempo.step(4, 8)
+    assert tempo.rate == 2
