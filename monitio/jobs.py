@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,9 +27,20 @@ from monitio.mailing import Mailing, check, mailing
 from monitio.models import Job, Message, check_url
 from monitio.outcomes import Notice, Outcome, Wording
 from monitio.patience import is_deadlock, short_wait
-from monitio.readers import MAILED, TOLD, Reader, is_untold, messages_of, readers_of, rewrite, write
+from monitio.readers import (
+    MAILED,
+    TOLD,
+    Reader,
+    is_untold,
+    messages_of,
+    readers_of,
+    rewrite,
+    rewrite_unseen,
+    write,
+)
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
+from monitio.statements import Slot, Update, insert_if_new
 from monitio.stream.payload import payload
 from monitio.tempo import Tempo
 from monitio.transports import get_transport
@@ -42,6 +53,17 @@ _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
 # No attempt is ever this late.
 _FINAL_KEY = 2**40
 _NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
+# The time of the first start is kept, and at a success all is done, whatever bar was shown last.
+_AS_BEFORE = Coalesce(F("started_at"), Slot("now", Job._meta.get_field("started_at")))
+_ALL = Coalesce(F("total"), F("done"))
+# _transition says what is news.
+_ADVANCE = Update(
+    lambda: Job.objects.filter(
+        Q(key__lt=Slot("below", Job._meta.get_field("key")))
+        | Q(state=State.LOST, key__lte=Slot("below", Job._meta.get_field("key"))),
+        task_id=Slot("task", Job._meta.get_field("task_id")),
+    )
+)
 ALIVE_EVERY = 30.0
 # How often a telling may meet a deadlock, or the deletion of a recipient in that very moment.
 RETRIES = 3
@@ -102,10 +124,10 @@ class JobReporter:
 
     def started(self, attempt: int = 0) -> bool:
         """A worker began attempt number ``attempt``, counted from 0. Its bar begins anew."""
-        now = timezone.now()
         self._bar.attempt = attempt
-        begin = Coalesce(F("started_at"), now)
-        return self._move(State.STARTED, attempt, alive_at=now, started_at=begin, **_NO_PROGRESS)
+        now = timezone.now()
+        begun = {"alive_at": now, "started_at": _AS_BEFORE, **_NO_PROGRESS}
+        return self._move(State.STARTED, attempt, **begun)
 
     def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
         """Attempt number ``attempt`` failed and another one is planned."""
@@ -113,9 +135,8 @@ class JobReporter:
 
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is seen by the wording and not stored."""
-        # Whatever the last step was that the throttle let through: it is all done.
-        done = Coalesce(F("total"), F("done"))
-        return self._move(State.SUCCEEDED, None, result=result, done=done)
+        # Whatever the last step was that the throttle let through.
+        return self._move(State.SUCCEEDED, None, result=result, done=_ALL)
 
     def failed(self, error: BaseException | str) -> bool:
         """It ended badly. What of ``error`` the reader sees is the wording's choice."""
@@ -181,56 +202,96 @@ class JobReporter:
         }
         guard, changes = _transition(state, attempt)
         changes |= details
-        # The missing row is written in a transaction of its own: on MySQL two that insert and then
-        # update in one would wait for each other.
-        return self._advance(guard, changes, told) or (
-            self._create() and self._advance(guard, changes, told)
-        )
+        advance = partial(self._advance, guard, changes, told)
+        if not self.recipients or state == State.LOST:
+            return advance()
+        begin = partial(self._insist, partial(self._try_to_begin, changes, told))
+        # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
+        return begin() or advance() if state == State.QUEUED else advance() or begin() or advance()
 
     def _advance(self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
         """Move the row if this event is news, and tell."""
+        return self._insist(partial(self._try_to_advance, guard, changes, told))
+
+    def _insist(self, attempt: Callable[[bool], bool]) -> bool:
+        """The attempt's answer; it is told whether to trust that the recipients exist."""
+        # In the caller's transaction, an error at its commit would be the caller's.
+        trusting = not dispatch.in_transaction()
         for _ in range(RETRIES):
             try:
-                return self._try_to_advance(guard, changes, told)
+                return attempt(trusting)
             except IntegrityError:
-                # A recipient was deleted between the question and the commit. Asked anew, they
-                # are left out, and the others hear of it.
+                # A recipient was deleted. Asked for, they are left out, and the others hear of it.
                 logger.info("Job %s is told anew.", self.task_id)
+                trusting = False
             except OperationalError as error:
                 # MySQL locks more rows than a small table's query names.
                 if dispatch.in_transaction() or not is_deadlock(error):
                     raise
                 logger.info("Job %s is told anew: %s", self.task_id, error)
-        return self._try_to_advance(guard, changes, told)
+        return attempt(False)
 
     def _try_to_advance(
-        self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]
+        self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
     ) -> bool:
         """The row stays locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
-            if not Job.objects.filter(guard, task_id=self.task_id).update(**changes):
+            job = self._update(guard, changes)
+            if job is None:
                 return False
-            job = Job.objects.get(task_id=self.task_id)
-            messages = self.tell(job, self.outcome(job, **told))
+            messages = self.tell(job, self.outcome(job, **told), trusting=trusting)
         self._bar.begin(job, messages)
         return True
 
-    def _create(self) -> bool:
-        """Whether the row is there now, be it by a rival's hand a moment ago."""
-        if not self.recipients:
-            return False
-        if Job.objects.filter(task_id=self.task_id).exists():
-            return True
-        job = Job(
+    def _update(self, guard: Q, changes: Mapping[str, Any]) -> Job | None:
+        """The row as it is now, None when the event is no news."""
+        key = changes.get("key")
+        if key is not None:
+            slots = {"task": self.task_id, "below": key, "now": changes.get("alive_at")}
+            rows = _ADVANCE.run(dispatch.database(), changes, **slots)
+            if rows is not None:
+                return rows[0] if rows else None
+        by_hand = {
+            name: value if value is not _AS_BEFORE else Coalesce(F(name), changes["alive_at"])
+            for name, value in changes.items()
+        }
+        if not Job.objects.filter(guard, task_id=self.task_id).update(**by_hand):
+            return None
+        return Job.objects.get(task_id=self.task_id)
+
+    def _try_to_begin(
+        self, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+    ) -> bool:
+        """Write the row as this event leaves it, and tell; False when there is one.
+
+        Then nothing more happens in this transaction: on MySQL two that fail to insert and then
+        update would wait for each other.
+        """
+        with transaction.atomic(using=dispatch.database()):
+            job = self._new_job(changes)
+            if not insert_if_new(job, dispatch.database()):
+                return False
+            stored = job.recipients
+            job.recipients = [recipient.to_dict() for recipient in self.recipients]
+            outcome = self.outcome(job, **told)
+            messages = self.tell(job, outcome, trusting=trusting, stored=stored)
+        self._bar.begin(job, messages)
+        return True
+
+    def _new_job(self, changes: Mapping[str, Any]) -> Job:
+        begun = {name: value for name, value in changes.items() if value is not _ALL}
+        if "started_at" in begun:
+            begun["started_at"] = begun["alive_at"]
+        return Job(
             task_id=self.task_id,
             queue=self.queue,
             name=self.name[:255],
-            recipients=[recipient.to_dict() for recipient in self.recipients],
+            # What nearly always becomes true: it spares an update.
+            recipients=[{**recipient.to_dict(), TOLD: True} for recipient in self.recipients],
             arguments=_plain(self.arguments) if self.arguments else None,
             cancellable=self.cancellable,
+            **begun,
         )
-        Job.objects.bulk_create([job], ignore_conflicts=True)
-        return True
 
     def outcome(self, job: Job, **told: Any) -> Outcome:
         """Where ``job`` stands, as its wording sees it."""
@@ -249,18 +310,28 @@ class JobReporter:
             **told,
         )
 
-    def tell(self, job: Job, outcome: Outcome, *, only_new: bool = False) -> list[Message]:
+    def tell(
+        self,
+        job: Job,
+        outcome: Outcome,
+        *,
+        only_new: bool = False,
+        trusting: bool = False,
+        stored: list[dict[str, Any]] | None = None,
+    ) -> list[Message]:
         """Bring every recipient's message to ``outcome``; with ``only_new`` only those never told.
 
-        To be called in the transaction that won the job's row.
+        To be called in the transaction that won the job's row. ``trusting`` asks of nobody whether
+        they exist: ``IntegrityError`` then, now or at the commit, when somebody does not.
+        ``stored`` is what the row holds of the recipients, where that is not what ``job`` says.
         """
         told: list[Message] = []
         mailed: defaultdict[Mailing, list[Message]] = defaultdict(list)
-        before = [dict(entry) for entry in job.recipients]
+        before = stored or [dict(entry) for entry in job.recipients]
         for reader in readers_of(job):
             if only_new and reader.was(TOLD):
                 continue
-            message, how = self._tell(job, reader, outcome)
+            message, how = self._tell(job, reader, outcome, trusting)
             if message is not None:
                 told.append(message)
                 if how is not None:
@@ -275,11 +346,11 @@ class JobReporter:
         return told
 
     def _tell(
-        self, job: Job, reader: Reader, outcome: Outcome
+        self, job: Job, reader: Reader, outcome: Outcome, trusting: bool
     ) -> tuple[Message | None, Mailing | None]:
         """The reader's message as it now is, None when they hear nothing; how to mail it."""
         notice = self.notice(reader.recipient, outcome)
-        say = partial(_say, job, reader, notice, outcome.has_ended)
+        say = partial(_say, job, reader, notice, outcome, trusting)
         repeated = False
         if notice is not None and outcome.state == State.FAILED:
             message, repeated = repeats.tell_once(self.name or job.name, reader, notice, say)
@@ -306,15 +377,22 @@ class JobReporter:
                 return _resolved(_default_wording()(outcome))
 
 
-def _say(job: Job, reader: Reader, notice: Notice | None, ended: bool) -> Message | None:
+def _say(
+    job: Job, reader: Reader, notice: Notice | None, outcome: Outcome, trusting: bool
+) -> Message | None:
     """The reader's message as it now reads; None: they hear nothing."""
-    if reader.message is not None:
+    ended, was_told = outcome.has_ended, reader.was(TOLD)
+    if was_told and notice is not None:
+        message = rewrite_unseen(job, reader, notice, ended)
+        if message is not None:
+            return message
+    if (was_told or not trusting) and reader.message is not None:
         rewrite(job, reader.message, notice, ended)
         return reader.message
-    if notice is None or (reader.was(TOLD) and not ended):
+    if notice is None or (was_told and not ended):
         # Nothing to say; or its reader deleted it and hears of the end alone.
         return None
-    return write(job, reader, notice)
+    return write(job, reader, notice) if trusting or reader.exists() else None
 
 
 class _Bar:

@@ -15,7 +15,7 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals forms patience tempo
+constants exceptions signals forms patience tempo statements
 conf
 mailing recipients querysets
 outcomes

@@ -1,0 +1,1 @@
+"""What ``@notify_user`` costs, beside a signal handler written by hand."""

@@ -1,0 +1,166 @@
+"""Overhead of ``@notify_user`` (start and success) beside a signal handler written by hand.
+
+    python -m benchmarks.overhead [sqlite|postgres ...] [--rounds 7] [--tasks 300] [--reuse N]
+
+One prefork process runs rounds of four kinds in turn: tasks that nobody is told of; that a handler
+tells of with one insert, one update and two publishes; and that monitio tells of: after the web
+process has announced them, as ``delay()`` does, and unannounced. What is compared is CPU and wall
+time a task above the untold one: monitio's by the handler's. ``--reuse`` is CELERY_DB_REUSE_MAX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from tests.servers.postgres import Postgres
+from tests.servers.valkey import Valkey
+
+KINDS = ("untold", "told_by_hand", "told", "told, unannounced")
+Costs = tuple[float, float]
+
+
+@contextmanager
+def database_of(kind: str) -> Iterator[str]:
+    """The address of a new database."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite://{folder}/db.sqlite3"
+        return
+    server = Postgres()
+    try:
+        server.start()
+        yield server.database("overhead")
+    finally:
+        server.close()
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.overhead.app", "worker"]
+    options = [
+        "-c",
+        "1",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        "-l",
+        "error",
+    ]
+    process = subprocess.Popen([*command, *options])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def set_up() -> int:
+    """Tables and a user, whose key is returned."""
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    return User.objects.create_user("ann").pk
+
+
+def run_round(kind: str, user: int, count: int) -> Costs:
+    """CPU and wall milliseconds a task of one round."""
+    import redis
+    from django.conf import settings
+
+    from benchmarks.overhead import tasks
+    from benchmarks.overhead.app import app
+    from monitio_celery import receivers
+
+    gate = uuid4().hex
+    name, _, unannounced = kind.partition(", ")
+    task = getattr(tasks, name)
+    to = {"headers": {"monitio": {"to": [{"user": str(user), "lang": "en"}]}}}
+    options = to if name == "told" else {}
+    first = tasks.begin.delay(gate, name == "told")
+    if unannounced:
+        receivers.disconnect()
+    with app.producer_pool.acquire() as producer:
+        for _number in range(count):
+            task.apply_async((user,), producer=producer, **options)
+    receivers.connect()
+    last = tasks.clocks.delay()
+    redis.Redis.from_url(settings.REDIS).lpush(gate, "go")
+    began, ended = first.get(timeout=300), last.get(timeout=300)
+    return tuple(1000 * (b - a) / count for a, b in zip(began, ended, strict=True))  # type: ignore[return-value]
+
+
+def show(rounds: dict[str, list[Costs]]) -> None:
+    medians = {
+        kind: [statistics.median(column) for column in zip(*costs, strict=True)]
+        for kind, costs in rounds.items()
+    }
+    base, rival = medians["untold"], medians["told_by_hand"]
+    print(
+        f"{'':20} {'CPU ms':>8} {'above':>8} {'ratio':>6} {'wall ms':>9} {'above':>8} {'ratio':>6}"
+    )
+    for kind, costs in medians.items():
+        cells = []
+        for cost, nothing, by_hand in zip(costs, base, rival, strict=True):
+            above = cost - nothing
+            cells.append(f"{cost:8.3f} {above:8.3f} {above / (by_hand - nothing):6.2f}")
+        print(f"{kind:20} {cells[0]} {cells[1]:>25}")
+
+
+def measure(kind: str, rounds: int, count: int) -> None:
+    user = set_up()
+    costs: dict[str, list[Costs]] = {kind: [] for kind in KINDS}
+    with worker():
+        for kind_of_task in KINDS:  # the first of each warms up
+            run_round(kind_of_task, user, count // 4)
+        for _number in range(rounds):
+            for kind_of_task in KINDS:
+                costs[kind_of_task].append(run_round(kind_of_task, user, count))
+    print(f"\n{kind}: {rounds} rounds of {count} tasks each, medians")
+    show(costs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.overhead")
+    parser.add_argument("databases", nargs="*", default=["sqlite", "postgres"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tasks", type=int, default=300)
+    parser.add_argument("--reuse", type=int, default=0)
+    asked = parser.parse_args()
+    if len(asked.databases) > 1:
+        # Django knows one set of settings a process.
+        for kind in asked.databases:
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.overhead", kind, *_rest(asked)], check=True
+            )
+        return
+    (kind,) = asked.databases
+    valkey = Valkey()
+    valkey.start()
+    try:
+        with database_of(kind) as address:
+            os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.overhead.settings"
+            os.environ["BENCHMARK_DATABASE"], os.environ["BENCHMARK_REDIS"] = address, valkey.url
+            os.environ["BENCHMARK_DB_REUSE_MAX"] = str(asked.reuse)
+            measure(kind, asked.rounds, asked.tasks)
+    finally:
+        valkey.close()
+
+
+def _rest(asked: argparse.Namespace) -> list[str]:
+    return [f"--rounds={asked.rounds}", f"--tasks={asked.tasks}", f"--reuse={asked.reuse}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Tasks that do nothing, told in three ways, and those that measure them."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from celery import shared_task
+from django.conf import settings
+
+from benchmarks.overhead import by_hand
+from monitio_celery import notify_user, receivers
+
+
+@shared_task(ignore_result=True)
+def untold(user: int) -> None: ...
+
+
+@shared_task(ignore_result=True)
+def told_by_hand(user: int) -> None: ...
+
+
+@shared_task(ignore_result=True)
+@notify_user
+def told(user: int) -> None: ...
+
+
+@shared_task
+def begin(gate: str, with_monitio: bool) -> tuple[float, float]:
+    """Wait until all of a round is in the queue; the clocks of this process, CPU and wall."""
+    # What is told by hand, or not at all, knows nothing of monitio.
+    (receivers.connect if with_monitio else receivers.disconnect)()
+    redis.Redis.from_url(settings.REDIS).blpop([gate])
+    return clocks()
+
+
+@shared_task
+def clocks() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+by_hand.connect(told_by_hand)
