@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
+from monitio.handoff import get_handoff
 from monitio.transports import get_transport
 
 Apps = Sequence[AppConfig] | None
@@ -158,8 +159,26 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
+def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_STREAM names a hub that can be loaded."""
+    try:
+        get_handoff()
+    except ImproperlyConfigured as error:
+        return [
+            checks.Error(
+                str(error),
+                hint="Correct MONITIO_STREAM (docs/hubs.md), or remove it: the web processes then "
+                "hold the streams.",
+                id="monitio.E030",
+            )
+        ]
+    return []
+
+
 def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_TRANSPORT names a transport that can be loaded."""
+    if settings.STREAM:
+        return []  # a hub takes its place
     try:
         get_transport()
     except ImproperlyConfigured as error:
@@ -216,6 +235,7 @@ CHECKS = (
     check_urls,
     check_settings,
     check_transport,
+    check_stream,
     check_channels,
     check_sqlite,
 )
@@ -226,7 +246,7 @@ def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
     try:
         found = get_transport().check()
     except ImproperlyConfigured:
-        return []  # check_transport says it
+        return []  # check_transport or check_stream says it
     if not settings.BASE_URL:
         found.append(
             checks.Warning(

@@ -33,6 +33,9 @@ class Settings:
         # Which transport carries bells: "polling", "redis", "postgres" or the dotted path of a
         # Transport.
         "TRANSPORT": "polling",
+        # The hub that holds the streams, for example {"BACKEND": "nchan", "PUBLISH_URL": …}; None:
+        # the web processes do.
+        "STREAM": None,
         "CHANNELS": {
             "live": "monitio.channels.live.LiveChannel",
             "email": "monitio.channels.email.EmailChannel",

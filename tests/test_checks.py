@@ -64,6 +64,7 @@ FAULTS: dict[str, Any] = {
     "monitio.W008": lambda settings: setattr(settings, "ROOT_URLCONF", __name__),
     "monitio.W009": lambda settings: setattr(settings, "MONITIO_TRANSPROT", "redis"),
     "monitio.E010": lambda settings: setattr(settings, "MONITIO_TRANSPORT", "monitio.nowhere.T"),
+    "monitio.E030": lambda settings: setattr(settings, "MONITIO_STREAM", {"BACKEND": "nchan"}),
     "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
 }
 

@@ -21,6 +21,7 @@ mailing recipients querysets
 outcomes
 models
 wording transports
+handoff
 stream mail
 channels
 deliveries
@@ -47,6 +48,7 @@ LATE = {
 # Inside these, modules build on each other, the later on the earlier.
 INSIDE = {
     "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
+    "handoff": ["base", "nchan", "mercure", ""],
     "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
     "queues": [
         "context", "decorators", "choosing", "running", "cancelling", "progress", "middleware",
@@ -57,7 +59,17 @@ INSIDE = {
         "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
     ],
 }  # fmt: skip
-OPTIONAL = ("celery", "kombu", "redis", "valkey", "psycopg", "psycopg2", "monitio_celery")
+OPTIONAL = (
+    "celery",
+    "kombu",
+    "redis",
+    "valkey",
+    "psycopg",
+    "psycopg2",
+    "urllib3",
+    "jwt",
+    "monitio_celery",
+)
 FILES = sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
 
 
@@ -123,7 +135,12 @@ def test_optional_libraries_are_imported_by_nobody_but_their_own_module(path: Pa
     taken = {name.partition(".")[0] for name, _late in imports(ast.parse(path.read_text()))} & set(
         OPTIONAL
     )
-    allowed = {"transports.redis": {"redis", "valkey"}, "transports.postgres": {"psycopg"}}
+    allowed = {
+        "transports.redis": {"redis", "valkey"},
+        "transports.postgres": {"psycopg"},
+        "handoff.base": {"urllib3"},
+        "handoff.mercure": {"jwt"},
+    }
     assert taken <= allowed.get(name_of(path), set())
 
 

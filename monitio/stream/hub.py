@@ -30,7 +30,7 @@ CAPACITY = 100
 CHUNK = 500
 TRANSPORT_SETTINGS = frozenset(
     f"MONITIO_{name}"
-    for name in ("TRANSPORT", "REDIS_URL", "REDIS_PREFIX", "POSTGRES_DSN", "POSTGRES_CHANNEL")
+    for name in "TRANSPORT STREAM REDIS_URL REDIS_PREFIX POSTGRES_DSN POSTGRES_CHANNEL".split()
 )
 # (count, sum of versions, highest id) of one recipient's messages
 Fingerprint = tuple[int, int, int]

@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from monitio.conf import settings
+from monitio.handoff import get_handoff
 from monitio.recipients import Recipient, page_fits
 from monitio.stream import shutdown
 from monitio.stream.hub import Limits, Mailbox, close_connections, get_hub
@@ -71,6 +72,9 @@ def respond(request: HttpRequest) -> HttpResponseBase:
     if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
         # The one status that tells EventSource to stop for good.
         return _no_store(HttpResponse(status=204))
+    hub = get_handoff()
+    if hub is not None:
+        return _no_store(hub.respond(request, recipient.topic))
     source = Source(
         snapshot=lambda: snapshot(recipient),
         still_valid=_Visit(request, recipient).still_valid,

@@ -56,6 +56,8 @@ def messages_html(request: HttpRequest, **options: Any) -> SafeString:
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
         "page": page_token(recipient) if recipient else "",
+        # A hub knows no snapshot: the page fetches it whenever its stream opens.
+        "handed_off": bool(settings.STREAM),
         "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),

@@ -1,12 +1,13 @@
 """Transports carry bells between processes.
 
-``polling``, ``redis``, ``postgres`` or a dotted path.
+``polling``, ``redis``, ``postgres`` or a dotted path; or a hub that holds the streams itself.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -23,23 +24,29 @@ BUILT_IN = {
     "postgres": "monitio.transports.postgres.PostgresTransport",
 }
 
-_current: tuple[str, Transport] | None = None
+HUBS = {
+    "nchan": "monitio.handoff.nchan.NchanHandoff",
+    "mercure": "monitio.handoff.mercure.MercureHandoff",
+}
+
+_current: tuple[Any, Transport] | None = None
 _lock = threading.Lock()
 
 
 def get_transport() -> Transport:
-    """The transport ``MONITIO_TRANSPORT`` names, one object a process.
+    """The transport ``MONITIO_TRANSPORT`` names, or the hub of ``MONITIO_STREAM``; one a process.
 
     Raises ``ImproperlyConfigured`` when there is none of that name.
     """
     global _current
-    name = settings.TRANSPORT
+    # Where a hub holds the streams, no web process listens to a transport.
+    name = settings.STREAM or settings.TRANSPORT
     current = _current
     if current is None or current[0] != name:
         with _lock:
             current = _current
             if current is None or current[0] != name:
-                _current = current = (name, load(name))
+                _current = current = (name, load_hub(name) if settings.STREAM else load(name))
     return current[1]
 
 
@@ -65,6 +72,26 @@ def load(name: str) -> Transport:
         )
     transport.breaker = Breaker(transport.publish)
     return transport
+
+
+def load_hub(options: Any) -> Transport:
+    """The hub that ``MONITIO_STREAM`` describes."""
+    backend = options.get("BACKEND") if isinstance(options, dict) else None
+    if not isinstance(backend, str):
+        raise ImproperlyConfigured(
+            'MONITIO_STREAM is a dictionary, for example {"BACKEND": "nchan", "PUBLISH_URL": '
+            f'"http://127.0.0.1:8081/publish"}}, with one of {", ".join(sorted(HUBS))} or the '
+            "dotted path of a Handoff class as BACKEND."
+        )
+    try:
+        hub: Transport = import_string(HUBS.get(backend, backend))()
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"MONITIO_STREAM: BACKEND {backend!r} cannot be loaded: {error}. Use one of "
+            f"{', '.join(sorted(HUBS))}, or the dotted path of a Handoff class."
+        ) from error
+    hub.breaker = Breaker()
+    return hub
 
 
 def _forget_after_fork() -> None:

@@ -1,0 +1,41 @@
+"""nchan, the module of nginx (https://nchan.io).
+
+nginx asks Django for each stream, as for any page. Django's answer names the channel in a header
+that nginx follows by itself (X-Accel-Redirect), so no client ever sees or chooses a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from monitio.handoff.base import Handoff, address_of
+from monitio.transports.base import RECHECK
+
+EXPLANATION = (
+    "MONITIO_STREAM says that nginx with nchan holds the streams of this site, "
+    "but this request has not come through it.\n"
+)
+
+
+class NchanHandoff(Handoff):
+    defaults = {"SUBSCRIBE_URL": "/monitio/nchan/"}
+    # 1,024 characters of names is what nchan takes unless told otherwise.
+    addresses_at_once = 30
+
+    def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
+        location = f"{self.options['SUBSCRIBE_URL'].rstrip('/')}/{address_of(topic)}"
+        return HttpResponse(
+            EXPLANATION, content_type="text/plain", headers={"X-Accel-Redirect": location}
+        )
+
+    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
+        url = f"{self.options['PUBLISH_URL']}?id={','.join(addresses)}"
+        if event == RECHECK:
+            # Ends the streams there, and forgets what is kept for the next. 404: there is none.
+            self.request("DELETE", url, deadline, accept=[404])
+        else:
+            headers = {"X-EventSource-Event": event, "Content-Type": "application/json"}
+            self.request("POST", url, deadline, body=data, headers=headers)

@@ -1,0 +1,127 @@
+"""Streams held by Debian's nginx with nchan, under the documented configuration."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPMessage
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import missing
+from tests.handoff.base import RECHECK, Browser, Conformance, stream_of
+from tests.peers import ROOT, Peer
+from tests.servers.nginx import Nginx
+from tests.servers.ports import free_port
+from tests.stream.page import Page
+from tests.waiting import wait_until
+
+CONFIGURATION = ROOT / "examples/production/nchan.conf"
+
+
+def on_these_ports(config: str, app: int, public: int, publish: int) -> str:
+    """The documented configuration on loopback: other addresses, no certificate, shorter spans."""
+    for wanted, instead in {
+        r"server unix:/run/contacts/site.sock fail_timeout=0;": f"server 127.0.0.1:{app};",
+        r"listen 127.0.0.1:8081;": f"listen 127.0.0.1:{publish};",
+        r"server \{\n    listen 80;(?s:.*?)\n\}\n": "",
+        r"listen 443 ssl http2;": f"listen 127.0.0.1:{public};",
+        r"    ssl_certificate.*\n": "",
+        r"ping_interval 30;": f"ping_interval {RECHECK:.0f};",
+        r"subscriber_timeout 60;": f"subscriber_timeout {2 * RECHECK:.0f};",
+    }.items():
+        config, found = re.subn(wanted, instead, config)
+        assert found, f"{wanted} is no longer in the documented configuration"
+    return config
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: HTTPMessage
+    text: str
+
+
+def ask(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path, headers={"Cookie": cookie})
+    response = connection.getresponse()
+    answer = Answer(response.status, response.headers, response.read().decode())
+    connection.close()
+    return answer
+
+
+class NchanHub:
+    def __init__(self) -> None:
+        self.app, self.public, self.publish = free_port(), free_port(), free_port()
+        config = on_these_ports(CONFIGURATION.read_text(), self.app, self.public, self.publish)
+        self.nginx = Nginx(config, self.public, self.publish)
+        self.options: dict[str, Any] = {
+            "BACKEND": "nchan",
+            "PUBLISH_URL": f"http://127.0.0.1:{self.publish}/publish",
+        }
+        self.start, self.stop, self.close = self.nginx.start, self.nginx.stop, self.nginx.close
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        self.nginx.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.nginx.signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[NchanHub]:
+    if not Nginx.is_installed(nchan=True):
+        missing("nchan is missing: apt-get install nginx libnginx-mod-nchan")
+    hub = NchanHub()
+    hub.start()
+    yield hub
+    hub.close()
+
+
+class TestNchan(Conformance):
+    @pytest.fixture
+    def location(self, hub: NchanHub, port: int, browser: Browser) -> Callable[[], str]:
+        """Asks the site where nginx finds the stream of this browser."""
+        path = f"/messages/stream/?page={browser['page']}"
+        return lambda: str(ask(hub.app, path, browser["cookie"]).headers["X-Accel-Redirect"])
+
+    def test_a_channel_is_nobodys_to_ask_for(
+        self, port: int, browser: Browser, location: Callable[[], str]
+    ) -> None:
+        assert re.fullmatch("/monitio/nchan/[0-9a-f]{32}", location())
+        assert ask(port, location(), browser["cookie"]).status == 404
+
+    def test_a_channels_name_tells_nothing_and_does_not_last(
+        self, browser: Browser, location: Callable[[], str]
+    ) -> None:
+        first = location()
+        assert browser["key"] not in first
+        wait_until(lambda: location() != first, message="the next span")
+
+    def test_whoever_asks_for_the_stream_without_nginx_is_told_why_there_is_none(
+        self, hub: NchanHub, port: int, browser: Browser
+    ) -> None:
+        answer = ask(hub.app, f"/messages/stream/?page={browser['page']}", browser["cookie"])
+        assert "has not come through it" in answer.text
+
+    def test_nobody_publishes_from_outside(self, port: int, browser: Browser) -> None:
+        assert ask(port, "/publish?id=0", method="POST").status in (403, 404)
+
+    def test_a_foreign_origin_is_refused(self, port: int, browser: Browser) -> None:
+        with stream_of(port, browser, headers={"Origin": "https://evil.example"}) as stream:
+            assert stream.status == 403
+
+    def test_neither_channels_nor_texts_are_logged(
+        self, hub: NchanHub, site: Peer, browser: Browser, page: Page, location: Callable[[], str]
+    ) -> None:
+        channel = location().rpartition("/")[2]
+        site.write(browser["key"], "a secret")
+        page.wait_until_it_shows("a secret")
+        log = hub.nginx.log()
+        assert "/messages/json/" in log
+        assert "a secret" not in log and channel not in log
