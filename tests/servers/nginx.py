@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
+from tests.peers import ROOT
 from tests.servers.ports import ShortFolder, is_listening
 from tests.waiting import wait_until
 
+CONFIGURATIONS = ROOT / "examples/production"
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 FRAME = """
 daemon off;
@@ -27,6 +31,27 @@ http {{
     include site.conf;
 }}
 """
+
+
+def documented(
+    name: str, apps: Iterable[str], public: int, spots: dict[str, str] | None = None
+) -> str:
+    """A configuration of examples/production on loopback, without certificate.
+
+    ``apps`` are the addresses of the site's processes, ``spots`` what else to replace.
+    """
+    config = (CONFIGURATIONS / name).read_text()
+    servers = "".join(f"server {app};" for app in apps)
+    for wanted, instead in {
+        r"server unix:/run/contacts/site.sock fail_timeout=0;": servers,
+        r"server \{\n    listen 80;(?s:.*?)\n\}\n": "",
+        r"listen 443 ssl http2;": f"listen 127.0.0.1:{public};",
+        r"    ssl_certificate.*\n": "",
+        **(spots or {}),
+    }.items():
+        config, found = re.subn(wanted, instead, config)
+        assert found, f"{wanted} is no longer in {name}"
+    return config
 
 
 class Nginx:

@@ -69,10 +69,11 @@ class Server:
         threads: int = 8,
         port: int = 0,
         options: tuple[str, ...] = (),
+        host: str = "127.0.0.1",
         **settings: Any,
     ) -> None:
         self.kind = kind
-        self.port = port or free_port()
+        self.host, self.port = host, port or free_port()
         # Where browsers find it: a proxy's, if one stands before it.
         self.public_port = self.port
         self._command = [*command_of(kind, self.port, threads), *options]
@@ -94,11 +95,11 @@ class Server:
             # A benchmark's own output is a table.
             stdout=sys.__stderr__,
         )
-        wait_until(lambda: is_listening(self.port), 60, message=f"{self.kind} listens")
+        wait_until(lambda: is_listening(self.port, self.host), 60, message=f"{self.kind} listens")
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.public_port}{path}", timeout=20
+            f"http://{self.host}:{self.public_port}{path}", timeout=20
         ) as answer:
             return str(answer.read().decode())
 

@@ -7,6 +7,8 @@ import os
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from monitio import INFO, api
+from monitio.recipients import Recipient
 from monitio.stream.hub import get_hub
 from monitio.transports import Bell
 from monitio.transports.base import MESSAGE
@@ -43,10 +45,16 @@ def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
     return HttpResponse(str(count))
 
 
+def write(request: HttpRequest, key: str, text: str) -> HttpResponse:
+    """To ``user:1`` or ``visitor:…``, from this very process."""
+    return HttpResponse(str(api.create_message(Recipient.from_key(key), INFO, text).pk))
+
+
 urlpatterns = [
     path("open/", open_streams),
     path("process/", process),
     path("fork/", fork),
     path("flood/<str:topic>/<int:count>/", flood),
+    path("write/<str:key>/<str:text>/", write),
     path("", include("tests.urls")),
 ]

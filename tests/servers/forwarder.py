@@ -1,0 +1,62 @@
+"""A line between a host and a server that tests may cut: nothing passes, and nobody is told."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+
+class Forwarder:
+    """Listens on ``host`` and passes bytes on to what ``connect`` connects to."""
+
+    def __init__(self, host: str, connect: Callable[[], socket.socket]) -> None:
+        self._connect = connect
+        self._whole = threading.Event()
+        self._whole.set()
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server((host, 0))
+        self.host, self.port = self._listener.getsockname()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """From now on bytes are held back, in both directions; connections still open."""
+        self._whole.clear()
+
+    def mend(self) -> None:
+        """What was held back arrives, as TCP does it."""
+        self._whole.set()
+
+    def close(self) -> None:
+        self.mend()
+        # Without it, the thread in accept() would keep the listener open.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for one in [self._listener, *self._sockets]:
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            try:
+                server = self._connect()
+            except OSError:
+                client.close()
+                continue
+            self._sockets += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._whole.wait()
+                target.sendall(data)
+        self._whole.wait()
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
