@@ -191,6 +191,13 @@ class Conformance:
             site.write(browser["key"], "still here")
             elsewhere.wait_until_it_shows("still here")
 
+    def test_another_log_in_in_the_same_browser_stops_the_page(
+        self, site: Peer, browser: Browser, name: str, page: Page
+    ) -> None:
+        browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
+        page.wait_for_state("stopped", RECHECK + 10)
+        assert page.known == {}
+
     @pytest.mark.parametrize("deed", ["new password", "sessions flushed"])
     def test_an_account_that_changed_stops_the_page_at_the_next_look(
         self, site: Peer, name: str, page: Page, deed: str

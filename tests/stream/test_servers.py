@@ -10,6 +10,7 @@ import pytest
 
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
+from tests.stream.page import Page
 from tests.stream.servers import Server
 from tests.waiting import wait_until
 
@@ -166,6 +167,17 @@ class TestWho:
             stream.wait_for("snapshot")
             site.log_in(visitor["cookie"], name)
             assert stream.wait_until_it_ends(RECHECK + 3) == "signed-out"
+
+    def test_another_log_in_in_the_same_browser_stops_the_page(
+        self, server: Server, site: Peer, browser: Browser, name: str
+    ) -> None:
+        with Page(server.port, browser) as page:
+            page.wait_until_open()
+            browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
+            page.wait_for_state("stopped", RECHECK + 10)
+            # Its snapshots and older messages say so, too.
+            with pytest.raises(LookupError):
+                page.reload()
 
     @pytest.mark.parametrize("deed", ["new password", "deactivated", "deleted", "sessions flushed"])
     def test_an_account_that_changed_ends_it_at_the_next_look(
