@@ -46,7 +46,7 @@ PUBLISH_TIMEOUT = 1.0
 # More than this in one go is said as "look", to many at once.
 ONE_BY_ONE = 100
 # Connections a process keeps open; more are made when needed.
-KEPT_OPEN = 10
+KEPT_OPEN = 100
 NO_DATA: Final = b"{}"
 
 
