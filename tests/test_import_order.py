@@ -49,7 +49,7 @@ LATE = {
 INSIDE = {
     "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
     "handoff": ["base", "nchan", "mercure", ""],
-    "transports": ["base", "breaker", "polling", "redis", "postgres", ""],
+    "transports": ["base", "breaker", "polling", "redis_address", "redis", "postgres", ""],
     "queues": [
         "context", "decorators", "choosing", "running", "cancelling", "progress", "middleware",
     ],
@@ -137,6 +137,7 @@ def test_optional_libraries_are_imported_by_nobody_but_their_own_module(path: Pa
     )
     allowed = {
         "transports.redis": {"redis", "valkey"},
+        "transports.redis_address": {"redis"},
         "transports.postgres": {"psycopg"},
         "handoff.base": {"urllib3"},
         "handoff.mercure": {"jwt"},

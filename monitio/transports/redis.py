@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 
 from monitio.conf import settings
 from monitio.transports.base import Bell, Ears, Transport
+from monitio.transports.redis_address import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
 PING_EVERY, PONG_WITHIN = 3.0, 6.0
@@ -31,13 +31,34 @@ NO_TOPIC = "!"
 
 class RedisTransport(Transport):
     def __init__(self) -> None:
-        self._redis = _import_redis()
+        self._redis = import_redis()
+        self._address = parse(settings.REDIS_URL)
         self._publisher: Any = None
 
     def publish(self, bells: Sequence[Bell]) -> None:
-        if self._publisher is None:
-            self._publisher = self._client(PUBLISH_TIMEOUT)
-        pipe = self._publisher.pipeline(transaction=False)
+        for tries_left in reversed(range(self._address.tries)):
+            publisher = self._publisher
+            if publisher is None:
+                self._publisher = publisher = self._client()
+            try:
+                self._ring(publisher, bells)
+                return
+            except (self._redis.RedisError, OSError):
+                self._move_on(publisher)
+                if not tries_left:
+                    raise
+
+    def _move_on(self, failed: Any) -> None:
+        """To another server, or to the same one with new connections: redis-py keeps one that a
+        master behind Sentinels no longer answers.
+        """
+        if self._publisher is failed:  # else another thread was faster
+            self._publisher = self._client()
+            failed.connection_pool.disconnect(inuse_connections=False)
+
+    @staticmethod
+    def _ring(publisher: Any, bells: Sequence[Bell]) -> None:
+        pipe = publisher.pipeline(transaction=False)
         for bell in bells:
             pipe.publish(_channel(bell.topic), bell.encode())
         pipe.execute()
@@ -51,22 +72,24 @@ class RedisTransport(Transport):
             pubsub.close()
             client.close()
 
-    def _client(self, timeout: float) -> Any:
+    def _client(self, timeout: float | None = None) -> Any:
+        """A client that reads for this many seconds; None: for its share of a publish."""
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        return self._redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=timeout,
-            socket_connect_timeout=PUBLISH_TIMEOUT,
-            max_connections=CONNECTIONS,
+        share = PUBLISH_TIMEOUT / self._address.waits
+        options = {
+            "socket_timeout": share,
+            "socket_connect_timeout": share,
+            "max_connections": CONNECTIONS,
             # Once more for a line that broke while it was idle, never for a server that is slow.
-            retry=Retry(NoBackoff(), 1, (self._redis.ConnectionError,)),
-        )
+            "retry": Retry(NoBackoff(), 1, (self._redis.ConnectionError,)),
+        }
+        return self._address.client(options, timeout or share)
 
     def check(self) -> list[checks.CheckMessage]:
         try:
-            client = self._client(PUBLISH_TIMEOUT)
+            client = self._client()
             client.ping()
             client.close()
         except (self._redis.RedisError, OSError, ValueError) as error:
@@ -137,13 +160,3 @@ def _channel(topic: str) -> str:
 def _topic(channel: bytes | str) -> str:
     text = channel.decode() if isinstance(channel, bytes) else channel
     return text.removeprefix(f"{settings.REDIS_PREFIX}:")
-
-
-def _import_redis() -> Any:
-    try:
-        import redis
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            'MONITIO_TRANSPORT = "redis" needs the redis package: pip install "monitio[redis]"'
-        ) from error
-    return redis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Sequence
 from typing import IO
 
 from tests.servers.ports import ShortFolder, free_port, is_listening
@@ -49,9 +50,10 @@ class Valkey:
         self.process = subprocess.Popen(
             [
                 self.binary,
+                *self._first_options(),
                 *("--bind", "127.0.0.1", "--port", str(self.port)),
                 *("--unixsocket", str(self.socket), "--unixsocketperm", "700"),
-                *("--save", "", "--appendonly", "no", "--dir", str(self.folder.path)),
+                *("--dir", str(self.folder.path)),
                 *self.options,
             ],
             stdin=subprocess.DEVNULL,
@@ -59,6 +61,9 @@ class Valkey:
             stderr=subprocess.STDOUT,
         )
         wait_until(self._answers, message=self._what_it_said)
+
+    def _first_options(self) -> Sequence[str]:
+        return ("--save", "", "--appendonly", "no")
 
     def stop(self) -> None:
         """Ask it to end, as an administrator does, and wait for it."""

@@ -37,24 +37,6 @@ class TestRedis(Conformance):
         }
 
 
-class TestUnixSocket:
-    def test_it_is_reached_by_the_originals_setting(
-        self, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
-    ) -> None:
-        legacy = {"location": str(valkey_server.socket), "db": 0}
-        peer = Peer(
-            PROCESS,
-            sqlite(tmp_path_factory),
-            MONITIO_TRANSPORT="redis",
-            REDIS_SSEQUEUE_CONNECTION_SETTINGS=legacy,
-        )
-        ears, topic = Hearing(peer), new_topic()
-        ears.follow(topic)
-        peer.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
-        peer.close()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Valkey]:
     """One of our own: it is ill treated."""
