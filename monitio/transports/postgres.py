@@ -7,6 +7,7 @@ neither a connection nor a statement.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import selectors
 import threading
@@ -82,11 +83,11 @@ class PostgresTransport(Transport):
     def check(self) -> list[checks.CheckMessage]:
         deadline = time.monotonic() + PUBLISH_TIMEOUT
         try:
-            connection = self._connect(deadline)
-            try:
-                hears = _hears_itself(connection, deadline)
-            finally:
-                connection.close()
+            with (
+                contextlib.closing(self._connect(deadline)) as listener,
+                contextlib.closing(self._connect(deadline)) as publisher,
+            ):
+                hears = _hears(listener, publisher, deadline)
         except OSError as error:
             return [
                 checks.Warning(
@@ -237,12 +238,13 @@ class _Connection:
         return ConnectionError(self._libpq.error_message.decode(errors="replace").strip())
 
 
-def _hears_itself(connection: _Connection, deadline: float) -> bool:
+def _hears(listener: _Connection, publisher: _Connection, deadline: float) -> bool:
+    """Two, for what says it to itself may hear it through a pooler, too: from the same backend."""
     channel = f"{_channel()}_check"
-    connection.listen(channel, deadline)
-    connection.notify(channel, ["heard"], deadline)
+    listener.listen(channel, deadline)
+    publisher.notify(channel, ["heard"], deadline)
     while time.monotonic() < deadline:
-        if connection.notifications(deadline):
+        if listener.notifications(deadline):
             return True
     return False
 

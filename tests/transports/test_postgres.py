@@ -19,7 +19,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from monitio.transports import load, postgres
+from tests.conftest import missing
 from tests.peers import ROOT, Peer
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 from tests.transports.base import PROCESS, Conformance, Hearing, new_topic
 from tests.waiting import wait_until
@@ -217,6 +219,34 @@ class TestCheck:
         monkeypatch.setattr(postgres._Connection, "listen", lambda *args: None)
         (said,) = postgres.PostgresTransport().check()
         assert said.id == "monitio.W022" and "pgbouncer" in said.hint
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: Postgres) -> Iterator[PgBouncer]:
+    if not PgBouncer.program():
+        missing("pgbouncer is missing: apt-get install pgbouncer")
+    pooler = PgBouncer(postgres_server)
+    pooler.start()
+    yield pooler
+    pooler.close()
+
+
+class TestPooled(Conformance):
+    """The site's database is behind pgbouncer; MONITIO_POSTGRES_DSN leads past it."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, pooler: PgBouncer, postgres_server: Postgres) -> tuple[str, dict[str, Any]]:
+        direct = dsn(postgres_server.database("pooled"))
+        settings = {"MONITIO_TRANSPORT": "postgres", "MONITIO_POSTGRES_DSN": direct}
+        return pooler.database("pooled"), settings
+
+    def test_without_it_the_check_names_the_trap(
+        self, hand: Peer, address: tuple[str, dict[str, Any]]
+    ) -> None:
+        peer = Peer(PROCESS, address[0], MONITIO_TRANSPORT="postgres")
+        assert peer.check() == ["monitio listens to PostgreSQL and hears nothing."]
+        peer.close()
 
 
 class TestSettings:
