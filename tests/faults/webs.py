@@ -1,0 +1,35 @@
+"""The web processes of a site, which die and come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.stream.servers import Server
+
+
+class Webs:
+    """``count`` uvicorns with monitio.asgi, each on a port of its own."""
+
+    def __init__(self, count: int, database: str, **settings: Any) -> None:
+        self._database = database
+        self._settings = {"ROOT_URLCONF": "tests.faults.site", **settings}
+        self.servers = [self._new() for _ in range(count)]
+
+    def _new(self) -> Server:
+        return Server("endpoint", self._database, **self._settings)
+
+    def ports(self) -> list[int]:
+        """Where somebody listens, or did a moment ago."""
+        return [server.port for server in self.servers]
+
+    def kill(self, number: int) -> None:
+        """As a crash does."""
+        self.servers[number].process.kill()
+        self.servers[number].process.wait(10)
+
+    def replace(self, number: int) -> None:
+        self.servers[number] = self._new()
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.close()
