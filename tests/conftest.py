@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.smtp import MailServer
 from tests.servers.valkey import Valkey
 
@@ -92,3 +93,24 @@ def mariadb_server() -> Iterator[MariaDB]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQ]:
+    """A running RabbitMQ (``.url``). A test that stops it uses ``rabbitmq`` instead."""
+    if not RabbitMQ.is_installed():
+        missing("RabbitMQ is missing: apt-get install rabbitmq-server")
+    server = RabbitMQ()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server: RabbitMQ) -> Iterator[RabbitMQ]:
+    """A running RabbitMQ that the test may stop, kill and start; the next finds it running."""
+    rabbitmq_server.start()
+    yield rabbitmq_server
+    rabbitmq_server.start()

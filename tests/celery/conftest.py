@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
 import redis
 
+from tests.celery.profiles import PROFILES, Profile, wanted
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -24,18 +25,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T]) -> T:
-    return wait_until(condition, 30, interval=0.02)
-
-
-def _create_database(url: str, name: str) -> str:
-    """The address of a new database on a PostgreSQL server."""
-    import psycopg
-
-    parts = urlsplit(url)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
-    return urlunsplit(parts._replace(path=f"/{name}"))
+    return wait_until(condition, 60, interval=0.02)
 
 
 class Site:
@@ -88,7 +78,7 @@ class Worker:
         self.log = Path(log.name)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "tests.celery.project.app", "worker", "-l",
-             "info", "--without-gossip", "--without-mingle", *options],
+             "info", "--without-gossip", "--without-mingle", "-n", f"{uuid4()}@%h", *options],
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -116,24 +106,48 @@ class Worker:
         self.process.wait(10)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "profile" in metafunc.fixturenames:
+        names = wanted(_named_in(metafunc, "also_on"), _named_in(metafunc, "only_on"))
+        metafunc.parametrize("profile", names, indirect=True, scope="session")
+
+
+def _named_in(metafunc: pytest.Metafunc, mark: str) -> list[str]:
+    return [name for found in metafunc.definition.iter_markers(mark) for name in found.args]
+
+
+@pytest.fixture(scope="session")
+def profile(request: pytest.FixtureRequest) -> Profile:
+    """What the site of this test is made of; each test runs on several (profiles.py)."""
+    return PROFILES[request.param]
+
+
+@pytest.fixture(scope="session")
 def environment(
-    request: pytest.FixtureRequest, valkey_server: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    profile: Profile,
+    valkey_server: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
     """What the site's and the worker's processes have in common."""
     home = tmp_path_factory.mktemp("celery")
     (home / "mail").mkdir()
-    if request.param == "sqlite":
-        database, broker = f"sqlite://{home}/db.sqlite3", valkey_server.url
-    else:
-        # Databases of its own: nothing of the run before.
-        database = _create_database(request.getfixturevalue("postgres_server").url, "celery")
-        broker = valkey_server.url.removesuffix("0") + "1"
+    # Databases of its own: nothing of the run before.
+    number = list(PROFILES.values()).index(profile)
+    bells = broker = f"{valkey_server.url.removesuffix('0')}{number}"
+    database = f"sqlite://{home}/db.sqlite3"
+    if profile.database == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        database = server.database(f"celery{number}")
+    if profile.broker == "rabbitmq":
+        broker = request.getfixturevalue("rabbitmq_server").url
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.celery.project.settings",
         "TEST_DATABASE": database,
         "TEST_BROKER": broker,
+        "TEST_BELLS": bells,
+        "TEST_RESULTS": bells if profile.results == "redis" else profile.results,
         "TEST_MAIL": str(home / "mail"),
     }
 
@@ -195,6 +209,13 @@ def staff(environment: dict[str, str], tmp_path: Path) -> Iterator[Staff]:
     staff.dismiss()
 
 
+def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
+    """A task that runs until the gate opens."""
+    task = site.start("ann", what, how="apply_async", args=[str(gate)], options=staff.options)
+    until(lambda: (job := site.job(task)) and job["state"] == "started")
+    return str(task)
+
+
 @pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])
 def eager_site(
     request: pytest.FixtureRequest, site: Site, environment: dict[str, str]
@@ -230,7 +251,7 @@ class Ear:
 
 @pytest.fixture
 def ear(environment: dict[str, str]) -> Iterator[Ear]:
-    ear = Ear(environment["TEST_BROKER"])
+    ear = Ear(environment["TEST_BELLS"])
     yield ear
     ear.close()
 

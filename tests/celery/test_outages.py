@@ -6,15 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.celery.conftest import Site, Staff, until
+from tests.celery.conftest import Site, Staff, begin, until
+from tests.celery.profiles import Profile
 from tests.servers.ports import free_port
 from tests.servers.valkey import Valkey
 
 # The mails of these tests are sent by the worker that all tests share.
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq")]
 
 
 @contextmanager
@@ -29,23 +32,26 @@ def database_away(address: str) -> Iterator[None]:
         return
     import psycopg
 
-    with psycopg.connect(address.replace("/celery?", "/postgres?"), autocommit=True) as connection:
-        connection.execute("ALTER DATABASE celery ALLOW_CONNECTIONS false")
+    parts = urlsplit(address)
+    name = parts.path.lstrip("/")
+    other = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'celery'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
         )
         try:
             yield
         finally:
-            connection.execute("ALTER DATABASE celery ALLOW_CONNECTIONS true")
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.fixture
 def cut_off_site(environment: dict[str, str]) -> Iterator[Site]:
     """The same site, whose broker does not answer."""
-    nowhere = f"redis://127.0.0.1:{free_port()}/0"
-    results = environment["TEST_BROKER"]
-    site = Site({**environment, "TEST_BROKER": nowhere, "TEST_RESULTS": results})
+    parts = urlsplit(environment["TEST_BROKER"])
+    nowhere = urlunsplit(parts._replace(netloc=f"127.0.0.1:{free_port()}"))
+    site = Site({**environment, "TEST_BROKER": nowhere})
     yield site
     site.close()
 
@@ -67,15 +73,64 @@ def test_a_group_whose_broker_is_down_leaves_no_message(cut_off_site: Site) -> N
     assert cut_off_site.jobs() == jobs
 
 
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, profile: Profile) -> Any:
+    """The broker's server, which the test may stop and start."""
+    return request.getfixturevalue("rabbitmq" if profile.broker == "rabbitmq" else "valkey")
+
+
+def restart(broker: Any) -> None:
+    broker.stop()
+    broker.start()
+
+
+def test_the_broker_is_restarted_in_mid_run(
+    site: Site, staff: Staff, gate: Path, broker: Any
+) -> None:
+    staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    restart(broker)
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Wait for: done"
+
+
+def test_a_restarted_broker_that_delivers_anew(
+    site: Site, staff: Staff, gate: Path, broker: Any, profile: Profile
+) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    restart(broker)
+    # RabbitMQ takes back what was not acknowledged; what a Redis that keeps nothing had is gone.
+    deliveries = 2 if profile.broker == "rabbitmq" else 1
+    gate.touch()
+    until(lambda: worker.log.read_text().count("succeeded in") == deliveries)
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
+@pytest.mark.only_on("rabbitmq")
+def test_a_task_that_is_cancelled_because_the_broker_went_away_goes_on(
+    site: Site, staff: Staff, gate: Path, broker: Any
+) -> None:
+    worker = staff.hire(TEST_CANCEL_ON_LOSS="yes")
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    broker.stop()
+    site.ends(task, "lost")
+    broker.start()
+    until(lambda: site.job(task)["state"] == "started")
+    gate.touch()
+    until(lambda: "succeeded in" in worker.log.read_text())
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
 def test_a_result_backend_that_is_down_at_the_end(site: Site, staff: Staff, gate: Path) -> None:
     results = Valkey()
     results.start()
     try:
         staff.hire(TEST_RESULTS=results.url)
-        task = site.start(
-            "ann", "wait_for", how="apply_async", args=[str(gate)], options=staff.options
-        )
-        until(lambda: (job := site.job(task)) and job["state"] == "started")
+        task = begin(site, staff, "wait_for", gate)
         results.kill()
         gate.touch()
         # Celery's own verdict: it calls the errbacks, and a chord's body never runs.
@@ -103,14 +158,12 @@ def test_the_database_is_away_while_the_task_runs(
     assert len(site.message(task)["mails"]) == 1
 
 
+@pytest.mark.only_on("sqlite", "postgres")
 def test_the_database_is_away_at_the_end(
     site: Site, staff: Staff, environment: dict[str, str], gate: Path
 ) -> None:
     staff.hire()
-    task = site.start(
-        "ann", "wait_with_late_ack", how="apply_async", args=[str(gate)], options=staff.options
-    )
-    until(lambda: (job := site.job(task)) and job["state"] == "started")
+    task = begin(site, staff, "wait_with_late_ack", gate)
     with database_away(environment["TEST_DATABASE"]):
         gate.touch()
         until(lambda: site.result(task) == "SUCCESS")

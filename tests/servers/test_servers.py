@@ -5,10 +5,12 @@ from __future__ import annotations
 import psycopg
 import pymysql
 import redis
+from kombu import Connection
 
 from tests.databases import database
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.valkey import Valkey
 
 
@@ -40,3 +42,14 @@ def test_mariadb_answers_under_the_address_as_django_reads_it(mariadb_server: Ma
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
+
+
+def test_rabbitmq_keeps_what_is_durable_over_a_crash(rabbitmq: RabbitMQ) -> None:
+    confirmed = {"confirm_publish": True}
+    with Connection(rabbitmq.url, transport_options=confirmed) as connection:
+        connection.SimpleQueue("durable").put("kept")
+    rabbitmq.kill()
+    assert not rabbitmq.running
+    rabbitmq.start()
+    with Connection(rabbitmq.url) as connection:
+        assert connection.SimpleQueue("durable").get(timeout=10).payload == "kept"

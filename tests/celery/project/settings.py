@@ -54,13 +54,16 @@ DATABASES = {
 }
 
 CELERY_BROKER_URL = os.environ.get("TEST_BROKER", "memory://")
-CELERY_RESULT_BACKEND = os.environ.get("TEST_RESULTS", CELERY_BROKER_URL)
+CELERY_RESULT_BACKEND = os.environ.get("TEST_RESULTS", CELERY_BROKER_URL) or None
+if CELERY_RESULT_BACKEND == "django-db":
+    INSTALLED_APPS.append("django_celery_results")
 # So that tests of a result backend that is down need not wait for twenty tries.
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 1}}
-if "TEST_VISIBILITY" in os.environ:
+if "TEST_VISIBILITY" in os.environ and CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(os.environ["TEST_VISIBILITY"])}
-if CELERY_BROKER_URL.startswith("redis"):
-    MONITIO_TRANSPORT, MONITIO_REDIS_URL = "redis", CELERY_BROKER_URL
+if "TEST_BELLS" in os.environ:
+    MONITIO_TRANSPORT, MONITIO_REDIS_URL = "redis", os.environ["TEST_BELLS"]
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = "TEST_CANCEL_ON_LOSS" in os.environ
 CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ
 CELERY_TASK_EAGER_PROPAGATES = os.environ.get("TEST_EAGER") == "propagate"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -125,10 +125,14 @@ def forget_session(who: str) -> None:
 
 
 def queued_message(queue: str) -> str:
-    """What the broker holds, as it holds it; taken from the queue."""
+    """What the broker holds of a message: its headers and its body; taken from the queue."""
     with app.connection_for_read() as connection:
-        raw = connection.default_channel.client.rpop(queue)
-    return raw.decode() if raw else ""
+        message = connection.default_channel.basic_get(queue, no_ack=True)
+    return json.dumps([message.headers, message.properties, _text(message.body)], default=str)
+
+
+def _text(body: str | bytes) -> str:
+    return body.decode() if isinstance(body, bytes) else body
 
 
 def named_ids(name: str) -> list[str]:
