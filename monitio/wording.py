@@ -89,6 +89,8 @@ class Options:
     the job's arguments; None leaves it to whoever started the job.
     ``arguments`` names the arguments that may appear in texts; no other value ever does.
     ``cancel`` lets its readers cancel the job.
+    ``lost_after`` is how many seconds a running job may give no sign of life before it counts as
+    interrupted; None: as the site says for all.
     """
 
     title: Text = None
@@ -104,6 +106,7 @@ class Options:
     email: Email | str | Collection[str] | Mapping[str, Email] = False
     email_delay: Delay = None
     when: When = None
+    lost_after: float | None = None
     user: Any = None
     arguments: str | Iterable[str] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
@@ -122,6 +125,7 @@ class Options:
         for option in _URL_OPTIONS:
             _check_text(option, getattr(self, option), self.placeholders)
         _check_when(self.when)
+        _check_lost_after(self.lost_after)
         _check_levels(self.levels)
         if not isinstance(self.cancel, bool):
             raise TypeError(f"cancel= must be True or False, not {self.cancel!r}.")
@@ -432,6 +436,15 @@ def _check_when(when: object) -> None:
         raise TypeError(f"when= must be seconds or a function of the Outcome, not {when!r}.")
     if is_number and when < 0:  # type: ignore[operator]
         raise ValueError(f"when= must not be negative: {when!r}.")
+
+
+def _check_lost_after(seconds: object) -> None:
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"lost_after= must be seconds, not {seconds!r}.")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"lost_after= must be more than 0 seconds: {seconds!r}.")
 
 
 def _check_levels(levels: object) -> None:

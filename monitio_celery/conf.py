@@ -13,9 +13,8 @@ class CelerySettings(Settings):
     DEFAULTS: dict[str, Any] = {
         # A worker stamps its running jobs as alive this often, in seconds.
         "CELERY_ALIVE_INTERVAL": 30,
-        # Seconds a running task may be silent before it counts as interrupted. A worker
-        # with the solo pool gives no sign of life while it runs a task: set this above the longest
-        # task there.
+        # Seconds a running task may be silent before it counts as interrupted; `lost_after=` of
+        # @notify_user says otherwise for one task.
         "CELERY_LOST_AFTER": 300,
         # The same for a group: its parts may wait in the queue for long.
         "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,

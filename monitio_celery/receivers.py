@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from celery import current_app, signals, states
+from celery.concurrency.solo import TaskPool as SoloPool
 from celery.utils.dispatch import Signal
 from django.db import connections
 
@@ -28,11 +29,14 @@ from monitio_celery import headers as header
 from monitio_celery.cancelling import Cancelled, store_as_revoked
 from monitio_celery.canvas import group_of
 from monitio_celery.conf import settings
+from monitio_celery.later import tell
 from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
 
 logger = logging.getLogger("monitio")
 
 OWN_TASKS = "monitio_celery."
+# Seconds between two beats, as Celery's own in the other pools.
+PULSE = 2.0
 Handler = Callable[..., None]
 
 
@@ -217,13 +221,13 @@ def forget_run(
     if state == states.REJECTED and not comes_again:
         # Celery itself says so only since 5.7, and from the main process.
         error = getattr(retval, "reason", None) or retval
-        run_off_loop(functools.partial(run.reporter.failed, error or "rejected"))
+        tell(functools.partial(run.reporter.failed, error or "rejected"))
     if state is None and _has_left_its_thread():
         # No process ends with it, so nothing else tells.
-        run_off_loop(functools.partial(run.reporter.failed, "sys.exit() was called"))
+        tell(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
         # Nothing else tells of a task that raised Ignore: it gave up on purpose.
-        run_off_loop(run.reporter.revoked)
+        tell(run.reporter.revoked)
 
 
 def _has_left_its_thread() -> bool:
@@ -246,7 +250,7 @@ def report_internal_error(
     reporter = reporter_for(sender, task_id, carried, args, kwargs)
     if reporter is not None:
         error = getattr(exception, "exc", None) or exception
-        run_off_loop(functools.partial(reporter.failed, error))
+        tell(functools.partial(reporter.failed, error))
 
 
 # In the worker's main process.
@@ -272,7 +276,7 @@ def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any
 @_on(signals.task_unknown)
 def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  # noqa: A002
     """No worker knows this task. Only a job that was announced has somebody to tell."""
-    job_reporter(id, name=name).failed(exc or f"{name} is not registered")
+    tell(functools.partial(job_reporter(id, name=name).failed, exc or f"{name} is not registered"))
 
 
 @_on(signals.heartbeat_sent)
@@ -309,6 +313,21 @@ def speak_up_for_slow_tasks(**_: Any) -> None:
             job_reporter(request.id, name=request.task.name, options=options).speak_up()
     _waiting.clear()
     _waiting.update(waiting)
+
+
+@_on(signals.worker_ready)
+def give_a_pulse(*, sender: Any, **_: Any) -> None:
+    """While the solo pool runs a task it sends no heartbeat: a thread gives the sign of life."""
+    if isinstance(sender.pool, SoloPool):
+        threading.Thread(target=_beat, name="monitio-pulse", daemon=True).start()
+
+
+def _beat() -> None:
+    while True:
+        time.sleep(PULSE)
+        stamp_running()
+        speak_up_for_slow_tasks()
+        connections.close_all()
 
 
 # Since when a slow task is seen to run; None: it was told of.
@@ -361,7 +380,7 @@ def _report(
             run.flush()
         report(reporter)
 
-    run_off_loop(flush_and_report)
+    tell(flush_and_report)
 
 
 def _carried(task_id: str, request: Any) -> Carried | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from celery import current_app, shared_task, states
@@ -64,15 +65,25 @@ def prune() -> dict[str, int]:
 
 
 def _silent(now: datetime) -> list[Job]:
-    limits = {
-        reporters.QUEUE: settings.CELERY_LOST_AFTER,
-        canvas.QUEUE: settings.CELERY_GROUP_LOST_AFTER,
-    }
-    return [
-        job
-        for queue, limit in limits.items()
-        for job in Job.objects.silent_since(now - timedelta(seconds=limit)).filter(queue=queue)
+    jobs, own = Job.objects.filter(queue=reporters.QUEUE), _own_limits()
+    limits = [
+        (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
+        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=canvas.QUEUE)),
+        *((limit, jobs.filter(name__in=names)) for limit, names in own.items()),
     ]
+    return [
+        job for limit, rows in limits for job in rows.silent_since(now - timedelta(seconds=limit))
+    ]
+
+
+def _own_limits() -> dict[float, list[str]]:
+    """The names of the tasks that have a ``lost_after=`` of their own, by its seconds."""
+    found: dict[float, list[str]] = {}
+    for name, task in current_app.tasks.items():
+        options = options_of(task)
+        if options is not None and options.lost_after is not None:
+            found.setdefault(options.lost_after, []).append(name)
+    return found
 
 
 def _waiting(now: datetime) -> list[Job]:

@@ -263,6 +263,8 @@ def test_category_and_tags_are_passed_on() -> None:
         ({"email": True, "email_delay": -1}, ValueError, "between nothing and a year"),
         ({"when": "5"}, TypeError, "when= must be seconds"),
         ({"when": -1}, ValueError, "must not be negative"),
+        ({"lost_after": "5"}, TypeError, "lost_after= must be seconds"),
+        ({"lost_after": 0}, ValueError, "more than 0 seconds"),
         ({"arguments": [3]}, TypeError, "names of the task's arguments"),
         ({"arguments": ["result"]}, ValueError, "is a placeholder"),
         ({"levels": {"done": 125}}, ValueError, "Valid are queued, started"),

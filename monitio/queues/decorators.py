@@ -37,6 +37,7 @@ class OptionNames(TypedDict, total=False):
     email: Email | str | Collection[str] | Mapping[str, Email]
     email_delay: Delay
     when: When
+    lost_after: float | None
     user: Any
     arguments: str | Iterable[str]
     levels: Mapping[str, int]

@@ -39,9 +39,10 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
     "category": ("exports", Outcome(task_id="1", state=State.SUCCEEDED)),
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
-# These say who hears of it and what a text may use; they have tests of their own below.
+# These say who hears of it, what a text may use and how long a job may be silent; they have tests
+# of their own, below and in test_tasks.py.
 FOR_SEVEN = {"to": [{"user": "7"}]}
-OTHERS = {"user", "arguments", "cancel", "email_delay"}
+OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after"}
 
 
 def test_every_option_has_an_entry() -> None:

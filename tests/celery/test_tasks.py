@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from monitio.jobs import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.wording import Options
-from monitio_celery import beat_schedule, hooks, tasks
+from monitio_celery import beat_schedule, hooks, notify_user, tasks
 from monitio_celery.models import GroupPart
 from tests.people import user
 
@@ -119,6 +119,41 @@ def test_a_group_may_be_silent_for_longer(stored: Any) -> None:
     old = started_job("2", queue="celery.group", silent_for=2 * 24 * 3600)
     tasks.sweep_jobs()
     assert state_of(old) == "lost"
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let the task a.b be silent for so many seconds."""
+
+    def set_limit(seconds: float) -> None:
+        def task() -> None: ...
+
+        app = Celery("limits", set_as_current=False)
+        app.task(notify_user(lost_after=seconds)(task), name="a.b", shared=False)
+        monkeypatch.setattr(tasks, "current_app", app)
+
+    return set_limit
+
+
+@pytest.mark.parametrize(
+    ("seconds", "silent_for", "state"),
+    [(7200, 3600, "started"), (7200, 7201, "lost"), (60, 61, "lost")],
+)
+def test_a_task_may_have_a_limit_of_its_own(
+    stored: Any, limit: Any, seconds: int, silent_for: int, state: str
+) -> None:
+    limit(seconds)
+    job = started_job(silent_for=silent_for)
+    tasks.sweep_jobs()
+    assert state_of(job) == state
+
+
+def test_the_limit_of_one_task_is_not_that_of_others(stored: Any, limit: Any) -> None:
+    limit(7200)
+    job = started_job()
+    Job.objects.update(name="c.d")
+    tasks.sweep_jobs()
+    assert state_of(job) == "lost"
 
 
 def test_jobs_of_another_queue_are_not_judged(stored: Any) -> None:

@@ -1,0 +1,79 @@
+"""What could not be told because the database was away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, transaction
+
+from monitio_celery import later
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later, "pause", lambda failures: 0.0)
+
+
+def failing(times: int, done: threading.Event) -> Callable[[], None]:
+    """A report that meets no database the first ``times`` times."""
+    left = iter(range(times))
+
+    def report() -> None:
+        if next(left, None) is not None:
+            raise OperationalError("away")
+        done.set()
+
+    return report
+
+
+def test_it_is_repeated_until_the_database_is_back() -> None:
+    done = threading.Event()
+    with pytest.raises(OperationalError):
+        later.tell(failing(3, done))
+    assert done.wait(20)
+
+
+def test_a_bug_is_not_repeated() -> None:
+    calls: list[int] = []
+
+    def report() -> None:
+        calls.append(1)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        later.tell(report)
+    assert calls == [1]
+
+
+def test_what_fails_in_a_transaction_fails_with_it() -> None:
+    done = threading.Event()
+    with pytest.raises(OperationalError), transaction.atomic():
+        later.tell(failing(1, done))
+    assert not done.wait(0.2)
+
+
+def test_a_table_that_stays_away_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(later, "GIVE_UP_AFTER", 0.0)
+    caplog.set_level(logging.ERROR, "monitio")
+    later._repeat(failing(10, threading.Event()))
+    assert "given up" in caplog.text
+
+
+def test_reports_that_wait_are_told_in_order() -> None:
+    told: list[int] = []
+    gate, done = threading.Event(), threading.Event()
+    queue = later._Queue()
+    queue.add(lambda: gate.wait(20))
+    for number in range(3):
+        queue.add(lambda number=number: told.append(number))  # type: ignore[misc]
+    queue.add(done.set)
+    gate.set()
+    assert done.wait(20)
+    assert told == [0, 1, 2]
