@@ -13,6 +13,7 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from monitio import categories
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
 from monitio.handoff import get_handoff
@@ -209,6 +210,18 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     return found
 
 
+def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_CATEGORIES can be understood."""
+    return [
+        checks.Error(
+            f"MONITIO_CATEGORIES is wrong. {mistake}",
+            hint='For example {"exports": {"title": "Exports", "default": "digest"}}.',
+            id="monitio.E031",
+        )
+        for mistake in categories.mistakes(settings.CATEGORIES)
+    ]
+
+
 def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
     """In production, SQLite lets writers wait for each other instead of failing."""
     from monitio import dispatch
@@ -237,6 +250,7 @@ CHECKS = (
     check_transport,
     check_stream,
     check_channels,
+    check_categories,
     check_sqlite,
 )
 

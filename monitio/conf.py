@@ -91,6 +91,8 @@ class Settings:
         # to 15 minutes. A hundred of them are about a day.
         "DELIVER_BACKOFF": 30.0,
         "DELIVER_RETRIES": 100,
+        # Categories of messages: {"exports": {"title": …, "essential": False, "default": None}}.
+        "CATEGORIES": {},
     }
 
     def __getattr__(self, name: str) -> Any:

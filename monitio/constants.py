@@ -20,6 +20,9 @@ OFFSET: Final = 100
 # Django's levels and ours share one list of names on the wire: the last two digits are the same.
 _NAMES: Final = ((40, "error"), (30, "warning"), (25, "success"), (20, "info"))
 
+# The name of the channel that people's preferences speak of.
+EMAIL: Final = "email"
+
 
 def is_persistent(level: int) -> bool:
     """Whether a message of this level is kept until somebody deletes it."""

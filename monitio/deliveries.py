@@ -15,14 +15,15 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
+from monitio import preferences
 from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
 from monitio.conf import settings
+from monitio.constants import EMAIL
 from monitio.mailing import Mailing
 from monitio.models import Delivery, Message
 
 logger = logging.getLogger("monitio")
 
-EMAIL = "email"
 AT_ONCE = Mailing()
 FAILURES_IN_A_ROW = 5
 # A sender that has not settled what it claimed by then is dead.
@@ -37,23 +38,18 @@ def plan(
 ) -> list[Delivery]:
     """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
     due_at = timezone.now() + timedelta(seconds=mailing.delay)
-    deliveries = _admitted(
-        [
-            Delivery(message=message, channel=channel, due_at=due_at, unless=mailing.unless)
-            for message in messages
-        ]
-    )
+    deliveries = [
+        Delivery(message=message, channel=channel, due_at=due_at, unless=mailing.unless)
+        for message in messages
+    ]
+    if channel == EMAIL:
+        deliveries = preferences.admit(deliveries)
     if not deliveries:
         return []
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     # Keys are not reported back where conflicts are ignored.
     pks = [delivery.message_id for delivery in deliveries]
     return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
-
-
-def _admitted(deliveries: list[Delivery]) -> list[Delivery]:
-    """Those of ``deliveries`` that their recipients want, each due when they want it."""
-    return deliveries
 
 
 def run(pk: int) -> bool:

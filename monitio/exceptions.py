@@ -36,3 +36,7 @@ class TemporaryFailure(MonitioError):
 
 class PermanentFailure(MonitioError):
     """This message can never be delivered on this channel."""
+
+
+class BadToken(MonitioError, ValueError):
+    """This link is not complete, or was changed on its way."""

@@ -6,14 +6,17 @@ import html
 import math
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -22,9 +25,11 @@ from django.utils.safestring import SafeData, SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from monitio import constants
+from monitio.categories import Mode, category, gathered_by_default
 from monitio.constants import State
 from monitio.querysets import DeliveryQuerySet, JobQuerySet, MessageQuerySet
 from monitio.recipients import Recipient
+from monitio.schedule import GATHERED, Frequency, Schedule
 
 LEVELS = (
     (django_levels.DEBUG, _("Debug")),
@@ -209,6 +214,8 @@ class Message(models.Model):
         _("link"), max_length=2048, blank=True, default="", validators=[validate_url]
     )
     url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
+    # The batch of the digest that gathered it: none gathers it again.
+    digest = models.CharField(max_length=32, blank=True, default="", editable=False)
     # What the recipient read the site in; their e-mail is written in it.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     created = models.DateTimeField(_("created"), default=timezone.now)
@@ -454,6 +461,166 @@ class Repeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.times}"
+
+
+WEEKDAYS = (
+    (0, _("Monday")),
+    (1, _("Tuesday")),
+    (2, _("Wednesday")),
+    (3, _("Thursday")),
+    (4, _("Friday")),
+    (5, _("Saturday")),
+    (6, _("Sunday")),
+)
+
+
+class Preferences(models.Model):
+    """How a user wants to be mailed. Who has no row is mailed as the messages' authors ask."""
+
+    user = models.OneToOneField(
+        django_settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        related_name="monitio_preferences",
+    )
+    frequency = models.CharField(
+        _("e-mails"), max_length=10, choices=Frequency.choices, default=Frequency.AT_ONCE
+    )
+    hour = models.PositiveSmallIntegerField(
+        _("hour"), default=8, validators=[MaxValueValidator(23)], help_text=_("In their own time.")
+    )
+    weekday = models.PositiveSmallIntegerField(_("day"), default=0, choices=WEEKDAYS)
+    # '' is the site's. A name, not an offset: clocks change.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_to = models.TimeField(_("quiet until"), null=True, blank=True)
+    # What they read the site in when they chose.
+    language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    # Digests gather what is newer: who begins to get them is not told of years.
+    since = models.DateTimeField(default=timezone.now, editable=False)
+    # When to look at this user next. While they are claimed: when their sender counts as dead.
+    next_digest_at = models.DateTimeField(_("next digest"), null=True, blank=True, editable=False)
+    claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+
+    class Meta:
+        verbose_name = _("preferences")
+        verbose_name_plural = _("preferences")
+        indexes = [
+            models.Index(fields=["next_digest_at"], name="monitio_digest_due"),
+            models.Index(fields=["claim"], name="monitio_digest_claim"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.get_frequency_display())
+
+    @cached_property
+    def chosen(self) -> dict[str, CategoryChoice]:
+        """What they have chosen for single categories, by name. Prefetch ``choices`` for many."""
+        return {} if self.pk is None else {row.category: row for row in self.choices.all()}
+
+    def mode(self, name: str) -> Mode:
+        """What becomes of the e-mails of a category.
+
+        What cannot be switched off is mailed; "never" stops all else. Otherwise their choice for
+        the category counts, then the site's for it, then how often they want to be mailed.
+        """
+        kind = category(name)
+        if kind.essential:
+            return Mode.AT_ONCE
+        if self.frequency == Frequency.NEVER:
+            return Mode.OFF
+        chosen = self.chosen.get(name)
+        if chosen is not None and chosen.mode:
+            return Mode(chosen.mode)
+        return kind.default or (Mode.DIGEST if self.frequency in GATHERED else Mode.AT_ONCE)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether there is anything a digest could hold."""
+        if self.frequency == Frequency.NEVER:
+            return False
+        modes = {choice.mode for choice in self.chosen.values()}
+        return self.frequency in GATHERED or Mode.DIGEST in modes or gathered_by_default()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone or django_settings.TIME_ZONE)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Who is mailed at once but has a category gathered gets that one daily."""
+        quiet = None
+        if self.quiet_from is not None and self.quiet_to is not None:
+            quiet = self.quiet_from, self.quiet_to
+        return Schedule(
+            frequency=self.frequency if self.frequency in GATHERED else Frequency.DAILY,
+            zone=self.zone,
+            hour=self.hour,
+            weekday=self.weekday,
+            quiet=quiet,
+        )
+
+
+class CategoryChoice(models.Model):
+    """What a user has chosen for one category; '': nothing of its own, not any more."""
+
+    preferences = models.ForeignKey(
+        Preferences,
+        models.CASCADE,
+        related_name="choices",
+        db_index=False,  # monitio_one_choice begins with it
+    )
+    category = models.CharField(_("category"), max_length=100, blank=True)
+    mode = models.CharField(
+        _("e-mails"), max_length=10, choices=Mode.choices, blank=True, default=""
+    )
+    # As Preferences.since, for this category.
+    since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("choice for a category")
+        verbose_name_plural = _("choices for categories")
+        constraints = [
+            models.UniqueConstraint(fields=["preferences", "category"], name="monitio_one_choice")
+        ]
+
+    def __str__(self) -> str:
+        return f"{category(self.category).title}: {self.get_mode_display()}"
+
+
+class Digest(models.Model):
+    """One e-mail that gathers the messages of one user and one period."""
+
+    State = Delivery.State
+
+    user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        related_name="monitio_digests",
+        db_index=False,  # monitio_one_per_period begins with it
+    )
+    # The local day or week, or the hour in UTC.
+    period = models.CharField(_("period"), max_length=40)
+    # What its messages carry; its Message-ID derives from it, so that every try has the same.
+    batch = models.CharField(max_length=32, unique=True, editable=False)
+    state = models.CharField(
+        _("state"), max_length=10, choices=Delivery.State.choices, default=Delivery.State.PENDING
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("reason"), blank=True, default="")
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("digest")
+        verbose_name_plural = _("digests")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "period"], name="monitio_one_per_period")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period}: {self.get_state_display()}"
 
 
 class VisitorLogin(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitio import views
+from monitio import preference_views, views
 
 urlpatterns = [
     path("", views.message_list, name="message_list"),
@@ -16,6 +16,12 @@ urlpatterns = [
     path("delete/all/", views.message_delete_all, name="message_delete_all"),
     path("reply/<int:message_id>/", views.message_reply, name="message_reply"),
     path("cancel/<int:message_id>/", views.message_cancel, name="message_cancel"),
+    path("preferences/", preference_views.message_preferences, name="message_preferences"),
+    path(
+        "unsubscribe/<str:token>/",
+        preference_views.message_unsubscribe,
+        name="message_unsubscribe",
+    ),
     path("json/", views.message_json, name="message_json"),
     path("stream/", views.message_stream, name="message_stream"),
 ]

@@ -41,7 +41,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 MANY = 500
 
 
-def _public(view: View) -> View:
+def public(view: View) -> View:
     """Visitors have an inbox too, so LoginRequiredMiddleware must not send them to the log-in."""
     # ATOMIC_REQUESTS would read the session first and then write, which SQLite's default mode
     # refuses as soon as somebody else writes. What must hold together has its own transaction.
@@ -50,7 +50,7 @@ def _public(view: View) -> View:
     return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
 
 
-@_public
+@public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
     """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read."""
@@ -63,11 +63,12 @@ def message_list(request: HttpRequest) -> HttpResponse:
         "older": rows[size - 1].pk if len(rows) > size else None,
         "unread": api.unread_count(recipient) if recipient else 0,
         "unread_only": unread_only,
+        "has_preferences": recipient is not None and not recipient.is_visitor,
     }
     return render(request, "monitio/message/list.html", context)
 
 
-@_public
+@public
 @require_safe
 def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message."""
@@ -75,7 +76,7 @@ def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "monitio/message/detail.html", {"message": message})
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
     """Mark one message read."""
@@ -86,7 +87,7 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_mark_all_read(request: HttpRequest) -> HttpResponse:
     """Mark all of the recipient's messages read."""
@@ -98,7 +99,7 @@ def message_mark_all_read(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_POST
 def message_mark_seen(request: HttpRequest) -> HttpResponse:
     """Note that the pop-ups of ``ids`` (form field, repeated) were shown or closed."""
@@ -112,7 +113,7 @@ def message_mark_seen(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     """Delete one message."""
@@ -123,7 +124,7 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the recipient's messages."""
@@ -135,7 +136,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     """Answer a message somebody sent. Only its recipient may, and only to its sender."""
@@ -151,7 +152,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "monitio/message/reply.html", {"message": message, "form": form})
 
 
-@_public
+@public
 @require_http_methods(["GET", "POST"])
 def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     """Cancel the job that a message tells of. Only its readers may, and only if it is offered."""
@@ -165,7 +166,7 @@ def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@_public
+@public
 @require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""

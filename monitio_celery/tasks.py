@@ -13,6 +13,7 @@ from django.utils import timezone
 from monitio import api, deliveries
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
+from monitio.queues.decorators import options_of
 from monitio_celery import canvas, hooks, reporters
 from monitio_celery.conf import settings
 from monitio_celery.models import GroupPart

@@ -15,11 +15,13 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals forms patience tempo statements
+constants exceptions signals patience tempo statements
 conf
+categories schedule throttle
 mailing recipients querysets
-outcomes
+outcomes tokens
 models
+preferences
 wording transports
 handoff
 stream mail
@@ -31,8 +33,9 @@ readers writing addressees
 repeats
 api jobs
 queues
-storage receivers
-views admin templatetags management checks testing
+storage receivers forms
+views
+preference_views admin templatetags management checks testing
 urls asgi
 apps
 """

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from django.conf import settings as django_settings
 from django.urls import NoReverseMatch, reverse
 
+from monitio import preferences
 from monitio.conf import settings
 from monitio.models import Message
 
@@ -29,7 +30,7 @@ def page(name: str) -> str:
 
 def unsubscribe_link(message: Message) -> str:
     """Where one click ends e-mails of the message's category; '' when there is no such place."""
-    return ""
+    return preferences.unsubscribe_url(message.user_id, message.category) or ""
 
 
 def site_name() -> str:

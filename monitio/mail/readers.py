@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils import timezone
 
+from monitio import preferences
 from monitio.exceptions import PermanentFailure
 from monitio.models import Message
 
@@ -46,7 +46,7 @@ def language_of(message: Message) -> str:
 
 def time_zone_of(user: Any) -> tzinfo:
     """Where the user's clock stands; the site's own time zone when nobody knows."""
-    return timezone.get_default_timezone()
+    return preferences.for_user(user).zone
 
 
 def _address(user: Any) -> str:

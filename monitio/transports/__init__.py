@@ -90,7 +90,7 @@ def load_hub(options: Any) -> Transport:
             f"MONITIO_STREAM: BACKEND {backend!r} cannot be loaded: {error}. Use one of "
             f"{', '.join(sorted(HUBS))}, or the dotted path of a Handoff class."
         ) from error
-    hub.breaker = Breaker()
+    hub.breaker = Breaker(hub.publish)
     return hub
 
 

@@ -1,0 +1,117 @@
+"""When a person's digests are due and their e-mails wait: local time, whatever the clocks do.
+
+Nothing here touches the database. Moments are aware and come back in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+class Frequency(models.TextChoices):
+    """How often a person wants to be mailed."""
+
+    AT_ONCE = "at_once", _("At once, each message by itself")
+    HOURLY = "hourly", _("Every hour, gathered in one e-mail")
+    DAILY = "daily", _("Every day, gathered in one e-mail")
+    WEEKLY = "weekly", _("Every week, gathered in one e-mail")
+    NEVER = "never", _("Never")
+
+
+GATHERED = (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY)
+
+
+def now() -> datetime:
+    """This moment, aware whatever ``USE_TZ`` says."""
+    moment = timezone.now()
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def storable(moment: datetime) -> datetime:
+    """An aware moment as the database takes it."""
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """``hour`` 0 to 23 and ``weekday`` 0 (Monday) to 6 are the person's own, in ``zone``.
+
+    ``quiet`` is when their quiet hours begin and end; they may span midnight.
+    """
+
+    frequency: str
+    zone: ZoneInfo
+    hour: int = 8
+    weekday: int = 0
+    quiet: tuple[time, time] | None = None
+
+    def next(self, after: datetime) -> datetime:
+        """The first moment after ``after`` at which a digest is due."""
+        # One that the quiet hours hold back is still to come, though its own moment has passed.
+        moments = map(self.held_until, (self._latest(after)[1], self._following(after)))
+        return next(moment for moment in moments if moment > after)
+
+    def period(self, now: datetime) -> str:
+        """The name of the period that the digest of ``now`` speaks for: there is one in each."""
+        return self._latest(now)[0]
+
+    def held_until(self, moment: datetime) -> datetime:
+        """``moment``, or the end of the quiet hours it lies in."""
+        if self.quiet is None:
+            return moment
+        begin, end = self.quiet
+        local = moment.astimezone(self.zone)
+        clock = local.time()
+        spans_midnight = begin > end
+        after_begin, before_end = clock >= begin, clock < end
+        if not (after_begin or before_end if spans_midnight else after_begin and before_end):
+            return moment
+        day = local.date() if before_end else local.date() + DAY
+        # In an hour that comes twice they end with its first pass.
+        return max(moment, self._utc(day, end))
+
+    def _latest(self, now: datetime) -> tuple[str, datetime]:
+        """Name and moment of the latest slot that is not after ``now``."""
+        if self.frequency == Frequency.HOURLY:
+            # In UTC every hour comes, and comes once.
+            slot = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            return f"hour {slot:%Y-%m-%dT%H}", slot
+        slots = ((day, self._slot(day)) for day in self._days(now, -1))
+        day, slot = next((day, slot) for day, slot in slots if slot <= now)
+        return f"{'week' if self._is_weekly else 'day'} {day}", slot
+
+    def _following(self, after: datetime) -> datetime:
+        """The first slot after ``after``."""
+        if self.frequency == Frequency.HOURLY:
+            return self._latest(after)[1] + HOUR
+        slots = (self._slot(day) for day in self._days(after, 1))
+        return next(slot for slot in slots if slot > after)
+
+    def _days(self, moment: datetime, step: int) -> Iterator[date]:
+        """Local dates with a slot, from the far side of ``moment`` on."""
+        today = moment.astimezone(self.zone).date()
+        days = (today + number * step * DAY for number in count(-1))
+        return (day for day in days if not self._is_weekly or day.weekday() == self.weekday)
+
+    @property
+    def _is_weekly(self) -> bool:
+        return self.frequency == Frequency.WEEKLY
+
+    def _slot(self, day: date) -> datetime:
+        return self._utc(day, time(self.hour))
+
+    def _utc(self, day: date, clock: time) -> datetime:
+        # fold=0: of an hour that comes twice the first, of one that is left out as much later.
+        return datetime.combine(day, clock, self.zone).astimezone(UTC)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitio.categories import Mode, categories, category
+from monitio.checks import check_categories
+
+
+def test_a_category_needs_no_declaration() -> None:
+    kind = category("monthly_report")
+    assert (kind.title, kind.essential, kind.default) == ("Monthly report", False, None)
+
+
+def test_a_declared_one_is_what_the_site_says(settings: Any) -> None:
+    options = {"title": "Exports", "essential": True, "default": "off"}
+    settings.MONITIO_CATEGORIES = {"exports": options}
+    kind = category("exports")
+    assert (kind.title, kind.essential, kind.default) == ("Exports", True, Mode.OFF)
+
+
+def test_what_has_no_category_can_be_given_a_title(settings: Any) -> None:
+    settings.MONITIO_CATEGORIES = {"": {"title": "The rest"}, "exports": {}}
+    assert [kind.title for kind in categories()] == ["Exports", "The rest"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "named"),
+    [
+        ([], "maps names"),
+        ({1: {}}, "1 is no name"),
+        ({"x" * 101: {}}, "no name"),
+        ({"exports": "Exports"}, "'exports'"),
+        ({"exports": {"titel": "Exports"}}, "title, essential and default"),
+        ({"exports": {"default": "daily"}}, "at_once, digest or off"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(settings: Any, declared: Any, named: str) -> None:
+    settings.MONITIO_CATEGORIES = declared
+    (error,) = check_categories(None)
+    assert error.id == "monitio.E031"
+    assert named in error.msg
+
+
+def test_what_can_be_understood_is_fine(settings: Any) -> None:
+    settings.MONITIO_CATEGORIES = {"exports": {"title": "Exports", "default": "digest"}, "": {}}
+    assert check_categories(None) == []
