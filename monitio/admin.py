@@ -12,8 +12,8 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from monitio import dispatch, writing
-from monitio.models import Delivery, Job, Message
+from monitio import digests, dispatch, preferences, writing
+from monitio.models import CategoryChoice, Delivery, Digest, Job, Message, Preferences
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     MessageOptions = admin.ModelAdmin[Message]
     JobOptions = admin.ModelAdmin[Job]
     DeliveryOptions = admin.ModelAdmin[Delivery]
+    ChoiceRows = admin.TabularInline[CategoryChoice, Preferences]
+    PreferencesOptions = admin.ModelAdmin[Preferences]
+    DigestOptions = admin.ModelAdmin[Digest]
 else:
-    DeliveryRows = admin.TabularInline
+    DeliveryRows = ChoiceRows = admin.TabularInline
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
+    PreferencesOptions = DigestOptions = admin.ModelAdmin
 
 
 def excerpt(message: Message) -> str:
@@ -161,3 +165,66 @@ class DeliveryAdmin(DeliveryOptions):
             "%d delivery is on its way.", "%d deliveries are on their way.", len(failed)
         )
         self.message_user(request, text % len(failed))
+
+
+class ChoiceInline(ChoiceRows):
+    model = CategoryChoice
+    fields = ("category", "mode")
+    extra = 0
+
+
+@admin.register(Preferences)
+class PreferencesAdmin(PreferencesOptions):
+    list_display = ("user", "frequency", "time_zone", "next_digest_at")
+    list_filter = ("frequency",)
+    list_select_related = ("user",)
+    raw_id_fields = ("user",)
+    readonly_fields = ("next_digest_at",)
+    inlines = (ChoiceInline,)
+    show_full_result_count = False
+    fields = (
+        "user",
+        "frequency",
+        ("weekday", "hour"),
+        "time_zone",
+        ("quiet_from", "quiet_to"),
+        "language",
+        "next_digest_at",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Preferences | None = None) -> Any:
+        return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Preferences, form: Any, change: bool) -> None:
+        """Whatever changes, the next digest is planned anew."""
+        wanted = {name: getattr(obj, name) for name in preferences.FIELDS}
+        obj.pk = preferences.change(obj.user_id, **wanted).pk
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        kept = formset.save(commit=False)
+        choices = {choice.category: None for choice in formset.deleted_objects}
+        choices |= {choice.category: choice.mode for choice in kept}
+        preferences.change(form.instance.user_id, categories=choices)
+
+
+@admin.register(Digest)
+class DigestAdmin(DigestOptions):
+    list_display = ("user", "period", "state", "attempts", "error", "created", "sent_at")
+    list_filter = ("state",)
+    list_select_related = ("user",)
+    show_full_result_count = False
+    actions = ("send_again",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Digest | None = None) -> bool:
+        return False
+
+    @admin.action(description=_("Send again"), permissions=["delete"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Digest]) -> None:
+        count = digests.send_again(queryset)
+        text = ngettext(
+            "%d digest goes with the next run.", "%d digests go with the next run.", count
+        )
+        self.message_user(request, text % count)

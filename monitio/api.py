@@ -24,7 +24,7 @@ from monitio.addressees import addressee, batches
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
 from monitio.mailing import Delay, Email, mailing
-from monitio.models import Job, LastBell, Message, Repeat, VisitorLogin
+from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.stream.payload import newest
 from monitio.writing import build, clear, store, store_batch
@@ -155,6 +155,7 @@ def add_message(
     live: bool | None = None,
     url_label: str = "",
     email_delay: Delay = None,
+    category: str = "",
 ) -> Message | None:
     """Django's ``messages.add_message``, and more: see ``create_message`` for the arguments.
 
@@ -182,6 +183,7 @@ def add_message(
         live=live,
         url_label=url_label,
         email_delay=email_delay,
+        category=category,
     )
     return added
 
@@ -340,12 +342,13 @@ def prune(now: datetime | None = None) -> dict[str, int]:
 
     ``expired`` messages, what ``visitors`` left behind, messages ``shown`` whose mail is out,
     ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them), ended ``jobs`` that no message
-    speaks of any more, and ``bells`` of yesterday.
+    speaks of any more, ``digests`` older than a quarter, and ``bells`` of yesterday.
     """
     now = now or timezone.now()
     yesterday = now - timedelta(seconds=DAY)
     # Nobody holds a token that old, so nobody could read what was sent to it.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)
+    quarter = now - timedelta(seconds=90 * DAY)
     messages = Message.objects
     _delete_rows(VisitorLogin.objects.filter(created__lt=tokens_end))
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
@@ -355,6 +358,9 @@ def prune(now: datetime | None = None) -> dict[str, int]:
         "shown": _delete_rows(messages.without_pending_delivery().filter(hidden=True)),
         "read": _delete_rows(messages.read_until(_keep_read_since(now))),
         "jobs": _delete_rows(Job.objects.ended().filter(messages=None, finished_at__lt=yesterday)),
+        "digests": _delete_rows(
+            Digest.objects.filter(created__lt=quarter).exclude(state="pending")
+        ),
         "bells": _delete_rows(LastBell.objects.filter(modified__lt=yesterday)),
     }
 

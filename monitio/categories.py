@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from monitio.conf import settings
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    AnyString: TypeAlias = str | _StrPromise
+else:
+    AnyString = str
 
 KEYS = frozenset({"title", "essential", "default"})
 
@@ -33,7 +39,8 @@ class Category:
     """
 
     name: str
-    title: str
+    # Lazily translated where it can be: an e-mail is written in its reader's language.
+    title: AnyString
     essential: bool = False
     default: Mode | None = None
 
@@ -44,7 +51,7 @@ def category(name: str) -> Category:
     default = options.get("default")
     return Category(
         name=name,
-        title=str(options.get("title") or _title(name)),
+        title=options.get("title") or _title(name),
         essential=bool(options.get("essential", False)),
         default=None if default is None else Mode(default),
     )
@@ -82,5 +89,5 @@ def mistakes(declared: Any) -> list[str]:
     return found
 
 
-def _title(name: str) -> str:
-    return str(capfirst(name.replace("_", " ").replace("-", " "))) or gettext("Everything else")
+def _title(name: str) -> AnyString:
+    return str(capfirst(name.replace("_", " ").replace("-", " "))) or _("Everything else")

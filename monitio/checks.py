@@ -216,7 +216,7 @@ def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
         checks.Error(
             f"MONITIO_CATEGORIES is wrong. {mistake}",
             hint='For example {"exports": {"title": "Exports", "default": "digest"}}.',
-            id="monitio.E031",
+            id="monitio.E032",
         )
         for mistake in categories.mistakes(settings.CATEGORIES)
     ]

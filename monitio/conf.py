@@ -93,6 +93,10 @@ class Settings:
         "DELIVER_RETRIES": 100,
         # Categories of messages: {"exports": {"title": …, "essential": False, "default": None}}.
         "CATEGORIES": {},
+        # How many messages of each category a digest shows.
+        "DIGEST_SIZE": 10,
+        # Seconds after which whoever claimed users' digests counts as dead.
+        "DIGEST_LEASE": 15 * 60.0,
     }
 
     def __getattr__(self, name: str) -> Any:

@@ -79,7 +79,7 @@ def run(pk: int) -> bool:
             reason = f"Given up after {delivery.attempts} tries. The last one: {error}"
             _settle(delivery, State.FAILED, reason)
             return False
-        _settle(delivery, State.PENDING, str(error), timezone.now() + _backoff(delivery.attempts))
+        _settle(delivery, State.PENDING, str(error), timezone.now() + backoff(delivery.attempts))
         raise
     except PermanentFailure as error:
         _settle(delivery, State.FAILED, str(error))
@@ -151,7 +151,7 @@ def _needless(delivery: Delivery) -> str:
     return ""
 
 
-def _backoff(attempts: int) -> timedelta:
+def backoff(attempts: int) -> timedelta:
     """Twice as long each time, up to ``LONGEST_BACKOFF``; at random, lest all come at once."""
     seconds = min(settings.DELIVER_BACKOFF * 2.0 ** min(attempts - 1, 20), LONGEST_BACKOFF)
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret

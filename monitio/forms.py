@@ -66,8 +66,8 @@ class PreferencesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if (values.get("quiet_from") is None) != (values.get("quiet_to") is None):
-            raise forms.ValidationError(_("Quiet hours need a beginning and an end."))
+        clocks = {name: values.get(name) for name in ("quiet_from", "quiet_to")}
+        Preferences(**clocks).clean()
         return values
 
     def wanted(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
@@ -474,6 +474,14 @@ WEEKDAYS = (
 )
 
 
+def validate_time_zone(name: str) -> None:
+    """A name that every copy of the IANA database knows."""
+    if name not in available_timezones():
+        raise ValidationError(
+            _("%(name)s is no IANA time zone such as Europe/Warsaw."), params={"name": name}
+        )
+
+
 class Preferences(models.Model):
     """How a user wants to be mailed. Who has no row is mailed as the messages' authors ask."""
 
@@ -491,7 +499,9 @@ class Preferences(models.Model):
     )
     weekday = models.PositiveSmallIntegerField(_("day"), default=0, choices=WEEKDAYS)
     # '' is the site's. A name, not an offset: clocks change.
-    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, default="", validators=[validate_time_zone]
+    )
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_to = models.TimeField(_("quiet until"), null=True, blank=True)
     # What they read the site in when they chose.
@@ -512,6 +522,10 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return str(self.get_frequency_display())
+
+    def clean(self) -> None:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValidationError(_("Quiet hours need a beginning and an end."))
 
     @cached_property
     def chosen(self) -> dict[str, CategoryChoice]:
@@ -586,6 +600,10 @@ class CategoryChoice(models.Model):
 
     def __str__(self) -> str:
         return f"{category(self.category).title}: {self.get_mode_display()}"
+
+    def clean(self) -> None:
+        if self.mode and category(self.category).essential:
+            raise ValidationError(_("E-mails of this category are essential: nobody chooses them."))
 
 
 class Digest(models.Model):

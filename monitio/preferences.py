@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -24,7 +23,7 @@ from monitio.categories import Category, Mode, categories, category, essential
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.exceptions import UnknownRecipient
-from monitio.models import CategoryChoice, Delivery, Message, Preferences
+from monitio.models import CategoryChoice, Delivery, Digest, Message, Preferences
 from monitio.recipients import Recipient
 from monitio.schedule import Frequency, now, storable
 
@@ -189,18 +188,17 @@ def _assign(row: Preferences, fields: Mapping[str, Any]) -> None:
         if name not in FIELDS:
             raise ValueError(f"There is no preference {name!r}; there are {', '.join(FIELDS)}.")
         setattr(row, name, value)
-    if row.time_zone and row.time_zone not in available_timezones():
-        raise ValueError(f"time_zone={row.time_zone!r} is no IANA name such as Europe/Warsaw.")
-    if (row.quiet_from is None) != (row.quiet_to is None):
-        raise ValueError("Quiet hours need both quiet_from and quiet_to, or neither.")
     try:
         row.clean_fields(exclude=["user"])
+        row.clean()
     except ValidationError as error:
-        raise ValueError("; ".join(_named(error))) from None
+        raise ValueError(_named(error)) from None
 
 
-def _named(error: ValidationError) -> list[str]:
-    return [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
+def _named(error: ValidationError) -> str:
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
 
 
 def _checked_choices(wanted: Mapping[str, str | None]) -> dict[str, str]:
@@ -255,14 +253,15 @@ def _recall(row: Preferences, names: Sequence[str] | None) -> None:
     """Take back e-mails that still wait, of these categories or (None) of all that can be ended."""
     if names is not None and not names:
         return
+    skipped = {"state": Delivery.State.SKIPPED, "error": "Not wanted any more."}
     waiting = Delivery.objects.filter(
         message__user=row.user_id, channel=EMAIL, state=Delivery.State.PENDING
     )
     if names is None:
-        waiting = waiting.exclude(message__category__in=essential())
+        waiting.exclude(message__category__in=essential()).update(**skipped)
+        Digest.objects.filter(user=row.user_id, state=Digest.State.PENDING).update(**skipped)
     else:
-        waiting = waiting.filter(message__category__in=names)
-    waiting.update(state=Delivery.State.SKIPPED, error="Not wanted any more.")
+        waiting.filter(message__category__in=names).update(**skipped)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -98,6 +98,7 @@ class PersistentMessageStorage(BaseStorage):
         live: bool | None = None,
         url_label: str = "",
         email_delay: Delay = None,
+        category: str = "",
     ) -> Message | None:
         """Add a message for whoever makes the request, or for ``user``.
 
@@ -119,6 +120,7 @@ class PersistentMessageStorage(BaseStorage):
             "close_timeout": close_timeout,
             "url": url,
             "url_label": url_label,
+            "category": category,
         }
         how = mailing(email, email_delay)
         can_wait = not (is_persistent(level) or live or how)

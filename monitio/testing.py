@@ -9,10 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.test import override_settings
 
+from monitio import digests
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.transports.base import Bell, Ears, Transport
@@ -67,6 +71,22 @@ def assert_not_notified(who: Any) -> None:
     received = list(Message.objects.of(Recipient.of(who)))
     if received:
         raise AssertionError(f"Expected silence, but: {_listed(received)}")
+
+
+def run_digests(at: datetime) -> list[EmailMessage]:
+    """Send every digest that is due at this moment, as if it were now; the e-mails.
+
+    Needs the mail backend of Django's test runner. Time moves on its own: what is written in the
+    test is written now, so ``at`` lies ahead.
+
+    >>> preferences.change(ann, frequency="daily", hour=8)
+    >>> monitio.create_message(ann, monitio.INFO, "Your report is ready")
+    >>> [mail.subject for mail in run_digests(at=timezone.now() + timedelta(days=1))]
+    ['Your report is ready']
+    """
+    before = len(mail.outbox)
+    digests.run_due(clock=lambda: at)
+    return mail.outbox[before:]
 
 
 def _listed(messages: list[Message]) -> str:

@@ -20,6 +20,7 @@ class CelerySettings(Settings):
         "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,
         # Seconds between two runs of the tasks in beat_schedule().
         "CELERY_SWEEP_INTERVAL": 60,
+        "CELERY_DIGEST_INTERVAL": 60,
         "CELERY_PRUNE_INTERVAL": 24 * 60 * 60,
         # What stops the process of a task that its owner cancels; None: the task is only asked to
         # stop. SIGUSR1 raises SoftTimeLimitExceeded in it (prefork).

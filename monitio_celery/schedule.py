@@ -13,6 +13,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         "monitio-sweep-jobs": _entry("sweep_jobs", sweep),
         "monitio-deliver-due": _entry("deliver_due", sweep),
+        "monitio-send-digests": _entry("send_digests", settings.CELERY_DIGEST_INTERVAL),
         "monitio-prune": _entry("prune", prune),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from celery import current_app, shared_task, states
 from django.utils import timezone
 
-from monitio import api, deliveries
+from monitio import api, deliveries, digests
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
 from monitio.queues.decorators import options_of
@@ -44,6 +45,29 @@ def deliver(self: Any, delivery_id: int) -> bool:
 def deliver_due() -> tuple[int, int]:
     """Send what was never handed to a worker: ``(sent, not sent)``."""
     return deliveries.run_due()
+
+
+@shared_task(ignore_result=True)
+def send_digests() -> int:
+    """Hand those whose digest is due to workers, a set to each task; the number of sets."""
+    count = 0
+    for claim in digests.hand_out():
+        try:
+            send_digest_set.apply_async((claim,), queue=settings.CELERY_QUEUE)
+        except Exception:
+            digests.release(claim)
+            raise
+        count += 1
+    return count
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def send_digest_set(claim: str) -> dict[str, int]:
+    """Send the digests of a claimed set; what became of them.
+
+    Run again, it serves whom nobody has served yet.
+    """
+    return asdict(digests.send_set(claim))
 
 
 @shared_task(ignore_result=True)

@@ -66,7 +66,7 @@ FAULTS: dict[str, Any] = {
     "monitio.E010": lambda settings: setattr(settings, "MONITIO_TRANSPORT", "monitio.nowhere.T"),
     "monitio.E030": lambda settings: setattr(settings, "MONITIO_STREAM", {"BACKEND": "nchan"}),
     "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
-    "monitio.E031": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
+    "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
 }
 
 

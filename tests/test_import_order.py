@@ -27,7 +27,8 @@ handoff
 stream mail
 channels
 deliveries
-dispatch
+dispatch digest_mail
+digests
 visitors
 readers writing addressees
 repeats

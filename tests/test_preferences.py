@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 import monitio
@@ -42,15 +44,10 @@ def ann() -> Any:
 
 
 @pytest.fixture
-def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+def noon() -> Iterator[datetime]:
     moment = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    _freeze(monkeypatch, moment)
-    return moment
-
-
-def _freeze(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
-    monkeypatch.setattr("monitio.preferences.now", lambda: moment)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+    with time_machine.travel(moment, tick=False):
+        yield moment
 
 
 def told(who: Any, category: str = "", **more: Any) -> list[Delivery]:
@@ -150,7 +147,7 @@ class TestChange:
             ({"hour": -1}, "hour"),
             ({"weekday": 7}, "weekday"),
             ({"time_zone": "Mars/Olympus"}, "Mars/Olympus"),
-            ({"quiet_from": time(22)}, "both"),
+            ({"quiet_from": time(22)}, "Quiet hours"),
             ({"quiet_from": "late", "quiet_to": time(7)}, "quiet_from"),
             ({"favourite_colour": "blue"}, "favourite_colour"),
             ({"categories": {"exports": "perhaps"}}, "perhaps"),
@@ -207,16 +204,13 @@ class TestChange:
 
 
 class TestQuietHours:
-    def test_they_hold_e_mails_until_morning(
-        self, ann: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_they_hold_e_mails_until_morning(self, ann: Any) -> None:
         night = {"quiet_from": time(22), "quiet_to": time(7), "time_zone": "Europe/Warsaw"}
         preferences.change(ann, **night)
         late = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
-        _freeze(monkeypatch, late)
-        (held,) = told(ann)
+        with time_machine.travel(late, tick=False):
+            (held,), (essential,) = told(ann), told(ann, "security")
         assert held.due_at == datetime(2026, 11, 24, 6, tzinfo=UTC)
-        (essential,) = told(ann, "security")
         assert essential.due_at == late
 
     def test_by_day_nothing_is_held(self, ann: Any, noon: datetime) -> None:
@@ -224,10 +218,8 @@ class TestQuietHours:
         (delivery,) = told(ann)
         assert delivery.due_at == noon
 
-    def test_what_they_hold_is_taken_back_with_the_category(
-        self, ann: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        _freeze(monkeypatch, datetime(2026, 11, 23, 23, tzinfo=UTC))
+    @time_machine.travel(datetime(2026, 11, 23, 23, tzinfo=UTC))
+    def test_what_they_hold_is_taken_back_with_the_category(self, ann: Any) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(7), time_zone="UTC")
         waiting = [*told(ann, "exports"), *told(ann), *told(ann, "security")]
         preferences.change(ann, categories={"exports": "off"})

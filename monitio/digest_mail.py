@@ -1,0 +1,85 @@
+"""What a digest says: its messages by category, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings as django_settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import Count
+
+from monitio.categories import Category, categories
+from monitio.conf import settings
+from monitio.mail import links, readers
+from monitio.mail.compose import Letter, compose
+from monitio.models import Message, Preferences
+from monitio.preferences import unsubscribe_url
+from monitio.querysets import MessageQuerySet
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message, and its link as it works outside the site."""
+
+    message: Message
+    url: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The newest messages of one category, and how many there are beside them."""
+
+    category: Category
+    entries: list[Entry]
+    more: int
+
+
+def compose_digest(
+    row: Preferences, messages: MessageQuerySet, batch: str
+) -> EmailMultiAlternatives | None:
+    """The digest of these messages; None when there are none.
+
+    Raises ``PermanentFailure`` when there is nobody to send it to.
+    """
+    groups = _groups(messages)
+    if not groups:
+        return None
+    context = {
+        "groups": groups,
+        "count": sum(len(group.entries) + group.more for group in groups),
+        "user": row.user,
+    }
+    return compose(
+        Letter(
+            template="monitio/email/digest",
+            to=readers.address_of(row.user),
+            language=_language(row, groups),
+            time_zone=row.zone,
+            identity=f"digest-{batch}",
+            context=context,
+            unsubscribe_url=unsubscribe_url(row.user_id, None) or "",
+        )
+    )
+
+
+def _groups(messages: MessageQuerySet) -> list[Group]:
+    counts = dict(messages.order_by().values_list("category").annotate(Count("pk")))
+    kinds: Iterable[Category] = categories(counts)
+    groups = [_group(kind, messages, counts[kind.name]) for kind in kinds if kind.name in counts]
+    # One that was read between the two questions may have left nothing.
+    return [group for group in groups if group.entries]
+
+
+def _group(kind: Category, messages: MessageQuerySet, count: int) -> Group:
+    rows = messages.filter(category=kind.name).select_related("from_user", "job").newest_first()
+    entries = [Entry(row, links.absolute(row.url)) for row in rows[: settings.DIGEST_SIZE]]
+    return Group(kind, entries, max(0, count - len(entries)))
+
+
+def _language(row: Preferences, groups: list[Group]) -> str:
+    """What they chose in, else what they read the newest message in, else the site's."""
+    messages = [entry.message for group in groups for entry in group.entries]
+    messages.sort(key=lambda message: message.pk, reverse=True)
+    read_in = next((message.language for message in messages if message.language), "")
+    return row.language or read_in or django_settings.LANGUAGE_CODE

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from monitio import digests, preferences
+from monitio.exceptions import PermanentFailure
+from monitio.models import Preferences
+
+
+class Command(BaseCommand):
+    help = (
+        "Sends the digests that are due. For sites without a task queue: run it every few minutes "
+        "by cron. With --dry-run it shows them and changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="show what would be sent")
+        parser.add_argument(
+            "--user",
+            help="with --dry-run: this user's digest as it would be now, also when it is not due",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["user"] and not options["dry_run"]:
+            raise CommandError("--user goes with --dry-run: what is due is sent to everybody.")
+        if options["dry_run"]:
+            self._show([_preferences(options["user"])] if options["user"] else digests.due())
+            return
+        tally = digests.run_due()
+        self.stdout.write(
+            f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
+        )
+
+    def _show(self, rows: Iterable[Preferences]) -> None:
+        count = 0
+        for row in rows:
+            count += self._show_one(row)
+        self.stdout.write(f"{count} would be sent.")
+
+    def _show_one(self, row: Preferences) -> bool:
+        name = row.user.get_username()
+        moment = row.next_digest_at
+        due = f"due {moment:%Y-%m-%d %H:%M %Z}".strip() if moment else "gets no digests"
+        try:
+            mail = digests.preview(row)
+        except PermanentFailure as failure:
+            self.stdout.write(f"{name} ({due}): {failure}")
+            return False
+        if mail is None:
+            self.stdout.write(f"{name} ({due}): nothing to say.")
+            return False
+        self.stdout.write(f"{name} ({due}), to {mail.to[0]}: {mail.subject}\n{mail.body}")
+        return True
+
+
+def _preferences(name: str) -> Preferences:
+    model: Any = get_user_model()
+    try:
+        user = model._default_manager.get_by_natural_key(name)
+    except model.DoesNotExist:
+        raise CommandError(f"There is no user {name!r}.") from None
+    row = preferences.for_user(user)
+    row.user = user
+    return row
