@@ -13,7 +13,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 Browser = dict[str, str]
 # What changes by itself between two looks.
@@ -103,14 +103,10 @@ class Crowd:
         return all(page.snapshots for page in self.pages)
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._browsing.cancel)
-        self._thread.join(20)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        """All leave. Once more does nothing."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._browsing.cancel)
+            self._thread.join(20)
 
     def _run(self) -> None:
         self._browsing = self._loop.create_task(self._browse_all())

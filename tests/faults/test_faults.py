@@ -7,86 +7,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 
-from tests.faults.pages import Crowd
-from tests.faults.webs import Webs
-from tests.peers import Peer
+from tests.databases import database as database_settings
+from tests.faults.sites import NEVER, Site, over
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import Proxy
 from tests.servers.valkey import Valkey
+from tests.stream.client import EventSource
 from tests.waiting import wait_until
-
-PROCESS = "tests.faults.process"
-# So that nothing is found by the comparison that no bell and no gap has said.
-NEVER = {"MONITIO_RECONCILE_INTERVAL": 9999}
-PEOPLE = 20
-
-
-class Site:
-    """Some people with open pages, the web processes that serve them, and a process that writes."""
-
-    def __init__(
-        self,
-        database: str,
-        settings: dict[str, Any],
-        *,
-        webs: int = 1,
-        people: int = PEOPLE,
-        writers_settings: dict[str, Any] | None = None,
-    ) -> None:
-        self.writer = Peer(PROCESS, database, **(writers_settings or settings))
-        self.writer.migrate()
-        browsers = self.writer.sign_in_many(people)
-        self.keys = [browser["key"] for browser in browsers]
-        self.webs = Webs(webs, database, **settings)
-        self.crowd = Crowd(browsers, self.webs.ports)
-        wait_until(self.crowd.is_open, 60, "all pages are open")
-
-    @property
-    def pages(self) -> list[Any]:
-        return self.crowd.pages
-
-    def plan(self, count: int) -> list[list[str]]:
-        """Messages for everybody in turn; each says whose it is."""
-        return [
-            [key, f"{key} {number}"]
-            for number in range(count)
-            for key in [self.keys[number % len(self.keys)]]
-        ]
-
-    def wait_for_news(self, count: int) -> None:
-        """Wait until the pages have shown so many more."""
-        until = self._shown() + count
-        wait_until(lambda: self._shown() >= until, 60, "news")
-
-    def _shown(self) -> int:
-        return sum(len(page.shown) for page in self.pages)
-
-    def settle(self, reader: Peer | None = None, timeout: float = 60.0) -> None:
-        """Wait until no page would be changed by a reload; then look what they have heard."""
-        snapshots = (reader or self.writer).snapshots(self.keys)
-
-        def differences() -> list[str]:
-            pairs = zip(self.pages, snapshots, strict=True)
-            return [said for page, fresh in pairs if (said := page.differs_from(fresh))]
-
-        wait_until(lambda: not differences(), timeout, lambda: str(differences()[:5]))
-        for page in self.pages:
-            assert [text for text in page.heard if text.split()[0] != page.key] == []
-            assert [pk for pk, times in page.shown.items() if times > 1] == []
-            assert page.messages.keys() <= page.shown.keys(), "each was shown"
-        assert 204 not in self.crowd.refused, "a page was told to stop"
-
-    def close(self) -> None:
-        self.crowd.close()
-        self.webs.close()
-        self.writer.close()
 
 
 @pytest.fixture
@@ -101,10 +37,6 @@ def redis() -> Iterator[Valkey]:
     server.start()
     yield server
     server.close()
-
-
-def over(server: Valkey, **more: Any) -> dict[str, Any]:
-    return {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": server.url, **more}
 
 
 @pytest.fixture
@@ -181,6 +113,66 @@ def test_the_clock_steps_back(site: Site) -> None:
     site.writer.write_all(site.plan(40))
     site.settle()
     assert {len(page.messages) for page in site.pages} == {4}
+
+
+class TestGone:
+    """Clients that leave without a word."""
+
+    @pytest.fixture
+    def site(self, database: str, redis: Valkey) -> Iterator[Site]:
+        site = Site(database, over(redis, MONITIO_STREAM_MAX_AGE=2), people=1)
+        yield site
+        site.close()
+
+    def test_a_client_is_gone_without_a_word(self, site: Site) -> None:
+        (server,) = site.webs.servers
+        with EventSource(server.port, *site.address_of(0)) as stream:
+            stream.wait_for("snapshot")
+            wait_until(lambda: server.open_streams() == 2)
+            # As a machine that restarts: no goodbye, the next packet is refused.
+            linger = struct.pack("ii", 1, 0)
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        wait_until(lambda: server.open_streams() <= 1, message="noticed")
+
+    def test_a_client_that_vanished_behind_a_proxy_holds_its_stream_no_longer_than_its_age(
+        self, site: Site
+    ) -> None:
+        (server,) = site.webs.servers
+        site.crowd.close()
+        wait_until(lambda: server.open_streams() == 0)
+        with EventSource(server.port, *site.address_of(0), reads=threading.Event()):
+            wait_until(lambda: server.open_streams() == 1)
+            wait_until(lambda: server.open_streams() == 0, message="its age has ended it")
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "uvicorn"])
+def test_fifty_idle_streams_share_a_pool_of_four_connections(
+    kind: str, postgres_server: Postgres, redis: Valkey
+) -> None:
+    pytest.importorskip("psycopg_pool")
+    url = postgres_server.database(f"pool_{kind}")
+    pooled = database_settings(url)
+    pool = {"min_size": 1, "max_size": 4, "timeout": 20}
+    pooled["OPTIONS"] = {"pool": pool, "application_name": "pooled"}
+    settings = over(redis, **NEVER)
+    site = Site(
+        url,
+        settings | {"DATABASES": {"default": pooled}},
+        people=50,
+        kind=kind,
+        writers_settings=settings,
+    )
+    site.writer.write_all(site.plan(100))
+    site.settle()
+    (server,) = site.webs.servers
+    assert server.open_streams() == 50
+    with psycopg.connect(url.replace("postgres:", "postgresql:")) as admin:
+        (held,) = admin.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled'"
+        ).fetchone() or (0,)
+    assert 1 <= held <= 4
+    assert all(page.streams == 1 for page in site.pages), "nobody had to come back"
+    site.close()
 
 
 class TestPostgres:

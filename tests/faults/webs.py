@@ -8,15 +8,15 @@ from tests.stream.servers import Server
 
 
 class Webs:
-    """``count`` uvicorns with monitio.asgi, each on a port of its own."""
+    """``count`` uvicorns, with monitio.asgi unless ``kind`` is another; each on its own port."""
 
-    def __init__(self, count: int, database: str, **settings: Any) -> None:
-        self._database = database
+    def __init__(self, count: int, database: str, kind: str = "endpoint", **settings: Any) -> None:
+        self._database, self._kind = database, kind
         self._settings = {"ROOT_URLCONF": "tests.faults.site", **settings}
         self.servers = [self._new() for _ in range(count)]
 
     def _new(self) -> Server:
-        return Server("endpoint", self._database, **self._settings)
+        return Server(self._kind, self._database, **self._settings)
 
     def ports(self) -> list[int]:
         """Where somebody listens, or did a moment ago."""
