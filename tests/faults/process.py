@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tests.peers import serve, set_up
@@ -33,26 +34,31 @@ def write_all(plan: list[list[str]], seconds: float = 0.0) -> float:
 
     The longest that one of them took.
     """
-    longest, begin = 0.0, time.monotonic()
-    for number, (key, text) in enumerate(plan):
-        time.sleep(max(0.0, begin + seconds * number / len(plan) - time.monotonic()))
+    longest = 0.0
+    for key, text in spread(plan, seconds):
         started = time.monotonic()
         write(key, text)
         longest = max(longest, time.monotonic() - started)
     return longest
 
 
-def write_despite(plan: list[list[str]]) -> int:
+def write_despite(plan: list[list[str]], seconds: float) -> int:
     """The same with a database that fails: what fails is not written. How many were."""
     written = 0
-    for key, text in plan:
+    for key, text in spread(plan, seconds):
         try:
             write(key, text)
             written += 1
         except DatabaseError:
             connection.close()
-            time.sleep(0.01)
     return written
+
+
+def spread(plan: list[list[str]], seconds: float) -> Iterator[list[str]]:
+    begin = time.monotonic()
+    for number, one in enumerate(plan):
+        time.sleep(max(0.0, begin + seconds * number / len(plan) - time.monotonic()))
+        yield one
 
 
 def write_crossed(key: str) -> list[int]:

@@ -140,9 +140,11 @@ class TestGone:
         (server,) = site.webs.servers
         site.crowd.close()
         wait_until(lambda: server.open_streams() == 0)
-        with EventSource(server.port, *site.address_of(0), reads=threading.Event()):
+        reads = threading.Event()
+        with EventSource(server.port, *site.address_of(0), reads=reads):
             wait_until(lambda: server.open_streams() == 1)
             wait_until(lambda: server.open_streams() == 0, message="its age has ended it")
+            reads.set()
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "uvicorn"])
@@ -195,7 +197,7 @@ class TestPostgres:
 
     def test_postgresql_is_restarted(self, site: Site, server: Postgres) -> None:
         plan = site.plan(400)
-        site.writer.begin("write_despite", plan)
+        site.writer.begin("write_despite", plan, 8.0)
         site.wait_for_news(50)
         server.server.cleanup()
         server.start()
@@ -206,7 +208,7 @@ class TestPostgres:
     def test_its_connections_are_cut_while_somebody_publishes(
         self, site: Site, server: Postgres
     ) -> None:
-        site.writer.begin("write_despite", site.plan(600))
+        site.writer.begin("write_despite", site.plan(600), 4.0)
         with psycopg.connect(server.url.replace("postgres:", "postgresql:")) as admin:
             admin.autocommit = True
             for _ in range(5):
