@@ -17,6 +17,7 @@ from monitio import categories
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
 from monitio.handoff import get_handoff
+from monitio.stream import clients
 from monitio.transports import get_transport
 
 Apps = Sequence[AppConfig] | None
@@ -193,6 +194,22 @@ def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_CLIENT_ADDRESS can be asked."""
+    try:
+        clients.load()
+    except ImproperlyConfigured as error:
+        return [
+            checks.Error(
+                str(error),
+                hint='Name what your proxy sets as Django does, for example "HTTP_X_REAL_IP", or '
+                "the dotted path of a function that takes the request.",
+                id="monitio.E040",
+            )
+        ]
+    return []
+
+
 def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     """Every channel of MONITIO_CHANNELS can be loaded."""
     found: Messages = []
@@ -249,6 +266,7 @@ CHECKS = (
     check_settings,
     check_transport,
     check_stream,
+    check_client_address,
     check_channels,
     check_categories,
     check_sqlite,

@@ -66,6 +66,11 @@ class Settings:
         # 10,000 behind monitio.asgi.
         "STREAMS_PER_PROCESS": None,
         "STREAMS_PER_USER": 10,
+        # The same of one address (of IPv6: one /64); None: as many as there are.
+        "STREAMS_PER_ADDRESS": 100,
+        # Who says where a client comes from, behind a proxy: a key of request.META, for example
+        # "HTTP_X_REAL_IP", or a callable or its dotted path. None: REMOTE_ADDR, if it is public.
+        "CLIENT_ADDRESS": None,
         # Seconds between two looks of the polling transport; None: 0.05 on SQLite, else 0.5.
         "POLL_INTERVAL": None,
         # Seconds between two comparisons that find what no bell announced.

@@ -51,7 +51,9 @@ LATE = {
 }
 # Inside these, modules build on each other, the later on the earlier.
 INSIDE = {
-    "stream": ["frames", "payload", "hub", "shutdown", "session", "serving", "endpoint"],
+    "stream": [
+        "frames", "payload", "hub", "shutdown", "session", "clients", "serving", "endpoint",
+    ],
     "handoff": ["base", "nchan", "mercure", ""],
     "transports": ["base", "breaker", "polling", "redis_address", "redis", "postgres", ""],
     "queues": [

@@ -14,6 +14,8 @@ CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
 
 # Behind nginx, which ends TLS (nginx.conf).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# nginx says where a client comes from, for the limit on streams per address.
+MONITIO_CLIENT_ADDRESS = "HTTP_X_FORWARDED_FOR"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SECURE_HSTS_SECONDS = 3600
 

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -57,6 +58,9 @@ class Limits:
 
     per_process: int
     per_recipient: int
+    per_address: int | None = None
+    # Where the new one comes from; "" is unknown, and not counted.
+    address: str = ""
 
 
 class Mailbox:
@@ -67,6 +71,8 @@ class Mailbox:
 
     def __init__(self, topic: str, wake: Callable[[], None]) -> None:
         self.topic = topic
+        # Whose share of the streams per address it takes.
+        self.address = ""
         self._wake = wake
         self._lock = threading.Lock()
         self._frames: dict[object, tuple[Rank, bytes]] = {}
@@ -121,6 +127,7 @@ class Hub:
         self._mailboxes: dict[str, set[Mailbox]] = {}
         # All of them together: counted anew for each stream, a thousand would cost a million steps.
         self._open = 0
+        self._addresses: Counter[str] = Counter()
         # What the database held for each topic when it was last compared.
         self._fingerprints: dict[str, Fingerprint] = {}
         self._next_reconcile = 0.0
@@ -132,11 +139,15 @@ class Hub:
     def join(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
         """Deliver to this mailbox from now on. False, and nothing is done, above ``limits``."""
         with self._lock:
-            if limits is not None and not self._has_room(mailbox.topic, limits):
-                return False
+            if limits is not None:
+                if not self._has_room(mailbox.topic, limits):
+                    return False
+                mailbox.address = limits.address
             boxes = self._mailboxes.setdefault(mailbox.topic, set())
-            self._open += mailbox not in boxes
-            boxes.add(mailbox)
+            if mailbox not in boxes:
+                boxes.add(mailbox)
+                self._open += 1
+                self._addresses[mailbox.address] += 1
             self._ensure_running()
             return True
 
@@ -144,15 +155,28 @@ class Hub:
         return (
             self.open_streams() < limits.per_process
             and self.open_streams(topic) < limits.per_recipient
+            and not self._is_crowded(limits)
+        )
+
+    def _is_crowded(self, limits: Limits) -> bool:
+        return (
+            limits.per_address is not None
+            and limits.address != ""
+            and self._addresses[limits.address] >= limits.per_address
         )
 
     def leave(self, mailbox: Mailbox) -> None:
         with self._lock:
             boxes = self._mailboxes.get(mailbox.topic, set())
-            self._open -= mailbox in boxes
-            boxes.discard(mailbox)
+            if mailbox not in boxes:
+                return
+            boxes.remove(mailbox)
+            self._open -= 1
+            self._addresses[mailbox.address] -= 1
+            if not self._addresses[mailbox.address]:
+                del self._addresses[mailbox.address]
             if not boxes:
-                self._mailboxes.pop(mailbox.topic, None)
+                del self._mailboxes[mailbox.topic]
 
     def open_streams(self, topic: str | None = None) -> int:
         """How many streams are open in this process, or of one topic."""

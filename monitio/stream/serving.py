@@ -23,6 +23,7 @@ from monitio.conf import settings
 from monitio.handoff import get_handoff
 from monitio.recipients import Recipient, page_fits
 from monitio.stream import shutdown
+from monitio.stream.clients import address_of
 from monitio.stream.hub import Limits, Mailbox, close_connections, get_hub
 from monitio.stream.payload import snapshot
 from monitio.stream.session import (
@@ -133,7 +134,12 @@ def _limits(request: HttpRequest) -> Limits:
         per_process = 0
     elif per_process is None:
         per_process = _default_streams(request)
-    return Limits(per_process, settings.STREAMS_PER_USER)
+    return Limits(
+        per_process,
+        settings.STREAMS_PER_USER,
+        settings.STREAMS_PER_ADDRESS,
+        address_of(request),
+    )
 
 
 def _default_streams(request: HttpRequest) -> int:

@@ -111,11 +111,12 @@ class Server:
         browser: dict[str, str],
         page: str | None = None,
         reads: threading.Event | None = None,
+        headers: dict[str, str] | None = None,
     ) -> EventSource:
         """An open page of this browser; ``page`` is the token of another page."""
         token = browser["page"] if page is None else page
         path = f"/messages/stream/?page={token}"
-        return EventSource(self.public_port, path, browser["cookie"], reads)
+        return EventSource(self.public_port, path, browser["cookie"], reads, headers)
 
     def threads(self) -> int:
         return psutil.Process(self.process.pid).num_threads()

@@ -185,6 +185,23 @@ class TestHub:
             hub.leave(box)
         assert (hub.open_streams(), hub.open_streams(TOPIC)) == (1, 0)
 
+    def test_one_address_does_not_use_up_anothers_share(self, hub: Hub) -> None:
+        here, there, unknown = (Limits(9, 9, 1, address) for address in ("8.8.4.4", "1.1.1.1", ""))
+        first = Box("user:2")
+        assert hub.join(first, here)
+        assert not hub.join(Box("user:3"), here)
+        assert hub.join(Box("user:4"), there)
+        assert all(hub.join(Box("user:5"), unknown) for _ in range(3))
+        hub.leave(first)
+        hub.leave(first)
+        assert hub.join(Box("user:3"), here)
+
+    def test_addresses_that_were_left_are_forgotten(self, hub: Hub) -> None:
+        box = Box()
+        hub.join(box, Limits(9, 9, 1, "8.8.4.4"))
+        hub.leave(box)
+        assert not hub._addresses
+
     def test_setting_another_transport_starts_a_new_one(self) -> None:
         first = get_hub()
         with override_settings(MONITIO_TRANSPORT="monitio.testing.RecordingTransport"):

@@ -23,6 +23,12 @@ from tests.stream.servers import Server
 EXAMPLE = (ROOT / "examples/production/nginx.conf").read_text()
 MANUAL = (ROOT / "docs/serving.md").read_text()
 
+LIMITS = {
+    "MONITIO_STREAMS_PER_PROCESS": 100,
+    "MONITIO_STREAMS_PER_ADDRESS": 9,
+    "MONITIO_CLIENT_ADDRESS": "HTTP_X_FORWARDED_FOR",
+}
+
 
 class Ports(NamedTuple):
     """Where nginx listens: the redirect, TLS, and the latter's site in plain HTTP for the tests."""
@@ -66,8 +72,7 @@ def backend(
 ) -> Iterator[Server]:
     if not Nginx.is_installed():
         missing("nginx is missing: apt-get install nginx")
-    many = {"MONITIO_STREAMS_PER_PROCESS": 100}
-    server = Server(request.param, database, **SETTINGS, **many, **transport)
+    server = Server(request.param, database, **SETTINGS, **LIMITS, **transport)
     yield server
     server.close()
 
@@ -101,6 +106,18 @@ class TestBehindNginx(ServerSuite):
                 answer = stack.enter_context(tab)
                 assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
                 assert "event: snapshot" in answer.iter_lines()
+
+    def test_a_client_cannot_choose_the_address_it_is_counted_by(
+        self, server: Server, site: Peer, browser: Browser
+    ) -> None:
+        people = [browser, *(site.sign_in(f"crowd-{number}") for number in range(9))]
+        with ExitStack() as stack:
+            for number, one in enumerate(people):
+                claim = {"X-Forwarded-For": f"8.8.4.{number}"}
+                stream = stack.enter_context(server.stream(one, headers=claim))
+                stream.wait_for("snapshot")
+            assert stream.wait_until_it_ends() == "busy"
+            assert server.open_streams() == 9
 
     def test_nginx_itself_may_restart(
         self, server: Server, nginx: Nginx, site: Peer, browser: Browser

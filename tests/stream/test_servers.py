@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ SETTINGS = {
     "MONITIO_STREAM_HEARTBEAT": 0.5,
     "MONITIO_STREAM_RECHECK": RECHECK,
     "MONITIO_STREAMS_PER_USER": 3,
+    "MONITIO_STREAMS_PER_ADDRESS": 2,
+    # What a proxy would set. Most tests do without, and are not counted.
+    "MONITIO_CLIENT_ADDRESS": "HTTP_X_REAL_IP",
 }
 Browser = dict[str, str]
 
@@ -206,6 +210,21 @@ class TestCaps:
         for stream in streams:
             assert not stream.ended.is_set()
             stream.close()
+
+    def test_one_address_too_many_gets_a_finite_answer(
+        self, server: Server, site: Peer, browser: Browser, name: str
+    ) -> None:
+        people = [browser, *(site.sign_in(f"{name}-{number}") for number in range(3))]
+        addresses = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"]
+        with ExitStack() as stack:
+            streams = [
+                stack.enter_context(server.stream(one, headers={"X-Real-IP": address}))
+                for one, address in zip(people, addresses, strict=True)
+            ]
+            for stream in streams:
+                stream.wait_for("snapshot")
+            assert streams[2].wait_until_it_ends() == "busy"
+            wait_until(lambda: server.open_streams() == 3)
 
     def test_streams_leave_threads_for_pages(
         self, server: Server, site: Peer, browser: Browser, name: str, kind: str

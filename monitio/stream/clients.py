@@ -1,0 +1,72 @@
+"""Where a stream is opened from, for the limit on streams per address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from monitio.conf import settings
+
+Address = IPv4Address | IPv6Address
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address, of IPv6 its /64 network; "" when nobody the site trusts says it.
+
+    Raises ``ImproperlyConfigured`` when MONITIO_CLIENT_ADDRESS cannot work.
+    """
+    look = load()
+    if look is not None:
+        address = _parse(look(request))
+        return "" if address is None else _household(address)
+    address = _parse(request.META.get("REMOTE_ADDR"))
+    # A private one is a proxy's or an intranet's, and says nothing about one client.
+    return "" if address is None or not address.is_global else _household(address)
+
+
+def load() -> Callable[[HttpRequest], Any] | None:
+    """What MONITIO_CLIENT_ADDRESS names.
+
+    Raises ``ImproperlyConfigured`` when that is neither a key of request.META nor a callable.
+    """
+    source = settings.CLIENT_ADDRESS
+    if source is None:
+        return None
+    if isinstance(source, str) and "." in source:
+        try:
+            source = import_string(source)
+        except ImportError as error:
+            raise ImproperlyConfigured(f"MONITIO_CLIENT_ADDRESS: {error}") from error
+    if callable(source):
+        return source  # type: ignore[no-any-return]
+    if isinstance(source, str) and source == source.upper() and "-" not in source:
+        return lambda request: request.META.get(source)
+    raise ImproperlyConfigured(
+        f"MONITIO_CLIENT_ADDRESS: {source!r} is neither a key of request.META nor a callable."
+    )
+
+
+def _parse(said: object) -> Address | None:
+    """The last address of a header, which the nearest proxy wrote; some add the port."""
+    text = str(said or "").rpartition(",")[2].strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _household(address: Address) -> str:
+    """One line to the Internet: it has one address of version 4, or a /64 of version 6."""
+    if address.version == 4:
+        return str(address)
+    return f"{IPv6Address(address.packed[:8] + bytes(8))}/64"

@@ -1,0 +1,89 @@
+"""Where a stream is opened from, as far as the site can trust what is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from monitio.stream.clients import address_of
+
+
+def request(remote: str = "127.0.0.1", **meta: str) -> HttpRequest:
+    return RequestFactory().get("/", REMOTE_ADDR=remote, **meta)
+
+
+def from_the_end(request: HttpRequest) -> str:
+    """A site's own way to tell."""
+    return request.META["HTTP_X_CHAIN"].split()[-1]
+
+
+class TestWithoutASetting:
+    def test_a_public_address_is_the_clients(self) -> None:
+        assert address_of(request("8.8.4.4")) == "8.8.4.4"
+
+    @pytest.mark.parametrize(
+        "remote",
+        ["127.0.0.1", "10.1.2.3", "192.168.0.7", "::1", "fd00::7", "", "unix:", "testserver"],
+    )
+    def test_a_private_one_is_a_proxys_and_not_counted(self, remote: str) -> None:
+        assert address_of(request(remote)) == ""
+
+    def test_headers_are_not_believed(self) -> None:
+        assert address_of(request(HTTP_X_FORWARDED_FOR="8.8.4.4", HTTP_X_REAL_IP="8.8.4.4")) == ""
+
+
+class TestVersion6:
+    def test_one_network_is_one_client(self) -> None:
+        first = address_of(request("2a00:1450:4001:81b:1:2:3:4"))
+        assert first == address_of(request("2a00:1450:4001:81b::9")) == "2a00:1450:4001:81b::/64"
+        assert first != address_of(request("2a00:1450:4001:81c::9"))
+
+    def test_version_4_in_its_clothes_is_version_4(self) -> None:
+        assert address_of(request("::ffff:8.8.4.4")) == "8.8.4.4"
+
+
+class TestNamedHeader:
+    @pytest.fixture(autouse=True)
+    def named(self, settings: Any) -> None:
+        settings.MONITIO_CLIENT_ADDRESS = "HTTP_X_FORWARDED_FOR"
+
+    @pytest.mark.parametrize(
+        ("said", "address"),
+        [
+            ("8.8.4.4", "8.8.4.4"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("1.1.1.1, 8.8.4.4", "8.8.4.4"),
+            ("8.8.4.4:5678", "8.8.4.4"),
+            ("[2a00::1:0:0:0:1]:443", "2a00:0:0:1::/64"),
+            ("unknown", ""),
+            ("", ""),
+        ],
+    )
+    def test_its_last_address_counts_which_the_nearest_proxy_wrote(
+        self, said: str, address: str
+    ) -> None:
+        assert address_of(request(HTTP_X_FORWARDED_FOR=said)) == address
+
+    def test_without_it_nobody_is_counted(self) -> None:
+        assert address_of(request("8.8.4.4")) == ""
+
+    def test_the_connection_may_be_named_to_count_an_intranet(self, settings: Any) -> None:
+        settings.MONITIO_CLIENT_ADDRESS = "REMOTE_ADDR"
+        assert address_of(request("10.1.2.3")) == "10.1.2.3"
+
+
+@pytest.mark.parametrize("named", [from_the_end, f"{__name__}.from_the_end"])
+def test_a_site_may_have_a_way_of_its_own(named: Any, settings: Any) -> None:
+    settings.MONITIO_CLIENT_ADDRESS = named
+    assert address_of(request(HTTP_X_CHAIN="1.1.1.1 8.8.4.4")) == "8.8.4.4"
+
+
+@pytest.mark.parametrize("wrong", ["X-Real-IP", "no.such.function", "monitio.INFO", 7])
+def test_what_cannot_be_asked_is_said(wrong: Any, settings: Any) -> None:
+    settings.MONITIO_CLIENT_ADDRESS = wrong
+    with pytest.raises(ImproperlyConfigured, match="MONITIO_CLIENT_ADDRESS"):
+        address_of(request())
