@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from monitio import dispatch, visitors
@@ -17,6 +19,9 @@ logger = logging.getLogger("monitio")
 def connect() -> None:
     user_logged_in.connect(keep_visitors_messages, dispatch_uid="monitio.logged_in")
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
+    user_model = get_user_model()
+    post_save.connect(account_changed, sender=user_model, dispatch_uid="monitio.user_saved")
+    post_delete.connect(account_deleted, sender=user_model, dispatch_uid="monitio.user_deleted")
 
 
 def keep_visitors_messages(
@@ -33,3 +38,15 @@ def end_streams(*, user: Any = None, **kwargs: object) -> None:
     """At log-out the streams of that session end at once; others find theirs unchanged."""
     if user is not None:
         dispatch.announce_recheck(Recipient.for_user(user))
+
+
+def account_changed(*, instance: Any, created: bool, raw: bool, **kwargs: object) -> None:
+    """A new password or a deactivation ends the streams at once; others hear nothing of a save."""
+    # The password in the clear, which Django keeps until the save is done.
+    has_new_password = getattr(instance, "_password", None) is not None
+    if not (created or raw) and (has_new_password or not instance.is_active):
+        dispatch.announce_recheck(Recipient.for_user(instance))
+
+
+def account_deleted(*, instance: Any, **kwargs: object) -> None:
+    dispatch.announce_recheck(Recipient.for_user(instance))

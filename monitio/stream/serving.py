@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import Context, copy_context
@@ -16,6 +18,7 @@ from typing import Any, Final
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY, get_user, get_user_model
 from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -36,6 +39,8 @@ from monitio.stream.session import (
     conversation,
     finite,
 )
+
+logger = logging.getLogger("monitio")
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {
@@ -68,20 +73,33 @@ class Desk:
 
 
 def respond(request: HttpRequest) -> HttpResponseBase:
-    """The stream of whoever asks, or 204 when the page was rendered for somebody else."""
+    """The stream of whoever asks, or 204 when the page was rendered for somebody else.
+
+    503 when the database does not say who they are: every open page asks again and again, and
+    nobody needs an e-mail about each.
+    """
+    try:
+        return _no_store(_answer(request))
+    except DatabaseError as error:
+        logger.warning("No stream can open, the database does not answer: %s", error)
+        headers = {"Retry-After": str(math.ceil(settings.STREAM_RETRY / 1000))}
+        return _no_store(HttpResponse(status=503, headers=headers))
+
+
+def _answer(request: HttpRequest) -> HttpResponseBase:
     recipient = Recipient.existing(request)
     if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
         # The one status that tells EventSource to stop for good.
-        return _no_store(HttpResponse(status=204))
+        return HttpResponse(status=204)
     hub = get_handoff()
     if hub is not None:
-        return _no_store(hub.respond(request, recipient.topic))
+        return hub.respond(request, recipient.topic)
     source = Source(
         snapshot=lambda: snapshot(recipient),
         still_valid=_Visit(request, recipient).still_valid,
         stopping=shutdown.stopping,
     )
-    return _no_store(_response(request, recipient.topic, source))
+    return _response(request, recipient.topic, source)
 
 
 def _response(request: HttpRequest, topic: str, source: Source) -> StreamingHttpResponse:

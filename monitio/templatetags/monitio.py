@@ -22,7 +22,8 @@ def monitio(context: Context, **options: Any) -> SafeString:
 
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge``.
     """
-    return page.messages_html(page.request_of(context, "monitio"), **options)
+    request, nonce = page.request_of(context, "monitio"), context.get("csp_nonce", "")
+    return page.messages_html(request, nonce, **options)
 
 
 @register.simple_tag(takes_context=True)

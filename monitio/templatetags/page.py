@@ -42,7 +42,7 @@ def request_of(context: Context, tag: str) -> HttpRequest:
     )
 
 
-def messages_html(request: HttpRequest, **options: Any) -> SafeString:
+def messages_html(request: HttpRequest, nonce: object, **options: Any) -> SafeString:
     """Assets, the messages that have not been seen, and the live connection."""
     unknown = options.keys() - OPTIONS
     if unknown:
@@ -62,6 +62,8 @@ def messages_html(request: HttpRequest, **options: Any) -> SafeString:
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),
         "preloads": preloads(),
+        # Always there: with DEBUG logging, Django logs the context of a variable that it misses.
+        "csp_nonce": nonce,
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)
 

@@ -14,6 +14,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from monitio import INFO, api
 from monitio.recipients import Recipient, page_token
@@ -85,17 +86,28 @@ def switch_user(cookie: str, name: str) -> str:
 
 
 def change_account(name: str, deed: str) -> None:
-    user: Any = get_user_model().objects.get(username=name)
+    users = get_user_model()._default_manager
+    user: Any = users.get(username=name)
     if deed == "new password":
         user.set_password("other")
         user.save()
     elif deed == "deactivated":
         user.is_active = False
         user.save()
+    elif deed == "deactivated in bulk":
+        users.filter(pk=user.pk).update(is_active=False)
     elif deed == "deleted":
         user.delete()
     else:
+        raise ValueError(deed)
+
+
+def end_sessions(deed: str) -> None:
+    """Everybody's, as ``flush`` and the clock do it: nobody rings."""
+    if deed == "flushed":
         Session.objects.all().delete()
+    else:
+        Session.objects.update(expire_date=timezone.now())
 
 
 def connections_of(application: str) -> int:
@@ -118,6 +130,7 @@ FUNCTIONS = {
     "log_in": log_in,
     "switch_user": switch_user,
     "change_account": change_account,
+    "end_sessions": end_sessions,
     "connections_of": connections_of,
 }
 
