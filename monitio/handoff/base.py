@@ -12,6 +12,7 @@ that comes back takes a snapshot, which finds what no bell said.
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,8 +42,12 @@ from monitio.transports.base import (
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
+logger = logging.getLogger("monitio")
+
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
+# After this nothing more is sent: what has begun by then still has time to be answered.
+LAST_BEGINNING = 0.5
 # More than this in one go is said as "look", to many at once.
 ONE_BY_ONE = 100
 # Connections a process keeps open; more are made when needed.
@@ -76,23 +81,31 @@ class Handoff(Transport):
         """
 
     def publish(self, bells: Sequence[Bell]) -> None:
-        deadline = time.monotonic() + PUBLISH_TIMEOUT
+        begin = time.monotonic()
+        for event, data, addresses in self._requests(bells):
+            if time.monotonic() > begin + LAST_BEGINNING:
+                # It answers, so it is not dead; to try all of it again would never end.
+                logger.warning("The hub is too slow for all bells; some pages catch up later.")
+                return
+            self.send(event, data, addresses, begin + PUBLISH_TIMEOUT)
+
+    def _requests(self, bells: Sequence[Bell]) -> Iterator[tuple[str, bytes, list[str]]]:
+        """What to send to which addresses."""
         events = _together(bells)
         if len(events) > ONE_BY_ONE:
             events = _together(bell.without_data() for bell in bells)
-        for (event, data), topics in events.items():
+        # Whose session may have ended comes first.
+        for event, data in sorted(events, key=lambda one: one[0] != RECHECK):
+            topics = events[event, data]
             addresses = (address for topic in topics for address in live_addresses(topic))
             for some in _chunks(addresses, self.addresses_at_once):
-                self.send(event, data, some, deadline)
+                yield event, data, some
 
     def request(
         self, method: str, url: str, deadline: float, accept: Sequence[int] = (), **options: Any
     ) -> BaseHTTPResponse:
         """One request to the hub. Any answer but 2xx and ``accept`` raises ``TransportError``."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TransportError(f"The hub did not take all bells within {PUBLISH_TIMEOUT:.0f} s.")
-        timeout = self._urllib3.Timeout(total=left)
+        timeout = self._urllib3.Timeout(total=max(0.001, deadline - time.monotonic()))
         answer: BaseHTTPResponse = self._pool.request(
             method, url, timeout=timeout, redirect=False, **options
         )
