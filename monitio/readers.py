@@ -175,15 +175,19 @@ def write(job: Job, reader: Reader, notice: Notice) -> Message:
 
 def _fields(notice: Notice) -> dict[str, Any]:
     return {
-        "subject": Truncator(notice.subject).chars(255),
+        "subject": _short(notice.subject),
         "message": notice.message,
         # A job's message stays until it is deleted, whatever level its author thought of.
         "level": notice.level if is_persistent(notice.level) else _LEVELS[level_name(notice.level)],
         "url": notice.url or "",
-        "url_label": Truncator(notice.url_label).chars(255),
+        "url_label": _short(notice.url_label),
         "extra_tags": notice.extra_tags[:255],
         "category": notice.category[:100],
     }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 255 else Truncator(text).chars(255)
 
 
 _LEVELS = {level_name(level): level for level in PERSISTENT_LEVELS}

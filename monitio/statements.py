@@ -17,6 +17,10 @@ from django.db.models.sql import UpdateQuery
 M = TypeVar("M", bound=Model)
 
 
+# What every database's driver takes as it is.
+PLAIN = frozenset({str, int, float})
+
+
 class Slot(Expression):
     """The place of a value that is known when the statement runs."""
 
@@ -26,6 +30,11 @@ class Slot(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
+
+    def fill(self, value: Any, connection: Any) -> Any:
+        if type(value) in PLAIN:
+            return value
+        return self.output_field.get_db_prep_save(value, connection)
 
 
 def _returns_rows(connection: Any) -> bool:
@@ -51,16 +60,20 @@ class Update(Generic[M]):
         connection = connections[alias]
         if not _returns_rows(connection):
             return None
-        key = alias, *((name, _identity(value)) for name, value in changes.items())
+        key = alias, *((name, _fixed(value)) for name, value in changes.items())
         if key not in self._compiled:
             self._compiled[key] = self._compile(alias, changes)
         sql, places = self._compiled[key]
         values = {**changes, **slots}
+        params = [
+            place.fill(values[place.name], connection) if type(place) is Slot else place
+            for place in places
+        ]
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, [_fill(place, values, connection) for place in places])
+            cursor.execute(sql, params)
             found = cursor.fetchall()
         reader = self._readers[alias]
-        return [reader.read(alias, row) for row in found]
+        return [reader.read(connection, row) for row in found]
 
     def _compile(self, alias: str, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
         rows = self._rows()
@@ -68,7 +81,7 @@ class Update(Generic[M]):
         query = rows.query.chain(UpdateQuery)
         query.add_update_values(
             {
-                name: value if _identity(value) else Slot(name, meta.get_field(name))
+                name: Slot(name, meta.get_field(name)) if _fixed(value) is None else value
                 for name, value in changes.items()
             }
         )
@@ -95,11 +108,11 @@ class _RowReader:
             )
         ]
 
-    def read(self, alias: str, row: Any) -> Any:
+    def read(self, connection: Any, row: Any) -> Any:
         values = list(row)
         for number, convert, column in self.converters:
-            values[number] = convert(values[number], column, connections[alias])
-        return self.model.from_db(alias, self.names, values)
+            values[number] = convert(values[number], column, connection)
+        return self.model.from_db(connection.alias, self.names, values)
 
 
 def insert(row: Model, alias: str) -> None:
@@ -151,11 +164,8 @@ def _insertion(
     return _insertions[key]
 
 
-def _identity(value: Any) -> int:
-    return id(value) if hasattr(value, "resolve_expression") else 0
-
-
-def _fill(place: Any, values: Mapping[str, Any], connection: Any) -> Any:
-    if not isinstance(place, Slot):
-        return place
-    return place.output_field.get_db_prep_save(values[place.name], connection)
+def _fixed(value: Any) -> Any:
+    """What makes this value a part of the statement; None for one that varies."""
+    if value is None or type(value) is bool:
+        return f"{value}"
+    return id(value) if hasattr(value, "resolve_expression") else None

@@ -58,6 +58,10 @@ class RedisTransport(Transport):
 
     @staticmethod
     def _ring(publisher: Any, bells: Sequence[Bell]) -> None:
+        if len(bells) == 1:
+            # The usual case, and cheaper than a pipeline.
+            publisher.publish(_channel(bells[0].topic), bells[0].encode())
+            return
         pipe = publisher.pipeline(transaction=False)
         for bell in bells:
             pipe.publish(_channel(bell.topic), bell.encode())
