@@ -7,7 +7,7 @@ asks for a changed row in a second one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import connections, transaction
 from django.db.models import Expression, Field, Model, QuerySet
@@ -77,8 +77,8 @@ class Update(Generic[M]):
 
     def _compile(self, alias: str, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
         rows = self._rows()
-        meta = rows.model._meta
-        query = rows.query.chain(UpdateQuery)
+        meta: Any = rows.model._meta
+        query: Any = rows.query.chain(UpdateQuery)
         query.add_update_values(
             {
                 name: Slot(name, meta.get_field(name)) if _fixed(value) is None else value
@@ -149,17 +149,17 @@ def _insertion(
     key = model, alias, on_conflict
     if key not in _insertions:
         connection = connections[alias]
-        quote = connection.ops.quote_name
-        fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+        quote, meta = connection.ops.quote_name, cast(Any, model._meta)
+        fields = [field for field in meta.concrete_fields if not field.primary_key]
         parts = [
             connection.ops.insert_statement(on_conflict=on_conflict),
-            quote(model._meta.db_table),
+            quote(meta.db_table),
             f"({', '.join(quote(field.column) for field in fields)})",
             f"VALUES ({', '.join(['%s'] * len(fields))})",
             connection.ops.on_conflict_suffix_sql(fields, on_conflict, (), ()),
         ]
         if _returns_rows(connection):
-            parts.append(f"RETURNING {quote(model._meta.pk.column)}")
+            parts.append(f"RETURNING {quote(meta.pk.column)}")
         _insertions[key] = " ".join(filter(None, parts)), fields
     return _insertions[key]
 
