@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
@@ -259,6 +260,56 @@ def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
+def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
+    """E-mails can link to the site, and sending them ends."""
+    if "email" not in settings.CHANNELS:
+        return []
+    return [*_base_url(), *_email_timeout()]
+
+
+def _base_url() -> Messages:
+    hint = 'Set MONITIO_BASE_URL, for example "https://example.com".'
+    url = settings.BASE_URL
+    if not url:
+        # Who develops sees it in the e-mails; who deploys must not miss it.
+        missing = checks.Warning(
+            "E-mails have no links: monitio does not know the site's address.",
+            hint=f'{hint} A site that sends none leaves "email" out of MONITIO_CHANNELS.',
+            id="monitio.W011",
+        )
+        return [] if django_settings.DEBUG else [missing]
+    if _is_address(url):
+        return []
+    return [
+        checks.Error(
+            f"MONITIO_BASE_URL = {url!r} is no address: links in e-mails would lead nowhere.",
+            hint=hint,
+            id="monitio.E014",
+        )
+    ]
+
+
+def _is_address(url: object) -> bool:
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _email_timeout() -> Messages:
+    seconds = settings.EMAIL_TIMEOUT
+    if isinstance(seconds, int | float) and seconds > 0:
+        return []
+    return [
+        checks.Error(
+            f"MONITIO_EMAIL_TIMEOUT = {seconds!r} is no time to wait for a mail server.",
+            hint="Give it a number of seconds above 0, or leave it out.",
+            id="monitio.E015",
+        )
+    ]
+
+
 CHECKS = (
     check_storage,
     check_apps,
@@ -270,21 +321,14 @@ CHECKS = (
     check_channels,
     check_categories,
     check_sqlite,
+    check_mail,
 )
 
 
 def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
-    """With --deploy: the transport answers, and e-mails know the site's address."""
+    """With --deploy: the transport answers."""
     try:
         found = get_transport().check()
     except ImproperlyConfigured:
         return []  # check_transport or check_stream says it
-    if not settings.BASE_URL:
-        found.append(
-            checks.Warning(
-                "Links in e-mails lead nowhere: monitio does not know the site's address.",
-                hint='Set MONITIO_BASE_URL, for example "https://example.com".',
-                id="monitio.W011",
-            )
-        )
     return found

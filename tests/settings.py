@@ -65,6 +65,7 @@ STATIC_URL = "static/"
 USE_TZ = True
 LANGUAGES = [("en", "English"), ("pl", "Polski")]
 LOGIN_REDIRECT_URL = "/"
+MONITIO_BASE_URL = "https://example.com"
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 else:

@@ -17,6 +17,8 @@ from monitio.storage import PersistentMessageStorage
 
 MANUAL = (Path(__file__).parent.parent / "docs" / "checks.md").read_text()
 
+LIVE_CHANNEL = "monitio.channels.live.LiveChannel"
+
 urlpatterns = [path("", lambda request: None)]
 
 
@@ -68,6 +70,9 @@ FAULTS: dict[str, Any] = {
     "monitio.E040": lambda settings: setattr(settings, "MONITIO_CLIENT_ADDRESS", "X-Real-IP"),
     "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
     "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
+    "monitio.W011": lambda settings: setattr(settings, "MONITIO_BASE_URL", ""),
+    "monitio.E014": lambda settings: setattr(settings, "MONITIO_BASE_URL", "example.com"),
+    "monitio.E015": lambda settings: setattr(settings, "MONITIO_EMAIL_TIMEOUT", None),
 }
 
 
@@ -84,12 +89,19 @@ def test_the_fault_is_found_and_its_cure_named(identifier: str, settings: Any) -
     assert identifier[8] == type(said[identifier]).__name__[0]
 
 
-def test_a_site_without_an_address_is_told_when_it_deploys(settings: Any) -> None:
-    assert "monitio.W011" not in found()
-    said = found(deploy=True)
-    assert set(said) == {"monitio.W011"} and said["monitio.W011"].hint
-    settings.MONITIO_BASE_URL = "https://example.com"
-    assert found(deploy=True) == {}
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEBUG", True), ("MONITIO_CHANNELS", {"live": LIVE_CHANNEL})]
+)
+def test_a_site_that_mails_nobody_needs_no_address(settings: Any, name: str, value: Any) -> None:
+    settings.MONITIO_BASE_URL = ""
+    setattr(settings, name, value)
+    assert found() == {}
+
+
+@pytest.mark.parametrize("url", ["/messages/", "ftp://example.com", "https://", "https://[", 7])
+def test_an_address_that_is_none_is_found(settings: Any, url: Any) -> None:
+    settings.MONITIO_BASE_URL = url
+    assert set(found()) == {"monitio.E014"}
 
 
 def test_sqlite_that_fails_beside_a_worker_is_found_in_production(
@@ -133,7 +145,7 @@ def test_every_check_is_in_the_manual() -> None:
     import re
 
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
-    assert identifiers == {*FAULTS, "monitio.W011", "monitio.W013"}
+    assert identifiers == {*FAULTS, "monitio.W013"}
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
 
 
