@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import Count
 
@@ -82,4 +81,4 @@ def _language(row: Preferences, groups: list[Group]) -> str:
     messages = [entry.message for group in groups for entry in group.entries]
     messages.sort(key=lambda message: message.pk, reverse=True)
     read_in = next((message.language for message in messages if message.language), "")
-    return row.language or read_in or django_settings.LANGUAGE_CODE
+    return readers.language_of(row, read_in)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.mail import EmailMultiAlternatives
 
+from monitio import preferences
 from monitio.channels.base import Channel
 from monitio.conf import settings
 from monitio.mail import links, readers
@@ -19,13 +20,14 @@ class EmailChannel(Channel):
 
 def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlternatives:
     """The mail for one message. Raises ``PermanentFailure`` when there is nobody to send it to."""
-    url = links.absolute(message.url)
+    to, url = readers.address_of(message.user), links.absolute(message.url)
+    chosen = preferences.for_user(message.user)
     return compose(
         Letter(
             template="monitio/email/message",
-            to=readers.address_of(message.user),
-            language=readers.language_of(message),
-            time_zone=readers.time_zone_of(message.user),
+            to=to,
+            language=readers.language_of(chosen, message.language),
+            time_zone=chosen.zone,
             identity=_identity(message, delivery),
             context={"message": message, "user": message.user, "url": url},
             reply_to=readers.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",

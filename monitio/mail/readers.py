@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from monitio import preferences
 from monitio.exceptions import PermanentFailure
-from monitio.models import Message
+from monitio.models import Message, Preferences
 
 
 def address_of(user: Any) -> str:
@@ -39,14 +37,9 @@ def sender_of(message: Message) -> str:
     return address
 
 
-def language_of(message: Message) -> str:
-    """What the recipient read the site in, else the site's own language."""
-    return message.language or django_settings.LANGUAGE_CODE
-
-
-def time_zone_of(user: Any) -> tzinfo:
-    """Where the user's clock stands; the site's own time zone when nobody knows."""
-    return preferences.for_user(user).zone
+def language_of(chosen: Preferences, read_in: str) -> str:
+    """What they have chosen, else what they read the site in, else the site's own language."""
+    return chosen.language or read_in or django_settings.LANGUAGE_CODE
 
 
 def _address(user: Any) -> str:

@@ -7,13 +7,14 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 import monitio
-from monitio import api, dispatch
+from monitio import api, dispatch, preferences
 from monitio.mail import links
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
@@ -110,14 +111,15 @@ def test_the_headers_say_what_it_is(arrive: Any) -> None:
     assert mail["X-Auto-Response-Suppress"] == "OOF, AutoReply"
     sent = parsedate_to_datetime(mail["Date"])
     assert abs(timezone.now().timestamp() - sent.replace(tzinfo=UTC).timestamp()) < 300
-    for absent in ("Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "Bcc", "Cc"):
+    for absent in ("Reply-To", "Bcc", "Cc"):
         assert mail[absent] is None
 
 
 def test_no_header_but_the_known_ones(arrive: Any) -> None:
     assert {name.lower() for name in arrive(subject="Report", category="reports")} == {
         "content-type", "mime-version", "subject", "from", "to", "message-id", "auto-submitted",
-        "precedence", "x-auto-response-suppress", "date",
+        "precedence", "x-auto-response-suppress", "date", "list-unsubscribe",
+        "list-unsubscribe-post",
     }  # fmt: skip
 
 
@@ -132,6 +134,13 @@ def test_the_way_out_is_one_click(
     assert f"Unsubscribe: {UNSUBSCRIBE}" in part(mail, "plain")
     # Mail programs read the header as it is: it must not be encoded.
     assert b"=?" not in mail_server.sources[0].partition(b"\r\n\r\n")[0]
+
+
+def test_what_nobody_can_leave_offers_no_way_out(arrive: Any, settings: Any) -> None:
+    settings.MONITIO_CATEGORIES = {"security": {"essential": True}}
+    mail = arrive(category="security")
+    assert mail["List-Unsubscribe"] is None and mail["List-Unsubscribe-Post"] is None
+    assert "Unsubscribe" not in page(mail).text + part(mail, "plain")
 
 
 def test_every_link_is_absolute(arrive: Any) -> None:
@@ -221,6 +230,14 @@ def test_it_is_in_the_readers_language_and_time_zone(arrive: Any) -> None:
     assert ("html", {"lang": "pl", "dir": "ltr"}) in page(mail).tags
     created = Message.objects.get().created
     assert created.astimezone(timezone.get_default_timezone()).strftime("%H:%M") in page(mail).text
+
+
+def test_what_the_reader_has_chosen_wins(arrive: Any) -> None:
+    preferences.change(user(), language="pl", time_zone="Asia/Tokyo")
+    mail = arrive(to=Recipient.for_user(user(), "en"))
+    assert ("html", {"lang": "pl", "dir": "ltr"}) in page(mail).tags
+    created = Message.objects.get().created.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"{created:%H:%M} JST" in page(mail).text
 
 
 def test_a_language_from_right_to_left_turns_the_page(arrive: Any) -> None:
