@@ -185,7 +185,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
     return _private({**state, "csrf": get_token(request)})
 
 
-@_public
+@public
 @require_GET
 def message_stream(request: HttpRequest) -> HttpResponseBase:
     """The live stream of Server-Sent Events."""
