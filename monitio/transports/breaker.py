@@ -22,6 +22,8 @@ class Breaker:
 
     # More topics than this are left to the hubs' own comparison with the database.
     CAPACITY = 10_000
+    # So many ring at once: a transport that is alive takes them within its time.
+    CHUNK = 500
     # Seconds without a bell after which nobody tries any more.
     IDLE = 300.0
 
@@ -88,18 +90,23 @@ class Breaker:
 
     def _is_back(self) -> bool:
         missed = self._take_missed()
-        try:
-            self._publish(missed)
-        except Exception:
+        if not self._ring(missed):
             self._put_back(missed)
             return False
         late = self._close()
-        try:
-            if late:
-                self._publish(late)
-        except Exception:
+        if not self._ring(late):
             # Opens it anew, with another thread: this one has said goodbye in _close.
             self.failed(late)
+        return True
+
+    def _ring(self, bells: list[Bell]) -> bool:
+        """Ring and remove them; False when some are left."""
+        try:
+            while bells:
+                self._publish(bells[: self.CHUNK])
+                del bells[: self.CHUNK]
+        except Exception:
+            return False
         return True
 
     def _take_missed(self) -> list[Bell]:

@@ -76,7 +76,9 @@ class Sentinels(Address):
         # The pool chooses a class of its own, which asks the Sentinels.
         named["ssl"] = named.pop("connection_class", None) is redis.SSLConnection
         del named["host"]
-        return sentinel.master_for(self.service, **named, **options | {"socket_timeout": timeout})
+        # What the address itself says wins, as with the others.
+        told = options | {"socket_timeout": timeout} | named
+        return sentinel.master_for(self.service, **told)
 
 
 def _client(url: str, options: Options) -> Any:
@@ -153,12 +155,14 @@ def _sentinels(parts: SplitResult, scheme: str) -> Address:
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("names no service, the name that the Sentinels have for the master")
-    if not (db or "0").isdecimal():
-        raise ValueError(f"names a database {db!r} that is no number")
     options = dict(parse_qsl(parts.query))
+    # Sentinels themselves have no databases.
+    db = options.pop("db", "") or db or "0"
+    if not db.isdecimal():
+        raise ValueError(f"names a database {db!r} that is no number")
     user, password = options.pop("sentinel_username", ""), options.pop("sentinel_password", "")
     of_sentinels = f"{quote(user, '')}:{quote(password, '')}" if user or password else ""
-    master = _Parts(scheme, _user(parts), f"/{db or 0}", urlencode(options))
+    master = _Parts(scheme, _user(parts), f"/{db}", urlencode(options))
     common = replace(master, user=of_sentinels, path="")
     urls = [common.url(*server) for server in _servers(parts, SENTINEL_PORT)]
     return Sentinels(urls, service, master.url("master", NODE_PORT))

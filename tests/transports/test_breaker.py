@@ -88,6 +88,23 @@ def test_what_comes_while_the_others_ring_rings_too(line: Line, breaker: Breaker
     wait_until(lambda: line.rung == [ANN, BOB])
 
 
+def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Breaker) -> None:
+    sizes: list[int] = []
+    publish, line.dead = line.publish, False
+
+    def fail_in_the_middle(bells: Sequence[Bell]) -> None:
+        sizes.append(len(bells))
+        if len(sizes) == 2:
+            raise ConnectionError("for a moment")
+        publish(bells)
+
+    breaker._publish = fail_in_the_middle
+    breaker.failed([Bell(f"user:{number}") for number in range(1200)])
+    wait_until(lambda: not breaker.keeps([]))
+    assert sizes == [500, 500, 500, 200]
+    assert len(line.rung) == len(set(line.rung)) == 1200
+
+
 def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker) -> None:
     def publish_one_only(bells: Sequence[Bell]) -> None:
         if ANN in bells:

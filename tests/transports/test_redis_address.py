@@ -13,7 +13,7 @@ from monitio.transports.redis_address import Nodes, Sentinels, parse
 WAITS = {"socket_timeout": 0.2}
 
 
-def options(url: str) -> dict[str, Any]:
+def connection(url: str) -> dict[str, Any]:
     """What redis-py is told about the server it would connect to."""
     kwargs: dict[str, Any] = parse(url).client(WAITS, 0.5).connection_pool.connection_kwargs
     return kwargs
@@ -34,7 +34,7 @@ def options(url: str) -> dict[str, Any]:
     ],
 )
 def test_what_the_address_says_reaches_redis_py(url: str, expected: dict[str, Any]) -> None:
-    assert options(url).items() >= {**expected, "socket_timeout": 0.5}.items()
+    assert connection(url).items() >= {**expected, "socket_timeout": 0.5}.items()
 
 
 def test_each_sentinel_is_asked_with_its_own_password_and_little_patience() -> None:
@@ -48,6 +48,18 @@ def test_each_sentinel_is_asked_with_its_own_password_and_little_patience() -> N
     assert all(one["password"] == "t@o" and one["socket_timeout"] == 0.2 for one in asked)
     master = client.connection_pool.connection_kwargs
     assert (master["password"], master["health_check_interval"]) == ("one", 9)
+
+
+def test_what_the_address_says_of_time_wins() -> None:
+    for url in ("redis://host", "redis+cluster://host", "redis+sentinel://host/news"):
+        assert connection(f"{url}?socket_timeout=0.7")["socket_timeout"] == 0.7
+
+
+def test_a_sentinel_is_not_asked_for_a_database() -> None:
+    client = parse("redis+sentinel://host/news?db=3").client(WAITS, 1.0)
+    (sentinel,) = client.connection_pool.sentinel_manager.sentinels
+    assert client.connection_pool.connection_kwargs["db"] == 3
+    assert not sentinel.connection_pool.connection_kwargs.get("db")
 
 
 def test_sentinels_under_tls_are_asked_under_tls() -> None:
