@@ -1,9 +1,11 @@
-"""What an open stream costs: threads and memory, the view against ``monitio.asgi``.
+"""What an open stream costs: the view against ``monitio.asgi``.
 
-    python -m benchmarks.streams [STREAMS]
+    python -m benchmarks.streams [STREAMS [IDLE SECONDS]]
 
-One uvicorn process each, Valkey and SQLite; the client only keeps its sockets open. Memory is the
-server's resident set, before and after.
+One uvicorn process each, Valkey and PostgreSQL; the client only keeps its sockets open. Memory is
+the server's resident set, before and after. While nothing happens, the connections that PostgreSQL
+counts are looked at four times a second: each stream asks for its session every 30 s, so what is
+"held" is what most of the looks find. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -11,20 +13,28 @@ from __future__ import annotations
 import resource
 import selectors
 import socket
+import statistics
 import sys
-import tempfile
 import time
 from contextlib import closing
+from typing import Any
 
 import psutil
 
 from tests.peers import Peer
+from tests.servers.postgres import Postgres
 from tests.servers.valkey import Valkey
 from tests.stream.servers import Server
 from tests.waiting import wait_until
 
 WARM = 20
-UNLIMITED = {"MONITIO_STREAMS_PER_PROCESS": 99_999, "MONITIO_STREAMS_PER_USER": 99_999}
+NAMES = {"uvicorn": "the view", "endpoint": "`monitio.asgi`"}
+UNLIMITED = {
+    "MONITIO_STREAMS_PER_PROCESS": 99_999,
+    "MONITIO_STREAMS_PER_USER": 99_999,
+    # The streams outlive the run.
+    "MONITIO_STREAM_MAX_AGE": 3600,
+}
 Browser = dict[str, str]
 
 
@@ -63,51 +73,93 @@ class Pages:
         self.selector.close()
 
 
-def measure(kind: str, site: Peer, database: str, count: int, **settings: object) -> str:
-    server = Server(kind, database, **settings, **UNLIMITED)
+class Load:
+    """What a server's process holds and has spent, since this was made."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.process = server, psutil.Process(server.process.pid)
+        self.threads, self.memory = server.threads(), server.memory()
+        self.cpu, self.begin = self._cpu(), time.monotonic()
+
+    def _cpu(self) -> float:
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def more_threads(self) -> int:
+        return self.server.threads() - self.threads
+
+    def more_memory(self) -> int:
+        return self.server.memory() - self.memory
+
+    def spent(self) -> float:
+        """Seconds of a processor."""
+        return self._cpu() - self.cpu
+
+    def share(self) -> float:
+        """Of one processor."""
+        return self.spent() / (time.monotonic() - self.begin)
+
+
+def connections_while_idle(site: Peer, seconds: float) -> list[int]:
+    """PostgreSQL's connections of the server, at each look."""
+    looks = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        looks.append(site.connections_of("server"))
+        time.sleep(0.25)
+    return looks
+
+
+def measure(kind: str, site: Peer, database: str, count: int, idle: float, **settings: Any) -> str:
+    """One row of the table."""
+    server = Server(kind, f"{database}&application_name=server", **settings, **UNLIMITED)
     browser = site.sign_in(kind)
-    process = psutil.Process(server.process.pid)
     with closing(server), closing(Pages(server.port, browser)) as pages:
         pages.open(WARM)
         pages.read_until(b"snapshot", WARM)
         wait_until(lambda: server.open_streams() == WARM)
-        threads, memory, cpu = server.threads(), server.memory(), process.cpu_times()
-        begin = time.monotonic()
+        load = Load(server)
         for _ in range(count // WARM):
             # As people come: a thousand at once leave the memory of a thousand requests behind.
             pages.open(WARM)
             pages.read_until(b"snapshot", WARM)
-        opened = time.monotonic() - begin
-        more_threads = server.threads() - threads
-        each = (server.memory() - memory) / count / 1024
-        spent = process.cpu_times().user + process.cpu_times().system - cpu.user - cpu.system
+        threads, memory, spent = load.more_threads(), load.more_memory(), load.spent()
         begin = time.monotonic()
         site.write(browser["key"], "to all of them")
         pages.read_until(b"to all of them", count + WARM)
         told = time.monotonic() - begin
+        resting = Load(server)
+        looks = connections_while_idle(site, idle)
+        held = f"{statistics.median(looks):.0f} (at most {max(looks)})"
         return (
-            f"{kind:10} {more_threads:8} {each:14.1f} {opened:12.2f}"
-            f" {1000 * spent / count:17.2f} {told * 1000:19.0f}"
+            f"| {NAMES[kind]} | {threads} | {memory / count / 1024:.0f} | {held}"
+            f" | {100 * resting.share():.1f} % | {1000 * spent / count:.1f} ms"
+            f" | {1000 * told:.0f} ms |"
         )
 
 
-def main(count: int) -> None:
+def main(count: int, idle: float) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    valkey = Valkey()
-    valkey.start()
-    settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey.url}
-    with tempfile.TemporaryDirectory() as folder, closing(valkey):
-        database = f"sqlite://{folder}/site.sqlite3"
+    valkey, postgres = Valkey(), Postgres()
+    with closing(valkey), closing(postgres):
+        valkey.start()
+        postgres.start()
+        settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey.url}
+        database = postgres.database("streams")
         with closing(Peer("tests.stream.process", database, **settings)) as site:
             site.migrate()
-            print(f"{count} streams, besides the first {WARM}")
             print(
-                "server      threads  KiB a stream  opened in s  CPU ms a stream  all told after ms"
+                f"| {count} streams | more threads | KiB a stream | connections held"
+                " | CPU of the idle process | CPU to open one | a message is in all of them after |"
             )
-            for kind in ("uvicorn", "endpoint"):
-                print(measure(kind, site, database, count, **settings))
+            print("|---|---|---|---|---|---|---|")
+            for kind in NAMES:
+                print(measure(kind, site, database, count, idle, **settings), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 1000,
+        float(sys.argv[2]) if len(sys.argv) > 2 else 60.0,
+    )

@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 from monitio.stream import shutdown
 from monitio.stream.hub import Mailbox, get_hub
 from monitio.stream.serving import (
+    LOADERS,
     TICKET_DESK,
     Desk,
     Ticket,
@@ -42,8 +43,6 @@ Receive = Callable[[], Awaitable[Event]]
 SendEvent = Callable[[Event], Awaitable[None]]
 Application = Callable[[Scope, Receive, SendEvent], Awaitable[None]]
 
-# Threads for snapshots and looks at the session, for all streams of the process.
-LOADERS = 4
 # Seconds one frame may wait for a client that reads nothing, before its stream ends.
 PATIENCE = 60.0
 

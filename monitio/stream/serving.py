@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import Context, copy_context
@@ -50,6 +51,10 @@ HEADERS = {
     "Content-Encoding": "identity",
 }
 WSGI_STREAMS, ASGI_STREAMS, ENDPOINT_STREAMS = 4, 1000, 10_000
+
+# Reads of the database at once, snapshots and looks at sessions, for all streams of the process.
+LOADERS = 4
+_loading = threading.BoundedSemaphore(LOADERS)
 
 # The key of an ASGI scope where the endpoint has put its desk.
 TICKET_DESK: Final = "monitio.desk"
@@ -262,13 +267,28 @@ def resume(talk: Conversation, answer: Any) -> Command:
 
 
 def with_database(command: Load) -> Any:
-    """The answer, or the exception: a conversation decides itself what a failure means."""
-    try:
-        return command.function()
-    except Exception as error:
-        return error
-    finally:
-        close_connections()
+    """The answer, or the exception: a conversation decides itself what a failure means.
+
+    A few at once: after a gap every stream of the process wants a snapshot, and a database that
+    refuses the hundredth connection would end them all.
+    """
+    with _loading:
+        try:
+            return command.function()
+        except Exception as error:
+            return error
+        finally:
+            close_connections()
+
+
+def _forget_after_fork() -> None:
+    # What the parent's threads hold is never given back here.
+    global _loading
+    _loading = threading.BoundedSemaphore(LOADERS)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

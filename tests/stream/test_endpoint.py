@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import monitio.asgi
-from monitio.stream import endpoint, shutdown
+from monitio.stream import endpoint, serving, shutdown
 from monitio.stream import hub as hubs
 from monitio.stream.hub import Hub, Limits
 from monitio.stream.serving import TICKET_DESK, Ticket
@@ -400,7 +400,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     streams += [server.stream(browser) for _ in range(19)]
     for stream in streams:
         stream.wait_for("snapshot")
-    few = server.threads() + endpoint.LOADERS  # which may not all have been needed yet
+    few = server.threads() + serving.LOADERS  # which may not all have been needed yet
     streams += [server.stream(browser) for _ in range(200)]
     for stream in streams[20:]:
         stream.wait_for("snapshot")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from monitio.stream.hub import Limits, get_hub
-from monitio.stream.serving import _drive_async
-from monitio.stream.session import Source
+from monitio.stream.serving import LOADERS, _drive_async, with_database
+from monitio.stream.session import Load, Source
 from monitio.testing import capture_bells
+from tests.threads import Running
+from tests.waiting import wait_until
 
 TOPIC = "user:1"
 
@@ -53,3 +56,22 @@ def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) 
     with capture_bells():
         asyncio.run(leave())
         assert get_hub().open_streams(TOPIC) == 0
+
+
+def test_all_streams_together_read_the_database_a_few_at_a_time() -> None:
+    inside: set[int] = set()
+    most: list[int] = []
+    go_on = threading.Event()
+
+    def read() -> None:
+        inside.add(threading.get_ident())
+        most.append(len(inside))
+        go_on.wait(20)
+        inside.discard(threading.get_ident())
+
+    loads = [Running(lambda: with_database(Load(read))) for _ in range(5 * LOADERS)]
+    wait_until(lambda: len(inside) >= LOADERS)
+    go_on.set()
+    for load in loads:
+        load.result()
+    assert len(most) == len(loads) and max(most) == LOADERS
