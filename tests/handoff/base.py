@@ -7,6 +7,7 @@ processes are real.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -42,8 +43,12 @@ class Hub(Protocol):
     def close(self) -> None: ...
 
 
-class Conformance:
+class Conformance(ABC):
     """The suite. The subclass has a fixture ``hub`` of its own."""
+
+    @abstractmethod
+    def was_told_to_end(self, stream: EventSource) -> bool:
+        """Whether a bell has ended this stream, or told its page to come back."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -107,6 +112,24 @@ class Conformance:
             site.write(browser["key"], text)
         page.wait_until_it_shows(*texts)
         assert page.equals_its_reload()
+
+    def test_a_stream_goes_on_when_addresses_change(
+        self, port: int, site: Peer, browser: Browser
+    ) -> None:
+        def span() -> int:
+            return int(time.time() // RECHECK)
+
+        for _ in range(10):
+            wait_until(lambda: time.time() % RECHECK > RECHECK - 0.7, message="the span's end")
+            first = span()
+            with stream_of(port, browser) as stream:
+                opened_in_time = span() == first
+                wait_until(lambda first=first: span() > first, message="the next span")
+                site.write(browser["key"], "in the next")
+                if opened_in_time and not stream.ended.is_set():
+                    stream.wait_for("message")
+                    return
+        raise AssertionError("The machine is too slow for this test.")
 
     def test_the_frames_are_those_of_our_own_streams(
         self, site: Peer, browser: Browser, page: Page
@@ -180,6 +203,13 @@ class Conformance:
     ) -> None:
         site.log_out(browser["cookie"])
         page.wait_for_state("stopped", RECHECK + 3)
+
+    def test_logging_out_needs_no_look(self, port: int, site: Peer, browser: Browser) -> None:
+        with stream_of(port, browser) as stream:
+            site.write(browser["key"], "she is heard")
+            stream.wait_for("message")
+            site.log_out(browser["cookie"])
+            wait_until(lambda: self.was_told_to_end(stream), 20, lambda: str(stream.events))
 
     def test_logging_out_leaves_other_browsers_alone(
         self, port: int, site: Peer, browser: Browser, name: str, page: Page

@@ -51,6 +51,9 @@ def hub() -> Iterator[MercureHub]:
 
 
 class TestMercure(Conformance):
+    def was_told_to_end(self, stream: EventSource) -> bool:
+        return "recheck" in [bye["reason"] for bye in stream.of("bye")]
+
     @pytest.fixture
     def location(self, port: int, browser: Browser) -> str:
         """Where the site sends a page of this browser."""

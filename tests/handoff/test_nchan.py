@@ -13,9 +13,10 @@ import pytest
 
 from tests.conftest import missing
 from tests.handoff.base import RECHECK, Browser, Conformance, stream_of
-from tests.peers import Peer
+from tests.peers import ROOT, Peer
 from tests.servers.nginx import Nginx, documented
 from tests.servers.ports import free_port
+from tests.stream.client import EventSource
 from tests.stream.page import Page
 from tests.waiting import wait_until
 
@@ -40,6 +41,7 @@ class NchanHub:
         self.app, self.public, self.publish = free_port(), free_port(), free_port()
         spots = {
             r"listen 127.0.0.1:8081;": f"listen 127.0.0.1:{self.publish};",
+            r"alias /srv/contacts/static/;": f"alias {ROOT}/monitio/static/;",
             r"ping_interval 30;": f"ping_interval {RECHECK:.0f};",
             r"subscriber_timeout 60;": f"subscriber_timeout {2 * RECHECK:.0f};",
         }
@@ -71,6 +73,9 @@ def hub() -> Iterator[NchanHub]:
 
 
 class TestNchan(Conformance):
+    def was_told_to_end(self, stream: EventSource) -> bool:
+        return "410: 410 Gone" in stream.comments
+
     @pytest.fixture
     def location(self, hub: NchanHub, port: int, browser: Browser) -> Callable[[], str]:
         """Asks the site where nginx finds the stream of this browser."""

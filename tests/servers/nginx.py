@@ -25,6 +25,7 @@ error_log error.log info;
 worker_shutdown_timeout 1s;
 events {{}}
 http {{
+    include /etc/nginx/mime.types;
     access_log access.log;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;
