@@ -151,55 +151,56 @@ class _Round:
     def serve(self) -> Tally:
         in_a_row = 0
         users = Preferences.objects.filter(claim=self.claim).order_by("pk")
-        for pk in list(users.values_list("pk", flat=True)):
+        for row in users.select_related("user").prefetch_related("choices"):
             waiting = self.tally.waiting
             try:
-                self._serve_user(pk)
+                self._serve_user(row)
             except Exception:
                 # One user's row must not stop the others; the lease brings it back.
-                logger.exception("The digest of preferences %s failed.", pk)
+                logger.exception("The digest of preferences %s failed.", row.pk)
             in_a_row = in_a_row + 1 if self.tally.waiting > waiting else 0
             if in_a_row == FAILURES_IN_A_ROW:
                 release(self.claim, self.clock)
                 break
         return self.tally
 
-    def _serve_user(self, pk: int) -> None:
-        row = self._take(pk)
-        if row is None:
+    def _serve_user(self, row: Preferences) -> None:
+        moment = self.clock()
+        held_until = row.schedule.held_until(moment)
+        unfinished = self._take(row, moment, gather=held_until == moment)
+        if unfinished is None:
             return
-        unfinished = Digest.objects.filter(user=row.user_id, state__in=UNFINISHED)
-        for digest in unfinished.order_by("pk"):
+        if held_until > moment:
+            self._settle(row, held_until)
+            return
+        for digest in unfinished:
             if not self._send(row, digest):
                 self._settle(row, self.clock() + backoff(digest.attempts))
                 return
         self._settle(row, row.schedule.next(self.clock()))
 
-    def _take(self, pk: int) -> Preferences | None:
-        """One user of the set for this process alone, with the digest of the present period."""
-        moment, batch = self.clock(), uuid4().hex
+    def _take(self, row: Preferences, moment: datetime, *, gather: bool) -> list[Digest] | None:
+        """What is to be sent to one user of the set, for this process alone; None: not ours."""
+        batch = uuid4().hex
         with transaction.atomic(using=router.db_for_write(Preferences)):
-            # A write first: it decides, and SQLite wants it so.
+            # A write first: it decides, and SQLite wants it so. Who has changed their preferences
+            # since the row was read is claimed no more.
             if not (
-                Preferences.objects.filter(pk=pk, claim=self.claim).update(
+                Preferences.objects.filter(pk=row.pk, claim=self.claim).update(
                     claim=batch, next_digest_at=_lease(moment)
                 )
             ):
                 return None
-            row = Preferences.objects.select_related("user").get(pk=pk)
-            held_until = row.schedule.held_until(moment)
-            if held_until == moment and _can_be_mailed(row):
-                _gather(row, moment)
-        if held_until > moment:
-            self._settle(row, held_until)
-            return None
-        return row
+            row.claim = batch
+            return _gather(row, moment) if gather and _can_be_mailed(row) else []
 
     def _send(self, row: Preferences, digest: Digest) -> bool:
         """False when it has to be tried again."""
         unfinished = Digest.objects.filter(pk=digest.pk, state__in=UNFINISHED)
-        unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
-        digest.attempts += 1
+        if digest.batch != row.claim:
+            # Somebody has tried before, and may have died.
+            unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
+            digest.attempts += 1
         state, error = self._try(row, digest)
         sent_at = storable(self.clock()) if state == State.SENT else None
         unfinished.update(state=state, error=error, sent_at=sent_at)
@@ -247,13 +248,23 @@ def _can_be_mailed(row: Preferences) -> bool:
         return False
 
 
-def _gather(row: Preferences, moment: datetime) -> None:
-    """Write the digest of the present period, if there is anything to say. In a transaction."""
+def _gather(row: Preferences, moment: datetime) -> list[Digest]:
+    """The user's unfinished digests, with that of the present period if there is anything to say.
+
+    To be called in the transaction that took the user.
+    """
     period = row.schedule.period(moment)
-    if Digest.objects.filter(user=row.user_id, period=period).exists():
-        return
-    if _news(row).update(digest=row.claim):
-        Digest.objects.create(user_id=row.user_id, period=period, batch=row.claim)
+    digests = Digest.objects.filter(Q(period=period) | Q(state__in=UNFINISHED), user=row.user_id)
+    known = list(digests.order_by("pk"))
+    unfinished = [digest for digest in known if digest.state in UNFINISHED]
+    if any(digest.period == period for digest in known) or not (
+        _news(row).update(digest=row.claim)
+    ):
+        return unfinished
+    new = Digest(user_id=row.user_id, period=period, batch=row.claim)
+    new.state, new.attempts = State.CLAIMED, 1
+    new.save(force_insert=True)
+    return [*unfinished, new]
 
 
 def _unread(row: Preferences) -> MessageQuerySet:
