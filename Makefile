@@ -6,10 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two processes: the tests start servers of their own, more would only wait for the processor.
 PYTEST_PROCESSES ?= 2
+# What tests and tools of the browser part use; installed anew when the list has changed.
+NPM = ! command -v npm >/dev/null || [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
 SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test soak coverage lint format messages clean
+.PHONY: help demo run-minimal test soak coverage lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +26,7 @@ run-minimal: ## Start the smallest example: runserver and a worker
 
 test: ## Run the whole suite (options: make test ARGS="-k inbox")
 	@sh tools/debian-packages.sh
+	@$(NPM)
 	@$(SETUP) test
 	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile $(ARGS)
 
@@ -45,6 +48,8 @@ lint: ## Check style, types, migrations and translations
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
 	$(BIN)/python -m django makemigrations --check --dry-run --settings examples.demo.settings
 	$(BIN)/python tools/translations.py --check
+	@$(NPM)
+	@! command -v npm >/dev/null || npm run --silent lint
 
 format: ## Put the code into shape
 	@$(SETUP) test
@@ -55,7 +60,11 @@ messages: ## Collect and compile the translations (needs gettext)
 	@$(SETUP) test
 	$(BIN)/python tools/translations.py
 
+static: ## Build the browser part from its sources (needs Node)
+	@$(NPM)
+	@python3 tools/static.py
+
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
-	rm -rf examples/demo/var examples/minimal/var
+	rm -rf node_modules examples/demo/var examples/minimal/var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

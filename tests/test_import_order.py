@@ -62,7 +62,7 @@ INSIDE = {
     "channels": ["base", "", "email", "live"],
     "mail": ["", "links", "readers", "compose", "sending"],
     "templatetags": [
-        "modules", "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
+        "strings", "page", "monitio", "mark_as_read_by_url", "message_filters",
     ],
 }  # fmt: skip
 OPTIONAL = (

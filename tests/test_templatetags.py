@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import html
 import json
 import re
-from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from django.contrib import messages as django_messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, RequestContext, Template, engines
-from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import translation
 from django.utils.safestring import mark_safe
@@ -31,7 +25,6 @@ from monitio import api
 from monitio.jobs import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
-from monitio.templatetags.modules import ENTRY, imports
 from monitio.templatetags.strings import strings
 
 pytestmark = pytest.mark.django_db
@@ -257,12 +250,6 @@ def test_every_string_is_translated_into_polish() -> None:
     assert [key for key in english if english[key] == polish[key]] == []
 
 
-def test_every_key_that_the_scripts_say_has_a_string() -> None:
-    source = "".join(modules().values())
-    said = set(re.findall(r'\bsay\("(\w+)"', source))
-    assert said and said <= strings().keys()
-
-
 def test_coming_to_its_link_reads_a_message(ann: Any) -> None:
     here = api.create_message(ann, monitio.INFO, "here", url="/reports/7/?tab=2")
     there = api.create_message(ann, monitio.INFO, "there", url="/reports/8/")
@@ -311,70 +298,3 @@ def test_latest_or_unread_keeps_every_unread_one(four: list[Message]) -> None:
 
 def test_latest_or_unread_fills_up_with_read_ones(four: list[Message]) -> None:
     assert bodies("latest_or_unread:3", four) == ["d", "c", "a"]
-
-
-STATIC = Path(monitio.__file__).parent / "static/monitio"
-
-
-def modules() -> dict[str, str]:
-    """The source of every module, what is imported first."""
-    return {name: (STATIC / name).read_text() for name in [*imports(), ENTRY]}
-
-
-def test_every_script_is_a_module_of_the_graph_or_stands_alone() -> None:
-    alone = {"messages.jquery.js"}
-    assert {path.name for path in STATIC.glob("*.js")} == set(modules()) | alone
-
-
-class RewritingStorage(ManifestStaticFilesStorage):
-    """What a site uses that keeps hashed files only."""
-
-    support_js_module_import_aggregation = True
-
-
-@pytest.mark.parametrize(
-    "storage",
-    [
-        "django.contrib.staticfiles.storage.StaticFilesStorage",
-        "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
-        f"{__name__}.RewritingStorage",
-    ],
-)
-def test_the_page_preloads_exactly_what_its_scripts_will_import(
-    storage: str, ann: Any, settings: Any, tmp_path: Path
-) -> None:
-    settings.STATIC_ROOT = tmp_path
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
-    call_command("collectstatic", interactive=False, verbosity=0)
-    page = render(BOTH, request_for(ann))
-    (entry,) = re.findall(r'<script type="module" src="(.*?)"', page)
-    preloaded = re.findall(r'<link rel="modulepreload" href="(.*?)"', page)
-    assert len(preloaded) == len(set(preloaded)) == len(imports())
-    assert set(preloaded) == imported_addresses(entry, tmp_path)
-
-
-def imported_addresses(address: str, root: Path) -> set[str]:
-    """The address of everything a collected script imports, directly or not. All must be there."""
-    source = (root / address.removeprefix("/static/")).read_text()
-    direct = {urljoin(address, name) for name in re.findall(r' from "(\./.*?)"', source)}
-    return direct.union(*(imported_addresses(name, root) for name in direct))
-
-
-def test_preloads_carry_the_nonce() -> None:
-    context = {"csp_nonce": "abc", "preloads": ["/static/monitio/bell.js"]}
-    page = render_to_string("monitio/tags/messages.html", context)
-    assert '<link rel="modulepreload" href="/static/monitio/bell.js" nonce="abc">' in page
-
-
-def test_the_scripts_stay_within_16_kb_as_shipped() -> None:
-    assert len(gzip.compress("".join(modules().values()).encode(), 9)) <= 16 * 1024
-
-
-def test_the_style_sheet_stays_within_2_kb() -> None:
-    assert len(gzip.compress((STATIC / "monitio.css").read_bytes(), 9)) <= 2 * 1024
-
-
-def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
-    source = "".join(modules().values())
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", source)
-    assert 'setAttribute("style"' not in source

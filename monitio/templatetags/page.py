@@ -20,7 +20,6 @@ from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.storage import PersistentMessageStorage
 from monitio.stream.payload import payload
-from monitio.templatetags.modules import preloads
 from monitio.templatetags.strings import strings
 
 # What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
@@ -61,7 +60,6 @@ def messages_html(request: HttpRequest, nonce: object, **options: Any) -> SafeSt
         "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),
-        "preloads": preloads(),
         # Always there: with DEBUG logging, Django logs the context of a variable that it misses.
         "csp_nonce": nonce,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from monitio.templatetags.modules import ENTRY, imports
 from tests.browser.conftest import OpenTab
 from tests.browser.wire import Wire, job, message
 from tests.waiting import wait_until
@@ -26,9 +25,9 @@ def test_the_browser_reports_what_the_policy_forbids(wire: Wire, open_tab: OpenT
     assert "trusted-types" in wire.reports.pop()
 
 
-def test_preloaded_scripts_are_asked_for_once(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_page_loads_one_script_and_one_style_sheet(wire: Wire, open_tab: OpenTab) -> None:
     open_tab()
-    assert sorted(wire.files) == sorted([*imports(), ENTRY, "monitio.css"])
+    assert sorted(wire.files) == ["monitio.css", "monitio.js"]
 
 
 def test_markup_is_shown_as_text_and_never_run(wire: Wire, open_tab: OpenTab) -> None:

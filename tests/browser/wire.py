@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import monitio
-from monitio.templatetags.modules import preloads
 from monitio.templatetags.strings import strings
 
 STATIC = Path(monitio.__file__).parent / "static/monitio"
@@ -75,7 +74,7 @@ class Wire:
         self.messages: dict[int, dict[str, Any]] = {}
         # Messages of the page's own response: no stream ever tells them.
         self.flash: list[dict[str, Any]] = []
-        # What streams, and POST requests, are answered with.
+        # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
         self.stream_status = self.post_status = 200
         # What came in: (path below the API, form fields), reports of the browser, asked streams and
         # files.
@@ -206,11 +205,9 @@ class Wire:
             for one in [*self.flash, *self._newest()]
             if not (one["read"] or one["seen"]) or (one["job"] and one["job"]["state"] in RUNNING)
         )
-        links = "".join(f'<link rel="modulepreload" href="{url}">' for url in preloads())
         return PAGE.format(
             unread=self._unread(),
             strings=json.dumps(strings()),
-            preloads=links,
             extra=extra,
             items=items,
         )
@@ -219,7 +216,7 @@ class Wire:
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page</title>
 <link rel="stylesheet" href="/static/monitio/monitio.css">
 <script type="application/json" data-strings>{strings}</script>
-{preloads}<script type="module" src="/expose.js"></script></head><body>
+<script type="module" src="/expose.js"></script></head><body>
 <header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
 <input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
 <monitio-messages id="monitio" stream-url="/m/stream/?page=ann" api-url="/m/" csrf-token="token"
@@ -262,6 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(self.wire.page(options), "text/html; charset=utf-8")
         elif url.path == "/m/stream/":
             self.stream()
+        elif url.path == "/m/json/" and self.wire.stream_status == 204:
+            self.answer("", status=204)
         elif url.path == "/m/json/" and "before" in query:
             self.answer(json.dumps(self.wire.older(int(query["before"][0]))))
         elif url.path == "/m/json/":

@@ -1,35 +1,1330 @@
-/** Start here: defines the elements. `monitio` is for a page's own script. */
-
-import { MonitioBell } from "./bell.js";
-import { actions, popups, store, stream } from "./page.js";
-import { MonitioProgress } from "./progress.js";
-import { MonitioMessages } from "./toasts.js";
-
-export const monitio = {
-  add: ({ timeout, ...message }) =>
-    store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
-  update: (id, changes) => store.change(id, changes),
-  close: (id) => popups.close(id),
-  closeAll: () => popups.closeAll(),
-  markRead: (which) => actions.markRead(which),
-  remove: (which) => actions.remove(which),
-  reply: (id, text) => actions.reply(id, text),
-  get unread() {
-    return store.unread;
-  },
-  get messages() {
-    return store.list().map((message) => ({ ...message }));
-  },
-  get connection() {
-    return stream.state;
-  },
-};
-
-function define(name, element) {
-  // Not again when the module comes from a second, hashed address.
-  if (!customElements.get(name)) customElements.define(name, element);
+/*! monitio: built from monitio/frontend by `make static`; sources c34fe84195c5f527 */
+var bell_default = '.bell{position:relative;min-block-size:2.5rem;min-inline-size:2.5rem;color:var(--monitio-bell, inherit)}.bell svg{inline-size:1.5rem;block-size:1.5rem}.badge{position:absolute;inset-block-start:0;inset-inline-start:50%;min-inline-size:1.1875rem;padding:.125rem .25rem;font:700 .6875rem/1.2 system-ui,sans-serif;color:var(--monitio-badge-fg, #fff);background:var(--monitio-badge-bg, #c0152a);border:1px solid Canvas;border-radius:1rem}.panel{display:flex;flex-direction:column;inline-size:min(26rem,100vi - 1rem);max-block-size:min(40rem,100dvb - 5rem);background:var(--_bg);border:1px solid var(--_border);border-radius:var(--_radius);box-shadow:var(--_shadow);overflow:hidden}.head,.foot,.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem}.head,.foot{padding:.5rem .75rem}.head{border-block-end:1px solid var(--_border)}.foot{border-block-start:1px solid var(--_border);font-size:.875em}.row{flex-basis:100%}h2{flex:1;margin:0;font-size:1.0625rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain}li{padding:.6875rem .75rem;border-block-end:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:"";display:inline-block;inline-size:.5rem;block-size:.5rem;margin-inline-start:.375rem;border-radius:50%;background:var(--_link);forced-color-adjust:none}.scroll :focus-visible{outline-offset:-2px}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}.scroll>button{inline-size:100%;min-block-size:2.5rem;color:var(--_link)}.note{margin:0;padding:1.5rem 1rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;min-block-size:1.75rem}@media(max-width:30rem){.panel{inset:0!important;inline-size:auto;block-size:100dvb;max-block-size:none;border:0;border-radius:0}ul .actions a{flex-basis:100%;padding-block-end:0}}\n';
+function make(tag, attributes = {}, ...children) {
+	const node = document.createElement(tag);
+	for (const [name, value] of Object.entries(attributes)) {
+		if (typeof value === "function") node.addEventListener(name, value);
+		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+	}
+	node.append(...children);
+	return node;
 }
-
+var button = (part, click, ...children) => make("button", { type: "button", part, click }, ...children);
+function setText(node, text) {
+	if (node.textContent !== text) node.textContent = text;
+}
+function batched(work) {
+	let timer = 0;
+	return () => {
+		timer ||= setTimeout(() => {
+			timer = 0;
+			work();
+		}, 30);
+	};
+}
+var dispatch = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+var Rows = class {
+	#views = new Map();
+	#list;
+	#build;
+	constructor(list, build) {
+		this.#list = list;
+		this.#build = build;
+	}
+	update(messages) {
+		const wanted = new Set(messages.map(({ id }) => id));
+		const focused = this.#list.getRootNode().activeElement;
+		const { children } = this.#list;
+		let lost = -1;
+		for (const [id, { node }] of this.#views) {
+			if (wanted.has(id)) continue;
+			if (node.contains(focused)) lost = [...children].indexOf(node);
+			node.remove();
+			this.#views.delete(id);
+		}
+		messages.forEach((message, index) => {
+			const view = this.#views.get(message.id) ?? this.#build();
+			this.#views.set(message.id, view);
+			view.fill(message);
+			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
+		});
+		return lost < 0 ? void 0 : children[Math.min(lost, children.length - 1)] ?? null;
+	}
+};
+var base_default = ".debug{--color: var(--_debug);--level-bg: var(--monitio-debug-bg, var(--_bg));--level-fg: var(--monitio-debug-fg, var(--_fg));--level-link: var(--monitio-debug-fg, var(--_link))}.info{--color: var(--_info);--level-bg: var(--monitio-info-bg, var(--_bg));--level-fg: var(--monitio-info-fg, var(--_fg));--level-link: var(--monitio-info-fg, var(--_link))}.success{--color: var(--_success);--level-bg: var(--monitio-success-bg, var(--_bg));--level-fg: var(--monitio-success-fg, var(--_fg));--level-link: var(--monitio-success-fg, var(--_link))}.warning{--color: var(--_warning);--level-bg: var(--monitio-warning-bg, var(--_bg));--level-fg: var(--monitio-warning-fg, var(--_fg));--level-link: var(--monitio-warning-fg, var(--_link))}.error{--color: var(--_error);--level-bg: var(--monitio-error-bg, var(--_bg));--level-fg: var(--monitio-error-fg, var(--_fg));--level-link: var(--monitio-error-fg, var(--_link))}.stack,.panel{all:initial;position:fixed;box-sizing:border-box;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box}.unseen{position:absolute;inline-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{inline-size:1.25em;block-size:1.25em;flex:none;fill:currentColor}button{display:inline-flex;align-items:center;justify-content:center;min-block-size:1.75rem;min-inline-size:1.75rem;padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:calc(var(--_radius) * .6);cursor:pointer}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link)}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;align-items:flex-start;gap:.625rem}.item>svg{color:var(--color);margin-block-start:.0625rem}.text{flex:1;min-inline-size:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}.actions a{padding-block:.25rem}progress{display:block;inline-size:100%;block-size:.5rem;margin-block:.4375rem .25rem;appearance:none;background:none;border:1px solid var(--_muted);border-radius:1rem;overflow:hidden}progress::-webkit-progress-bar{background:none}progress::-webkit-progress-value{background:var(--color);transition:inline-size .3s}progress::-moz-progress-bar{background:var(--color)}progress:indeterminate{background:repeating-linear-gradient(-45deg,var(--color) 0 .375rem,transparent 0 .75rem) 0 0 / 1.0607rem;animation:stripes 1s linear infinite}progress:indeterminate::-moz-progress-bar{background:none}progress:is(.queued,.retrying){opacity:.6;animation:none}@keyframes stripes{to{background-position:1.0607rem 0}}@media(pointer:coarse){button{min-block-size:2.75rem;min-inline-size:2.75rem}.actions a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*,::-webkit-progress-value{animation:none!important;transition:none!important}}@media(forced-colors:active){button{border-color:ButtonText}.debug,.info,.success,.warning,.error{--color: Highlight}.item>svg{color:CanvasText}progress{forced-color-adjust:none;border-color:CanvasText}}\n";
+var ENDED = new Set(["succeeded", "failed", "revoked", "lost"]);
+var BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
+var isRunning = ({ job }) => !!job && !ENDED.has(job.state);
+var isLocal = ({ id }) => id < 0;
+var countsAsUnread = (message) => +!!(message?.persistent && message.id > 0 && !message.read);
+var heading = ({ title, body }) => title || body;
+var isExpired = ({ expiresAt }) => expiresAt !== void 0 && expiresAt <= Date.now();
+function complete(given) {
+	const message = { version: 0, seq: 0, level: "info", title: "", body: "", url: null, url_label: "", job: null, persistent: true, read: false, seen: false, created: (new Date()).toISOString(), ...given };
+	for (const field of ["title", "body", "url_label"]) message[field] = String(message[field] ?? "").replace(BIDI_CONTROLS, "");
+	if (message.expires_in != null) message.expiresAt ??= Date.now() + message.expires_in * 1e3;
+	return message;
+}
+function safeUrl(url) {
+	const absolute = url ? URL.parse(url, document.baseURI) : null;
+	return absolute && /^https?:$/.test(absolute.protocol) ? absolute.href : null;
+}
+var SEEN_DELAY = 300;
+var UNDO_TIME = 1e4;
+var Actions = class {
+	url = "";
+	csrf = "";
+	page = "";
+	options = {};
+	#store;
+	#onForeign;
+	#inFlight = 0;
+	#seen = new Set();
+	#seenTimer = 0;
+	#discarded = null;
+	#discardTimer = 0;
+	constructor(store2, onForeign) {
+		this.#store = store2;
+		this.#onForeign = onForeign;
+		addEventListener("pagehide", () => {
+			this.#reportSeen();
+			this.discard();
+		});
+	}
+	markRead(which) {
+		return this.#act(`mark_read/${which}/`, which, this.#store.assume(which, { read: true }));
+	}
+	remove(which) {
+		return this.#remove(which, this.#store.assume(which, "gone"));
+	}
+	discard(id) {
+		clearTimeout(this.#discardTimer);
+		const previous = this.#discarded;
+		this.#discarded = id ? { id, settle: this.#store.assume(id, "gone") } : null;
+		if (id) this.#discardTimer = setTimeout(() => this.discard(), UNDO_TIME);
+		if (previous) this.#remove(previous.id, previous.settle);
+		this.#store.tell("discarded", !!id);
+	}
+	undo() {
+		this.#discarded?.settle(false);
+		this.#discarded = null;
+		this.discard();
+		this.refresh().catch(() => {
+		});
+	}
+	cancel(id) {
+		return this.#try(`cancel/${id}/`);
+	}
+	reply(id, message) {
+		return this.#try(`reply/${id}/`, { message });
+	}
+	seen(message) {
+		if (message.seen || isLocal(message)) return;
+		message.seen = true;
+		this.#seen.add(message.id);
+		this.#seenTimer ||= setTimeout(() => this.#reportSeen(), SEEN_DELAY);
+	}
+	async refresh() {
+		const asked = performance.now();
+		const snapshot = await this.#get("json/");
+		if (snapshot) this.take(snapshot, asked);
+	}
+	take(snapshot, asked) {
+		const { floor, older } = this.#store;
+		this.#store.replace(snapshot, asked);
+		if (older < floor) this.loadOlder(older).catch(() => {
+		});
+	}
+	async loadOlder(lowest = Infinity) {
+		let before;
+		do {
+			before = this.#store.older;
+			const page2 = before && await this.#get(`json/?before=${before}`);
+			if (!page2) return;
+			this.#store.addOlder(page2.messages, before, page2.more);
+		} while (this.#store.older > lowest);
+	}
+	#remove(which, settle) {
+		return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, settle);
+	}
+	async #act(path, which, settle) {
+		if (Number(which) < 0) return settle(true);
+		this.#inFlight++;
+		const answer = await this.#try(path);
+		settle(!!answer);
+		if (this.#inFlight-- === 1 && answer?.unread != null) this.#store.setUnread(answer.unread);
+	}
+	#reportSeen() {
+		clearTimeout(this.#seenTimer);
+		this.#seenTimer = 0;
+		if (!this.#seen.size) return;
+		const ids = [...this.#seen].map((id) => ["ids", `${id}`]);
+		this.#seen.clear();
+		this.#post("seen/", ids).catch(() => {
+		});
+	}
+	async #try(path, fields) {
+		try {
+			return await this.#post(path, fields);
+		} catch {
+			this.#store.tell("failed");
+			return null;
+		}
+	}
+	async #post(path, fields) {
+		if (!this.url) return {};
+		const send = () => this.#fetch(path, { method: "POST", keepalive: true, body: new URLSearchParams(fields) });
+		let response = this.csrf && await send();
+		if (!response || response.status === 403) {
+			await this.#get("json/");
+			response = await send();
+		}
+		return answerOf(response);
+	}
+	async #get(path) {
+		const response = await this.#fetch(path);
+		if (response.status === 204) return this.#onForeign(), null;
+		const data = await answerOf(response);
+		this.csrf = data.csrf ?? this.csrf;
+		return data;
+	}
+	#fetch(path, init) {
+		const url = new URL(this.url + path, document.baseURI);
+		if (!init) url.searchParams.set("page", this.page);
+		const { headers, withCredentials } = this.options;
+		return fetch(url, { ...init, credentials: withCredentials ? "include" : "same-origin", headers: { Accept: "application/json", "X-CSRFToken": this.csrf, ...headers } });
+	}
+};
+function answerOf(response) {
+	if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
+	return response.json();
+}
+var EVENTS = ["snapshot", "message", "gone"];
+var FIRST_DELAY = 1e3;
+var LONGEST_DELAY = 6e4;
+var Stream = class {
+	Source = EventSource;
+	options = {};
+	#source = null;
+	#failures = 0;
+	#timer = 0;
+	#url = "";
+	#hooks;
+	constructor(hooks) {
+		this.#hooks = hooks;
+	}
+	open(url) {
+		this.#url = url;
+		this.#failures = 0;
+		this.#connect();
+	}
+	close() {
+		clearTimeout(this.#timer);
+		this.#timer = 0;
+		this.#source?.close();
+		this.#source = null;
+	}
+	hurry() {
+		if (this.#timer) this.#connect();
+	}
+	#connect() {
+		this.close();
+		let opened = false;
+		const source = this.#source = new this.Source(this.#url, this.options);
+		const on = (type, act) => source.addEventListener(type, ({ data }) => source === this.#source && act(data && JSON.parse(data)));
+		const live = () => {
+			opened = true;
+			this.#failures = 0;
+			this.#hooks.onState("open");
+		};
+		for (const type of EVENTS) on(type, (data) => {
+			live();
+			this.#hooks.deliver(type, data);
+		});
+		on("open", () => this.#hooks.onOpen());
+		on("bye", (bye) => this.#bye(bye));
+		on("error", () => this.#lost(opened));
+	}
+	#bye({ reason, retry }) {
+		this.close();
+		if (reason === "signed-out") this.#hooks.onState("stopped");
+		else this.#retry(retry);
+	}
+	#lost(opened) {
+		this.close();
+		if (++this.#failures > 1) this.#hooks.onState("offline");
+		this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
+		if (!opened) this.#hooks.onRefused();
+	}
+	#retry(delay) {
+		this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random()));
+	}
+};
+var LOOK = 1300;
+var PATIENCE = 3;
+var ASK = "ask";
+var Tabs = class {
+	leads = false;
+	#name;
+	#hooks;
+	#channel;
+	#timer;
+	#silence = 0;
+	#joined = false;
+	#place = null;
+	#release = () => {
+	};
+	constructor(name, hooks) {
+		this.#name = name;
+		this.#hooks = hooks;
+		this.#channel = new BroadcastChannel(name);
+		this.#channel.onmessage = ({ data }) => this.#hear(data);
+		this.#timer = setInterval(() => this.#look(), LOOK);
+		this.#queue();
+		this.tell(ASK);
+	}
+	tell(what) {
+		this.#channel.postMessage(what);
+	}
+	close() {
+		clearInterval(this.#timer);
+		this.#place?.abort();
+		this.#place = null;
+		this.#release();
+		this.#channel.close();
+	}
+	async #queue(steal = false) {
+		this.#place?.abort();
+		const place = this.#place = new AbortController();
+		const options = steal ? { steal } : { signal: place.signal };
+		try {
+			await navigator.locks.request(this.#name, options, () => this.#lead(place));
+		} catch (error) {
+			if (error.name === "SecurityError") return this.#hooks.lead();
+		}
+		if (place !== this.#place) return;
+		this.leads = false;
+		this.#silence = 0;
+		this.#hooks.follow();
+		this.#queue();
+	}
+	#lead(place) {
+		if (place !== this.#place) return void 0;
+		this.leads = true;
+		this.#hooks.lead();
+		return new Promise((resolve) => {
+			this.#release = () => resolve(void 0);
+		});
+	}
+	#hear(what) {
+		if (what === ASK) {
+			if (this.leads) this.tell(this.#hooks.answer());
+			return;
+		}
+		this.#silence = 0;
+		if (this.leads) return;
+		this.#hooks.hear(what);
+		if (!this.#joined) this.#hooks.joined();
+		this.#joined = true;
+	}
+	#look() {
+		if (this.leads) return;
+		if (++this.#silence <= PATIENCE) return this.tell(ASK);
+		this.#silence = 0;
+		this.#queue(true);
+	}
+};
+var Alone = class {
+	leads = true;
+	#look;
+	constructor(_name, hooks) {
+		this.#look = () => document.hidden ? hooks.follow() : hooks.lead();
+		document.addEventListener("visibilitychange", this.#look);
+		this.#look();
+	}
+	tell() {
+	}
+	close() {
+		document.removeEventListener("visibilitychange", this.#look);
+	}
+};
+var Connection = class {
+	state = "idle";
+	fetchesSnapshot = false;
+	#url = "";
+	#wanted = false;
+	#tabs = null;
+	#stream;
+	#hooks;
+	constructor(hooks) {
+		this.#hooks = hooks;
+		this.#stream = new Stream({ deliver: (event, data) => {
+			hooks.deliver(event, data);
+			this.#tabs?.tell({ state: this.state, event, data });
+		}, onState: (state) => state === "stopped" ? this.stop() : this.#set(state), onOpen: () => this.#opened(), onRefused: () => hooks.refresh() });
+		addEventListener("pagehide", () => this.#sleep());
+		document.addEventListener("freeze", () => this.#sleep());
+		addEventListener("pageshow", () => this.#wake());
+		document.addEventListener("resume", () => this.#wake());
+		addEventListener("online", () => this.#stream.hurry());
+	}
+	get leads() {
+		return !!this.#tabs?.leads;
+	}
+	use(url) {
+		if (url === this.#url) return;
+		this.close();
+		this.#url = url;
+		this.#set("idle");
+	}
+	configure(Source, options) {
+		this.#stream.Source = Source ?? this.#stream.Source;
+		this.#stream.options = options;
+		this.#sleep();
+		this.#wake();
+	}
+	open() {
+		this.#wanted = true;
+		this.#wake();
+	}
+	close() {
+		this.#wanted = false;
+		this.#sleep();
+	}
+	stop() {
+		this.#set("stopped");
+		this.#sleep();
+	}
+	#sleep() {
+		this.#stream.close();
+		this.#tabs?.close();
+		this.#tabs = null;
+	}
+	#wake() {
+		if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
+		if (this.state === "idle") this.#set("connecting");
+		const Sharing = navigator.locks ? Tabs : Alone;
+		this.#tabs = new Sharing(`monitio ${this.#url}`, { lead: () => this.#stream.open(this.#url), follow: () => this.#stream.close(), hear: (told) => this.#hear(told), answer: () => ({ state: this.state }), joined: () => this.#hooks.refresh() });
+	}
+	#opened() {
+		if (!this.fetchesSnapshot) return;
+		this.#set("open");
+		this.#hooks.refresh();
+	}
+	#hear({ state, event, data }) {
+		if (state === "stopped") return this.stop();
+		this.#set(state);
+		if (event) this.#hooks.deliver(event, data);
+	}
+	#set(state) {
+		if (state === this.state) return;
+		this.state = state;
+		if (this.leads) this.#tabs?.tell({ state });
+		this.#hooks.onState(state);
+	}
+};
+function remember(storage, key, value) {
+	try {
+		if (value) window[storage][`monitio.${key}`] = value;
+		return window[storage][`monitio.${key}`];
+	} catch {
+		return void 0;
+	}
+}
+var isOn = (key) => remember("localStorage", key) === "yes";
+var turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
+var keepsOpen = () => isOn("keep-open");
+var setKeepsOpen = (on) => turn("keep-open", on);
+var wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
+var setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");
+var tellTabs = (id) => remember("localStorage", "closed", `${id} ${Date.now()}`);
+var MS_PER_WORD = 500;
+var Popups = class extends EventTarget {
+	#open = new Map();
+	#visible = [];
+	holds = new Set();
+	#timer = 0;
+	#since = 0;
+	#onSeen;
+	duration = 8e3;
+	autoClose = true;
+	constructor(store2, onSeen) {
+		super();
+		this.#onSeen = onSeen;
+		const on = (type, act) => store2.addEventListener(type, (event) => act(event.detail));
+		on("put", ({ message, previous }) => this.#put(message, previous));
+		on("drop", ({ message, force }) => this.#drop(message, force));
+		document.addEventListener("visibilitychange", () => this.#changed());
+		addEventListener("storage", ({ key, newValue }) => key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
+	}
+	list() {
+		return [...this.#open.values()].map(({ message }) => message).reverse();
+	}
+	show(messages) {
+		this.#charge();
+		this.#visible = messages.flatMap(({ id }) => this.#open.get(id) ?? []);
+		for (const popup of document.hidden ? [] : this.#visible) {
+			if (!popup.shown && !isRunning(popup.message)) this.#onSeen(popup.message);
+			popup.shown = true;
+		}
+		this.#wait();
+	}
+	hold(reason, on) {
+		this.#charge();
+		this.holds[on ? "add" : "delete"](reason);
+		this.#changed();
+	}
+	close(id) {
+		const popup = this.#open.get(id);
+		if (!popup) return;
+		if (isRunning(popup.message)) setClosed(id);
+		else this.#onSeen(popup.message);
+		tellTabs(id);
+		this.#remove(id);
+	}
+	closeAll() {
+		for (const id of [...this.#open.keys()]) this.close(id);
+	}
+	setKeepOpen(on) {
+		setKeepsOpen(on);
+		for (const popup of this.#open.values()) popup.left = this.#lifetime(popup.message);
+		this.#changed();
+	}
+	#put(message, previous) {
+		const popup = this.#open.get(message.id);
+		if (popup) this.#update(popup, message, previous);
+		else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
+			this.#open.set(message.id, { message, left: this.#lifetime(message), shown: false });
+			this.#changed();
+		}
+	}
+	#update(popup, message, previous) {
+		const running = isRunning(message);
+		const ended = !running && isRunning(popup.message);
+		popup.message = message;
+		if (running || ended) popup.left = this.#lifetime(message);
+		if (ended) popup.shown = false;
+		const over = message.seen && !popup.shown && !running && document.hidden;
+		const done = over || message.read || isExpired(message);
+		if (done || !this.#tell(ended ? "incoming" : "update", message, previous)) this.#remove(message.id);
+		else this.#changed();
+	}
+	#drop(message, force = false) {
+		if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
+	}
+	#tell(type, message, previous) {
+		return dispatch(this, type, { message, previous });
+	}
+	#remove(id) {
+		if (this.#open.delete(id)) this.#changed();
+	}
+	#lifetime(message) {
+		const { level, url, body, close_timeout: seconds } = message;
+		if (isRunning(message) || keepsOpen()) return Infinity;
+		if (seconds != null) return seconds * 1e3 || Infinity;
+		if (!this.autoClose || level === "error" || level === "warning" || url) return Infinity;
+		const words = `${heading(message)} ${body}`.split(/\s+/).length;
+		return Math.max(this.duration, words * MS_PER_WORD);
+	}
+	#changed() {
+		dispatch(this, "change");
+	}
+	#charge() {
+		const now = performance.now();
+		if (this.#timer) for (const popup of this.#visible) popup.left -= now - this.#since;
+		this.#since = now;
+	}
+	#wait() {
+		clearTimeout(this.#timer);
+		this.#timer = 0;
+		const next = Math.min(...this.#visible.map(({ left }) => left));
+		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = setTimeout(() => this.#closeDue(), Math.max(0, next));
+	}
+	#closeDue() {
+		this.#charge();
+		for (const { message, left } of this.#visible) if (left <= 0) this.close(message.id);
+		this.#wait();
+	}
+};
+function wantsToPopUp(message, previous) {
+	const { id, version, read, seen } = message;
+	if (read || isExpired(message)) return false;
+	if (isRunning(message)) return !wasClosed(id);
+	if (seen) return false;
+	return !previous || isRunning(previous) || previous.seen && version > previous.version;
+}
+var LONGEST_TIMEOUT = 2 ** 31 - 1;
+var Store = class extends EventTarget {
+	messages = new Map();
+	unread = 0;
+	floor = 0;
+	older = 0;
+	#gone = new Set();
+	#absent = new Set();
+	#assumed = new Map();
+	#lastLocalId = 0;
+	#expiryTimer = 0;
+	list() {
+		return [...this.messages.values()].sort((a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
+	}
+	seed(given) {
+		const { id = 0, version = 0 } = given;
+		const known = this.messages.get(id);
+		if (!id) this.addLocal(given);
+		else if (!this.#isOut(id) && !(known && known.version >= version)) this.#put(given);
+	}
+	receive(message) {
+		const known = this.messages.get(message.id);
+		if (this.#isOut(message.id) || known && isOlder(message, known)) return;
+		const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
+		const arrived = performance.now();
+		this.setUnread(this.unread - before + countsAsUnread(this.#put({ ...message, arrived })));
+	}
+	replace({ messages, unread, floor }, asked = Infinity) {
+		const told = new Set(messages.map(({ id }) => id));
+		for (const message of messages) unread += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
+		for (const known of this.messages.values()) if (isSince(known, asked) && !told.has(known.id)) unread += countsAsUnread(known);
+		this.floor = this.older = floor;
+		this.#take(messages, (known) => !isSince(known, asked) && (known.id >= floor || isRunning(known)));
+		this.setUnread(unread);
+	}
+	addOlder(messages, before, more) {
+		this.older = more ? messages[messages.length - 1].id : 0;
+		this.#take(messages, ({ id }) => id >= this.older && id < before);
+	}
+	forget(ids) {
+		for (const id of ids) {
+			this.#gone.add(id);
+			const known = this.messages.get(id);
+			if (known) this.#lose(known);
+		}
+	}
+	addLocal(given) {
+		return this.#put({ ...given, id: --this.#lastLocalId }).id;
+	}
+	change(id, changes) {
+		const known = this.messages.get(id);
+		if (known) this.#put({ ...known, ...changes, id });
+	}
+	assume(which, changes) {
+		const ids = which === "all" ? [...this.messages.keys()] : [which];
+		const before = ids.flatMap((id) => this.messages.get(id) ?? []);
+		const { unread } = this;
+		if (changes === "gone") this.forget(ids);
+		else for (const known of before) {
+			this.#assumed.set(known.id, changes);
+			this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
+		}
+		if (which === "all") this.setUnread(0);
+		const taken = unread - this.unread;
+		return (ok) => {
+			for (const id of ids) this.#assumed.delete(id);
+			if (ok) return;
+			for (const message of before) {
+				this.#gone.delete(message.id);
+				if (!(Number(this.messages.get(message.id)?.version) > message.version)) this.#put(message);
+			}
+			this.setUnread(this.unread + taken);
+		};
+	}
+	clear() {
+		for (const known of [...this.messages.values()]) this.#drop(known, true);
+		this.#gone.clear();
+		this.#absent.clear();
+		this.floor = this.older = 0;
+		this.setUnread(0);
+	}
+	setUnread(unread) {
+		if (unread === this.unread) return;
+		this.unread = Math.max(0, unread);
+		this.tell("unread");
+	}
+	tell(type, detail) {
+		dispatch(this, type, detail);
+	}
+	#current(message, asked) {
+		const { id, version } = message;
+		const known = this.messages.get(id);
+		if (this.#gone.has(id)) return void 0;
+		if (known && isSince(known, asked) && known.version > version) return known;
+		return { ...message, ...this.#assumed.get(id) };
+	}
+	#isOut(id) {
+		return this.#gone.has(id) || this.#absent.has(id);
+	}
+	#take(messages, speaksFor) {
+		const present = new Set(messages.map(({ id }) => id));
+		for (const known of [...this.messages.values()]) if (!isLocal(known) && !present.has(known.id) && speaksFor(known)) {
+			this.#absent.add(known.id);
+			this.#drop(known);
+		}
+		for (const message of [...messages].reverse()) {
+			const { id, version, job } = message;
+			const known = this.messages.get(id);
+			this.#absent.delete(id);
+			if (this.#gone.has(id) || known && version < known.version) continue;
+			if (version !== known?.version || job) this.#put(message);
+		}
+	}
+	#put(given) {
+		const message = complete({ ...given, ...this.#assumed.get(given.id ?? 0) });
+		const previous = this.messages.get(message.id);
+		this.messages.set(message.id, message);
+		this.tell("put", { message, previous });
+		if (message.expiresAt) this.#expire();
+		return message;
+	}
+	#drop(message, force = false) {
+		if (this.messages.delete(message.id)) this.tell("drop", { message, force });
+	}
+	#lose(message, force = false) {
+		this.#drop(message, force);
+		this.setUnread(this.unread - countsAsUnread(message));
+	}
+	#expire() {
+		clearTimeout(this.#expiryTimer);
+		let next = Infinity;
+		for (const message of [...this.messages.values()]) if (isExpired(message)) this.#lose(message, true);
+		else next = Math.min(next, message.expiresAt ?? next);
+		if (next === Infinity) return;
+		const delay = Math.min(LONGEST_TIMEOUT, next - Date.now() + 1);
+		this.#expiryTimer = setTimeout(() => this.#expire(), delay);
+	}
+};
+var isOlder = (message, known) => message.version < known.version || message.version === known.version && message.seq < known.seq;
+var isSince = ({ arrived }, moment) => arrived !== void 0 && arrived > moment;
+var strings = {};
+function loadStrings() {
+	strings = JSON.parse(document.querySelector("script[data-strings]")?.textContent ?? "{}");
+}
+var say = (key, values = {}) => (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+var language = () => document.documentElement.lang || void 0;
+var formatNumber = (number, options) => new Intl.NumberFormat(language(), options).format(number);
+var formatPercent = (percent) => formatNumber(Math.floor(percent) / 100, { style: "percent" });
+function formatAge(date) {
+	const minutes = Math.min(0, (+date - Date.now()) / 6e4);
+	const age = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+	if (minutes > -60) return age.format(Math.round(minutes), "minute");
+	if (minutes > -1440) return age.format(Math.round(minutes / 60), "hour");
+	return age.format(Math.round(minutes / 1440), "day");
+}
+var GRACE = 2e3;
+var store = new Store();
+var actions = new Actions(store, () => connection.stop());
+var popups = new Popups(store, (message) => actions.seen(message));
+var connection = new Connection({ deliver, onState, refresh });
+var attached = new Set();
+var streamUrl = null;
+function attach(element) {
+	attached.add(element);
+	connection.open();
+}
+function detach(element) {
+	attached.delete(element);
+	setTimeout(() => attached.size || connection.close(), GRACE);
+}
+function configure(element) {
+	const url = element.getAttribute("stream-url") ?? "";
+	if (streamUrl !== null && url !== streamUrl) store.clear();
+	streamUrl = url;
+	connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
+	connection.use(url);
+	actions.url = element.getAttribute("api-url") ?? "";
+	actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
+	actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
+}
+function refresh() {
+	actions.refresh().catch(() => {
+	});
+}
+function deliver(type, data) {
+	if (type === "message") store.receive(data);
+	else if (type === "gone") store.forget(data.ids);
+	else actions.take(data);
+}
+function onState(state) {
+	store.tell("connection");
+	if (state !== "stopped") return;
+	store.addLocal({ level: "warning", title: say("stopped"), body: say("stopped_body"), url: location.pathname + location.search, url_label: say("reload") });
+}
+var MonitioElement = class extends HTMLElement {
+	root = this.attachShadow({ mode: "open" });
+	#internals = this.attachInternals();
+	#left = new AbortController();
+	constructor(css = "") {
+		super();
+		loadStrings();
+		const sheet = new CSSStyleSheet();
+		sheet.replaceSync(base_default + css);
+		this.root.adoptedStyleSheets = [sheet];
+	}
+	connectedCallback() {
+		this.connect();
+		attach(this);
+	}
+	disconnectedCallback() {
+		this.#left.abort();
+		this.#left = new AbortController();
+		detach(this);
+	}
+	connectedMoveCallback() {
+	}
+	connect() {
+	}
+	listen(target, type, listener) {
+		target.addEventListener(type, listener, { signal: this.#left.signal });
+	}
+	fire(type, detail = {}) {
+		return dispatch(this, `monitio:${type}`, detail);
+	}
+	state(name, on) {
+		this.#internals.states[on ? "add" : "delete"](name);
+	}
+	hasFocus(node) {
+		return node.contains(this.root.activeElement);
+	}
+};
+var PATHS = { info: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1 15h-2v-6h2zm0-8h-2V7h2z", success: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1.5 14.5-4-4 1.4-1.4 2.6 2.6 5.6-5.6 1.4 1.4z", warning: "M12 2 1 21h22zm1 16h-2v-2h2zm0-4h-2V9h2z", error: "M8 2h8l6 6v8l-6 6H8l-6-6V8zm5 15h-2v-2h2zm0-4h-2V7h2z", running: "M12 4V1L8 5l4 4V6a6 6 0 1 1-6 6H4a8 8 0 1 0 8-8z", bell: "M12 22a2 2 0 0 0 2-2h-4a2 2 0 0 0 2 2zm6-6v-5a6 6 0 0 0-5-6V3h-2v2a6 6 0 0 0-5 6v5l-2 2v1h16v-1z", close: "M19 6.4 17.6 5 12 10.6 6.4 5 5 6.4 10.6 12 5 17.6 6.4 19 12 13.4 17.6 19 19 17.6 13.4 12z" };
+var SVG = "http://www.w3.org/2000/svg";
+function icon(name) {
+	const svg = document.createElementNS(SVG, "svg");
+	svg.setAttribute("viewBox", "0 0 24 24");
+	svg.setAttribute("aria-hidden", "true");
+	svg.setAttribute("part", "icon");
+	const path = document.createElementNS(SVG, "path");
+	path.setAttribute("fill-rule", "evenodd");
+	svg.append(path);
+	setIcon(svg, name);
+	return svg;
+}
+function setIcon(svg, name) {
+	svg.firstElementChild?.setAttribute("d", PATHS[name] ?? PATHS.info);
+}
+var ProgressBar = class {
+	#bar = make("progress", { part: "progress", max: 100 });
+	#line = make("div", { class: "meta", dir: "auto" });
+	node = make("div", { hidden: true }, this.#bar, this.#line);
+	fill(message) {
+		const { job } = message;
+		this.node.hidden = !isRunning(message);
+		if (!job || this.node.hidden) return;
+		if (job.percent == null) this.#bar.removeAttribute("value");
+		else this.#bar.value = job.percent;
+		this.#bar.className = job.state;
+		this.#bar.ariaLabel = say("progress", { title: heading(message) });
+		setText(this.#line, [amount(job), job.text].filter(Boolean).join(" · "));
+	}
+};
+function amount({ state, percent, done }) {
+	if (state === "started" && percent != null) return formatPercent(percent);
+	if (state === "started" && done) return say("done", { n: formatNumber(done) });
+	return say(`state_${state}`);
+}
+var MessageView = class {
+	message = null;
+	icon = icon("info");
+	word = make("span", { class: "unseen" });
+	title = make("div", { class: "title", part: "title", dir: "auto" });
+	body = make("div", { class: "body", part: "body", dir: "auto" });
+	bar = new ProgressBar();
+	link = make("a", { part: "action" });
+	actions = make("div", { class: "actions", part: "actions" }, this.link);
+	text = make("div", { class: "text" }, this.word, this.title, this.body, this.bar.node, this.actions);
+	node;
+	constructor(tag = "li") {
+		this.node = make(tag, {}, this.icon, this.text);
+	}
+	fill(message, part) {
+		const { level, title, body, url_label } = message;
+		this.message = message;
+		this.node.className = `item ${part} ${level}`;
+		this.node.setAttribute("part", `${part} ${level}`);
+		setIcon(this.icon, isRunning(message) ? "running" : level);
+		setText(this.word, `${say(`level_${level}`)}: `);
+		setText(this.title, heading(message));
+		setText(this.body, title ? body : "");
+		this.body.hidden = !title || !body;
+		this.bar.fill(message);
+		const url = safeUrl(message.url);
+		this.link.hidden = !url;
+		this.link.href = url ?? "";
+		setText(this.link, url_label || say("open"));
+	}
+};
+function labelled(key, click) {
+	const of = make("span", { class: "unseen" });
+	return { of, node: button(key.replace("_", "-"), click, say(key), of) };
+}
+var InboxItem = class extends MessageView {
+	#time = make("time", { class: "meta" });
+	#markRead = labelled("mark_read", () => actions.markRead(this.message.id));
+	#reply = make("a", {}, say("reply"));
+	#remove;
+	constructor(onRemove) {
+		super();
+		this.#remove = labelled("delete", () => onRemove(this.message));
+		this.link.addEventListener("click", () => actions.markRead(this.message.id));
+		this.actions.append(this.#markRead.node, this.#reply, this.#remove.node);
+		this.bar.node.after(this.#time);
+	}
+	fill(message) {
+		const unread = !message.read && !isLocal(message);
+		super.fill(message, unread ? "entry unread" : "entry");
+		if (unread) this.word.prepend(`${say("unread")}, `);
+		this.#markRead.node.hidden = !unread;
+		this.#reply.hidden = !message.from || isLocal(message);
+		this.#reply.href = `${actions.url}reply/${message.id}/`;
+		for (const { of } of [this.#markRead, this.#remove]) setText(of, ` ${heading(message).slice(0, 60)}`);
+		setText(this.#time, [message.from, formatAge(new Date(message.created))].filter(Boolean).join(" · "));
+		this.#time.dateTime = message.created;
+	}
+};
+var GAP = 8;
+var MOST = 99;
+var MonitioBell = class extends MonitioElement {
+	#unreadOnly = false;
+	#hadFocus = false;
+	#renderSoon = batched(() => this.#render());
+	#badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
+	#button = button("bell", () => this.#panel.togglePopover(), make("slot", { name: "icon" }, icon("bell")), this.#badge);
+	#heading = make("h2", { tabindex: -1 }, say("bell"));
+	#close = button("panel-close", () => this.close(), icon("close"));
+	#tabs = make("div", { role: "group", "aria-label": say("bell") }, this.#tab("all", false), this.#tab("unread", true));
+	#markAll = button("mark-all", () => actions.markRead("all"), say("mark_all"));
+	#offline = make("p", { class: "note", part: "offline" }, say("offline"));
+	#list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": say("bell") });
+	#empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
+	#older = button("older", () => this.#loadOlder(), say("older"));
+	#keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
+	#all = make("a", { part: "all" }, say("see_all"));
+	#status = make("div", { class: "unseen", role: "status" });
+	#panel = make("div", { class: "panel", part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") }, make("div", { class: "head" }, this.#heading, this.#close, make("div", { class: "row" }, this.#tabs, this.#markAll)), this.#offline, make("div", { class: "scroll" }, this.#list, this.#empty, this.#older), make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all), this.#status);
+	#rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message)));
+	constructor() {
+		super(bell_default);
+		this.#button.classList.add("bell");
+		this.#button.ariaHasPopup = "dialog";
+		this.#close.ariaLabel = say("close", { title: say("bell") });
+		this.#panel.addEventListener("beforetoggle", () => {
+			this.#hadFocus = this.hasFocus(this.#panel);
+		});
+		this.#panel.addEventListener("toggle", () => this.#toggled());
+		this.root.append(this.#button, this.#panel);
+	}
+	open() {
+		this.#panel.togglePopover(true);
+	}
+	close() {
+		this.#panel.togglePopover(false);
+	}
+	connect() {
+		const unread = +(this.getAttribute("unread") ?? 0);
+		if (unread && connection.state !== "open") store.setUnread(unread);
+		for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
+		this.listen(store, "unread", () => this.#count());
+		this.listen(window, "resize", () => this.#place());
+		this.#button.ariaExpanded = "false";
+		this.#count();
+	}
+	disconnectedCallback() {
+		super.disconnectedCallback();
+		popups.hold("inbox", false);
+	}
+	get #isOpen() {
+		return this.#panel.matches(":popover-open");
+	}
+	#tab(key, unreadOnly) {
+		const tab = button("tab", () => {
+			this.#unreadOnly = unreadOnly;
+			for (const other of this.#tabs.children) other.ariaPressed = `${other === tab}`;
+			this.#render();
+		}, say(key));
+		tab.ariaPressed = `${!unreadOnly}`;
+		return tab;
+	}
+	#toggled() {
+		const open = this.#isOpen;
+		this.#button.ariaExpanded = `${open}`;
+		popups.hold("inbox", open);
+		this.fire(open ? "open" : "closed");
+		if (open) this.#opened();
+		else if (this.#hadFocus) this.#button.focus();
+	}
+	#opened() {
+		if (connection.state !== "open") actions.refresh().catch(() => {
+		});
+		this.#keep.checked = keepsOpen();
+		this.#all.href = this.querySelector("a")?.href ?? actions.url;
+		this.#place();
+		this.#render();
+		this.#heading.focus({ preventScroll: true });
+	}
+	#place() {
+		if (!this.#isOpen) return;
+		const { left, right, bottom } = this.#button.getBoundingClientRect();
+		const width = this.#panel.offsetWidth;
+		const wished = this.matches(":dir(rtl)") ? left : right - width;
+		const rightmost = document.documentElement.clientWidth - width - GAP;
+		this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
+		this.#panel.style.top = `${bottom + GAP / 2}px`;
+	}
+	#count() {
+		const { unread } = store;
+		const n = unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
+		this.#badge.hidden = this.#markAll.disabled = !unread;
+		setText(this.#badge, n);
+		const name = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
+		this.#button.ariaLabel = name;
+		this.state("unread", unread > 0);
+	}
+	#render() {
+		if (!this.#isOpen) return;
+		const messages = store.list().filter((message) => this.#belongs(message));
+		const instead = this.#rows.update(messages);
+		this.#offline.hidden = connection.state !== "offline";
+		this.#list.hidden = !messages.length;
+		this.#empty.hidden = messages.length > 0;
+		this.#older.hidden = !store.older;
+		if (instead === void 0) return;
+		const next = instead?.querySelector("button:not([hidden])");
+		(next ?? this.#heading).focus();
+	}
+	#belongs(message) {
+		if (isLocal(message)) return !this.#unreadOnly;
+		return message.persistent && !(this.#unreadOnly && message.read);
+	}
+	#remove(message) {
+		if (!this.fire("delete", { message: { ...message } })) return;
+		actions.remove(message.id);
+		setText(this.#status, say("deleted"));
+	}
+	async #loadOlder() {
+		this.#older.disabled = true;
+		await actions.loadOlder().catch(() => store.tell("failed"));
+		this.#older.disabled = false;
+		this.#render();
+	}
+};
+var MonitioProgress = class extends MonitioElement {
+	static observedAttributes = ["task"];
+	#waiting = make("slot");
+	#view = new MessageView("div");
+	#state = "";
+	constructor() {
+		super();
+		this.root.append(this.#waiting, this.#view.node);
+	}
+	connect() {
+		this.listen(store, "put", ({ detail }) => this.#take(detail.message));
+		this.attributeChangedCallback();
+	}
+	attributeChangedCallback() {
+		this.#view.node.hidden = true;
+		this.#waiting.hidden = false;
+		store.list().forEach((message) => this.#take(message));
+	}
+	#take(message) {
+		const { job } = message;
+		if (!job || job.task !== this.getAttribute("task")) return;
+		this.#view.fill(message, "task");
+		this.#view.node.hidden = false;
+		this.#waiting.hidden = true;
+		if (this.#state) this.state(this.#state, false);
+		this.state(this.#state = job.state, true);
+	}
+};
+var toasts_default = ".stack{--offset: var(--monitio-offset, 1rem);inset-block-start:var(--offset);inset-inline-end:var(--offset);inline-size:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-block-size:min(80dvb,100dvb - 2rem);margin:-.75rem;padding:.75rem;overflow:hidden auto;overscroll-behavior:contain}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding-block:.6875rem;padding-inline:.75rem .375rem;color:var(--level-fg);background:var(--level-bg);border:1px solid var(--_border);border-inline-start:.25rem solid var(--color);border-radius:var(--_radius);box-shadow:var(--_shadow);animation:arrive .2s ease-out}.toast a{color:var(--level-link)}.toast .meta{color:inherit;opacity:.85}.toast>button{margin-block-start:-.25rem}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;inset-block-end:0;display:flex;justify-content:flex-end;gap:.5rem;margin-block-start:.5rem}.footer button{background:var(--_bg);border-color:var(--_border);box-shadow:var(--_shadow)}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}@media(max-width:30rem){.stack{inset-inline:.5rem;inline-size:auto;margin-inline:-.5rem;padding-inline:.5rem}}\n";
+var GATHER = 150;
+var KEEP = 7e3;
+var AT_ONCE = 4;
+var region = (role) => make("div", { class: "unseen", role, "aria-atomic": "false" });
+var Announcer = class {
+	status = region("status");
+	alert = region("alert");
+	every = 30;
+	#lastSaid = new Map();
+	#queue = [];
+	message(message, previous) {
+		const now = performance.now();
+		const news = !previous || previous.job?.state !== message.job?.state || heading(previous) !== heading(message);
+		const due = this.every && now - (this.#lastSaid.get(message.id) ?? 0) >= this.every * 1e3;
+		if (!news && !(due && isRunning(message))) return;
+		this.#lastSaid.set(message.id, now);
+		this.say(wording(message), message.level === "error");
+	}
+	say(text, urgent = false) {
+		if (!this.#queue.length) setTimeout(() => this.#speak(), GATHER);
+		this.#queue.push({ text, urgent });
+	}
+	#speak() {
+		const queue = this.#queue.splice(0).sort((a, b) => +b.urgent - +a.urgent);
+		if (queue.length > AT_ONCE) {
+			const n = `${queue.splice(AT_ONCE - 1).length}`;
+			queue.push({ text: say("more_said", { n }), urgent: false });
+		}
+		for (const { text, urgent } of queue) {
+			const line = make("p", {}, text.slice(0, 300));
+			(urgent ? this.alert : this.status).append(line);
+			setTimeout(() => line.remove(), KEEP);
+		}
+	}
+};
+function wording(message) {
+	const { job, level, title, body } = message;
+	const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
+	const parts = [title, isRunning(message) ? percent : body];
+	return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
+}
+function showBadges(element, unread) {
+	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+	if (element.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {
+	});
+}
+var Dialogs = class {
+	#element;
+	#moved;
+	#open = [];
+	#home = null;
+	#observer = new MutationObserver(() => this.#look());
+	constructor(element, moved) {
+		this.#element = element;
+		this.#moved = moved;
+	}
+	watch() {
+		this.#observer.observe(document, { subtree: true, attributeFilter: ["open"] });
+		this.#look();
+	}
+	rescue() {
+		this.#observer.disconnect();
+		if (!this.#home) return;
+		setTimeout(() => {
+			if (!this.#element.isConnected && this.#home?.isConnected) this.#goHome();
+		});
+	}
+	#look() {
+		const open = [...document.querySelectorAll("dialog:modal")];
+		const known = this.#open.filter((dialog) => open.includes(dialog));
+		this.#open = [...known, ...open.filter((dialog) => !known.includes(dialog))];
+		const top = this.#open.at(-1);
+		if (!top) return this.#home?.isConnected && this.#goHome();
+		if (this.#element.parentNode === top) return;
+		if (!this.#home) this.#element.before(this.#home = new Comment("monitio"));
+		this.#move(top, null);
+	}
+	#goHome() {
+		const home = this.#home;
+		this.#home = null;
+		if (home?.parentNode) this.#move(home.parentNode, home);
+		home?.remove();
+	}
+	#move(parent, before) {
+		if (parent.moveBefore && this.#element.isConnected) parent.moveBefore(this.#element, before);
+		else parent.insertBefore(this.#element, before);
+		this.#moved();
+	}
+};
+var Toast = class extends MessageView {
+	#close;
+	constructor(onClose, onFollow) {
+		super();
+		this.#close = button("close", () => onClose(this.message), icon("close"));
+		this.link.addEventListener("click", (event) => onFollow(this.message, event));
+		this.node.append(this.#close);
+	}
+	fill(message) {
+		super.fill(message, "toast");
+		this.node.dataset.id = `${message.id}`;
+		this.#close.ariaLabel = say("close", { title: heading(message).slice(0, 60) });
+	}
+};
+var MonitioMessages = class extends MonitioElement {
+	static observedAttributes = ["placement", "max", "duration", "auto-close", "announce-every"];
+	#announcer = new Announcer();
+	#loading = false;
+	#taken = new WeakMap();
+	#cameFrom = null;
+	#renderSoon = batched(() => this.#render());
+	#observer = new MutationObserver(() => this.#takeServerItems());
+	#dialogs = new Dialogs(this, () => this.#rise());
+	#list = make("ol", { part: "list" });
+	#more = button("more", () => this.#openInbox());
+	#closeAll = button("close-all", () => this.closeAll(), say("close_all"));
+	#footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
+	#stack = make("section", { class: "stack", part: "stack", popover: "manual", role: "region", tabindex: -1 }, this.#list, this.#footer);
+	#rows = new Rows(this.#list, () => new Toast((message) => this.close(message), (message, event) => this.#follow(message, event)));
+	constructor() {
+		super(toasts_default);
+		const on = (type, act) => this.#stack.addEventListener(type, act);
+		on("pointerenter", () => popups.hold("pointer", true));
+		on("pointerleave", () => popups.hold("pointer", false));
+		on("focusin", (event) => this.#focusCame(event));
+		on("focusout", () => popups.hold("focus", false));
+		on("keydown", (event) => event.key === "Escape" && this.#escape(event));
+		this.root.append(this.#announcer.status, this.#announcer.alert, this.#stack);
+	}
+	connect() {
+		const { hotkey } = this;
+		configure(this);
+		this.#stack.ariaLabel = hotkey ? say("region", { hotkey }) : say("bell");
+		this.listen(popups, "incoming", (event) => this.#incoming(event));
+		this.listen(popups, "update", ({ detail }) => this.#news(detail));
+		this.listen(popups, "change", this.#renderSoon);
+		this.listen(store, "unread", () => this.#unread());
+		this.listen(store, "failed", () => this.#announcer.say(say("failed"), true));
+		this.listen(store, "connection", () => this.#connection());
+		this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
+		this.listen(document, "focusin", ({ target }) => this.#dodge(target));
+		this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
+		this.#dialogs.watch();
+		this.attributeChangedCallback();
+		this.#takeServerItems();
+		this.#unread();
+	}
+	disconnectedCallback() {
+		super.disconnectedCallback();
+		this.#observer.disconnect();
+		this.#dialogs.rescue();
+	}
+	attributeChangedCallback() {
+		const placement = (this.getAttribute("placement") ?? "bottom-end").split("-");
+		for (const side of ["bottom", "start", "center"]) this.#stack.classList.toggle(side, placement.includes(side));
+		popups.duration = +(this.getAttribute("duration") ?? 8e3);
+		popups.autoClose = this.getAttribute("auto-close") !== "off";
+		this.#announcer.every = +(this.getAttribute("announce-every") ?? 30);
+		this.#renderSoon();
+	}
+	get #isOpen() {
+		return this.#stack.matches(":popover-open");
+	}
+	get hotkey() {
+		return this.getAttribute("hotkey") ?? "F8";
+	}
+	close(message) {
+		if (this.fire("close", { message: { ...message } })) popups.close(message.id);
+	}
+	closeAll() {
+		if (this.fire("closeall")) popups.closeAll();
+	}
+	#openInbox() {
+		const bell = document.querySelector("monitio-bell");
+		if (bell) bell.open();
+		else location.assign(actions.url);
+	}
+	#takeServerItems() {
+		this.#loading = true;
+		for (const item of [...this.querySelectorAll("li[data-message]")].reverse()) {
+			const message = item.getAttribute("data-message");
+			if (message && this.#taken.get(item) !== message) store.seed(JSON.parse(message));
+			this.#taken.set(item, message);
+		}
+		this.#loading = false;
+	}
+	#incoming(event) {
+		const { message, previous } = event.detail;
+		if (this.fire("message", { message: { ...message }, isNew: !previous })) this.#news(event.detail);
+		else event.preventDefault();
+	}
+	#news({ message, previous }) {
+		if (!this.#loading || !isRunning(message)) this.#announcer.message(message, previous);
+		const state = message.job?.state;
+		if (state !== previous?.job?.state) this.fire("task", { message: { ...message }, state });
+	}
+	#follow(message, event) {
+		if (!this.fire("action", { message: { ...message } })) event.preventDefault();
+		else if (!isRunning(message)) actions.markRead(message.id);
+	}
+	#render() {
+		const all = popups.list();
+		const most = +(this.getAttribute("max") ?? 0) || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
+		const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
+		const instead = this.#rows.update(visible);
+		popups.show(visible);
+		const extra = all.length - visible.length;
+		this.#footer.hidden = all.length < 2;
+		this.#more.hidden = !extra;
+		setText(this.#more, say("more", { n: formatNumber(extra) }));
+		this.#toggle(visible.length > 0);
+		if (instead) instead.querySelector("button")?.focus();
+		else if (instead === null) this.#goBack();
+	}
+	#toggle(open) {
+		if (open === this.#isOpen || !this.isConnected) return;
+		this.#stack.togglePopover(open);
+		this.#placeBelowBell();
+		if (!open) popups.hold("pointer", false);
+	}
+	#rise() {
+		if (!this.#isOpen) return this.#renderSoon();
+		this.#stack.hidePopover();
+		this.#stack.showPopover();
+	}
+	#placeBelowBell() {
+		const bell = document.querySelector("monitio-bell")?.getBoundingClientRect();
+		const below = bell && bell.bottom > 0 && !this.#stack.classList.contains("bottom");
+		this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
+	}
+	#dodge(focused) {
+		if (focused === this || !this.#isOpen) return;
+		const a = focused.getBoundingClientRect();
+		const b = this.#stack.getBoundingClientRect();
+		const apart = a.right <= b.left || a.left >= b.right || a.bottom <= b.top || a.top >= b.bottom;
+		if (apart || !a.width) return;
+		this.#stack.classList.toggle("bottom");
+		this.#placeBelowBell();
+	}
+	#hotkeyPressed(event) {
+		if (event.key !== this.hotkey || !this.#isOpen) return;
+		event.preventDefault();
+		if (this.hasFocus(this.#stack)) this.#goBack();
+		else this.#stack.focus({ preventScroll: true });
+	}
+	#escape(event) {
+		event.preventDefault();
+		event.stopPropagation();
+		const id = Number(event.target.closest("li")?.dataset.id);
+		const message = popups.list().find((one) => one.id === id);
+		if (message) this.close(message);
+		else this.#goBack();
+	}
+	#focusCame({ relatedTarget }) {
+		popups.hold("focus", true);
+		if (relatedTarget && !this.#stack.contains(relatedTarget)) this.#cameFrom = relatedTarget;
+	}
+	#goBack() {
+		const target = this.#cameFrom;
+		this.#cameFrom = null;
+		this.root.activeElement?.blur();
+		popups.hold("focus", false);
+		if (target?.isConnected) target.focus({ preventScroll: true });
+	}
+	#connection() {
+		const { state } = connection;
+		this.state("offline", state === "offline");
+		this.fire("connection", { state });
+	}
+	#unread() {
+		this.fire("unread", { count: store.unread });
+		showBadges(this, store.unread);
+	}
+};
+var page = globalThis;
+var KEY = Symbol.for("monitio");
+var monitio = page[KEY] ??= { add: ({ timeout, ...message }) => store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1e3 }), update: (id, changes) => store.change(id, changes), close: (id) => popups.close(id), closeAll: () => popups.closeAll(), markRead: (which) => actions.markRead(which), remove: (which) => actions.remove(which), cancel: async (id) => !!await actions.cancel(id), reply: async (id, text) => !!await actions.reply(id, text), configure({ EventSourceClass = void 0, ...options } = {}) {
+	actions.options = options;
+	connection.configure(EventSourceClass, options);
+}, get unread() {
+	return store.unread;
+}, get messages() {
+	return store.list().map((message) => ({ ...message }));
+}, get connection() {
+	return connection.state;
+} };
+function define(name, element) {
+	if (!customElements.get(name)) customElements.define(name, element);
+}
 define("monitio-messages", MonitioMessages);
 define("monitio-bell", MonitioBell);
 define("monitio-progress", MonitioProgress);
+export {
+	monitio
+};

@@ -1,3 +1,5 @@
+/** @import { Message } from "./types.js" */
+
 import { button } from "./dom.js";
 import { icon } from "./icons.js";
 import { heading } from "./message.js";
@@ -7,6 +9,10 @@ import { say } from "./strings.js";
 export class Toast extends MessageView {
   #close;
 
+  /**
+   * @param {(message: Message) => void} onClose
+   * @param {(message: Message, event: Event) => void} onFollow
+   */
   constructor(onClose, onFollow) {
     super();
     this.#close = button("close", () => onClose(this.message), icon("close"));
@@ -14,9 +20,10 @@ export class Toast extends MessageView {
     this.node.append(this.#close);
   }
 
+  /** @param {Message} message */
   fill(message) {
     super.fill(message, "toast");
-    this.node.dataset.id = message.id;
+    this.node.dataset.id = `${message.id}`;
     this.#close.ariaLabel = say("close", { title: heading(message).slice(0, 60) });
   }
 }

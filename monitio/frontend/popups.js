@@ -1,13 +1,30 @@
+/** @import { Change, Message } from "./types.js" */
+/** @import { Store } from "./store.js" */
+
 import { dispatch } from "./dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
 import { keepsOpen, setClosed, setKeepsOpen, tellTabs, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
 
+/**
+ * `left`: ms on the screen; `shown`: was on the screen.
+ * @typedef {{ message: Message, left: number, shown: boolean }} Popup
+ */
+
+/** What is popped up, and for how long. */
 export class Popups extends EventTarget {
-  /** Oldest first: {message, left: ms on the screen, shown: was on the screen}. */
+  /**
+   * Oldest first.
+   * @type {Map<number, Popup>}
+   */
   #open = new Map();
+  /** @type {Popup[]} */
   #visible = [];
+  /**
+   * Why time stands still.
+   * @type {Set<string>}
+   */
   holds = new Set();
   #timer = 0;
   #since = 0;
@@ -15,23 +32,34 @@ export class Popups extends EventTarget {
   duration = 8000;
   autoClose = true;
 
+  /**
+   * @param {Store} store
+   * @param {(message: Message) => void} onSeen
+   */
   constructor(store, onSeen) {
     super();
     this.#onSeen = onSeen;
-    store.addEventListener("put", ({ detail }) => this.#put(detail.message, detail.previous));
-    store.addEventListener("drop", ({ detail }) => this.#drop(detail.message, detail.force));
+    /** @param {string} type @param {(change: Change) => void} act */
+    const on = (type, act) =>
+      store.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
+    on("put", ({ message, previous }) => this.#put(message, previous));
+    on("drop", ({ message, force }) => this.#drop(message, force));
     document.addEventListener("visibilitychange", () => this.#changed());
     addEventListener("storage", ({ key, newValue }) =>
-      key === "monitio.closed" && this.#remove(parseInt(newValue)));
+      key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
   }
 
   list() {
     return [...this.#open.values()].map(({ message }) => message).reverse();
   }
 
+  /**
+   * These are on the screen now.
+   * @param {Message[]} messages
+   */
   show(messages) {
     this.#charge();
-    this.#visible = messages.map(({ id }) => this.#open.get(id));
+    this.#visible = messages.flatMap(({ id }) => this.#open.get(id) ?? []);
     for (const popup of document.hidden ? [] : this.#visible) {
       // Not of a running job: the report could overtake its end.
       if (!popup.shown && !isRunning(popup.message)) this.#onSeen(popup.message);
@@ -40,12 +68,17 @@ export class Popups extends EventTarget {
     this.#wait();
   }
 
+  /**
+   * @param {string} reason
+   * @param {boolean} on
+   */
   hold(reason, on) {
     this.#charge();
     this.holds[on ? "add" : "delete"](reason);
     this.#changed();
   }
 
+  /** @param {number} id */
   close(id) {
     const popup = this.#open.get(id);
     if (!popup) return;
@@ -59,12 +92,14 @@ export class Popups extends EventTarget {
     for (const id of [...this.#open.keys()]) this.close(id);
   }
 
+  /** @param {boolean} on */
   setKeepOpen(on) {
     setKeepsOpen(on);
     for (const popup of this.#open.values()) popup.left = this.#lifetime(popup.message);
     this.#changed();
   }
 
+  /** @param {Message} message @param {Message} [previous] */
   #put(message, previous) {
     const popup = this.#open.get(message.id);
     if (popup) this.#update(popup, message, previous);
@@ -74,6 +109,7 @@ export class Popups extends EventTarget {
     }
   }
 
+  /** @param {Popup} popup @param {Message} message @param {Message} [previous] */
   #update(popup, message, previous) {
     const running = isRunning(message);
     const ended = !running && isRunning(popup.message);
@@ -88,19 +124,23 @@ export class Popups extends EventTarget {
     else this.#changed();
   }
 
-  #drop(message, force) {
+  /** @param {Message} message */
+  #drop(message, force = false) {
     // Non-persistent ones are removed once shown: let them be read.
     if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
   }
 
+  /** @param {string} type @param {Message} message @param {Message} [previous] */
   #tell(type, message, previous) {
     return dispatch(this, type, { message, previous });
   }
 
+  /** @param {number} id */
   #remove(id) {
     if (this.#open.delete(id)) this.#changed();
   }
 
+  /** @param {Message} message */
   #lifetime(message) {
     const { level, url, body, close_timeout: seconds } = message;
     if (isRunning(message) || keepsOpen()) return Infinity;
@@ -114,6 +154,7 @@ export class Popups extends EventTarget {
     dispatch(this, "change");
   }
 
+  /** Take the time that has passed from what was on the screen. */
   #charge() {
     const now = performance.now();
     if (this.#timer) for (const popup of this.#visible) popup.left -= now - this.#since;
@@ -135,6 +176,7 @@ export class Popups extends EventTarget {
   }
 }
 
+/** @param {Message} message @param {Message} [previous] */
 function wantsToPopUp(message, previous) {
   const { id, version, read, seen } = message;
   if (read || isExpired(message)) return false;

@@ -3,20 +3,31 @@
  * `version` wins, then the larger `seq`; gone is final; a snapshot is the truth from `floor` on.
  */
 
+/** @import { Given, Message, Snapshot, Which } from "./types.js" */
+
 import { dispatch } from "./dom.js";
 import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export class Store extends EventTarget {
+  /** @type {Map<number, Message>} */
   messages = new Map();
   unread = 0;
+  /** The lowest id of the last snapshot, and of what was loaded below it. */
   floor = 0;
   older = 0;
+  /** @type {Set<number>} */
   #gone = new Set();
-  /** Not in the last snapshot: only another snapshot brings them back. */
+  /**
+   * Not in the last snapshot: only another snapshot brings them back.
+   * @type {Set<number>}
+   */
   #absent = new Set();
-  /** Until the server agrees. */
+  /**
+   * Until the server agrees.
+   * @type {Map<number, Given>}
+   */
   #assumed = new Map();
   #lastLocalId = 0;
   #expiryTimer = 0;
@@ -26,34 +37,58 @@ export class Store extends EventTarget {
       (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
   }
 
-  /** From the page; without an id it has no other copy. */
-  seed(message) {
-    if (!message.id) return this.addLocal(message);
-    const known = this.messages.get(message.id);
-    if (this.#isOut(message) || (known && known.version >= message.version)) return;
-    this.#put(message);
+  /**
+   * From the page; without an id it has no other copy.
+   * @param {Given} given
+   */
+  seed(given) {
+    const { id = 0, version = 0 } = given;
+    const known = this.messages.get(id);
+    if (!id) this.addLocal(given);
+    else if (!this.#isOut(id) && !(known && known.version >= version)) this.#put(given);
   }
 
+  /**
+   * From the stream.
+   * @param {Message} message
+   */
   receive(message) {
     const known = this.messages.get(message.id);
-    if (this.#isOut(message) || (known && isOlder(message, known))) return;
+    if (this.#isOut(message.id) || (known && isOlder(message, known))) return;
     // Below the floor it was counted already.
     const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
-    this.setUnread(this.unread - before + countsAsUnread(this.#put(message)));
+    const arrived = performance.now();
+    this.setUnread(this.unread - before + countsAsUnread(this.#put({ ...message, arrived })));
   }
 
-  replace({ messages, unread, floor }) {
+  /**
+   * What came in since the snapshot was `asked` for is newer than what it says.
+   * @param {Snapshot} snapshot
+   */
+  replace({ messages, unread, floor }, asked = Infinity) {
+    const told = new Set(messages.map(({ id }) => id));
+    for (const message of messages)
+      unread += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
+    for (const known of this.messages.values())
+      if (isSince(known, asked) && !told.has(known.id)) unread += countsAsUnread(known);
     this.floor = this.older = floor;
     // Every unfinished job is in a snapshot, however old.
-    this.#take(messages, (known) => known.id >= floor || isRunning(known));
+    this.#take(messages, (known) =>
+      !isSince(known, asked) && (known.id >= floor || isRunning(known)));
     this.setUnread(unread);
   }
 
+  /**
+   * @param {Message[]} messages
+   * @param {number} before
+   * @param {boolean} more
+   */
   addOlder(messages, before, more) {
-    this.older = more ? messages.at(-1).id : 0;
+    this.older = more ? messages[messages.length - 1].id : 0;
     this.#take(messages, ({ id }) => id >= this.older && id < before);
   }
 
+  /** @param {number[]} ids */
   forget(ids) {
     for (const id of ids) {
       this.#gone.add(id);
@@ -62,18 +97,28 @@ export class Store extends EventTarget {
     }
   }
 
+  /** @param {Given} given */
   addLocal(given) {
     return this.#put({ ...given, id: --this.#lastLocalId }).id;
   }
 
+  /**
+   * @param {number} id
+   * @param {Given} changes
+   */
   change(id, changes) {
     const known = this.messages.get(id);
     if (known) this.#put({ ...known, ...changes, id });
   }
 
-  /** Change now (or "gone"); the answer, called with false, takes it back. */
-  assume(ids, changes) {
-    const before = ids.map((id) => this.messages.get(id)).filter(Boolean);
+  /**
+   * Change these, or all, now (or "gone"); the answer, called with false, takes it back.
+   * @param {Which} which
+   * @param {Given | "gone"} changes
+   */
+  assume(which, changes) {
+    const ids = which === "all" ? [...this.messages.keys()] : [which];
+    const before = ids.flatMap((id) => this.messages.get(id) ?? []);
     const { unread } = this;
     if (changes === "gone") this.forget(ids);
     else
@@ -81,14 +126,17 @@ export class Store extends EventTarget {
         this.#assumed.set(known.id, changes);
         this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
       }
-    return (ok) => {
+    // Of those that are not loaded, too.
+    if (which === "all") this.setUnread(0);
+    const taken = unread - this.unread;
+    return (/** @type {boolean} */ ok) => {
       for (const id of ids) this.#assumed.delete(id);
       if (ok) return;
       for (const message of before) {
         this.#gone.delete(message.id);
-        if (!(this.messages.get(message.id)?.version > message.version)) this.#put(message);
+        if (!(Number(this.messages.get(message.id)?.version) > message.version)) this.#put(message);
       }
-      this.setUnread(unread);
+      this.setUnread(this.unread + taken);
     };
   }
 
@@ -100,21 +148,44 @@ export class Store extends EventTarget {
     this.setUnread(0);
   }
 
+  /** @param {number} unread */
   setUnread(unread) {
     if (unread === this.unread) return;
     this.unread = Math.max(0, unread);
     this.tell("unread");
   }
 
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
   tell(type, detail) {
     dispatch(this, type, detail);
   }
 
-  #isOut({ id }) {
+  /**
+   * What a snapshot's message has become: deleted, changed by later news or by the user.
+   * @param {Message} message
+   * @param {number} asked
+   */
+  #current(message, asked) {
+    const { id, version } = message;
+    const known = this.messages.get(id);
+    if (this.#gone.has(id)) return undefined;
+    if (known && isSince(known, asked) && known.version > version) return known;
+    return { ...message, ...this.#assumed.get(id) };
+  }
+
+  /** @param {number} id */
+  #isOut(id) {
     return this.#gone.has(id) || this.#absent.has(id);
   }
 
-  /** What the database said: what it speaks for but does not hold is no more. */
+  /**
+   * What the database said: what it speaks for but does not hold is no more.
+   * @param {Message[]} messages
+   * @param {(known: Message) => boolean} speaksFor
+   */
   #take(messages, speaksFor) {
     const present = new Set(messages.map(({ id }) => id));
     for (const known of [...this.messages.values()])
@@ -126,13 +197,14 @@ export class Store extends EventTarget {
       const { id, version, job } = message;
       const known = this.messages.get(id);
       this.#absent.delete(id);
-      if (this.#gone.has(id) || version < known?.version) continue;
+      if (this.#gone.has(id) || (known && version < known.version)) continue;
       if (version !== known?.version || job) this.#put(message);
     }
   }
 
+  /** @param {Given} given */
   #put(given) {
-    const message = complete({ ...given, ...this.#assumed.get(given.id) });
+    const message = complete({ ...given, ...this.#assumed.get(given.id ?? 0) });
     const previous = this.messages.get(message.id);
     this.messages.set(message.id, message);
     this.tell("put", { message, previous });
@@ -140,10 +212,12 @@ export class Store extends EventTarget {
     return message;
   }
 
+  /** @param {Message} message */
   #drop(message, force = false) {
     if (this.messages.delete(message.id)) this.tell("drop", { message, force });
   }
 
+  /** @param {Message} message */
   #lose(message, force = false) {
     this.#drop(message, force);
     this.setUnread(this.unread - countsAsUnread(message));
@@ -161,5 +235,15 @@ export class Store extends EventTarget {
   }
 }
 
+/**
+ * @param {Message} message
+ * @param {Message} known
+ */
 const isOlder = (message, known) =>
   message.version < known.version || (message.version === known.version && message.seq < known.seq);
+
+/**
+ * @param {Message} message
+ * @param {number} moment
+ */
+const isSince = ({ arrived }, moment) => arrived !== undefined && arrived > moment;

@@ -1,3 +1,4 @@
+/** @type {Record<string, string>} */
 const PATHS = {
   info: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1 15h-2v-6h2zm0-8h-2V7h2z",
   success: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1.5 14.5-4-4 1.4-1.4 2.6 2.6 5.6-5.6 1.4 1.4z",
@@ -9,19 +10,23 @@ const PATHS = {
 };
 const SVG = "http://www.w3.org/2000/svg";
 
-
+/** @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("fill-rule", "evenodd");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("part", "icon");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("fill-rule", "evenodd");
   svg.append(path);
   setIcon(svg, name);
   return svg;
 }
 
+/**
+ * @param {SVGElement} svg
+ * @param {string} name
+ */
 export function setIcon(svg, name) {
-  svg.firstChild.setAttribute("d", PATHS[name] ?? PATHS.info);
+  svg.firstElementChild?.setAttribute("d", PATHS[name] ?? PATHS.info);
 }

@@ -1,8 +1,9 @@
+import BASE from "./base.css";
 import { dispatch } from "./dom.js";
 import { attach, detach } from "./page.js";
 import { loadStrings } from "./strings.js";
-import { BASE } from "./style-base.js";
 
+/** What the elements have in common. Everything that must survive a swap is in page.js. */
 export class MonitioElement extends HTMLElement {
   root = this.attachShadow({ mode: "open" });
   #internals = this.attachInternals();
@@ -32,19 +33,31 @@ export class MonitioElement extends HTMLElement {
 
   connect() {}
 
+  /**
+   * Until the element leaves the page.
+   * @param {EventTarget} target
+   * @param {string} type
+   * @param {(event: any) => void} listener
+   */
   listen(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.#left.signal });
   }
 
+  /** @param {string} type */
   fire(type, detail = {}) {
     return dispatch(this, `monitio:${type}`, detail);
   }
 
-  // A morph keeps no attributes.
+  /**
+   * A morph keeps no attributes, so it is no attribute.
+   * @param {string} name
+   * @param {boolean} on
+   */
   state(name, on) {
     this.#internals.states[on ? "add" : "delete"](name);
   }
 
+  /** @param {Node} node */
   hasFocus(node) {
     return node.contains(this.root.activeElement);
   }

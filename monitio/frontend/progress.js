@@ -1,8 +1,11 @@
+/** @import { Change, Message } from "./types.js" */
+
 import { make } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { MessageView } from "./message-view.js";
 import { store } from "./page.js";
 
+/** `<monitio-progress task="ID">`: one task, anywhere in the page. */
 export class MonitioProgress extends MonitioElement {
   static observedAttributes = ["task"];
 
@@ -16,7 +19,8 @@ export class MonitioProgress extends MonitioElement {
   }
 
   connect() {
-    this.listen(store, "put", ({ detail }) => this.#take(detail.message));
+    this.listen(store, "put", (/** @type {CustomEvent<Change>} */ { detail }) =>
+      this.#take(detail.message));
     this.attributeChangedCallback();
   }
 
@@ -26,9 +30,10 @@ export class MonitioProgress extends MonitioElement {
     store.list().forEach((message) => this.#take(message));
   }
 
+  /** @param {Message} message */
   #take(message) {
     const { job } = message;
-    if (job?.task !== this.getAttribute("task")) return;
+    if (!job || job.task !== this.getAttribute("task")) return;
     this.#view.fill(message, "task");
     this.#view.node.hidden = false;
     this.#waiting.hidden = true;

@@ -1,5 +1,15 @@
 /** No HTML is parsed: strict CSP and Trusted Types hold. */
 
+/** @import { Message, View } from "./types.js" */
+
+/**
+ * An element with attributes (false and null: none, true: empty), listeners and children.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -10,14 +20,26 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+/**
+ * @param {string} part
+ * @param {() => void} click
+ * @param {(Node | string)[]} children
+ */
 export const button = (part, click, ...children) =>
   make("button", { type: "button", part, click }, ...children);
 
+/**
+ * @param {Node} node
+ * @param {string} text
+ */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** One call for a burst. (Background tabs stall requestAnimationFrame.) */
+/**
+ * One call for a burst. (Background tabs stall requestAnimationFrame.)
+ * @param {() => void} work
+ */
 export function batched(work) {
   let timer = 0;
   return () => {
@@ -28,26 +50,39 @@ export function batched(work) {
   };
 }
 
-/** False when a listener said no. */
+/**
+ * False when a listener said no.
+ * @param {EventTarget} target
+ * @param {string} type
+ * @param {unknown} [detail]
+ */
 export const dispatch = (target, type, detail) =>
   target.dispatchEvent(
     new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
 
 /** Views by message id: nodes stay, messages change. */
 export class Rows {
+  /** @type {Map<number, View>} */
   #views = new Map();
   #list;
   #build;
 
+  /**
+   * @param {HTMLElement} list
+   * @param {() => View} build
+   */
   constructor(list, build) {
     this.#list = list;
     this.#build = build;
   }
 
-  /** If the row with the focus went away: the row in its place, or null. */
+  /**
+   * If the row with the focus went away: the row in its place, or null.
+   * @param {Message[]} messages
+   */
   update(messages) {
     const wanted = new Set(messages.map(({ id }) => id));
-    const focused = this.#list.getRootNode().activeElement;
+    const focused = /** @type {ShadowRoot} */ (this.#list.getRootNode()).activeElement;
     const { children } = this.#list;
     let lost = -1;
     for (const [id, { node }] of this.#views) {

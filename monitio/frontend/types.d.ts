@@ -1,4 +1,4 @@
-// The words on the wire, for editors and `tsc --checkJs`. Browsers never load this file.
+// The words on the wire and between the modules, for editors and `tsc`. Browsers never load this.
 
 export type Level = "debug" | "info" | "success" | "warning" | "error";
 export type JobState =
@@ -11,6 +11,12 @@ export interface Job {
   done: number | null;
   total: number | null;
   text: string;
+  /** Seconds it will probably still take. */
+  eta?: number | null;
+  /** Units a second. */
+  rate?: number | null;
+  /** Whether it can still be cancelled. */
+  cancel?: boolean;
 }
 
 /** One message, as the server sends it (plain text only). Ids below zero live on this page only. */
@@ -36,11 +42,19 @@ export interface Message {
   job: Job | null;
   /** Set by the store: the moment `expires_in` ends, in ms since the epoch. */
   expiresAt?: number;
+  /** Set by the store: when it came over the stream, in ms since the page began. */
+  arrived?: number;
 }
+
+/** What the browser does not know of a message yet, it makes up. */
+export type Given = Partial<Message>;
+/** What a page's own script may say of a message; `timeout` is in ms, 0 = until closed. */
+export type Addition = Given & { timeout?: number };
 
 export interface Snapshot {
   messages: Message[];
   unread: number;
+  /** The lowest id it speaks for, 0 = it holds everything. */
   floor: number;
 }
 
@@ -49,17 +63,35 @@ export interface Bye {
   retry: number;
 }
 
+/** The data of each event of a stream. */
+export interface Events {
+  snapshot: Snapshot;
+  message: Message;
+  gone: { ids: number[] };
+}
+
 export type ConnectionState = "idle" | "connecting" | "open" | "offline" | "stopped";
+
+/** Of the store and the pop-ups: a message, and what it was before. */
+export interface Change {
+  message: Message;
+  previous?: Message;
+  force?: boolean;
+}
+
+/** What shows a message: a toast, an entry of the inbox. */
+export interface View {
+  node: HTMLElement;
+  fill(message: Message): void;
+}
+
+export type Which = number | "all";
 
 declare global {
   interface HTMLElementTagNameMap {
     "monitio-bell": import("./bell.js").MonitioBell;
     "monitio-messages": import("./toasts.js").MonitioMessages;
     "monitio-progress": import("./progress.js").MonitioProgress;
-  }
-  /** What has the focus in our shadow roots is HTML. */
-  interface Element {
-    blur(): void;
   }
   interface Window {
     jQuery?: any;

@@ -1,51 +1,65 @@
 /** One of each for the page, not the element: swaps (htmx, Turbo) lose and reopen nothing. */
 
+/** @import { ConnectionState, Events } from "./types.js" */
+
 import { Actions } from "./actions.js";
+import { Connection } from "./connection.js";
 import { Popups } from "./popups.js";
 import { Store } from "./store.js";
-import { Stream } from "./stream.js";
 import { say } from "./strings.js";
 
 const GRACE = 2000;
 
 export const store = new Store();
-export const actions = new Actions(store, () => stream.stop());
+export const actions = new Actions(store, () => connection.stop());
 export const popups = new Popups(store, (message) => actions.seen(message));
-export const stream = new Stream({ deliver, onState });
+export const connection = new Connection({ deliver, onState, refresh });
 
+/** @type {Set<Element>} */
 const attached = new Set();
+/** @type {string | null} */
 let streamUrl = null;
 
+/** @param {Element} element */
 export function attach(element) {
   attached.add(element);
-  stream.open();
+  connection.open();
 }
 
+/** @param {Element} element */
 export function detach(element) {
   attached.delete(element);
-  setTimeout(() => attached.size || stream.close(), GRACE);
+  setTimeout(() => attached.size || connection.close(), GRACE);
 }
 
+/** @param {Element} element */
 export function configure(element) {
   const url = element.getAttribute("stream-url") ?? "";
   if (streamUrl !== null && url !== streamUrl) store.clear();
   streamUrl = url;
-  stream.use(url);
+  connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
+  connection.use(url);
   actions.url = element.getAttribute("api-url") ?? "";
   actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
   actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
 }
 
-function deliver(event, data) {
-  if (event === "message") store.receive(data);
-  else if (event === "gone") store.forget(data.ids);
-  else {
-    const { floor, older } = store;
-    store.replace(data);
-    if (older < floor) actions.loadOlder(older).catch(() => {});
-  }
+function refresh() {
+  actions.refresh().catch(() => {});
 }
 
+/**
+ * @template {keyof Events} Type
+ * @param {Type} type
+ * @param {any} data
+ */
+function deliver(type, data) {
+  if (type === "message") store.receive(data);
+  else if (type === "gone") store.forget(data.ids);
+  else actions.take(data);
+}
+
+/** @param {ConnectionState} state */
 function onState(state) {
   store.tell("connection");
   if (state !== "stopped") return;

@@ -1,3 +1,5 @@
+/** @import { Message } from "./types.js" */
+
 import { make } from "./dom.js";
 import { heading, isRunning } from "./message.js";
 import { formatPercent, say } from "./strings.js";
@@ -6,16 +8,24 @@ const GATHER = 150;
 const KEEP = 7000;
 const AT_ONCE = 4;
 
+/** @param {"status" | "alert"} role */
 const region = (role) => make("div", { class: "unseen", role, "aria-atomic": "false" });
 
+/** What a screen reader says: each message once, errors first, a burst summed up. */
 export class Announcer {
   status = region("status");
   alert = region("alert");
+  /** Seconds between two words on one progress, 0 = none. */
   every = 30;
+  /** @type {Map<number, number>} */
   #lastSaid = new Map();
+  /** @type {{ text: string, urgent: boolean }[]} */
   #queue = [];
-  #timer = 0;
 
+  /**
+   * @param {Message} message
+   * @param {Message} [previous]
+   */
   message(message, previous) {
     const now = performance.now();
     const news = !previous || previous.job?.state !== message.job?.state
@@ -26,16 +36,18 @@ export class Announcer {
     this.say(wording(message), message.level === "error");
   }
 
+  /** @param {string} text */
   say(text, urgent = false) {
+    if (!this.#queue.length) setTimeout(() => this.#speak(), GATHER);
     this.#queue.push({ text, urgent });
-    this.#timer ||= setTimeout(() => this.#speak(), GATHER);
   }
 
   #speak() {
-    this.#timer = 0;
-    const queue = this.#queue.splice(0).sort((a, b) => b.urgent - a.urgent);
-    if (queue.length > AT_ONCE)
-      queue.push({ text: say("more_said", { n: queue.splice(AT_ONCE - 1).length }) });
+    const queue = this.#queue.splice(0).sort((a, b) => +b.urgent - +a.urgent);
+    if (queue.length > AT_ONCE) {
+      const n = `${queue.splice(AT_ONCE - 1).length}`;
+      queue.push({ text: say("more_said", { n }), urgent: false });
+    }
     for (const { text, urgent } of queue) {
       const line = make("p", {}, text.slice(0, 300));
       (urgent ? this.alert : this.status).append(line);
@@ -44,9 +56,10 @@ export class Announcer {
   }
 }
 
+/** @param {Message} message */
 function wording(message) {
   const { job, level, title, body } = message;
-  const percent = isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
+  const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
   const parts = [title, isRunning(message) ? percent : body];
   return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
 }

@@ -1,16 +1,20 @@
+/** @import { Job, Message } from "./types.js" */
+
 import { make, setText } from "./dom.js";
 import { heading, isRunning } from "./message.js";
 import { formatNumber, formatPercent, say } from "./strings.js";
 
+/** How far a job has come, as a bar and in words. */
 export class ProgressBar {
   #bar = make("progress", { part: "progress", max: 100 });
   #line = make("div", { class: "meta", dir: "auto" });
   node = make("div", { hidden: true }, this.#bar, this.#line);
 
+  /** @param {Message} message */
   fill(message) {
     const { job } = message;
     this.node.hidden = !isRunning(message);
-    if (this.node.hidden) return;
+    if (!job || this.node.hidden) return;
     if (job.percent == null) this.#bar.removeAttribute("value");
     else this.#bar.value = job.percent;
     this.#bar.className = job.state;
@@ -19,6 +23,7 @@ export class ProgressBar {
   }
 }
 
+/** @param {Job} job */
 function amount({ state, percent, done }) {
   if (state === "started" && percent != null) return formatPercent(percent);
   if (state === "started" && done) return say("done", { n: formatNumber(done) });

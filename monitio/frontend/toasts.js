@@ -1,22 +1,30 @@
+/** @import { Change, Message } from "./types.js" */
+
+import TOASTS from "./toasts.css";
 import { Announcer } from "./announcer.js";
+import { showBadges } from "./badges.js";
+import { Dialogs } from "./dialogs.js";
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "./message.js";
-import { actions, configure, popups, store, stream } from "./page.js";
+import { actions, configure, connection, popups, store } from "./page.js";
 import { formatNumber, say } from "./strings.js";
-import { TOASTS } from "./style-toasts.js";
+
 import { Toast } from "./toast.js";
 
+/** `<monitio-messages>`: the pop-ups, and what is said of them. */
 export class MonitioMessages extends MonitioElement {
   static observedAttributes = ["placement", "max", "duration", "auto-close", "announce-every"];
 
   #announcer = new Announcer();
   #loading = false;
   #taken = new WeakMap();
+  /** @type {HTMLElement | null} */
   #cameFrom = null;
   #renderSoon = batched(() => this.#render());
   /** htmx and Turbo swap items in or morph them. */
   #observer = new MutationObserver(() => this.#takeServerItems());
+  #dialogs = new Dialogs(this, () => this.#rise());
   #list = make("ol", { part: "list" });
   #more = button("more", () => this.#openInbox());
   #closeAll = button("close-all", () => this.closeAll(), say("close_all"));
@@ -29,6 +37,7 @@ export class MonitioMessages extends MonitioElement {
 
   constructor() {
     super(TOASTS);
+    /** @param {string} type @param {(event: any) => void} act */
     const on = (type, act) => this.#stack.addEventListener(type, act);
     on("pointerenter", () => popups.hold("pointer", true));
     on("pointerleave", () => popups.hold("pointer", false));
@@ -51,6 +60,7 @@ export class MonitioMessages extends MonitioElement {
     this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
     this.listen(document, "focusin", ({ target }) => this.#dodge(target));
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
+    this.#dialogs.watch();
     this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
@@ -59,6 +69,7 @@ export class MonitioMessages extends MonitioElement {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#observer.disconnect();
+    this.#dialogs.rescue();
   }
 
   attributeChangedCallback() {
@@ -79,6 +90,7 @@ export class MonitioMessages extends MonitioElement {
     return this.getAttribute("hotkey") ?? "F8";
   }
 
+  /** @param {Message} message */
   close(message) {
     if (this.fire("close", { message: { ...message } })) popups.close(message.id);
   }
@@ -98,12 +110,13 @@ export class MonitioMessages extends MonitioElement {
     // Newest first in the page, but the newest is to arrive last.
     for (const item of [...this.querySelectorAll("li[data-message]")].reverse()) {
       const message = item.getAttribute("data-message");
-      if (this.#taken.get(item) !== message) store.seed(JSON.parse(message));
+      if (message && this.#taken.get(item) !== message) store.seed(JSON.parse(message));
       this.#taken.set(item, message);
     }
     this.#loading = false;
   }
 
+  /** @param {CustomEvent<Change>} event */
   #incoming(event) {
     const { message, previous } = event.detail;
     if (this.fire("message", { message: { ...message }, isNew: !previous }))
@@ -111,6 +124,7 @@ export class MonitioMessages extends MonitioElement {
     else event.preventDefault();
   }
 
+  /** @param {Change} change */
   #news({ message, previous }) {
     // A job that was running when the page was made is no news.
     if (!this.#loading || !isRunning(message)) this.#announcer.message(message, previous);
@@ -118,6 +132,10 @@ export class MonitioMessages extends MonitioElement {
     if (state !== previous?.job?.state) this.fire("task", { message: { ...message }, state });
   }
 
+  /**
+   * @param {Message} message
+   * @param {Event} event
+   */
   #follow(message, event) {
     if (!this.fire("action", { message: { ...message } })) event.preventDefault();
     else if (!isRunning(message)) actions.markRead(message.id);
@@ -125,7 +143,7 @@ export class MonitioMessages extends MonitioElement {
 
   #render() {
     const all = popups.list();
-    const most = +this.getAttribute("max") || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
+    const most = +(this.getAttribute("max") ?? 0) || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
     const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
     const instead = this.#rows.update(visible);
     popups.show(visible);
@@ -134,10 +152,11 @@ export class MonitioMessages extends MonitioElement {
     this.#more.hidden = !extra;
     setText(this.#more, say("more", { n: formatNumber(extra) }));
     this.#toggle(visible.length > 0);
-    if (instead) instead.querySelector("button").focus();
+    if (instead) instead.querySelector("button")?.focus();
     else if (instead === null) this.#goBack();
   }
 
+  /** @param {boolean} open */
   #toggle(open) {
     if (open === this.#isOpen || !this.isConnected) return;
     this.#stack.togglePopover(open);
@@ -145,13 +164,23 @@ export class MonitioMessages extends MonitioElement {
     if (!open) popups.hold("pointer", false);
   }
 
+  /** Above a dialog that opened later. */
+  #rise() {
+    if (!this.#isOpen) return this.#renderSoon();
+    this.#stack.hidePopover();
+    this.#stack.showPopover();
+  }
+
   #placeBelowBell() {
     const bell = document.querySelector("monitio-bell")?.getBoundingClientRect();
-    const below = !this.#stack.classList.contains("bottom") && bell?.bottom > 0;
+    const below = bell && bell.bottom > 0 && !this.#stack.classList.contains("bottom");
     this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
   }
 
-  /** Never cover what has the focus (WCAG 2.4.11). */
+  /**
+   * Never cover what has the focus (WCAG 2.4.11).
+   * @param {Element} focused
+   */
   #dodge(focused) {
     if (focused === this || !this.#isOpen) return;
     const a = focused.getBoundingClientRect();
@@ -162,6 +191,7 @@ export class MonitioMessages extends MonitioElement {
     this.#placeBelowBell();
   }
 
+  /** @param {KeyboardEvent} event */
   #hotkeyPressed(event) {
     if (event.key !== this.hotkey || !this.#isOpen) return;
     event.preventDefault();
@@ -169,14 +199,17 @@ export class MonitioMessages extends MonitioElement {
     else this.#stack.focus({ preventScroll: true });
   }
 
+  /** @param {KeyboardEvent & { target: HTMLElement }} event */
   #escape(event) {
     event.preventDefault();
     event.stopPropagation();
-    const id = +event.target.closest("li")?.dataset.id;
-    if (id) this.close(store.messages.get(id) ?? popups.list().find((m) => m.id === id));
+    const id = Number(event.target.closest("li")?.dataset.id);
+    const message = popups.list().find((one) => one.id === id);
+    if (message) this.close(message);
     else this.#goBack();
   }
 
+  /** @param {FocusEvent & { relatedTarget: HTMLElement | null }} event */
   #focusCame({ relatedTarget }) {
     popups.hold("focus", true);
     if (relatedTarget && !this.#stack.contains(relatedTarget)) this.#cameFrom = relatedTarget;
@@ -185,22 +218,19 @@ export class MonitioMessages extends MonitioElement {
   #goBack() {
     const target = this.#cameFrom;
     this.#cameFrom = null;
-    this.root.activeElement?.blur();
+    /** @type {HTMLElement | null} */ (this.root.activeElement)?.blur();
     popups.hold("focus", false);
     if (target?.isConnected) target.focus({ preventScroll: true });
   }
 
   #connection() {
-    const { state } = stream;
+    const { state } = connection;
     this.state("offline", state === "offline");
     this.fire("connection", { state });
   }
 
   #unread() {
-    const { unread } = store;
-    this.fire("unread", { count: unread });
-    if (this.hasAttribute("title-badge"))
-      document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
-    if (this.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {});
+    this.fire("unread", { count: store.unread });
+    showBadges(this, store.unread);
   }
 }

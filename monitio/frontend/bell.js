@@ -1,16 +1,19 @@
+/** @import { Message } from "./types.js" */
+
+import BELL from "./bell.css";
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { icon } from "./icons.js";
 import { InboxItem } from "./inbox-item.js";
 import { isLocal } from "./message.js";
-import { actions, popups, store, stream } from "./page.js";
+import { actions, connection, popups, store } from "./page.js";
 import { keepsOpen } from "./preferences.js";
 import { formatNumber, say } from "./strings.js";
-import { BELL } from "./style-bell.js";
 
 const GAP = 8;
 const MOST = 99;
 
+/** `<monitio-bell>`: the number of unread messages, and the inbox. */
 export class MonitioBell extends MonitioElement {
   #unreadOnly = false;
   #hadFocus = false;
@@ -61,8 +64,8 @@ export class MonitioBell extends MonitioElement {
   }
 
   connect() {
-    const unread = +this.getAttribute("unread");
-    if (unread && stream.state !== "open") store.setUnread(unread);
+    const unread = +(this.getAttribute("unread") ?? 0);
+    if (unread && connection.state !== "open") store.setUnread(unread);
     for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
     this.listen(store, "unread", () => this.#count());
     this.listen(window, "resize", () => this.#place());
@@ -79,19 +82,23 @@ export class MonitioBell extends MonitioElement {
     return this.#panel.matches(":popover-open");
   }
 
+  /**
+   * @param {string} key
+   * @param {boolean} unreadOnly
+   */
   #tab(key, unreadOnly) {
     const tab = button("tab", () => {
       this.#unreadOnly = unreadOnly;
-      for (const other of this.#tabs.children) other.ariaPressed = other === tab;
+      for (const other of this.#tabs.children) other.ariaPressed = `${other === tab}`;
       this.#render();
     }, say(key));
-    tab.ariaPressed = !unreadOnly;
+    tab.ariaPressed = `${!unreadOnly}`;
     return tab;
   }
 
   #toggled() {
     const open = this.#isOpen;
-    this.#button.ariaExpanded = open;
+    this.#button.ariaExpanded = `${open}`;
     popups.hold("inbox", open);
     this.fire(open ? "open" : "closed");
     if (open) this.#opened();
@@ -100,7 +107,7 @@ export class MonitioBell extends MonitioElement {
   }
 
   #opened() {
-    if (stream.state !== "open") actions.refresh().catch(() => {});
+    if (connection.state !== "open") actions.refresh().catch(() => {});
     this.#keep.checked = keepsOpen();
     this.#all.href = this.querySelector("a")?.href ?? actions.url;
     this.#place();
@@ -133,19 +140,23 @@ export class MonitioBell extends MonitioElement {
     if (!this.#isOpen) return;
     const messages = store.list().filter((message) => this.#belongs(message));
     const instead = this.#rows.update(messages);
-    this.#offline.hidden = stream.state !== "offline";
+    this.#offline.hidden = connection.state !== "offline";
     this.#list.hidden = !messages.length;
     this.#empty.hidden = messages.length > 0;
     this.#older.hidden = !store.older;
     if (instead === undefined) return;
-    (instead?.querySelector("button:not([hidden])") ?? this.#heading).focus();
+    /** @type {HTMLElement | null | undefined} */
+    const next = instead?.querySelector("button:not([hidden])");
+    (next ?? this.#heading).focus();
   }
 
+  /** @param {Message} message */
   #belongs(message) {
     if (isLocal(message)) return !this.#unreadOnly;
     return message.persistent && !(this.#unreadOnly && message.read);
   }
 
+  /** @param {Message} message */
   #remove(message) {
     if (!this.fire("delete", { message: { ...message } })) return;
     actions.remove(message.id);

@@ -1,0 +1,5 @@
+// Style sheets arrive as text.
+declare module "*.css" {
+  const text: string;
+  export default text;
+}

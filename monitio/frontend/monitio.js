@@ -1,0 +1,57 @@
+/** Start here: defines the elements. `monitio` is for a page's own script. */
+
+/** @import { Addition, Given, Which } from "./types.js" */
+
+import { MonitioBell } from "./bell.js";
+import { actions, connection, popups, store } from "./page.js";
+import { MonitioProgress } from "./progress.js";
+import { MonitioMessages } from "./toasts.js";
+
+/**
+ * A page that loads this module a second time, from a hashed address, gets what the first one made.
+ * @type {any}
+ */
+const page = globalThis;
+const KEY = Symbol.for("monitio");
+
+export const monitio = (page[KEY] ??= {
+  /** @param {Addition} addition */
+  add: ({ timeout, ...message }) =>
+    store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
+  /** @param {number} id @param {Given} changes */
+  update: (id, changes) => store.change(id, changes),
+  /** @param {number} id */
+  close: (id) => popups.close(id),
+  closeAll: () => popups.closeAll(),
+  /** @param {Which} which */
+  markRead: (which) => actions.markRead(which),
+  /** @param {Which} which */
+  remove: (which) => actions.remove(which),
+  /** @param {number} id */
+  cancel: async (id) => !!(await actions.cancel(id)),
+  /** @param {number} id @param {string} text */
+  reply: async (id, text) => !!(await actions.reply(id, text)),
+  /** Another class than EventSource, and what it and every request takes beside the address. */
+  configure({ EventSourceClass = undefined, ...options } = {}) {
+    actions.options = options;
+    connection.configure(EventSourceClass, options);
+  },
+  get unread() {
+    return store.unread;
+  },
+  get messages() {
+    return store.list().map((message) => ({ ...message }));
+  },
+  get connection() {
+    return connection.state;
+  },
+});
+
+/** @param {string} name @param {CustomElementConstructor} element */
+function define(name, element) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
+
+define("monitio-messages", MonitioMessages);
+define("monitio-bell", MonitioBell);
+define("monitio-progress", MonitioProgress);
