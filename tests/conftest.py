@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -22,6 +23,13 @@ def missing(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def needs_packages() -> None:
+    """What npm brings: tools of the front end, and libraries that pages use beside it."""
+    root = Path(__file__).resolve().parents[1]
+    if shutil.which("node") is None or not (root / "node_modules").exists():
+        missing("Packages of npm are missing: run `npm ci` (Node 20.19 or newer)")
 
 
 def pytest_unconfigure() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from django.core.management import call_command
 
 import monitio
 from monitio.templatetags.strings import strings
-from tests.conftest import missing
+from tests.conftest import needs_packages
 from tools import static
 
 STATIC = Path(monitio.__file__).parent / "static" / "monitio"
@@ -29,17 +28,12 @@ def built() -> str:
     return static.BUILT.read_text(encoding="utf-8")
 
 
-def needs_node() -> None:
-    if not static.ESBUILD.exists() or shutil.which("node") is None:
-        missing("Node's packages are missing: run `npm ci`")
-
-
 def test_the_script_was_built_from_the_sources_as_they_are() -> None:
     assert built().startswith(static.header()), "run `make static`"
 
 
 def test_building_anew_changes_nothing() -> None:
-    needs_node()
+    needs_packages()
     assert static.build() == built()
 
 
@@ -52,7 +46,7 @@ def test_the_script_stays_within_16_kb_as_shipped() -> None:
 
 
 def test_the_script_stays_within_13_kb_minified() -> None:
-    needs_node()
+    needs_packages()
     assert packed(static.minified()) <= 13 * KB
 
 
@@ -87,7 +81,7 @@ def test_every_key_that_the_script_says_has_a_string() -> None:
 
 @pytest.mark.parametrize("tool", ["tsc", "eslint"])
 def test_the_sources_hold_their_types_and_rules(tool: str) -> None:
-    needs_node()
+    needs_packages()
     command = [static.ESBUILD.with_name(tool)]
     run = subprocess.run(command, cwd=static.ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

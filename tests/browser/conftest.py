@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -52,12 +53,16 @@ def playwright() -> Iterator[Playwright]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def launch(playwright: Playwright, **options: Any) -> Browser:
     path = chromium_path()
     if path is None:
         missing("Chromium is missing: apt-get install chromium, or set CHROMIUM to its path")
-    browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+    return playwright.chromium.launch(executable_path=path, args=list(QUIET), **options)
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = launch(playwright)
     yield browser
     browser.close()
 
@@ -123,14 +128,26 @@ OpenTab = Callable[..., Tab]
 def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
     """Open a tab of the fake site: ``open_tab(max=3)``, and its timers by hand with ``clock=True``.
 
+    ``init_script`` runs before the page's scripts; ``before_script`` handles the request for ours.
+
     An exception in a script fails the test, and so does a report of the strict CSP.
     """
     complaints: list[str] = []
 
-    def open_one(*, clock: bool = False, **options: object) -> Tab:
+    def open_one(
+        *,
+        clock: bool = False,
+        init_script: str = "",
+        before_script: Callable[..., None] | None = None,
+        **options: object,
+    ) -> Tab:
         tab = Tab(context, wire, complaints)
         if clock:
             tab.page.clock.install()
+        if init_script:
+            tab.page.add_init_script(init_script)
+        if before_script:
+            tab.page.route("**/monitio.js", before_script)
         return tab.open(**options)
 
     yield open_one

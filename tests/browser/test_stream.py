@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenTab
 from tests.browser.tab import Tab
 from tests.browser.wire import Wire, message
+from tests.conftest import needs_packages
 from tests.waiting import wait_until
 
 
@@ -137,3 +138,50 @@ def test_without_elements_the_stream_ends(wire: Wire, open_tab: OpenTab) -> None
         ".forEach(element => element.remove())"
     )
     wait_until(lambda: wire.open == 0)
+
+
+POLYFILL = "/npm/event-source-polyfill/src/eventsource.js"
+USE_POLYFILL = """() => monitio.configure({
+  EventSourceClass: EventSourcePolyfill, headers: { Authorization: "Bearer xyz" } })"""
+
+
+def test_another_class_than_eventsource_may_send_headers(wire: Wire, open_tab: OpenTab) -> None:
+    needs_packages()
+    tab = open_tab()
+    tab.run(f"import('{POLYFILL}').then(() => null)")
+    tab.run(USE_POLYFILL)
+    wait_until(lambda: wire.authorizations[-1] == "Bearer xyz" and wire.open == 1)
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    tab.close(1)
+    wait_until(lambda: wire.seen() == [1])
+    assert wire.post_authorizations == ["Bearer xyz"]
+    # It gives up on an error as the browser's own class does.
+    asked = wire.asked
+    wire.drop()
+    wait_until(lambda: wire.asked == asked + 1 and wire.open == 1)
+
+
+def test_a_server_that_answers_and_ends_is_polled(wire: Wire, open_tab: OpenTab) -> None:
+    wire.ends_at_once = True
+    tab = open_tab()
+    wire.store(message(1, level="error"))
+    tab.wait_for(1)
+    wire.lose(1)
+    tab.wait_for()
+    assert wire.asked >= 3
+    assert tab.connection == "open"
+
+
+def test_with_the_stream_of_a_hub_the_page_fetches_its_snapshot(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.begins_with_snapshot = False
+    tab = open_tab(stream_snapshot="json")
+    wire.store(message(1, level="error"))
+    asked = wire.snapshots_asked
+    wire.drop()
+    tab.wait_for(1)
+    assert wire.snapshots_asked == asked + 1
+    wire.put(message(2, level="error"))
+    tab.wait_for(2, 1)

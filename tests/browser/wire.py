@@ -21,6 +21,7 @@ import monitio
 from monitio.templatetags.strings import strings
 
 STATIC = Path(monitio.__file__).parent / "static/monitio"
+PACKAGES = Path(__file__).resolve().parents[2] / "node_modules"
 STATIC_URL = "/static/monitio/"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 # The strictest a site can have.
@@ -76,14 +77,19 @@ class Wire:
         self.flash: list[dict[str, Any]] = []
         # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
         self.stream_status = self.post_status = 200
-        # What came in: (path below the API, form fields), reports of the browser, asked streams and
-        # files.
+        # What came in: (path below the API, form fields), reports of the browser, asked streams, files
+        # and snapshots, and who asked.
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
         self.reports: list[str] = []
         self.asked = 0
         self.files: list[str] = []
+        self.snapshots_asked = 0
+        self.authorizations: list[str | None] = []
+        self.post_authorizations: list[str | None] = []
+        # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
+        self.begins_with_snapshot, self.ends_at_once = True, False
         self.errors: list[BaseException] = []
-        self._streams: list[queue.SimpleQueue[Any]] = []
+        self._streams: list[Stream] = []
         self._lock = threading.RLock()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -109,10 +115,12 @@ class Wire:
         with self._lock:
             self.messages |= {one["id"]: one for one in messages}
 
-    def push(self, event: str, data: Any) -> None:
+    def push(self, event: str, data: Any, page: str | None = None) -> None:
+        """To every stream, or to those of the pages with this token."""
         with self._lock:
             for stream in self._streams:
-                stream.put((event, data))
+                if page in (None, stream.page):
+                    stream.put((event, data))
 
     def delete(self, *pks: int) -> None:
         self.lose(*pks)
@@ -153,14 +161,18 @@ class Wire:
         rest = [one for one in self._newest() if one["id"] < before]
         return {"messages": rest[:100], "more": len(rest) > 100}
 
-    def subscribe(self) -> queue.SimpleQueue[Any]:
-        stream: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    def subscribe(self, page: str) -> Stream:
+        stream = Stream(page)
         with self._lock:
-            stream.put(("snapshot", self.snapshot()))
+            if self.begins_with_snapshot:
+                stream.put(("snapshot", self.snapshot()))
+            if self.ends_at_once:
+                stream.put(("bye", {"reason": "busy", "retry": 200}))
+                stream.put(None)
             self._streams.append(stream)
         return stream
 
-    def unsubscribe(self, stream: queue.SimpleQueue[Any]) -> None:
+    def unsubscribe(self, stream: Stream) -> None:
         with self._lock:
             self._streams.remove(stream)
 
@@ -219,8 +231,16 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page
 <script type="module" src="/expose.js"></script></head><body>
 <header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
 <input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
-<monitio-messages id="monitio" stream-url="/m/stream/?page=ann" api-url="/m/" csrf-token="token"
- {extra}><ul class="monitio-items">{items}</ul></monitio-messages></body></html>"""
+<monitio-messages id="monitio"{extra} stream-url="/m/stream/?page=ann" api-url="/m/"
+ csrf-token="token"><ul class="monitio-items">{items}</ul></monitio-messages></body></html>"""
+
+
+class Stream(queue.SimpleQueue[Any]):
+    """What is still to be sent to a page; None ends it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
 
 
 class _Server(ThreadingHTTPServer):
@@ -258,15 +278,18 @@ class _Handler(BaseHTTPRequestHandler):
             options = dict(parse_qsl(url.query, keep_blank_values=True))
             self.answer(self.wire.page(options), "text/html; charset=utf-8")
         elif url.path == "/m/stream/":
-            self.stream()
+            self.stream(query["page"][0])
         elif url.path == "/m/json/" and self.wire.stream_status == 204:
             self.answer("", status=204)
         elif url.path == "/m/json/" and "before" in query:
             self.answer(json.dumps(self.wire.older(int(query["before"][0]))))
         elif url.path == "/m/json/":
+            self.wire.snapshots_asked += 1
             self.answer(json.dumps({**self.wire.snapshot(), "csrf": "token"}))
         elif url.path == "/expose.js":
             self.answer(EXPOSE, "text/javascript")
+        elif url.path.startswith("/npm/"):
+            self.answer((PACKAGES / url.path.removeprefix("/npm/")).read_text(), "text/javascript")
         elif url.path.startswith(STATIC_URL):
             file = STATIC / url.path.removeprefix(STATIC_URL)
             self.wire.files.append(file.name)
@@ -281,6 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer("", status=204)
         path, fields = self.path.removeprefix("/m/"), parse_qs(body)
         self.wire.posts.append((path, fields))
+        self.wire.post_authorizations.append(self.headers["Authorization"])
         if self.wire.post_status != 200:
             return self.answer("{}", status=self.wire.post_status)
         return self.answer(json.dumps(self.wire.act(path, fields)))
@@ -295,22 +319,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def stream(self) -> None:
+    def stream(self, page: str) -> None:
         self.wire.asked += 1
+        self.wire.authorizations.append(self.headers["Authorization"])
         if self.wire.stream_status != 200:
             return self.answer("", status=self.wire.stream_status)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        events = self.wire.subscribe()
+        events = self.wire.subscribe(page)
         try:
             while (event := self.next_event(events)) is not None:
                 self.wfile.write(event)
         finally:
             self.wire.unsubscribe(events)
 
-    def next_event(self, events: queue.SimpleQueue[Any]) -> bytes | None:
+    def next_event(self, events: Stream) -> bytes | None:
         try:
             event = events.get(timeout=0.2)
         except queue.Empty:
