@@ -19,7 +19,6 @@ export class Actions {
   options = {};
   #store;
   #onForeign;
-  #inFlight = 0;
   /** @type {Set<number>} */
   #seen = new Set();
   #seenTimer = 0;
@@ -71,7 +70,7 @@ export class Actions {
     this.#discarded = null;
     this.discard();
     // What came for it meanwhile was taken for late.
-    this.refresh().catch(() => {});
+    this.refresh();
   }
 
   /** @param {number} id */
@@ -100,7 +99,7 @@ export class Actions {
 
   async refresh() {
     const asked = performance.now();
-    const snapshot = await this.#get("json/");
+    const snapshot = await this.#get("json/").catch(() => null);
     if (snapshot) this.take(snapshot, asked);
   }
 
@@ -140,10 +139,7 @@ export class Actions {
    */
   async #act(path, which, settle) {
     if (Number(which) < 0) return settle(true);
-    this.#inFlight++;
-    const answer = await this.#try(path);
-    settle(!!answer);
-    if (this.#inFlight-- === 1 && answer?.unread != null) this.#store.setUnread(answer.unread);
+    settle(!!(await this.#try(path)));
   }
 
   #reportSeen() {

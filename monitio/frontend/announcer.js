@@ -49,7 +49,7 @@ export class Announcer {
       queue.push({ text: say("more_said", { n }), urgent: false });
     }
     for (const { text, urgent } of queue) {
-      const line = make("p", {}, text.slice(0, 300));
+      const line = make("p", {}, text);
       (urgent ? this.alert : this.status).append(line);
       setTimeout(() => line.remove(), KEEP);
     }

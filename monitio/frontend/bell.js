@@ -1,24 +1,28 @@
 /** @import { Message } from "./types.js" */
 
-import BELL from "./bell.css";
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { icon } from "./icons.js";
 import { InboxItem } from "./inbox-item.js";
 import { isLocal } from "./message.js";
+import { canNotify, notifies, setNotifies } from "./notifications.js";
 import { actions, connection, popups, store } from "./page.js";
 import { keepsOpen } from "./preferences.js";
 import { formatNumber, say } from "./strings.js";
+import { styles } from "./styles.js";
 
 const GAP = 8;
 const MOST = 99;
+
+/** @param {(Node | string)[]} children */
+const row = (...children) => make("div", { class: "row" }, ...children);
 
 /** `<monitio-bell>`: the number of unread messages, and the inbox. */
 export class MonitioBell extends MonitioElement {
   #unreadOnly = false;
   #hadFocus = false;
   #renderSoon = batched(() => this.#render());
-  #badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
+  #badge = make("span", { part: "badge", "aria-hidden": "true" });
   #button = button("bell", () => this.#panel.togglePopover(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
   #heading = make("h2", { tabindex: -1 }, say("bell"));
@@ -31,21 +35,26 @@ export class MonitioBell extends MonitioElement {
   #empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
   #older = button("older", () => this.#loadOlder(), say("older"));
   #keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
+  #notify = make("input", { type: "checkbox", change: () => this.#setNotifies() });
+  #notifyLabel = make("label", {}, this.#notify, say("notify"));
+  #undo = make("div", { class: "row undo", hidden: true },
+    say("deleted"), button("undo", () => this.#takeBack(), say("undo")));
   #all = make("a", { part: "all" }, say("see_all"));
   #status = make("div", { class: "unseen", role: "status" });
   #panel = make("div",
-    { class: "panel", part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") },
-    make("div", { class: "head" }, this.#heading, this.#close,
-      make("div", { class: "row" }, this.#tabs, this.#markAll)),
+    { part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") },
+    row(this.#heading, this.#close),
+    row(this.#tabs, this.#markAll),
     this.#offline,
     make("div", { class: "scroll" }, this.#list, this.#empty, this.#older),
-    make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all),
+    this.#undo,
+    row(make("label", {}, this.#keep, say("keep_open")), this.#notifyLabel, this.#all),
     this.#status);
-  #rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message)));
+  #rows = new Rows(this.#list, () => new InboxItem(
+    (message) => this.#remove(message), () => setText(this.#status, say("sent"))));
 
   constructor() {
-    super(BELL);
-    this.#button.classList.add("bell");
+    super(styles.bell);
     this.#button.ariaHasPopup = "dialog";
     this.#close.ariaLabel = say("close", { title: say("bell") });
     this.#panel.addEventListener("beforetoggle", () => {
@@ -68,6 +77,7 @@ export class MonitioBell extends MonitioElement {
     if (unread && connection.state !== "open") store.setUnread(unread);
     for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
     this.listen(store, "unread", () => this.#count());
+    this.listen(store, "discarded", ({ detail }) => (this.#undo.hidden = !detail));
     this.listen(window, "resize", () => this.#place());
     this.#button.ariaExpanded = "false";
     this.#count();
@@ -107,8 +117,10 @@ export class MonitioBell extends MonitioElement {
   }
 
   #opened() {
-    if (connection.state !== "open") actions.refresh().catch(() => {});
+    if (connection.state !== "open") actions.refresh();
     this.#keep.checked = keepsOpen();
+    this.#notifyLabel.hidden = !canNotify();
+    this.#notify.checked = canNotify() && notifies();
     this.#all.href = this.querySelector("a")?.href ?? actions.url;
     this.#place();
     this.#render();
@@ -118,11 +130,11 @@ export class MonitioBell extends MonitioElement {
   #place() {
     if (!this.#isOpen) return;
     const { left, right, bottom } = this.#button.getBoundingClientRect();
-    const width = this.#panel.offsetWidth;
-    const wished = this.matches(":dir(rtl)") ? left : right - width;
-    const rightmost = document.documentElement.clientWidth - width - GAP;
-    this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
-    this.#panel.style.top = `${bottom + GAP / 2}px`;
+    const { style, offsetWidth } = this.#panel;
+    const wished = this.matches(":dir(rtl)") ? left : right - offsetWidth;
+    const rightmost = document.documentElement.clientWidth - offsetWidth - GAP;
+    style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
+    style.top = `${bottom + GAP / 2}px`;
   }
 
   #count() {
@@ -159,8 +171,19 @@ export class MonitioBell extends MonitioElement {
   /** @param {Message} message */
   #remove(message) {
     if (!this.fire("delete", { message: { ...message } })) return;
-    actions.remove(message.id);
+    if (isLocal(message)) actions.remove(message.id);
+    else actions.discard(message.id);
     setText(this.#status, say("deleted"));
+  }
+
+  #takeBack() {
+    setText(this.#status, "");
+    actions.undo();
+    this.#heading.focus();
+  }
+
+  async #setNotifies() {
+    this.#notify.checked = await setNotifies(this.#notify.checked);
   }
 
   async #loadOlder() {

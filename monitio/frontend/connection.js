@@ -3,15 +3,15 @@
 /** @import { ConnectionState, Events } from "./types.js" */
 
 import { Stream } from "./stream.js";
-import { Alone, Tabs } from "./tabs.js";
+import { Tabs } from "./tabs.js";
 
 /**
  * `refresh`: fetch a snapshot.
  * @typedef {{
- *   deliver: <Type extends keyof Events>(type: Type, data: Events[Type]) => void,
+ *   deliver: (type: keyof Events, data: any) => void,
  *   onState: (state: ConnectionState) => void,
  *   refresh: () => void,
- * }} Hooks
+ * }} Page
  */
 
 export class Connection {
@@ -21,29 +21,20 @@ export class Connection {
   fetchesSnapshot = false;
   #url = "";
   #wanted = false;
-  /** @type {Tabs | Alone | null} */
+  /** @type {Tabs | null} */
   #tabs = null;
-  #stream;
-  #hooks;
+  #stream = new Stream(this);
+  #page;
 
-  /** @param {Hooks} hooks */
-  constructor(hooks) {
-    this.#hooks = hooks;
-    this.#stream = new Stream({
-      deliver: (event, data) => {
-        hooks.deliver(event, data);
-        this.#tabs?.tell({ state: this.state, event, data });
-      },
-      onState: (state) => (state === "stopped" ? this.stop() : this.#set(state)),
-      onOpen: () => this.#opened(),
-      // Its answer also says whether the page was made for somebody else.
-      onRefused: () => hooks.refresh(),
-    });
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
     // In the back/forward cache a connection stays open, and deaf.
     addEventListener("pagehide", () => this.#sleep());
     document.addEventListener("freeze", () => this.#sleep());
     addEventListener("pageshow", () => this.#wake());
     document.addEventListener("resume", () => this.#wake());
+    document.addEventListener("visibilitychange", () => this.#wake());
     addEventListener("online", () => this.#stream.hurry());
   }
 
@@ -97,36 +88,62 @@ export class Connection {
   }
 
   #wake() {
+    // Without locks each tab has a stream of its own: only those in sight.
+    if (document.hidden && !navigator.locks) return this.#sleep();
     if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
     if (this.state === "idle") this.#set("connecting");
-    const Sharing = navigator.locks ? Tabs : Alone;
-    this.#tabs = new Sharing(`monitio ${this.#url}`, {
-      lead: () => this.#stream.open(this.#url),
-      follow: () => this.#stream.close(),
-      hear: (told) => this.#hear(told),
-      answer: () => ({ state: this.state }),
-      joined: () => this.#hooks.refresh(),
-    });
-  }
-
-  #opened() {
-    if (!this.fetchesSnapshot) return;
-    this.#set("open");
-    this.#hooks.refresh();
-  }
-
-  /** @param {{ state: ConnectionState, event?: keyof Events, data?: any }} told */
-  #hear({ state, event, data }) {
-    if (state === "stopped") return this.stop();
-    this.#set(state);
-    if (event) this.#hooks.deliver(event, data);
+    this.#tabs = new Tabs(`monitio ${this.#url}`, this);
   }
 
   /** @param {ConnectionState} state */
   #set(state) {
     if (state === this.state) return;
     this.state = state;
-    if (this.leads) this.#tabs?.tell({ state });
-    this.#hooks.onState(state);
+    this.#tabs?.tell();
+    this.#page.onState(state);
+  }
+
+  // What the stream says.
+
+  /**
+   * @param {keyof Events} event
+   * @param {any} data
+   */
+  deliver(event, data) {
+    this.#page.deliver(event, data);
+    this.#tabs?.tell(event, data);
+  }
+
+  /** @param {ConnectionState} state */
+  change(state) {
+    if (state === "stopped") this.stop();
+    else this.#set(state);
+  }
+
+  opened() {
+    if (!this.fetchesSnapshot) return;
+    this.#set("open");
+    this.#page.refresh();
+  }
+
+  /** The answer also says whether the page was made for somebody else. */
+  refresh() {
+    this.#page.refresh();
+  }
+
+  // What the other tabs say.
+
+  lead() {
+    this.#stream.open(this.#url);
+  }
+
+  follow() {
+    this.#stream.close();
+  }
+
+  /** @param {{ state: ConnectionState, event?: keyof Events, data?: any }} told */
+  hear({ state, event, data }) {
+    this.change(state);
+    if (event) this.#page.deliver(event, data);
   }
 }

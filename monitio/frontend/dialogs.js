@@ -6,16 +6,11 @@ export class Dialogs {
   #element;
   #moved;
   /**
-   * In the order in which they opened.
-   * @type {Element[]}
-   */
-  #open = [];
-  /**
    * Where the element belongs.
    * @type {Comment | null}
    */
   #home = null;
-  #observer = new MutationObserver(() => this.#look());
+  #observer = new MutationObserver((records) => this.#look(records.at(-1)?.target));
 
   /**
    * @param {HTMLElement} element
@@ -40,11 +35,10 @@ export class Dialogs {
     });
   }
 
-  #look() {
+  /** @param {Node} [changed] */
+  #look(changed) {
     const open = [...document.querySelectorAll("dialog:modal")];
-    const known = this.#open.filter((dialog) => open.includes(dialog));
-    this.#open = [...known, ...open.filter((dialog) => !known.includes(dialog))];
-    const top = this.#open.at(-1);
+    const top = open.find((dialog) => dialog === changed) ?? open.at(-1);
     if (!top) return this.#home?.isConnected && this.#goHome();
     if (this.#element.parentNode === top) return;
     if (!this.#home) this.#element.before((this.#home = new Comment("monitio")));

@@ -3,7 +3,8 @@
 /** @import { Message, View } from "./types.js" */
 
 /**
- * An element with attributes (false and null: none, true: empty), listeners and children.
+ * An element with attributes (false and null: none, true: empty), listeners and children. What has a
+ * part has the class of this name, too.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, any>} attributes
@@ -12,6 +13,7 @@
  */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
+  node.className = attributes.part ?? "";
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
@@ -81,22 +83,17 @@ export class Rows {
    * @param {Message[]} messages
    */
   update(messages) {
-    const wanted = new Set(messages.map(({ id }) => id));
+    const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
     const focused = /** @type {ShadowRoot} */ (this.#list.getRootNode()).activeElement;
     const { children } = this.#list;
-    let lost = -1;
-    for (const [id, { node }] of this.#views) {
-      if (wanted.has(id)) continue;
-      if (node.contains(focused)) lost = [...children].indexOf(node);
-      node.remove();
-      this.#views.delete(id);
-    }
-    messages.forEach((message, index) => {
-      const view = this.#views.get(message.id) ?? this.#build();
-      this.#views.set(message.id, view);
-      view.fill(message);
+    const at = [...children].findIndex((node) => node.contains(focused));
+    for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
+    this.#views = views;
+    [...views.values()].forEach((view, index) => {
+      view.fill(messages[index]);
       if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
     });
-    return lost < 0 ? undefined : (children[Math.min(lost, children.length - 1)] ?? null);
+    if (at < 0 || focused?.isConnected) return undefined;
+    return children[Math.min(at, children.length - 1)] ?? null;
   }
 }

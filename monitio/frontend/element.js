@@ -1,7 +1,7 @@
-import BASE from "./base.css";
 import { dispatch } from "./dom.js";
 import { attach, detach } from "./page.js";
 import { loadStrings } from "./strings.js";
+import { styles } from "./styles.js";
 
 /** What the elements have in common. Everything that must survive a swap is in page.js. */
 export class MonitioElement extends HTMLElement {
@@ -13,7 +13,7 @@ export class MonitioElement extends HTMLElement {
     super();
     loadStrings();
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(BASE + css);
+    sheet.replaceSync(styles.base + css);
     this.root.adoptedStyleSheets = [sheet];
   }
 

@@ -1,10 +1,22 @@
 /** @import { Message } from "./types.js" */
 
-import { make, setText } from "./dom.js";
+import { button, make, setText } from "./dom.js";
 import { icon, setIcon } from "./icons.js";
-import { heading, isRunning, safeUrl } from "./message.js";
+import { heading, isRunning, safeUrl, shortHeading } from "./message.js";
+import { actions } from "./page.js";
 import { ProgressBar } from "./progress-bar.js";
 import { say } from "./strings.js";
+
+/**
+ * A button whose name also says, unseen, of which message.
+ * @param {string} key
+ * @param {() => void} click
+ */
+export function labelled(key, click) {
+  const of = make("span", { class: "unseen" });
+  const node = button(key.replace("_", "-"), click, say(key), of);
+  return { node, of };
+}
 
 /** What a toast, an entry of the inbox and an inline bar have in common. */
 export class MessageView {
@@ -12,11 +24,12 @@ export class MessageView {
   message = /** @type {any} */ (null);
   icon = icon("info");
   word = make("span", { class: "unseen" });
-  title = make("div", { class: "title", part: "title", dir: "auto" });
-  body = make("div", { class: "body", part: "body", dir: "auto" });
+  title = make("div", { part: "title", dir: "auto" });
+  body = make("div", { part: "body", dir: "auto" });
   bar = new ProgressBar();
   link = make("a", { part: "action" });
-  actions = make("div", { class: "actions", part: "actions" }, this.link);
+  #cancel = labelled("cancel", () => this.#cancelJob());
+  actions = make("div", { part: "actions" }, this.link, this.#cancel.node);
   text = make("div", { class: "text" },
     this.word, this.title, this.body, this.bar.node, this.actions);
   node;
@@ -34,7 +47,7 @@ export class MessageView {
     const { level, title, body, url_label } = message;
     this.message = message;
     this.node.className = `item ${part} ${level}`;
-    this.node.setAttribute("part", `${part} ${level}`);
+    this.node.part.value = `${part} ${level}`;
     setIcon(this.icon, isRunning(message) ? "running" : level);
     setText(this.word, `${say(`level_${level}`)}: `);
     setText(this.title, heading(message));
@@ -45,5 +58,13 @@ export class MessageView {
     this.link.hidden = !url;
     this.link.href = url ?? "";
     setText(this.link, url_label || say("open"));
+    this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
+    setText(this.#cancel.of, ` ${shortHeading(message)}`);
+  }
+
+  async #cancelJob() {
+    const { node } = this.#cancel;
+    node.disabled = true;
+    node.disabled = !!(await actions.cancel(this.message.id));
   }
 }

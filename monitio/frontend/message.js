@@ -20,6 +20,9 @@ export const countsAsUnread = (message) =>
 export const heading = ({ title, body }) => title || body;
 
 /** @param {Message} message */
+export const shortHeading = (message) => heading(message).slice(0, 60);
+
+/** @param {Message} message */
 export const isExpired = ({ expiresAt }) => expiresAt !== undefined && expiresAt <= Date.now();
 
 /**
@@ -28,8 +31,8 @@ export const isExpired = ({ expiresAt }) => expiresAt !== undefined && expiresAt
  */
 export function complete(given) {
   const message = /** @type {Message} */ ({
-    version: 0, seq: 0, level: "info", title: "", body: "", url: null, url_label: "", job: null,
-    persistent: true, read: false, seen: false, created: new Date().toISOString(), ...given,
+    level: "info", persistent: true, read: false, seen: false,
+    created: new Date().toISOString(), ...given,
   });
   // With overrides of direction "exe.png" can be made to read "gnp.exe".
   for (const field of /** @type {const} */ (["title", "body", "url_label"]))

@@ -7,14 +7,11 @@ import { actions, connection, popups, store } from "./page.js";
 import { MonitioProgress } from "./progress.js";
 import { MonitioMessages } from "./toasts.js";
 
-/**
- * A page that loads this module a second time, from a hashed address, gets what the first one made.
- * @type {any}
- */
+/** @type {any} */
 const page = globalThis;
-const KEY = Symbol.for("monitio");
 
-export const monitio = (page[KEY] ??= {
+/** Whoever loads this module a second time, from a hashed address, gets what the first one made. */
+export const monitio = (page.monitioPage ??= {
   /** @param {Addition} addition */
   add: ({ timeout, ...message }) =>
     store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
@@ -47,11 +44,8 @@ export const monitio = (page[KEY] ??= {
   },
 });
 
-/** @param {string} name @param {CustomElementConstructor} element */
-function define(name, element) {
-  if (!customElements.get(name)) customElements.define(name, element);
+if (!customElements.get("monitio-bell")) {
+  customElements.define("monitio-messages", MonitioMessages);
+  customElements.define("monitio-bell", MonitioBell);
+  customElements.define("monitio-progress", MonitioProgress);
 }
-
-define("monitio-messages", MonitioMessages);
-define("monitio-bell", MonitioBell);
-define("monitio-progress", MonitioProgress);

@@ -13,7 +13,7 @@ const GRACE = 2000;
 export const store = new Store();
 export const actions = new Actions(store, () => connection.stop());
 export const popups = new Popups(store, (message) => actions.seen(message));
-export const connection = new Connection({ deliver, onState, refresh });
+export const connection = new Connection({ deliver, onState, refresh: () => actions.refresh() });
 
 /** @type {Set<Element>} */
 const attached = new Set();
@@ -42,10 +42,6 @@ export function configure(element) {
   actions.url = element.getAttribute("api-url") ?? "";
   actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
   actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
-}
-
-function refresh() {
-  actions.refresh().catch(() => {});
 }
 
 /**

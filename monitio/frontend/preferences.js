@@ -15,12 +15,12 @@ function remember(storage, key, value) {
 }
 
 /** @param {string} key */
-const isOn = (key) => remember("localStorage", key) === "yes";
+export const isOn = (key) => remember("localStorage", key) === "yes";
 /**
  * @param {string} key
  * @param {boolean} on
  */
-const turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
+export const turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
 
 export const keepsOpen = () => isOn("keep-open");
 /** @param {boolean} on */

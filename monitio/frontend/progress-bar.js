@@ -2,7 +2,7 @@
 
 import { make, setText } from "./dom.js";
 import { heading, isRunning } from "./message.js";
-import { formatNumber, formatPercent, say } from "./strings.js";
+import { formatDuration, formatNumber, formatPercent, say } from "./strings.js";
 
 /** How far a job has come, as a bar and in words. */
 export class ProgressBar {
@@ -19,9 +19,15 @@ export class ProgressBar {
     else this.#bar.value = job.percent;
     this.#bar.className = job.state;
     this.#bar.ariaLabel = say("progress", { title: heading(message) });
-    setText(this.#line, [amount(job), job.text].filter(Boolean).join(" · "));
+    setText(this.#line, [amount(job), ...speed(job), job.text].filter(Boolean).join(" · "));
   }
 }
+
+/** @param {Job} job */
+const speed = ({ state, eta, rate }) => state === "started" ? [
+  eta != null && say("eta", { time: formatDuration(eta) }),
+  rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 3 }) }),
+] : [];
 
 /** @param {Job} job */
 function amount({ state, percent, done }) {

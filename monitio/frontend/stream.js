@@ -10,13 +10,13 @@ const FIRST_DELAY = 1000;
 const LONGEST_DELAY = 60_000;
 
 /**
- * What becomes of a connection.
+ * Who is told what becomes of it; `refresh`: a snapshot is wanted, by another way.
  * @typedef {{
- *   deliver: <Type extends keyof Events>(type: Type, data: Events[Type]) => void,
- *   onState: (state: ConnectionState) => void,
- *   onOpen: () => void,
- *   onRefused: () => void,
- * }} Hooks
+ *   deliver: (type: keyof Events, data: any) => void,
+ *   change: (state: ConnectionState) => void,
+ *   opened: () => void,
+ *   refresh: () => void,
+ * }} Owner
  */
 
 export class Stream {
@@ -29,11 +29,11 @@ export class Stream {
   #failures = 0;
   #timer = 0;
   #url = "";
-  #hooks;
+  #owner;
 
-  /** @param {Hooks} hooks */
-  constructor(hooks) {
-    this.#hooks = hooks;
+  /** @param {Owner} owner */
+  constructor(owner) {
+    this.#owner = owner;
   }
 
   /** @param {string} url */
@@ -63,17 +63,16 @@ export class Stream {
     const on = (type, act) =>
       source.addEventListener(type, (/** @type {MessageEvent} */ { data }) =>
         source === this.#source && act(data && JSON.parse(data)));
-    const live = () => {
-      opened = true;
-      this.#failures = 0;
-      this.#hooks.onState("open");
-    };
     for (const type of EVENTS)
       on(type, (data) => {
-        live();
-        this.#hooks.deliver(type, data);
+        this.#owner.change("open");
+        this.#owner.deliver(type, data);
       });
-    on("open", () => this.#hooks.onOpen());
+    on("open", () => {
+      opened = true;
+      this.#failures = 0;
+      this.#owner.opened();
+    });
     on("bye", (bye) => this.#bye(bye));
     on("error", () => this.#lost(opened));
   }
@@ -81,16 +80,16 @@ export class Stream {
   /** @param {Bye} bye */
   #bye({ reason, retry }) {
     this.close();
-    if (reason === "signed-out") this.#hooks.onState("stopped");
+    if (reason === "signed-out") this.#owner.change("stopped");
     else this.#retry(retry);
   }
 
   /** @param {boolean} opened */
   #lost(opened) {
     this.close();
-    if (++this.#failures > 1) this.#hooks.onState("offline");
+    if (++this.#failures > 1) this.#owner.change("offline");
     this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
-    if (!opened) this.#hooks.onRefused();
+    if (!opened) this.#owner.refresh();
   }
 
   /**

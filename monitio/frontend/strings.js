@@ -27,13 +27,31 @@ export const formatPercent = (percent) =>
   formatNumber(Math.floor(percent) / 100, { style: "percent" });
 
 /**
+ * The largest unit of which there is one, and how many.
+ * @param {number} seconds
+ * @returns {[number, Intl.RelativeTimeFormatUnitSingular]}
+ */
+function scale(seconds) {
+  if (seconds < 55) return [Math.round(seconds), "second"];
+  if (seconds < 3570) return [Math.round(seconds / 60), "minute"];
+  if (seconds < 84600) return [Math.round(seconds / 3600), "hour"];
+  return [Math.round(seconds / 86400), "day"];
+}
+
+/**
+ * "3 min"
+ * @param {number} seconds
+ */
+export function formatDuration(seconds) {
+  const [n, unit] = scale(seconds);
+  return formatNumber(n, { style: "unit", unit });
+}
+
+/**
  * "5 minutes ago"
  * @param {Date} date
  */
 export function formatAge(date) {
-  const minutes = Math.min(0, (+date - Date.now()) / 60000);
-  const age = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
-  if (minutes > -60) return age.format(Math.round(minutes), "minute");
-  if (minutes > -1440) return age.format(Math.round(minutes / 60), "hour");
-  return age.format(Math.round(minutes / 1440), "day");
+  const [n, unit] = scale(Math.max(0, (Date.now() - +date) / 1000));
+  return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(-n, unit);
 }

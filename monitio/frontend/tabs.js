@@ -5,49 +5,65 @@
 
 const LOOK = 1300;
 const PATIENCE = 3;
-const ASK = "ask";
 
 /**
- * `answer`: what a leader says to a tab that asks; `joined`: there is a leader.
+ * `refresh`: fetch what it missed before it could hear.
  * @typedef {{
+ *   state: unknown,
  *   lead: () => void,
  *   follow: () => void,
  *   hear: (told: any) => void,
- *   answer: () => any,
- *   joined: () => void,
- * }} Hooks
+ *   refresh: () => void,
+ * }} Member
  */
+
+/**
+ * Plain HTTP has no locks: there every tab leads itself.
+ * @type {Pick<LockManager, "request">}
+ */
+const locks = navigator.locks ?? {
+  /** @param {string} _name @param {object} _options @param {() => unknown} act */
+  request: (_name, _options, act) => act(),
+};
 
 export class Tabs {
   leads = false;
   #name;
-  #hooks;
+  #member;
   #channel;
   #timer;
   #silence = 0;
   #joined = false;
   /** @type {AbortController | null} The place in the queue. */
   #place = null;
-  /** Gives the lock back. */
+  /** @type {(value?: any) => void} Gives the lock back. */
   #release = () => {};
 
   /**
    * @param {string} name
-   * @param {Hooks} hooks
+   * @param {Member} member
    */
-  constructor(name, hooks) {
+  constructor(name, member) {
     this.#name = name;
-    this.#hooks = hooks;
+    this.#member = member;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#timer = setInterval(() => this.#look(), LOOK);
     this.#queue();
-    this.tell(ASK);
+    this.#ask();
   }
 
-  /** @param {unknown} what */
-  tell(what) {
-    this.#channel.postMessage(what);
+  /**
+   * The leader's state, and what it has just heard.
+   * @param {string} [event]
+   * @param {unknown} [data]
+   */
+  tell(event, data) {
+    if (this.leads) this.#channel.postMessage({ state: this.#member.state, event, data });
+  }
+
+  #ask() {
+    this.#channel.postMessage(null);
   }
 
   /** Also before sleep: a frozen page must hold neither the lock nor a place in its queue. */
@@ -64,16 +80,16 @@ export class Tabs {
     const place = (this.#place = new AbortController());
     const options = steal ? { steal } : { signal: place.signal };
     try {
-      await navigator.locks.request(this.#name, options, () => this.#lead(place));
+      await locks.request(this.#name, options, () => this.#lead(place));
     } catch (error) {
       // Where storage is forbidden there are no locks either.
-      if (/** @type {Error} */ (error).name === "SecurityError") return this.#hooks.lead();
+      if (/** @type {Error} */ (error).name === "SecurityError") return this.#lead(place);
     }
     if (place !== this.#place) return;
     // Another tab took the lock.
     this.leads = false;
     this.#silence = 0;
-    this.#hooks.follow();
+    this.#member.follow();
     this.#queue();
   }
 
@@ -81,52 +97,27 @@ export class Tabs {
   #lead(place) {
     if (place !== this.#place) return undefined;
     this.leads = true;
-    this.#hooks.lead();
-    return new Promise((resolve) => {
-      this.#release = () => resolve(undefined);
-    });
+    this.#member.lead();
+    const { promise, resolve } = Promise.withResolvers();
+    this.#release = resolve;
+    return promise;
   }
 
   /** @param {any} what */
   #hear(what) {
-    if (what === ASK) {
-      if (this.leads) this.tell(this.#hooks.answer());
-      return;
-    }
+    if (!what) return this.tell();
     this.#silence = 0;
     // A leader from which the lock was taken may not know yet.
     if (this.leads) return;
-    this.#hooks.hear(what);
-    if (!this.#joined) this.#hooks.joined();
+    this.#member.hear(what);
+    if (!this.#joined) this.#member.refresh();
     this.#joined = true;
   }
 
   #look() {
     if (this.leads) return;
-    if (++this.#silence <= PATIENCE) return this.tell(ASK);
+    if (++this.#silence <= PATIENCE) return this.#ask();
     this.#silence = 0;
     this.#queue(true);
-  }
-}
-
-/** Without locks, which plain HTTP has not: every tab in sight has its own. */
-export class Alone {
-  leads = true;
-  #look;
-
-  /**
-   * @param {string} _name
-   * @param {Hooks} hooks
-   */
-  constructor(_name, hooks) {
-    this.#look = () => (document.hidden ? hooks.follow() : hooks.lead());
-    document.addEventListener("visibilitychange", this.#look);
-    this.#look();
-  }
-
-  tell() {}
-
-  close() {
-    document.removeEventListener("visibilitychange", this.#look);
   }
 }

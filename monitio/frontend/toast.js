@@ -2,7 +2,7 @@
 
 import { button } from "./dom.js";
 import { icon } from "./icons.js";
-import { heading } from "./message.js";
+import { shortHeading } from "./message.js";
 import { MessageView } from "./message-view.js";
 import { say } from "./strings.js";
 
@@ -24,6 +24,6 @@ export class Toast extends MessageView {
   fill(message) {
     super.fill(message, "toast");
     this.node.dataset.id = `${message.id}`;
-    this.#close.ariaLabel = say("close", { title: heading(message).slice(0, 60) });
+    this.#close.ariaLabel = say("close", { title: shortHeading(message) });
   }
 }

@@ -1,14 +1,15 @@
 /** @import { Change, Message } from "./types.js" */
 
-import TOASTS from "./toasts.css";
 import { Announcer } from "./announcer.js";
 import { showBadges } from "./badges.js";
 import { Dialogs } from "./dialogs.js";
 import { batched, button, make, Rows, setText } from "./dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "./message.js";
+import { notify, watchSight } from "./notifications.js";
 import { actions, configure, connection, popups, store } from "./page.js";
 import { formatNumber, say } from "./strings.js";
+import { styles } from "./styles.js";
 
 import { Toast } from "./toast.js";
 
@@ -30,13 +31,13 @@ export class MonitioMessages extends MonitioElement {
   #closeAll = button("close-all", () => this.closeAll(), say("close_all"));
   #footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
   #stack = make("section",
-    { class: "stack", part: "stack", popover: "manual", role: "region", tabindex: -1 },
+    { part: "stack", popover: "manual", role: "region", tabindex: -1 },
     this.#list, this.#footer);
   #rows = new Rows(this.#list, () => new Toast(
     (message) => this.close(message), (message, event) => this.#follow(message, event)));
 
   constructor() {
-    super(TOASTS);
+    super(styles.toasts);
     /** @param {string} type @param {(event: any) => void} act */
     const on = (type, act) => this.#stack.addEventListener(type, act);
     on("pointerenter", () => popups.hold("pointer", true));
@@ -64,6 +65,7 @@ export class MonitioMessages extends MonitioElement {
     this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
+    watchSight();
   }
 
   disconnectedCallback() {
@@ -120,8 +122,14 @@ export class MonitioMessages extends MonitioElement {
   #incoming(event) {
     const { message, previous } = event.detail;
     if (this.fire("message", { message: { ...message }, isNew: !previous }))
-      this.#news(event.detail);
+      this.#arrived(event.detail);
     else event.preventDefault();
+  }
+
+  /** @param {Change} change */
+  #arrived(change) {
+    this.#news(change);
+    if (connection.leads && !this.#loading) notify(change.message);
   }
 
   /** @param {Change} change */
@@ -143,7 +151,7 @@ export class MonitioMessages extends MonitioElement {
 
   #render() {
     const all = popups.list();
-    const most = +(this.getAttribute("max") ?? 0) || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
+    const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
     const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
     const instead = this.#rows.update(visible);
     popups.show(visible);
@@ -152,7 +160,7 @@ export class MonitioMessages extends MonitioElement {
     this.#more.hidden = !extra;
     setText(this.#more, say("more", { n: formatNumber(extra) }));
     this.#toggle(visible.length > 0);
-    if (instead) instead.querySelector("button")?.focus();
+    if (instead) /** @type {HTMLElement} */ (instead.querySelector("li > button")).focus();
     else if (instead === null) this.#goBack();
   }
 

@@ -27,6 +27,9 @@ def _page() -> dict[str, str]:
         "reload": _("Load the page again"),
         "progress": _("Progress of {title}"),
         "done": _("{n} done"),
+        "eta": _("about {time} left"),
+        "rate": _("{n}/s"),
+        "cancel": _("Cancel"),
     }
 
 
@@ -40,12 +43,17 @@ def _inbox() -> dict[str, str]:
         "mark_read": _("Mark as read"),
         "delete": _("Delete"),
         "deleted": _("Deleted"),
+        "undo": _("Undo"),
         "reply": _("Reply"),
+        "answer": _("Your answer"),
+        "send": _("Send"),
+        "sent": _("Sent"),
         "empty": _("No notifications yet"),
         "offline": _("Live updates are off. Reconnecting…"),
         "older": _("Show older ones"),
         "see_all": _("See all"),
         "keep_open": _("Keep pop-ups open until I close them"),
+        "notify": _("Also tell me while this site is out of sight"),
     }
 
 

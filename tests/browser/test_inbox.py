@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenTab
 from tests.browser.tab import Tab
 from tests.browser.wire import Wire, job, message
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -53,9 +54,133 @@ def test_deleting_everything_shows_that_it_is_empty(tab: Tab) -> None:
 
 
 def test_only_what_somebody_sent_can_be_answered(tab: Tab) -> None:
-    answers = tab.page.get_by_role("link", name="Reply")
-    expect(answers).to_have_count(1)
-    expect(answers).to_have_attribute("href", "/m/reply/3/")
+    expect(tab.page.get_by_role("button", name="Reply")).to_have_count(1)
+
+
+def answer(tab: Tab, text: str) -> None:
+    tab.page.get_by_role("button", name="Reply").click()
+    tab.wait_for_focus("textarea")
+    tab.page.keyboard.type(text)
+    tab.page.get_by_role("button", name="Send").click()
+
+
+def test_an_answer_is_written_in_its_place(wire: Wire, tab: Tab) -> None:
+    answer(tab, "Thanks, Bob & Co.")
+    wait_until(lambda: ("reply/3/", {"message": ["Thanks, Bob & Co."]}) in wire.posts)
+    expect(tab.part("reply-form").first).to_be_hidden()
+    expect(tab.page.locator("monitio-bell [role=status]")).to_have_text("Sent")
+    tab.wait_for_focus("reply")
+
+
+def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab) -> None:
+    wire.post_status = 500
+    answer(tab, "Thanks")
+    tab.wait_to_hear("That did not work")
+    field = tab.page.get_by_role("textbox", name="Your answer")
+    expect(field).to_have_value("Thanks")
+    expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
+
+
+def test_news_do_not_disturb_who_writes_an_answer(wire: Wire, tab: Tab) -> None:
+    tab.page.get_by_role("button", name="Reply").click()
+    tab.page.keyboard.type("Than")
+    wire.put(message(4))
+    expect(tab.entries()).to_have_count(4)
+    tab.page.keyboard.type("ks")
+    expect(tab.page.get_by_role("textbox", name="Your answer")).to_have_value("Thanks")
+
+
+def delete_first(tab: Tab) -> None:
+    tab.entries().first.get_by_role("button", name="Delete").click()
+
+
+def test_a_deletion_can_be_taken_back(wire: Wire, tab: Tab) -> None:
+    delete_first(tab)
+    expect(tab.entries()).to_have_count(2)
+    tab.wait_for_unread("1")
+    tab.part("undo").click()
+    expect(tab.entries()).to_have_count(3)
+    tab.wait_for_unread("2")
+    tab.wait_for_focus("h2")
+    assert wire.deleted() == []
+
+
+def test_what_changed_while_it_was_deleted_comes_back_as_it_is(wire: Wire, tab: Tab) -> None:
+    delete_first(tab)
+    expect(tab.entries()).to_have_count(2)
+    wire.put(message(3, version=5, title="New words"), message(4))
+    expect(tab.entries()).to_have_count(3)
+    tab.part("undo").click()
+    expect(tab.entries().filter(has_text="New words")).to_have_count(1)
+    tab.wait_for_unread("3")
+
+
+def test_a_deletion_is_told_when_the_time_to_take_it_back_is_over(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.store(message(1), message(2))
+    tab = open_tab(clock=True)
+    tab.part("bell").click()
+    tab.pass_time(0.1)
+    delete_first(tab)
+    tab.pass_time(9)
+    assert wire.deleted() == []
+    tab.pass_time(2)
+    wait_until(lambda: wire.deleted() == [2])
+    expect(tab.part("undo")).to_be_hidden()
+
+
+def test_the_next_deletion_makes_the_one_before_final(wire: Wire, tab: Tab) -> None:
+    delete_first(tab)
+    delete_first(tab)
+    wait_until(lambda: wire.deleted() == [3])
+    tab.part("undo").click()
+    expect(tab.entries()).to_have_count(2)
+    assert wire.deleted() == [3]
+
+
+def test_who_leaves_the_page_has_deleted(wire: Wire, tab: Tab) -> None:
+    delete_first(tab)
+    tab.page.goto(f"{wire.url}/elsewhere")
+    wait_until(lambda: wire.deleted() == [3])
+
+
+def test_a_deletion_that_fails_is_taken_back_and_said(wire: Wire, tab: Tab) -> None:
+    wire.post_status = 500
+    delete_first(tab)
+    delete_first(tab)
+    tab.wait_to_hear("That did not work")
+    expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M1"])
+    tab.wait_for_unread("1")
+
+
+def test_a_job_says_how_long_and_how_fast(wire: Wire, tab: Tab) -> None:
+    wire.put(job(4, percent=42.5, eta=170, rate=119.7))
+    expect(tab.entries().first).to_contain_text("42% · about 3 min left · 120/s")
+    wire.put(job(4, version=2, percent=42.5, eta=None, rate=None))
+    expect(tab.entries().first.locator(".meta").first).to_have_text("42%")
+
+
+def test_a_job_that_can_be_cancelled_has_a_button_for_it(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    wire.put(job(4, cancel=True), job(5))
+    cancel = tab.pop_up(4).get_by_role("button", name="Cancel Job")
+    cancel.click()
+    wait_until(lambda: ("cancel/4/", {}) in wire.posts)
+    expect(cancel).to_be_disabled()
+    expect(tab.pop_up(5).get_by_role("button", name="Cancel")).to_have_count(0)
+    wire.put(job(4, "revoked", 2, cancel=False))
+    expect(cancel).to_have_count(0)
+
+
+def test_a_cancellation_that_failed_can_be_tried_again(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    wire.put(job(4, cancel=True))
+    wire.post_status = 500
+    cancel = tab.pop_up(4).get_by_role("button", name="Cancel")
+    cancel.click()
+    tab.wait_to_hear("That did not work")
+    expect(cancel).to_be_enabled()
 
 
 def test_a_job_moves_in_the_open_inbox(wire: Wire, tab: Tab) -> None:

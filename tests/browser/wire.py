@@ -60,8 +60,8 @@ def message(pk: int | None, **fields: Any) -> dict[str, Any]:
 
 
 def job(pk: int, state: str = "started", version: int = 1, **fields: Any) -> dict[str, Any]:
-    """The message of a job; ``percent``, ``done`` and ``text`` are the job's."""
-    names = ("task", "percent", "done", "total", "text")
+    """The message of a job; ``percent``, ``done``, ``text`` and the like are the job's."""
+    names = ("task", "percent", "done", "total", "text", "eta", "rate", "cancel")
     own = {name: fields.pop(name) for name in names if name in fields}
     usual = {"task": "T1", "percent": None, "done": None, "total": None, "text": ""}
     told = {**usual, **own, "state": state}
@@ -77,8 +77,8 @@ class Wire:
         self.flash: list[dict[str, Any]] = []
         # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
         self.stream_status = self.post_status = 200
-        # What came in: (path below the API, form fields), reports of the browser, asked streams, files
-        # and snapshots, and who asked.
+        # What came in: (path below the API, form fields), reports of the browser, asked streams,
+        # files and snapshots, and who asked.
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
         self.reports: list[str] = []
         self.asked = 0
@@ -148,6 +148,11 @@ class Wire:
     def seen(self) -> list[int]:
         """The ids reported as seen, in order."""
         return [int(pk) for path, fields in self.posts if path == "seen/" for pk in fields["ids"]]
+
+    def deleted(self) -> list[int]:
+        """The ids that were deleted, in order."""
+        path = "delete/message/"
+        return [int(one[len(path) : -1]) for one, _ in self.posts if one.startswith(path)]
 
     # What the browser asks.
 

@@ -1,7 +1,7 @@
-/*! monitio: built from monitio/frontend by `make static`; sources c34fe84195c5f527 */
-var bell_default = '.bell{position:relative;min-block-size:2.5rem;min-inline-size:2.5rem;color:var(--monitio-bell, inherit)}.bell svg{inline-size:1.5rem;block-size:1.5rem}.badge{position:absolute;inset-block-start:0;inset-inline-start:50%;min-inline-size:1.1875rem;padding:.125rem .25rem;font:700 .6875rem/1.2 system-ui,sans-serif;color:var(--monitio-badge-fg, #fff);background:var(--monitio-badge-bg, #c0152a);border:1px solid Canvas;border-radius:1rem}.panel{display:flex;flex-direction:column;inline-size:min(26rem,100vi - 1rem);max-block-size:min(40rem,100dvb - 5rem);background:var(--_bg);border:1px solid var(--_border);border-radius:var(--_radius);box-shadow:var(--_shadow);overflow:hidden}.head,.foot,.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem}.head,.foot{padding:.5rem .75rem}.head{border-block-end:1px solid var(--_border)}.foot{border-block-start:1px solid var(--_border);font-size:.875em}.row{flex-basis:100%}h2{flex:1;margin:0;font-size:1.0625rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain}li{padding:.6875rem .75rem;border-block-end:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:"";display:inline-block;inline-size:.5rem;block-size:.5rem;margin-inline-start:.375rem;border-radius:50%;background:var(--_link);forced-color-adjust:none}.scroll :focus-visible{outline-offset:-2px}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}.scroll>button{inline-size:100%;min-block-size:2.5rem;color:var(--_link)}.note{margin:0;padding:1.5rem 1rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;min-block-size:1.75rem}@media(max-width:30rem){.panel{inset:0!important;inline-size:auto;block-size:100dvb;max-block-size:none;border:0;border-radius:0}ul .actions a{flex-basis:100%;padding-block-end:0}}\n';
+/* Built from monitio/frontend (0f87e6bcbf1a) by `make static`. */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
+	node.className = attributes.part ?? "";
 	for (const [name, value] of Object.entries(attributes)) {
 		if (typeof value === "function") node.addEventListener(name, value);
 		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
@@ -32,35 +32,30 @@ var Rows = class {
 		this.#build = build;
 	}
 	update(messages) {
-		const wanted = new Set(messages.map(({ id }) => id));
+		const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
 		const focused = this.#list.getRootNode().activeElement;
 		const { children } = this.#list;
-		let lost = -1;
-		for (const [id, { node }] of this.#views) {
-			if (wanted.has(id)) continue;
-			if (node.contains(focused)) lost = [...children].indexOf(node);
-			node.remove();
-			this.#views.delete(id);
-		}
-		messages.forEach((message, index) => {
-			const view = this.#views.get(message.id) ?? this.#build();
-			this.#views.set(message.id, view);
-			view.fill(message);
+		const at = [...children].findIndex((node) => node.contains(focused));
+		for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
+		this.#views = views;
+		[...views.values()].forEach((view, index) => {
+			view.fill(messages[index]);
 			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
 		});
-		return lost < 0 ? void 0 : children[Math.min(lost, children.length - 1)] ?? null;
+		if (at < 0 || focused?.isConnected) return void 0;
+		return children[Math.min(at, children.length - 1)] ?? null;
 	}
 };
-var base_default = ".debug{--color: var(--_debug);--level-bg: var(--monitio-debug-bg, var(--_bg));--level-fg: var(--monitio-debug-fg, var(--_fg));--level-link: var(--monitio-debug-fg, var(--_link))}.info{--color: var(--_info);--level-bg: var(--monitio-info-bg, var(--_bg));--level-fg: var(--monitio-info-fg, var(--_fg));--level-link: var(--monitio-info-fg, var(--_link))}.success{--color: var(--_success);--level-bg: var(--monitio-success-bg, var(--_bg));--level-fg: var(--monitio-success-fg, var(--_fg));--level-link: var(--monitio-success-fg, var(--_link))}.warning{--color: var(--_warning);--level-bg: var(--monitio-warning-bg, var(--_bg));--level-fg: var(--monitio-warning-fg, var(--_fg));--level-link: var(--monitio-warning-fg, var(--_link))}.error{--color: var(--_error);--level-bg: var(--monitio-error-bg, var(--_bg));--level-fg: var(--monitio-error-fg, var(--_fg));--level-link: var(--monitio-error-fg, var(--_link))}.stack,.panel{all:initial;position:fixed;box-sizing:border-box;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box}.unseen{position:absolute;inline-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{inline-size:1.25em;block-size:1.25em;flex:none;fill:currentColor}button{display:inline-flex;align-items:center;justify-content:center;min-block-size:1.75rem;min-inline-size:1.75rem;padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:calc(var(--_radius) * .6);cursor:pointer}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link)}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;align-items:flex-start;gap:.625rem}.item>svg{color:var(--color);margin-block-start:.0625rem}.text{flex:1;min-inline-size:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}.actions a{padding-block:.25rem}progress{display:block;inline-size:100%;block-size:.5rem;margin-block:.4375rem .25rem;appearance:none;background:none;border:1px solid var(--_muted);border-radius:1rem;overflow:hidden}progress::-webkit-progress-bar{background:none}progress::-webkit-progress-value{background:var(--color);transition:inline-size .3s}progress::-moz-progress-bar{background:var(--color)}progress:indeterminate{background:repeating-linear-gradient(-45deg,var(--color) 0 .375rem,transparent 0 .75rem) 0 0 / 1.0607rem;animation:stripes 1s linear infinite}progress:indeterminate::-moz-progress-bar{background:none}progress:is(.queued,.retrying){opacity:.6;animation:none}@keyframes stripes{to{background-position:1.0607rem 0}}@media(pointer:coarse){button{min-block-size:2.75rem;min-inline-size:2.75rem}.actions a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*,::-webkit-progress-value{animation:none!important;transition:none!important}}@media(forced-colors:active){button{border-color:ButtonText}.debug,.info,.success,.warning,.error{--color: Highlight}.item>svg{color:CanvasText}progress{forced-color-adjust:none;border-color:CanvasText}}\n";
 var ENDED = new Set(["succeeded", "failed", "revoked", "lost"]);
 var BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
 var isRunning = ({ job }) => !!job && !ENDED.has(job.state);
 var isLocal = ({ id }) => id < 0;
 var countsAsUnread = (message) => +!!(message?.persistent && message.id > 0 && !message.read);
 var heading = ({ title, body }) => title || body;
+var shortHeading = (message) => heading(message).slice(0, 60);
 var isExpired = ({ expiresAt }) => expiresAt !== void 0 && expiresAt <= Date.now();
 function complete(given) {
-	const message = { version: 0, seq: 0, level: "info", title: "", body: "", url: null, url_label: "", job: null, persistent: true, read: false, seen: false, created: (new Date()).toISOString(), ...given };
+	const message = { level: "info", persistent: true, read: false, seen: false, created: (new Date()).toISOString(), ...given };
 	for (const field of ["title", "body", "url_label"]) message[field] = String(message[field] ?? "").replace(BIDI_CONTROLS, "");
 	if (message.expires_in != null) message.expiresAt ??= Date.now() + message.expires_in * 1e3;
 	return message;
@@ -78,7 +73,6 @@ var Actions = class {
 	options = {};
 	#store;
 	#onForeign;
-	#inFlight = 0;
 	#seen = new Set();
 	#seenTimer = 0;
 	#discarded = null;
@@ -109,8 +103,7 @@ var Actions = class {
 		this.#discarded?.settle(false);
 		this.#discarded = null;
 		this.discard();
-		this.refresh().catch(() => {
-		});
+		this.refresh();
 	}
 	cancel(id) {
 		return this.#try(`cancel/${id}/`);
@@ -126,7 +119,7 @@ var Actions = class {
 	}
 	async refresh() {
 		const asked = performance.now();
-		const snapshot = await this.#get("json/");
+		const snapshot = await this.#get("json/").catch(() => null);
 		if (snapshot) this.take(snapshot, asked);
 	}
 	take(snapshot, asked) {
@@ -149,10 +142,7 @@ var Actions = class {
 	}
 	async #act(path, which, settle) {
 		if (Number(which) < 0) return settle(true);
-		this.#inFlight++;
-		const answer = await this.#try(path);
-		settle(!!answer);
-		if (this.#inFlight-- === 1 && answer?.unread != null) this.#store.setUnread(answer.unread);
+		settle(!!await this.#try(path));
 	}
 	#reportSeen() {
 		clearTimeout(this.#seenTimer);
@@ -209,9 +199,9 @@ var Stream = class {
 	#failures = 0;
 	#timer = 0;
 	#url = "";
-	#hooks;
-	constructor(hooks) {
-		this.#hooks = hooks;
+	#owner;
+	constructor(owner) {
+		this.#owner = owner;
 	}
 	open(url) {
 		this.#url = url;
@@ -232,29 +222,28 @@ var Stream = class {
 		let opened = false;
 		const source = this.#source = new this.Source(this.#url, this.options);
 		const on = (type, act) => source.addEventListener(type, ({ data }) => source === this.#source && act(data && JSON.parse(data)));
-		const live = () => {
+		for (const type of EVENTS) on(type, (data) => {
+			this.#owner.change("open");
+			this.#owner.deliver(type, data);
+		});
+		on("open", () => {
 			opened = true;
 			this.#failures = 0;
-			this.#hooks.onState("open");
-		};
-		for (const type of EVENTS) on(type, (data) => {
-			live();
-			this.#hooks.deliver(type, data);
+			this.#owner.opened();
 		});
-		on("open", () => this.#hooks.onOpen());
 		on("bye", (bye) => this.#bye(bye));
 		on("error", () => this.#lost(opened));
 	}
 	#bye({ reason, retry }) {
 		this.close();
-		if (reason === "signed-out") this.#hooks.onState("stopped");
+		if (reason === "signed-out") this.#owner.change("stopped");
 		else this.#retry(retry);
 	}
 	#lost(opened) {
 		this.close();
-		if (++this.#failures > 1) this.#hooks.onState("offline");
+		if (++this.#failures > 1) this.#owner.change("offline");
 		this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
-		if (!opened) this.#hooks.onRefused();
+		if (!opened) this.#owner.refresh();
 	}
 	#retry(delay) {
 		this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random()));
@@ -262,11 +251,11 @@ var Stream = class {
 };
 var LOOK = 1300;
 var PATIENCE = 3;
-var ASK = "ask";
+var locks = navigator.locks ?? { request: (_name, _options, act) => act() };
 var Tabs = class {
 	leads = false;
 	#name;
-	#hooks;
+	#member;
 	#channel;
 	#timer;
 	#silence = 0;
@@ -274,17 +263,20 @@ var Tabs = class {
 	#place = null;
 	#release = () => {
 	};
-	constructor(name, hooks) {
+	constructor(name, member) {
 		this.#name = name;
-		this.#hooks = hooks;
+		this.#member = member;
 		this.#channel = new BroadcastChannel(name);
 		this.#channel.onmessage = ({ data }) => this.#hear(data);
 		this.#timer = setInterval(() => this.#look(), LOOK);
 		this.#queue();
-		this.tell(ASK);
+		this.#ask();
 	}
-	tell(what) {
-		this.#channel.postMessage(what);
+	tell(event, data) {
+		if (this.leads) this.#channel.postMessage({ state: this.#member.state, event, data });
+	}
+	#ask() {
+		this.#channel.postMessage(null);
 	}
 	close() {
 		clearInterval(this.#timer);
@@ -298,54 +290,37 @@ var Tabs = class {
 		const place = this.#place = new AbortController();
 		const options = steal ? { steal } : { signal: place.signal };
 		try {
-			await navigator.locks.request(this.#name, options, () => this.#lead(place));
+			await locks.request(this.#name, options, () => this.#lead(place));
 		} catch (error) {
-			if (error.name === "SecurityError") return this.#hooks.lead();
+			if (error.name === "SecurityError") return this.#lead(place);
 		}
 		if (place !== this.#place) return;
 		this.leads = false;
 		this.#silence = 0;
-		this.#hooks.follow();
+		this.#member.follow();
 		this.#queue();
 	}
 	#lead(place) {
 		if (place !== this.#place) return void 0;
 		this.leads = true;
-		this.#hooks.lead();
-		return new Promise((resolve) => {
-			this.#release = () => resolve(void 0);
-		});
+		this.#member.lead();
+		const { promise, resolve } = Promise.withResolvers();
+		this.#release = resolve;
+		return promise;
 	}
 	#hear(what) {
-		if (what === ASK) {
-			if (this.leads) this.tell(this.#hooks.answer());
-			return;
-		}
+		if (!what) return this.tell();
 		this.#silence = 0;
 		if (this.leads) return;
-		this.#hooks.hear(what);
-		if (!this.#joined) this.#hooks.joined();
+		this.#member.hear(what);
+		if (!this.#joined) this.#member.refresh();
 		this.#joined = true;
 	}
 	#look() {
 		if (this.leads) return;
-		if (++this.#silence <= PATIENCE) return this.tell(ASK);
+		if (++this.#silence <= PATIENCE) return this.#ask();
 		this.#silence = 0;
 		this.#queue(true);
-	}
-};
-var Alone = class {
-	leads = true;
-	#look;
-	constructor(_name, hooks) {
-		this.#look = () => document.hidden ? hooks.follow() : hooks.lead();
-		document.addEventListener("visibilitychange", this.#look);
-		this.#look();
-	}
-	tell() {
-	}
-	close() {
-		document.removeEventListener("visibilitychange", this.#look);
 	}
 };
 var Connection = class {
@@ -354,18 +329,15 @@ var Connection = class {
 	#url = "";
 	#wanted = false;
 	#tabs = null;
-	#stream;
-	#hooks;
-	constructor(hooks) {
-		this.#hooks = hooks;
-		this.#stream = new Stream({ deliver: (event, data) => {
-			hooks.deliver(event, data);
-			this.#tabs?.tell({ state: this.state, event, data });
-		}, onState: (state) => state === "stopped" ? this.stop() : this.#set(state), onOpen: () => this.#opened(), onRefused: () => hooks.refresh() });
+	#stream = new Stream(this);
+	#page;
+	constructor(page2) {
+		this.#page = page2;
 		addEventListener("pagehide", () => this.#sleep());
 		document.addEventListener("freeze", () => this.#sleep());
 		addEventListener("pageshow", () => this.#wake());
 		document.addEventListener("resume", () => this.#wake());
+		document.addEventListener("visibilitychange", () => this.#wake());
 		addEventListener("online", () => this.#stream.hurry());
 	}
 	get leads() {
@@ -401,26 +373,42 @@ var Connection = class {
 		this.#tabs = null;
 	}
 	#wake() {
+		if (document.hidden && !navigator.locks) return this.#sleep();
 		if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
 		if (this.state === "idle") this.#set("connecting");
-		const Sharing = navigator.locks ? Tabs : Alone;
-		this.#tabs = new Sharing(`monitio ${this.#url}`, { lead: () => this.#stream.open(this.#url), follow: () => this.#stream.close(), hear: (told) => this.#hear(told), answer: () => ({ state: this.state }), joined: () => this.#hooks.refresh() });
-	}
-	#opened() {
-		if (!this.fetchesSnapshot) return;
-		this.#set("open");
-		this.#hooks.refresh();
-	}
-	#hear({ state, event, data }) {
-		if (state === "stopped") return this.stop();
-		this.#set(state);
-		if (event) this.#hooks.deliver(event, data);
+		this.#tabs = new Tabs(`monitio ${this.#url}`, this);
 	}
 	#set(state) {
 		if (state === this.state) return;
 		this.state = state;
-		if (this.leads) this.#tabs?.tell({ state });
-		this.#hooks.onState(state);
+		this.#tabs?.tell();
+		this.#page.onState(state);
+	}
+	deliver(event, data) {
+		this.#page.deliver(event, data);
+		this.#tabs?.tell(event, data);
+	}
+	change(state) {
+		if (state === "stopped") this.stop();
+		else this.#set(state);
+	}
+	opened() {
+		if (!this.fetchesSnapshot) return;
+		this.#set("open");
+		this.#page.refresh();
+	}
+	refresh() {
+		this.#page.refresh();
+	}
+	lead() {
+		this.#stream.open(this.#url);
+	}
+	follow() {
+		this.#stream.close();
+	}
+	hear({ state, event, data }) {
+		this.change(state);
+		if (event) this.#page.deliver(event, data);
 	}
 };
 function remember(storage, key, value) {
@@ -519,10 +507,10 @@ var Popups = class extends EventTarget {
 		if (this.#open.delete(id)) this.#changed();
 	}
 	#lifetime(message) {
-		const { level, url, body, close_timeout: seconds } = message;
+		const { level: level2, url, body, close_timeout: seconds } = message;
 		if (isRunning(message) || keepsOpen()) return Infinity;
 		if (seconds != null) return seconds * 1e3 || Infinity;
-		if (!this.autoClose || level === "error" || level === "warning" || url) return Infinity;
+		if (!this.autoClose || level2 === "error" || level2 === "warning" || url) return Infinity;
 		const words = `${heading(message)} ${body}`.split(/\s+/).length;
 		return Math.max(this.duration, words * MS_PER_WORD);
 	}
@@ -701,18 +689,25 @@ var say = (key, values = {}) => (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, 
 var language = () => document.documentElement.lang || void 0;
 var formatNumber = (number, options) => new Intl.NumberFormat(language(), options).format(number);
 var formatPercent = (percent) => formatNumber(Math.floor(percent) / 100, { style: "percent" });
+function scale(seconds) {
+	if (seconds < 55) return [Math.round(seconds), "second"];
+	if (seconds < 3570) return [Math.round(seconds / 60), "minute"];
+	if (seconds < 84600) return [Math.round(seconds / 3600), "hour"];
+	return [Math.round(seconds / 86400), "day"];
+}
+function formatDuration(seconds) {
+	const [n, unit] = scale(seconds);
+	return formatNumber(n, { style: "unit", unit });
+}
 function formatAge(date) {
-	const minutes = Math.min(0, (+date - Date.now()) / 6e4);
-	const age = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
-	if (minutes > -60) return age.format(Math.round(minutes), "minute");
-	if (minutes > -1440) return age.format(Math.round(minutes / 60), "hour");
-	return age.format(Math.round(minutes / 1440), "day");
+	const [n, unit] = scale(Math.max(0, (Date.now() - +date) / 1e3));
+	return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(-n, unit);
 }
 var GRACE = 2e3;
 var store = new Store();
 var actions = new Actions(store, () => connection.stop());
 var popups = new Popups(store, (message) => actions.seen(message));
-var connection = new Connection({ deliver, onState, refresh });
+var connection = new Connection({ deliver, onState, refresh: () => actions.refresh() });
 var attached = new Set();
 var streamUrl = null;
 function attach(element) {
@@ -733,10 +728,6 @@ function configure(element) {
 	actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
 	actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
 }
-function refresh() {
-	actions.refresh().catch(() => {
-	});
-}
 function deliver(type, data) {
 	if (type === "message") store.receive(data);
 	else if (type === "gone") store.forget(data.ids);
@@ -747,6 +738,12 @@ function onState(state) {
 	if (state !== "stopped") return;
 	store.addLocal({ level: "warning", title: say("stopped"), body: say("stopped_body"), url: location.pathname + location.search, url_label: say("reload") });
 }
+var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button{min-height:1.75rem;min-width:1.75rem;padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link)}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}.actions a{padding-block:.25rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button{min-height:2.75rem;min-width:2.75rem}.actions a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}\n";
+var bell_default = '.bell{position:relative;min-height:2.5rem;min-width:2.5rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;min-height:1.75rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}\n';
+var toasts_default = ".stack{--offset: var(--monitio-offset, 1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:currentColor}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}\n";
+var level = (name) => `.${name}{--color:var(--_${name});--level-bg:var(--monitio-${name}-bg,var(--_bg));--level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
+var LEVELS = ["debug", "info", "success", "warning", "error"].map(level).join("");
+var styles = { base: base_default + LEVELS, bell: bell_default, toasts: toasts_default };
 var MonitioElement = class extends HTMLElement {
 	root = this.attachShadow({ mode: "open" });
 	#internals = this.attachInternals();
@@ -755,7 +752,7 @@ var MonitioElement = class extends HTMLElement {
 		super();
 		loadStrings();
 		const sheet = new CSSStyleSheet();
-		sheet.replaceSync(base_default + css);
+		sheet.replaceSync(styles.base + css);
 		this.root.adoptedStyleSheets = [sheet];
 	}
 	connectedCallback() {
@@ -784,7 +781,7 @@ var MonitioElement = class extends HTMLElement {
 		return node.contains(this.root.activeElement);
 	}
 };
-var PATHS = { info: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1 15h-2v-6h2zm0-8h-2V7h2z", success: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-1.5 14.5-4-4 1.4-1.4 2.6 2.6 5.6-5.6 1.4 1.4z", warning: "M12 2 1 21h22zm1 16h-2v-2h2zm0-4h-2V9h2z", error: "M8 2h8l6 6v8l-6 6H8l-6-6V8zm5 15h-2v-2h2zm0-4h-2V7h2z", running: "M12 4V1L8 5l4 4V6a6 6 0 1 1-6 6H4a8 8 0 1 0 8-8z", bell: "M12 22a2 2 0 0 0 2-2h-4a2 2 0 0 0 2 2zm6-6v-5a6 6 0 0 0-5-6V3h-2v2a6 6 0 0 0-5 6v5l-2 2v1h16v-1z", close: "M19 6.4 17.6 5 12 10.6 6.4 5 5 6.4 10.6 12 5 17.6 6.4 19 12 13.4 17.6 19 19 17.6 13.4 12z" };
+var PATHS = { info: "M3 12a9 9 0 1 0 18 0 9 9 0 1 0-18 0M12 11v6m0-10v0", success: "M3 12a9 9 0 1 0 18 0 9 9 0 1 0-18 0m5 0 3 3 5-6", warning: "M12 3 2 20h20zm0 6v5m0 3v0", error: "M8 3h8l5 5v8l-5 5H8l-5-5V8zm4 4v6m0 3v0", running: "M12 3a9 9 0 1 0 9 9", bell: "M6 17v-7a6 6 0 0 1 12 0v7zm-3 0h18m-11 4h4", close: "m6 6 12 12m0-12L6 18" };
 var SVG = "http://www.w3.org/2000/svg";
 function icon(name) {
 	const svg = document.createElementNS(SVG, "svg");
@@ -792,7 +789,6 @@ function icon(name) {
 	svg.setAttribute("aria-hidden", "true");
 	svg.setAttribute("part", "icon");
 	const path = document.createElementNS(SVG, "path");
-	path.setAttribute("fill-rule", "evenodd");
 	svg.append(path);
 	setIcon(svg, name);
 	return svg;
@@ -812,35 +808,42 @@ var ProgressBar = class {
 		else this.#bar.value = job.percent;
 		this.#bar.className = job.state;
 		this.#bar.ariaLabel = say("progress", { title: heading(message) });
-		setText(this.#line, [amount(job), job.text].filter(Boolean).join(" · "));
+		setText(this.#line, [amount(job), ...speed(job), job.text].filter(Boolean).join(" · "));
 	}
 };
+var speed = ({ state, eta, rate }) => state === "started" ? [eta != null && say("eta", { time: formatDuration(eta) }), rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 3 }) })] : [];
 function amount({ state, percent, done }) {
 	if (state === "started" && percent != null) return formatPercent(percent);
 	if (state === "started" && done) return say("done", { n: formatNumber(done) });
 	return say(`state_${state}`);
 }
+function labelled(key, click) {
+	const of = make("span", { class: "unseen" });
+	const node = button(key.replace("_", "-"), click, say(key), of);
+	return { node, of };
+}
 var MessageView = class {
 	message = null;
 	icon = icon("info");
 	word = make("span", { class: "unseen" });
-	title = make("div", { class: "title", part: "title", dir: "auto" });
-	body = make("div", { class: "body", part: "body", dir: "auto" });
+	title = make("div", { part: "title", dir: "auto" });
+	body = make("div", { part: "body", dir: "auto" });
 	bar = new ProgressBar();
 	link = make("a", { part: "action" });
-	actions = make("div", { class: "actions", part: "actions" }, this.link);
+	#cancel = labelled("cancel", () => this.#cancelJob());
+	actions = make("div", { part: "actions" }, this.link, this.#cancel.node);
 	text = make("div", { class: "text" }, this.word, this.title, this.body, this.bar.node, this.actions);
 	node;
 	constructor(tag = "li") {
 		this.node = make(tag, {}, this.icon, this.text);
 	}
 	fill(message, part) {
-		const { level, title, body, url_label } = message;
+		const { level: level2, title, body, url_label } = message;
 		this.message = message;
-		this.node.className = `item ${part} ${level}`;
-		this.node.setAttribute("part", `${part} ${level}`);
-		setIcon(this.icon, isRunning(message) ? "running" : level);
-		setText(this.word, `${say(`level_${level}`)}: `);
+		this.node.className = `item ${part} ${level2}`;
+		this.node.part.value = `${part} ${level2}`;
+		setIcon(this.icon, isRunning(message) ? "running" : level2);
+		setText(this.word, `${say(`level_${level2}`)}: `);
 		setText(this.title, heading(message));
 		setText(this.body, title ? body : "");
 		this.body.hidden = !title || !body;
@@ -849,43 +852,103 @@ var MessageView = class {
 		this.link.hidden = !url;
 		this.link.href = url ?? "";
 		setText(this.link, url_label || say("open"));
+		this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
+		setText(this.#cancel.of, ` ${shortHeading(message)}`);
+	}
+	async #cancelJob() {
+		const { node } = this.#cancel;
+		node.disabled = true;
+		node.disabled = !!await actions.cancel(this.message.id);
 	}
 };
-function labelled(key, click) {
-	const of = make("span", { class: "unseen" });
-	return { of, node: button(key.replace("_", "-"), click, say(key), of) };
-}
 var InboxItem = class extends MessageView {
 	#time = make("time", { class: "meta" });
 	#markRead = labelled("mark_read", () => actions.markRead(this.message.id));
-	#reply = make("a", {}, say("reply"));
+	#reply = labelled("reply", () => this.#toggleForm());
 	#remove;
-	constructor(onRemove) {
+	#field = make("textarea", { rows: 3, maxlength: 1e4, required: true, dir: "auto", "aria-label": say("answer") });
+	#send = make("button", { part: "send" }, say("send"));
+	#form = make("form", { hidden: true, part: "reply-form" }, this.#field, this.#send);
+	#onSent;
+	constructor(onRemove, onSent) {
 		super();
+		this.#onSent = onSent;
 		this.#remove = labelled("delete", () => onRemove(this.message));
 		this.link.addEventListener("click", () => actions.markRead(this.message.id));
-		this.actions.append(this.#markRead.node, this.#reply, this.#remove.node);
+		this.actions.append(this.#markRead.node, this.#reply.node, this.#remove.node);
 		this.bar.node.after(this.#time);
+		this.text.append(this.#form);
+		this.#form.addEventListener("submit", (event) => {
+			event.preventDefault();
+			this.#answer();
+		});
 	}
 	fill(message) {
 		const unread = !message.read && !isLocal(message);
 		super.fill(message, unread ? "entry unread" : "entry");
 		if (unread) this.word.prepend(`${say("unread")}, `);
 		this.#markRead.node.hidden = !unread;
-		this.#reply.hidden = !message.from || isLocal(message);
-		this.#reply.href = `${actions.url}reply/${message.id}/`;
-		for (const { of } of [this.#markRead, this.#remove]) setText(of, ` ${heading(message).slice(0, 60)}`);
+		this.#reply.node.hidden = !message.from || isLocal(message);
+		for (const { of } of [this.#markRead, this.#reply, this.#remove]) setText(of, ` ${shortHeading(message)}`);
 		setText(this.#time, [message.from, formatAge(new Date(message.created))].filter(Boolean).join(" · "));
 		this.#time.dateTime = message.created;
 	}
+	#toggleForm() {
+		this.#form.hidden = !this.#form.hidden;
+		this.#reply.node.ariaExpanded = `${!this.#form.hidden}`;
+		this.#field.focus();
+	}
+	async #answer() {
+		this.#send.disabled = true;
+		if (await actions.reply(this.message.id, this.#field.value)) {
+			this.#form.reset();
+			this.#toggleForm();
+			this.#reply.node.focus();
+			this.#onSent();
+		}
+		this.#send.disabled = false;
+	}
 };
+var IN_SIGHT = "monitio in sight";
+var WISH = "notify";
+var canNotify = () => "Notification" in window && !!navigator.locks && !!document.querySelector("monitio-messages[system-notifications]");
+var notifies = () => Notification.permission === "granted" && isOn(WISH);
+async function setNotifies(on) {
+	turn(WISH, on && await Notification.requestPermission() === "granted");
+	return notifies();
+}
+function notify(message) {
+	if (!canNotify() || !notifies() || isRunning(message)) return;
+	navigator.locks.request(IN_SIGHT, { ifAvailable: true }, (lock) => lock && show(message));
+}
+function show(message) {
+	const { id, title, body, url } = message;
+	const target = safeUrl(url);
+	try {
+		const shown = new Notification(heading(message), { body: title && body, tag: `monitio ${id}` });
+		shown.onclick = () => {
+			focus();
+			if (target) location.assign(target);
+		};
+	} catch {
+	}
+}
+var away = Promise.withResolvers();
+function watchSight() {
+	away.resolve(null);
+	if (document.hidden || !canNotify()) return;
+	const { promise } = away = Promise.withResolvers();
+	navigator.locks.request(IN_SIGHT, { mode: "shared" }, () => promise);
+}
+document.addEventListener("visibilitychange", watchSight);
 var GAP = 8;
 var MOST = 99;
+var row = (...children) => make("div", { class: "row" }, ...children);
 var MonitioBell = class extends MonitioElement {
 	#unreadOnly = false;
 	#hadFocus = false;
 	#renderSoon = batched(() => this.#render());
-	#badge = make("span", { class: "badge", part: "badge", "aria-hidden": "true" });
+	#badge = make("span", { part: "badge", "aria-hidden": "true" });
 	#button = button("bell", () => this.#panel.togglePopover(), make("slot", { name: "icon" }, icon("bell")), this.#badge);
 	#heading = make("h2", { tabindex: -1 }, say("bell"));
 	#close = button("panel-close", () => this.close(), icon("close"));
@@ -896,13 +959,15 @@ var MonitioBell = class extends MonitioElement {
 	#empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
 	#older = button("older", () => this.#loadOlder(), say("older"));
 	#keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
+	#notify = make("input", { type: "checkbox", change: () => this.#setNotifies() });
+	#notifyLabel = make("label", {}, this.#notify, say("notify"));
+	#undo = make("div", { class: "row undo", hidden: true }, say("deleted"), button("undo", () => this.#takeBack(), say("undo")));
 	#all = make("a", { part: "all" }, say("see_all"));
 	#status = make("div", { class: "unseen", role: "status" });
-	#panel = make("div", { class: "panel", part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") }, make("div", { class: "head" }, this.#heading, this.#close, make("div", { class: "row" }, this.#tabs, this.#markAll)), this.#offline, make("div", { class: "scroll" }, this.#list, this.#empty, this.#older), make("div", { class: "foot" }, make("label", {}, this.#keep, say("keep_open")), this.#all), this.#status);
-	#rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message)));
+	#panel = make("div", { part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") }, row(this.#heading, this.#close), row(this.#tabs, this.#markAll), this.#offline, make("div", { class: "scroll" }, this.#list, this.#empty, this.#older), this.#undo, row(make("label", {}, this.#keep, say("keep_open")), this.#notifyLabel, this.#all), this.#status);
+	#rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message), () => setText(this.#status, say("sent"))));
 	constructor() {
-		super(bell_default);
-		this.#button.classList.add("bell");
+		super(styles.bell);
 		this.#button.ariaHasPopup = "dialog";
 		this.#close.ariaLabel = say("close", { title: say("bell") });
 		this.#panel.addEventListener("beforetoggle", () => {
@@ -922,6 +987,7 @@ var MonitioBell = class extends MonitioElement {
 		if (unread && connection.state !== "open") store.setUnread(unread);
 		for (const type of ["put", "drop", "connection"]) this.listen(store, type, this.#renderSoon);
 		this.listen(store, "unread", () => this.#count());
+		this.listen(store, "discarded", ({ detail }) => this.#undo.hidden = !detail);
 		this.listen(window, "resize", () => this.#place());
 		this.#button.ariaExpanded = "false";
 		this.#count();
@@ -951,9 +1017,10 @@ var MonitioBell = class extends MonitioElement {
 		else if (this.#hadFocus) this.#button.focus();
 	}
 	#opened() {
-		if (connection.state !== "open") actions.refresh().catch(() => {
-		});
+		if (connection.state !== "open") actions.refresh();
 		this.#keep.checked = keepsOpen();
+		this.#notifyLabel.hidden = !canNotify();
+		this.#notify.checked = canNotify() && notifies();
 		this.#all.href = this.querySelector("a")?.href ?? actions.url;
 		this.#place();
 		this.#render();
@@ -962,11 +1029,11 @@ var MonitioBell = class extends MonitioElement {
 	#place() {
 		if (!this.#isOpen) return;
 		const { left, right, bottom } = this.#button.getBoundingClientRect();
-		const width = this.#panel.offsetWidth;
-		const wished = this.matches(":dir(rtl)") ? left : right - width;
-		const rightmost = document.documentElement.clientWidth - width - GAP;
-		this.#panel.style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
-		this.#panel.style.top = `${bottom + GAP / 2}px`;
+		const { style, offsetWidth } = this.#panel;
+		const wished = this.matches(":dir(rtl)") ? left : right - offsetWidth;
+		const rightmost = document.documentElement.clientWidth - offsetWidth - GAP;
+		style.left = `${Math.max(GAP, Math.min(rightmost, wished))}px`;
+		style.top = `${bottom + GAP / 2}px`;
 	}
 	#count() {
 		const { unread } = store;
@@ -995,8 +1062,17 @@ var MonitioBell = class extends MonitioElement {
 	}
 	#remove(message) {
 		if (!this.fire("delete", { message: { ...message } })) return;
-		actions.remove(message.id);
+		if (isLocal(message)) actions.remove(message.id);
+		else actions.discard(message.id);
 		setText(this.#status, say("deleted"));
+	}
+	#takeBack() {
+		setText(this.#status, "");
+		actions.undo();
+		this.#heading.focus();
+	}
+	async #setNotifies() {
+		this.#notify.checked = await setNotifies(this.#notify.checked);
 	}
 	async #loadOlder() {
 		this.#older.disabled = true;
@@ -1033,7 +1109,6 @@ var MonitioProgress = class extends MonitioElement {
 		this.state(this.#state = job.state, true);
 	}
 };
-var toasts_default = ".stack{--offset: var(--monitio-offset, 1rem);inset-block-start:var(--offset);inset-inline-end:var(--offset);inline-size:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-block-size:min(80dvb,100dvb - 2rem);margin:-.75rem;padding:.75rem;overflow:hidden auto;overscroll-behavior:contain}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding-block:.6875rem;padding-inline:.75rem .375rem;color:var(--level-fg);background:var(--level-bg);border:1px solid var(--_border);border-inline-start:.25rem solid var(--color);border-radius:var(--_radius);box-shadow:var(--_shadow);animation:arrive .2s ease-out}.toast a{color:var(--level-link)}.toast .meta{color:inherit;opacity:.85}.toast>button{margin-block-start:-.25rem}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;inset-block-end:0;display:flex;justify-content:flex-end;gap:.5rem;margin-block-start:.5rem}.footer button{background:var(--_bg);border-color:var(--_border);box-shadow:var(--_shadow)}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}@media(max-width:30rem){.stack{inset-inline:.5rem;inline-size:auto;margin-inline:-.5rem;padding-inline:.5rem}}\n";
 var GATHER = 150;
 var KEEP = 7e3;
 var AT_ONCE = 4;
@@ -1063,17 +1138,17 @@ var Announcer = class {
 			queue.push({ text: say("more_said", { n }), urgent: false });
 		}
 		for (const { text, urgent } of queue) {
-			const line = make("p", {}, text.slice(0, 300));
+			const line = make("p", {}, text);
 			(urgent ? this.alert : this.status).append(line);
 			setTimeout(() => line.remove(), KEEP);
 		}
 	}
 };
 function wording(message) {
-	const { job, level, title, body } = message;
+	const { job, level: level2, title, body } = message;
 	const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
 	const parts = [title, isRunning(message) ? percent : body];
-	return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
+	return `${say(job ? `state_${job.state}` : `level_${level2}`)}: ${parts.filter(Boolean).join(". ")}`;
 }
 function showBadges(element, unread) {
 	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
@@ -1083,9 +1158,8 @@ function showBadges(element, unread) {
 var Dialogs = class {
 	#element;
 	#moved;
-	#open = [];
 	#home = null;
-	#observer = new MutationObserver(() => this.#look());
+	#observer = new MutationObserver((records) => this.#look(records.at(-1)?.target));
 	constructor(element, moved) {
 		this.#element = element;
 		this.#moved = moved;
@@ -1101,11 +1175,9 @@ var Dialogs = class {
 			if (!this.#element.isConnected && this.#home?.isConnected) this.#goHome();
 		});
 	}
-	#look() {
+	#look(changed) {
 		const open = [...document.querySelectorAll("dialog:modal")];
-		const known = this.#open.filter((dialog) => open.includes(dialog));
-		this.#open = [...known, ...open.filter((dialog) => !known.includes(dialog))];
-		const top = this.#open.at(-1);
+		const top = open.find((dialog) => dialog === changed) ?? open.at(-1);
 		if (!top) return this.#home?.isConnected && this.#goHome();
 		if (this.#element.parentNode === top) return;
 		if (!this.#home) this.#element.before(this.#home = new Comment("monitio"));
@@ -1134,7 +1206,7 @@ var Toast = class extends MessageView {
 	fill(message) {
 		super.fill(message, "toast");
 		this.node.dataset.id = `${message.id}`;
-		this.#close.ariaLabel = say("close", { title: heading(message).slice(0, 60) });
+		this.#close.ariaLabel = say("close", { title: shortHeading(message) });
 	}
 };
 var MonitioMessages = class extends MonitioElement {
@@ -1150,10 +1222,10 @@ var MonitioMessages = class extends MonitioElement {
 	#more = button("more", () => this.#openInbox());
 	#closeAll = button("close-all", () => this.closeAll(), say("close_all"));
 	#footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
-	#stack = make("section", { class: "stack", part: "stack", popover: "manual", role: "region", tabindex: -1 }, this.#list, this.#footer);
+	#stack = make("section", { part: "stack", popover: "manual", role: "region", tabindex: -1 }, this.#list, this.#footer);
 	#rows = new Rows(this.#list, () => new Toast((message) => this.close(message), (message, event) => this.#follow(message, event)));
 	constructor() {
-		super(toasts_default);
+		super(styles.toasts);
 		const on = (type, act) => this.#stack.addEventListener(type, act);
 		on("pointerenter", () => popups.hold("pointer", true));
 		on("pointerleave", () => popups.hold("pointer", false));
@@ -1179,6 +1251,7 @@ var MonitioMessages = class extends MonitioElement {
 		this.attributeChangedCallback();
 		this.#takeServerItems();
 		this.#unread();
+		watchSight();
 	}
 	disconnectedCallback() {
 		super.disconnectedCallback();
@@ -1221,8 +1294,12 @@ var MonitioMessages = class extends MonitioElement {
 	}
 	#incoming(event) {
 		const { message, previous } = event.detail;
-		if (this.fire("message", { message: { ...message }, isNew: !previous })) this.#news(event.detail);
+		if (this.fire("message", { message: { ...message }, isNew: !previous })) this.#arrived(event.detail);
 		else event.preventDefault();
+	}
+	#arrived(change) {
+		this.#news(change);
+		if (connection.leads && !this.#loading) notify(change.message);
 	}
 	#news({ message, previous }) {
 		if (!this.#loading || !isRunning(message)) this.#announcer.message(message, previous);
@@ -1235,7 +1312,7 @@ var MonitioMessages = class extends MonitioElement {
 	}
 	#render() {
 		const all = popups.list();
-		const most = +(this.getAttribute("max") ?? 0) || (matchMedia("(max-width: 30rem)").matches ? 3 : 5);
+		const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
 		const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
 		const instead = this.#rows.update(visible);
 		popups.show(visible);
@@ -1244,7 +1321,7 @@ var MonitioMessages = class extends MonitioElement {
 		this.#more.hidden = !extra;
 		setText(this.#more, say("more", { n: formatNumber(extra) }));
 		this.#toggle(visible.length > 0);
-		if (instead) instead.querySelector("button")?.focus();
+		if (instead) instead.querySelector("li > button").focus();
 		else if (instead === null) this.#goBack();
 	}
 	#toggle(open) {
@@ -1308,8 +1385,7 @@ var MonitioMessages = class extends MonitioElement {
 	}
 };
 var page = globalThis;
-var KEY = Symbol.for("monitio");
-var monitio = page[KEY] ??= { add: ({ timeout, ...message }) => store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1e3 }), update: (id, changes) => store.change(id, changes), close: (id) => popups.close(id), closeAll: () => popups.closeAll(), markRead: (which) => actions.markRead(which), remove: (which) => actions.remove(which), cancel: async (id) => !!await actions.cancel(id), reply: async (id, text) => !!await actions.reply(id, text), configure({ EventSourceClass = void 0, ...options } = {}) {
+var monitio = page.monitioPage ??= { add: ({ timeout, ...message }) => store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1e3 }), update: (id, changes) => store.change(id, changes), close: (id) => popups.close(id), closeAll: () => popups.closeAll(), markRead: (which) => actions.markRead(which), remove: (which) => actions.remove(which), cancel: async (id) => !!await actions.cancel(id), reply: async (id, text) => !!await actions.reply(id, text), configure({ EventSourceClass = void 0, ...options } = {}) {
 	actions.options = options;
 	connection.configure(EventSourceClass, options);
 }, get unread() {
@@ -1319,12 +1395,11 @@ var monitio = page[KEY] ??= { add: ({ timeout, ...message }) => store.addLocal(t
 }, get connection() {
 	return connection.state;
 } };
-function define(name, element) {
-	if (!customElements.get(name)) customElements.define(name, element);
+if (!customElements.get("monitio-bell")) {
+	customElements.define("monitio-messages", MonitioMessages);
+	customElements.define("monitio-bell", MonitioBell);
+	customElements.define("monitio-progress", MonitioProgress);
 }
-define("monitio-messages", MonitioMessages);
-define("monitio-bell", MonitioBell);
-define("monitio-progress", MonitioProgress);
 export {
 	monitio
 };

@@ -1,0 +1,15 @@
+import BASE from "./base.css";
+import BELL from "./bell.css";
+import TOASTS from "./toasts.css";
+
+/**
+ * Each level's class carries its tokens, so that a theme can set each of them.
+ * @param {string} name
+ */
+const level = (name) => `.${name}{--color:var(--_${name});\
+--level-bg:var(--monitio-${name}-bg,var(--_bg));\
+--level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
+
+const LEVELS = ["debug", "info", "success", "warning", "error"].map(level).join("");
+
+export const styles = { base: BASE + LEVELS, bell: BELL, toasts: TOASTS };
