@@ -216,8 +216,9 @@ def forget_run(
         store_as_revoked(task, task_id)
     if run is None or run.reporter is None:
         return
-    # A message that was acknowledged early is gone: it cannot go back to the queue.
-    comes_again = getattr(retval, "requeue", False) and task.acks_late
+    # A message that was acknowledged early is gone, and an eager task has none to send back.
+    keeps_message = task.acks_late and not task.request.is_eager
+    comes_again = getattr(retval, "requeue", False) and keeps_message
     if state == states.REJECTED and not comes_again:
         # Celery itself says so only since 5.7, and from the main process.
         error = getattr(retval, "reason", None) or retval

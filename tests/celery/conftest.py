@@ -75,10 +75,10 @@ class Site:
 
 class Worker:
     def __init__(self, environment: dict[str, str], log: IO[bytes], *options: str) -> None:
-        self.log = Path(log.name)
+        self.log, self.name = Path(log.name), f"{uuid4()}@test"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "tests.celery.project.app", "worker", "-l",
-             "info", "--without-gossip", "--without-mingle", "-n", f"{uuid4()}@%h", *options],
+             "info", "--without-gossip", "--without-mingle", "-n", self.name, *options],
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -179,17 +179,17 @@ def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
 class Staff:
     """Workers of one test, which may come to harm; they serve a queue of their own."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment, self.folder = environment, folder
+    def __init__(self, environment: dict[str, str], folder: Path, pool: str = "prefork") -> None:
+        self.environment, self.folder, self.pool = environment, folder, pool
         self.queue = f"doomed-{folder.name}-{time.monotonic_ns()}"
         self.options = {"queue": self.queue}
         self.workers: list[Worker] = []
 
-    def hire(self, pool: str = "prefork", **settings: str) -> Worker:
-        log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
+    def hire(self, **settings: str) -> Worker:
+        log = (self.folder / f"worker{uuid4()}.log").open("wb")
         environment = {**self.environment, **settings}
         size = ("--concurrency", "1", "--prefetch-multiplier", "1")
-        options = (*size, "--pool", pool, "-Q", self.queue)
+        options = (*size, "--pool", self.pool, "-Q", self.queue)
         worker = Worker(environment, log, *options)
         log.close()
         self.workers.append(worker)
@@ -199,6 +199,7 @@ class Staff:
     def dismiss(self) -> None:
         for worker in self.workers:
             worker.stop()
+        self.workers.clear()
 
 
 @pytest.fixture

@@ -81,9 +81,3 @@ def test_a_task_without_memory_fails(site: Site, staff: Staff) -> None:
     assert len(site.message(task)["mails"]) == 1
     # Celery gives up the whole worker then.
     assert until(lambda: worker.process.poll() is not None)
-
-
-def test_a_thread_that_exits_fails(site: Site, staff: Staff) -> None:
-    staff.hire(pool="threads")
-    task = site.start("ann", "exits", how="apply_async", options=staff.options)
-    assert "sys.exit" in site.ends(task, "failed")["error"]

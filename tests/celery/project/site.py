@@ -199,7 +199,7 @@ def children_named(name: str, task_id: str) -> str | None:
     return str(children[0].id) if children else None
 
 
-def announce_unknown(who: str) -> str:
+def announce_unknown(who: str, **options: Any) -> str:
     """A job whose task no worker knows."""
     from monitio.jobs import JobReporter
     from monitio.recipients import Recipient
@@ -207,7 +207,7 @@ def announce_unknown(who: str) -> str:
     task_id = str(uuid4())
     recipient = Recipient.for_user(User.objects.get(username=who))
     JobReporter(task_id, queue="celery", name="no.such.task", recipients=[recipient]).queued()
-    app.send_task("no.such.task", task_id=task_id)
+    app.send_task("no.such.task", task_id=task_id, **options)
     return task_id
 
 

@@ -261,14 +261,14 @@ def count_until(path: str) -> int:
 
 @shared_task(soft_time_limit=1)
 @notify_user(email=True)
-def too_slow_softly() -> None:
-    time.sleep(30)
+def too_slow_softly(seconds: float = 30) -> None:
+    time.sleep(seconds)
 
 
 @shared_task(time_limit=1)
 @notify_user(email=True)
-def too_slow() -> None:
-    time.sleep(30)
+def too_slow(seconds: float = 30) -> None:
+    time.sleep(seconds)
 
 
 @shared_task(bind=True)
