@@ -145,6 +145,19 @@ def test_a_result_backend_that_is_down_at_the_end(site: Site, staff: Staff, gate
         results.close()
 
 
+def test_a_broken_table_harms_neither_view_nor_task(site: Site, staff: Staff) -> None:
+    worker = staff.hire()
+    site.break_table()
+    try:
+        # The view goes on in its transaction, and answers.
+        options = staff.options
+        task = site.start("ann", "plain_success", how="apply_async", options=options)
+        until(lambda: site.result(task) == "SUCCESS")
+    finally:
+        site.mend_table()
+    assert "the task is not affected" in worker.log.read_text()
+
+
 def test_the_database_is_away_while_the_task_runs(
     site: Site, staff: Staff, environment: dict[str, str], gate: Path
 ) -> None:

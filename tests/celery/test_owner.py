@@ -54,6 +54,12 @@ def test_the_body_of_a_chord(site: Site) -> None:
     assert told(site, site.start("bob", "chord_with_notified_body", how="call")) == ["user:2"]
 
 
+@pytest.mark.parametrize("what", ["group_of_two", "chord_of_two"])
+def test_each_task_of_a_canvas(site: Site, what: str) -> None:
+    for task in site.start("bob", what, how="call").split():
+        assert told(site, task) == ["user:2"]
+
+
 def test_a_child_of_a_task_without_the_decorator(site: Site) -> None:
     parent = site.start("bob", "plain_parent")
     child = until(lambda: site.value(parent))
@@ -85,6 +91,22 @@ def test_a_function_may_name_several(site: Site) -> None:
     assert told(site, site.start("bob", "for_many", args=[1, 2])) == ["user:1", "user:2"]
 
 
+def test_the_staff(site: Site) -> None:
+    for name in ("sue", "sam"):
+        site.add_user(name)
+        site.make_staff(name)
+    task = site.start("bob", "for_staff")
+    site.ends(task, "succeeded")
+    messages = site.messages(task)
+    assert len({message["to"] for message in messages}) == len(messages) == 2
+
+
+def test_the_members_of_a_group(site: Site) -> None:
+    site.add_group("editors", "ann", "bob")
+    task = site.start("bob", "for_members", args=["editors"])
+    assert told(site, task) == ["user:1", "user:2"]
+
+
 def test_a_user_who_is_no_more_is_left_out(site: Site) -> None:
     assert told(site, site.start("bob", "for_many", args=[1, 999])) == ["user:1"]
 
@@ -107,9 +129,10 @@ def test_a_header_that_is_no_header_harms_nobody(site: Site) -> None:
     assert site.job(task) is None
 
 
-def test_delay_on_commit_still_knows_who_asked(site: Site) -> None:
+@pytest.mark.parametrize("how", ["delay_on_commit", "apply_async_on_commit"])
+def test_delay_on_commit_still_knows_who_asked(site: Site, how: str) -> None:
     before = set(site.jobs())
-    site.start("bob", "plain_success", how="delay_on_commit")
+    site.start("bob", "plain_success", how=how)
     (task,) = until(lambda: set(site.jobs()) - before)
     assert told(site, task) == ["user:2"]
 

@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 
+from monitio_celery import beat_schedule
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.celery.project.settings")
 
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["tests.celery.project", "monitio_celery"])
+app.conf.beat_schedule = beat_schedule()

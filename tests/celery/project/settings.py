@@ -70,6 +70,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # So that tests need not wait for half a minute.
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
+MONITIO_CELERY_SWEEP_INTERVAL = int(os.environ.get("TEST_SWEEP_INTERVAL", "60"))
+if "TEST_BEAT_IN_DATABASE" in os.environ:
+    INSTALLED_APPS.append("django_celery_beat")
 # Each failing task is looked at by itself.
 MONITIO_COLLAPSE_WITHIN = None
 if "TEST_CANCEL_SIGNAL" in os.environ:

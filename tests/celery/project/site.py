@@ -15,7 +15,7 @@ import django
 
 django.setup()
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connections
 from django.test import AsyncClient, Client
@@ -34,6 +34,26 @@ def migrate() -> None:
 
 def add_user(name: str) -> int:
     return int(User.objects.create_user(name, f"{name}@example.com", "x").pk)
+
+
+def make_staff(name: str) -> None:
+    User.objects.filter(username=name).update(is_staff=True)
+
+
+def add_group(name: str, *members: str) -> None:
+    group = Group.objects.create(name=name)
+    group.user_set.set(User.objects.filter(username__in=members))
+
+
+def break_table() -> None:
+    """As after a migration that was forgotten."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE monitio_job RENAME TO monitio_job_away")
+
+
+def mend_table() -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE monitio_job_away RENAME TO monitio_job")
 
 
 def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Task, chain, chord, group, shared_task
 from celery.exceptions import Ignore, Reject
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 
 from monitio.exceptions import UserFacingError
@@ -160,6 +160,16 @@ def owned(owner_id: int | None = None) -> None: ...
 @shared_task
 @notify_user(user=lambda *owners: owners)
 def for_many(*owners: int) -> None: ...
+
+
+@shared_task
+@notify_user(user=lambda: User.objects.filter(is_staff=True))
+def for_staff() -> None: ...
+
+
+@shared_task
+@notify_user(user=lambda name: Group.objects.get(name=name).user_set.all())
+def for_members(name: str) -> None: ...
 
 
 @shared_task
@@ -335,6 +345,12 @@ def notified_step(name: str) -> str:
 
 
 @shared_task
+@notify_user
+def notified_join(names: list[str]) -> str:
+    return " ".join(names)
+
+
+@shared_task
 @notify_user(title="After a failure")
 def after_failure(task_id: str) -> None: ...
 
@@ -411,6 +427,16 @@ def two_steps() -> str:
     return f"{result.parent.id} {result.id}"
 
 
+def group_of_two() -> str:
+    results = group(notified_step.s("one"), notified_step.s("two"))().results
+    return " ".join(str(result.id) for result in results)
+
+
+def chord_of_two() -> str:
+    body = chord([notified_step.s("one"), notified_step.s("two")], notified_join.s())()
+    return " ".join(str(result.id) for result in (*body.parent.results, body))
+
+
 def chord_with_notified_body() -> str:
     return str(chord([part.s(n) for n in range(3)], notified_sum.s())().id)
 
@@ -442,12 +468,14 @@ def two_texts(path: str) -> None:
 
 @shared_task
 @notify_user
-def hurry(seconds: float) -> None:
+def hurry(path: str) -> float:
+    """Moves its bar as fast as it can until the file is there; returns the seconds it took."""
     bar = progress(total=10**9)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    begin = time.monotonic()
+    while not (bar.done % 100 == 0 and Path(path).exists()):
         bar.advance()
         bar.text = str(bar.done)
+    return time.monotonic() - begin
 
 
 @shared_task
