@@ -223,18 +223,26 @@ def forget_run(
         # Celery itself says so only since 5.7, and from the main process.
         error = getattr(retval, "reason", None) or retval
         tell(functools.partial(run.reporter.failed, error or "rejected"))
-    if state is None and _has_left_its_thread():
-        # No process ends with it, so nothing else tells.
+    if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
+        # Some pools and versions of Celery never say so.
         tell(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
         # Nothing else tells of a task that raised Ignore: it gave up on purpose.
         tell(run.reporter.revoked)
 
 
-def _has_left_its_thread() -> bool:
-    """Whether a task in a pool of threads calls ``sys.exit()`` just now."""
+def _exits_by_itself() -> bool:
+    """Whether a task calls ``sys.exit()`` just now, and no signal ends its process or worker."""
+    error = sys.exc_info()[1]
+    # A worker that shuts down raises subclasses; billiard leaves with -(256 - signal).
+    by_signal = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code < -128
+    return type(error) is SystemExit and not by_signal
+
+
+def _runs_again_elsewhere(task: Any) -> bool:
+    """Whether the message of a task goes back to the queue when its process ends."""
     in_thread = threading.current_thread() is not threading.main_thread()
-    return in_thread and isinstance(sys.exc_info()[1], SystemExit)
+    return bool(task.acks_late and task.reject_on_worker_lost and not in_thread)
 
 
 @_on(signals.task_internal_error)

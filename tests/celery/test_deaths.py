@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import billiard
 import celery
 import pytest
 
@@ -79,5 +80,6 @@ def test_a_task_without_memory_fails(site: Site, staff: Staff) -> None:
     task = site.start("ann", "out_of_memory", how="apply_async", options=staff.options)
     site.ends(task, "failed")
     assert len(site.message(task)["mails"]) == 1
-    # Celery gives up the whole worker then.
-    assert until(lambda: worker.process.poll() is not None)
+    if billiard.VERSION >= (4, 3):
+        # Celery gives up the whole worker then.
+        assert until(lambda: worker.process.poll() is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import celery
 import pytest
 
 from tests.celery.conftest import Site, until
@@ -168,13 +167,18 @@ def test_reject_with_requeue_of_an_acknowledged_message_fails(site: Site) -> Non
     assert site.message(task)["subject"] == "Requeued in vain: failed"
 
 
-@pytest.mark.xfail(
-    celery.VERSION < (5, 7), strict=False, reason="With billiard 4.3 it tells nobody: the sweep."
-)
 def test_a_task_that_exits_fails(site: Site) -> None:
     task = site.start("ann", "exits")
-    site.ends(task, "failed")
+    assert "sys.exit" in site.ends(task, "failed")["error"]
     assert site.message(task)["subject"] == "Exits: failed"
+
+
+def test_a_task_that_exits_and_whose_message_comes_again_goes_on(
+    site: Site, tmp_path: Path
+) -> None:
+    task = site.start("ann", "exits_once", args=[str(tmp_path / "been here")])
+    assert site.ends(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
 
 
 def test_a_killed_child_with_late_ack_fails(site: Site) -> None:

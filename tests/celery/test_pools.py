@@ -94,9 +94,8 @@ def terminated(stage: Stage) -> str:
 
 def exits(stage: Stage) -> str:
     worker, task = stage.worker, stage.start("exits")
-    if stage.crew.pool != "solo":
-        return task
-    return stage.bury(worker, task)
+    # The solo pool is the worker.
+    return stage.bury(worker, task) if stage.crew.pool == "solo" else task
 
 
 def killed(stage: Stage) -> str:

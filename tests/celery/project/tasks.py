@@ -218,6 +218,15 @@ def exits() -> None:
     sys.exit(1)
 
 
+@shared_task(acks_late=True, reject_on_worker_lost=True)
+@notify_user(email=True)
+def exits_once(path: str) -> str:
+    if not Path(path).exists():
+        Path(path).touch()
+        sys.exit(1)
+    return "at last"
+
+
 @shared_task
 @notify_user(email=True)
 def out_of_memory() -> None:
