@@ -179,14 +179,23 @@ class JobReporter:
             return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
 
     def progressed(
-        self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
+        self,
+        done: float | None,
+        total: float | None = None,
+        text: str = "",
+        *,
+        final: bool = False,
+        shared: bool = False,
     ) -> bool:
         """The bar stands at ``done`` of ``total`` (None: nobody knows). True when it was shown.
 
         Written at most once a second, pushed at most four times; ``final`` is never held back.
         Inside a transaction nothing is written: the bar moves by push alone. After the end of the
         job, or of this attempt, it is ignored.
+        ``shared`` bars are moved by several processes: by all of them together once a second.
         """
+        if shared:
+            return self._bar.share(done, total)
         return self._bar.move(done, total, _storable(text), final)
 
     def alive(self) -> None:
@@ -429,7 +438,24 @@ class _Bar:
                 self._give_up_or_wait(now)
                 return False
         self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
-        return self._push(done, total, text)
+        return self._push(done, total, text, self._tempo.rate)
+
+    def share(self, done: float | None, total: float | None) -> bool:
+        """Write and push, unless another process has done so within the last second."""
+        if dispatch.in_transaction():
+            return False
+        with short_wait(dispatch.database()):
+            self._load()
+            job, now = self._job, _milliseconds()
+            if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
+                return False
+            rate, said = _average(job, done), self._said(done, total)
+            standing = {"done": done, "total": total, "rate": rate, "text": said[:255]}
+            rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
+            if not rows.update(**standing, seq=now, alive_at=timezone.now()):
+                return False
+        self._push(done, total, "", rate)
+        return True
 
     def _write(self, done: float | None, total: float | None, text: str) -> bool:
         """False when the job, or this attempt, is over. A locked database costs this step alone."""
@@ -477,11 +503,11 @@ class _Bar:
         if job is not None and is_untold(job):
             self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
 
-    def _push(self, done: float | None, total: float | None, text: str) -> bool:
+    def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
         job = self._job
         if job is None or not self._messages:
             return False
-        job.done, job.total, job.rate = done, total, self._tempo.rate
+        job.done, job.total, job.rate = done, total, rate
         job.seq = max(job.seq + 1, _milliseconds())
         bells = []
         for message in self._messages:
@@ -507,6 +533,14 @@ class _Bar:
 def _whole(number: float | None) -> float | None:
     """3.0, as the database gives it back, reads "3" in a text."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _average(job: Job, done: float | None) -> float | None:
+    """Steps a second since the start; None while nobody can tell."""
+    tempo = Tempo()
+    tempo.step(job.started_at.timestamp() if job.started_at else 0.0, 0.0)
+    tempo.step(time.time(), done)
+    return tempo.rate if job.started_at else None
 
 
 def _milliseconds() -> int:

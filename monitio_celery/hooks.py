@@ -11,6 +11,7 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.models import Job
 from monitio.queues import cancelling, running
+from monitio_celery import parts
 from monitio_celery.cancelling import Cancelled
 from monitio_celery.conf import settings
 from monitio_celery.reporters import reporter_of
@@ -18,6 +19,10 @@ from monitio_celery.reporters import reporter_of
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
 # again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
 LONGEST_WAIT = 20 * 60.0
+
+
+# Tasks named in one broadcast to the workers.
+REVOKED_AT_ONCE = 1000
 
 
 def install() -> None:
@@ -57,10 +62,17 @@ def cancel(task_id: str) -> None:
     Raises kombu's ``OperationalError`` when the broker is down.
     """
     job = Job.objects.get(task_id=task_id)
-    _revoke([task_id])
-    reporter_of(job).withdrawn()
+    if job.queue == parts.QUEUE:
+        _revoke(parts.withdraw(job))
+        # Where nothing has run yet, nobody else will end it.
+        parts.PartReporter(parts.whole_of(job), []).show()
+    else:
+        _revoke([task_id])
+        reporter_of(job).withdrawn()
 
 
 def _revoke(task_ids: list[str]) -> None:
     signal = settings.CELERY_CANCEL_SIGNAL
-    current_app.control.revoke(task_ids, terminate=bool(signal), signal=signal)
+    for start in range(0, len(task_ids), REVOKED_AT_ONCE):
+        batch = task_ids[start : start + REVOKED_AT_ONCE]
+        current_app.control.revoke(batch, terminate=bool(signal), signal=signal)

@@ -17,6 +17,7 @@ from celery import current_app, signals, states
 from celery.concurrency.solo import TaskPool as SoloPool
 from celery.utils.dispatch import Signal
 from django.db import connections
+from django.utils import timezone
 
 from monitio import dispatch
 from monitio.constants import State
@@ -27,9 +28,10 @@ from monitio.queues.decorators import options_of
 from monitio.queues.running import Carried, Reporter, Run, current_run, enter, leave, run_of
 from monitio_celery import headers as header
 from monitio_celery.cancelling import Cancelled, store_as_revoked
-from monitio_celery.canvas import group_of
 from monitio_celery.conf import settings
 from monitio_celery.later import tell
+from monitio_celery.models import GroupPart
+from monitio_celery.parts import Part, later, part_of, reporter_of_part
 from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
 
 logger = logging.getLogger("monitio")
@@ -290,7 +292,7 @@ def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  #
 
 @_on(signals.heartbeat_sent)
 def stamp_running(**_: Any) -> None:
-    """One query a worker says that all its running jobs are alive."""
+    """One query a worker says that all its running jobs are alive; one more, that all parts are."""
     from celery.worker import state
     from celery.worker.state import active_requests
 
@@ -303,6 +305,9 @@ def stamp_running(**_: Any) -> None:
     # A worker that shuts down has just said of its tasks that they are interrupted.
     if ids and stamp_alive(ids) < len(ids) and not state.should_terminate:
         bring_back(ids)
+    parts = {request.id for request in tuple(active_requests) if _part(request) is not None}
+    if parts and GroupPart.objects.stamp_alive(parts, timezone.now()) < len(parts):
+        bring_back_parts(parts)
 
 
 @_on(signals.heartbeat_sent)
@@ -322,6 +327,12 @@ def speak_up_for_slow_tasks(**_: Any) -> None:
             job_reporter(request.id, name=request.task.name, options=options).speak_up()
     _waiting.clear()
     _waiting.update(waiting)
+
+
+@_on(signals.worker_init)
+def look_again_later(**_: Any) -> None:
+    """Also in the processes that this one starts."""
+    later.in_worker = True
 
 
 @_on(signals.worker_ready)
@@ -350,16 +361,28 @@ def bring_back(task_ids: Iterable[str]) -> None:
         reporter_of(job).resumed()
 
 
+def bring_back_parts(task_ids: Iterable[str]) -> None:
+    """Parts that were given up for lost although they run."""
+    for row in GroupPart.objects.filter(task_id__in=list(task_ids), lost=True):
+        reporter = reporter_of_part(row)
+        if reporter is not None:
+            reporter.resumed()
+
+
+def _part(request: Any) -> Part | None:
+    return part_of(header.read(request.request_dict))
+
+
 def _job_id(request: Any) -> str | None:
     """The job an active request belongs to: its own, its group's, or none."""
-    carried = header.read(request.request_dict)
-    if carried and isinstance(carried.get("part"), dict):
-        return str(carried["part"].get("group", ""))
+    part = _part(request)
+    if part is not None:
+        return part.group
     return request.id if options_of(request.task) is not None else None
 
 
 def _may_be_cancelled(request: Any) -> bool:
-    part = group_of(header.read(request.request_dict))
+    part = _part(request)
     if part is not None:
         return bool(part.options.get("cancel"))
     options = options_of(request.task)

@@ -12,7 +12,7 @@ from monitio.queues.choosing import pick_arguments
 from monitio.queues.decorators import options_of
 from monitio.queues.running import Carried, Reporter
 from monitio.wording import Options
-from monitio_celery.canvas import PartReporter, group_of
+from monitio_celery import parts
 from monitio_celery.headers import inheritance, recipients_in
 
 QUEUE = "celery"
@@ -35,9 +35,9 @@ def reporter_for(
     Without a header the job's row, if there is one, says who is told.
     """
     carried, replaced = inheritance(carried, task_id)
-    part = group_of(carried)
+    part = parts.part_of(carried)
     if part is not None:
-        return PartReporter(part, recipients_in(carried))
+        return parts.PartReporter(part, recipients_in(carried), task_id, carried)
     task, args, kwargs = called(task, args, kwargs)
     # What replaces a task goes on in its words: the reader knows nothing of the two.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
@@ -56,6 +56,8 @@ def reporter_for(
 
 def reporter_of(job: Job) -> JobReporter:
     """For a job that is known already, in whatever process."""
+    if job.queue == parts.QUEUE:
+        return parts.group_reporter(parts.whole_of(job), [])
     options = options_of(current_app.tasks.get(job.name))
     return job_reporter(job.task_id, name=job.name, options=options)
 

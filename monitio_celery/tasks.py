@@ -15,7 +15,8 @@ from monitio import api, deliveries, digests
 from monitio.channels import TemporaryFailure
 from monitio.models import Job
 from monitio.queues.decorators import options_of
-from monitio_celery import canvas, hooks, reporters
+from monitio.queues.running import Reporter
+from monitio_celery import hooks, parts, reporters
 from monitio_celery.conf import settings
 from monitio_celery.models import GroupPart
 
@@ -77,7 +78,10 @@ def sweep_jobs() -> int:
     The result backend is asked first: it may know an end whose signal was lost.
     """
     now = timezone.now()
-    judged = [_judge(job) for job in (*_silent(now), *_waiting(now))]
+    _judge_parts(now)
+    judged = [
+        _judge(job.task_id, reporters.reporter_of(job)) for job in (*_silent(now), *_waiting(now))
+    ]
     return sum(judged)
 
 
@@ -93,7 +97,7 @@ def _silent(now: datetime) -> list[Job]:
     jobs, own = Job.objects.filter(queue=reporters.QUEUE), _own_limits()
     limits = [
         (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
-        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=canvas.QUEUE)),
+        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=parts.QUEUE)),
         *((limit, jobs.filter(name__in=names)) for limit, names in own.items()),
     ]
     return [
@@ -118,9 +122,17 @@ def _waiting(now: datetime) -> list[Job]:
     return list(rows[:WAITING_AT_ONCE])
 
 
-def _judge(job: Job) -> bool:
-    reporter = reporters.reporter_of(job)
-    state, result = _stored(job.task_id)
+def _judge_parts(now: datetime) -> None:
+    """A part that died counts as failed, so that its group can end."""
+    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
+    for row in GroupPart.objects.silent_since(moment):
+        reporter = parts.reporter_of_part(row)
+        if reporter is not None:
+            _judge(row.task_id, reporter)
+
+
+def _judge(task_id: str, reporter: Reporter) -> bool:
+    state, result = _stored(task_id)
     if state == states.SUCCESS:
         reporter.succeeded(result)
         return False

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.celery.conftest import Ear, Site, until
+from tests.celery.conftest import Ear, Site, Staff, until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -81,3 +81,64 @@ def test_somebody_else_may_be_named(site: Site) -> None:
 def test_what_replaces_a_part_is_that_part(site: Site) -> None:
     ended = site.ends(group_job(site, what="one_bar_with_replacement"))
     assert (ended["state"], ended["done"]) == ("succeeded", 2)
+
+
+def test_progress_inside_a_part_moves_the_bar(site: Site, gate: Path) -> None:
+    job = group_job(site, what="one_bar_in_halves", args=[str(gate)])
+    until(lambda: site.job(job)["done"] == 1.5)
+    assert site.job(job)["total"] == 2
+    gate.touch()
+    assert site.ends(job, "succeeded")["done"] == 2
+
+
+def test_canvases_inside_canvases(site: Site) -> None:
+    ended = site.ends(group_job(site, what="one_bar_nested"))
+    assert (ended["state"], ended["done"], ended["total"]) == ("succeeded", 6, 6)
+
+
+def test_a_group_of_nothing_ends(site: Site) -> None:
+    ended = site.ends(group_job(site, what="one_bar_of_nothing"))
+    assert ended["state"] == "succeeded"
+
+
+def test_a_part_that_comes_again_is_counted_once(site: Site, tmp_path: Path) -> None:
+    job = group_job(site, what="one_bar_of_mishaps", args=[str(tmp_path / "been here")])
+    ended = site.ends(job)
+    assert (ended["state"], ended["done"]) == ("succeeded", 3)
+
+
+def test_a_part_whose_worker_dies_ends_the_group(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire()
+    job = group_job(site, what="one_bar_here_and_there", args=[str(gate), staff.queue])
+    until(lambda: site.running_parts(job) == [0])
+    worker.kill()
+    site.forget_parts(job)
+    site.sweep()
+    site.ends(job, "failed")
+    # The part that died, and the body that waits for it.
+    assert site.message(job)["message"] == "1 of 3 parts are done, 2 failed."
+
+
+def test_cancelling_a_group_ends_all_of_it(site: Site, staff: Staff, gate: Path) -> None:
+    staff.hire()
+    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), staff.queue])
+    until(lambda: site.running_parts(job))
+    site.start("bob", "plain_success")
+    assert site.cancel("bob", job) == 404
+    assert site.cancel("ann", job) == 302
+    site.ends(job, "revoked")
+    assert site.message(job)["subject"] == "Long one: cancelled"
+    # Nobody begins what is still in the queue.
+    until(lambda: site.queue_length(staff.queue) == 0)
+    assert site.running_parts(job) == []
+
+
+def test_a_worker_started_later_does_not_begin_a_cancelled_group(
+    site: Site, staff: Staff, gate: Path
+) -> None:
+    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), staff.queue])
+    assert site.cancel("ann", job) == 302
+    assert site.job(job)["state"] == "revoked"
+    staff.hire()
+    until(lambda: site.queue_length(staff.queue) == 0)
+    assert site.running_parts(job) == []

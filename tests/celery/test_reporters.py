@@ -9,7 +9,8 @@ from celery.canvas import Signature
 from monitio.jobs import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
-from monitio_celery.canvas import Part, PartReporter, number_parts
+from monitio_celery.canvas import number_parts
+from monitio_celery.parts import Part, PartReporter
 from monitio_celery.reporters import reporter_for
 from tests.people import user
 

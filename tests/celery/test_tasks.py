@@ -19,7 +19,7 @@ from monitio.jobs import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.wording import Options
-from monitio_celery import beat_schedule, hooks, notify_user, tasks
+from monitio_celery import beat_schedule, hooks, notify_user, reporters, tasks
 from monitio_celery.models import GroupPart
 from tests.people import user
 
@@ -86,7 +86,7 @@ def test_a_job_that_waits_since_a_moment_ago_is_left_alone(stored: Any) -> None:
 
 def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
     options = Options(title="Report for {month}", arguments=["month"])
-    monkeypatch.setattr(tasks, "options_of", lambda task: options)
+    monkeypatch.setattr(reporters, "options_of", lambda task: options)
     people = [Recipient.of(user())]
     JobReporter("1", queue="celery", recipients=people, arguments={"month": "May"}).started()
     Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
@@ -278,9 +278,10 @@ def test_a_worker_holds_no_delivery_for_long(
 
 
 def test_cancel_revokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_job()
     revoked: list[Any] = []
     app = Celery("cancel", set_as_current=False)
     monkeypatch.setattr(hooks, "current_app", app)
     monkeypatch.setattr(app.control, "revoke", lambda *a, **k: revoked.append((a, k)))
     hooks.cancel("1")
-    assert revoked == [(("1",), {"terminate": True})]
+    assert revoked == [((["1"],), {"terminate": True, "signal": "SIGTERM"})]

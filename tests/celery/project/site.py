@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +21,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from django.utils import timezone
 
 from monitio.models import Delivery, Job, Message
+from monitio_celery.models import GroupPart
 from tests.celery.project.app import app
 
 clients: dict[str, Client] = {}
@@ -166,12 +169,25 @@ def count_messages() -> int:
 
 
 def forget_sign_of_life(task_id: str, seconds: int = 3600) -> None:
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     silent_since = timezone.now() - timedelta(seconds=seconds)
     Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
+
+
+def running_parts(group: str) -> list[int]:
+    """The numbers of the parts that have begun and not ended."""
+    rows = GroupPart.objects.filter(group=group, ended=False)
+    return list(rows.values_list("number", flat=True))
+
+
+def forget_parts(group: str) -> None:
+    """The running parts of this group have given no sign of life for an hour."""
+    silent_since = timezone.now() - timedelta(hours=1)
+    GroupPart.objects.filter(group=group, ended=False).update(alive_at=silent_since)
+
+
+def queue_length(queue: str) -> int:
+    with app.connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(queue))
 
 
 def alive_at(task_id: str) -> str:

@@ -533,5 +533,62 @@ def one_bar_with_children() -> str:
     return str(notify_group("Two", group(plain_parent.s(), part.s(1))).delay().id)
 
 
+@shared_task
+def counting_part(path: str) -> None:
+    """Is half done, and waits."""
+    bar = progress(total=2)
+    bar.advance()
+    wait_for.run(path)
+    bar.advance()
+
+
+def one_bar_in_halves(path: str) -> str:
+    canvas = group(counting_part.s(path), part.s(0))
+    return str(notify_group("Two", canvas).delay().id)
+
+
+def one_bar_nested() -> str:
+    """Groups in a chain in a group, and one signature in several places."""
+    same = part.si(1)
+    inner = chain(group(same, same), add_up.s(), part.si(2))
+    return str(notify_group("Nested", group(inner, same, same), success="Fine").delay().id)
+
+
+def one_bar_of_nothing() -> str:
+    return str(notify_group("Nothing", group([])).delay().id)
+
+
+@shared_task(acks_late=True, reject_on_worker_lost=True)
+def part_that_dies_once(path: str) -> int:
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), 9)
+    return 1
+
+
+def one_bar_of_mishaps(path: str) -> str:
+    canvas = group(retrying_part.s(), part_that_dies_once.s(path), part.s(0))
+    return str(notify_group("Mishaps", canvas).delay().id)
+
+
+@shared_task(bind=True, max_retries=3)
+def retrying_part(self: Task[Any, Any]) -> int:
+    if self.request.retries < 2:
+        raise self.retry(countdown=0)
+    return 1
+
+
+def one_bar_to_cancel(path: str, queue: str = "celery") -> str:
+    """Some parts run, some wait, and the body never comes."""
+    parts = [part.s(number, (), path).set(queue=queue) for number in range(1, 6)]
+    canvas = chord(parts, add_up.s().set(queue=queue))
+    return str(notify_group("Long one", canvas, cancel=True).delay().id)
+
+
+def one_bar_here_and_there(path: str, queue: str) -> str:
+    canvas = chord([part.s(1, (), path).set(queue=queue), part.s(0)], add_up.s())
+    return str(notify_group("Two places", canvas).delay().id)
+
+
 def one_bar_for(pk: int) -> str:
     return str(notify_group("Two", group(part.s(0), part.s(1)), user=pk).delay().id)
