@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 import monitio
@@ -178,7 +180,10 @@ def test_jobs_and_deliveries_can_be_neither_made_nor_changed(browser: Client) ->
 def test_a_failed_delivery_is_sent_again_and_a_sent_one_is_not(
     browser: Client, message: Message
 ) -> None:
-    failed = Delivery.objects.create(message=message, channel="email", state="failed", error="x")
+    failed = Delivery.objects.create(
+        message=message, channel="email", state="failed", error="x", attempts=101,
+        due_at=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
     other = api.create_message(user("bob"), monitio.INFO, "two")
     sent = Delivery.objects.create(message=other, channel="email", state="sent")
     data = {"action": "send_again", "_selected_action": [failed.pk, sent.pk]}
@@ -186,6 +191,7 @@ def test_a_failed_delivery_is_sent_again_and_a_sent_one_is_not(
     assert "1 delivery is on its way." in response.content.decode()
     failed.refresh_from_db()
     assert (failed.state, failed.error, len(mail.outbox)) == ("sent", "", 1)
+    assert failed.attempts == 1
 
 
 def test_who_may_only_look_may_not_act(client: Client, message: Message) -> None:

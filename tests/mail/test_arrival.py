@@ -258,6 +258,11 @@ def test_a_user_is_answered_only_where_the_site_says_so(arrive: Any, settings: A
     assert "From bob," in page(mail).text
 
 
+def test_a_users_address_is_shown_to_nobody_else(arrive: Any, mail_server: MailServer) -> None:
+    assert arrive("Hello", from_user=user("bob"))["Reply-To"] is None
+    assert b"bob@example.com" not in mail_server.sources[0]
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": "a\r\nBcc: x@y.z"}])
 def test_nobody_is_answered_who_cannot_be(arrive: Any, settings: Any, change: Any) -> None:
     settings.MONITIO_EMAIL_REPLY_TO_SENDER = True
