@@ -109,7 +109,11 @@ class TestContent:
             places.append(start)
         assert places == sorted(places)
 
-    def test_what_is_too_much_is_counted(self, ann: Any, clock: Time, settings: Any) -> None:
+    @pytest.mark.parametrize("few", [50, 5], ids=["few", "many"])
+    def test_what_is_too_much_is_counted(
+        self, ann: Any, clock: Time, settings: Any, few: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("monitio.digest_mail.FEW", few)
         settings.MONITIO_DIGEST_SIZE = 3
         for number in range(35):
             tell(ann, f"export {number}", category="exports")
