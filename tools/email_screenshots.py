@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from playwright.sync_api import Browser, sync_playwright
@@ -28,6 +29,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 import monitio  # noqa: E402
+from monitio import digests, preferences  # noqa: E402
 from monitio.channels.email import build  # noqa: E402
 from monitio.models import Delivery, Message  # noqa: E402
 from monitio.recipients import Recipient  # noqa: E402
@@ -68,6 +70,33 @@ def arabic() -> EmailMultiAlternatives:
     )
 
 
+def digest() -> EmailMultiAlternatives:
+    """What Bob has missed over a weekend."""
+    bob = preferences.change(user("bob"), frequency="daily", time_zone="Europe/Warsaw", hour=7)
+    ann = user("ann", first_name="Ann", last_name="Nowak")
+    told: list[dict[str, Any]] = [
+        {"subject": f"Export {number}: done", "level": monitio.SUCCESS, "category": "exports"}
+        for number in range(12)
+    ]
+    told += [
+        {
+            "subject": "Import of contacts.csv: failed",
+            "message": "Line 17 has no e-mail address.",
+            "level": monitio.ERROR,
+            "category": "exports",
+            "url": "/imports/17/",
+        },
+        {"subject": "Lunch on Friday?", "message": "The usual place at noon.", "from_user": ann},
+        {"message": "Your storage is nearly full.", "level": monitio.WARNING, "url": "/storage/"},
+    ]
+    Message.objects.filter(user=bob.user).delete()
+    for fields in told:
+        Message(user=bob.user, **{"message": "", "level": monitio.INFO, **fields}).save()
+    mail = digests.preview(bob)
+    assert mail is not None
+    return mail
+
+
 # Name of the picture: the e-mail, the colour scheme, the size.
 PICTURES: dict[str, tuple[Callable[[], EmailMultiAlternatives], str, dict[str, int]]] = {
     "email-light": (english, "light", DESKTOP),
@@ -75,6 +104,10 @@ PICTURES: dict[str, tuple[Callable[[], EmailMultiAlternatives], str, dict[str, i
     "email-phone": (english, "light", PHONE),
     "email-phone-dark": (english, "dark", PHONE),
     "email-rtl": (arabic, "light", DESKTOP),
+    "digest-light": (digest, "light", DESKTOP),
+    "digest-dark": (digest, "dark", DESKTOP),
+    "digest-phone": (digest, "light", PHONE),
+    "digest-phone-dark": (digest, "dark", PHONE),
 }
 
 
@@ -84,12 +117,15 @@ def shoot(browser: Browser, name: str) -> None:
     page.set_content(str(make().alternatives[0].content))
     overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert overflow <= 0, f"{name} is {overflow} px too wide"
-    page.screenshot(path=FOLDER / f"{name}.png")
+    # A digest is longer than a screen.
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=name.startswith("digest"))
     page.close()
 
 
 def set_up_site() -> None:
     settings.MONITIO_BASE_URL = "https://example.com"
+    settings.MONITIO_CATEGORIES = {"exports": {"title": "Exports and imports"}}
+    settings.MONITIO_DIGEST_SIZE = 4
     settings.MONITIO_EMAIL_FROM = "Example <site@example.com>"
     settings.LANGUAGES = [("en", "English"), ("pl", "Polski"), ("ar", "العربيّة")]
     settings.TIME_ZONE = "Europe/Warsaw"
