@@ -29,6 +29,13 @@ def test_success_is_mailed_once(site: Site) -> None:
     until(lambda: site.message(task)["mails"] == ["sent"])
 
 
+def test_a_mail_that_waits_leaves_by_itself(site: Site) -> None:
+    task = site.start("ann", "mailed_unless_read")
+    site.ends(task, "succeeded")
+    # There is no beat here: the worker keeps the time.
+    until(lambda: site.message(task)["mails"] == ["sent"])
+
+
 def test_defaults_read_well(site: Site) -> None:
     task = site.start("ann", "plain_success")
     site.ends(task, "succeeded")

@@ -34,6 +34,11 @@ def report(month: str, secret: str = "") -> dict[str, Any]:
 
 
 @shared_task
+@notify_user(email="unless_read", email_delay=1)
+def mailed_unless_read() -> None: ...
+
+
+@shared_task
 @notify_user
 def plain_success() -> int:
     return 42
