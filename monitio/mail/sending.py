@@ -36,19 +36,23 @@ def send(mail: EmailMessage) -> None:
     seconds = time_left(settings.EMAIL_TIMEOUT)
     if not seconds:
         raise TemporaryFailure("There was no time left to send it.")
-    backend = _backend()
-    if hasattr(backend, "timeout"):
-        # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
-        backend.timeout = min(seconds, backend.timeout or seconds)
     try:
-        if isinstance(backend, SmtpBackend):
-            _Conversation(backend, mail).run(seconds)
-        else:
-            _check(backend.send_messages([mail]))
+        _send(mail, seconds)
     except (TemporaryFailure, PermanentFailure):
         raise
     except Exception as error:
         raise failure(error) from error
+
+
+def _send(mail: EmailMessage, seconds: float) -> None:
+    backend = _backend()
+    if hasattr(backend, "timeout"):
+        # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
+        backend.timeout = min(seconds, backend.timeout or seconds)
+    if isinstance(backend, SmtpBackend):
+        _Conversation(backend, mail).run(seconds)
+    else:
+        _check(backend.send_messages([mail]))
 
 
 def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
@@ -142,8 +146,9 @@ def _code(error: Exception) -> int | None:
 
 
 def _from_http(error: Exception) -> int | None:
-    """The errors of django-anymail carry an HTTP status; a refused recipient comes with a 200."""
-    status = getattr(error, "status_code", None)
+    """The errors of django-anymail carry an HTTP status; some services refuse with a 200."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(answer, "status_code", None)
     if not isinstance(status, int):
         return None
     return 450 if status >= 500 or status in HTTP_LATER else 550

@@ -274,6 +274,11 @@ def test_a_backend_that_sent_nothing_is_not_believed(settings: Any) -> None:
     assert send().state == "pending"
 
 
+def test_a_backend_that_is_not_there_yet_loses_no_mail(settings: Any) -> None:
+    use_backend(settings, "no.such.Backend")
+    assert send().state == "pending"
+
+
 def test_another_backend_is_told_how_long_to_wait(settings: Any) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 7
     use_backend(settings, f"{__name__}.Counting")
