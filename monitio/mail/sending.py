@@ -87,9 +87,10 @@ class _Conversation:
         thread = threading.Thread(target=self._speak, name="monitio-mail", daemon=True)
         thread.start()
         thread.join(seconds)
+        hangs = thread.is_alive()  # asked first: a thread that has ended has said what it did
         if self.is_sent:
             return  # however the server takes its leave
-        if thread.is_alive():
+        if hangs:
             self.is_over.set()
             self._hang_up()
             raise TemporaryFailure(
@@ -118,9 +119,13 @@ class _Conversation:
 
 
 def _backend() -> Any:
-    if django.VERSION >= (6, 1):
-        return django_mail.mailers.default
-    return django_mail.get_connection()
+    try:
+        if django.VERSION >= (6, 1):
+            return django_mail.mailers.default
+        return django_mail.get_connection()
+    except Exception as error:
+        logger.exception("The site's mail settings are wrong.")
+        raise TemporaryFailure(_reason(error)) from error
 
 
 def _check(sent: object) -> None:
