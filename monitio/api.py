@@ -219,21 +219,37 @@ def inbox(
     before: int | None = None,
     limit: int | None = None,
     unread_only: bool = False,
+    level: str = "",
+    category: str = "",
+    text: str = "",
 ) -> list[Message]:
     """The newest messages, newest first. ``before`` an id: the next older ones.
 
     The first page also holds every running job, however old, and is ``MONITIO_SNAPSHOT_SIZE`` long
-    unless ``limit`` says otherwise.
+    unless ``limit`` says otherwise. ``level`` (a name: ``error``), ``category`` and ``text`` narrow
+    it down.
     """
     who = Recipient.of(recipient)
-    if before is None and limit is None and not unread_only:
+    if before is None and limit is None and not (unread_only or level or category or text):
         return newest(who)[0]
     rows = Message.objects.of(who).for_inbox().select_related("job", "from_user").newest_first()
     if before is not None:
         rows = rows.filter(pk__lt=before)
     if unread_only:
         rows = rows.unread()
+    if level:
+        rows = rows.named(level)
+    if category:
+        rows = rows.filter(category=category)
+    if text:
+        rows = rows.saying(text)
     return list(rows[: limit or settings.SNAPSHOT_SIZE])
+
+
+def categories_of(recipient: Any) -> list[str]:
+    """The categories that the recipient's messages name, in order."""
+    rows = Message.objects.of(Recipient.of(recipient)).for_inbox().exclude(category="")
+    return sorted(set(rows.values_list("category", flat=True).order_by().distinct()))
 
 
 def unread_count(recipient: Any) -> int:

@@ -38,6 +38,18 @@ def level_name(level: int) -> str:
     return next((name for floor, name in _NAMES if ordinary >= floor), "debug")
 
 
+# From the quietest to the loudest.
+LEVEL_NAMES: Final = ("debug", "info", "success", "warning", "error")
+
+
+def levels_named(name: str) -> tuple[range, range]:
+    """Every level that reads as ``name``: Django's, and those that are kept."""
+    floors = [0, *(floor for floor, _name in reversed(_NAMES)), OFFSET]
+    at = LEVEL_NAMES.index(name)
+    low, high = floors[at], floors[at + 1]
+    return range(low, high), range(low + OFFSET, high + OFFSET)
+
+
 class State:
     """The states of a job, as stored and as sent to browsers."""
 

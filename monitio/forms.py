@@ -13,15 +13,57 @@ from django.utils.formats import time_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from monitio.categories import Category, Mode
+from monitio.categories import Category, Mode, category
+from monitio.constants import LEVEL_NAMES
 from monitio.models import WEEKDAYS, Preferences
 from monitio.schedule import Frequency
+
+LEVELS = {
+    "debug": _("Debug"),
+    "info": _("Info"),
+    "success": _("Success"),
+    "warning": _("Warning"),
+    "error": _("Error"),
+}
 
 
 class ReplyForm(forms.Form):
     message = forms.CharField(
         label=_("Your answer"), max_length=10_000, widget=forms.Textarea(attrs={"rows": 5})
     )
+
+
+class SearchForm(forms.Form):
+    """Which messages the inbox shows; what is not understood narrows nothing down."""
+
+    text = forms.CharField(
+        label=_("Text"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    level = forms.ChoiceField(label=_("Level"), required=False)
+    category = forms.ChoiceField(label=_("Category"), required=False)
+    unread = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, used: Iterable[str]) -> None:
+        super().__init__(data)
+        self._offer("level", [(name, LEVELS[name]) for name in LEVEL_NAMES])
+        kinds = [(name, category(name).title) for name in used]
+        if kinds:
+            self._offer("category", kinds)
+        else:
+            del self.fields["category"]
+
+    def _offer(self, field: str, choices: list[tuple[str, Any]]) -> None:
+        self.fields[field].choices = [("", _("All")), *choices]  # type: ignore[attr-defined]
+
+    def wishes(self) -> dict[str, Any]:
+        """What ``api.inbox`` takes."""
+        self.is_valid()
+        found = self.cleaned_data
+        wishes = {name: found.get(name) or "" for name in ("text", "level", "category")}
+        return {**wishes, "unread_only": bool(found.get("unread"))}
 
 
 class ClockInput(forms.TimeInput):

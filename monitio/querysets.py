@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from monitio.conf import settings
-from monitio.constants import PERSISTENT_LEVELS, State
+from monitio.constants import PERSISTENT_LEVELS, State, levels_named
 
 if TYPE_CHECKING:
     from monitio.models import Delivery, Job, Message  # noqa: F401 - named in quotes below
@@ -50,6 +50,18 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def unread(self) -> Self:
         # "read IN (0)" instead of "NOT read", for which SQLite would use no index.
         return self.filter(read__in=[False])
+
+    def named(self, level: str) -> Self:
+        """Those whose level reads as this name, for example ``error``."""
+        ordinary, kept = levels_named(level)
+        return self.filter(
+            Q(level__gte=ordinary.start, level__lt=ordinary.stop)
+            | Q(level__gte=kept.start, level__lt=kept.stop)
+        )
+
+    def saying(self, text: str) -> Self:
+        """Those with this text in subject or message, in capitals or not."""
+        return self.filter(Q(subject__icontains=text) | Q(message__icontains=text))
 
     def unclaimed(self, now: datetime | None = None) -> Self:
         """Not being shown by another request right now.

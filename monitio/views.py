@@ -29,7 +29,7 @@ from django.views.decorators.http import (
 from monitio import api
 from monitio.conf import settings
 from monitio.exceptions import NotAllowed
-from monitio.forms import ReplyForm
+from monitio.forms import ReplyForm, SearchForm
 from monitio.models import Message
 from monitio.recipients import Recipient, page_fits
 from monitio.stream import serving
@@ -53,16 +53,22 @@ def public(view: View) -> View:
 @public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
-    """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read."""
+    """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read.
+
+    ``?text=``, ``?level=`` (a name) and ``?category=`` narrow it down.
+    """
     recipient = Recipient.existing(request)
-    unread_only = request.GET.get("unread") == "1"
+    form = SearchForm(request.GET, used=api.categories_of(recipient) if recipient else ())
+    wishes = form.wishes()
     size = settings.SNAPSHOT_SIZE
-    rows = _page(recipient, _whole_number(request, "before"), unread_only, size + 1)
+    rows = _page(recipient, _whole_number(request, "before"), size + 1, **wishes)
     context = {
         "messages_page": rows[:size],
         "older": rows[size - 1].pk if len(rows) > size else None,
         "unread": api.unread_count(recipient) if recipient else 0,
-        "unread_only": unread_only,
+        "unread_only": wishes["unread_only"],
+        "form": form,
+        "searched": any(wishes.values()),
         "has_preferences": recipient is not None and not recipient.is_visitor,
     }
     return render(request, "monitio/message/list.html", context)
@@ -177,7 +183,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204)
     before = _whole_number(request, "before")
     if before is not None:
-        rows = _page(recipient, before, False, settings.SNAPSHOT_SIZE + 1)
+        rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1)
         page = rows[: settings.SNAPSHOT_SIZE]
         return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
     nothing: dict[str, Any] = {"messages": [], "unread": 0, "floor": 0}
@@ -203,11 +209,11 @@ def _own(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
 
 
 def _page(
-    recipient: Recipient | None, before: int | None, unread_only: bool, limit: int
+    recipient: Recipient | None, before: int | None, limit: int, **wishes: Any
 ) -> list[Message]:
     if recipient is None:
         return []
-    return api.inbox(recipient, before=before, limit=limit, unread_only=unread_only)
+    return api.inbox(recipient, before=before, limit=limit, **wishes)
 
 
 def _whole_number(request: HttpRequest, name: str) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -475,3 +477,55 @@ def test_an_own_request_is_needed_for_a_stream(rf: Any) -> None:
 
     request: HttpRequest = rf.get("/")
     assert respond(request).status_code == STREAM_STOPS
+
+
+@pytest.fixture
+def mixed(ann: Any) -> None:
+    """Messages of several levels and categories."""
+    api.create_message(ann, monitio.ERROR, "The import broke", category="imports")
+    api.create_message(
+        ann, monitio.INFO, "nothing new", subject="Import of May", category="imports"
+    )
+    api.create_message(ann, monitio.WARNING, "Your plan ends", category="billing")
+    api.create_message(ann, monitio.INFO, "Welcome")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("level=error", ["The import broke"]),
+        ("level=info", ["Welcome", "nothing new"]),
+        ("category=imports", ["nothing new", "The import broke"]),
+        ("category=imports&level=info", ["nothing new"]),
+        ("text=IMPORT", ["nothing new", "The import broke"]),
+        ("text=wel&unread=1", ["Welcome"]),
+        ("level=wrong&category=wrong&text=", ["Welcome", "Your plan ends", "nothing new"]),
+    ],
+)
+def test_the_list_can_be_searched(
+    browser: Client, mixed: None, query: str, found: list[str]
+) -> None:
+    page = browser.get(url("list") + f"?{query}").context["messages_page"]
+    assert [message.text for message in page][: len(found)] == found
+    if "wrong" not in query:
+        assert len(page) == len(found)
+
+
+def test_pages_of_a_search_go_on_with_it(browser: Client, mixed: None, settings: Any) -> None:
+    settings.MONITIO_SNAPSHOT_SIZE = 1
+    first = browser.get(url("list") + "?category=imports&text=import")
+    older = re.search(r'<a href="(\?[^"]*before=[^"]*)">', first.content.decode())
+    assert older
+    second = browser.get(url("list") + html.unescape(older[1])).context["messages_page"]
+    assert [message.text for message in second] == ["The import broke"]
+
+
+def test_a_search_without_result_says_so_and_can_be_changed(browser: Client, mixed: None) -> None:
+    page = browser.get(url("list") + "?text=zebra").content.decode()
+    assert "Nothing found" in page
+    assert 'value="zebra"' in page
+
+
+def test_nobody_is_offered_the_categories_of_others(mixed: None, client: Client) -> None:
+    page = client.get(url("list")).content.decode()
+    assert "billing" not in page.lower()

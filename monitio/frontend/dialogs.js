@@ -10,6 +10,8 @@ export class Dialogs {
    * @type {Comment | null}
    */
   #home = null;
+  /** @type {Node | undefined} */
+  #top;
   #observer = new MutationObserver((records) => this.#look(records.at(-1)?.target));
 
   /**
@@ -38,7 +40,8 @@ export class Dialogs {
   /** @param {Node} [changed] */
   #look(changed) {
     const open = [...document.querySelectorAll("dialog:modal")];
-    const top = open.find((dialog) => dialog === changed) ?? open.at(-1);
+    const isOpen = (/** @type {any} */ dialog) => open.includes(dialog);
+    const top = (this.#top = [changed, this.#top].find(isOpen) ?? open.at(-1));
     if (!top) return this.#home?.isConnected && this.#goHome();
     if (this.#element.parentNode === top) return;
     if (!this.#home) this.#element.before((this.#home = new Comment("monitio")));

@@ -20,7 +20,8 @@ register = Library()
 def monitio(context: Context, **options: Any) -> SafeString:
     """Pop-ups and the live connection; goes before ``</body>``.
 
-    Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge``.
+    Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
+    system_notifications``.
     """
     request, nonce = page.request_of(context, "monitio"), context.get("csp_nonce", "")
     return page.messages_html(request, nonce, **options)

@@ -24,7 +24,8 @@ from monitio.templatetags.strings import strings
 
 # What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
 OPTIONS = frozenset(
-    "placement max duration auto_close announce_every hotkey title_badge app_badge system_notifications".split()
+    "placement max duration auto_close announce_every hotkey title_badge app_badge "
+    "system_notifications".split()
 )
 UNREAD = "_monitio_unread"
 SCRIPT_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}

@@ -1,4 +1,4 @@
-/* Built from monitio/frontend (0f87e6bcbf1a) by `make static`. */
+/* Built from monitio/frontend (7dffa89045c7) by `make static`. */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
@@ -1159,6 +1159,7 @@ var Dialogs = class {
 	#element;
 	#moved;
 	#home = null;
+	#top;
 	#observer = new MutationObserver((records) => this.#look(records.at(-1)?.target));
 	constructor(element, moved) {
 		this.#element = element;
@@ -1177,7 +1178,8 @@ var Dialogs = class {
 	}
 	#look(changed) {
 		const open = [...document.querySelectorAll("dialog:modal")];
-		const top = open.find((dialog) => dialog === changed) ?? open.at(-1);
+		const isOpen = (dialog) => open.includes(dialog);
+		const top = this.#top = [changed, this.#top].find(isOpen) ?? open.at(-1);
 		if (!top) return this.#home?.isConnected && this.#goHome();
 		if (this.#element.parentNode === top) return;
 		if (!this.#home) this.#element.before(this.#home = new Comment("monitio"));

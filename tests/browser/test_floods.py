@@ -1,0 +1,69 @@
+"""Many at once: the page stays quick, and a screen reader says little."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenTab
+from tests.browser.tab import Tab
+from tests.browser.wire import Wire, job, message
+from tests.waiting import wait_until
+
+# How long the main thread worked, in ms: the CPU time of its tasks, whatever else the machine does.
+WORK = "Performance.getMetrics"
+
+
+def work(tab: Tab) -> float:
+    session = tab.page.context.new_cdp_session(tab.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = {one["name"]: one["value"] for one in session.send(WORK)["metrics"]}
+    session.detach()
+    return float(metrics["ScriptDuration"] + metrics["LayoutDuration"]) * 1000
+
+
+def test_two_thousand_messages_in_a_burst_are_little_work(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(title_badge="")
+    before = work(tab)
+    tab.run(
+        "() => { for (let n = 0; n < 2000; n++) monitio.add({ title: `M${n}`, level: 'error' }) }"
+    )
+    expect(tab.part("more")).to_have_text("1,995 more")
+    assert work(tab) - before < 200
+
+
+def test_two_thousand_messages_over_the_stream_keep_the_page_quick(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(title_badge="")
+    before = work(tab)
+    wire.put(*(message(pk, level="error") for pk in range(1, 2001)))
+    expect(tab.part("more")).to_have_text("1,995 more")
+    expect(tab.page).to_have_title("(2000) Page")
+    # 2,000 events are at most 2,000 tasks; each takes well under a millisecond.
+    assert work(tab) - before < 600
+
+
+def test_errors_come_first_in_what_is_said_of_a_flood(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(*(message(pk) for pk in range(1, 20)), message(20, level="error"))
+    wire.store(*(message(pk) for pk in range(21, 121)))
+    tab = open_tab()
+    tab.wait_to_hear("117 more notifications")
+    assert tab.spoken()[0] == "Error: M20"
+    assert len(tab.spoken()) == 4
+
+
+def test_a_screen_reader_hears_of_a_progress_at_most_twice_a_minute(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(clock=True)
+    wire.put(job(1, percent=0.0))
+    tab.wait_for(1)
+    tab.pass_time(1)
+    for percent in range(1, 100):
+        wire.push("message", job(1, seq=percent, percent=float(percent)))
+    expect(tab.pop_up(1)).to_contain_text("99%")
+    tab.pass_time(1)
+    assert len(tab.spoken()) <= 2
+    tab.pass_time(31)
+    wire.push("message", job(1, seq=100, percent=99.5))
+    wait_until(lambda: tab.pass_time(1) or len(tab.spoken()) == 2)
