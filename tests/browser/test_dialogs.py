@@ -31,9 +31,7 @@ def tab(request: pytest.FixtureRequest, wire: Wire, open_tab: OpenTab) -> Tab:
 
 
 def home(tab: Tab) -> str:
-    parent: str = tab.run(
-        "document.querySelector('monitio-messages').parentNode.id"
-    )
+    parent: str = tab.run("document.querySelector('monitio-messages').parentNode.id")
     return parent
 
 

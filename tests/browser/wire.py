@@ -75,6 +75,11 @@ class Wire:
         self.messages: dict[int, dict[str, Any]] = {}
         # Messages of the page's own response: no stream ever tells them.
         self.flash: list[dict[str, Any]] = []
+        # Of the page: more for its head, attributes of its body and its root element; a page with
+        # more in its head has no strict policy. `greets`: each page brings a message of its own.
+        self.head = self.body = self.root = ""
+        self.greets = False
+        self.pages = 0
         # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
         self.stream_status = self.post_status = 200
         # What came in: (path below the API, form fields), reports of the browser, asked streams,
@@ -216,10 +221,13 @@ class Wire:
 
     def page(self, options: dict[str, str]) -> str:
         """The one page, as the template tags write it; ``options`` are attributes."""
+        self.pages += 1
         extra = "".join(f' {name}="{escape(value)}"' for name, value in options.items())
+        greeting = message(None, title=f"Page {self.pages}", level="error")
+        flash = [greeting, *self.flash] if self.greets else self.flash
         items = "".join(
             f'<li data-message="{escape(json.dumps(one))}"></li>'
-            for one in [*self.flash, *self._newest()]
+            for one in [*flash, *self._newest()]
             if not (one["read"] or one["seen"]) or (one["job"] and one["job"]["state"] in RUNNING)
         )
         return PAGE.format(
@@ -227,14 +235,19 @@ class Wire:
             strings=json.dumps(strings()),
             extra=extra,
             items=items,
+            head=self.head,
+            body=self.body,
+            root=self.root,
+            number=self.pages,
         )
 
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page</title>
+PAGE = """<!doctype html><html lang="en"{root}><head><meta charset="utf-8"><title>Page</title>
 <link rel="stylesheet" href="/static/monitio/monitio.css">
 <script type="application/json" data-strings>{strings}</script>
-<script type="module" src="/expose.js"></script></head><body>
+<script type="module" src="/expose.js"></script>{head}</head><body{body}>
 <header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
+<p id="number">{number}</p><a id="next" href="/page/{number}">Next</a>
 <input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
 <monitio-messages id="monitio"{extra} stream-url="/m/stream/?page=ann" api-url="/m/"
  csrf-token="token"><ul class="monitio-items">{items}</ul></monitio-messages></body></html>"""
@@ -279,9 +292,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         query = parse_qs(url.query)
-        if url.path == "/":
+        if url.path == "/" or url.path.startswith("/page/"):
             options = dict(parse_qsl(url.query, keep_blank_values=True))
-            self.answer(self.wire.page(options), "text/html; charset=utf-8")
+            page = self.wire.page(options)
+            self.answer(page, "text/html; charset=utf-8", strict=not self.wire.head)
         elif url.path == "/m/stream/":
             self.stream(query["page"][0])
         elif url.path == "/m/json/" and self.wire.stream_status == 204:
@@ -314,10 +328,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer("{}", status=self.wire.post_status)
         return self.answer(json.dumps(self.wire.act(path, fields)))
 
-    def answer(self, text: str, kind: str = "application/json", status: int = 200) -> None:
+    def answer(
+        self, text: str, kind: str = "application/json", status: int = 200, *, strict: bool = True
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Security-Policy", CSP)
+        if strict:
+            self.send_header("Content-Security-Policy", CSP)
         body = text.encode()
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
