@@ -14,7 +14,7 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from monitio import categories
+from monitio import categories, themes
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
 from monitio.handoff import get_handoff
@@ -211,6 +211,15 @@ def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_THEME names a look."""
+    try:
+        themes.stylesheet(settings.THEME)
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), hint="Correct MONITIO_THEME.", id="monitio.E041")]
+    return []
+
+
 def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     """Every channel of MONITIO_CHANNELS can be loaded."""
     found: Messages = []
@@ -318,6 +327,7 @@ CHECKS = (
     check_transport,
     check_stream,
     check_client_address,
+    check_theme,
     check_channels,
     check_categories,
     check_sqlite,

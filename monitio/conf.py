@@ -47,6 +47,9 @@ class Settings:
         "POSTGRES_DSN": None,
         # The channel of LISTEN and NOTIFY: two sites in one database need two. 63 bytes at most.
         "POSTGRES_CHANNEL": "monitio",
+        # The look: "admin", "bootstrap5", "foundation", "jqueryui", or the static path of a style
+        # sheet; "": monitio's own.
+        "THEME": "",
         # Leave read messages out of ``{% for message in messages %}``.
         "EXCLUDE_READ": True,
         # How many of a person's newest messages a page and a snapshot hold.

@@ -67,6 +67,7 @@ FAULTS: dict[str, Any] = {
     "monitio.W009": lambda settings: setattr(settings, "MONITIO_TRANSPROT", "redis"),
     "monitio.E010": lambda settings: setattr(settings, "MONITIO_TRANSPORT", "monitio.nowhere.T"),
     "monitio.E030": lambda settings: setattr(settings, "MONITIO_STREAM", {"BACKEND": "nchan"}),
+    "monitio.E041": lambda settings: setattr(settings, "MONITIO_THEME", "bootstrap"),
     "monitio.E040": lambda settings: setattr(settings, "MONITIO_CLIENT_ADDRESS", "X-Real-IP"),
     "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
     "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),

@@ -15,7 +15,7 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals patience tempo statements
+constants exceptions signals patience tempo statements themes
 conf
 categories schedule throttle
 mailing recipients querysets

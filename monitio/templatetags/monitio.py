@@ -17,14 +17,14 @@ register = Library()
 
 
 @register.simple_tag(takes_context=True)
-def monitio(context: Context, **options: Any) -> SafeString:
+def monitio(context: Context, theme: str | None = None, **options: Any) -> SafeString:
     """Pop-ups and the live connection; goes before ``</body>``.
 
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
-    system_notifications``.
+    system_notifications``, and ``theme`` in place of ``MONITIO_THEME``.
     """
     request, nonce = page.request_of(context, "monitio"), context.get("csp_nonce", "")
-    return page.messages_html(request, nonce, **options)
+    return page.messages_html(request, nonce, theme, **options)
 
 
 @register.simple_tag(takes_context=True)

@@ -21,6 +21,7 @@ from monitio.recipients import Recipient, page_token
 from monitio.storage import PersistentMessageStorage
 from monitio.stream.payload import payload
 from monitio.templatetags.strings import strings
+from monitio.themes import stylesheet
 
 # What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
 OPTIONS = frozenset(
@@ -42,19 +43,22 @@ def request_of(context: Context, tag: str) -> HttpRequest:
     )
 
 
-def messages_html(request: HttpRequest, nonce: object, **options: Any) -> SafeString:
+def messages_html(
+    request: HttpRequest, nonce: object, theme: str | None, **options: Any
+) -> SafeString:
     """Assets, the messages that have not been seen, and the live connection."""
     unknown = options.keys() - OPTIONS
     if unknown:
         raise TypeError(
             f"{{% monitio %}} has no option {', '.join(sorted(unknown))}. "
-            f"It takes: {', '.join(sorted(OPTIONS))}."
+            f"It takes: {', '.join(sorted({*OPTIONS, 'theme'}))}."
         )
     recipient = _recipient(request)
     messages = _messages(request, recipient)
     context = {
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
+        "theme": stylesheet(settings.THEME if theme is None else theme),
         "page": page_token(recipient) if recipient else "",
         # A hub knows no snapshot: the page fetches it whenever its stream opens.
         "handed_off": bool(settings.STREAM),
