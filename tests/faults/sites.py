@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Self
 
 from tests.faults.pages import Crowd, Page
 from tests.faults.webs import Webs
@@ -34,14 +35,19 @@ class Site:
         writers_settings: dict[str, Any] | None = None,
         seed: int = 0,
     ) -> None:
-        self.writer = Peer(PROCESS, database, **(writers_settings or settings))
-        self.writer.migrate()
-        browsers = self.writer.sign_in_many(people)
-        self.keys = [browser["key"] for browser in browsers]
-        self._browsers = browsers
-        self.webs = Webs(webs, database, kind, **settings)
-        self.crowd = Crowd(browsers, self.webs.ports, seed)
-        wait_until(self.crowd.is_open, 60, "all pages are open")
+        with ExitStack() as started:
+            self.writer = Peer(PROCESS, database, **(writers_settings or settings))
+            started.callback(self.writer.close)
+            self.writer.migrate()
+            self._browsers = self.writer.sign_in_many(people)
+            self.keys = [browser["key"] for browser in self._browsers]
+            self.webs = Webs(webs, database, kind, **settings)
+            started.callback(self.webs.close)
+            self.crowd = Crowd(self._browsers, self.webs.ports, seed)
+            started.callback(self.crowd.close)
+            wait_until(self.crowd.is_open, 60, "all pages are open")
+            # What fails above ends what has begun.
+            self._started = started.pop_all()
 
     @property
     def pages(self) -> list[Page]:
@@ -84,6 +90,10 @@ class Site:
         assert 204 not in self.crowd.refused, "a page was told to stop"
 
     def close(self) -> None:
-        self.crowd.close()
-        self.webs.close()
-        self.writer.close()
+        self._started.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

