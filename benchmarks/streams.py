@@ -138,9 +138,13 @@ def measure(kind: str, site: Peer, database: str, count: int, idle: float, **set
         )
 
 
-def main(count: int, idle: float) -> None:
+def allow_many_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def main(count: int, idle: float) -> None:
+    allow_many_files()
     valkey, postgres = Valkey(), Postgres()
     with closing(valkey), closing(postgres):
         valkey.start()

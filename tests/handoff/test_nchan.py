@@ -37,13 +37,13 @@ def ask(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
 
 
 class NchanHub:
-    def __init__(self) -> None:
+    def __init__(self, recheck: float = RECHECK) -> None:
         self.app, self.public, self.publish = free_port(), free_port(), free_port()
         spots = {
             r"listen 127.0.0.1:8081;": f"listen 127.0.0.1:{self.publish};",
             r"alias /srv/contacts/static/;": f"alias {ROOT}/monitio/static/;",
-            r"ping_interval 30;": f"ping_interval {RECHECK:.0f};",
-            r"subscriber_timeout 60;": f"subscriber_timeout {2 * RECHECK:.0f};",
+            r"ping_interval 30;": f"ping_interval {recheck:.0f};",
+            r"subscriber_timeout 60;": f"subscriber_timeout {2 * recheck:.0f};",
         }
         config = documented("nchan.conf", [f"127.0.0.1:{self.app}"], self.public, spots)
         self.nginx = Nginx(config, self.public, self.publish)

@@ -23,7 +23,7 @@ pid nginx.pid;
 error_log error.log info;
 {modules}
 worker_shutdown_timeout 1s;
-events {{}}
+events {{ worker_connections 4096; }}
 http {{
     include /etc/nginx/mime.types;
     access_log access.log;
