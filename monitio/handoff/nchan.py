@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -25,11 +26,18 @@ class NchanHandoff(Handoff):
     # 33 characters each: what fits into nginx's usual 8 KiB for a request's first line.
     addresses_at_once = 200
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._location = str(self.options["SUBSCRIBE_URL"]).rstrip("/")
+        if not self._location.startswith("/"):
+            raise ImproperlyConfigured(
+                f"MONITIO_STREAM: SUBSCRIBE_URL {self.options['SUBSCRIBE_URL']!r} must begin with "
+                "/: it is the internal location of nginx where the streams are."
+            )
+
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        location = f"{self.options['SUBSCRIBE_URL'].rstrip('/')}/{address_of(topic)}"
-        return HttpResponse(
-            EXPLANATION, content_type="text/plain", headers={"X-Accel-Redirect": location}
-        )
+        headers = {"X-Accel-Redirect": f"{self._location}/{address_of(topic)}"}
+        return HttpResponse(EXPLANATION, content_type="text/plain", headers=headers)
 
     def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
         url = f"{self.options['PUBLISH_URL']}?id={','.join(addresses)}"

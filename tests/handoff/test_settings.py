@@ -50,6 +50,7 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
         ({"BACKEND": "nchan"}, "needs PUBLISH_URL"),
         ({**MERCURE, "PUBLISHER_KEY": ""}, "needs PUBLISHER_KEY"),
         ({**NCHAN, "PUBLISH_URL": "/publish"}, "must begin with http:// or https://"),
+        ({**NCHAN, "SUBSCRIBE_URL": "https://hub/"}, "must begin with /: it is the internal"),
         ({**NCHAN, "PUBLISHER_KEY": "x"}, "has no 'PUBLISHER_KEY'; it takes BACKEND, PUBLISH_URL"),
         ({**MERCURE, "SUBSCRIBER_KEY": "short"}, "has 32 characters or more"),
     ],
