@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import celery
 import pytest
 
 from monitio.constants import State
@@ -21,6 +22,13 @@ from tests.servers.valkey import Valkey
 DOCS = Path(__file__).parents[2] / "docs" / "outcomes.md"
 POOLS = ("threads", "solo", "gevent")
 PAST = "2020-01-01T00:00:00+00:00"
+OLD = celery.VERSION < (5, 7)
+# Where Celery 5.4 differs; None: it never says what became of the task.
+ON_OLD_CELERY = {
+    ("cold shutdown (SIGQUIT)", "solo"): "succeeded",
+    ("revoked with `terminate`", "gevent"): "succeeded",
+    ("hard time limit", "gevent"): None,
+}
 
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.only_on("postgres")]
 
@@ -107,8 +115,8 @@ def killed(stage: Stage) -> str:
 def shut_down(stage: Stage) -> str:
     worker, task = stage.begin()
     os.kill(worker.process.pid, signal.SIGQUIT)
-    if stage.crew.pool == "threads":
-        # A thread cannot be ended: its process waits for it.
+    if stage.crew.pool == "threads" or (stage.crew.pool == "solo" and OLD):
+        # It cannot be ended: the worker waits for it.
         stage.gate.touch()
     return stage.bury(worker, task)
 
@@ -201,9 +209,12 @@ def crew(
     indirect=["crew"],
 )
 def test_in_another_pool(site: Site, crew: Staff, gate: Path, what: str, state: str) -> None:
+    expected = ON_OLD_CELERY.get((what, crew.pool), state) if OLD else state
+    if expected is None:
+        pytest.skip("Celery before 5.7 says nothing, and keeps the task among those that run")
     task = SCENES[what](Stage(site, crew, gate))
     ended = site.ends(task)
-    assert ended["state"] == state, ended
+    assert ended["state"] == expected, ended
     assert len(site.messages(task)) == 1
 
 
