@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 
 from django.db import InterfaceError, OperationalError, connections
 
@@ -47,39 +48,37 @@ class _Queue:
     """Reports that wait, and the thread that repeats them while there are any."""
 
     def __init__(self) -> None:
-        self._reports: deque[Report] = deque(maxlen=REPORTS_KEPT)
+        self._reports: deque[tuple[Report, float]] = deque(maxlen=REPORTS_KEPT)
         self._lock = threading.Lock()
         self._busy = False
 
     def add(self, report: Report) -> None:
         with self._lock:
-            self._reports.append(report)
+            self._reports.append((report, time.monotonic() + GIVE_UP_AFTER))
             if not self._busy:
                 self._busy = True
                 threading.Thread(target=self._run, name="monitio-later", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            while (report := self._next()) is not None:
-                _repeat(report)
+            while (waiting := self._next()) is not None:
+                _repeat(*waiting)
         finally:
             connections.close_all()
 
-    def _next(self) -> Report | None:
+    def _next(self) -> tuple[Report, float] | None:
         with self._lock:
             self._busy = bool(self._reports)
             return self._reports.popleft() if self._reports else None
 
 
-def _repeat(report: Report) -> None:
-    failures, deadline = 0, time.monotonic() + GIVE_UP_AFTER
-    while True:
+def _repeat(report: Report, deadline: float) -> None:
+    for failures in count():
         time.sleep(pause(failures))
         try:
             report()
             return
         except (OperationalError, InterfaceError):
-            failures += 1
             connections.close_all()
             if time.monotonic() > deadline:
                 logger.exception("The database stays away; a task's news is given up.")

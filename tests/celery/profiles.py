@@ -2,7 +2,8 @@
 
 Every test runs on ``DEFAULT``; ``@pytest.mark.also_on("rabbitmq")`` adds one to a test or module,
 ``only_on`` names all of which a test makes sense.
-``MONITIO_TEST_PROFILES="no-results"`` runs all of them on other profiles instead.
+``MONITIO_TEST_PROFILES="rabbitmq-redis,django-db"`` runs all of them on other profiles instead;
+on ``no-results`` that makes sense for the outcomes alone.
 """
 
 from __future__ import annotations

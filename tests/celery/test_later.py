@@ -57,12 +57,9 @@ def test_what_fails_in_a_transaction_fails_with_it() -> None:
     assert not done.wait(0.2)
 
 
-def test_a_table_that_stays_away_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(later, "GIVE_UP_AFTER", 0.0)
+def test_a_table_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "monitio")
-    later._repeat(failing(10, threading.Event()))
+    later._repeat(failing(10, threading.Event()), deadline=0.0)
     assert "given up" in caplog.text
 
 

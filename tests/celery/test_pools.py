@@ -41,8 +41,7 @@ class Stage:
     crew: Staff
     gate: Path
 
-    @property
-    def worker(self) -> Worker:
+    def ready(self) -> Worker:
         """The pool's worker; a new one where the last has come to harm."""
         for worker in self.crew.workers:
             if worker.process.poll() is None:
@@ -53,16 +52,14 @@ class Stage:
         return self.crew.hire(**settings)
 
     def start(self, what: str, *args: Any, **options: Any) -> str:
-        worker = self.worker
-        assert worker.process.poll() is None
+        self.ready()
         options = {**self.crew.options, **options}
         return str(
             self.site.start("ann", what, how="apply_async", args=list(args), options=options)
         )
 
     def begin(self, what: str = "wait_for") -> tuple[Worker, str]:
-        worker = self.worker
-        return worker, begin(self.site, self.crew, what, self.gate)
+        return self.ready(), begin(self.site, self.crew, what, self.gate)
 
     def bury(self, worker: Worker, task: str) -> str:
         """The worker is dead, or about to die: the sweep looks for what it left."""
@@ -73,7 +70,7 @@ class Stage:
 
 
 def bad_arguments(stage: Stage) -> str:
-    stage.worker  # noqa: B018 - there has to be one
+    stage.ready()
     header = {"monitio": {"to": [{"user": "1"}]}}
     return str(
         stage.site.send("owned", kwargs={"nonsense": 1}, headers=header, **stage.crew.options)
@@ -86,7 +83,7 @@ def rejected_once(stage: Stage) -> str:
 
 def revoked_before(stage: Stage) -> str:
     task = str(uuid4())
-    stage.site.revoke(task, reply=True, timeout=60, limit=1, destination=[stage.worker.name])
+    stage.site.revoke(task, reply=True, timeout=60, limit=1, destination=[stage.ready().name])
     return stage.start("plain_success", task_id=task)
 
 
@@ -101,9 +98,17 @@ def terminated(stage: Stage) -> str:
 
 
 def exits(stage: Stage) -> str:
-    worker, task = stage.worker, stage.start("exits")
+    worker, task = stage.ready(), stage.start("exits")
     # The solo pool is the worker.
     return stage.bury(worker, task) if stage.crew.pool == "solo" else task
+
+
+def out_of_memory(stage: Stage) -> str:
+    task = stage.start("out_of_memory")
+    stage.site.ends(task)
+    # Its worker may be about to end.
+    stage.crew.dismiss()
+    return task
 
 
 def killed(stage: Stage) -> str:
@@ -122,7 +127,7 @@ def shut_down(stage: Stage) -> str:
 
 
 def unknown(stage: Stage) -> str:
-    stage.worker  # noqa: B018 - there has to be one
+    stage.ready()
     return str(stage.site.announce_unknown("ann", **stage.crew.options))
 
 
@@ -164,7 +169,7 @@ SCENES: dict[str, Callable[[Stage], str]] = {
     "soft time limit": runs("too_slow_softly", 1.5),
     "hard time limit": runs("too_slow", 1.5),
     "`sys.exit()`": exits,
-    "`MemoryError`": runs("out_of_memory"),
+    "`MemoryError`": out_of_memory,
     "the worker is killed, early ack": killed,
     "cold shutdown (SIGQUIT)": shut_down,
     "no worker knows the task": unknown,
