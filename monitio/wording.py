@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
@@ -194,6 +195,8 @@ class Options:
                 return text if text is None or text is False else str(text)
             if text is None or text is False:
                 return text
+            if text == "":
+                return ""
             if self._lacks_arguments(str(text), outcome):
                 return None
             return _Template(self._values(option, outcome)).render(str(text))
@@ -237,11 +240,14 @@ class Options:
 
 def prettify(name: str) -> str:
     """``reports.tasks.monthly_report`` -> ``Monthly report``."""
+    return _in_words(name) or _("Background task")
+
+
+@lru_cache
+def _in_words(name: str) -> str:
     last = name.rsplit(".", 1)[-1]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).replace("_", " ").replace("-", " ").split()
-    return capfirst(" ".join(word if word.isupper() else word.lower() for word in words)) or _(
-        "Background task"
-    )
+    return capfirst(" ".join(word if word.isupper() else word.lower() for word in words))
 
 
 def pace(rate: float | None, eta: int | None) -> str:
