@@ -33,6 +33,23 @@ def test_eight_tasks_and_their_sum_share_one_message(visitor: Visitor) -> None:
     assert len(visitor.messages()) == 1
 
 
+def cancel_button(visitor: Visitor, path: str) -> str:
+    """Start a task; where the button on its message leads, once it is there."""
+    visitor.post(path)
+    found = wait_until(lambda: visitor.messages(), 60, "the message")
+    assert found[0]["job"]["cancel"]
+    return f"/messages/cancel/{found[0]['id']}/"
+
+
+@pytest.mark.parametrize("name", ["minute", "chord"])
+def test_who_started_it_cancels_it(visitor: Visitor, stranger: Visitor, name: str) -> None:
+    button = cancel_button(visitor, f"/start/{name}/")
+    assert stranger.post(button).status_code == 404
+    assert visitor.post(button).json()["ok"]
+    wait_until(lambda: visitor.messages()[0]["job"]["state"] == "revoked", 60, "the end")
+    assert visitor.messages()[0]["title"].endswith(": cancelled")
+
+
 def test_the_report_is_also_mailed_to_a_user(visitor: Visitor) -> None:
     visitor.post("/log-in/ann/")
     visitor.get("/")

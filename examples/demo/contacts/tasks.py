@@ -16,7 +16,7 @@ from examples.demo.contacts.csv_files import CsvFile, Row
 from examples.demo.contacts.pace import watchable
 from monitio.exceptions import UserFacingError
 from monitio.outcomes import Outcome
-from monitio_celery import notify_user, track
+from monitio_celery import Cancelled, cancelled, notify_user, track
 
 
 def grouped(number: int) -> str:
@@ -92,17 +92,23 @@ def flaky(self: Task[Any, Any]) -> None:
     title=gettext_lazy("Archive of the year"),
     progress=gettext_lazy("Week {done} of {total}. You may leave and come back."),
     success=gettext_lazy("All 52 weeks are archived."),
+    cancel=True,
 )
 def one_minute() -> None:
     for _week in track(range(52)):
+        # The demo's worker could stop the process; where none can, the task stops by itself.
+        if cancelled():
+            raise Cancelled
         time.sleep(60 / 52)
 
 
 @shared_task
 def check_branch(number: int) -> int:
-    """One part of eight; the group tells, not its parts."""
-    time.sleep(0.5 + number % 3)
-    return number * 3
+    """One part of eight; the group tells, not its parts, and its bar moves with each record."""
+    records = number * 3
+    for _record in track(range(records)):
+        time.sleep((0.5 + number % 3) / records)
+    return records
 
 
 @shared_task

@@ -101,7 +101,10 @@ def start(request: HttpRequest, name: str) -> HttpResponseBase:
     if name == "chord":
         canvas = chord([tasks.check_branch.s(n) for n in range(8)], tasks.add_up.s())
         notify_group(
-            _("Check of the branches"), canvas, success=_("{result} records have been put right.")
+            _("Check of the branches"),
+            canvas,
+            success=_("{result} records have been put right."),
+            cancel=True,
         ).delay()
         return _answer(request)
     known = {
