@@ -40,8 +40,8 @@ State = Digest.State
 UNFINISHED = (State.PENDING, State.CLAIMED)
 # Users in one set: what one worker does in one go.
 SET = 200
-# Sets handed out at once; the next tick goes on.
-SETS = 50
+# Sets handed out at once, for 100,000 users; the next tick goes on.
+SETS = 500
 # The mail server is down: the rest of the set waits.
 FAILURES_IN_A_ROW = 3
 PAUSE = timedelta(minutes=1)

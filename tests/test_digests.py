@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 import monitio
@@ -225,6 +229,30 @@ class TestContent:
         assert "liked" in letter.body
 
 
+class Post:
+    """Stands between us and the mail server."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failures: list[Exception] = []
+        self.during: Any = None
+        self.sent: list[EmailMultiAlternatives] = []
+        self.tried: list[str] = []
+        monkeypatch.setattr(digests, "send", self.send)
+
+    def send(self, letter: EmailMultiAlternatives) -> None:
+        self.tried.append(letter.extra_headers["Message-ID"])
+        if self.during:
+            self.during()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(letter)
+
+
+@pytest.fixture
+def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+    return Post(monkeypatch)
+
+
 class TestPeriods:
     def test_every_message_is_in_one_digest(self, ann: Any, clock: Time) -> None:
         said = []
@@ -290,6 +318,81 @@ class TestPeriods:
         clock.now = row.next_digest_at
         assert len(letters()) == 1
 
+    @pytest.mark.parametrize(
+        ("zone", "change"),
+        [
+            ("Europe/Warsaw", "2026-03-29"),
+            ("Europe/Warsaw", "2026-10-25"),
+            ("America/New_York", "2026-03-08"),
+            ("America/New_York", "2026-11-01"),
+            # By 30 minutes.
+            ("Australia/Lord_Howe", "2026-04-05"),
+            ("Australia/Lord_Howe", "2026-10-04"),
+        ],
+    )
+    def test_where_clocks_change_every_message_is_in_the_digest_of_its_day(
+        self, clock: Time, zone: str, change: str
+    ) -> None:
+        local = ZoneInfo(zone)
+        noon = datetime.fromisoformat(f"{change}T12:00").replace(tzinfo=local)
+        clock.now = noon - 2 * DAY
+        ann = user()
+        # The hour that is left out, or comes twice.
+        preferences.change(ann, frequency="daily", hour=2, time_zone=zone)
+        said = []
+        for half_hours in range(4 * 48):
+            if half_hours % 48 == 1:
+                tell(ann, f"day {half_hours // 48}")
+            clock.now += HOUR / 2
+            said += [(letter.subject, clock.now.astimezone(local)) for letter in letters()]
+        assert [subject for subject, _ in said] == [f"day {day}" for day in range(4)]
+        days = [moment.date() for _, moment in said]
+        assert days == [(noon + number * DAY).date() for number in range(-1, 3)]
+        assert {moment.hour for _, moment in said} <= {2, 3}
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_whatever_happens_every_message_is_in_one_digest(
+        self, clock: Time, post: Post, seed: int, settings: Any
+    ) -> None:
+        """Habits that change, servers that fail, hours that pass."""
+        settings.MONITIO_DIGEST_SIZE = 100
+        chance = random.Random(seed)
+        ann, count = user(), 0
+        preferences.change(ann, frequency="daily")
+        for _ in range(50):
+            deed = chance.choice(["tell", "tell", "pass", "pass", "pass", "fail", "habits"])
+            if deed == "tell":
+                tell(ann, f"<message {count}>")
+                count += 1
+            elif deed == "pass":
+                clock.now += chance.choice([HOUR / 2, 5 * HOUR, DAY])
+                letters()
+            elif deed == "fail":
+                post.failures.append(TemporaryFailure("busy"))
+            else:
+                preferences.change(
+                    ann,
+                    frequency=chance.choice(["hourly", "daily", "weekly"]),
+                    hour=chance.randrange(24),
+                    weekday=chance.randrange(7),
+                    time_zone=chance.choice(["", "Asia/Tokyo", "America/New_York"]),
+                    **chance.choice([{}, {"quiet_from": time(22), "quiet_to": time(7)}]),
+                )
+        post.failures.clear()
+        # A week, and whatever of the day the quiet hours hold.
+        for _ in range(48):
+            clock.now += 5 * HOUR
+            letters()
+        told = re.findall("<message [0-9]+>", "".join(letter.body for letter in post.sent))
+        assert Counter(told) == Counter(f"<message {number}>" for number in range(count))
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
+    def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
+        due = Preferences.objects.filter(next_digest_at__lte=MONDAY).order_by("next_digest_at")
+        assert "monitio_digest_due" in due.explain()
+        row = Preferences.objects.get()
+        assert "monitio_unread" in digests._news(row).explain()
+
     def test_nobody_due_is_one_query(self, ann: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
             assert list(digests.hand_out()) == []
@@ -315,30 +418,6 @@ class TestPeriods:
         assert not Digest.objects.exists()
         type(ann).objects.update(email="ann@example.com")
         assert len(tomorrow(clock)) == 1
-
-
-class Post:
-    """Stands between us and the mail server."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.failures: list[Exception] = []
-        self.during: Any = None
-        self.sent: list[EmailMultiAlternatives] = []
-        self.tried: list[str] = []
-        monkeypatch.setattr(digests, "send", self.send)
-
-    def send(self, letter: EmailMultiAlternatives) -> None:
-        self.tried.append(letter.extra_headers["Message-ID"])
-        if self.during:
-            self.during()
-        if self.failures:
-            raise self.failures.pop(0)
-        self.sent.append(letter)
-
-
-@pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Post:
-    return Post(monkeypatch)
 
 
 class Killed(BaseException):
