@@ -44,7 +44,7 @@ def account_changed(*, instance: Any, created: bool, raw: bool, **kwargs: object
     """A new password or a deactivation ends the streams at once; others hear nothing of a save."""
     # The password in the clear, which Django keeps until the save is done.
     has_new_password = getattr(instance, "_password", None) is not None
-    if not (created or raw) and (has_new_password or not instance.is_active):
+    if not (created or raw) and (has_new_password or not getattr(instance, "is_active", True)):
         dispatch.announce_recheck(Recipient.for_user(instance))
 
 

@@ -23,7 +23,7 @@ SETTINGS = {
 # These cut their responses instead of waiting for them, or may do so.
 CUT = ("waitress", "runserver", "granian-wsgi", "daphne", "daphne-endpoint")
 # Seconds: far above what any of them needs, far below gunicorn's patience and a stream's age.
-PROMPT = 15
+PROMPT = 20
 
 
 class ServerSuite:
@@ -32,7 +32,7 @@ class ServerSuite:
     @pytest.fixture
     def browser(self, site: Peer, server: Server, request: pytest.FixtureRequest) -> Browser:
         """Somebody signed in, when all streams of earlier tests are over."""
-        wait_until(lambda: server.open_streams() == 0, message="earlier streams have ended")
+        wait_until(lambda: server.open_streams() == 0, 60, "earlier streams have ended")
         return dict(site.sign_in(f"user-{abs(hash(request.node.nodeid))}"))
 
     def test_it_begins_at_once_and_goes_on_live(
@@ -69,7 +69,7 @@ class ServerSuite:
         with server.stream(browser) as stream:
             stream.wait_for("snapshot")
             assert server.open_streams() == 1
-        wait_until(lambda: server.open_streams() == 0, message="it has gone")
+        wait_until(lambda: server.open_streams() == 0, 60, "it has gone")
 
     def test_a_restart_with_open_pages_is_prompt_and_loses_nothing(
         self, server: Server, site: Peer, browser: Browser

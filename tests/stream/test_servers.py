@@ -11,6 +11,7 @@ import pytest
 
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
+from tests.stream.base import PROMPT
 from tests.stream.page import Page
 from tests.stream.servers import Server
 from tests.waiting import wait_until
@@ -267,17 +268,19 @@ class TestStop:
     def server(
         self, kind: str, site: Peer, database: str, transport: dict[str, str]
     ) -> Iterator[Server]:
-        server = Server(kind, database, **SETTINGS, **transport)
+        # By the signal, then, and not because a stream looks up now and then.
+        rare = {"MONITIO_STREAM_HEARTBEAT": 60, "MONITIO_STREAM_RECHECK": 60}
+        server = Server(kind, database, **{**SETTINGS, **rare}, **transport)
         yield server
         server.close()
 
     def test_a_server_with_open_streams_stops_in_seconds(
-        self, server: Server, browser: Browser, kind: str
+        self, server: Server, site: Peer, browser: Browser, kind: str
     ) -> None:
         streams = [server.stream(browser) for _ in range(3)]
         for stream in streams:
-            stream.wait_for("snapshot")
-        assert server.terminate() < 5
+            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+        assert server.terminate() < PROMPT
         reasons = [stream.wait_until_it_ends() for stream in streams]
         # runserver has no handler of its own: it ends at once and says nothing.
         assert reasons == [None if kind == "runserver" else "shutdown"] * 3
