@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPMessage
 from typing import Any, NamedTuple
 
@@ -28,12 +28,10 @@ class Answer(NamedTuple):
 
 
 def ask(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request(method, path, headers={"Cookie": cookie})
-    response = connection.getresponse()
-    answer = Answer(response.status, response.headers, response.read().decode())
-    connection.close()
-    return answer
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, headers={"Cookie": cookie})
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read().decode())
 
 
 class NchanHub:
@@ -51,7 +49,19 @@ class NchanHub:
             "BACKEND": "nchan",
             "PUBLISH_URL": f"http://127.0.0.1:{self.publish}/publish",
         }
-        self.start, self.stop, self.close = self.nginx.start, self.nginx.stop, self.nginx.close
+        self.stop, self.close = self.nginx.stop, self.nginx.close
+
+    def start(self) -> None:
+        self.nginx.start()
+        # A channel belongs to one of its workers: until that one has begun, the others wait for it.
+        for number in range(8):
+            wait_until(lambda number=number: self._takes(f"{number}"))
+
+    def _takes(self, channel: str) -> bool:
+        try:
+            return ask(self.publish, f"/publish?id={channel}", method="POST").status == 202
+        except OSError:
+            return False
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
