@@ -185,11 +185,11 @@ class Staff:
         self.options = {"queue": self.queue}
         self.workers: list[Worker] = []
 
-    def hire(self, **settings: str) -> Worker:
+    def hire(self, pool: str = "", **settings: str) -> Worker:
         log = (self.folder / f"worker{uuid4()}.log").open("wb")
         environment = {**self.environment, **settings}
         size = ("--concurrency", "1", "--prefetch-multiplier", "1")
-        options = (*size, "--pool", self.pool, "-Q", self.queue)
+        options = (*size, "--pool", pool or self.pool, "-Q", self.queue)
         worker = Worker(environment, log, *options)
         log.close()
         self.workers.append(worker)
