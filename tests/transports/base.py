@@ -89,6 +89,17 @@ class Conformance:
         hand.publish([[topic, "resync"]])
         ears.wait_for("resync", topic)
 
+    def test_a_bar_moves_from_inside_a_transaction_that_fails(
+        self, ears: Hearing, hand: Peer
+    ) -> None:
+        """At once, by a connection of its own; what rings by a row cannot, and says so."""
+        topic = new_topic()
+        ears.follow(topic)
+        rang = hand.push_and_roll_back(topic)
+        assert rang != hand.is_in_database()
+        if rang:
+            ears.wait_for("recheck", topic)
+
     def test_a_bell_of_the_same_process_arrives(self, ears: Hearing) -> None:
         topic = new_topic()
         ears.follow(topic)

@@ -13,8 +13,9 @@ from tests.peers import serve, set_up
 set_up()
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
+from monitio import dispatch
 from monitio.channels.live import ring
 from monitio.stream import hub as hubs
 from monitio.stream.hub import Hub, Mailbox, get_hub
@@ -73,6 +74,18 @@ def take_heard() -> list[list[Any]]:
 
 def publish(bells: list[list[Any]]) -> None:
     get_transport().publish([Bell(*bell) for bell in bells])
+
+
+def push_and_roll_back(topic: str) -> bool:
+    """Whether a moving bar rang from inside of a transaction."""
+    with transaction.atomic():
+        rang = dispatch.push([Bell(topic, "recheck")])
+        transaction.set_rollback(True)
+    return rang
+
+
+def is_in_database() -> bool:
+    return get_transport().in_database
 
 
 def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
@@ -138,6 +151,8 @@ if __name__ == "__main__":
             "cuts": lambda: len(cuts),
             "publish": publish,
             "ring": timed_ring,
+            "push_and_roll_back": push_and_roll_back,
+            "is_in_database": is_in_database,
             "patch": patch,
             "cpu_share": cpu_share,
             "stop": stop,
