@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from monitio import preferences
@@ -99,15 +99,18 @@ def next_try(pk: int) -> datetime | None:
     return waiting.values_list("due_at", flat=True).first()
 
 
+def oldest_due() -> QuerySet[Delivery, int]:
+    """The keys of what is due, oldest first: one walk along an index."""
+    return Delivery.objects.due().order_by("due_at", "pk").values_list("pk", flat=True)
+
+
 def run_due(limit: int = 1000) -> tuple[int, int]:
     """Send what is due, oldest first: ``(sent, not sent)``. For sites without a task queue.
 
     Gives up after a few failures in a row: the mail server is down, and each try takes its time.
     """
     sent = failed = in_a_row = 0
-    for pk in list(
-        Delivery.objects.due().order_by("due_at", "pk").values_list("pk", flat=True)[:limit]
-    ):
+    for pk in list(oldest_due()[:limit]):
         try:
             sent += run(pk)
             in_a_row = 0

@@ -109,7 +109,8 @@ def questions() -> Iterator[tuple[str, Any]]:
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
-    from monitio.models import Delivery, Job, Message
+    from monitio import deliveries
+    from monitio.models import Job, Message
     from monitio.recipients import Recipient
 
     now = timezone.now()
@@ -146,7 +147,7 @@ def questions() -> Iterator[tuple[str, Any]]:
         "A user is deleted: their messages",
         Message.objects.filter(user_id=who.user_id).values("pk").order_by(),
     )
-    yield "Deliveries that are due", Delivery.objects.due().order_by("pk").values("pk")[:1000]
+    yield "Deliveries that are due", deliveries.oldest_due()[:1000]
     yield "Sweep: silent jobs", Job.objects.silent_since(now).values("pk")
 
 
