@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -55,11 +55,12 @@ class Tally:
     failed: int = 0
     # To be tried again.
     waiting: int = 0
+    # Sets that were given back, because the mail server is down.
+    given_back: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.sent + other.sent, self.failed + other.failed, self.waiting + other.waiting
-        )
+        sums = {name: count + getattr(other, name) for name, count in asdict(self).items()}
+        return Tally(**sums)
 
 
 def hand_out(sets: int = SETS, clock: Clock = now) -> Iterator[str]:
@@ -83,11 +84,14 @@ def send_set(claim: str, clock: Clock = now) -> Tally:
 
 
 def run_due(sets: int = SETS, clock: Clock = now) -> Tally:
-    """Send what is due, here. For sites without a task queue."""
+    """Send what is due, here. For sites without a task queue.
+
+    Gives up when the mail server is down: each try takes its time.
+    """
     tally = Tally()
     for claim in hand_out(sets, clock):
         tally += send_set(claim, clock)
-        if tally.waiting:
+        if tally.given_back:
             break
     return tally
 
@@ -161,6 +165,7 @@ class _Round:
             in_a_row = in_a_row + 1 if self.tally.waiting > waiting else 0
             if in_a_row == FAILURES_IN_A_ROW:
                 release(self.claim, self.clock)
+                self.tally.given_back += 1
                 break
         return self.tally
 
@@ -196,14 +201,18 @@ class _Round:
 
     def _send(self, row: Preferences, digest: Digest) -> bool:
         """False when it has to be tried again."""
-        unfinished = Digest.objects.filter(pk=digest.pk, state__in=UNFINISHED)
+        unfinished = Digest.objects.unfinished().filter(pk=digest.pk)
         if digest.batch != row.claim:
             # Somebody has tried before, and may have died.
             unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
             digest.attempts += 1
         state, error = self._try(row, digest)
-        sent_at = storable(self.clock()) if state == State.SENT else None
-        unfinished.update(state=state, error=error, sent_at=sent_at)
+        if state == State.SENT:
+            # Whatever was said of it meanwhile.
+            sent = Digest.objects.filter(pk=digest.pk)
+            sent.update(state=state, error="", sent_at=storable(self.clock()))
+        else:
+            unfinished.update(state=state, error=error)
         self.tally.sent += state == State.SENT
         self.tally.failed += state == State.FAILED
         self.tally.waiting += state == State.PENDING

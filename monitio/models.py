@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from monitio import constants
 from monitio.categories import Mode, category, gathered_by_default
 from monitio.constants import State
-from monitio.querysets import DeliveryQuerySet, JobQuerySet, MessageQuerySet
+from monitio.querysets import DeliveryQuerySet, DigestQuerySet, JobQuerySet, MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.schedule import GATHERED, Frequency, Schedule
 
@@ -558,7 +558,11 @@ class Preferences(models.Model):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone or django_settings.TIME_ZONE)
+        try:
+            return ZoneInfo(self.time_zone or django_settings.TIME_ZONE)
+        except ZoneInfoNotFoundError:
+            # This machine's IANA database has lost the name, or does not know it yet.
+            return ZoneInfo(django_settings.TIME_ZONE)
 
     @property
     def schedule(self) -> Schedule:
@@ -629,6 +633,8 @@ class Digest(models.Model):
     error = models.TextField(_("reason"), blank=True, default="")
     created = models.DateTimeField(_("created"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    objects = DigestQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("digest")

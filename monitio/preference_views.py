@@ -18,6 +18,7 @@ from monitio.forms import PreferencesForm
 from monitio.recipients import Recipient
 from monitio.views import public
 
+PLAIN = "text/plain; charset=utf-8"
 # A mail program asks once or twice; a person who cannot decide, a few times.
 CLICKS, CLICKS_IN = 30, 60 * 60
 # Somebody who tries links out. Good ones are never refused because of bad ones.
@@ -51,12 +52,12 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """End the e-mails that a signed link speaks of: by POST (RFC 8058); a GET only asks."""
     try:
         departure = tokens.read(token)
-        if not throttle.allows(f"unsubscribe {token}", CLICKS, CLICKS_IN):
-            return _refuse(request, 429, _too_often())
         if departure.category is not None and category(departure.category).essential:
             return _refuse(request, 403, _("These e-mails are essential: they cannot be ended."))
         if request.method != "POST":
             return _show(request, departure, "ask")
+        if not throttle.allows(f"unsubscribe {token}", CLICKS, CLICKS_IN):
+            return _refuse(request, 429, _too_often())
         if "undo" in request.POST:
             return _undo(request, departure)
         way_back = preferences.unsubscribe(departure)
@@ -65,9 +66,6 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if request.POST.get("List-Unsubscribe") == "One-Click":
         return HttpResponse(_("You will get no more of these e-mails."), content_type=PLAIN)
     return _show(request, departure, "done", undo=way_back)
-
-
-PLAIN = "text/plain; charset=utf-8"
 
 
 def _undo(request: HttpRequest, departure: tokens.Departure) -> HttpResponse:

@@ -135,12 +135,13 @@ def unsubscribe(departure: tokens.Departure) -> str:
     Raises ``ValueError`` for a category that cannot be switched off.
     """
     row = for_user(departure.user_id)
+    # Who leaves twice and then changes their mind is mailed again.
     if departure.category is None:
-        before = row.frequency
+        before = row.frequency if row.frequency != Frequency.NEVER else Frequency.AT_ONCE
         change(departure.user_id, frequency=Frequency.NEVER)
     else:
         chosen = row.chosen.get(departure.category)
-        before = chosen.mode if chosen else INHERIT
+        before = chosen.mode if chosen and chosen.mode != Mode.OFF else INHERIT
         change(departure.user_id, categories={departure.category: Mode.OFF})
     way_back = tokens.Departure(departure.user_pk, departure.category, before)
     return tokens.sign(way_back, tokens.RETURN)
@@ -231,15 +232,17 @@ def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
 
 
 def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
+    # Whoever has read the row for a digest that is due must not go by what it said.
+    row.claim = ""
     if not row.gathers:
-        row.next_digest_at, row.claim = None, ""
+        row.next_digest_at = None
         return
     moment = now()
     if is_new:
         row.since = storable(moment) - SLACK
     # One that is due stays due, unless it is for another moment now.
     if row.next_digest_at is None or is_moved:
-        row.next_digest_at, row.claim = storable(row.schedule.next(moment)), ""
+        row.next_digest_at = storable(row.schedule.next(moment))
 
 
 def _held(delivery: Delivery, row: Preferences) -> Delivery:
@@ -259,7 +262,7 @@ def _recall(row: Preferences, names: Sequence[str] | None) -> None:
     )
     if names is None:
         waiting.exclude(message__category__in=essential()).update(**skipped)
-        Digest.objects.filter(user=row.user_id, state=Digest.State.PENDING).update(**skipped)
+        Digest.objects.unfinished().filter(user=row.user_id).update(**skipped)
     else:
         waiting.filter(message__category__in=names).update(**skipped)
 

@@ -15,7 +15,7 @@ from monitio.conf import settings
 from monitio.constants import PERSISTENT_LEVELS, State, levels_named
 
 if TYPE_CHECKING:
-    from monitio.models import Delivery, Job, Message  # noqa: F401 - named in quotes below
+    from monitio.models import Delivery, Digest, Job, Message  # noqa: F401 - named in quotes below
     from monitio.recipients import Recipient
 
 
@@ -138,6 +138,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(task_id__in=list(task_ids), state=State.STARTED).update(
             alive_at=now or timezone.now()
         )
+
+
+class DigestQuerySet(models.QuerySet["Digest"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=("pending", "claimed"))
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

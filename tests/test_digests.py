@@ -523,6 +523,18 @@ class TestFailures:
             f"user{number}@example.com" for number in range(8)
         )
 
+    def test_an_address_that_answers_later_holds_no_other_set_up(
+        self, clock: Time, post: Post, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(digests, "SET", 2)
+        for number in range(6):
+            who = user(f"user{number}")
+            preferences.change(who, frequency="daily", hour=8)
+            tell(who)
+        post.failures = [TemporaryFailure("greylisted")]
+        tomorrow(clock)
+        assert len(post.sent) == 5
+
     def test_a_sender_that_died_is_replaced_after_its_lease(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
@@ -624,6 +636,35 @@ class TestChangesOfMind:
         clock.now += HOUR
         letters()
         assert [letter.subject for letter in post.sent] == ["plain"]
+
+    def test_a_category_that_is_left_while_the_set_is_sent_is_left_out(
+        self, clock: Time, post: Post
+    ) -> None:
+        for name in ("ann", "bob"):
+            preferences.change(user(name), frequency="daily", hour=8)
+            tell(user(name), "export", category="exports")
+
+        def leave() -> None:
+            post.during = None
+            preferences.change(user("bob"), categories={"exports": "off"})
+
+        post.during = leave
+        tomorrow(clock)
+        clock.now += HOUR
+        letters()
+        assert [letter.to for letter in post.sent] == [["ann@example.com"]]
+
+    def test_who_says_never_gets_nothing_that_a_dead_sender_left(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.during = killed
+        with pytest.raises(Killed):
+            tomorrow(clock)
+        post.during = None
+        preferences.change(ann, frequency="never")
+        preferences.change(ann, frequency="daily")
+        assert tomorrow(clock) == [] and post.sent == []
 
     def test_a_change_while_it_is_sent_is_kept(self, ann: Any, clock: Time, post: Post) -> None:
         tell(ann)

@@ -227,6 +227,23 @@ class TestUnsubscribing:
         assert "as it was before" in page
         assert preferences.get(ann, "exports") == Mode.DIGEST
 
+    def test_who_clicks_twice_can_still_come_back(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        for leaving in (link, self.path(ann, None)):
+            mail_program.post(leaving)
+            way_back = self.undo(mail_program.post(leaving))
+            mail_program.post(leaving, {"undo": way_back})
+        assert preferences.get(ann, "exports") == Mode.AT_ONCE
+
+    def test_looking_often_does_not_use_the_link_up(
+        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "CLICKS", 1)
+        for _ in range(3):
+            mail_program.get(link)
+        assert mail_program.post(link, ONE_CLICK).status_code == 200
+
     def test_all_can_be_ended_and_undone(self, mail_program: Client, ann: Any) -> None:
         preferences.change(ann, frequency="weekly")
         link = self.path(ann, None)

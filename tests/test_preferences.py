@@ -200,7 +200,14 @@ class TestChange:
         preferences.change(ann, frequency="daily")
         Preferences.objects.update(next_digest_at=noon - timedelta(minutes=1), claim="somebody")
         row = preferences.change(ann, categories={"exports": "off"})
-        assert (row.next_digest_at, row.claim) == (noon - timedelta(minutes=1), "somebody")
+        assert row.next_digest_at == noon - timedelta(minutes=1)
+        assert row.claim == "", "who has claimed it knows nothing of the change"
+
+    def test_a_time_zone_that_this_machine_does_not_know_is_the_sites(self, ann: Any) -> None:
+        preferences.change(ann, frequency="daily")
+        Preferences.objects.update(time_zone="Europe/Atlantis")
+        assert preferences.for_user(ann).zone.key == "America/Chicago"
+        assert len(told(ann, "security")) == 1
 
 
 class TestQuietHours:

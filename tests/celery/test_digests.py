@@ -11,7 +11,7 @@ from django.utils import timezone
 
 import monitio
 from monitio import api, digests, preferences
-from monitio.models import Digest, Preferences
+from monitio.models import Preferences
 from monitio_celery import beat_schedule, tasks
 from tests.people import user
 
@@ -76,9 +76,3 @@ def test_a_broker_that_is_down_loses_nothing(
     assert not Preferences.objects.exclude(claim="").exists()
     later = timezone.now() + digests.PAUSE
     assert digests.run_due(clock=lambda: later).sent == 3
-
-
-def test_it_all_runs_in_an_eager_test(due: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_app.conf, "task_always_eager", True)
-    assert tasks.send_digests() == 1
-    assert Digest.objects.filter(state="sent").count() == 3
