@@ -17,6 +17,7 @@ from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import monitio
@@ -392,6 +393,19 @@ class TestPeriods:
         assert "monitio_digest_due" in due.explain()
         row = Preferences.objects.get()
         assert "monitio_unread" in digests._news(row).explain()
+
+    def test_a_digest_costs_seven_queries(self, clock: Time) -> None:
+        counts = []
+        for people in (1, 11):
+            for number in range(people):
+                who = user(f"user{number}")
+                preferences.change(who, frequency="daily", hour=8)
+                tell(who, category="exports"), tell(who)
+            with CaptureQueriesContext(connection) as queries:
+                assert len(tomorrow(clock)) == people
+            asked = [query["sql"].split()[0] for query in queries]
+            counts.append(sum(verb in ("SELECT", "INSERT", "UPDATE") for verb in asked))
+        assert counts[1] - counts[0] == 10 * 7
 
     def test_nobody_due_is_one_query(self, ann: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):

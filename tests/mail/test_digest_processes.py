@@ -15,7 +15,7 @@ from tests.servers.smtp import DROP, MailServer
 from tests.waiting import wait_until
 
 PROCESSES = 4
-USERS, MESSAGES = 30, 3
+USERS, MESSAGES = 20, 3
 
 
 @pytest.fixture(scope="module", params=["sqlite", "plain", "postgres", "mariadb"])
@@ -87,12 +87,12 @@ def test_what_is_written_meanwhile_is_in_a_later_one(
     peers: list[Peer], mail_server: MailServer
 ) -> None:
     *senders, writer = peers
-    for hours in range(3):
+    for hours in range(2):
         writer.begin("write", f"hour{hours}", MESSAGES)
         at_once(senders, "send_all", hours)
         writer.end()
-    at_once(senders, "send_all", 4)
-    assert len(peers[0].texts()) == USERS * MESSAGES * 4
+    at_once(senders, "send_all", 3)
+    assert len(peers[0].texts()) == USERS * MESSAGES * 3
     assert_each_in_one(mail_server, peers[0].texts())
 
 
@@ -117,7 +117,7 @@ def test_what_a_killed_sender_left_goes_again_under_the_same_id(
 def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
     peers: list[Peer], mail_server: MailServer
 ) -> None:
-    mail_server.script = {"BODY": [None] * 10 + [DROP] * 6, "CONNECT": [None] * 16 + [DROP] * 50}  # type: ignore[list-item]
+    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 10 + [DROP] * 50}  # type: ignore[list-item]
     at_once(peers, "send_all")
     assert 0 < len(mail_server.sources) < USERS
     mail_server.script = {}
