@@ -89,7 +89,7 @@ def test_above_shared_task_holds_for_an_app_made_later(app: Celery) -> None:
 def test_below_with_options_of_the_task(app: Celery, options: dict[str, Any]) -> None:
     def task(*args: Any) -> None: ...
 
-    made = app.task(notify_user(task), name="odd", **options)
+    made = app.task(notify_user(task), name="odd", shared=False, **options)
     assert options_of(made) == Options()
 
 
