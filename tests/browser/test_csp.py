@@ -107,3 +107,27 @@ def test_a_running_job_that_the_page_was_made_with_is_no_news(
     wire.put(message(2, level="error"))
     tab.wait_to_hear("M2")
     assert len(tab.spoken()) == 1
+
+
+CORPUS = (
+    INJECTION,
+    '"><svg onload="window.harmed = true">',
+    "javascript:window.harmed = true",
+    "data:text/html,<script>window.harmed = true</script>",
+    "</li></ul><iframe srcdoc='<script>top.harmed = true</script>'>",
+    "{{ 7 * 7 }} ${window.harmed = true}",
+)
+
+
+def test_nothing_in_any_field_is_ever_run(wire: Wire, open_tab: OpenTab) -> None:
+    for pk, bad in enumerate(CORPUS, 1):
+        fields = dict.fromkeys(("title", "body", "url", "url_label", "tags", "from"), bad)
+        wire.store(message(pk * 2, level="error", **fields))
+        wire.store(job(pk * 2 + 1, task=bad, text=bad, title=bad, level="error"))
+    tab = open_tab(max=20)
+    tab.wait_for(*range(13, 1, -1))
+    tab.part("bell").click()
+    expect(tab.entries()).to_have_count(12)
+    for link in tab.entries().locator("a[part=action]").all():
+        assert (link.get_attribute("href") or wire.url).startswith(wire.url)
+    assert tab.run("window.harmed") is None
