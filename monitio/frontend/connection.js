@@ -107,7 +107,7 @@ export class Connection {
 
   /**
    * @param {keyof Events} event
-   * @param {any} data
+   * @param {any} [data]
    */
   deliver(event, data) {
     this.#page.deliver(event, data);
@@ -123,7 +123,8 @@ export class Connection {
   opened() {
     if (!this.fetchesSnapshot) return;
     this.#set("open");
-    this.#page.refresh();
+    // Of every tab: none of them knows what the stream has missed.
+    this.deliver("resync");
   }
 
   /** The answer also says whether the page was made for somebody else. */

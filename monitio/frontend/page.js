@@ -52,6 +52,7 @@ export function configure(element) {
 function deliver(type, data) {
   if (type === "message") store.receive(data);
   else if (type === "gone") store.forget(data.ids);
+  else if (type === "resync") actions.refresh();
   else actions.take(data);
 }
 

@@ -5,7 +5,7 @@
 
 /** @import { Bye, ConnectionState, Events } from "./types.js" */
 
-const EVENTS = /** @type {const} */ (["snapshot", "message", "gone"]);
+const EVENTS = /** @type {const} */ (["snapshot", "message", "gone", "resync"]);
 const FIRST_DELAY = 1000;
 const LONGEST_DELAY = 60_000;
 

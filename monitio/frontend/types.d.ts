@@ -68,6 +68,8 @@ export interface Events {
   snapshot: Snapshot;
   message: Message;
   gone: { ids: number[] };
+  /** From a hub: there is news to be fetched. */
+  resync: {};
 }
 
 export type ConnectionState = "idle" | "connecting" | "open" | "offline" | "stopped";

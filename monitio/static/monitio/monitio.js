@@ -1,4 +1,4 @@
-/* Built from monitio/frontend (c45d02139485) by `make static`. */
+/* Built from monitio/frontend (366bc2162782) by `make static`. */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
@@ -189,7 +189,7 @@ function answerOf(response) {
 	if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
 	return response.json();
 }
-var EVENTS = ["snapshot", "message", "gone"];
+var EVENTS = ["snapshot", "message", "gone", "resync"];
 var FIRST_DELAY = 1e3;
 var LONGEST_DELAY = 6e4;
 var Stream = class {
@@ -395,7 +395,7 @@ var Connection = class {
 	opened() {
 		if (!this.fetchesSnapshot) return;
 		this.#set("open");
-		this.#page.refresh();
+		this.deliver("resync");
 	}
 	refresh() {
 		this.#page.refresh();
@@ -731,6 +731,7 @@ function configure(element) {
 function deliver(type, data) {
 	if (type === "message") store.receive(data);
 	else if (type === "gone") store.forget(data.ids);
+	else if (type === "resync") actions.refresh();
 	else actions.take(data);
 }
 function onState(state) {
