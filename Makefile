@@ -6,8 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two processes: the tests start servers of their own, more would only wait for the processor.
 PYTEST_PROCESSES ?= 2
-# What tests and tools of the browser part use; installed anew when the list has changed.
-NPM = ! command -v npm >/dev/null || [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
+# The tests' packages bring Node along.
+export PATH := $(abspath $(BIN)):$(PATH)
 SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 
 .DEFAULT_GOAL := help
@@ -26,8 +26,8 @@ run-minimal: ## Start the smallest example: runserver and a worker
 
 test: ## Run the whole suite (options: make test ARGS="-k inbox")
 	@sh tools/debian-packages.sh
-	@$(NPM)
 	@$(SETUP) test
+	@sh tools/npm.sh
 	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile $(ARGS)
 
 soak: ## Run the tests that take minutes
@@ -48,8 +48,8 @@ lint: ## Check style, types, migrations and translations
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
 	$(BIN)/python -m django makemigrations --check --dry-run --settings examples.demo.settings
 	$(BIN)/python tools/translations.py --check
-	@$(NPM)
-	@! command -v npm >/dev/null || npm run --silent lint
+	@sh tools/npm.sh
+	@[ ! -e node_modules/.bin/tsc ] || npm run --silent lint
 
 format: ## Put the code into shape
 	@$(SETUP) test
@@ -60,9 +60,10 @@ messages: ## Collect and compile the translations (needs gettext)
 	@$(SETUP) test
 	$(BIN)/python tools/translations.py
 
-static: ## Build the browser part from its sources (needs Node)
-	@$(NPM)
-	@python3 tools/static.py
+static: ## Build the browser part from its sources
+	@$(SETUP) test
+	@sh tools/npm.sh
+	@$(BIN)/python tools/static.py
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov

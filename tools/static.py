@@ -29,16 +29,16 @@ def sources() -> list[Path]:
 
 
 def digest() -> str:
-    """What the sources say, in 12 letters."""
+    """What the sources say, in 8 letters."""
     whole = hashlib.sha256()
     for path in sources():
         text = path.read_bytes().replace(b"\r\n", b"\n")
         whole.update(f"{path.name} {len(text)}\n".encode() + text)
-    return whole.hexdigest()[:12]
+    return whole.hexdigest()[:8]
 
 
 def header() -> str:
-    return f"/* Built from monitio/frontend ({digest()}) by `make static`. */\n"
+    return f"/* monitio/frontend {digest()} */\n"
 
 
 def build() -> str:

@@ -1,4 +1,4 @@
-/* Built from monitio/frontend (366bc2162782) by `make static`. */
+/* monitio/frontend 366bc216 */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
