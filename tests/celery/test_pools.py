@@ -119,6 +119,8 @@ def killed(stage: Stage) -> str:
 
 def shut_down(stage: Stage) -> str:
     worker, task = stage.begin()
+    # The signal has to meet the task, not what tells that it started.
+    until(Path(f"{stage.gate}.reached").exists)
     os.kill(worker.process.pid, signal.SIGQUIT)
     if stage.crew.pool == "threads" or (stage.crew.pool == "solo" and OLD):
         # It cannot be ended: the worker waits for it.

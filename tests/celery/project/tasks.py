@@ -75,7 +75,8 @@ def hopeless(self: Task[Any, Any]) -> None:
 @shared_task
 @notify_user
 def wait_for(path: str) -> str:
-    """Runs until the file is there."""
+    """Runs until the file is there; leaves one beside it to say that it waits."""
+    Path(f"{path}.reached").touch()
     deadline = time.monotonic() + 60
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
