@@ -56,11 +56,9 @@ _NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
 # The time of the first start is kept, and at a success all is done, whatever bar was shown last.
 _AS_BEFORE = Coalesce(F("started_at"), Slot("now", Job._meta.get_field("started_at")))
 _ALL = Coalesce(F("total"), F("done"))
-# _transition says what is news.
 _ADVANCE = Update(
     lambda: Job.objects.filter(
-        Q(key__lt=Slot("below", Job._meta.get_field("key")))
-        | Q(state=State.LOST, key__lte=Slot("below", Job._meta.get_field("key"))),
+        _news(Slot("below", Job._meta.get_field("key"))),
         task_id=Slot("task", Job._meta.get_field("task_id")),
     )
 )
@@ -218,8 +216,10 @@ class JobReporter:
         # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
         return begin() or advance() if state == State.QUEUED else advance() or begin() or advance()
 
-    def _advance(self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-        """Move the row if this event is news, and tell."""
+    def _advance(
+        self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        """Move the row if this event is news, and tell. None: news is what has a higher key."""
         return self._insist(partial(self._try_to_advance, guard, changes, told))
 
     def _insist(self, attempt: Callable[[bool], bool]) -> bool:
@@ -241,7 +241,7 @@ class JobReporter:
         return attempt(False)
 
     def _try_to_advance(
-        self, guard: Q, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+        self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
     ) -> bool:
         """The row stays locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
@@ -252,10 +252,11 @@ class JobReporter:
         self._bar.begin(job, messages)
         return True
 
-    def _update(self, guard: Q, changes: Mapping[str, Any]) -> Job | None:
+    def _update(self, guard: Q | None, changes: Mapping[str, Any]) -> Job | None:
         """The row as it is now, None when the event is no news."""
-        key = changes.get("key")
-        if key is not None:
+        if guard is None:
+            key = changes["key"]
+            guard = _news(key)
             slots = {"task": self.task_id, "below": key, "now": changes.get("alive_at")}
             rows = _ADVANCE.run(dispatch.database(), changes, **slots)
             if rows is not None:
@@ -548,8 +549,13 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _transition(state: str, attempt: int | None) -> tuple[Q, dict[str, Any]]:
-    """When an event is news, and what it changes."""
+def _news(key: int | Slot) -> Q:
+    """Whatever comes later than the row, and whatever is heard of a job that was given up."""
+    return Q(key__lt=key) | Q(state=State.LOST, key__lte=key)
+
+
+def _transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any]]:
+    """When an event is news (None: when its key is higher), and what it changes."""
     ended = state in State.ENDED
     changes: dict[str, Any] = {
         "state": state,
@@ -561,7 +567,7 @@ def _transition(state: str, attempt: int | None) -> tuple[Q, dict[str, Any]]:
     key = changes["key"] = order_key(state, attempt or 0)
     if attempt is not None:
         changes["attempt"] = attempt
-    return Q(key__lt=key) | Q(state=State.LOST, key__lte=key), changes
+    return None, changes
 
 
 def _resolved(notice: Notice | None) -> Notice | None:
