@@ -50,6 +50,9 @@ def shoot(browser: Browser, url: str, name: str, scheme: str, size: dict[str, in
     # Pop-ups step aside while the inbox is open.
     expect(page.locator("li.toast")).to_have_count(0)
     page.screenshot(path=FOLDER / f"{name.replace('demo', 'inbox')}.png")
+    page.goto("/messages/")
+    expect(page.locator(".monitio-items li").first).to_be_visible()
+    page.screenshot(path=FOLDER / f"{name.replace('demo', 'list')}.png")
     start_over(page)
     context.close()
 

@@ -26,7 +26,7 @@ export class ProgressBar {
 /** @param {Job} job */
 const speed = ({ state, eta, rate }) => state === "started" ? [
   eta != null && say("eta", { time: formatDuration(eta) }),
-  rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 3 }) }),
+  rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 2 }) }),
 ] : [];
 
 /** @param {Job} job */

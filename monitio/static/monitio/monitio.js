@@ -1,4 +1,4 @@
-/* monitio/frontend 366bc216 */
+/* monitio/frontend 0f155efe */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
@@ -812,7 +812,7 @@ var ProgressBar = class {
 		setText(this.#line, [amount(job), ...speed(job), job.text].filter(Boolean).join(" · "));
 	}
 };
-var speed = ({ state, eta, rate }) => state === "started" ? [eta != null && say("eta", { time: formatDuration(eta) }), rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 3 }) })] : [];
+var speed = ({ state, eta, rate }) => state === "started" ? [eta != null && say("eta", { time: formatDuration(eta) }), rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 2 }) })] : [];
 function amount({ state, percent, done }) {
 	if (state === "started" && percent != null) return formatPercent(percent);
 	if (state === "started" && done) return say("done", { n: formatNumber(done) });
