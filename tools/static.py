@@ -38,7 +38,7 @@ def digest() -> str:
 
 
 def header() -> str:
-    return f"/* monitio/frontend {digest()} */\n"
+    return f"/* From monitio/frontend, {digest()}, by `make static`. */\n"
 
 
 def build() -> str:

@@ -213,6 +213,6 @@ export class Actions {
 
 /** @param {Response} response */
 function answerOf(response) {
-  if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
+  if (!response.ok) throw new Error(response.url);
   return response.json();
 }

@@ -44,7 +44,7 @@ export class Dialogs {
     const top = (this.#top = [changed, this.#top].find(isOpen) ?? open.at(-1));
     if (!top) return this.#home?.isConnected && this.#goHome();
     if (this.#element.parentNode === top) return;
-    if (!this.#home) this.#element.before((this.#home = new Comment("monitio")));
+    if (!this.#home) this.#element.before((this.#home = new Comment()));
     this.#move(top, null);
   }
 

@@ -7,20 +7,19 @@ import { isOn, turn } from "./preferences.js";
 
 /** Each tab in sight shares it; who can have it alone knows that none is. */
 const IN_SIGHT = "monitio in sight";
-const WISH = "notify";
 
 export const canNotify = () =>
   "Notification" in window && !!navigator.locks
   && !!document.querySelector("monitio-messages[system-notifications]");
 
-export const notifies = () => Notification.permission === "granted" && isOn(WISH);
+export const notifies = () => Notification.permission === "granted" && isOn("notify");
 
 /**
  * Whether they are on now; the browser asks, so it takes a click.
  * @param {boolean} on
  */
 export async function setNotifies(on) {
-  turn(WISH, on && (await Notification.requestPermission()) === "granted");
+  turn("notify", on && (await Notification.requestPermission()) === "granted");
   return notifies();
 }
 

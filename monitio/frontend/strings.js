@@ -32,9 +32,9 @@ export const formatPercent = (percent) =>
  * @returns {[number, Intl.RelativeTimeFormatUnitSingular]}
  */
 function scale(seconds) {
-  if (seconds < 55) return [Math.round(seconds), "second"];
-  if (seconds < 3570) return [Math.round(seconds / 60), "minute"];
-  if (seconds < 84600) return [Math.round(seconds / 3600), "hour"];
+  if (seconds < 60) return [Math.round(seconds), "second"];
+  if (seconds < 3600) return [Math.round(seconds / 60), "minute"];
+  if (seconds < 86400) return [Math.round(seconds / 3600), "hour"];
   return [Math.round(seconds / 86400), "day"];
 }
 

@@ -1,4 +1,4 @@
-/* monitio/frontend 0f155efe */
+/* From monitio/frontend, c0ac0c97, by `make static`. */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
@@ -186,7 +186,7 @@ var Actions = class {
 	}
 };
 function answerOf(response) {
-	if (!response.ok) throw new Error(`${response.url}: HTTP ${response.status}`);
+	if (!response.ok) throw new Error(response.url);
 	return response.json();
 }
 var EVENTS = ["snapshot", "message", "gone", "resync"];
@@ -690,9 +690,9 @@ var language = () => document.documentElement.lang || void 0;
 var formatNumber = (number, options) => new Intl.NumberFormat(language(), options).format(number);
 var formatPercent = (percent) => formatNumber(Math.floor(percent) / 100, { style: "percent" });
 function scale(seconds) {
-	if (seconds < 55) return [Math.round(seconds), "second"];
-	if (seconds < 3570) return [Math.round(seconds / 60), "minute"];
-	if (seconds < 84600) return [Math.round(seconds / 3600), "hour"];
+	if (seconds < 60) return [Math.round(seconds), "second"];
+	if (seconds < 3600) return [Math.round(seconds / 60), "minute"];
+	if (seconds < 86400) return [Math.round(seconds / 3600), "hour"];
 	return [Math.round(seconds / 86400), "day"];
 }
 function formatDuration(seconds) {
@@ -911,11 +911,10 @@ var InboxItem = class extends MessageView {
 	}
 };
 var IN_SIGHT = "monitio in sight";
-var WISH = "notify";
 var canNotify = () => "Notification" in window && !!navigator.locks && !!document.querySelector("monitio-messages[system-notifications]");
-var notifies = () => Notification.permission === "granted" && isOn(WISH);
+var notifies = () => Notification.permission === "granted" && isOn("notify");
 async function setNotifies(on) {
-	turn(WISH, on && await Notification.requestPermission() === "granted");
+	turn("notify", on && await Notification.requestPermission() === "granted");
 	return notifies();
 }
 function notify(message) {
@@ -1183,7 +1182,7 @@ var Dialogs = class {
 		const top = this.#top = [changed, this.#top].find(isOpen) ?? open.at(-1);
 		if (!top) return this.#home?.isConnected && this.#goHome();
 		if (this.#element.parentNode === top) return;
-		if (!this.#home) this.#element.before(this.#home = new Comment("monitio"));
+		if (!this.#home) this.#element.before(this.#home = new Comment());
 		this.#move(top, null);
 	}
 	#goHome() {
