@@ -23,9 +23,10 @@ def start(page: Page, *tasks: str) -> None:
         page.locator(f"form[action*='/{task}/'] button").click()
 
 
-def in_the_middle(page: Page) -> None:
+def in_the_middle(page: Page, size: dict[str, int]) -> None:
     """Something that runs, something that failed, something that is tried again."""
-    start(page, "minute", "fail", "flaky")
+    # A phone shows three at once.
+    start(page, *(("fail", "flaky") if size is PHONE else ("minute", "fail", "flaky")))
     page.get_by_role("button", name="Import the sample").click()
     pop_ups = page.locator("monitio-messages li.toast")
     expect(pop_ups.filter(has_text="failed")).to_be_visible()
@@ -43,8 +44,8 @@ def shoot(browser: Browser, url: str, name: str, scheme: str, size: dict[str, in
     page.goto(url)
     page.get_by_role("button", name="Ann", exact=True).click()
     page.wait_for_load_state()
-    in_the_middle(page)
-    page.screenshot(path=FOLDER / f"{name}.png")
+    in_the_middle(page, size)
+    page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
     expect(page.locator("li.toast").filter(has_text="contacts imported")).to_be_visible()
     page.get_by_role("button", name="Notifications").click()
     # Pop-ups step aside while the inbox is open.
@@ -52,7 +53,7 @@ def shoot(browser: Browser, url: str, name: str, scheme: str, size: dict[str, in
     page.screenshot(path=FOLDER / f"{name.replace('demo', 'inbox')}.png")
     page.goto("/messages/")
     expect(page.locator(".monitio-items li").first).to_be_visible()
-    page.screenshot(path=FOLDER / f"{name.replace('demo', 'list')}.png")
+    page.screenshot(path=FOLDER / f"{name.replace('demo', 'list')}.png", animations="disabled")
     start_over(page)
     context.close()
 
