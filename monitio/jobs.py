@@ -213,8 +213,14 @@ class JobReporter:
         if not self.recipients or state == State.LOST:
             return advance()
         begin = partial(self._insist, partial(self._try_to_begin, changes, told))
-        # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
-        return begin() or advance() if state == State.QUEUED else advance() or begin() or advance()
+        if state == State.QUEUED:
+            # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
+            return begin() or advance()
+        # A look before the insert: late events are many, and SQLite has one writer.
+        return advance() or (not self._is_known() and begin()) or advance()
+
+    def _is_known(self) -> bool:
+        return Job.objects.filter(task_id=self.task_id).exists()
 
     def _advance(
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
@@ -564,7 +570,7 @@ def _transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, An
     }
     if state == State.LOST:
         return Q(state=State.STARTED), changes
-    key = changes["key"] = order_key(state, attempt or 0)
+    changes["key"] = order_key(state, attempt or 0)
     if attempt is not None:
         changes["attempt"] = attempt
     return None, changes
