@@ -51,6 +51,9 @@ LATE = {
 }
 # Inside these, modules build on each other, the later on the earlier.
 INSIDE = {
+    "models": [
+        "texts", "rows", "jobs", "messages", "deliveries", "digests", "preferences", "notes", "",
+    ],
     "stream": [
         "frames", "payload", "hub", "shutdown", "session", "clients", "serving", "endpoint",
     ],

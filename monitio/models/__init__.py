@@ -1,0 +1,30 @@
+"""The rows: messages, the jobs they tell of, their deliveries, and how people want to be told."""
+
+from __future__ import annotations
+
+from monitio.models.deliveries import Delivery
+from monitio.models.digests import Digest
+from monitio.models.jobs import Job
+from monitio.models.messages import Message
+from monitio.models.notes import LastBell, Repeat, VisitorLogin
+from monitio.models.preferences import WEEKDAYS, CategoryChoice, Preferences, validate_time_zone
+from monitio.models.rows import delete_along
+from monitio.models.texts import check_url, plain_text, validate_url
+
+__all__ = [
+    "WEEKDAYS",
+    "CategoryChoice",
+    "Delivery",
+    "Digest",
+    "Job",
+    "LastBell",
+    "Message",
+    "Preferences",
+    "Repeat",
+    "VisitorLogin",
+    "check_url",
+    "delete_along",
+    "plain_text",
+    "validate_time_zone",
+    "validate_url",
+]

@@ -1,0 +1,60 @@
+"""A message on a channel that is not live."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from monitio.models.messages import Message
+from monitio.querysets import DeliveryQuerySet
+
+
+class Delivery(models.Model):
+    """One message on one channel that is not live, with what became of it."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("Pending")
+        CLAIMED = "claimed", _("Being sent")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+        SKIPPED = "skipped", _("Not needed")
+
+    class Unless(models.TextChoices):
+        READ = "read", _("Unless it was read")
+        SEEN = "seen", _("Unless it was seen")
+
+    message = models.ForeignKey(
+        Message,
+        models.CASCADE,
+        verbose_name=_("message"),
+        related_name="deliveries",
+        db_index=False,  # monitio_one_per_channel begins with it
+    )
+    channel = models.CharField(_("channel"), max_length=50)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.PENDING
+    )
+    # Not sent before. While it is claimed: when its sender counts as dead.
+    due_at = models.DateTimeField(_("due"), default=timezone.now)
+    unless = models.CharField(
+        _("condition"), max_length=10, choices=Unless.choices, blank=True, default=""
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("reason"), blank=True, default="")
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        indexes = [models.Index(fields=["state", "due_at"], name="monitio_due")]
+        constraints = [
+            # Whatever happens to a job, its message is mailed once.
+            models.UniqueConstraint(fields=["message", "channel"], name="monitio_one_per_channel")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.get_state_display()}"

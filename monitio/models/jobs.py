@@ -1,0 +1,90 @@
+"""A background task, as far as it has come."""
+
+from __future__ import annotations
+
+import math
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from monitio.constants import State
+from monitio.models.rows import KEY_LENGTH
+from monitio.querysets import JobQuerySet
+
+STATES = (
+    (State.QUEUED, _("Queued")),
+    (State.STARTED, _("Started")),
+    (State.RETRYING, _("Trying again")),
+    (State.SUCCEEDED, _("Succeeded")),
+    (State.FAILED, _("Failed")),
+    (State.REVOKED, _("Cancelled")),
+    (State.LOST, _("Interrupted")),
+)
+
+
+class Job(models.Model):
+    """One run of a background task, whatever the queue. This row is the truth about it."""
+
+    task_id = models.CharField(_("task id"), max_length=KEY_LENGTH, unique=True)
+    queue = models.CharField(_("queue"), max_length=50, blank=True, default="")
+    name = models.CharField(_("name"), max_length=255, blank=True, default="")
+    state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    # Orders events that arrive late, twice or shuffled: a transition must raise it (jobs.py).
+    key = models.BigIntegerField(default=-1, editable=False)
+    done = models.FloatField(_("done"), null=True, blank=True)
+    total = models.FloatField(_("total"), null=True, blank=True)
+    # Steps a second, of late; None while nobody can tell.
+    rate = models.FloatField(_("steps a second"), null=True, blank=True)
+    text = models.CharField(_("text"), max_length=255, blank=True, default="")
+    seq = models.BigIntegerField(default=0, editable=False)
+    error = models.TextField(_("error"), blank=True, default="")
+    # The people to tell, as Recipient.to_dict().
+    recipients = models.JSONField(_("recipients"), default=list, blank=True)
+    # What the author listed, for whoever finds the job and does not have them: the sweep.
+    arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
+    cancellable = models.BooleanField(_("its readers may cancel it"), default=False)
+    cancel_requested = models.BooleanField(_("its cancelling was asked for"), default=False)
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        indexes = [models.Index(fields=["state", "alive_at"], name="monitio_job_silent")]
+
+    def __str__(self) -> str:
+        return f"{self.name or self.task_id}: {self.get_state_display()}"
+
+    @property
+    def percent(self) -> float | None:
+        """0 to 100, or None when nobody knows how much there is to do."""
+        if self.done is None or not self.total:
+            return None
+        return max(0.0, min(100.0, round(100 * self.done / self.total, 1)))
+
+    @property
+    def pace(self) -> float | None:
+        """Steps a second while it runs; None when nobody can tell."""
+        return self.rate if self.state == State.STARTED else None
+
+    @property
+    def eta(self) -> int | None:
+        """Seconds until its bar is full, while it runs; None when nobody can tell."""
+        if not self.pace or not self.total or self.done is None or self.done >= self.total:
+            return None
+        return math.ceil((self.total - self.done) / self.pace)
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether a reader's cancelling would still change anything."""
+        return self.cancellable and not self.cancel_requested and not self.has_ended
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in State.ENDED

@@ -1,0 +1,249 @@
+"""The log: what people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.messages import constants as django_levels
+from django.contrib.messages.storage.base import Message as DjangoMessage
+from django.contrib.messages.utils import get_level_tags
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeData, SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from monitio import constants
+from monitio.models.jobs import Job
+from monitio.models.rows import KEY_LENGTH, delete_along
+from monitio.models.texts import check_url, plain_text, validate_url
+from monitio.querysets import MessageQuerySet
+from monitio.recipients import Recipient
+
+LEVELS = (
+    (django_levels.DEBUG, _("Debug")),
+    (django_levels.INFO, _("Info")),
+    (django_levels.SUCCESS, _("Success")),
+    (django_levels.WARNING, _("Warning")),
+    (django_levels.ERROR, _("Error")),
+    (constants.DEBUG, _("Debug, kept")),
+    (constants.INFO, _("Info, kept")),
+    (constants.SUCCESS, _("Success, kept")),
+    (constants.WARNING, _("Warning, kept")),
+    (constants.ERROR, _("Error, kept")),
+)
+
+
+class Message(models.Model):
+    """What one person reads."""
+
+    user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        delete_along,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        related_name="monitio_messages",
+        db_index=False,
+    )
+    session = models.CharField(_("visitor"), max_length=64, blank=True, default="", editable=False)
+    # Derived from the two; never null, because NULLs would admit duplicates.
+    recipient_key = models.CharField(max_length=KEY_LENGTH, editable=False)
+    from_user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        verbose_name=_("from"),
+        null=True,
+        blank=True,
+        related_name="monitio_messages_sent",
+    )
+    subject = models.CharField(_("subject"), max_length=255, blank=True, default="")
+    message = models.TextField(_("message"))
+    safe = models.BooleanField(_("is HTML"), default=False, editable=False)
+    level = models.IntegerField(_("level"), choices=LEVELS, default=constants.INFO)
+    extra_tags = models.CharField(_("extra tags"), max_length=255, blank=True, default="")
+    category = models.CharField(_("category"), max_length=100, blank=True, default="")
+    url = models.CharField(
+        _("link"), max_length=2048, blank=True, default="", validators=[validate_url]
+    )
+    url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
+    # The batch of the digest that gathered it: none gathers it again.
+    digest = models.CharField(max_length=32, blank=True, default="", editable=False)
+    # What the recipient read the site in; their e-mail is written in it.
+    language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    created = models.DateTimeField(_("created"), default=timezone.now)
+    modified = models.DateTimeField(_("modified"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), null=True, blank=True, db_index=True)
+    close_timeout = models.PositiveIntegerField(
+        _("closes after"), null=True, blank=True, help_text=_("Seconds a pop-up stays open.")
+    )
+    read = models.BooleanField(_("read"), default=False)
+    # Its pop-up was shown or closed: it does not pop up again on the next page.
+    seen = models.BooleanField(_("seen"), default=False)
+    # False: it waits for the next page instead of popping up on the open one.
+    live = models.BooleanField(default=True, editable=False)
+    # Shown already, kept only until its delivery is out.
+    hidden = models.BooleanField(default=False, editable=False)
+    # Moves with every change; the browser keeps the highest it has seen.
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+    claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    job = models.ForeignKey(
+        Job,
+        models.CASCADE,
+        verbose_name=_("job"),
+        null=True,
+        blank=True,
+        related_name="messages",
+        db_index=False,  # monitio_one_per_job begins with it
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("-id",)
+        indexes = [
+            # A page view and a snapshot: the newest of one recipient.
+            models.Index(fields=["recipient_key", "id"], name="monitio_newest"),
+            # The unread count, and the unread of a page.
+            models.Index(fields=["recipient_key", "read", "id"], name="monitio_unread"),
+            # Pruning visitors' messages, once nobody holds their token any more.
+            models.Index(fields=["session", "created"], name="monitio_visitor"),
+            # Deleting a user finds their messages without walking the table.
+            models.Index(fields=["user"], name="monitio_user"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True, session__gt="")
+                | Q(user__isnull=False, session__exact=""),
+                name="monitio_user_xor_session",
+            ),
+            models.UniqueConstraint(fields=["job", "recipient_key"], name="monitio_one_per_job"),
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "message" not in self.__dict__ or "safe" not in self.__dict__:
+            return  # deferred: reading it here would cost a query
+        if isinstance(self.message, SafeData):
+            self.safe = True
+        elif self.safe:
+            self._mark_safe()
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Message] | None = None,
+    ) -> None:
+        """Also what loads a deferred field."""
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using, names, from_queryset)
+        if (names is None or "message" in names) and self.safe:
+            self._mark_safe()
+
+    def _mark_safe(self) -> None:
+        self.message = mark_safe(self.message)  # noqa: S308 - it was stored as safe
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    def __repr__(self) -> str:
+        # The text stays out of logs.
+        return f"<Message {self.pk} level={self.level}>"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, DjangoMessage):
+            return self.level == other.level and self.message == other.message
+        return super().__eq__(other)
+
+    # A class that defines __eq__ loses its hash.
+    __hash__ = models.Model.__hash__
+
+    @property
+    def recipient(self) -> Recipient:
+        if self.user_id is None:
+            return Recipient.for_visitor(self.session, self.language)
+        return Recipient.for_user(self.user_id, self.language)
+
+    @recipient.setter
+    def recipient(self, recipient: Recipient) -> None:
+        self.user_id = recipient.user_id
+        self.session = recipient.token or ""
+        self.language = recipient.language
+
+    def prepare(self) -> None:
+        """Bring every field into the form that is stored. Raises ``ValueError`` for a bad url."""
+        self.subject, self.extra_tags = str(self.subject or ""), str(self.extra_tags or "")
+        self.url, self.url_label = check_url(str(self.url or "")), str(self.url_label or "")
+        self.message = str(self.message)
+        # A safe text that was replaced by any other is safe no longer.
+        self.safe = isinstance(self.message, SafeString)
+        self.recipient_key = self.recipient.key
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.prepare()
+        if kwargs.get("update_fields"):
+            # What prepare() derives goes with what it is derived from.
+            derived = {"message": ["safe"], "user": ["session", "recipient_key"]}
+            named = set(kwargs["update_fields"])
+            kwargs["update_fields"] = named.union(*(derived.get(name, []) for name in named))
+        super().save(*args, **kwargs)
+
+    # DjangoMessage's interface, so that templates do not care what they iterate over.
+
+    @property
+    def tags(self) -> str:
+        return " ".join(tag for tag in (self.extra_tags, self.level_tag) if tag)
+
+    @property
+    def level_tag(self) -> str:
+        """The level's tag; that of its Django sibling where MESSAGE_TAGS does not name it."""
+        tags = get_level_tags()
+        sibling = self.level - constants.OFFSET if self.is_persistent() else self.level
+        return str(tags.get(self.level, tags.get(sibling, "")))
+
+    @property
+    def level_name(self) -> str:
+        """One of debug, info, success, warning, error."""
+        return constants.level_name(self.level)
+
+    def is_persistent(self) -> bool:
+        """Whether it stays until somebody deletes it."""
+        return constants.is_persistent(self.level)
+
+    is_persistent.boolean = True  # type: ignore[attr-defined]
+
+    @property
+    def text(self) -> str:
+        """The message without markup: what e-mails, streams and pop-ups carry."""
+        return plain_text(self.message)
+
+    @property
+    def html(self) -> SafeString:
+        """The message for a template: as it is when marked safe, escaped otherwise."""
+        return conditional_escape(self.message)
+
+    @property
+    def sender(self) -> str:
+        """What its sender is called; '' when nobody in particular sent it."""
+        sender: Any = self.from_user
+        if sender is None:
+            return ""
+        # Not every user model has a real name.
+        full_name = getattr(sender, "get_full_name", str)()
+        return str(full_name or sender.get_username())
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires is not None and self.expires <= timezone.now()
+
+    def get_absolute_url(self) -> str:
+        from django.urls import reverse
+
+        return reverse("message_detail", args=[self.pk])

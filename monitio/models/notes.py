@@ -1,0 +1,63 @@
+"""Short-lived notes: what was counted, who logged in, who was rung for."""
+
+from __future__ import annotations
+
+from django.conf import settings as django_settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from monitio.models.messages import Message
+from monitio.models.rows import KEY_LENGTH
+
+
+class Repeat(models.Model):
+    """A failure that has been told, and how often (repeats.py). Of its kind there is one row."""
+
+    # Hashed from the recipient, the task and every word.
+    kind = models.CharField(max_length=32, unique=True)
+    # A row whose message is gone is taken over, so deleting messages need not look here.
+    message = models.ForeignKey(
+        Message, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    times = models.PositiveIntegerField(default=1)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("repeated failure")
+        verbose_name_plural = _("repeated failures")
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.times}"
+
+
+class VisitorLogin(models.Model):
+    """A visitor who turned out to be a user: what still comes for the token goes to the user."""
+
+    token = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(django_settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("visitor's log-in")
+        verbose_name_plural = _("visitors' log-ins")
+
+    def __str__(self) -> str:
+        return f"visitor -> {self.user_id}"
+
+
+class LastBell(models.Model):
+    """The last bell of a topic: what the polling transport compares. Written after commit."""
+
+    topic = models.CharField(max_length=KEY_LENGTH, unique=True)
+    # A random number, not a counter: two publishers at once never leave the value a reader knew.
+    nonce = models.BigIntegerField()
+    # Without an index: it moves with every bell, and only the daily prune asks for it.
+    modified = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("last bell")
+        verbose_name_plural = _("last bells")
+
+    def __str__(self) -> str:
+        return f"{self.nonce}"
