@@ -15,7 +15,7 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals patience tempo statements themes
+constants exceptions signals patience storable tempo statements themes
 conf
 categories schedule throttle
 mailing recipients querysets
@@ -31,7 +31,8 @@ dispatch digest_mail
 digests
 visitors
 readers writing addressees
-repeats
+repeats transitions
+bars
 api jobs
 queues
 storage receivers forms
