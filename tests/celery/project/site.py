@@ -90,8 +90,9 @@ def send(name: str, *args: Any, **options: Any) -> str:
     return str(app.send_task(f"tests.celery.project.tasks.{name}", args, **options).id)
 
 
-def revoke(task_id: str, **options: Any) -> None:
-    app.control.revoke(task_id, **options)
+def revoke(task_id: str, **options: Any) -> Any:
+    """What the workers answer, with ``reply=True``."""
+    return app.control.revoke(task_id, **options)
 
 
 def cancel(who: str, task_id: str) -> int:
