@@ -26,7 +26,7 @@ from tests.people import request_of, user
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("monitio", "monitio_celery", "monitio_tasks")
-LOCALES = ("de", "pl")
+LOCALES = ("ar", "de", "es", "fr", "ja", "pl", "pt_BR")
 CATALOGUES = [(package, locale) for package in PACKAGES for locale in LOCALES]
 # %(name)s, %d, %% and {name}
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}")
@@ -170,3 +170,12 @@ class TestPages:
             )
         assert "%(number)d" in text
         assert not text.startswith("about")
+
+
+def test_arabic_has_a_word_for_two() -> None:
+    with translation.override("ar"):
+        forms = {
+            translation.ngettext("%(count)s new notification", "%(count)s new notifications", count)
+            for count in (1, 2, 3, 11)
+        }
+    assert len(forms) == 4
