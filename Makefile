@@ -6,8 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two processes: the tests start servers of their own, more would only wait for the processor.
 PYTEST_PROCESSES ?= 2
-# The tests' packages bring Node along.
-export PATH := $(abspath $(BIN)):$(PATH)
+# The tests' packages bring Node along, for machines without.
+export PATH := $(PATH):$(abspath $(BIN))
 SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 
 .DEFAULT_GOAL := help

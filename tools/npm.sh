@@ -9,6 +9,10 @@ if ! command -v npm >/dev/null; then
     echo "No npm: what needs its packages is left out." >&2
     exit 0
 fi
+# An npm that pip brought looks for the machine's settings beside itself.
+if [ -z "${npm_config_globalconfig:-}" ] && [ -f /etc/npmrc ]; then
+    export npm_config_globalconfig=/etc/npmrc
+fi
 if npm ci --silent; then
     rm -f "$mark"
 else
