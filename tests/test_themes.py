@@ -94,6 +94,13 @@ class TestAdmin:
         assert sheets(html)[-1] == "monitio/themes/admin.css"
         assert "Django administration" in html
 
+    def test_what_a_page_says_pops_up_and_is_no_row_as_well(self, staff: Client) -> None:
+        group = {"name": "Editors"}
+        html = staff.post("/admin/auth/group/add/", group, follow=True).content.decode()
+        assert "was added successfully" in html
+        assert "messagelist" not in html
+        assert 'class="monitio-message success"' in html
+
     def test_pop_up_windows_are_left_alone(self, staff: Client) -> None:
         html = staff.get("/admin/auth/user/?_popup=1").content.decode()
         assert "monitio" not in html.replace("/admin/monitio", "")
