@@ -272,13 +272,18 @@ def with_database(command: Load) -> Any:
     A few at once: after a gap every stream of the process wants a snapshot, and a database that
     refuses the hundredth connection would end them all.
     """
-    with _loading:
-        try:
-            return command.function()
-        except Exception as error:
-            return error
-        finally:
-            close_connections()
+    turn = _loading
+    if not turn.acquire(blocking=False):
+        # Whoever has a turn may wait for the very connection that the middleware left here.
+        close_connections()
+        turn.acquire()
+    try:
+        return command.function()
+    except Exception as error:
+        return error
+    finally:
+        close_connections()
+        turn.release()
 
 
 def _forget_after_fork() -> None:
