@@ -85,12 +85,19 @@ def inbox(page: Page, theme: str) -> None:
     expect(page.locator("monitio-bell li")).to_have_count(7)
 
 
+def uncover(page: Page) -> None:
+    """Without the pop-ups, which hide some of the page."""
+    page.evaluate("document.querySelector('monitio-messages').remove()")
+
+
 def list_page(page: Page, theme: str) -> None:
     page.goto("/messages/")
+    uncover(page)
 
 
 def preferences(page: Page, theme: str) -> None:
     page.goto("/messages/preferences/")
+    uncover(page)
 
 
 SCENES: dict[str, Callable[[Page, str], None]] = {

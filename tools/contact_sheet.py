@@ -1,0 +1,109 @@
+"""Take docs/screenshots/contact-sheet.png, every look beside everything that is shown:
+python tools/contact_sheet.py
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+# Playwright's loop runs in the thread that also asks the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.testcases import LiveServerThread  # noqa: E402
+from django.test.utils import (  # noqa: E402
+    override_settings,
+    setup_databases,
+    setup_test_environment,
+    teardown_databases,
+)
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+
+from monitio import api  # noqa: E402
+from monitio.models import Job  # noqa: E402
+from monitio.stream.hub import get_hub  # noqa: E402
+from tests.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
+from tests.people import user  # noqa: E402
+
+SHEET = ROOT / "docs" / "screenshots" / "contact-sheet.png"
+SIZE = {"width": 700, "height": 640}
+SHOWN = {
+    "light": ("toasts", "inbox", "list", "preferences"),
+    "dark": ("toasts", "inbox", "list", "preferences"),
+    "right to left": ("toasts",),
+    "forced colors": ("inbox",),
+    "320 pixels": ("toasts", "inbox"),
+}
+STYLE = """body { margin: 12px; background: #777; font: 13px/1.6 sans-serif; color: #fff;
+  display: grid; grid-template-columns: repeat(12, 300px); gap: 8px; }
+figure { margin: 0; } img { display: block; max-width: 300px; max-height: 275px; }"""
+
+
+@contextmanager
+def site() -> Iterator[str]:
+    """The tests' site on a free port, with an empty database."""
+    setup_test_environment()
+    databases = setup_databases(verbosity=0, interactive=False)
+    server = LiveServerThread("127.0.0.1", StaticFilesHandler)
+    server.daemon = True
+    server.start()
+    server.is_ready.wait()
+    yield f"http://127.0.0.1:{server.port}"
+    get_hub().stop()
+    server.terminate()
+    teardown_databases(databases, verbosity=0)
+
+
+def pictures(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
+    ann, bob = user(first_name="Ann", is_staff=True, is_superuser=True), user("bob")
+    client = Client()
+    client.force_login(ann)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}
+    for theme in THEMES:
+        for mode, scenes in SHOWN.items():
+            for scene in scenes:
+                api.delete_all(ann)
+                Job.objects.all().delete()
+                fill(ann, bob)
+                context = browser.new_context(
+                    base_url=url, locale="en-GB", reduced_motion="reduce", viewport=SIZE
+                )
+                context.add_cookies([cookie])  # type: ignore[list-item]
+                page = context.new_page()
+                with override_settings(**dressed(theme)):
+                    SCENES[scene](page, theme)
+                    MODES[mode](page)
+                    yield f"{theme or 'default'}: {scene}, {mode}", page.screenshot()
+                context.close()
+
+
+def main() -> None:
+    with site() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(QUIET))
+        figures = "".join(
+            f"<figure>{label}<img src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
+            "</figure>"
+            for label, png in pictures(browser, url)
+        )
+        page = browser.new_page(viewport={"width": 3712, "height": 300})
+        page.set_content(f"<style>{STYLE}</style>{figures}")
+        page.screenshot(path=SHEET, full_page=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
