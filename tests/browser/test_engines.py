@@ -17,7 +17,7 @@ BELL = "document.querySelector('monitio-bell').shadowRoot"
 SHOWN = f"[...{TOASTS}.querySelectorAll('li.toast')].map((node) => +node.dataset.id)"
 
 
-@pytest.fixture(scope="module", params=ENGINES, ids=lambda kind: kind.name)
+@pytest.fixture(scope="module", params=ENGINES, ids=lambda kind: getattr(kind, "name", None))
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = request.param()
     yield engine
