@@ -100,8 +100,13 @@ class Bar:
         return True
 
     def _give_up_or_wait(self, now: float) -> None:
-        """A row that names the people may come later than the run that it speaks of."""
-        self._over = Job.objects.filter(task_id=self.reporter.task_id).exists()
+        """A row that names the people may come later than the run that it speaks of.
+
+        So it may come between the write that found none and this look: only a row that is further
+        than this attempt says that it is over.
+        """
+        key = order_key(State.STARTED, self.attempt)
+        self._over = Job.objects.filter(task_id=self.reporter.task_id, key__gt=key).exists()
         self._absences += 1
         self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
