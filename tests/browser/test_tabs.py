@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +13,14 @@ from tests.browser.wire import Wire, message
 from tests.waiting import wait_until
 
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
-BUSY = "() => setTimeout(() => { const end = Date.now() + 9000; while (Date.now() < end); })"
+# Never takes the lock from a tab that sleeps: it gets what is given up.
+PATIENT = "window.setInterval = () => 0"
+# Waits in the main thread until the wire is no longer busy.
+BUSY = """() => setTimeout(() => {
+  const request = new XMLHttpRequest();
+  request.open("GET", "/busy", false);
+  request.send();
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +50,14 @@ def test_ten_tabs_hold_one_stream_and_all_hear_it(wire: Wire, open_tab: OpenTab)
 def test_when_the_leading_tab_closes_another_takes_over_at_once(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    leader, *others = [open_tab() for _ in range(3)]
+    leader, *others = [open_tab(init_script=PATIENT) for _ in range(3)]
     # A snapshot that one asked for as it joined must not tell it that the other has seen the news.
     wait_until(lambda: wire.snapshots_asked == len(others))
     # Its bell is lost: only the snapshot of a new stream can tell.
     wire.store(error(1))
     leader.page.close()
-    left = time.monotonic()
     for tab in others:
         tab.wait_for(1)
-    # Long before a tab would take the lock from one that sleeps. (Alone: 0.2 s.)
-    assert time.monotonic() - left < 3.5
     wait_until(lambda: wire.open == 1)
     assert wire.asked == 2
 
@@ -62,11 +65,10 @@ def test_when_the_leading_tab_closes_another_takes_over_at_once(
 def test_from_a_leader_that_hangs_the_stream_is_taken(wire: Wire, open_tab: OpenTab) -> None:
     leader, follower = open_tab(), open_tab()
     leader.run(BUSY)
-    begin = time.monotonic()
     wait_until(lambda: wire.asked == 2)
-    assert time.monotonic() - begin < 6.5
     wire.put(error(1))
     follower.wait_for(1)
+    wire.busy.set()
     # It wakes up, finds the lock gone and hears from the other what it missed.
     leader.wait_for(1)
     wait_until(lambda: wire.open == 1)
@@ -172,12 +174,10 @@ def test_without_locks_each_tab_in_sight_has_a_stream_of_its_own(
 def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    leader, other = open_tab(), open_tab()
+    leader, other = open_tab(), open_tab(init_script=PATIENT)
     leader.run("addEventListener('pageshow', ({ persisted }) => { window.restored = persisted })")
     leader.page.goto(f"{wire.url}/elsewhere")
-    left = time.monotonic()
     wait_until(lambda: wire.asked == 2)
-    assert time.monotonic() - left < 3.5
     wire.put(error(1))
     other.wait_for(1)
     leader.page.go_back(wait_until="commit")

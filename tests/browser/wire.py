@@ -93,6 +93,8 @@ class Wire:
         self.post_authorizations: list[str | None] = []
         # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
         self.begins_with_snapshot, self.ends_at_once = True, False
+        # Whoever asks for /busy waits for this.
+        self.busy = threading.Event()
         self.errors: list[BaseException] = []
         self._streams: list[Stream] = []
         self._lock = threading.RLock()
@@ -102,6 +104,7 @@ class Wire:
         self._thread.start()
 
     def close(self) -> None:
+        self.busy.set()
         self._server.shutdown()
         self._thread.join(30)
         self.drop()
@@ -303,8 +306,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/m/json/" and "before" in query:
             self.answer(json.dumps(self.wire.older(int(query["before"][0]))))
         elif url.path == "/m/json/":
+            answer = json.dumps({**self.wire.snapshot(), "csrf": "token"})
+            # Counted once it is known what it says: what is stored from now on is not in it.
             self.wire.snapshots_asked += 1
-            self.answer(json.dumps({**self.wire.snapshot(), "csrf": "token"}))
+            self.answer(answer)
+        elif url.path == "/busy":
+            self.wire.busy.wait(60)
+            self.answer("")
         elif url.path == "/expose.js":
             self.answer(EXPOSE, "text/javascript")
         elif url.path.startswith("/npm/"):

