@@ -45,7 +45,7 @@ class Peer:
         """The answer of the oldest call. Raises what it raised, as text."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"The peer has died: {self.process.wait(10)}"
+        assert line, f"The peer has died: {self.process.wait(40)}"
         error, answer = json.loads(line)
         if error:
             raise RuntimeError(error)
@@ -63,7 +63,7 @@ class Peer:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(40)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -75,7 +75,7 @@ def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
     demo.wait_until_it_runs()
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGKILL)
-    demo.process.wait(10)
+    demo.process.wait(40)
     nobody_is_left(family)
 
 

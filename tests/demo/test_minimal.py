@@ -68,4 +68,4 @@ def test_it_starts_a_site_and_a_worker_that_count_sheep(copy: Path) -> None:
         assert process.wait(30) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(40)

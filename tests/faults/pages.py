@@ -106,7 +106,7 @@ class Crowd:
         """All leave. Once more does nothing."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._browsing.cancel)
-            self._thread.join(20)
+            self._thread.join(40)
 
     def _run(self) -> None:
         self._browsing = self._loop.create_task(self._browse_all())

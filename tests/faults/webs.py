@@ -25,7 +25,7 @@ class Webs:
     def kill(self, number: int) -> None:
         """As a crash does."""
         self.servers[number].process.kill()
-        self.servers[number].process.wait(10)
+        self.servers[number].process.wait(40)
 
     def replace(self, number: int) -> None:
         self.servers[number] = self._new()

@@ -75,7 +75,7 @@ class MariaDB:
         """Stop it and remove its files."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(40)
         self.folder.remove()
 
     def _answers(self) -> bool:

@@ -102,7 +102,7 @@ class Nginx:
         """Ask it to end at once, and wait for it."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(40)
 
     def close(self) -> None:
         """Stop it for good and remove its files."""

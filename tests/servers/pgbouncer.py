@@ -54,7 +54,7 @@ class PgBouncer:
         """Stop it and remove its files."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(40)
         self.folder.remove()
 
     def _what_it_said(self) -> str:

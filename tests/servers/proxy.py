@@ -35,7 +35,7 @@ class Proxy:
     def close(self) -> None:
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(40)
         self._loop.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:

@@ -66,14 +66,14 @@ class RabbitMQ:
         """End it at once, as a crash does."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(40)
 
     def close(self) -> None:
         """Stop it for good, with its epmd, and remove its files."""
         self.kill()
         if self.epmd is not None:
             self.epmd.kill()
-            self.epmd.wait(10)
+            self.epmd.wait(40)
         self.folder.remove()
 
     def _write_configuration(self) -> None:

@@ -52,4 +52,4 @@ def test_rabbitmq_keeps_what_is_durable_over_a_crash(rabbitmq: RabbitMQ) -> None
     assert not rabbitmq.running
     rabbitmq.start()
     with Connection(rabbitmq.url) as connection:
-        assert connection.SimpleQueue("durable").get(timeout=10).payload == "kept"
+        assert connection.SimpleQueue("durable").get(timeout=30).payload == "kept"

@@ -69,13 +69,13 @@ class Valkey:
         """Ask it to end, as an administrator does, and wait for it."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(40)
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(40)
 
     def close(self) -> None:
         """Stop it for good and remove its files."""

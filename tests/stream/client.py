@@ -95,7 +95,7 @@ class EventSource:
         """The data of all events of this name so far."""
         return [event.data for event in list(self.events) if event.name == name]
 
-    def wait_for(self, name: str, count: int = 1, timeout: float = 20.0) -> Any:
+    def wait_for(self, name: str, count: int = 1, timeout: float = 40.0) -> Any:
         """The data of the ``count``-th event of this name."""
         wait_until(lambda: len(self.of(name)) >= count, timeout, lambda: f"{name}: {self.events}")
         return self.of(name)[count - 1]
@@ -112,7 +112,7 @@ class EventSource:
                 known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
         return [known[pk]["body"] for pk in sorted(known)]
 
-    def wait_until_it_shows(self, *texts: str, timeout: float = 20.0) -> None:
+    def wait_until_it_shows(self, *texts: str, timeout: float = 40.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
     def wait_until_it_hears(self, write: Callable[[], object]) -> None:
@@ -122,9 +122,9 @@ class EventSource:
             write()
             return bool(self.of("message"))
 
-        wait_until(heard, 20.0, lambda: f"a bell: {self.events}", interval=0.1)
+        wait_until(heard, 40.0, lambda: f"a bell: {self.events}", interval=0.1)
 
-    def wait_until_it_ends(self, timeout: float = 20.0) -> str | None:
+    def wait_until_it_ends(self, timeout: float = 40.0) -> str | None:
         """Why the server ended it; None when it did not say."""
         assert self.ended.wait(timeout), f"still open: {self.events}"
         byes = self.of("bye")
@@ -134,7 +134,7 @@ class EventSource:
         """Leave without a word."""
         with contextlib.suppress(OSError):  # the server was first
             self.socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
+        self._thread.join(40)
         self.response.close()
         self.connection.close()
 

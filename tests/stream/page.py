@@ -167,7 +167,7 @@ class Page:
         self._closed.set()
         if self._stream is not None:
             self._stream.close()
-        self._thread.join(20)
+        self._thread.join(40)
 
     def __enter__(self) -> Self:
         return self

@@ -143,7 +143,7 @@ class Server:
 
     def _kill(self, workers: list[psutil.Process]) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(40)
         for worker in workers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 worker.kill()

@@ -52,7 +52,7 @@ class Host:
     def kill(self) -> None:
         for server in self.servers:
             server.process.kill()
-            server.process.wait(10)
+            server.process.wait(40)
 
     def close(self) -> None:
         for server in self.servers:

@@ -49,7 +49,7 @@ class Site:
 
     def close(self) -> None:
         self.worker.send_signal(signal.SIGTERM)
-        self.worker.wait(20)
+        self.worker.wait(40)
         self.web.close()
 
 

@@ -36,7 +36,7 @@ class Hearing:
         self.peer.follow(topics)
         self.wait_for("gap", *topics)
 
-    def wait_for(self, kind: str, *topics: str, timeout: float = 20.0) -> None:
+    def wait_for(self, kind: str, *topics: str, timeout: float = 40.0) -> None:
         def all_heard() -> bool:
             return set(topics) <= {name for name, what, _ in self.look() if what == kind}
 

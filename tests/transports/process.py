@@ -125,7 +125,7 @@ def fork(topic: str) -> list[str]:
         heard.clear()
         connection.close()
         follow([topic])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline and not any(event[0] == topic for event in heard):
             time.sleep(0.02)
         publish([[topic, "resync"]])

@@ -189,7 +189,7 @@ class TestThreads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            heard = list(listener.notifies(timeout=5, stop_after=400))
+            heard = list(listener.notifies(timeout=20, stop_after=400))
         transport._hang_up()
         assert not failures
         assert len({notification.payload for notification in heard}) == 400
