@@ -328,12 +328,13 @@ def cancel_job(recipient: Any, pk: int) -> bool:
     not offered to be cancelled (``cancel=True``).
     """
     job = get_message(recipient, pk).job
-    if job is None or not job.cancellable or dispatch.hooks.cancel is None:
+    cancel = dispatch.hooks.cancel.get(job.queue) if job is not None else None
+    if job is None or not job.cancellable or cancel is None:
         raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
     if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
         return False
     _announce_job(job)
-    dispatch.after_commit(partial(_pass_on, dispatch.hooks.cancel, job))
+    dispatch.after_commit(partial(_pass_on, cancel, job))
     return True
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connections, router, transaction
@@ -30,13 +30,13 @@ PAUSE = 30.0
 
 @dataclass
 class Hooks:
-    """What a task queue takes over. ``monitio_celery`` fills them in ``AppConfig.ready``."""
+    """What task queues take over. Their integrations fill them in ``AppConfig.ready``."""
 
     # Send this delivery in a worker, at this moment or later. Without it the process that committed
     # sends what is due, and monitio_deliver the rest.
     deliver: Callable[[int, datetime], None] | None = None
-    # Cancel the job with this task id.
-    cancel: Callable[[str], None] | None = None
+    # By the name of a queue (``Job.queue``): cancel its job with this task id.
+    cancel: dict[str, Callable[[str], None]] = field(default_factory=dict)
 
 
 hooks = Hooks()

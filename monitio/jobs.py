@@ -69,7 +69,7 @@ class JobReporter:
     ``recipients`` and ``wording`` say whom to tell and how. A job that is already known keeps the
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
-    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel``.
+    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
 
     Each method returns True when this very call moved the job; late, repeated and shuffled events
     answer False. Nobody is told before the surrounding transaction commits.

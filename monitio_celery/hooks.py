@@ -11,10 +11,9 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.models import Job
 from monitio.queues import cancelling, running
-from monitio_celery import parts
+from monitio_celery import parts, reporters
 from monitio_celery.cancelling import Cancelled
 from monitio_celery.conf import settings
-from monitio_celery.reporters import reporter_of
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
 # again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
@@ -27,7 +26,7 @@ REVOKED_AT_ONCE = 1000
 
 def install() -> None:
     dispatch.hooks.deliver = deliver
-    dispatch.hooks.cancel = cancel
+    dispatch.hooks.cancel |= dict.fromkeys((reporters.QUEUE, parts.QUEUE), cancel)
     running.finders[:] = [_current_task_id]
     cancelling.kind = Cancelled
 
@@ -68,7 +67,7 @@ def cancel(task_id: str) -> None:
         parts.PartReporter(parts.whole_of(job), []).show()
     else:
         _revoke([task_id])
-        reporter_of(job).withdrawn()
+        reporters.reporter_of(job).withdrawn()
 
 
 def _revoke(task_ids: list[str]) -> None:

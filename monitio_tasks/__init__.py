@@ -9,19 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitio.queues.cancelling import Cancelled as Cancelled
+    from monitio.queues.cancelling import cancelled as cancelled
     from monitio.queues.context import notify as notify
     from monitio.queues.decorators import notify_user as notify_user
     from monitio.queues.progress import progress as progress
     from monitio.queues.progress import track as track
 
 _HOMES = {
+    "Cancelled": "monitio.queues.cancelling",
+    "cancelled": "monitio.queues.cancelling",
     "notify": "monitio.queues.context",
     "notify_user": "monitio.queues.decorators",
     "progress": "monitio.queues.progress",
     "track": "monitio.queues.progress",
 }
 
-__all__ = ["notify", "notify_user", "progress", "track"]
+__all__ = ["Cancelled", "cancelled", "notify", "notify_user", "progress", "track"]
 
 
 def __getattr__(name: str) -> Any:

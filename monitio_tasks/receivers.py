@@ -16,12 +16,14 @@ from monitio import dispatch
 from monitio.jobs import JobReporter
 from monitio.models import Job
 from monitio.queues import choosing
+from monitio.queues.cancelling import Cancelled
 from monitio.queues.context import run_off_loop, savepoint
 from monitio.queues.decorators import options_of
 from monitio.queues.running import Run, current_run, enter, leave
 from monitio.readers import recipients_of
 from monitio.recipients import Recipient
 from monitio.wording import Options
+from monitio_tasks.orphans import orphans
 
 logger = logging.getLogger("monitio")
 
@@ -36,6 +38,10 @@ def connect(signals: Any) -> None:
     signals.task_enqueued.connect(report_enqueued, dispatch_uid="monitio_tasks.enqueued")
     signals.task_started.connect(report_started, dispatch_uid="monitio_tasks.started")
     signals.task_finished.connect(report_finished, dispatch_uid="monitio_tasks.finished")
+
+
+def leave_it_to_the_task(task_id: str) -> None:
+    """``django.tasks`` can neither withdraw nor stop a task: it stops when it looks."""
 
 
 def _quietly(handler: Handler) -> Handler:
@@ -60,14 +66,16 @@ def report_enqueued(task_result: Any) -> None:
     options = options_of(task_result.task)
     if options is None:
         return
-    recipients = _choose(task_result, options)
-    if not recipients:
-        name = task_result.task.module_path
-        logger.debug("Nobody is told about %s: nobody is known to have asked for it.", name)
-        return
-    reporter = _reporter(task_result, options, recipients)
-    if reporter.queued() and not dispatch.in_transaction():
-        _catch_up(reporter, task_result)
+    # Explicit beats inherited beats whoever makes the request.
+    recipients = choosing.explicit(task_result.task, options, task_result.args, task_result.kwargs)
+    run = current_run()
+    if recipients is None and run is not None:
+        _inherit(task_result, options, run.task_id)
+    elif recipients is None:
+        requester = choosing.requester(options)
+        _announce(task_result, options, [] if requester is None else [requester])
+    else:
+        _announce(task_result, options, recipients)
 
 
 @_quietly
@@ -97,21 +105,32 @@ def report_finished(task_result: Any) -> None:
         return
     if run is not None:
         run.flush()
-    _report_end(_reporter(task_result, options), task_result, sys.exc_info()[1])
+    reporter = _reporter(task_result, options)
+    if task_result.status == SUCCESSFUL and run is not None and run.cancelled:
+        # It was told, and stopped early: what it returns is not the whole of it.
+        reporter.revoked()
+    else:
+        _report_end(reporter, task_result, sys.exc_info()[1])
 
 
-def _choose(task_result: Any, options: Options) -> list[Recipient]:
-    """Who is told: explicit beats inherited beats whoever makes the request."""
-    args, kwargs = task_result.args, task_result.kwargs
-    explicit = choosing.explicit(task_result.task, options, args, kwargs)
-    if explicit is not None:
-        return explicit
-    run = current_run()
-    if run is not None:
-        job = Job.objects.filter(task_id=run.task_id).first()
-        return recipients_of(job) if job else []
-    requester = choosing.requester(options)
-    return [] if requester is None else [requester]
+def _inherit(task_result: Any, options: Options, parent: str) -> None:
+    """Tell those who are told about the task ``parent``, as soon as it is known who they are."""
+    job = Job.objects.filter(task_id=parent).first()
+    if job is not None:
+        _announce(task_result, options, recipients_of(job))
+    else:
+        adopt = functools.partial(_inherit, task_result, options, parent)
+        dispatch.after_commit(functools.partial(orphans.add, parent, adopt))
+
+
+def _announce(task_result: Any, options: Options, recipients: list[Recipient]) -> None:
+    if not recipients:
+        name = task_result.task.module_path
+        logger.debug("Nobody is told about %s: nobody is known to have asked for it.", name)
+        return
+    reporter = _reporter(task_result, options, recipients)
+    if reporter.queued() and not dispatch.in_transaction():
+        _catch_up(reporter, task_result)
 
 
 def _reporter(
@@ -126,6 +145,7 @@ def _reporter(
         recipients=recipients,
         wording=options.wording(),
         arguments=picked,
+        cancellable=options.cancel,
     )
 
 
@@ -143,8 +163,18 @@ def _catch_up(reporter: JobReporter, task_result: Any) -> None:
 def _report_end(reporter: JobReporter, task_result: Any, error: BaseException | None) -> None:
     if task_result.status == SUCCESSFUL:
         reporter.succeeded(task_result.return_value)
+    elif task_result.status == FAILED and _gave_up(task_result):
+        reporter.revoked()
     elif task_result.status == FAILED:
         reporter.failed(error or _last_error(task_result))
+
+
+def _gave_up(task_result: Any) -> bool:
+    """Whether the last attempt raised ``Cancelled``, in whatever process."""
+    try:
+        return issubclass(task_result.errors[-1].exception_class, Cancelled)
+    except (LookupError, ImportError, ValueError):
+        return False  # it says nothing, or names what nobody finds
 
 
 def _last_error(task_result: Any) -> str:

@@ -6,7 +6,7 @@ from monitio.queues.running import current_run
 
 
 class Cancelled(Exception):
-    """Raised in a task that has seen that it is cancelled."""
+    """Raise it in a task that has seen that it is cancelled: the task ends as revoked."""
 
 
 # What ``check()`` of a bar raises: the queue's own kind of it, which ends the task as cancelled.

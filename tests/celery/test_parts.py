@@ -11,12 +11,11 @@ import pytest
 from django.utils import timezone
 
 from monitio import api
-from monitio.dispatch import hooks
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_bells
-from monitio_celery import headers, parts, tasks
+from monitio_celery import headers, hooks, parts, tasks
 from monitio_celery.models import GroupPart
 from monitio_celery.parts import Part, PartReporter, part_id
 from tests.jobs import payloads
@@ -244,11 +243,8 @@ class TestSilence:
 class TestCancelling:
     @pytest.fixture
     def revoked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        from monitio_celery import hooks as celery_hooks
-
         ids: list[str] = []
-        monkeypatch.setattr(celery_hooks, "_revoke", ids.extend)
-        monkeypatch.setattr(hooks, "cancel", celery_hooks.cancel)
+        monkeypatch.setattr(hooks, "_revoke", ids.extend)
         return ids
 
     def cancel(self) -> None:

@@ -251,7 +251,7 @@ def test_the_beat_entries_go_to_the_chosen_queue(settings: Any) -> None:
 
 def test_the_core_hands_over_to_celery() -> None:
     assert dispatch.hooks.deliver is hooks.deliver
-    assert dispatch.hooks.cancel is hooks.cancel
+    assert dispatch.hooks.cancel == {"celery": hooks.cancel, "celery.group": hooks.cancel}
 
 
 def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ set_up()
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
 
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
@@ -34,6 +36,20 @@ def ask(name: str, who: str, asked: dict[str, Any]) -> str:
 def enqueue(name: str, *args: Any) -> str:
     """The id of a task that no request started."""
     return str(work.TASKS[name].enqueue(*args).id)
+
+
+def cancel(task_id: str, who: str) -> int:
+    """Press the button on the message of this job; the answer's status."""
+    client = Client()
+    client.force_login(people.user(who))
+    message = Message.objects.get(job__task_id=task_id)
+    return client.post(reverse("message_cancel", args=[message.pk])).status_code
+
+
+def unfinished() -> list[str]:
+    """What a worker still has to do or is doing."""
+    rows = DBTaskResult.objects.exclude(status__in=("SUCCESSFUL", "FAILED"))
+    return [f"{row.task_path} {row.status}" for row in rows]
 
 
 def job(task_id: str) -> dict[str, Any] | None:
@@ -78,7 +94,8 @@ def make(name: str) -> int:
 
 if __name__ == "__main__":
     functions = (
-        ask, enqueue, enqueue_unheard, status, hear, job, messages, mails, clear, make,
+        ask, cancel, clear, enqueue, enqueue_unheard, hear, job, mails, make, messages,
+        status, unfinished,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

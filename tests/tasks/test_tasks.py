@@ -20,13 +20,21 @@ pytest.importorskip("django_tasks_db")
 SETTINGS = "tests.tasks.settings"
 
 
+# A busy machine takes its time to start two processes.
+PATIENCE = 60.0
+
+
 class Site:
     """A web process and a worker."""
 
     def __init__(self, database: str) -> None:
+        self.database = database
         self.web = Peer("tests.tasks.process", database, settings_module=SETTINGS)
         self.web.migrate()
-        self.worker = subprocess.Popen(
+        self.worker = self._hire()
+
+    def _hire(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [
                 sys.executable, "-m", "django", "db_worker",
                 "--interval", "0.05", "--no-startup-delay",
@@ -35,21 +43,38 @@ class Site:
             env={
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": SETTINGS,
-                "MONITIO_TEST_DATABASE": database,
+                "MONITIO_TEST_DATABASE": self.database,
             },
         )  # fmt: skip
 
-    def ended(self, task_id: str) -> dict[str, Any]:
-        """The job, once it has ended."""
+    def until(self, task_id: str, *states: str) -> dict[str, Any]:
+        """The job, once it is in one of these states; what the worker is busy with, if never."""
         wait_until(
-            lambda: (self.web.job(task_id) or {}).get("state") in ("succeeded", "failed"),
-            message=lambda: f"{task_id}: {self.web.job(task_id)}",
+            lambda: (self.web.job(task_id) or {}).get("state") in states,
+            PATIENCE,
+            message=lambda: f"{self.web.job(task_id)}; {self._at_work()}",
         )
         return dict(self.web.job(task_id))
 
+    def _at_work(self) -> str:
+        return f"the worker (exit code {self.worker.poll()}) has to do {self.web.unfinished()}"
+
+    def ended(self, task_id: str) -> dict[str, Any]:
+        return self.until(task_id, "succeeded", "failed", "revoked")
+
+    def settle(self) -> None:
+        """Leave nothing to do to the next test, nor a worker that cannot do it."""
+        try:
+            wait_until(lambda: not self.web.unfinished(), PATIENCE, self._at_work)
+        except AssertionError:
+            self.worker.kill()
+            self.worker.wait(20)
+            self.worker = self._hire()
+            raise
+
     def close(self) -> None:
         self.worker.send_signal(signal.SIGTERM)
-        self.worker.wait(40)
+        self.worker.wait(PATIENCE)
         self.web.close()
 
 
@@ -66,9 +91,26 @@ def running(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(running: Site) -> Site:
+def site(running: Site) -> Iterator[Site]:
     running.web.clear()
-    return running
+    yield running
+    running.settle()
+
+
+@pytest.fixture
+def flag(site: Site, tmp_path: Path) -> Iterator[Path]:
+    """What a task waits for to be gone; at the latest when its test is over."""
+    flag = tmp_path / "flag"
+    flag.touch()
+    yield flag
+    flag.unlink(missing_ok=True)
+
+
+PARENT_AND_CHILD = ["Parent: done", "Report: done"]
+
+
+def told(site: Site) -> list[str]:
+    return [message["subject"] for message in site.web.messages("ann")]
 
 
 def test_success_is_told_with_the_authors_words(site: Site) -> None:
@@ -110,11 +152,9 @@ def test_a_task_that_exits_fails(site: Site) -> None:
     assert site.ended(site.web.ask("exits", "ann", {}))["state"] == "failed"
 
 
-def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, tmp_path: Path) -> None:
-    flag = tmp_path / "flag"
-    flag.touch()
+def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag: Path) -> None:
     task = site.web.ask("counts", "ann", {"args": [str(flag)]})
-    wait_until(lambda: (site.web.job(task) or {}).get("done") == 2)
+    wait_until(lambda: (site.web.job(task) or {}).get("done") == 2, PATIENCE)
     assert site.web.job(task)["text"] == "reading"
     flag.unlink()
     job = site.ended(task)
@@ -123,8 +163,41 @@ def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, tmp_
 
 def test_a_task_that_a_task_started_tells_the_same_person(site: Site) -> None:
     site.ended(site.web.ask("parent", "ann", {}))
-    wait_until(lambda: [m["job__state"] for m in site.web.messages("ann")] == ["succeeded"] * 2)
-    assert [m["subject"] for m in site.web.messages("ann")] == ["Parent: done", "Report: done"]
+    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+
+
+@pytest.mark.parametrize("name", ["raises_cancelled", "stops_by_itself"])
+def test_a_task_that_looks_whether_it_is_cancelled_stops(site: Site, flag: Path, name: str) -> None:
+    task = site.web.ask(name, "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    assert site.web.cancel(task, "ann") == 302
+    assert site.ended(task)["state"] == "revoked"
+
+
+def test_a_task_that_is_cancelled_while_it_waits_learns_of_it_when_it_begins(
+    site: Site, flag: Path
+) -> None:
+    busy = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    site.until(busy, "started")
+    # Nobody ever takes this one away.
+    task = site.web.ask("stops_by_itself", "bob", {"args": [str(flag.parent)]})
+    assert site.web.cancel(task, "bob") == 302
+    assert site.web.job(task)["state"] == "queued"
+    flag.unlink()
+    assert site.ended(task)["state"] == "revoked"
+
+
+def test_a_task_that_never_looks_runs_to_its_end(site: Site, flag: Path) -> None:
+    task = site.web.ask("unaware", "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    assert site.web.cancel(task, "ann") == 302
+    flag.unlink()
+    assert site.ended(task)["state"] == "succeeded"
+
+
+def test_cancelling_is_not_offered_unless_the_author_says_so(site: Site, flag: Path) -> None:
+    task = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    assert site.web.cancel(task, "ann") == 404
 
 
 def test_user_names_an_argument(site: Site) -> None:
@@ -151,20 +224,30 @@ def test_a_rollback_takes_the_task_and_its_message_back(site: Site) -> None:
     assert site.web.messages("ann") == []
 
 
-@pytest.mark.parametrize(("name", "state"), [("below", "succeeded"), ("fails", "failed")])
+@pytest.mark.parametrize(
+    ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
+)
 def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
     site: Site, name: str, state: str
 ) -> None:
     task = site.web.enqueue_unheard(name)
-    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"))
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
     site.web.hear("ann")
     assert [message["job__state"] for message in site.web.messages("ann")] == [state]
 
 
-@pytest.mark.parametrize("name", ["below", "fails"])
-def test_tasks_run_at_once_are_told_too(site: Site, name: str) -> None:
+def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Site) -> None:
+    task = site.web.enqueue_unheard("parent")
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
+    site.web.hear("ann")
+    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
+)
+def test_tasks_run_at_once_are_told_too(site: Site, name: str, state: str) -> None:
     task = site.web.ask(name, "ann", {"backend": "at_once"})
-    state = "failed" if name == "fails" else "succeeded"
     assert site.web.job(task)["state"] == state
     (message,) = site.web.messages("ann")
     assert message["job__state"] == state

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from monitio import UserFacingError
-from monitio_tasks import notify_user, progress, track
+from monitio_tasks import Cancelled, cancelled, notify_user, progress, track
 from tests.tasks.settings import PACKAGE
 
 task = import_module(PACKAGE).task
+PAUSE = 0.02
 
 
 @notify_user(success="{month}: {result} pages", url="/reports/{month}", arguments="month")
@@ -51,9 +52,37 @@ def counts(flag: str) -> None:
     steps = progress(total=4, text="reading")
     while Path(flag).exists():
         steps.update(2)
-        time.sleep(0.02)
+        time.sleep(PAUSE)
     for _ in track(range(4), text="writing"):
         pass
+
+
+@notify_user(cancel=True)
+@task
+def raises_cancelled(flag: str) -> None:
+    while Path(flag).exists():
+        progress().check()
+        time.sleep(PAUSE)
+
+
+@notify_user(cancel=True)
+@task
+def stops_by_itself(flag: str) -> None:
+    while Path(flag).exists() and not cancelled():
+        time.sleep(PAUSE)
+
+
+@notify_user(cancel=True)
+@task
+def unaware(flag: str) -> None:
+    while Path(flag).exists():
+        time.sleep(PAUSE)
+
+
+@notify_user
+@task
+def gives_up() -> None:
+    raise Cancelled
 
 
 @notify_user(start="The parent starts")

@@ -1,0 +1,67 @@
+"""Tasks that a task started before the row of its own job was there.
+
+A worker may be quicker than whoever enqueued: the row that says who is told, and whom its children
+inherit, comes a moment after the task. The children wait for it; the task does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import connections
+
+from monitio.models import Job
+
+logger = logging.getLogger("monitio")
+
+# Seconds between two looks. Mostly the first finds it; nobody may ever come.
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+
+
+class Orphans:
+    """What to do when the job of a task becomes known; one thread looks for each of them."""
+
+    def __init__(self) -> None:
+        self._adoptions: dict[str, list[Callable[[], None]]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, parent: str, adopt: Callable[[], None]) -> None:
+        """Call ``adopt`` in another thread when the job ``parent`` is known, or never."""
+        with self._lock:
+            adoptions = self._adoptions.setdefault(parent, [])
+            adoptions.append(adopt)
+            is_first = len(adoptions) == 1
+        if is_first:
+            threading.Thread(target=self._look, args=(parent,), daemon=True).start()
+
+    def _look(self, parent: str) -> None:
+        try:
+            appeared = any(_appears(parent, pause) for pause in PAUSES)
+            with self._lock:
+                adoptions = self._adoptions.pop(parent)
+            for adopt in adoptions if appeared else ():
+                _try(adopt, parent)
+        finally:
+            connections.close_all()
+
+
+def _appears(parent: str, pause: float) -> bool:
+    time.sleep(pause)
+    try:
+        return Job.objects.filter(task_id=parent).exists()
+    except Exception:
+        logger.exception("Whether job %s is known could not be asked.", parent)
+        return False
+
+
+def _try(adopt: Callable[[], None], parent: str) -> None:
+    try:
+        adopt()
+    except Exception:
+        logger.exception("A task that task %s started could not be told of.", parent)
+
+
+orphans = Orphans()
