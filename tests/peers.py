@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Peer:
         """The answer of the oldest call. Raises what it raised, as text."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"The peer has died: {self.process.wait(40)}"
+        assert line, f"The peer has died: {self.process.wait(120)}"
         error, answer = json.loads(line)
         if error:
             raise RuntimeError(error)
@@ -58,17 +58,29 @@ class Peer:
 
         return call
 
+    def dismiss(self) -> None:
+        """Tell it to end, without waiting: of several, the last ends as soon as the first."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def close(self) -> None:
         """Let it end by itself, as at the end of a deployment. Fails when it hangs."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.close()
+        assert self.process.stdout is not None
+        self.dismiss()
         try:
-            self.process.wait(40)
+            self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
         finally:
             self.process.stdout.close()
+
+
+def close_all(peers: Sequence[Peer]) -> None:
+    for peer in peers:
+        peer.dismiss()
+    for peer in peers:
+        peer.close()
 
 
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.peers import Peer
+from tests.peers import Peer, close_all
 from tests.races.test_races import address
 from tests.servers.smtp import DROP, MailServer
 from tests.waiting import wait_until
@@ -28,8 +28,7 @@ def everybody(database: str, _mail_server: MailServer) -> Iterator[list[Peer]]:
     peers = [start(database, _mail_server) for _ in range(PROCESSES)]
     peers[0].migrate()
     yield peers
-    for peer in peers:
-        peer.close()
+    close_all(peers)
 
 
 def start(database: str, server: MailServer) -> Peer:
@@ -117,7 +116,7 @@ def test_what_a_killed_sender_left_goes_again_under_the_same_id(
 def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
     peers: list[Peer], mail_server: MailServer
 ) -> None:
-    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 10 + [DROP] * 50}  # type: ignore[list-item]
+    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 10 + [DROP] * 50}
     at_once(peers, "send_all")
     assert 0 < len(mail_server.sources) < USERS
     mail_server.script = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.peers import Peer
+from tests.peers import Peer, close_all
 from tests.races.test_races import address
 from tests.servers.smtp import MailServer
 from tests.waiting import wait_until
@@ -27,8 +27,7 @@ def peers(request: pytest.FixtureRequest, mail_server: MailServer) -> Iterator[l
     peers[0].clear()
     peers[0].prepare(MAILS)
     yield peers
-    for peer in peers:
-        peer.close()
+    close_all(peers)
 
 
 def times_sent(server: MailServer) -> Counter[int]:
@@ -50,7 +49,7 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
 ) -> None:
     victim, *others = peers
     victim.begin("send_all", time.time(), 2)
-    wait_until(lambda: mail_server.sources)
+    wait_until(lambda: mail_server.sources, 60, "an e-mail")
     for peer in others:
         peer.begin("send_all", time.time())
     with pytest.raises(AssertionError, match="has died"):

@@ -21,8 +21,8 @@ class MailServer:
     """``mails`` are those it has accepted, as they came over the wire.
 
     ``script`` maps a command ("RCPT", "BODY", …; "CONNECT" is the greeting) to its replies, taken
-    one after another: a line such as "450 busy", ``DROP`` or ``HANG``. ``seconds`` is how long each
-    reply takes.
+    one after another: a line such as "450 busy", ``DROP``, ``HANG``, or None for the usual one.
+    ``seconds`` is how long each reply takes.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class MailServer:
 
     def reset(self) -> None:
         """Forget all mails, and be friendly again."""
-        self.script: dict[str, list[str]] = {}
+        self.script: dict[str, list[str | None]] = {}
         self.seconds = 0.0
         self.sources: list[bytes] = []
         self.commands: list[str] = []
@@ -71,12 +71,12 @@ class MailServer:
             email.message_from_bytes(source, policy=email.policy.default) for source in self.sources
         ]
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, backend: str = BACKEND) -> dict[str, Any]:
         """The settings of a site that sends its mail here."""
         if django.VERSION >= (6, 1):
             options = {"host": "127.0.0.1", "port": self.port}
-            return {"MAILERS": {"default": {"BACKEND": BACKEND, "OPTIONS": options}}}
-        return {"EMAIL_BACKEND": BACKEND, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": self.port}
+            return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+        return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": self.port}
 
     async def reply(self, smtp: _Smtp, command: str) -> str | None:
         """What the script says to this command; None: the usual."""

@@ -1,0 +1,22 @@
+"""What the workers of these tests have in their processes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.mail.backends.smtp import EmailBackend
+
+from monitio import digests
+
+digests.SET = 5
+SENDER = "X-Process"
+
+
+class Backend(EmailBackend):
+    """By SMTP; each e-mail says which process sent it."""
+
+    def send_messages(self, mails: Any) -> int:
+        for mail in mails:
+            mail.extra_headers[SENDER] = str(os.getpid())
+        return super().send_messages(mails)
