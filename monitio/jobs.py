@@ -240,11 +240,11 @@ class JobReporter:
         """The row as it is now, None when the event is no news."""
         if guard is None:
             key = changes["key"]
-            guard = news(key)
             slots = {"task": self.task_id, "below": key, "now": changes.get("alive_at")}
             rows = ADVANCE.run(dispatch.database(), changes, **slots)
             if rows is not None:
                 return rows[0] if rows else None
+            guard = news(key)
         by_hand = {
             name: value if value is not AS_BEFORE else Coalesce(F(name), changes["alive_at"])
             for name, value in changes.items()

@@ -6,16 +6,20 @@ asks for a changed row in a second one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import connections, transaction
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import UpdateQuery
 
-M = TypeVar("M", bound=Model)
+from monitio.constants import State
 
+M = TypeVar("M", bound=Model)
+# The statement, its parameters and slots, and what reads its answer.
+_Compiled: TypeAlias = "tuple[str, list[Any], _RowReader]"
 
 # What every database's driver takes as it is.
 PLAIN = frozenset({str, int, float})
@@ -49,8 +53,7 @@ class Update(Generic[M]):
 
     def __init__(self, rows: Callable[[], QuerySet[M]]) -> None:
         self._rows = rows
-        self._compiled: dict[Any, tuple[str, list[Any]]] = {}
-        self._readers: dict[str, _RowReader] = {}
+        self._compiled: dict[Any, _Compiled] = {}
 
     def run(self, alias: str, changes: Mapping[str, Any], **slots: Any) -> list[M] | None:
         """The changed rows as they are now; None, with nothing done, where no database says so.
@@ -63,7 +66,7 @@ class Update(Generic[M]):
         key = alias, *((name, _fixed(value)) for name, value in changes.items())
         if key not in self._compiled:
             self._compiled[key] = self._compile(alias, changes)
-        sql, places = self._compiled[key]
+        sql, places, reader = self._compiled[key]
         values = {**changes, **slots}
         params = [
             place.fill(values[place.name], connection) if type(place) is Slot else place
@@ -72,10 +75,9 @@ class Update(Generic[M]):
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
             cursor.execute(sql, params)
             found = cursor.fetchall()
-        reader = self._readers[alias]
-        return [reader.read(connection, row) for row in found]
+        return [reader.read(connection, row, changes) for row in found]
 
-    def _compile(self, alias: str, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    def _compile(self, alias: str, changes: Mapping[str, Any]) -> _Compiled:
         rows = self._rows()
         meta: Any = rows.model._meta
         query: Any = rows.query.chain(UpdateQuery)
@@ -85,33 +87,41 @@ class Update(Generic[M]):
                 for name, value in changes.items()
             }
         )
-        connection = connections[alias]
-        sql, places = query.get_compiler(alias).as_sql()
-        names = (connection.ops.quote_name(field.column) for field in meta.concrete_fields)
-        self._readers[alias] = _RowReader(rows.model, connection)
-        return f"{sql} RETURNING {', '.join(names)}", list(places)
+        sql, slots = _written_out(*query.get_compiler(alias).as_sql())
+        known = {name for name, value in changes.items() if not _is_expression(value)}
+        reader = _RowReader(rows.model, connections[alias], known)
+        return f"{sql} RETURNING {', '.join(reader.columns)}", slots, reader
 
 
 class _RowReader:
-    """Makes objects of whole rows."""
+    """Makes objects of rows, of which the database tells what the statement itself did not say."""
 
-    def __init__(self, model: type[Model], connection: Any) -> None:
+    def __init__(self, model: type[Model], connection: Any, known: Set[str]) -> None:
+        fields: Any = model._meta.concrete_fields
         self.model = model
-        columns = [field.get_col(model._meta.db_table) for field in model._meta.concrete_fields]
-        self.names = [field.attname for field in model._meta.concrete_fields]
+        self.names = [field.attname for field in fields]
+        self.known = [(at, field.name) for at, field in enumerate(fields) if field.name in known]
+        told = [(at, field) for at, field in enumerate(fields) if field.name not in known]
+        self.places = [at for at, _field in told]
+        self.columns = [connection.ops.quote_name(field.column) for _at, field in told]
         self.converters = [
-            (number, convert, column)
-            for number, column in enumerate(columns)
+            (at, convert, column)
+            for at, field in told
+            for column in [field.get_col(model._meta.db_table)]
             for convert in (
                 *connection.ops.get_db_converters(column),
                 *column.get_db_converters(connection),
             )
         ]
 
-    def read(self, connection: Any, row: Any) -> Any:
-        values = list(row)
-        for number, convert, column in self.converters:
-            values[number] = convert(values[number], column, connection)
+    def read(self, connection: Any, row: Any, changes: Mapping[str, Any]) -> Any:
+        values: list[Any] = [None] * len(self.names)
+        for at, value in zip(self.places, row, strict=True):
+            values[at] = value
+        for at, convert, column in self.converters:
+            values[at] = convert(values[at], column, connection)
+        for at, name in self.known:
+            values[at] = changes[name]
         return self.model.from_db(connection.alias, self.names, values)
 
 
@@ -166,6 +176,27 @@ def _insertion(
 
 def _fixed(value: Any) -> Any:
     """What makes this value a part of the statement; None for one that varies."""
-    if value is None or type(value) is bool:
-        return f"{value}"
-    return id(value) if hasattr(value, "resolve_expression") else None
+    if value is None or type(value) is bool or value == "" or value in State.ALL:
+        return repr(value)
+    return id(value) if _is_expression(value) else None
+
+
+def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The statement with its constants in it: a driver takes longer for each value it is given."""
+    between, last = sql.split("%s")[:-1], sql.split("%s")[-1]
+    texts = [_literal(value) for value in params]
+    written = (before + (text or "%s") for before, text in zip(between, texts, strict=True))
+    varying = [value for value, text in zip(params, texts, strict=True) if text is None]
+    return "".join(written) + last, varying
+
+
+def _literal(value: Any) -> str | None:
+    """The constant as PostgreSQL and SQLite read it; None for what is better left to the driver."""
+    if type(value) in (bool, int):
+        return str(value)
+    is_word = type(value) is str and re.fullmatch("[a-z]*", value)
+    return f"'{value}'" if is_word else None
+
+
+def _is_expression(value: Any) -> bool:
+    return hasattr(value, "resolve_expression")

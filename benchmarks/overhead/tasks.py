@@ -30,7 +30,7 @@ def begin(gate: str, with_monitio: bool) -> tuple[float, float]:
     """Wait until all of a round is in the queue; the clocks of this process, CPU and wall."""
     # What is told by hand, or not at all, knows nothing of monitio.
     (receivers.connect if with_monitio else receivers.disconnect)()
-    redis.Redis.from_url(settings.REDIS).blpop([gate])
+    redis.Redis.from_url(settings.REDIS, socket_timeout=None).blpop([gate])
     return clocks()
 
 

@@ -19,10 +19,11 @@ Payload = dict[str, Any]
 
 def payload(message: Message) -> Payload:
     """One message as the browser takes it. Loads ``job`` and ``from_user`` if they are not."""
+    job = message.job
     return {
         "id": message.pk,
         "version": message.version,
-        "seq": message.job.seq if message.job else 0,
+        "seq": job.seq if job else 0,
         "level": message.level_name,
         "tags": message.tags,
         "title": message.subject,
@@ -36,7 +37,7 @@ def payload(message: Message) -> Payload:
         "expires_in": _seconds_left(message),
         "close_timeout": message.close_timeout,
         "from": message.sender or None,
-        "job": job_payload(message.job) if message.job else None,
+        "job": job_payload(job) if job else None,
     }
 
 

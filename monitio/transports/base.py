@@ -59,7 +59,10 @@ class Bell:
 
 def dump(value: dict[str, Any]) -> bytes:
     """JSON, as small as it gets; it has no line breaks."""
-    return json.dumps(value, cls=DjangoJSONEncoder, separators=(",", ":")).encode()
+    return _encode(value).encode()
+
+
+_encode = DjangoJSONEncoder(separators=(",", ":")).encode
 
 
 class Ears(Protocol):
