@@ -24,7 +24,10 @@ from monitio_celery import headers, parts
 
 # What a header can carry: text, and nothing that would have to be called.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
-_OPTIONS = (*_TEXTS, "email", "email_delay", "when", "category", "extra_tags", "cancel")
+_OPTIONS = (
+    *(*_TEXTS, "email", "email_delay", "when", "lost_after"),
+    *("category", "extra_tags", "cancel"),
+)
 
 
 class NotifiedCanvas:

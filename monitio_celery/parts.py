@@ -48,6 +48,14 @@ class Part:
     skips: Ranges = ()
     follows: Ranges = ()
     options: dict[str, Any]
+    # ``lost_after=`` of its task, noted by the worker that begins it: the sweep need not know it.
+    lost_after: float | None = None
+
+    @property
+    def own_limit(self) -> float | None:
+        """Seconds it may give no sign of life, where its task or its group says so."""
+        limit: float | None = self.options.get("lost_after")
+        return limit if self.lost_after is None else self.lost_after
 
 
 def part_id(group: str, number: int) -> str:
@@ -75,7 +83,10 @@ class PartReporter:
         recipients: list[Recipient],
         task_id: str = "",
         carried: Carried | None = None,
+        lost_after: float | None = None,
     ) -> None:
+        if carried is not None and lost_after is not None:
+            carried = {**carried, "part": {**carried["part"], "lost_after": lost_after}}
         self.part, self.task_id, self.carried = part, task_id, carried
         self.group = group_reporter(part, recipients)
         self._next = 0.0
@@ -94,6 +105,8 @@ class PartReporter:
             ended=False,
         )
         if not insert_if_new(row, dispatch.database()):
+            # Another task may go on in the place of the one that began.
+            self._rows().open().update(carried=self.carried)
             self.resumed()
         return self.group.started()
 

@@ -36,9 +36,11 @@ def reporter_for(
     """
     carried, replaced = inheritance(carried, task_id)
     part = parts.part_of(carried)
-    if part is not None:
-        return parts.PartReporter(part, recipients_in(carried), task_id, carried)
     task, args, kwargs = called(task, args, kwargs)
+    if part is not None:
+        own = options_of(task)
+        lost_after = None if own is None else own.lost_after
+        return parts.PartReporter(part, recipients_in(carried), task_id, carried, lost_after)
     # What replaces a task goes on in its words: the reader knows nothing of the two.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task

@@ -124,11 +124,17 @@ def _waiting(now: datetime) -> list[Job]:
 
 def _judge_parts(now: datetime) -> None:
     """A part that died counts as failed, so that its group can end."""
-    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    for row in GroupPart.objects.silent_since(moment):
+    # All that run: there are no more than the workers have processes.
+    for row in GroupPart.objects.silent_since(now):
         reporter = parts.reporter_of_part(row)
-        if reporter is not None:
+        silent_since = row.alive_at or now
+        if reporter is not None and silent_since < now - _limit(reporter.part):
             _judge(row.task_id, reporter)
+
+
+def _limit(part: parts.Part) -> timedelta:
+    own = part.own_limit
+    return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 
 
 def _judge(task_id: str, reporter: Reporter) -> bool:

@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from monitio import api
 from monitio.models import Job, Message
+from monitio.queues.running import Carried
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_bells
-from monitio_celery import headers, hooks, parts, tasks
+from monitio_celery import headers, hooks, notify_user, parts, tasks
 from monitio_celery.models import GroupPart
 from monitio_celery.parts import Part, PartReporter, part_id
+from monitio_celery.reporters import reporter_for
 from tests.jobs import payloads
 from tests.people import user
 
@@ -33,9 +35,12 @@ class Group:
         self.whole = self.part(0).group
         self.whole.queued()
 
-    def part(self, number: int, **place: Any) -> PartReporter:
+    def carried(self, number: int, **place: Any) -> Carried:
         shared = {"group": self.id, "total": 3, "title": "Import", "options": self.options}
-        carried = headers.write(self.recipients, part={**shared, "number": number, **place})
+        return headers.write(self.recipients, part={**shared, "number": number, **place})
+
+    def part(self, number: int, **place: Any) -> PartReporter:
+        carried = self.carried(number, **place)
         part = Part(**carried["part"])
         return PartReporter(part, self.recipients, part_id(self.id, number), carried)
 
@@ -88,8 +93,8 @@ def a_second_passes() -> None:
     Job.objects.update(seq=0)
 
 
-def fall_silent(number: int) -> None:
-    long_ago = timezone.now() - timedelta(hours=1)
+def fall_silent(number: int, seconds: float = 3600) -> None:
+    long_ago = timezone.now() - timedelta(seconds=seconds)
     GroupPart.objects.filter(number=number).update(alive_at=long_ago)
 
 
@@ -228,6 +233,51 @@ class TestSilence:
         for number in (1, 2):
             group.started(number).succeeded()
         assert group.job.state == "succeeded"
+
+    @pytest.mark.parametrize(
+        ("limit", "of_the_group", "silent_for", "dead"),
+        [
+            (7200, None, 3600, False),
+            (7200, None, 7201, True),
+            (60, None, 61, True),
+            (None, 7200, 3600, False),
+            (None, 60, 61, True),
+            (7200, 60, 3600, False),
+        ],
+    )
+    def test_its_task_or_its_group_may_have_a_limit_of_its_own(
+        self,
+        stored: dict[str, Any],
+        limit: float | None,
+        of_the_group: float | None,
+        silent_for: float,
+        dead: bool,
+    ) -> None:
+        group = Group(lost_after=of_the_group)
+
+        @notify_user(lost_after=limit)
+        def task() -> None: ...
+
+        begun = reporter_for(task, part_id(group.id, 0), group.carried(0))
+        assert begun is not None
+        begun.started()
+        fall_silent(0, silent_for)
+        tasks.sweep_jobs()
+        assert GroupPart.objects.get().lost == dead
+
+    def test_what_replaces_its_task_brings_its_own_limit(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
+        @notify_user(lost_after=7200)
+        def replacement() -> None: ...
+
+        task_id = group.started(0).task_id
+        goes_on = reporter_for(replacement, task_id, group.carried(0))
+        assert goes_on is not None
+        goes_on.started()
+        fall_silent(0)
+        tasks.sweep_jobs()
+        assert not GroupPart.objects.get().lost
 
     def test_what_it_would_have_skipped_may_run_after_all(
         self, group: Group, stored: dict[str, Any]
