@@ -34,7 +34,8 @@ export class Connection {
     document.addEventListener("freeze", () => this.#sleep());
     addEventListener("pageshow", () => this.#wake());
     document.addEventListener("resume", () => this.#wake());
-    document.addEventListener("visibilitychange", () => this.#wake());
+    // A page that is left becomes hidden once more after it went to sleep.
+    document.addEventListener("visibilitychange", () => navigator.locks || this.#wake());
     addEventListener("online", () => this.#stream.hurry());
   }
 

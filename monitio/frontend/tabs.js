@@ -85,7 +85,8 @@ export class Tabs {
       // Where storage is forbidden there are no locks either.
       if (/** @type {Error} */ (error).name === "SecurityError") return this.#lead(place);
     }
-    if (place !== this.#place) return;
+    // Refused: the page is being left, and would be refused for ever.
+    if (place !== this.#place || !this.leads) return;
     // Another tab took the lock.
     this.leads = false;
     this.#silence = 0;

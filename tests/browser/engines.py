@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.remote_connection import RemoteConnection
@@ -206,5 +205,4 @@ class WebKitGTK:
         self._screen.wait(60)
 
 
-# A driver of WebKit that hangs holds up everything for minutes: `make soak` runs it.
-ENGINES = (Firefox, pytest.param(WebKitGTK, marks=pytest.mark.soak))
+ENGINES = (Firefox, WebKitGTK)

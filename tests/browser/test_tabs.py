@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Playwright, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Playwright, Request, Route, expect
 
 from tests.browser.conftest import OpenTab, launch
 from tests.browser.tab import Tab
@@ -15,6 +15,19 @@ from tests.waiting import wait_until
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 # Never takes the lock from a tab that sleeps: it gets what is given up.
 PATIENT = "window.setInterval = () => 0"
+# As in a page that is being left. It is over at some time, so that a page that asks on and on is
+# found out by its count and not by a browser that hangs.
+REFUSED = """
+window.refused = 0;
+LockManager.prototype.request = () => {
+  if (++window.refused > 1000) return new Promise(() => {});
+  return Promise.reject(new DOMException("Not fully active", "InvalidStateError"));
+};
+"""
+LOCKS = """async () => {
+  const { held, pending } = await navigator.locks.query();
+  return [...held, ...pending].map(({ name }) => name);
+}"""
 # Waits in the main thread until the wire is no longer busy.
 BUSY = """() => setTimeout(() => {
   const request = new XMLHttpRequest();
@@ -169,6 +182,26 @@ def test_without_locks_each_tab_in_sight_has_a_stream_of_its_own(
     tabs[0].hide(False)
     wait_until(lambda: wire.open == 2)
     tabs[0].wait_for_unread("1")
+
+
+def test_a_page_that_is_left_wants_no_lock_when_it_becomes_hidden(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    assert len(tab.run(LOCKS)) == 1
+    tab.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    wait_until(lambda: tab.run(LOCKS) == [])
+    tab.hide()
+    assert tab.run(LOCKS) == []
+
+
+def test_a_page_that_is_refused_a_lock_does_not_ask_on_and_on(
+    wire: Wire, context: BrowserContext
+) -> None:
+    """WebKit refuses every lock to a page that is being left."""
+    page = context.new_page()
+    page.add_init_script(REFUSED)
+    page.goto(wire.url)
+    wait_until(lambda: page.evaluate("window.refused"))
+    assert page.evaluate("window.refused") == 1
 
 
 def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(

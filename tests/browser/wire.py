@@ -10,10 +10,12 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -108,6 +110,7 @@ class Wire:
         self._server.shutdown()
         self._thread.join(30)
         self.drop()
+        self._server.hang_up()
         self._server.server_close()
 
     # What the test does.
@@ -271,6 +274,22 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, wire: Wire) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.wire = wire
+        self._connections: set[socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """A browser that still runs keeps connections it has no question for."""
+        for connection in list(self._connections):
+            # It may be closed at this very moment.
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]

@@ -1,4 +1,4 @@
-/* From monitio/frontend, c0ac0c97, by `make static`. */
+/* From monitio/frontend, 7b1c7739, by `make static`. */
 function make(tag, attributes = {}, ...children) {
 	const node = document.createElement(tag);
 	node.className = attributes.part ?? "";
@@ -294,7 +294,7 @@ var Tabs = class {
 		} catch (error) {
 			if (error.name === "SecurityError") return this.#lead(place);
 		}
-		if (place !== this.#place) return;
+		if (place !== this.#place || !this.leads) return;
 		this.leads = false;
 		this.#silence = 0;
 		this.#member.follow();
@@ -337,7 +337,7 @@ var Connection = class {
 		document.addEventListener("freeze", () => this.#sleep());
 		addEventListener("pageshow", () => this.#wake());
 		document.addEventListener("resume", () => this.#wake());
-		document.addEventListener("visibilitychange", () => this.#wake());
+		document.addEventListener("visibilitychange", () => navigator.locks || this.#wake());
 		addEventListener("online", () => this.#stream.hurry());
 	}
 	get leads() {
