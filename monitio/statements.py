@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import connections, transaction
 from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.base import ModelState
 from django.db.models.constants import OnConflict
 from django.db.models.sql import UpdateQuery
 
@@ -23,6 +24,8 @@ _Compiled: TypeAlias = "tuple[str, list[Any], _RowReader]"
 
 # What every database's driver takes as it is.
 PLAIN = frozenset({str, int, float})
+# Texts that many a row holds: they become a part of the statement.
+WORDS = frozenset({"", *State.ALL})
 
 
 class Slot(Expression):
@@ -97,16 +100,13 @@ class _RowReader:
     """Makes objects of rows, of which the database tells what the statement itself did not say."""
 
     def __init__(self, model: type[Model], connection: Any, known: Set[str]) -> None:
-        fields: Any = model._meta.concrete_fields
-        self.model = model
-        self.names = [field.attname for field in fields]
-        self.known = [(at, field.name) for at, field in enumerate(fields) if field.name in known]
-        told = [(at, field) for at, field in enumerate(fields) if field.name not in known]
-        self.places = [at for at, _field in told]
-        self.columns = [connection.ops.quote_name(field.column) for _at, field in told]
+        told: Any = [field for field in model._meta.concrete_fields if field.name not in known]
+        self.model, self.known = model, known
+        self.names = [field.attname for field in told]
+        self.columns = [connection.ops.quote_name(field.column) for field in told]
         self.converters = [
-            (at, convert, column)
-            for at, field in told
+            (field.attname, convert, column)
+            for field in told
             for column in [field.get_col(model._meta.db_table)]
             for convert in (
                 *connection.ops.get_db_converters(column),
@@ -115,14 +115,21 @@ class _RowReader:
         ]
 
     def read(self, connection: Any, row: Any, changes: Mapping[str, Any]) -> Any:
-        values: list[Any] = [None] * len(self.names)
-        for at, value in zip(self.places, row, strict=True):
-            values[at] = value
-        for at, convert, column in self.converters:
-            values[at] = convert(values[at], column, connection)
-        for at, name in self.known:
-            values[at] = changes[name]
-        return self.model.from_db(connection.alias, self.names, values)
+        values = dict(zip(self.names, row, strict=True))
+        for name, convert, column in self.converters:
+            values[name] = convert(values[name], column, connection)
+        for name in self.known:
+            values[name] = changes[name]
+        return _made(self.model, connection.alias, values)
+
+
+def _made(model: type[Model], alias: str, values: Mapping[str, Any]) -> Model:
+    """An object with these values; ``Model.__init__`` takes as long as all else of a statement."""
+    row = model.__new__(model)
+    row._state = ModelState()
+    row._state.adding, row._state.db = False, alias
+    row.__dict__.update(values)
+    return row
 
 
 def insert(row: Model, alias: str) -> None:
@@ -176,7 +183,9 @@ def _insertion(
 
 def _fixed(value: Any) -> Any:
     """What makes this value a part of the statement; None for one that varies."""
-    if value is None or type(value) is bool or value == "" or value in State.ALL:
+    if type(value) is str:
+        return value if value in WORDS else None
+    if value is None or type(value) is bool:
         return repr(value)
     return id(value) if _is_expression(value) else None
 
