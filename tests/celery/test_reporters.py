@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from celery.canvas import Signature
 from monitio.jobs import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
+from monitio_celery import parts
 from monitio_celery.canvas import number_parts
 from monitio_celery.parts import Part, PartReporter
 from monitio_celery.reporters import reporter_for
@@ -59,6 +61,26 @@ def test_the_body_ends_the_group_before_its_parts_have_said_so() -> None:
     job = Job.objects.get()
     assert (job.state, job.done) == ("succeeded", 3)
     assert Message.objects.get().message == "Sum: 28"
+
+
+def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again: list[Callable[[], object]] = []
+    monkeypatch.setattr(parts.later, "call", lambda group, call: again.append(call))
+    shared = {"group": "g", "total": 2, "title": "Sum", "options": {"success": "Sum: {result}"}}
+    recipients = [Recipient.of(user())]
+    header = PartReporter(Part(**shared, number=0, skips=[(1, 2)]), recipients)
+    body = PartReporter(Part(**shared, number=1, follows=[(0, 1)]), recipients)
+    with monkeypatch.context() as patched:
+        # Between the body's commit and what it does after it.
+        patched.setattr(body, "show", lambda result: header.succeeded(7))
+        body.succeeded(28)
+    assert not Job.objects.filter(state="succeeded").exists()
+    body.show(28)
+    assert Message.objects.get().message == "Sum: 28"
+    # Had the body's process died there, the part would have ended the group a second later.
+    assert [call() for call in again] == [False]
 
 
 def test_a_task_without_options_has_no_reporter() -> None:
