@@ -69,7 +69,7 @@ class Site:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -93,7 +93,7 @@ class Worker:
     def kill(self) -> None:
         """End the process and its children at once, as a machine does that loses its power."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> None:
         """Stop the process and its children, by the group this test made."""
@@ -103,7 +103,7 @@ class Worker:
                 self.process.wait(10)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -215,6 +215,13 @@ def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
     task = site.start("ann", what, how="apply_async", args=[str(gate)], options=staff.options)
     until(lambda: (job := site.job(task)) and job["state"] == "started")
     return str(task)
+
+
+def revoke_surely(site: Site, worker: Worker, task: str) -> None:
+    """Revoke the task, and know that the worker has heard of it."""
+    asked = {"destination": [worker.name], "reply": True, "limit": 1, "timeout": 10}
+    # A worker that is busy coming up may miss the first call.
+    until(lambda: site.revoke(task, **asked))
 
 
 @pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -173,10 +173,10 @@ def test_a_step_that_shows_nothing_is_cheap(recorder: Recorder) -> None:
     rows = range(200_000)
 
     def seconds(items: Any) -> float:
-        start = perf_counter()
+        start = process_time()
         for _ in items:
             pass
-        return perf_counter() - start
+        return process_time() - start
 
     best = min(seconds(track(rows)) - seconds(rows) for _ in range(5)) / len(rows)
     assert best < 1e-6

@@ -37,7 +37,7 @@ def beat(
         )  # fmt: skip
     yield
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_beat_finds_what_a_dead_worker_left(

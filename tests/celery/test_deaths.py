@@ -67,6 +67,8 @@ def test_a_message_delivered_twice_is_told_and_mailed_once(
 def test_a_cold_shutdown_interrupts(site: Site, staff: Staff, gate: Path) -> None:
     worker = staff.hire()
     task = begin(site, staff, "wait_for", gate)
+    # Its child may have told the site sooner than the process that the signal meets.
+    until(lambda: task in site.running_on(worker.name))
     os.kill(worker.process.pid, signal.SIGQUIT)
     until(lambda: worker.process.poll() is not None)
     # Celery 5.4 takes the child it has stopped for one that died.

@@ -16,7 +16,7 @@ import celery
 import pytest
 
 from monitio.constants import State
-from tests.celery.conftest import Site, Staff, Worker, begin, until
+from tests.celery.conftest import Site, Staff, Worker, begin, revoke_surely, until
 from tests.servers.valkey import Valkey
 
 DOCS = Path(__file__).parents[2] / "docs" / "outcomes.md"
@@ -83,9 +83,7 @@ def rejected_once(stage: Stage) -> str:
 
 def revoked_before(stage: Stage) -> str:
     task = str(uuid4())
-    asked = {"destination": [stage.ready().name], "reply": True, "limit": 1, "timeout": 10}
-    # A worker that is busy coming up may miss the first call.
-    until(lambda: stage.site.revoke(task, **asked))
+    revoke_surely(stage.site, stage.ready(), task)
     return stage.start("plain_success", task_id=task)
 
 

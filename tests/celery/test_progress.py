@@ -46,9 +46,8 @@ def test_the_bar_moves_inside_a_transaction_that_writes_nothing(
 
 def test_a_slow_task_without_a_bar_speaks_up(site: Site, gate: Path) -> None:
     task = site.start("ann", "slow", args=[str(gate)])
-    until(lambda: (job := site.job(task)) and job["state"] == "started")
-    assert site.messages(task) == []
     until(lambda: site.messages(task))
+    assert site.told_after(task) >= 1
     assert site.message(task)["subject"] == "Slow: started"
     gate.touch()
     site.ends(task, "succeeded")
@@ -65,8 +64,8 @@ def test_at_most_four_pushes_a_second(site: Site, ear: Ear, gate: Path) -> None:
     site.ends(task, "succeeded")
     seconds = until(lambda: site.value(task))
     until(lambda: any(bar["state"] == "succeeded" for bar in ear.bars(task)))
-    # Four in each second that began.
-    assert moves() <= 4 * (int(seconds) + 1)
+    # Four in each second that began, and the last, whenever it comes.
+    assert moves() <= 4 * (int(seconds) + 1) + 1
 
 
 def test_it_works_in_an_event_loop(site: Site, ear: Ear, gate: Path) -> None:

@@ -90,6 +90,12 @@ def send(name: str, *args: Any, **options: Any) -> str:
     return str(app.send_task(f"tests.celery.project.tasks.{name}", args, **options).id)
 
 
+def running_on(worker: str) -> list[str]:
+    """The tasks that this worker's main process knows to run."""
+    answers = app.control.inspect([worker], timeout=10, limit=1).active() or {}
+    return [task["id"] for tasks in answers.values() for task in tasks]
+
+
 def revoke(task_id: str, **options: Any) -> Any:
     """What the workers answer, with ``reply=True``."""
     return app.control.revoke(task_id, **options)
@@ -157,6 +163,13 @@ def queued_message(queue: str) -> str:
 
 def _text(body: str | bytes) -> str:
     return body.decode() if isinstance(body, bytes) else body
+
+
+def told_after(task_id: str) -> float:
+    """Seconds from the start of a job to its message."""
+    created = Message.objects.get(job__task_id=task_id).created
+    started = Job.objects.get(task_id=task_id).started_at
+    return (created - started).total_seconds() if started else 0.0
 
 
 def named_ids(name: str) -> list[str]:

@@ -19,6 +19,9 @@ from django.db import connection, transaction
 from monitio.exceptions import UserFacingError
 from monitio_celery import cancelled, notify, notify_group, notify_user, progress, track
 
+# Seconds after which a task whose test has died gives up.
+PATIENCE = 300
+
 
 @notify_user(
     title="Monthly report for {month}",
@@ -77,7 +80,7 @@ def hopeless(self: Task[Any, Any]) -> None:
 def wait_for(path: str) -> str:
     """Runs until the file is there; leaves one beside it to say that it waits."""
     Path(f"{path}.reached").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return "seen"
@@ -91,7 +94,7 @@ def unaware(path: str) -> None:
 
 
 def _look_until(path: str, is_cancelled: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not Path(path).exists() and time.monotonic() < deadline:
         if is_cancelled():
             return True
@@ -276,7 +279,7 @@ def wait_with_late_ack(path: str) -> str:
 @notify_user(email=True)
 def count_until(path: str) -> int:
     """Moves its bar until the file is there."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     bar = progress(total=10_000)
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
