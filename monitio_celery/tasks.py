@@ -138,6 +138,15 @@ def _limit(part: parts.Part) -> timedelta:
 
 
 def _judge(task_id: str, reporter: Reporter) -> bool:
+    """Whether it was found dead. What cannot be judged keeps nobody from judging the others."""
+    try:
+        return _find(task_id, reporter)
+    except Exception:
+        logger.exception("The sweep could not judge task %s.", task_id)
+        return False
+
+
+def _find(task_id: str, reporter: Reporter) -> bool:
     state, result = _stored(task_id)
     if state == states.SUCCESS:
         reporter.succeeded(result)

@@ -156,6 +156,21 @@ def test_the_limit_of_one_task_is_not_that_of_others(stored: Any, limit: Any) ->
     assert state_of(job) == "lost"
 
 
+def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stored(task_id: str) -> tuple[None, None]:
+        if task_id == "1":
+            raise TypeError("nobody expects this")
+        return None, None
+
+    monkeypatch.setattr(tasks, "_stored", stored)
+    first, second = started_job("1"), started_job("2")
+    assert tasks.sweep_jobs() == 1
+    assert (state_of(first), state_of(second)) == ("started", "lost")
+    assert "could not judge task 1" in caplog.text
+
+
 def test_jobs_of_another_queue_are_not_judged(stored: Any) -> None:
     job = started_job(queue="django.tasks")
     assert tasks.sweep_jobs() == 0
