@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -93,19 +95,32 @@ def test_it_is_seen_from_inside_a_transaction_and_rolls_it_back(
     assert not site.is_user(f"made in {gate}"[-100:])
 
 
-def test_without_a_signal_it_is_only_asked(
-    site: Site, staff: Staff, gate: Path, environment: dict[str, str]
-) -> None:
+@pytest.fixture
+def quiet_site(environment: dict[str, str], site: Site) -> Iterator[Site]:
+    """The same site, which sends no signal to a task that is cancelled."""
     quiet = Site({**environment, "TEST_CANCEL_SIGNAL": "none"})
-    staff.hire()
-    task = quiet.start(
-        "ann", "stops_by_itself", how="apply_async", args=[str(gate)], options=staff.options
-    )
-    until(lambda: (job := site.job(task)) and job["state"] == "started")
-    quiet.cancel("ann", task)
-    site.ends(task, "revoked")
-    until(lambda: site.value(task) == "halfway")
+    yield quiet
     quiet.close()
+
+
+def test_without_a_signal_it_is_only_asked(quiet_site: Site, staff: Staff, gate: Path) -> None:
+    staff.hire()
+    task = begin(quiet_site, "stops_by_itself", gate, **staff.options)
+    quiet_site.cancel("ann", task)
+    quiet_site.ends(task, "revoked")
+    until(lambda: quiet_site.value(task) == "halfway")
+
+
+@pytest.mark.only_on("postgres")
+@pytest.mark.skipif(find_spec("gevent") is None, reason="pip install gevent")
+def test_a_greenlet_that_looks_stops_without_a_signal(
+    quiet_site: Site, staff: Staff, gate: Path
+) -> None:
+    staff.hire("gevent")
+    for what in ("stops_by_itself", "raises_cancelled"):
+        task = begin(quiet_site, what, gate, **staff.options)
+        quiet_site.cancel("ann", task)
+        quiet_site.ends(task, "revoked")
 
 
 def test_a_task_that_nobody_cancels_runs_to_its_end(site: Site, gate: Path) -> None:

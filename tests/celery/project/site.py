@@ -201,7 +201,11 @@ def forget_parts(group: str) -> None:
 
 def queue_length(queue: str) -> int:
     with app.connection_for_read() as connection:
-        return int(connection.default_channel.client.llen(queue))
+        try:
+            declared = connection.default_channel.queue_declare(queue=queue, passive=True)
+        except connection.channel_errors:
+            return 0  # Redis keeps no empty queue
+        return int(declared.message_count)
 
 
 def alive_at(task_id: str) -> str:
