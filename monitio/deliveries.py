@@ -19,6 +19,7 @@ from monitio import preferences
 from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
 from monitio.conf import settings
 from monitio.constants import EMAIL
+from monitio.mail.sending import one_connection
 from monitio.mailing import Mailing
 from monitio.models import Delivery, Message
 
@@ -110,15 +111,16 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     Gives up after a few failures in a row: the mail server is down, and each try takes its time.
     """
     sent = failed = in_a_row = 0
-    for pk in list(oldest_due()[:limit]):
-        try:
-            sent += run(pk)
-            in_a_row = 0
-        except TemporaryFailure:
-            failed += 1
-            in_a_row += 1
-        if in_a_row == FAILURES_IN_A_ROW:
-            break
+    with one_connection():
+        for pk in list(oldest_due()[:limit]):
+            try:
+                sent += run(pk)
+                in_a_row = 0
+            except TemporaryFailure:
+                failed += 1
+                in_a_row += 1
+            if in_a_row == FAILURES_IN_A_ROW:
+                break
     return sent, failed
 
 

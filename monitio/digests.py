@@ -27,7 +27,7 @@ from monitio.deliveries import backoff
 from monitio.digest_mail import compose_digest
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.mail import readers
-from monitio.mail.sending import send
+from monitio.mail.sending import one_connection, send
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.querysets import MessageQuerySet
 from monitio.recipients import Recipient
@@ -80,7 +80,8 @@ def release(claim: str, clock: Clock = now) -> None:
 
 def send_set(claim: str, clock: Clock = now) -> Tally:
     """Send the digests of a claimed set. Whom another process has taken over is left out."""
-    return _Round(claim, clock).serve()
+    with one_connection():
+        return _Round(claim, clock).serve()
 
 
 def run_due(sets: int = SETS, clock: Clock = now) -> Tally:

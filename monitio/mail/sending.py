@@ -1,4 +1,8 @@
-"""Handing an e-mail to Django's mail backend, and what its failures mean."""
+"""Handing an e-mail to Django's mail backend, and what its failures mean.
+
+``one_connection`` lets several e-mails share one connection by SMTP: greeting, TLS and log-in take
+longer than the e-mail itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import logging
 import smtplib
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import django
@@ -23,8 +29,48 @@ from monitio.patience import time_left
 LOG_IN_CODES = frozenset({530, 534, 535, 538})
 # The service's answers that say nothing of the e-mail: who are you, not now, too many.
 HTTP_LATER = frozenset({401, 403, 408, 425, 429})
+# E-mails on one connection: some servers refuse more than 20.
+MAILS_A_CONNECTION = 10
 
 logger = logging.getLogger("monitio")
+
+
+class _Line:
+    """The connection that several e-mails share, one after the other."""
+
+    def __init__(self) -> None:
+        self.backend: Any = None
+        self.mails = 0
+
+    def carry(self, backend: Any, mail: EmailMessage, seconds: float) -> None:
+        self.backend = None  # a conversation that fails closes it
+        _Conversation(backend, mail, stays=True).run(seconds)
+        self.backend = backend
+        self.mails += 1
+        if self.mails % MAILS_A_CONNECTION == 0:
+            self.leave()
+
+    def leave(self) -> None:
+        """Say goodbye, without waiting for the answer."""
+        if self.backend is not None:
+            name = "monitio-mail-goodbye"
+            threading.Thread(target=_close, args=(self.backend,), name=name, daemon=True).start()
+            self.backend = None
+
+
+_line: ContextVar[_Line | None] = ContextVar("monitio_mail_line", default=None)
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """What is sent inside goes over one connection, where the site's backend speaks SMTP."""
+    line = _Line()
+    token = _line.set(line)
+    try:
+        yield
+    finally:
+        _line.reset(token)
+        line.leave()
 
 
 def send(mail: EmailMessage) -> None:
@@ -45,14 +91,17 @@ def send(mail: EmailMessage) -> None:
 
 
 def _send(mail: EmailMessage, seconds: float) -> None:
-    backend = _backend()
+    line = _line.get()
+    backend = (line and line.backend) or _backend()
     if hasattr(backend, "timeout"):
         # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
         backend.timeout = min(seconds, backend.timeout or seconds)
-    if isinstance(backend, SmtpBackend):
+    if not isinstance(backend, SmtpBackend):
+        _check(backend.send_messages([mail]))
+    elif line is None:
         _Conversation(backend, mail).run(seconds)
     else:
-        _check(backend.send_messages([mail]))
+        line.carry(backend, mail, seconds)
 
 
 def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
@@ -77,8 +126,9 @@ class _Conversation:
     a name server that is down, would hold the caller for minutes. So they speak in a thread.
     """
 
-    def __init__(self, backend: Any, mail: EmailMessage) -> None:
+    def __init__(self, backend: Any, mail: EmailMessage, *, stays: bool = False) -> None:
         self.backend, self.mail = backend, mail
+        self.stays = stays  # connected, for the next e-mail
         self.error: Exception | None = None
         self.is_sent = False
         self.is_over = threading.Event()
@@ -101,14 +151,22 @@ class _Conversation:
 
     def _speak(self) -> None:
         try:
-            with self.backend:
-                if not self.is_over.is_set():
-                    _check(self.backend.send_messages([self.mail]))
-                    self.is_sent = True
+            self._connect()
+            if not self.is_over.is_set():
+                _check(self.backend.send_messages([self.mail]))
+                self.is_sent = True
         except Exception as error:
             self.error = error
         finally:
+            if not (self.stays and self.is_sent):
+                _close(self.backend)
             connections.close_all()  # of this thread: a backend may log to the database
+
+    def _connect(self) -> None:
+        # The server may have ended a connection that waited: that is no failure of this e-mail.
+        if self.backend.connection is not None and not _answers(self.backend.connection):
+            _close(self.backend)
+        self.backend.open()
 
     def _hang_up(self) -> None:
         """Nothing is sent any more once the caller counts it as failed."""
@@ -126,6 +184,19 @@ def _backend() -> Any:
     except Exception as error:
         logger.exception("The site's mail settings are wrong.")
         raise TemporaryFailure(_reason(error)) from error
+
+
+def _answers(connection: Any) -> bool:
+    try:
+        return bool(connection.noop()[0] == 250)
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def _close(backend: Any) -> None:
+    """However the server takes its leave."""
+    with suppress(Exception):
+        backend.close()
 
 
 def _check(sent: object) -> None:

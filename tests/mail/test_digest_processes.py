@@ -116,7 +116,7 @@ def test_what_a_killed_sender_left_goes_again_under_the_same_id(
 def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
     peers: list[Peer], mail_server: MailServer
 ) -> None:
-    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 10 + [DROP] * 50}
+    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 4 + [DROP] * 50}
     at_once(peers, "send_all")
     assert 0 < len(mail_server.sources) < USERS
     mail_server.script = {}

@@ -101,8 +101,8 @@ def until_sent(site: Peer, name: str, count: int) -> None:
 
 
 def held_sender(server: MailServer) -> int:
-    """The process whose e-mail the server has taken, and which it does not let go."""
-    until(lambda: "QUIT" in server.commands, "an e-mail that was taken")
+    """The process whose e-mail the server has taken, and which waits to hear so."""
+    until(lambda: "TAKEN" in server.commands, "an e-mail that was taken")
     return int(server.mails[0][SENDER])
 
 
@@ -135,7 +135,7 @@ def test_what_a_killed_worker_had_sent_goes_again_under_the_same_id(
     site: Peer, mail_server: MailServer
 ) -> None:
     texts = site.prepare("killed", USERS, MESSAGES)
-    mail_server.script = {"QUIT": [HANG]}
+    mail_server.script = {"TAKEN": [HANG]}
     site.want_digests("killed")
     os.kill(held_sender(mail_server), signal.SIGKILL)
     until_sent_by_others = USERS - SET
@@ -150,7 +150,7 @@ def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
     site: Peer, mail_server: MailServer
 ) -> None:
     texts = site.prepare("down", USERS, MESSAGES)
-    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 10 + [DROP] * 500}
+    mail_server.script = {"BODY": [None] * 6 + [DROP] * 4, "CONNECT": [None] * 4 + [DROP] * 500}
     site.want_digests("down")
     until(lambda: DROP not in mail_server.script["BODY"] and not site.claimed("down"), "a pause")
     assert 0 < len(mail_server.sources) < USERS
@@ -166,7 +166,7 @@ def test_a_single_mail_whose_sender_was_killed_goes_again_under_the_same_id(
     site: Peer, mail_server: MailServer, queue: str
 ) -> None:
     site.prepare(f"{queue}-ack", 1, 1)
-    mail_server.script = {"QUIT": [HANG]}
+    mail_server.script = {"TAKEN": [HANG]}
     delivery = site.plan_mail(f"{queue}-ack", queue)
     os.kill(held_sender(mail_server), signal.SIGKILL)
     site.end_leases(f"{queue}-ack")

@@ -20,9 +20,9 @@ DROP, HANG = "drop", "hang"
 class MailServer:
     """``mails`` are those it has accepted, as they came over the wire.
 
-    ``script`` maps a command ("RCPT", "BODY", …; "CONNECT" is the greeting) to its replies, taken
-    one after another: a line such as "450 busy", ``DROP``, ``HANG``, or None for the usual one.
-    ``seconds`` is how long each reply takes.
+    ``script`` maps a command ("RCPT", "BODY", …; "CONNECT" is the greeting, "TAKEN" the reply to a
+    body that was accepted) to its replies, taken one after another: a line such as "450 busy",
+    ``DROP``, ``HANG``, or None for the usual one. ``seconds`` is how long each reply takes.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,11 @@ class _Handler:
         line = await self.server.reply(smtp, "BODY")
         if line is None:
             self.server.sources.append(envelope.content)
+            line = await self.server.reply(smtp, "TAKEN")
         return line or "250 OK"
+
+    async def handle_NOOP(self, smtp: _Smtp, session: Any, envelope: Any, arg: str) -> str:
+        return await self.server.reply(smtp, "NOOP") or "250 OK"
 
     async def handle_QUIT(self, smtp: _Smtp, session: Any, envelope: Any) -> str:
         return await self.server.reply(smtp, "QUIT") or "221 Bye"
