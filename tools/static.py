@@ -21,6 +21,7 @@ ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
 SCRIPT = ("--format=esm", "--charset=utf8", "--target=esnext", "--legal-comments=none")
 # A hint for minifiers that esbuild leaves between the words.
 HINT = "/* @__PURE__ */ "
+EMPTY = re.compile(r"\{\n *\}")
 INDENTATION = re.compile("^(?:  )+", re.MULTILINE)
 
 
@@ -43,7 +44,7 @@ def header() -> str:
 
 def build() -> str:
     """The module as it is shipped."""
-    printed = _esbuild(_joined(), *SCRIPT).replace(HINT, "")
+    printed = EMPTY.sub("{}", _esbuild(_joined(), *SCRIPT).replace(HINT, ""))
     return header() + INDENTATION.sub(lambda found: "\t" * (len(found[0]) // 2), printed)
 
 
@@ -57,7 +58,7 @@ def _joined() -> str:
         for path in sources():
             text = path.read_text(encoding="utf-8")
             if path.suffix == ".css":
-                text = _esbuild(text, "--loader=css", "--minify", "--target=chrome123")
+                text = _esbuild(text, "--loader=css", "--minify", "--target=chrome123").strip()
             Path(folder, path.name).write_text(text, encoding="utf-8")
         options = ("--bundle", "--loader:.css=text", "--minify-whitespace")
         return _esbuild("", str(Path(folder, "monitio.js")), *SCRIPT, *options)

@@ -38,7 +38,9 @@ export class Announcer {
 
   /** @param {string} text */
   say(text, urgent = false) {
-    if (!this.#queue.length) setTimeout(() => this.#speak(), GATHER);
+    // In a flood the next words wait until the last ones have gone; an error does not.
+    const talks = !urgent && this.status.childElementCount >= AT_ONCE;
+    if (urgent || !this.#queue.length) setTimeout(() => this.#speak(), talks ? KEEP : GATHER);
     this.#queue.push({ text, urgent });
   }
 

@@ -7,7 +7,7 @@ import { InboxItem } from "./inbox-item.js";
 import { isLocal } from "./message.js";
 import { canNotify, notifies, setNotifies } from "./notifications.js";
 import { actions, connection, popups, store } from "./page.js";
-import { keepsOpen } from "./preferences.js";
+import { isOn, KEEP_OPEN } from "./preferences.js";
 import { formatNumber, say } from "./strings.js";
 import { styles } from "./styles.js";
 
@@ -118,7 +118,7 @@ export class MonitioBell extends MonitioElement {
 
   #opened() {
     if (connection.state !== "open") actions.refresh();
-    this.#keep.checked = keepsOpen();
+    this.#keep.checked = isOn(KEEP_OPEN);
     this.#notifyLabel.hidden = !canNotify();
     this.#notify.checked = canNotify() && notifies();
     this.#all.href = this.querySelector("a")?.href ?? actions.url;
@@ -143,8 +143,7 @@ export class MonitioBell extends MonitioElement {
     this.#badge.hidden = this.#markAll.disabled = !unread;
     setText(this.#badge, n);
     // The name contains what is to be seen (WCAG 2.5.3).
-    const name = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
-    this.#button.ariaLabel = name;
+    this.#button.ariaLabel = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
     this.state("unread", unread > 0);
   }
 
@@ -154,7 +153,7 @@ export class MonitioBell extends MonitioElement {
     const instead = this.#rows.update(messages);
     this.#offline.hidden = connection.state !== "offline";
     this.#list.hidden = !messages.length;
-    this.#empty.hidden = messages.length > 0;
+    this.#empty.hidden = !this.#list.hidden;
     this.#older.hidden = !store.older;
     if (instead === undefined) return;
     /** @type {HTMLElement | null | undefined} */

@@ -3,12 +3,14 @@
 
 import { dispatch } from "./dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
-import { keepsOpen, setClosed, setKeepsOpen, tellTabs, wasClosed } from "./preferences.js";
+import { isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
+/** How many of its own lives one waits for room on the screen. */
+const LIVES = 3;
 
 /**
- * `left`: ms on the screen; `shown`: was on the screen.
+ * `left`: ms on the screen, or to wait for it; `shown`: was on the screen.
  * @typedef {{ message: Message, left: number, shown: boolean }} Popup
  */
 
@@ -49,23 +51,33 @@ export class Popups extends EventTarget {
       key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
   }
 
-  list() {
-    return [...this.#open.values()].map(({ message }) => message).reverse();
+  get size() {
+    return this.#open.size;
   }
 
   /**
-   * These are on the screen now.
-   * @param {Message[]} messages
+   * What is on the screen from now on: the newest; but what closes by itself has its time before
+   * others of its kind come, so that a flood does not flicker past.
+   * @param {number} most
    */
-  show(messages) {
+  show(most) {
     this.#charge();
-    this.#visible = messages.flatMap(({ id }) => this.#open.get(id) ?? []);
+    const all = [...this.#open.values()].reverse();
+    const stays = all.filter((popup) => popup.left < Infinity && this.#visible.includes(popup));
+    let room = most - stays.length;
+    this.#visible = all
+      .filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0)
+      .slice(0, most);
     for (const popup of document.hidden ? [] : this.#visible) {
-      // Not of a running job: the report could overtake its end.
-      if (!popup.shown && !isRunning(popup.message)) this.#onSeen(popup.message);
+      const { message, shown } = popup;
+      if (shown) continue;
       popup.shown = true;
+      popup.left = this.#lifetime(message);
+      // Not of a running job: the report could overtake its end.
+      if (!isRunning(message)) this.#onSeen(message);
     }
     this.#wait();
+    return this.#visible.map(({ message }) => message);
   }
 
   /**
@@ -94,7 +106,7 @@ export class Popups extends EventTarget {
 
   /** @param {boolean} on */
   setKeepOpen(on) {
-    setKeepsOpen(on);
+    turn(KEEP_OPEN, on);
     for (const popup of this.#open.values()) popup.left = this.#lifetime(popup.message);
     this.#changed();
   }
@@ -104,7 +116,7 @@ export class Popups extends EventTarget {
     const popup = this.#open.get(message.id);
     if (popup) this.#update(popup, message, previous);
     else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
-      this.#open.set(message.id, { message, left: this.#lifetime(message), shown: false });
+      this.#open.set(message.id, { message, left: LIVES * this.#lifetime(message), shown: false });
       this.#changed();
     }
   }
@@ -143,7 +155,7 @@ export class Popups extends EventTarget {
   /** @param {Message} message */
   #lifetime(message) {
     const { level, url, body, close_timeout: seconds } = message;
-    if (isRunning(message) || keepsOpen()) return Infinity;
+    if (isRunning(message) || isOn(KEEP_OPEN)) return Infinity;
     if (seconds != null) return seconds * 1000 || Infinity;
     if (!this.autoClose || level === "error" || level === "warning" || url) return Infinity;
     const words = `${heading(message)} ${body}`.split(/\s+/).length;
@@ -154,25 +166,25 @@ export class Popups extends EventTarget {
     dispatch(this, "change");
   }
 
-  /** Take the time that has passed from what was on the screen. */
+  /** Take the time that has passed; what has none left closes. */
   #charge() {
     const now = performance.now();
-    if (this.#timer) for (const popup of this.#visible) popup.left -= now - this.#since;
+    for (const popup of this.#timer ? [...this.#open.values()] : []) {
+      popup.left -= now - this.#since;
+      if (popup.left > 0) continue;
+      // What nobody has had on the screen is not reported as seen.
+      if (popup.shown) this.close(popup.message.id);
+      else this.#remove(popup.message.id);
+    }
     this.#since = now;
   }
 
   #wait() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    const next = Math.min(...this.#visible.map(({ left }) => left));
+    const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
     if (next < Infinity && !document.hidden && !this.holds.size)
-      this.#timer = setTimeout(() => this.#closeDue(), Math.max(0, next));
-  }
-
-  #closeDue() {
-    this.#charge();
-    for (const { message, left } of this.#visible) if (left <= 0) this.close(message.id);
-    this.#wait();
+      this.#timer = setTimeout(() => this.#changed(), Math.max(0, next));
   }
 }
 

@@ -22,9 +22,8 @@ export const isOn = (key) => remember("localStorage", key) === "yes";
  */
 export const turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
 
-export const keepsOpen = () => isOn("keep-open");
-/** @param {boolean} on */
-export const setKeepsOpen = (on) => turn("keep-open", on);
+/** Of `isOn` and `turn`: pop-ups stay until they are closed. */
+export const KEEP_OPEN = "keep-open";
 
 /**
  * A running job's pop-up that was closed stays closed in this tab.

@@ -6,10 +6,10 @@ import TOASTS from "./toasts.css";
  * Each level's class carries its tokens, so that a theme can set each of them.
  * @param {string} name
  */
-const level = (name) => `.${name}{--color:var(--_${name});\
+const tokens = (name) => `.${name}{--color:var(--_${name});\
 --level-bg:var(--monitio-${name}-bg,var(--_bg));\
 --level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
 
-const LEVELS = ["debug", "info", "success", "warning", "error"].map(level).join("");
+const LEVELS = ["debug", "info", "success", "warning", "error"].map(tokens).join("");
 
 export const styles = { base: BASE + LEVELS, bell: BELL, toasts: TOASTS };

@@ -150,13 +150,11 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #render() {
-    const all = popups.list();
     const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
-    const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
+    const visible = popups.show(popups.holds.has("inbox") ? 0 : most);
     const instead = this.#rows.update(visible);
-    popups.show(visible);
-    const extra = all.length - visible.length;
-    this.#footer.hidden = all.length < 2;
+    const extra = popups.size - visible.length;
+    this.#footer.hidden = popups.size < 2;
     this.#more.hidden = !extra;
     setText(this.#more, say("more", { n: formatNumber(extra) }));
     this.#toggle(visible.length > 0);
@@ -211,9 +209,9 @@ export class MonitioMessages extends MonitioElement {
   #escape(event) {
     event.preventDefault();
     event.stopPropagation();
-    const id = Number(event.target.closest("li")?.dataset.id);
-    const message = popups.list().find((one) => one.id === id);
-    if (message) this.close(message);
+    /** @type {HTMLElement | null | undefined} */
+    const close = event.target.closest("li")?.querySelector("li > button");
+    if (close) close.click();
     else this.#goBack();
   }
 

@@ -1,51 +1,10 @@
-/* From monitio/frontend, 7b1c7739, by `make static`. */
-function make(tag, attributes = {}, ...children) {
-	const node = document.createElement(tag);
-	node.className = attributes.part ?? "";
-	for (const [name, value] of Object.entries(attributes)) {
-		if (typeof value === "function") node.addEventListener(name, value);
-		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
-	}
-	node.append(...children);
-	return node;
-}
-var button = (part, click, ...children) => make("button", { type: "button", part, click }, ...children);
-function setText(node, text) {
-	if (node.textContent !== text) node.textContent = text;
-}
-function batched(work) {
-	let timer = 0;
-	return () => {
-		timer ||= setTimeout(() => {
-			timer = 0;
-			work();
-		}, 30);
-	};
-}
-var dispatch = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
-var Rows = class {
-	#views = new Map();
-	#list;
-	#build;
-	constructor(list, build) {
-		this.#list = list;
-		this.#build = build;
-	}
-	update(messages) {
-		const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
-		const focused = this.#list.getRootNode().activeElement;
-		const { children } = this.#list;
-		const at = [...children].findIndex((node) => node.contains(focused));
-		for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
-		this.#views = views;
-		[...views.values()].forEach((view, index) => {
-			view.fill(messages[index]);
-			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
-		});
-		if (at < 0 || focused?.isConnected) return void 0;
-		return children[Math.min(at, children.length - 1)] ?? null;
-	}
-};
+/* From monitio/frontend, 2efb3afc, by `make static`. */
+var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button{min-height:1.75rem;min-width:1.75rem;padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
+var bell_default = '.bell{position:relative;min-height:2.5rem;min-width:2.5rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;min-height:1.75rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
+var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
+var tokens = (name) => `.${name}{--color:var(--_${name});--level-bg:var(--monitio-${name}-bg,var(--_bg));--level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
+var LEVELS = ["debug", "info", "success", "warning", "error"].map(tokens).join("");
+var styles = { base: base_default + LEVELS, bell: bell_default, toasts: toasts_default };
 var ENDED = new Set(["succeeded", "failed", "revoked", "lost"]);
 var BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
 var isRunning = ({ job }) => !!job && !ENDED.has(job.state);
@@ -125,8 +84,7 @@ var Actions = class {
 	take(snapshot, asked) {
 		const { floor, older } = this.#store;
 		this.#store.replace(snapshot, asked);
-		if (older < floor) this.loadOlder(older).catch(() => {
-		});
+		if (older < floor) this.loadOlder(older).catch(() => {});
 	}
 	async loadOlder(lowest = Infinity) {
 		let before;
@@ -150,8 +108,7 @@ var Actions = class {
 		if (!this.#seen.size) return;
 		const ids = [...this.#seen].map((id) => ["ids", `${id}`]);
 		this.#seen.clear();
-		this.#post("seen/", ids).catch(() => {
-		});
+		this.#post("seen/", ids).catch(() => {});
 	}
 	async #try(path, fields) {
 		try {
@@ -261,8 +218,7 @@ var Tabs = class {
 	#silence = 0;
 	#joined = false;
 	#place = null;
-	#release = () => {
-	};
+	#release = () => {};
 	constructor(name, member) {
 		this.#name = name;
 		this.#member = member;
@@ -411,6 +367,53 @@ var Connection = class {
 		if (event) this.#page.deliver(event, data);
 	}
 };
+function make(tag, attributes = {}, ...children) {
+	const node = document.createElement(tag);
+	node.className = attributes.part ?? "";
+	for (const [name, value] of Object.entries(attributes)) {
+		if (typeof value === "function") node.addEventListener(name, value);
+		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+	}
+	node.append(...children);
+	return node;
+}
+var button = (part, click, ...children) => make("button", { type: "button", part, click }, ...children);
+function setText(node, text) {
+	if (node.textContent !== text) node.textContent = text;
+}
+function batched(work) {
+	let timer = 0;
+	return () => {
+		timer ||= setTimeout(() => {
+			timer = 0;
+			work();
+		}, 30);
+	};
+}
+var dispatch = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+var Rows = class {
+	#views = new Map();
+	#list;
+	#build;
+	constructor(list, build) {
+		this.#list = list;
+		this.#build = build;
+	}
+	update(messages) {
+		const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
+		const focused = this.#list.getRootNode().activeElement;
+		const { children } = this.#list;
+		const at = [...children].findIndex((node) => node.contains(focused));
+		for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
+		this.#views = views;
+		[...views.values()].forEach((view, index) => {
+			view.fill(messages[index]);
+			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
+		});
+		if (at < 0 || focused?.isConnected) return void 0;
+		return children[Math.min(at, children.length - 1)] ?? null;
+	}
+};
 function remember(storage, key, value) {
 	try {
 		if (value) window[storage][`monitio.${key}`] = value;
@@ -421,12 +424,12 @@ function remember(storage, key, value) {
 }
 var isOn = (key) => remember("localStorage", key) === "yes";
 var turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
-var keepsOpen = () => isOn("keep-open");
-var setKeepsOpen = (on) => turn("keep-open", on);
+var KEEP_OPEN = "keep-open";
 var wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
 var setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");
 var tellTabs = (id) => remember("localStorage", "closed", `${id} ${Date.now()}`);
 var MS_PER_WORD = 500;
+var LIVES = 3;
 var Popups = class extends EventTarget {
 	#open = new Map();
 	#visible = [];
@@ -445,17 +448,24 @@ var Popups = class extends EventTarget {
 		document.addEventListener("visibilitychange", () => this.#changed());
 		addEventListener("storage", ({ key, newValue }) => key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
 	}
-	list() {
-		return [...this.#open.values()].map(({ message }) => message).reverse();
+	get size() {
+		return this.#open.size;
 	}
-	show(messages) {
+	show(most) {
 		this.#charge();
-		this.#visible = messages.flatMap(({ id }) => this.#open.get(id) ?? []);
+		const all = [...this.#open.values()].reverse();
+		const stays = all.filter((popup) => popup.left < Infinity && this.#visible.includes(popup));
+		let room = most - stays.length;
+		this.#visible = all.filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0).slice(0, most);
 		for (const popup of document.hidden ? [] : this.#visible) {
-			if (!popup.shown && !isRunning(popup.message)) this.#onSeen(popup.message);
+			const { message, shown } = popup;
+			if (shown) continue;
 			popup.shown = true;
+			popup.left = this.#lifetime(message);
+			if (!isRunning(message)) this.#onSeen(message);
 		}
 		this.#wait();
+		return this.#visible.map(({ message }) => message);
 	}
 	hold(reason, on) {
 		this.#charge();
@@ -474,7 +484,7 @@ var Popups = class extends EventTarget {
 		for (const id of [...this.#open.keys()]) this.close(id);
 	}
 	setKeepOpen(on) {
-		setKeepsOpen(on);
+		turn(KEEP_OPEN, on);
 		for (const popup of this.#open.values()) popup.left = this.#lifetime(popup.message);
 		this.#changed();
 	}
@@ -482,7 +492,7 @@ var Popups = class extends EventTarget {
 		const popup = this.#open.get(message.id);
 		if (popup) this.#update(popup, message, previous);
 		else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
-			this.#open.set(message.id, { message, left: this.#lifetime(message), shown: false });
+			this.#open.set(message.id, { message, left: LIVES * this.#lifetime(message), shown: false });
 			this.#changed();
 		}
 	}
@@ -507,10 +517,10 @@ var Popups = class extends EventTarget {
 		if (this.#open.delete(id)) this.#changed();
 	}
 	#lifetime(message) {
-		const { level: level2, url, body, close_timeout: seconds } = message;
-		if (isRunning(message) || keepsOpen()) return Infinity;
+		const { level, url, body, close_timeout: seconds } = message;
+		if (isRunning(message) || isOn(KEEP_OPEN)) return Infinity;
 		if (seconds != null) return seconds * 1e3 || Infinity;
-		if (!this.autoClose || level2 === "error" || level2 === "warning" || url) return Infinity;
+		if (!this.autoClose || level === "error" || level === "warning" || url) return Infinity;
 		const words = `${heading(message)} ${body}`.split(/\s+/).length;
 		return Math.max(this.duration, words * MS_PER_WORD);
 	}
@@ -519,19 +529,19 @@ var Popups = class extends EventTarget {
 	}
 	#charge() {
 		const now = performance.now();
-		if (this.#timer) for (const popup of this.#visible) popup.left -= now - this.#since;
+		for (const popup of this.#timer ? [...this.#open.values()] : []) {
+			popup.left -= now - this.#since;
+			if (popup.left > 0) continue;
+			if (popup.shown) this.close(popup.message.id);
+			else this.#remove(popup.message.id);
+		}
 		this.#since = now;
 	}
 	#wait() {
 		clearTimeout(this.#timer);
 		this.#timer = 0;
-		const next = Math.min(...this.#visible.map(({ left }) => left));
-		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = setTimeout(() => this.#closeDue(), Math.max(0, next));
-	}
-	#closeDue() {
-		this.#charge();
-		for (const { message, left } of this.#visible) if (left <= 0) this.close(message.id);
-		this.#wait();
+		const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
+		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = setTimeout(() => this.#changed(), Math.max(0, next));
 	}
 };
 function wantsToPopUp(message, previous) {
@@ -739,12 +749,6 @@ function onState(state) {
 	if (state !== "stopped") return;
 	store.addLocal({ level: "warning", title: say("stopped"), body: say("stopped_body"), url: location.pathname + location.search, url_label: say("reload") });
 }
-var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button{min-height:1.75rem;min-width:1.75rem;padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}\n";
-var bell_default = '.bell{position:relative;min-height:2.5rem;min-width:2.5rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;min-height:1.75rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}\n';
-var toasts_default = ".stack{--offset: var(--monitio-offset, 1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}\n";
-var level = (name) => `.${name}{--color:var(--_${name});--level-bg:var(--monitio-${name}-bg,var(--_bg));--level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
-var LEVELS = ["debug", "info", "success", "warning", "error"].map(level).join("");
-var styles = { base: base_default + LEVELS, bell: bell_default, toasts: toasts_default };
 var MonitioElement = class extends HTMLElement {
 	root = this.attachShadow({ mode: "open" });
 	#internals = this.attachInternals();
@@ -765,10 +769,8 @@ var MonitioElement = class extends HTMLElement {
 		this.#left = new AbortController();
 		detach(this);
 	}
-	connectedMoveCallback() {
-	}
-	connect() {
-	}
+	connectedMoveCallback() {}
+	connect() {}
 	listen(target, type, listener) {
 		target.addEventListener(type, listener, { signal: this.#left.signal });
 	}
@@ -839,12 +841,12 @@ var MessageView = class {
 		this.node = make(tag, {}, this.icon, this.text);
 	}
 	fill(message, part) {
-		const { level: level2, title, body, url_label } = message;
+		const { level, title, body, url_label } = message;
 		this.message = message;
-		this.node.className = `item ${part} ${level2}`;
-		this.node.part.value = `${part} ${level2}`;
-		setIcon(this.icon, isRunning(message) ? "running" : level2);
-		setText(this.word, `${say(`level_${level2}`)}: `);
+		this.node.className = `item ${part} ${level}`;
+		this.node.part.value = `${part} ${level}`;
+		setIcon(this.icon, isRunning(message) ? "running" : level);
+		setText(this.word, `${say(`level_${level}`)}: `);
 		setText(this.title, heading(message));
 		setText(this.body, title ? body : "");
 		this.body.hidden = !title || !body;
@@ -930,8 +932,7 @@ function show(message) {
 			focus();
 			if (target) location.assign(target);
 		};
-	} catch {
-	}
+	} catch {}
 }
 var away = Promise.withResolvers();
 function watchSight() {
@@ -1018,7 +1019,7 @@ var MonitioBell = class extends MonitioElement {
 	}
 	#opened() {
 		if (connection.state !== "open") actions.refresh();
-		this.#keep.checked = keepsOpen();
+		this.#keep.checked = isOn(KEEP_OPEN);
 		this.#notifyLabel.hidden = !canNotify();
 		this.#notify.checked = canNotify() && notifies();
 		this.#all.href = this.querySelector("a")?.href ?? actions.url;
@@ -1040,8 +1041,7 @@ var MonitioBell = class extends MonitioElement {
 		const n = unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
 		this.#badge.hidden = this.#markAll.disabled = !unread;
 		setText(this.#badge, n);
-		const name = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
-		this.#button.ariaLabel = name;
+		this.#button.ariaLabel = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
 		this.state("unread", unread > 0);
 	}
 	#render() {
@@ -1050,7 +1050,7 @@ var MonitioBell = class extends MonitioElement {
 		const instead = this.#rows.update(messages);
 		this.#offline.hidden = connection.state !== "offline";
 		this.#list.hidden = !messages.length;
-		this.#empty.hidden = messages.length > 0;
+		this.#empty.hidden = !this.#list.hidden;
 		this.#older.hidden = !store.older;
 		if (instead === void 0) return;
 		const next = instead?.querySelector("button:not([hidden])");
@@ -1081,34 +1081,6 @@ var MonitioBell = class extends MonitioElement {
 		this.#render();
 	}
 };
-var MonitioProgress = class extends MonitioElement {
-	static observedAttributes = ["task"];
-	#waiting = make("slot");
-	#view = new MessageView("div");
-	#state = "";
-	constructor() {
-		super();
-		this.root.append(this.#waiting, this.#view.node);
-	}
-	connect() {
-		this.listen(store, "put", ({ detail }) => this.#take(detail.message));
-		this.attributeChangedCallback();
-	}
-	attributeChangedCallback() {
-		this.#view.node.hidden = true;
-		this.#waiting.hidden = false;
-		store.list().forEach((message) => this.#take(message));
-	}
-	#take(message) {
-		const { job } = message;
-		if (!job || job.task !== this.getAttribute("task")) return;
-		this.#view.fill(message, "task");
-		this.#view.node.hidden = false;
-		this.#waiting.hidden = true;
-		if (this.#state) this.state(this.#state, false);
-		this.state(this.#state = job.state, true);
-	}
-};
 var GATHER = 150;
 var KEEP = 7e3;
 var AT_ONCE = 4;
@@ -1128,7 +1100,8 @@ var Announcer = class {
 		this.say(wording(message), message.level === "error");
 	}
 	say(text, urgent = false) {
-		if (!this.#queue.length) setTimeout(() => this.#speak(), GATHER);
+		const talks = !urgent && this.status.childElementCount >= AT_ONCE;
+		if (urgent || !this.#queue.length) setTimeout(() => this.#speak(), talks ? KEEP : GATHER);
 		this.#queue.push({ text, urgent });
 	}
 	#speak() {
@@ -1145,15 +1118,14 @@ var Announcer = class {
 	}
 };
 function wording(message) {
-	const { job, level: level2, title, body } = message;
+	const { job, level, title, body } = message;
 	const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
 	const parts = [title, isRunning(message) ? percent : body];
-	return `${say(job ? `state_${job.state}` : `level_${level2}`)}: ${parts.filter(Boolean).join(". ")}`;
+	return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
 }
 function showBadges(element, unread) {
 	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
-	if (element.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {
-	});
+	if (element.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {});
 }
 var Dialogs = class {
 	#element;
@@ -1313,13 +1285,11 @@ var MonitioMessages = class extends MonitioElement {
 		else if (!isRunning(message)) actions.markRead(message.id);
 	}
 	#render() {
-		const all = popups.list();
 		const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
-		const visible = popups.holds.has("inbox") ? [] : all.slice(0, most);
+		const visible = popups.show(popups.holds.has("inbox") ? 0 : most);
 		const instead = this.#rows.update(visible);
-		popups.show(visible);
-		const extra = all.length - visible.length;
-		this.#footer.hidden = all.length < 2;
+		const extra = popups.size - visible.length;
+		this.#footer.hidden = popups.size < 2;
 		this.#more.hidden = !extra;
 		setText(this.#more, say("more", { n: formatNumber(extra) }));
 		this.#toggle(visible.length > 0);
@@ -1360,9 +1330,8 @@ var MonitioMessages = class extends MonitioElement {
 	#escape(event) {
 		event.preventDefault();
 		event.stopPropagation();
-		const id = Number(event.target.closest("li")?.dataset.id);
-		const message = popups.list().find((one) => one.id === id);
-		if (message) this.close(message);
+		const close = event.target.closest("li")?.querySelector("li > button");
+		if (close) close.click();
 		else this.#goBack();
 	}
 	#focusCame({ relatedTarget }) {
@@ -1384,6 +1353,34 @@ var MonitioMessages = class extends MonitioElement {
 	#unread() {
 		this.fire("unread", { count: store.unread });
 		showBadges(this, store.unread);
+	}
+};
+var MonitioProgress = class extends MonitioElement {
+	static observedAttributes = ["task"];
+	#waiting = make("slot");
+	#view = new MessageView("div");
+	#state = "";
+	constructor() {
+		super();
+		this.root.append(this.#waiting, this.#view.node);
+	}
+	connect() {
+		this.listen(store, "put", ({ detail }) => this.#take(detail.message));
+		this.attributeChangedCallback();
+	}
+	attributeChangedCallback() {
+		this.#view.node.hidden = true;
+		this.#waiting.hidden = false;
+		store.list().forEach((message) => this.#take(message));
+	}
+	#take(message) {
+		const { job } = message;
+		if (!job || job.task !== this.getAttribute("task")) return;
+		this.#view.fill(message, "task");
+		this.#view.node.hidden = false;
+		this.#waiting.hidden = true;
+		if (this.#state) this.state(this.#state, false);
+		this.state(this.#state = job.state, true);
 	}
 };
 var page = globalThis;
