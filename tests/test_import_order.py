@@ -15,8 +15,8 @@ import monitio
 ROOT = Path(monitio.__file__).parent
 # A module imports only from lines above its own (and from its own package's base).
 LAYERS = """
-constants exceptions signals patience storable tempo statements themes
-conf
+constants exceptions signals patience storable tempo themes
+conf statements
 categories schedule throttle
 mailing recipients querysets
 outcomes tokens
