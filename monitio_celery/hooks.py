@@ -14,6 +14,7 @@ from monitio.queues import cancelling, running
 from monitio_celery import parts, reporters
 from monitio_celery.cancelling import Cancelled
 from monitio_celery.conf import settings
+from monitio_celery.limits import held_back
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
 # again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
@@ -28,6 +29,7 @@ def install() -> None:
     dispatch.hooks.deliver = deliver
     dispatch.hooks.cancel |= dict.fromkeys((reporters.QUEUE, parts.QUEUE), cancel)
     running.finders[:] = [_current_task_id]
+    running.undisturbed = held_back
     cancelling.kind = Cancelled
 
 

@@ -30,6 +30,7 @@ from monitio_celery import headers as header
 from monitio_celery.cancelling import Cancelled, store_as_revoked
 from monitio_celery.conf import settings
 from monitio_celery.later import tell
+from monitio_celery.limits import held_back
 from monitio_celery.models import GroupPart
 from monitio_celery.parts import Part, later, part_of, reporter_of_part
 from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
@@ -64,11 +65,12 @@ def _on(signal: Signal) -> Callable[[Handler], Handler]:
         @functools.wraps(handler)
         def guarded(**kwargs: Any) -> None:
             kwargs.pop("signal", None)
-            try:
-                handler(**kwargs)
-            except Exception:
-                logger.exception("%s failed; the task is not affected.", handler.__name__)
-                _drop_broken_connection()
+            with held_back():
+                try:
+                    handler(**kwargs)
+                except Exception:
+                    logger.exception("%s failed; the task is not affected.", handler.__name__)
+                    _drop_broken_connection()
 
         _HANDLERS[handler.__name__] = (signal, guarded)
         return guarded

@@ -29,7 +29,7 @@ class Progress:
     """How far the running task is: ``done`` of ``total`` (None: nobody knows), and what it does.
 
     Usable as it is, or as a context manager; inside another open bar it moves that bar's present
-    step. Of its methods only ``check`` ever raises.
+    step. Of its methods only ``check`` ever raises, or a time limit that is reached meanwhile.
     """
 
     __slots__ = ("_inside", "_next", "_run", "_text", "done", "total")
@@ -147,19 +147,21 @@ class Progress:
 def _report(run: Run, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
     from monitio import dispatch
+    from monitio.queues import running
     from monitio.queues.context import run_off_loop
 
     assert run.reporter is not None
     report = run.reporter.progressed
     if run.is_locked_out():
         return
-    try:
-        shown = run_off_loop(lambda: report(*standing, final=forced))
-        # Inside a transaction nothing was written down: the end of the run makes up for it.
-        if shown and not dispatch.in_transaction():
-            run.written = standing
-    except Exception:
-        logger.exception("The progress of task %s could not be shown.", run.task_id)
+    with running.undisturbed():
+        try:
+            shown = run_off_loop(lambda: report(*standing, final=forced))
+            # Inside a transaction nothing was written down: the end of the run makes up for it.
+            if shown and not dispatch.in_transaction():
+                run.written = standing
+        except Exception:
+            logger.exception("The progress of task %s could not be shown.", run.task_id)
 
 
 class Track(Progress, Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from threading import get_ident
 from time import monotonic
@@ -124,11 +125,12 @@ class Run:
         # What an eager task says of itself is not committed yet: nobody can have cancelled it.
         if self.reporter is None or self.thread is not None:
             return False
-        try:
-            return run_aside(self.reporter.cancel_requested)
-        except Exception:
-            logger.exception("Whether task %s is cancelled could not be asked.", self.task_id)
-            return False
+        with undisturbed():
+            try:
+                return run_aside(self.reporter.cancel_requested)
+            except Exception:
+                logger.exception("Whether task %s is cancelled could not be asked.", self.task_id)
+                return False
 
     def flush(self) -> None:
         """Write down where the bar stands at the end of the run, whatever was held back."""
@@ -144,6 +146,8 @@ _current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
 _runs: dict[str, Run] = {}
 # What knows the id of the queue's current task, or says None.
 finders: list[Callable[[], str | None]] = []
+# The block of code in which nothing interrupts the task, such as a time limit: it waits.
+undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def current_run() -> Run | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from celery import Task, chain, chord, group, shared_task
 from celery.exceptions import Ignore, Reject
@@ -291,6 +293,23 @@ def count_until(path: str) -> int:
 @notify_user(email=True)
 def too_slow_softly(seconds: float = 30) -> None:
     time.sleep(seconds)
+
+
+@shared_task
+@notify_user
+def limited_while_its_bar_moves() -> None:
+    """The worker's signal comes just when the bar is written; nothing else would end it soon."""
+    from monitio.jobs import JobReporter
+
+    progressed = JobReporter.progressed
+
+    def interrupted(*args: Any, **options: Any) -> bool:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return progressed(*args, **options)
+
+    bar = progress(total=2)
+    with mock.patch.object(JobReporter, "progressed", interrupted):
+        bar.advance()
 
 
 @shared_task(time_limit=1)

@@ -1,0 +1,39 @@
+"""A task's soft time limit, and code that must not stop half way because of it.
+
+The limit comes as a signal, once. Where it met a handler of Celery's signals or a moving bar, their
+own guard would take it for a bug: the report would be lost, and the task would never hear of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """A soft time limit that is reached inside the block raises at its end."""
+    if not _may_come():
+        yield
+        return
+    came: list[int] = []
+    signal.signal(SIG_SOFT_TIMEOUT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(SIG_SOFT_TIMEOUT, soft_timeout_sighandler)
+    if came:
+        signal.raise_signal(SIG_SOFT_TIMEOUT)
+
+
+def _may_come() -> bool:
+    """In a process of the prefork pool, and in no block of this kind already."""
+    return (
+        SIG_SOFT_TIMEOUT is not None
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(SIG_SOFT_TIMEOUT) is soft_timeout_sighandler
+    )
