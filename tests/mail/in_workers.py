@@ -1,4 +1,4 @@
-"""What the workers of these tests have in their processes."""
+"""What workers have in their processes. For them alone: it changes monitio."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from django.core.mail.backends.smtp import EmailBackend
 
 from monitio import digests
+from tests.mail import SENDER, SET
 
-digests.SET = 5
-SENDER = "X-Process"
+digests.SET = SET
 
 
 class Backend(EmailBackend):

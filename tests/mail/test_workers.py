@@ -17,7 +17,7 @@ from typing import IO, Any
 import pytest
 
 from tests.celery.conftest import ROOT, Worker
-from tests.mail.in_workers import SENDER
+from tests.mail import SENDER, SET
 from tests.mail.test_digest_processes import assert_each_in_one
 from tests.peers import Peer
 from tests.servers.postgres import Postgres
@@ -27,8 +27,6 @@ from tests.waiting import wait_until
 
 SETTINGS = "tests.mail.celery_settings"
 USERS, MESSAGES = 40, 3
-# The users of one set, as in_workers says.
-SET = 5
 # Two workers with two processes each, by the name of a queue of their own: a task is acknowledged
 # when it has ended, as monitio asks, or when it begins, as a site may insist.
 WORKERS: dict[str, dict[str, Any]] = {
