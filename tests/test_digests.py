@@ -389,8 +389,14 @@ class TestPeriods:
 
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
     def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
-        due = Preferences.objects.filter(next_digest_at__lte=MONDAY).order_by("next_digest_at")
-        assert "monitio_digest_due" in due.explain()
+        with CaptureQueriesContext(connection) as queries:
+            assert list(digests.hand_out()) == []
+        (tick,) = queries
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {tick['sql']}")
+            ((*_, plan),) = cursor.fetchall()
+        # One search, and no sorting after it.
+        assert re.search("SEARCH .* USING (COVERING )?INDEX monitio_digest_due ", plan)
         row = Preferences.objects.get()
         assert "monitio_unread" in digests._news(row).explain()
 

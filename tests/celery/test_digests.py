@@ -47,6 +47,11 @@ def test_beat_asks_every_minute() -> None:
     assert entry["schedule"] == 60
 
 
+def test_beat_has_one_entry_for_everybody(due: list[Any]) -> None:
+    tasks_of_entries = [entry["task"] for entry in beat_schedule().values()]
+    assert [name for name in tasks_of_entries if "digest" in name] == [tasks.send_digests.name]
+
+
 def test_a_set_goes_to_one_worker(due: list[Any], handed: list[str], monkeypatch: Any) -> None:
     monkeypatch.setattr(digests, "SET", 2)
     assert tasks.send_digests() == 2
