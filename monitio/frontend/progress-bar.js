@@ -8,7 +8,7 @@ import { formatDuration, formatNumber, formatPercent, say } from "./strings.js";
 export class ProgressBar {
   #bar = make("progress", { part: "progress", max: 100 });
   #line = make("div", { class: "meta", dir: "auto" });
-  node = make("div", { hidden: true }, this.#bar, this.#line);
+  node = make("div", {}, this.#bar, this.#line);
 
   /** @param {Message} message */
   fill(message) {

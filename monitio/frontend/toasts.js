@@ -29,7 +29,7 @@ export class MonitioMessages extends MonitioElement {
   #list = make("ol", { part: "list" });
   #more = button("more", () => this.#openInbox());
   #closeAll = button("close-all", () => this.closeAll(), say("close_all"));
-  #footer = make("div", { class: "footer", hidden: true }, this.#more, this.#closeAll);
+  #footer = make("div", { class: "footer" }, this.#more, this.#closeAll);
   #stack = make("section",
     { part: "stack", popover: "manual", role: "region", tabindex: -1 },
     this.#list, this.#footer);

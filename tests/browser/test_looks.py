@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.conftest import OpenTab
+from tests.browser.conftest import PATIENCE, OpenTab
 from tests.browser.tab import Tab
 from tests.browser.wire import Wire, job, message
 from tests.conftest import needs_packages
 from tests.waiting import wait_until
 
-SMALL = """roots => roots.flatMap(root => [...root.querySelectorAll("button, a, input")])
+# A checkbox is hit by its label.
+SMALL = """roots => roots.flatMap(root => [...root.querySelectorAll("button, a, label, textarea")])
   .map(node => [node.getAttribute("part") ?? node.localName, node.getBoundingClientRect()])
   .filter(([, { width, height }]) => width && (width < LEAST || height < LEAST))
   .map(([name]) => name)"""
@@ -39,8 +41,7 @@ def style(tab: Tab, part: str, name: str) -> str:
 def too_small(tab: Tab, least: int) -> list[str]:
     roots = tab.page.locator("[part=stack]:popover-open, [part=panel]:popover-open")
     names: list[str] = roots.evaluate_all(SMALL.replace("LEAST", str(least)))
-    # A checkbox is hit by its label.
-    return [name for name in names if name != "input"]
+    return names
 
 
 def test_targets_are_at_least_24_pixels(tab: Tab) -> None:
@@ -49,6 +50,36 @@ def test_targets_are_at_least_24_pixels(tab: Tab) -> None:
     tab.part("bell").click()
     expect(tab.entries()).to_have_count(3)
     assert too_small(tab, 24) == []
+
+
+@pytest.fixture
+def touched(browser: Browser, wire: Wire) -> Iterator[Tab]:
+    """A phone that is used with a finger."""
+    wire.head = '<meta name="viewport" content="width=device-width">'
+    wire.store(
+        message(1, level="error", url="/x", url_label="Go"),
+        job(2, percent=42.0, cancel=True),
+        message(3, level="warning", **{"from": "Bob"}),
+    )
+    context = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 360, "height": 640}, locale="en-GB"
+    )
+    context.set_default_timeout(PATIENCE)
+    yield Tab(context, wire, []).open()
+    context.close()
+
+
+def test_under_a_finger_targets_are_at_least_44_pixels(touched: Tab) -> None:
+    assert touched.run("matchMedia('(pointer: coarse)').matches")
+    touched.wait_for(3, 2, 1)
+    assert too_small(touched, 44) == []
+    touched.part("bell").tap()
+    expect(touched.entries()).to_have_count(3)
+    touched.page.get_by_role("button", name="Reply").tap()
+    expect(touched.page.get_by_role("button", name="Send")).to_be_visible()
+    assert too_small(touched, 44) == []
+    box = touched.part("bell").bounding_box()
+    assert box and box["width"] >= 44 and box["height"] >= 44
 
 
 @pytest.fixture
@@ -140,6 +171,29 @@ def test_the_title_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
     expect(tab.page).to_have_title("Page")
 
 
+BADGES = """
+window.badges = [];
+Navigator.prototype.setAppBadge = async (count) => { badges.push(count); };
+"""
+
+
+def test_the_icon_of_the_app_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(init_script=BADGES, app_badge="")
+    wire.put(message(1, level="error"), message(2, level="error"))
+    wait_until(lambda: tab.run("badges.at(-1)") == 2)
+    tab.run("monitio.markRead('all')")
+    wait_until(lambda: tab.run("badges.at(-1)") == 0)
+
+
+def test_the_icon_of_the_app_is_left_alone_unless_the_page_wishes_it(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(init_script=BADGES)
+    wire.put(message(1, level="error"))
+    tab.wait_for_unread("1")
+    assert tab.run("badges") == []
+
+
 SYSTEM = """
 window.notified = [];
 window.Notification = class {
@@ -169,6 +223,28 @@ def test_the_system_notifies_once_when_no_tab_is_in_sight(wire: Wire, open_tab: 
     wait_until(notified)
     tabs[0].catch_up()
     assert notified() == [["M2", "Out of sight"]]
+
+
+def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: OpenTab) -> None:
+    denied = SYSTEM.replace('"granted"', '"denied"')
+    tab = open_tab(init_script=denied, system_notifications="")
+    tab.part("bell").click()
+    box = tab.page.get_by_label("Also tell me")
+    box.click()
+    expect(box).not_to_be_checked()
+    tab.part("panel-close").click()
+    tab.hide()
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    tab.catch_up()
+    assert tab.run("notified") == []
+
+
+def test_unless_the_page_wishes_it_nobody_is_asked_for_notifications(open_tab: OpenTab) -> None:
+    tab = open_tab(init_script=SYSTEM)
+    tab.part("bell").click()
+    expect(tab.page.get_by_label("Keep pop-ups open")).to_be_visible()
+    expect(tab.page.get_by_label("Also tell me")).to_be_hidden()
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
