@@ -23,8 +23,9 @@ from tests.browser.wire import Wire
 from tests.conftest import missing
 from tests.demo.running import Demo
 
-# An import of the sample is slowed down to be watched; a busy machine adds to it.
-expect.set_options(timeout=30_000)
+# An import of the sample is slowed down to be watched; a busy machine adds to it. In ms.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 # Debian's name first; a developer's own machine may have another.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -90,7 +91,7 @@ def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
 
     def open_window(path: str = "", **options: object) -> Page:
         context = browser.new_context(base_url=demo_url, locale="en-GB", **options)  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(_said(error)))
@@ -116,7 +117,7 @@ def wire() -> Iterator[Wire]:
 def context(browser: Browser, wire: Wire) -> Iterator[BrowserContext]:
     """A private window of somebody new at the fake site."""
     context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

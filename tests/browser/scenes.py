@@ -71,8 +71,17 @@ def home(theme: str) -> str:
     return "/admin/" if theme == "admin" else "/"
 
 
+def visit(page: Page, path: str) -> None:
+    """Load a page of the site. One that fails says so itself, and not by what it lacks."""
+    response = page.goto(path)
+    assert response
+    assert response.ok, f"{path}: {response.status} {page.locator('body').inner_text()[:1000]}"
+
+
 def toasts(page: Page, theme: str) -> None:
-    page.goto(home(theme))
+    # However long the examination takes.
+    page.add_init_script("localStorage['monitio.keep-open'] = 'yes'")
+    visit(page, home(theme))
     # All of them at once, also on a phone.
     page.evaluate("document.querySelector('monitio-messages').setAttribute('max', '6')")
     expect(page.locator(TOASTS)).to_have_count(6)
@@ -81,6 +90,7 @@ def toasts(page: Page, theme: str) -> None:
 
 def inbox(page: Page, theme: str) -> None:
     toasts(page, theme)
+    page.evaluate("localStorage.clear()")
     page.locator("[part=bell]").click()
     expect(page.locator("monitio-bell li")).to_have_count(7)
 
@@ -91,12 +101,12 @@ def uncover(page: Page) -> None:
 
 
 def list_page(page: Page, theme: str) -> None:
-    page.goto("/messages/")
+    visit(page, "/messages/")
     uncover(page)
 
 
 def preferences(page: Page, theme: str) -> None:
-    page.goto("/messages/preferences/")
+    visit(page, "/messages/preferences/")
     uncover(page)
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Locator, Page
 from tests.browser.wire import Wire, job
 from tests.waiting import wait_until
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 POP_UPS = "monitio-messages li.toast"
 # What has the focus, also inside a shadow root: its id, part or name.
 FOCUS = """() => {

@@ -10,6 +10,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 
 from monitio.stream.hub import get_hub
+from tests.browser.conftest import PATIENCE
 from tests.browser.scenes import MODES, PACKAGES, SCENES, THEMES, as_it_comes, dressed, fill
 from tests.conftest import needs_packages
 from tests.people import user
@@ -43,7 +44,7 @@ def page(browser: Browser, live_server: Any, theme: str) -> Iterator[Page]:
     client.force_login(ann)
     # A pop-up that is still arriving is half transparent.
     context = browser.new_context(base_url=live_server.url, locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
     page = context.new_page()

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenTab
 from tests.browser.tab import Tab
 from tests.browser.wire import Wire, message
+from tests.waiting import wait_until
 
 DIALOGS = """() => {
   for (const id of ["first", "second"]) {
@@ -54,8 +55,7 @@ def is_on_top(tab: Tab, pk: int) -> bool:
 
 def test_a_pop_up_can_be_closed_above_a_dialog(tab: Tab) -> None:
     show(tab, "first")
-    tab.wait_for(1)
-    assert is_on_top(tab, 1)
+    wait_until(lambda: is_on_top(tab, 1), message="the pop-up above the dialog")
     tab.close(1)
     tab.wait_for()
 
@@ -63,11 +63,11 @@ def test_a_pop_up_can_be_closed_above_a_dialog(tab: Tab) -> None:
 def test_what_arrives_is_heard_and_seen_above_a_dialog(wire: Wire, tab: Tab) -> None:
     show(tab, "first")
     wire.put(message(2, level="error"))
-    tab.wait_for(2, 1)
-    tab.wait_to_hear("Error: M2")
-    # By its role: what is inert has none.
+    # By its role: what is inert has none. It is said for some seconds only, so first of all.
     expect(tab.page.get_by_role("alert").filter(has_text="M2")).to_have_count(1)
-    assert is_on_top(tab, 2)
+    tab.wait_to_hear("Error: M2")
+    tab.wait_for(2, 1)
+    wait_until(lambda: is_on_top(tab, 2), message="the pop-up above the dialog")
 
 
 def test_the_topmost_dialog_has_them_and_then_the_one_below(tab: Tab) -> None:

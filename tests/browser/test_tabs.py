@@ -50,7 +50,7 @@ def error(pk: int) -> dict[str, object]:
 
 
 def test_ten_tabs_hold_one_stream_and_all_hear_it(wire: Wire, open_tab: OpenTab) -> None:
-    tabs = [open_tab() for _ in range(10)]
+    tabs = [open_tab(init_script=PATIENT) for _ in range(10)]
     assert wire.asked == 1
     wire.put(error(1))
     for tab in tabs:
@@ -100,7 +100,7 @@ def test_a_follower_asks_for_what_it_missed_before_it_could_hear(
         wire.store(error(1))
         route.continue_()
 
-    follower = open_tab(before_script=lose_a_bell)
+    follower = open_tab(init_script=PATIENT, before_script=lose_a_bell)
     follower.wait_for(1)
     assert wire.asked == 1
 
@@ -150,7 +150,7 @@ def test_tabs_of_different_users_never_meet(wire: Wire, open_tab: OpenTab) -> No
 def test_when_the_user_has_changed_all_their_tabs_stop_and_say_so(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    tabs = [open_tab(), open_tab()]
+    tabs = [open_tab(init_script=PATIENT) for _ in range(2)]
     wire.push("bye", {"reason": "signed-out", "retry": 100})
     for tab in tabs:
         tab.wait_for_connection("stopped")
@@ -207,7 +207,7 @@ def test_a_page_that_is_refused_a_lock_does_not_ask_on_and_on(
 def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    leader, other = open_tab(), open_tab(init_script=PATIENT)
+    leader, other = (open_tab(init_script=PATIENT) for _ in range(2))
     leader.run("addEventListener('pageshow', ({ persisted }) => { window.restored = persisted })")
     leader.page.goto(f"{wire.url}/elsewhere")
     wait_until(lambda: wire.asked == 2)

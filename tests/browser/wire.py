@@ -43,9 +43,13 @@ for (const type of types)
     events.push([type, detail.message?.id ?? detail.state ?? detail.count ?? null]));
 // Lines leave the live regions after some seconds; what was said stays said.
 window.spoken = [];
+window.interrupted = [];
 new MutationObserver((records) => {
   for (const { addedNodes, target } of records)
-    if (target.role) for (const line of addedNodes) spoken.push(line.textContent);
+    for (const { textContent } of target.role ? addedNodes : []) {
+      spoken.push(textContent);
+      if (target.role === "alert") interrupted.push(textContent);
+    }
 }).observe(document.getElementById("monitio").shadowRoot, { childList: true, subtree: true });
 """
 
