@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings as django_settings
 from django.utils.formats import time_format
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from monitio.categories import Category, Mode, category
@@ -37,7 +37,7 @@ class SearchForm(forms.Form):
     """Which messages the inbox shows; what is not understood narrows nothing down."""
 
     text = forms.CharField(
-        label=_("Text"),
+        label=pgettext_lazy("notifications", "Text"),
         required=False,
         max_length=200,
         widget=forms.TextInput(attrs={"type": "search"}),
@@ -56,7 +56,7 @@ class SearchForm(forms.Form):
             del self.fields["category"]
 
     def _offer(self, field: str, choices: list[tuple[str, Any]]) -> None:
-        self.fields[field].choices = [("", _("All")), *choices]  # type: ignore[attr-defined]
+        self.fields[field].choices = [("", pgettext("notifications", "All")), *choices]  # type: ignore[attr-defined]
 
     def wishes(self) -> dict[str, Any]:
         """What ``api.inbox`` takes."""

@@ -9,21 +9,13 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.utils import timezone
+from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.categories import Mode, category, gathered_by_default
 from monitio.schedule import GATHERED, Frequency, Schedule
 
-WEEKDAYS = (
-    (0, _("Monday")),
-    (1, _("Tuesday")),
-    (2, _("Wednesday")),
-    (3, _("Thursday")),
-    (4, _("Friday")),
-    (5, _("Saturday")),
-    (6, _("Sunday")),
-)
+WEEKDAYS = tuple(dates.WEEKDAYS.items())
 
 
 def validate_time_zone(name: str) -> None:

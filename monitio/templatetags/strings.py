@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 def strings() -> dict[str, str]:
@@ -37,7 +38,7 @@ def _inbox() -> dict[str, str]:
     return {
         "bell": _("Notifications"),
         "unread_count": _("{n} unread"),
-        "all": _("All"),
+        "all": pgettext("notifications", "All"),
         "unread": _("Unread"),
         "mark_all": _("Mark all as read"),
         "mark_read": _("Mark as read"),
