@@ -45,14 +45,24 @@ Handler = Callable[..., None]
 
 def connect() -> None:
     """Connect every handler, once."""
-    for name, (signal, handler) in _HANDLERS.items():
-        signal.connect(handler, weak=False, dispatch_uid=f"monitio_celery.{name}")
+    for name in _HANDLERS:
+        _connect(name)
 
 
 def disconnect() -> None:
     """The inverse of ``connect``."""
-    for name, (signal, handler) in _HANDLERS.items():
-        signal.disconnect(handler, dispatch_uid=f"monitio_celery.{name}")
+    for name in _HANDLERS:
+        _disconnect(name)
+
+
+def _connect(name: str) -> None:
+    signal, handler = _HANDLERS[name]
+    signal.connect(handler, weak=False, dispatch_uid=f"monitio_celery.{name}")
+
+
+def _disconnect(name: str) -> None:
+    signal, handler = _HANDLERS[name]
+    signal.disconnect(handler, dispatch_uid=f"monitio_celery.{name}")
 
 
 _HANDLERS: dict[str, tuple[Signal, Handler]] = {}
@@ -335,6 +345,15 @@ def speak_up_for_slow_tasks(**_: Any) -> None:
 def look_again_later(**_: Any) -> None:
     """Also in the processes that this one starts."""
     later.in_worker = True
+
+
+@_on(signals.worker_init)
+def start_on_the_connection_of_the_task(**_: Any) -> None:
+    """Celery closes every connection before a task: whoever tells of its start earlier pays for a
+    connection of its own. Told after that, the start leaves its connection to the task.
+    """
+    _disconnect("report_started")
+    _connect("report_started")
 
 
 @_on(signals.worker_ready)

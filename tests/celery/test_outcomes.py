@@ -46,6 +46,12 @@ def test_defaults_read_well(site: Site) -> None:
     assert site.message(task)["message"] == ""
 
 
+def test_a_task_goes_on_with_the_connection_that_told_of_its_start(site: Site) -> None:
+    task = site.start("ann", "has_a_connection")
+    site.ends(task, "succeeded")
+    assert site.message(task)["message"] == "True"
+
+
 def test_the_recipients_language_is_used(site: Site) -> None:
     task = site.start("ann", "plain_success", language="pl")
     assert site.ends(task)["recipients"][0]["lang"] == "pl"

@@ -50,6 +50,12 @@ def plain_success() -> int:
 
 
 @shared_task
+@notify_user(success="{result}")
+def has_a_connection() -> bool:
+    return connection.connection is not None
+
+
+@shared_task
 @notify_user
 def fail() -> None:
     raise ValueError("password=hunter2")
