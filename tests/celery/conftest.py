@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from uuid import uuid4
@@ -98,11 +99,11 @@ class Worker:
     def stop(self) -> None:
         """Stop the process and its children, by the group this test made."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
+            # Once it has been waited for, its number may be that of somebody else's group.
+            if self.process.poll() is None:
                 os.killpg(self.process.pid, number)
-                self.process.wait(10)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(10)
         self.process.wait(60)
 
 
@@ -170,6 +171,7 @@ def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
         try:
             worker.wait_until_ready()
             yield worker
+            assert worker.process.poll() is None, "The worker died: whatever failed waited for it."
         finally:
             worker.stop()
         # What a handler logs instead of raising must not pass unseen here.
