@@ -106,6 +106,30 @@ def test_on_a_narrow_screen_nothing_sticks_out(phone: Tab) -> None:
     )
 
 
+def test_a_phone_shows_three_at_once(touched: Tab) -> None:
+    touched.wire.put(message(4, level="error"), message(5, level="error"))
+    touched.wait_for(5, 4, 3)
+    expect(touched.part("more")).to_have_text("2 more")
+
+
+@pytest.mark.parametrize("placement", ["top-start", "top-end", "bottom-start", "bottom-center"])
+def test_the_pop_ups_stand_where_the_page_wishes(
+    wire: Wire, open_tab: OpenTab, placement: str
+) -> None:
+    tab = open_tab(placement=placement)
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    box, bell = tab.pop_up(1).bounding_box(), tab.part("bell").bounding_box()
+    assert box and bell
+    block, inline = placement.split("-")
+    left, right = box["x"], 1100 - box["x"] - box["width"]
+    assert {"start": left < 50, "end": right < 50, "center": abs(left - right) < 2}[inline]
+    if block == "top":
+        assert bell["y"] + bell["height"] <= box["y"] < 100
+    else:
+        assert box["y"] + box["height"] > 700
+
+
 def test_dark_follows_the_page_and_not_the_system(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1, level="error"))
     tab = open_tab()

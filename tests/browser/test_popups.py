@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenTab
@@ -239,6 +240,42 @@ def test_a_page_may_keep_a_message_from_popping_up(wire: Wire, open_tab: OpenTab
     assert tab.shown() == []
     assert tab.unread() == "1"
     assert ["message", 1] in tab.run("events")
+
+
+@pytest.mark.parametrize("event", ["close", "closeall", "delete", "action"])
+def test_a_page_may_forbid_what_its_reader_does(wire: Wire, open_tab: OpenTab, event: str) -> None:
+    tab = open_tab()
+    wire.put(message(1, level="error", url="/elsewhere", url_label="Go"), message(2, level="error"))
+    tab.wait_for(2, 1)
+    wait_until(lambda: sorted(wire.seen()) == [1, 2])
+    tab.run(REFUSE_ONE.replace("monitio:message", f"monitio:{event}"))
+    if event == "close":
+        tab.close(1)
+    elif event == "closeall":
+        tab.part("close-all").click()
+    elif event == "action":
+        tab.pop_up(1).get_by_role("link", name="Go").click()
+    else:
+        tab.part("bell").click()
+        tab.entries().last.get_by_role("button", name="Delete").click()
+        expect(tab.entries()).to_have_count(2)
+        tab.part("panel-close").click()
+    tab.catch_up()
+    assert tab.shown() == [2, 1]
+    assert tab.unread() == "2"
+    assert event in [name for name, _ in tab.run("events")]
+
+
+def test_the_page_hears_what_happens(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    wire.put(job(1))
+    tab.wait_for(1)
+    wire.put(job(1, "succeeded", 2, level="error"))
+    tab.close(1)
+    tab.wait_for()
+    heard = [tuple(one) for one in tab.run("events")]
+    wanted = [("connection", "open"), ("message", 1), ("task", 1), ("unread", 1), ("close", 1)]
+    assert [one for one in wanted if one not in heard] == []
 
 
 def test_a_pop_up_never_covers_what_has_the_focus(wire: Wire, open_tab: OpenTab) -> None:

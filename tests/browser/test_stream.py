@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenTab
@@ -91,14 +92,28 @@ def test_who_leaves_the_page_closes_the_stream_and_who_comes_back_opens_one(
     tab.wait_for(1)
 
 
-def test_the_back_forward_cache_ends_the_stream_of_a_sleeping_page(
-    wire: Wire, open_tab: OpenTab
+@pytest.mark.parametrize(
+    ("sleep", "wake"),
+    [
+        (
+            "dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))",
+            "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+        ),
+        (
+            "document.dispatchEvent(new Event('freeze'))",
+            "document.dispatchEvent(new Event('resume'))",
+        ),
+    ],
+    ids=["back/forward cache", "frozen"],
+)
+def test_a_page_that_sleeps_has_no_stream_and_misses_nothing(
+    wire: Wire, open_tab: OpenTab, sleep: str, wake: str
 ) -> None:
     tab = open_tab()
-    tab.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    tab.run(sleep)
     wait_until(lambda: wire.open == 0)
     wire.store(message(1, level="error"))
-    tab.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    tab.run(wake)
     tab.wait_for(1)
 
 
