@@ -11,6 +11,12 @@ from monitio_tasks import checks, compat
 MIDDLEWARE = "monitio_tasks.middleware.NotifyMiddleware"
 
 
+@pytest.fixture(autouse=True)
+def tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django has them, whatever is installed here."""
+    monkeypatch.setattr(compat, "signals", compat.signals or object())
+
+
 def ids() -> list[str | None]:
     found = [*checks.check_apps(), *checks.check_tasks(), *checks.check_middleware()]
     return [message.id for message in found]
