@@ -1,4 +1,4 @@
-"""The rival: one insert and one publish at the start, one update and one publish at the end."""
+"""The rivals: one insert and one publish at the start, one update and one publish at the end."""
 
 from __future__ import annotations
 
