@@ -17,17 +17,28 @@ PROCESSES = 4
 MAILS = 40
 
 
-@pytest.fixture(params=["sqlite", "plain", "postgres", "mariadb"])
-def peers(request: pytest.FixtureRequest, mail_server: MailServer) -> Iterator[list[Peer]]:
-    database = address(request)
-    peers = [
-        Peer("tests.mail.process", database, **mail_server.settings()) for _ in range(PROCESSES)
-    ]
+@pytest.fixture(scope="module", params=["sqlite", "plain", "postgres", "mariadb"])
+def database(request: pytest.FixtureRequest) -> str:
+    return address(request)
+
+
+@pytest.fixture(scope="module")
+def everybody(database: str, _mail_server: MailServer) -> Iterator[list[Peer]]:
+    peers = [start(database, _mail_server) for _ in range(PROCESSES)]
     peers[0].migrate()
-    peers[0].clear()
-    peers[0].prepare(MAILS)
     yield peers
     close_all(peers)
+
+
+def start(database: str, server: MailServer) -> Peer:
+    return Peer("tests.mail.process", database, **server.settings())
+
+
+@pytest.fixture
+def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
+    everybody[0].clear()
+    everybody[0].prepare(MAILS)
+    return everybody
 
 
 def times_sent(server: MailServer) -> Counter[int]:
@@ -45,23 +56,24 @@ def test_every_mail_is_sent_once(peers: list[Peer], mail_server: MailServer) -> 
 
 
 def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
-    peers: list[Peer], mail_server: MailServer
+    peers: list[Peer], mail_server: MailServer, database: str
 ) -> None:
-    victim, *others = peers
+    victim = start(database, mail_server)
     victim.begin("send_all", time.time(), 2)
     wait_until(lambda: mail_server.sources, 60, "an e-mail")
-    for peer in others:
+    for peer in peers:
         peer.begin("send_all", time.time())
     with pytest.raises(AssertionError, match="has died"):
         victim.end()
-    for peer in others:
+    victim.close()
+    for peer in peers:
         peer.end()
-    assert Counter(others[0].states()) == {"sent": MAILS - 1, "claimed": 1}
+    assert Counter(peers[0].states()) == {"sent": MAILS - 1, "claimed": 1}
     assert times_sent(mail_server) == {1: MAILS}
 
-    assert others[0].end_leases() == 1
-    for peer in others:
+    assert peers[0].end_leases() == 1
+    for peer in peers:
         peer.begin("send_all", time.time())
-    assert sum(peer.end() for peer in others) == 1
-    assert Counter(others[0].states()) == {"sent": MAILS}
+    assert sum(peer.end() for peer in peers) == 1
+    assert Counter(peers[0].states()) == {"sent": MAILS}
     assert times_sent(mail_server) == {1: MAILS - 1, 2: 1}
