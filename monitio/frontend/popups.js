@@ -126,7 +126,7 @@ export class Popups extends EventTarget {
     const running = isRunning(message);
     const ended = !running && isRunning(popup.message);
     popup.message = message;
-    if (running || ended) popup.left = this.#lifetime(message);
+    if (running || ended) popup.left = LIVES * this.#lifetime(message);
     if (ended) popup.shown = false;
     // Seen elsewhere; a tab in sight shows it, too.
     const over = message.seen && !popup.shown && !running && document.hidden;

@@ -101,6 +101,19 @@ def test_what_matters_stays_and_the_rest_closes_by_itself(wire: Wire, open_tab: 
     tab.wait_for(5, 3, 2, 1)
 
 
+def test_an_end_that_comes_behind_others_waits_for_room(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True, max=1, duration=60_000)
+    wire.put(job(1))
+    tab.wait_for(1)
+    wire.put(message(2, close_timeout=100))
+    tab.wait_for(2)
+    wire.put(job(1, "succeeded", 2, level="success", body="All good"))
+    body = "monitio.messages.find(({ id }) => id === 1).body"
+    wait_until(lambda: tab.run(body) == "All good")
+    tab.pass_time(101)
+    expect(tab.pop_up(1)).to_contain_text("All good")
+
+
 def test_under_the_pointer_time_stops_and_what_is_left_of_it_goes_on(
     wire: Wire, open_tab: OpenTab
 ) -> None:
