@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -164,18 +163,47 @@ def site(environment: dict[str, str]) -> Iterator[Site]:
     site.close()
 
 
-@pytest.fixture(scope="session")
-def worker(site: Site, environment: dict[str, str]) -> Iterator[Worker]:
-    with tempfile.NamedTemporaryFile(prefix="worker", suffix=".log") as log:
-        worker = Worker(environment, log, "--concurrency", "2", "--pool", "prefork")
-        try:
-            worker.wait_until_ready()
-            yield worker
-            assert worker.process.poll() is None, "The worker died: whatever failed waited for it."
-        finally:
+class Shared:
+    """The worker of all tests of a profile.
+
+    A broker that goes away may take it along: kombu 5.7 fails where it closes a connection to Redis
+    that still holds what is to be done later. So each test gets one that lives.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self.workers: list[Worker] = []
+
+    def alive(self) -> Worker:
+        if not self.workers or self.workers[-1].process.poll() is not None:
+            with (self.folder / f"worker{uuid4()}.log").open("wb") as log:
+                options = ("--concurrency", "2", "--pool", "prefork")
+                self.workers.append(Worker(self.environment, log, *options))
+        self.workers[-1].wait_until_ready()
+        return self.workers[-1]
+
+    def close(self) -> str:
+        """What they have logged."""
+        for worker in self.workers:
             worker.stop()
-        # What a handler logs instead of raising must not pass unseen here.
-        assert "the task is not affected" not in worker.log.read_text(), worker.log.read_text()
+        return "".join(worker.log.read_text() for worker in self.workers)
+
+
+@pytest.fixture(scope="session")
+def shared(
+    site: Site, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shared]:
+    shared = Shared(environment, tmp_path_factory.mktemp("shared"))
+    yield shared
+    logged = shared.close()
+    # What a handler logs instead of raising must not pass unseen here.
+    assert "the task is not affected" not in logged, logged
+
+
+@pytest.fixture
+def worker(shared: Shared) -> Worker:
+    """The worker that serves the default queue."""
+    return shared.alive()
 
 
 class Staff:
