@@ -10,6 +10,10 @@ from tests.browser.tab import Tab
 from tests.browser.wire import Wire, job, message
 from tests.waiting import wait_until
 
+# Something of the page's own inside the bell's element.
+SLOTTED = """([slot, textContent]) => document.querySelector("monitio-bell")
+  .append(Object.assign(document.createElement("b"), { slot, textContent }))"""
+
 
 @pytest.fixture
 def tab(wire: Wire, open_tab: OpenTab) -> Tab:
@@ -51,6 +55,35 @@ def test_deleting_everything_shows_that_it_is_empty(tab: Tab) -> None:
         tab.entries().first.get_by_role("button", name="Delete").click()
         expect(tab.entries()).to_have_count(left)
     expect(tab.part("empty")).to_be_visible()
+
+
+def test_the_page_may_say_in_its_own_words_that_it_is_empty(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.page.evaluate(SLOTTED, ["empty", "All quiet"])
+    tab.part("bell").click()
+    expect(tab.page.get_by_text("All quiet")).to_be_visible()
+    expect(tab.part("empty")).to_be_hidden()
+
+
+def test_the_page_may_bring_its_own_icon(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    expect(tab.part("bell").locator("svg")).to_be_visible()
+    tab.page.evaluate(SLOTTED, ["icon", "!"])
+    expect(tab.page.get_by_text("!", exact=True)).to_be_visible()
+    expect(tab.part("bell").locator("svg")).to_be_hidden()
+
+
+def test_the_page_hears_that_the_inbox_opens_and_closes(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.run(
+        """() => { for (const type of ["open", "closed"])
+          document.addEventListener(`monitio:${type}`, () => events.push([type])); }"""
+    )
+    tab.part("bell").click()
+    wait_until(lambda: ["open"] in tab.run("events"))
+    assert ["closed"] not in tab.run("events")
+    tab.page.keyboard.press("Escape")
+    wait_until(lambda: ["closed"] in tab.run("events"))
 
 
 def test_only_what_somebody_sent_can_be_answered(tab: Tab) -> None:

@@ -101,6 +101,16 @@ def test_what_matters_stays_and_the_rest_closes_by_itself(wire: Wire, open_tab: 
     tab.wait_for(5, 3, 2, 1)
 
 
+def test_a_long_text_has_half_a_second_for_each_word(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.put(message(1, title="Long", body="word " * 59))
+    tab.wait_for(1)
+    tab.pass_time(20)
+    assert tab.shown() == [1]
+    tab.pass_time(10)
+    tab.wait_for()
+
+
 def test_an_end_that_comes_behind_others_waits_for_room(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True, max=1, duration=60_000)
     wire.put(job(1))
