@@ -9,17 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.peers import Peer, close_all
-from tests.races.test_races import address
 from tests.servers.smtp import MailServer
 from tests.waiting import wait_until
 
 PROCESSES = 4
 MAILS = 40
-
-
-@pytest.fixture(scope="module", params=["sqlite", "plain", "postgres", "mariadb"])
-def database(request: pytest.FixtureRequest) -> str:
-    return address(request)
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +35,12 @@ def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
     return everybody
 
 
-def times_sent(server: MailServer) -> Counter[int]:
-    """How many mails left how often."""
-    return Counter(Counter(mail["Message-ID"] for mail in server.mails).values())
-
-
 def test_every_mail_is_sent_once(peers: list[Peer], mail_server: MailServer) -> None:
     moment = time.time() + 0.3
     for peer in peers:
         peer.begin("send_all", moment)
     assert sum(peer.end() for peer in peers) == MAILS
-    assert times_sent(mail_server) == {1: MAILS}
+    assert mail_server.times_sent() == {1: MAILS}
     assert Counter(peers[0].states()) == {"sent": MAILS}
 
 
@@ -69,11 +58,11 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
     for peer in peers:
         peer.end()
     assert Counter(peers[0].states()) == {"sent": MAILS - 1, "claimed": 1}
-    assert times_sent(mail_server) == {1: MAILS}
+    assert mail_server.times_sent() == {1: MAILS}
 
     assert peers[0].end_leases() == 1
     for peer in peers:
         peer.begin("send_all", time.time())
     assert sum(peer.end() for peer in peers) == 1
     assert Counter(peers[0].states()) == {"sent": MAILS}
-    assert times_sent(mail_server) == {1: MAILS - 1, 2: 1}
+    assert mail_server.times_sent() == {1: MAILS - 1, 2: 1}

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -104,11 +103,6 @@ def held_sender(server: MailServer) -> int:
     return int(server.mails[0][SENDER])
 
 
-def times_sent(server: MailServer) -> Counter[int]:
-    """How many e-mails arrived how often."""
-    return Counter(Counter(mail["Message-ID"] for mail in server.mails).values())
-
-
 def test_every_message_is_in_one_digest(site: Peer, mail_server: MailServer) -> None:
     # Slow enough that nobody can send everything before the others wake.
     mail_server.seconds = 0.05
@@ -116,7 +110,7 @@ def test_every_message_is_in_one_digest(site: Peer, mail_server: MailServer) -> 
     site.want_digests("busy")
     until_sent(site, "busy", USERS)
     assert_each_in_one(mail_server, texts)
-    assert times_sent(mail_server) == {1: USERS}
+    assert mail_server.times_sent() == {1: USERS}
     assert len({mail[SENDER] for mail in mail_server.mails}) > 1
 
 
@@ -126,7 +120,7 @@ def test_a_task_that_comes_twice_sends_once(site: Peer, mail_server: MailServer)
     site.give_twice("twice")
     until_sent(site, "twice", USERS)
     assert_each_in_one(mail_server, texts)
-    assert times_sent(mail_server) == {1: USERS}
+    assert mail_server.times_sent() == {1: USERS}
 
 
 def test_what_a_killed_worker_had_sent_goes_again_under_the_same_id(
@@ -141,7 +135,7 @@ def test_what_a_killed_worker_had_sent_goes_again_under_the_same_id(
     site.end_leases("killed")
     until_sent(site, "killed", USERS)
     assert_each_in_one(mail_server, texts)
-    assert times_sent(mail_server) == {1: USERS - 1, 2: 1}
+    assert mail_server.times_sent() == {1: USERS - 1, 2: 1}
 
 
 def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
@@ -156,7 +150,7 @@ def test_a_mail_server_that_goes_down_in_the_middle_loses_and_repeats_nothing(
     site.end_pauses("down")
     until_sent(site, "down", USERS)
     assert_each_in_one(mail_server, texts)
-    assert times_sent(mail_server) == {1: USERS}
+    assert mail_server.times_sent() == {1: USERS}
 
 
 @pytest.mark.parametrize("queue", WORKERS)
@@ -169,4 +163,4 @@ def test_a_single_mail_whose_sender_was_killed_goes_again_under_the_same_id(
     os.kill(held_sender(mail_server), signal.SIGKILL)
     site.end_leases(f"{queue}-ack")
     until(lambda: site.delivery_state(delivery) == "sent", "the second try")
-    assert times_sent(mail_server) == {2: 1}
+    assert mail_server.times_sent() == {2: 1}

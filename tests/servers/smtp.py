@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import threading
+from collections import Counter
 from email.message import EmailMessage
 from typing import Any
 
@@ -70,6 +71,10 @@ class MailServer:
         return [
             email.message_from_bytes(source, policy=email.policy.default) for source in self.sources
         ]
+
+    def times_sent(self) -> Counter[int]:
+        """How many e-mails, told apart by their ``Message-ID``, arrived how often."""
+        return Counter(Counter(mail["Message-ID"] for mail in self.mails).values())
 
     def settings(self, backend: str = BACKEND) -> dict[str, Any]:
         """The settings of a site that sends its mail here."""
