@@ -9,9 +9,11 @@ PYTEST_PROCESSES ?= 2
 # The tests' packages bring Node along, for machines without.
 export PATH := $(PATH):$(abspath $(BIN))
 SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+OLDEST_VENV := .venv-oldest
+SETUP_OLDEST = PYTHON="$(PYTHON)" VENV="$(OLDEST_VENV)" OLDEST=1 sh tools/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test soak coverage lint format messages static clean
+.PHONY: help demo run-minimal test test-oldest soak coverage lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +31,10 @@ test: ## Run the whole suite (options: make test ARGS="-k inbox")
 	@$(SETUP) test
 	@sh tools/npm.sh
 	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile $(ARGS)
+
+test-oldest: ## Run the main road on the oldest versions that setup.cfg allows
+	@$(SETUP_OLDEST) test
+	$(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
 
 soak: ## Run the tests that take minutes
 	@sh tools/debian-packages.sh
@@ -66,6 +72,6 @@ static: ## Build the browser part from its sources
 	@$(BIN)/python tools/static.py
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
+	rm -rf $(VENV) $(OLDEST_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 	rm -rf node_modules examples/demo/var examples/minimal/var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

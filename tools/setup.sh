@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make the virtual environment $VENV with one extra of setup.cfg: `sh tools/setup.sh demo`.
+# With OLDEST=1 it gets the oldest versions that setup.cfg allows.
 # Does nothing when that has been done and nothing has changed since.
 set -eu
 
@@ -51,7 +52,7 @@ else
 fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # What the environment depends on; a moved checkout needs new paths, too.
-wanted="$version $(pwd) $(cat setup.cfg pyproject.toml | cksum)"
+wanted="$version $(pwd) $(cat setup.cfg pyproject.toml tools/oldest.py | cksum)"
 # The tests' extra includes the demo's.
 for stamp in "$venv/.stamp-$extra" "$venv/.stamp-test"; do
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
@@ -71,5 +72,12 @@ if [ ! -x "$venv/bin/pip" ]; then
     "$python" -m venv "$venv"
 fi
 say "Installing monitio[$extra] into $venv (once, about a minute) ..."
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable ".[$extra]"
+constraints="$venv/constraints.txt"
+if [ -n "${OLDEST:-}" ]; then
+    "$venv/bin/python" tools/oldest.py >"$constraints"
+else
+    : >"$constraints"
+fi
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint "$constraints" \
+    --editable ".[$extra]"
 printf '%s\n' "$wanted" >"$venv/.stamp-$extra"

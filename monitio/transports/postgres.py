@@ -176,7 +176,7 @@ class _Connection:
 
     def execute(self, command: bytes, *values: bytes, deadline: float) -> None:
         try:
-            self._libpq.send_query_params(command, values)
+            self._libpq.send_query_params(command, list(values))
             while self._libpq.flush():
                 self._wait_for_answer(selectors.EVENT_READ | selectors.EVENT_WRITE, deadline)
             for result in self._results(deadline):

@@ -15,7 +15,7 @@ from monitio.models import Preferences
 from monitio_celery import beat_schedule, tasks
 from tests.people import user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.main_road]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.celery.profiles import Profile
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq", "no-results")]
 
 
+@pytest.mark.main_road
 def test_success_is_told_with_the_authors_words(site: Site) -> None:
     task = site.start("ann", "report", args=["May"], kwargs={"secret": "xyzzy"})
     site.ends(task, "succeeded")
@@ -26,6 +27,7 @@ def test_success_is_told_with_the_authors_words(site: Site) -> None:
     assert "xyzzy" not in str(message)
 
 
+@pytest.mark.main_road
 def test_success_is_mailed_once(site: Site) -> None:
     task = site.start("ann", "report", args=["June"])
     site.ends(task, "succeeded")
@@ -76,6 +78,7 @@ def test_a_reason_meant_for_people_reaches_them(site: Site) -> None:
     assert "Traceback" not in str(message)
 
 
+@pytest.mark.main_road
 def test_two_retries_and_success_are_one_message(site: Site) -> None:
     task = site.start("ann", "flaky")
     assert site.ends(task, "succeeded")["attempt"] == 2

@@ -30,6 +30,7 @@ TIMES = {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}
 FROM_DATABASE = {"MONITIO_TRANSPORT": "postgres"}
 
 
+@pytest.mark.main_road
 class TestPostgres(Conformance):
     @pytest.fixture(scope="class")
     @classmethod

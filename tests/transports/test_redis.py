@@ -25,6 +25,7 @@ def sqlite(factory: pytest.TempPathFactory) -> str:
     return f"sqlite://{factory.mktemp('redis')}/site.sqlite3"
 
 
+@pytest.mark.main_road
 class TestRedis(Conformance):
     @pytest.fixture(scope="class")
     @classmethod

@@ -1,0 +1,69 @@
+"""What pip installs: the bounds of setup.cfg, and what its extras bring."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools import oldest
+
+ROOT = Path(__file__).parents[1]
+
+
+def installed_by(name: str, extras: frozenset[str], seen: set[str]) -> None:
+    """Add what pip installs for ``name[extras]`` to ``seen``."""
+    seen.add(f"{canonicalize_name(name)}{sorted(extras)}")
+    for line in requires(name) or ():
+        needed = Requirement(line)
+        wanted = [{"extra": extra} for extra in extras or {""}]
+        if needed.marker and not any(needed.marker.evaluate(extra) for extra in wanted):
+            continue
+        key = f"{canonicalize_name(needed.name)}{sorted(needed.extras)}"
+        if key not in seen:
+            installed_by(needed.name, frozenset(needed.extras), seen)
+
+
+def imported_by(module: str) -> Iterator[str]:
+    """The packages that importing this file imports for certain."""
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None
+    for node in ast.parse(Path(spec.origin).read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", ["kombu.transport.redis", "celery.backends.redis"])
+def test_the_extras_bring_what_a_redis_broker_imports(module: str) -> None:
+    seen: set[str] = set()
+    installed_by("monitio", frozenset({"celery", "redis"}), seen)
+    brought = {entry.partition("[")[0] for entry in seen}
+    distributions = packages_distributions()
+    for package in imported_by(module):
+        owners = {canonicalize_name(owner) for owner in distributions.get(package, ())}
+        assert not owners or owners & brought, package
+
+
+def test_the_redis_extra_does_not_bring_celery() -> None:
+    seen: set[str] = set()
+    installed_by("monitio", frozenset({"redis"}), seen)
+    assert not [entry for entry in seen if entry.startswith(("celery", "kombu"))]
+
+
+def test_every_requirement_of_a_site_has_an_oldest_version() -> None:
+    found = oldest.constraints((ROOT / "setup.cfg").read_text())
+    assert {"Django==5.2", "celery==5.4", "psycopg==3.1.8"} <= set(found)
+
+
+def test_a_requirement_without_an_oldest_version_is_refused() -> None:
+    setup = (ROOT / "setup.cfg").read_text().replace("psycopg>=3.1.8", "psycopg")
+    with pytest.raises(ValueError, match="no oldest version of psycopg"):
+        oldest.constraints(setup)
