@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.template import Context, Library
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitio import wording
@@ -23,8 +24,8 @@ def monitio(context: Context, theme: str | None = None, **options: Any) -> SafeS
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
     system_notifications``, and ``theme`` in place of ``MONITIO_THEME``.
     """
-    request, nonce = page.request_of(context, "monitio"), context.get("csp_nonce", "")
-    return page.messages_html(request, nonce, theme, **options)
+    request = page.request_of(context, "monitio")
+    return page.messages_html(request, page.csp_nonce(context), theme, **options)
 
 
 @register.simple_tag(takes_context=True)
@@ -38,6 +39,13 @@ def mark_as_read_by_url(context: Context) -> str:
     """Who has come to a message's link has read the message. Renders nothing."""
     page.mark_read_by_url(page.request_of(context, "mark_as_read_by_url"))
     return ""
+
+
+@register.simple_tag(takes_context=True)
+def monitio_nonce(context: Context) -> SafeString | str:
+    """The attribute ``nonce`` for a script, style or link; nothing without a nonce."""
+    nonce = page.csp_nonce(context)
+    return format_html(' nonce="{}"', nonce) if nonce else ""
 
 
 @register.filter

@@ -43,8 +43,20 @@ def request_of(context: Context, tag: str) -> HttpRequest:
     )
 
 
+def csp_nonce(context: Context) -> str:
+    """The nonce of the page's Content Security Policy; "" where the policy has none."""
+    request = context.get("request")
+    candidates = [
+        context.get("csp_nonce"),
+        getattr(request, "csp_nonce", None),  # django-csp
+        getattr(request, "_csp_nonce", None),  # Django 6, without its context processor
+    ]
+    # Not by their truth: a lazy nonce is false until it has been used.
+    return next((str(nonce) for nonce in candidates if nonce is not None and str(nonce)), "")
+
+
 def messages_html(
-    request: HttpRequest, nonce: object, theme: str | None, **options: Any
+    request: HttpRequest, nonce: str, theme: str | None, **options: Any
 ) -> SafeString:
     """Assets, the messages that have not been seen, and the live connection."""
     unknown = options.keys() - OPTIONS
@@ -65,7 +77,6 @@ def messages_html(
         "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),
-        # Always there: with DEBUG logging, Django logs the context of a variable that it misses.
         "csp_nonce": nonce,
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)

@@ -1,0 +1,145 @@
+"""A Content Security Policy by nonce: every tag of monitio's pages carries it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import django
+import pytest
+from csp.constants import NONCE
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject, empty
+
+import monitio
+from monitio import api
+from monitio.models import Message
+from tests.people import user
+
+pytestmark = pytest.mark.django_db
+
+TAGS = re.compile(r"<(?:script|style|link)\b[^>]*>")
+POLICY = re.compile(r"'nonce-([^']+)'")
+
+
+class LazyNonce(SimpleLazyObject):
+    """As Django 6's and django-csp's: false until it is used."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: secrets.token_urlsafe(8))
+
+    def __bool__(self) -> bool:
+        return self.__dict__["_wrapped"] is not empty
+
+
+class StandIn:
+    """Names a nonce in the policy only if the page has used it, as Django 6 does."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        nonce = LazyNonce()
+        request._csp_nonce = nonce  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if nonce:
+            response["Content-Security-Policy"] = f"script-src 'nonce-{nonce}'"
+        return response
+
+
+def of_the_stand_in(request: HttpRequest) -> dict[str, Any]:
+    return {"csp_nonce": request._csp_nonce}  # type: ignore[attr-defined]
+
+
+def use_django_csp(settings: Any) -> None:
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": [NONCE]}}
+    settings.MIDDLEWARE = ["csp.middleware.CSPMiddleware", *settings.MIDDLEWARE]
+
+
+def use_django(settings: Any) -> None:
+    if django.VERSION < (6,):
+        pytest.skip("Django has a Content Security Policy of its own since 6.0.")
+    settings.SECURE_CSP = {"script-src": ["<CSP_NONCE_SENTINEL>"]}
+    settings.MIDDLEWARE = [
+        "django.middleware.csp.ContentSecurityPolicyMiddleware",
+        *settings.MIDDLEWARE,
+    ]
+
+
+def use_stand_in(settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.StandIn", *settings.MIDDLEWARE]
+
+
+def add_context_processor(settings: Any, path: str) -> None:
+    (engine,) = settings.TEMPLATES
+    processors = [*engine["OPTIONS"]["context_processors"], path]
+    settings.TEMPLATES = [
+        {**engine, "OPTIONS": {**engine["OPTIONS"], "context_processors": processors}}
+    ]
+
+
+@pytest.fixture(
+    params=["django-csp", "django", "django, in the context", "lazy", "lazy, in the context"]
+)
+def policy(request: pytest.FixtureRequest, settings: Any) -> None:
+    if request.param == "django-csp":
+        use_django_csp(settings)
+        return
+    is_real = request.param.startswith("django")
+    (use_django if is_real else use_stand_in)(settings)
+    if request.param.endswith("context"):
+        ours = f"{__name__}.of_the_stand_in"
+        add_context_processor(
+            settings, "django.template.context_processors.csp" if is_real else ours
+        )
+
+
+@pytest.fixture
+def browser() -> Client:
+    """Ann, with a message that she can answer."""
+    client = Client()
+    ann, bob = user("ann"), user("bob")
+    client.force_login(ann)
+    api.create_message(ann, monitio.INFO, "hello", from_user=bob)
+    return client
+
+
+def addresses() -> list[str]:
+    """Every page of monitio."""
+    pk = Message.objects.get().pk
+    plain = ["list", "mark_all_read", "delete_all", "preferences"]
+    of_one = ["detail", "reply", "mark_read", "delete"]
+    return [
+        *(reverse(f"message_{name}") for name in plain),
+        *(reverse(f"message_{name}", args=[pk]) for name in of_one),
+        reverse("message_unsubscribe", args=["spoiled"]),
+    ]
+
+
+@pytest.mark.usefixtures("policy")
+def test_every_tag_of_every_page_carries_the_nonce_of_its_policy(browser: Client) -> None:
+    for address in addresses():
+        answer = browser.get(address)
+        found = POLICY.search(answer.headers.get("Content-Security-Policy", ""))
+        assert found, address
+        tags = TAGS.findall(answer.content.decode())
+        assert tags and all(f'nonce="{found[1]}"' in tag for tag in tags), (address, tags)
+
+
+def test_the_manuals_include_carries_the_nonce() -> None:
+    request = RequestFactory().get("/")
+    request.csp_nonce = LazyNonce()  # type: ignore[attr-defined]
+    page = render_to_string(
+        "monitio/message/includes/messages.jquery.html", {"messages": [Message(pk=1)]}, request
+    )
+    assert [f'nonce="{request.csp_nonce}"' in tag for tag in TAGS.findall(page)] == [True]  # type: ignore[attr-defined]
+
+
+def test_without_a_nonce_no_tag_has_one(browser: Client) -> None:
+    assert "nonce" not in browser.get(reverse("message_list")).content.decode()
