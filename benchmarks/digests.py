@@ -104,7 +104,7 @@ def serve_worker() -> None:
     from django.db import connection
     from django.utils import timezone
 
-    from monitio import digests
+    from monitio.digests import sender as digests
     from monitio.models import Message, Preferences
 
     def fill(users: int, messages: int) -> None:

@@ -17,7 +17,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from monitio.queues.running import Run, enter, leave
+from monitio.integrations.run import Run, enter, leave
 from monitio_celery import track
 
 STEPS, ROUNDS = 1_000_000, 9

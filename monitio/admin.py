@@ -12,8 +12,11 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from monitio import digests, dispatch, preferences, writing
+from monitio import dispatch, preferences
+from monitio.digests import sender as digests
+from monitio.messages import create
 from monitio.models import CategoryChoice, Delivery, Digest, Job, Message, Preferences
+from monitio.preferences.choices import FIELDS
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -91,7 +94,7 @@ class MessageAdmin(MessageOptions):
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
         """A new message rings like any other; of a changed one only what was changed is written."""
         if not change:
-            writing.store(obj)
+            create.store(obj)
         elif form.changed_data:
             obj.version, obj.modified = F("version") + 1, timezone.now()
             obj.save(update_fields=[*form.changed_data, "version", "modified"])
@@ -197,7 +200,7 @@ class PreferencesAdmin(PreferencesOptions):
 
     def save_model(self, request: HttpRequest, obj: Preferences, form: Any, change: bool) -> None:
         """Whatever changes, the next digest is planned anew."""
-        wanted = {name: getattr(obj, name) for name in preferences.FIELDS}
+        wanted = {name: getattr(obj, name) for name in FIELDS}
         obj.pk = preferences.change(obj.user_id, **wanted).pk
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:

@@ -19,15 +19,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from monitio import constants, dispatch, writing
-from monitio.addressees import addressee, batches
+from monitio import constants, dispatch
+from monitio.channels.policy import Delay, Email, mailing
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
-from monitio.mailing import Delay, Email, mailing
+from monitio.messages import create
+from monitio.messages.create import build, clear, store, store_batch
+from monitio.messages.recipients import addressee, batches
 from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
 from monitio.recipients import Recipient
-from monitio.stream.payload import newest
-from monitio.writing import build, clear, store, store_batch
+from monitio.serializers import newest
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -131,7 +132,7 @@ def notify_many(
         "category": category,
     }
     count = 0
-    for recipients in batches(users, writing.BATCH):
+    for recipients in batches(users, create.BATCH):
         rows = [build(recipient, level, message, **fields) for recipient in recipients]
         store_batch(rows, how)
         count += len(rows)
@@ -432,7 +433,7 @@ def _remove(who: Recipient, pks: list[int]) -> int:
 def _delete_rows(rows: QuerySet[Any]) -> int:
     """Delete in batches, so that memory stays bounded; the number of rows, without what hung on."""
     deleted = 0
-    while pks := list(rows.order_by().values_list("pk", flat=True)[: writing.BATCH]):
+    while pks := list(rows.order_by().values_list("pk", flat=True)[: create.BATCH]):
         by_model = rows.model._default_manager.filter(pk__in=pks).delete()[1]
         deleted += by_model.get(rows.model._meta.label, 0)
     return deleted

@@ -25,7 +25,7 @@ def application(django: Application) -> Application:
     Call it after ``get_asgi_application()``, which makes Django's apps ready.
     """
     # Imported now: this module itself is imported before the apps are ready.
-    from monitio.stream.endpoint import serve
+    from monitio.stream.asgi import serve
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

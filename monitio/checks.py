@@ -14,12 +14,12 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from monitio import categories, themes
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
-from monitio.handoff import get_handoff
-from monitio.stream import clients
-from monitio.transports import get_transport
+from monitio.models import categories
+from monitio.stream import client_address
+from monitio.transports import get_handoff, get_transport
+from monitio.views import themes
 
 Apps = Sequence[AppConfig] | None
 Messages = list[checks.CheckMessage]
@@ -198,7 +198,7 @@ def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
 def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_CLIENT_ADDRESS can be asked."""
     try:
-        clients.load()
+        client_address.load()
     except ImproperlyConfigured as error:
         return [
             checks.Error(

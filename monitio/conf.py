@@ -37,8 +37,8 @@ class Settings:
         # the web processes do.
         "STREAM": None,
         "CHANNELS": {
-            "live": "monitio.channels.live.LiveChannel",
-            "email": "monitio.channels.email.EmailChannel",
+            "live": "monitio.transports.publish.LiveChannel",
+            "email": "monitio.channels.email.channel.EmailChannel",
         },
         "REDIS_URL": _redis_url,
         # First part of every Redis channel name: two sites on one Redis need two prefixes.

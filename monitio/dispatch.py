@@ -13,14 +13,13 @@ from datetime import datetime
 from django.db import connections, router, transaction
 from django.utils import timezone
 
-from monitio import deliveries
-from monitio.channels import TemporaryFailure
-from monitio.channels.live import bell_for, gone_bell, recheck_bell, ring
+from monitio.channels import TemporaryFailure, deliveries
 from monitio.conf import settings
 from monitio.models import Delivery, Message
-from monitio.patience import at_most, time_left
 from monitio.recipients import Recipient
 from monitio.transports import Bell, get_transport
+from monitio.transports.publish import bell_for, gone_bell, recheck_bell, ring
+from monitio.utils.deadline import at_most, time_left
 
 logger = logging.getLogger("monitio")
 

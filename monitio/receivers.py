@@ -10,7 +10,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
-from monitio import dispatch, visitors
+from monitio import dispatch
+from monitio.messages import visitors
 from monitio.recipients import Recipient, take_token
 
 logger = logging.getLogger("monitio")

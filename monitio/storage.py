@@ -24,13 +24,14 @@ from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio import dispatch, writing
-from monitio.addressees import addressee
+from monitio import dispatch
+from monitio.channels.policy import Delay, Email, Mailing, mailing
 from monitio.conf import settings
 from monitio.constants import is_persistent
-from monitio.mailing import Delay, Email, Mailing, mailing
+from monitio.messages import create
+from monitio.messages.recipients import addressee
 from monitio.models import Message
-from monitio.querysets import MessageQuerySet
+from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient
 
 logger = logging.getLogger("monitio")
@@ -125,17 +126,17 @@ class PersistentMessageStorage(BaseStorage):
         how = mailing(email, email_delay)
         can_wait = not (is_persistent(level) or live or how)
         if user is None and can_wait:
-            self._queue(writing.build(None, level, message, live=False, **fields))
+            self._queue(create.build(None, level, message, live=False, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, how)
         if recipient == me and can_wait:
-            self._queue(writing.build(recipient, level, message, live=False, **fields))
+            self._queue(create.build(recipient, level, message, live=False, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
-        row = writing.build(
+        row = create.build(
             recipient or Recipient.from_request(self.request),
             level,
             message,
@@ -158,7 +159,7 @@ class PersistentMessageStorage(BaseStorage):
         self._queued_messages.append(row)
 
     def _write(self, row: Message, how: Mailing | None) -> Message:
-        writing.store(row, how)
+        create.store(row, how)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -232,7 +233,7 @@ class PersistentMessageStorage(BaseStorage):
             if not row.user_id:
                 row.recipient = me = me or Recipient.from_request(self.request)
         try:
-            writing.insert(rows)
+            create.insert(rows)
         except IntegrityError:
             # The request deleted its own user: their next page is a visitor's.
             for_cookie, rows = [*for_cookie, *rows], []
@@ -294,7 +295,7 @@ class _Claim:
         mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
         try:
             if shown:
-                writing.clear(mine)
+                create.clear(mine)
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
         except DatabaseError:

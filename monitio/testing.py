@@ -16,7 +16,7 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
-from monitio import digests
+from monitio.digests import sender as digests
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.transports.base import Bell, Ears, Transport

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitio import preference_views, views
+from monitio.views import inbox as views
+from monitio.views import preferences as preference_views
 
 urlpatterns = [
     path("", views.message_list, name="message_list"),

@@ -9,24 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitio.queues.cancelling import cancelled as cancelled
-    from monitio.queues.context import notify as notify
-    from monitio.queues.decorators import notify_user as notify_user
-    from monitio.queues.progress import progress as progress
-    from monitio.queues.progress import track as track
-    from monitio_celery.cancelling import Cancelled as Cancelled
-    from monitio_celery.canvas import notify_group as notify_group
-    from monitio_celery.schedule import beat_schedule as beat_schedule
+    from monitio.integrations.cancellation import cancelled as cancelled
+    from monitio.integrations.context import notify as notify
+    from monitio.integrations.decorators import notify_user as notify_user
+    from monitio.integrations.progress import progress as progress
+    from monitio.integrations.progress import track as track
+    from monitio_celery.beat import beat_schedule as beat_schedule
+    from monitio_celery.cancellation import Cancelled as Cancelled
+    from monitio_celery.groups.notify import notify_group as notify_group
 
 _HOMES = {
-    "Cancelled": "monitio_celery.cancelling",
-    "beat_schedule": "monitio_celery.schedule",
-    "cancelled": "monitio.queues.cancelling",
-    "notify": "monitio.queues.context",
-    "notify_group": "monitio_celery.canvas",
-    "notify_user": "monitio.queues.decorators",
-    "progress": "monitio.queues.progress",
-    "track": "monitio.queues.progress",
+    "Cancelled": "monitio_celery.cancellation",
+    "beat_schedule": "monitio_celery.beat",
+    "cancelled": "monitio.integrations.cancellation",
+    "notify": "monitio.integrations.context",
+    "notify_group": "monitio_celery.groups.notify",
+    "notify_user": "monitio.integrations.decorators",
+    "progress": "monitio.integrations.progress",
+    "track": "monitio.integrations.progress",
 }
 
 __all__ = [

@@ -10,7 +10,8 @@ class MonitioCeleryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from monitio_celery import checks, hooks, receivers  # noqa: F401 - registers the checks
+        from monitio_celery import integration
+        from monitio_celery.signals import run as receivers
 
-        hooks.install()
+        integration.install()
         receivers.connect()

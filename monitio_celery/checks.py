@@ -7,7 +7,7 @@ from typing import Any
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from monitio.queues.middleware import is_installed
+from monitio.integrations.middleware import is_installed
 from monitio_celery.conf import settings
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monitio.exceptions import UnknownRecipient
-from monitio.queues import choosing
-from monitio.queues.running import Carried
+from monitio.integrations import recipients as task_recipients
+from monitio.integrations.run import Carried
+from monitio.jobs.options import Options
 from monitio.recipients import Recipient
-from monitio.wording import Options
 
 HEADER = "monitio"
 
@@ -69,10 +69,10 @@ def choose(
 
     None: nothing is known of anybody. ``{"to": []}``: it was said that nobody is told.
     """
-    explicit = choosing.explicit(task, options, args, kwargs)
+    explicit = task_recipients.explicit(task, options, args, kwargs)
     if explicit is not None:
         return write(explicit)
     if inherited is not None:
         return inheritable(inherited)
-    requester = choosing.requester(options)
+    requester = task_recipients.requester(options)
     return None if requester is None else write([requester])

@@ -6,13 +6,13 @@ from typing import Any
 
 from celery import current_app
 
-from monitio.jobs import JobReporter
+from monitio.integrations.decorators import options_of
+from monitio.integrations.recipients import pick_arguments
+from monitio.integrations.run import Carried, Reporter
+from monitio.jobs.options import Options
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
-from monitio.queues.choosing import pick_arguments
-from monitio.queues.decorators import options_of
-from monitio.queues.running import Carried, Reporter
-from monitio.wording import Options
-from monitio_celery import parts
+from monitio_celery.groups import members
 from monitio_celery.headers import inheritance, recipients_in
 
 QUEUE = "celery"
@@ -35,12 +35,12 @@ def reporter_for(
     Without a header the job's row, if there is one, says who is told.
     """
     carried, replaced = inheritance(carried, task_id)
-    part = parts.part_of(carried)
+    part = members.part_of(carried)
     task, args, kwargs = called(task, args, kwargs)
     if part is not None:
         own = options_of(task)
         lost_after = None if own is None else own.lost_after
-        return parts.PartReporter(part, recipients_in(carried), task_id, carried, lost_after)
+        return members.PartReporter(part, recipients_in(carried), task_id, carried, lost_after)
     # What replaces a task goes on in its words: the reader knows nothing of the two.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task
@@ -58,8 +58,8 @@ def reporter_for(
 
 def reporter_of(job: Job) -> JobReporter:
     """For a job that is known already, in whatever process."""
-    if job.queue == parts.QUEUE:
-        return parts.group_reporter(parts.whole_of(job), [])
+    if job.queue == members.QUEUE:
+        return members.group_reporter(members.whole_of(job), [])
     options = options_of(current_app.tasks.get(job.name))
     return job_reporter(job.task_id, name=job.name, options=options)
 

@@ -11,13 +11,15 @@ from typing import Any
 from celery import current_app, shared_task, states
 from django.utils import timezone
 
-from monitio import api, deliveries, digests
-from monitio.channels import TemporaryFailure
+from monitio import api
+from monitio.channels import TemporaryFailure, deliveries
+from monitio.digests import sender as digests
+from monitio.integrations.decorators import options_of
+from monitio.integrations.run import Reporter
 from monitio.models import Job
-from monitio.queues.decorators import options_of
-from monitio.queues.running import Reporter
-from monitio_celery import hooks, parts, reporters
+from monitio_celery import integration, reporters
 from monitio_celery.conf import settings
+from monitio_celery.groups import members
 from monitio_celery.models import GroupPart
 
 logger = logging.getLogger("monitio")
@@ -36,7 +38,7 @@ def deliver(self: Any, delivery_id: int) -> bool:
             return True
     except TemporaryFailure as error:
         logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
-    wait = hooks.seconds_until(deliveries.next_try(delivery_id))
+    wait = integration.seconds_until(deliveries.next_try(delivery_id))
     if wait is None or self.request.is_eager:
         return False
     raise self.retry(countdown=wait)
@@ -89,15 +91,15 @@ def sweep_jobs() -> int:
 def prune() -> dict[str, int]:
     """Delete what nobody will read again: the number of rows by their kind."""
     week_ago = timezone.now() - timedelta(days=7)
-    parts, _ = GroupPart.objects.filter(created__lt=week_ago).delete()
-    return {**api.prune(), "parts": parts}
+    members, _ = GroupPart.objects.filter(created__lt=week_ago).delete()
+    return {**api.prune(), "parts": members}
 
 
 def _silent(now: datetime) -> list[Job]:
     jobs, own = Job.objects.filter(queue=reporters.QUEUE), _own_limits()
     limits = [
         (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
-        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=parts.QUEUE)),
+        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=members.QUEUE)),
         *((limit, jobs.filter(name__in=names)) for limit, names in own.items()),
     ]
     return [
@@ -126,13 +128,13 @@ def _judge_parts(now: datetime) -> None:
     """A part that died counts as failed, so that its group can end."""
     # All that run: there are no more than the workers have processes.
     for row in GroupPart.objects.silent_since(now):
-        reporter = parts.reporter_of_part(row)
+        reporter = members.reporter_of_part(row)
         silent_since = row.alive_at or now
         if reporter is not None and silent_since < now - _limit(reporter.part):
             _judge(row.task_id, reporter)
 
 
-def _limit(part: parts.Part) -> timedelta:
+def _limit(part: members.Part) -> timedelta:
     own = part.own_limit
     return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 

@@ -9,20 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitio.queues.cancelling import Cancelled as Cancelled
-    from monitio.queues.cancelling import cancelled as cancelled
-    from monitio.queues.context import notify as notify
-    from monitio.queues.decorators import notify_user as notify_user
-    from monitio.queues.progress import progress as progress
-    from monitio.queues.progress import track as track
+    from monitio.integrations.cancellation import Cancelled as Cancelled
+    from monitio.integrations.cancellation import cancelled as cancelled
+    from monitio.integrations.context import notify as notify
+    from monitio.integrations.decorators import notify_user as notify_user
+    from monitio.integrations.progress import progress as progress
+    from monitio.integrations.progress import track as track
 
 _HOMES = {
-    "Cancelled": "monitio.queues.cancelling",
-    "cancelled": "monitio.queues.cancelling",
-    "notify": "monitio.queues.context",
-    "notify_user": "monitio.queues.decorators",
-    "progress": "monitio.queues.progress",
-    "track": "monitio.queues.progress",
+    "Cancelled": "monitio.integrations.cancellation",
+    "cancelled": "monitio.integrations.cancellation",
+    "notify": "monitio.integrations.context",
+    "notify_user": "monitio.integrations.decorators",
+    "progress": "monitio.integrations.progress",
+    "track": "monitio.integrations.progress",
 }
 
 __all__ = ["Cancelled", "cancelled", "notify", "notify_user", "progress", "track"]

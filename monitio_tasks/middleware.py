@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from monitio.queues.middleware import NotifyMiddleware
+from monitio.integrations.middleware import NotifyMiddleware
 
 __all__ = ["NotifyMiddleware"]

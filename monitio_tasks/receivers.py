@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from monitio import dispatch
-from monitio.jobs import JobReporter
+from monitio.integrations import recipients as task_recipients
+from monitio.integrations.cancellation import Cancelled
+from monitio.integrations.context import run_off_loop, savepoint
+from monitio.integrations.decorators import options_of
+from monitio.integrations.run import Run, current_run, enter, leave
+from monitio.jobs.options import Options
+from monitio.jobs.recipients import recipients_of
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
-from monitio.queues import choosing
-from monitio.queues.cancelling import Cancelled
-from monitio.queues.context import run_off_loop, savepoint
-from monitio.queues.decorators import options_of
-from monitio.queues.running import Run, current_run, enter, leave
-from monitio.readers import recipients_of
 from monitio.recipients import Recipient
-from monitio.wording import Options
 from monitio_tasks.orphans import orphans
 
 logger = logging.getLogger("monitio")
@@ -67,12 +67,14 @@ def report_enqueued(task_result: Any) -> None:
     if options is None:
         return
     # Explicit beats inherited beats whoever makes the request.
-    recipients = choosing.explicit(task_result.task, options, task_result.args, task_result.kwargs)
+    recipients = task_recipients.explicit(
+        task_result.task, options, task_result.args, task_result.kwargs
+    )
     run = current_run()
     if recipients is None and run is not None:
         _inherit(task_result, options, run.task_id)
     elif recipients is None:
-        requester = choosing.requester(options)
+        requester = task_recipients.requester(options)
         _announce(task_result, options, [] if requester is None else [requester])
     else:
         _announce(task_result, options, recipients)
@@ -137,7 +139,9 @@ def _reporter(
     task_result: Any, options: Options, recipients: Iterable[Recipient] = ()
 ) -> JobReporter:
     task = task_result.task
-    picked = choosing.pick_arguments(task, options.arguments, task_result.args, task_result.kwargs)
+    picked = task_recipients.pick_arguments(
+        task, options.arguments, task_result.args, task_result.kwargs
+    )
     return JobReporter(
         str(task_result.id),
         queue=QUEUE,

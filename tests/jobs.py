@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from monitio.jobs import JobReporter, Notice, Outcome, Wording
+from monitio.jobs.reporter import JobReporter, Notice, Outcome, Wording
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.testing import Bell

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 import monitio
-from monitio import api, digests, preferences
+from monitio import api, preferences
+from monitio.digests import sender as digests
 from monitio.exceptions import PermanentFailure
 from monitio.models import Digest, Preferences
 from monitio.testing import run_digests

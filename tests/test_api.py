@@ -17,12 +17,13 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy, override
 
 import monitio
-from monitio import api, dispatch, writing
+from monitio import api, dispatch
 from monitio.constants import State
 from monitio.exceptions import NotAllowed, UnknownRecipient
+from monitio.messages import create
 from monitio.models import Delivery, Job, LastBell, Message, VisitorLogin
 from monitio.recipients import Recipient
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
 from monitio.testing import capture_bells
 from tests.people import request_of, user
 from tests.threads import run_async
@@ -239,7 +240,7 @@ def test_somebody_named_twice_is_told_once(ann: Any, bob: Any) -> None:
 def test_a_join_that_names_users_twice_tells_them_once(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH", 2)
+    monkeypatch.setattr(create, "BATCH", 2)
     for name in ("one", "two", "three"):
         ann.groups.add(Group.objects.create(name=name))
     user("bob").groups.add(Group.objects.get(name="one"))
@@ -286,7 +287,7 @@ def test_everybody_is_told_and_mailed_after_the_commit(ann: Any, bob: Any) -> No
 def test_outside_a_transaction_each_batch_is_told_as_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH", 2)
+    monkeypatch.setattr(create, "BATCH", 2)
     people = [user(f"user{number}") for number in range(5)]
     told: list[int] = []
 
@@ -568,7 +569,7 @@ def test_prune_deletes_bells_of_yesterday_and_mailed_messages_left_hidden(ann: A
 def test_prune_counts_messages_not_what_hangs_on_them(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH", 2)
+    monkeypatch.setattr(create, "BATCH", 2)
     for _ in range(5):
         aged(kept(ann, email=True), expires=timezone.now())
     assert Delivery.objects.count() == 5

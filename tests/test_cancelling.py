@@ -14,7 +14,7 @@ from monitio.dispatch import hooks
 from monitio.exceptions import NotAllowed
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
 from monitio.testing import capture_bells
 from tests.jobs import payloads, reporter, rolled_back, told
 from tests.people import user, visitor_of

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from monitio.categories import Mode, categories, category
 from monitio.checks import check_categories
+from monitio.models.categories import Mode, categories, category
 
 
 def test_a_category_needs_no_declaration() -> None:

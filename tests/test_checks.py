@@ -17,7 +17,7 @@ from monitio.storage import PersistentMessageStorage
 
 MANUAL = (Path(__file__).parent.parent / "docs" / "checks.md").read_text()
 
-LIVE_CHANNEL = "monitio.channels.live.LiveChannel"
+LIVE_CHANNEL = "monitio.transports.publish.LiveChannel"
 
 urlpatterns = [path("", lambda request: None)]
 

@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils import timezone
 
 import monitio
-from monitio import api, deliveries, dispatch
-from monitio.channels import Channel, PermanentFailure, TemporaryFailure
-from monitio.mailing import Mailing
+from monitio import api, dispatch
+from monitio.channels import Channel, PermanentFailure, TemporaryFailure, deliveries
+from monitio.channels.policy import Mailing
 from monitio.models import Delivery, Message
 from tests.people import user
 from tests.threads import at_once
@@ -231,7 +231,7 @@ def test_a_message_deleted_while_it_is_claimed_is_no_error(
         Message.objects.all().delete()
         return rows
 
-    monkeypatch.setattr("monitio.querysets.DeliveryQuerySet.update", and_gone, raising=False)
+    monkeypatch.setattr("monitio.models.querysets.DeliveryQuerySet.update", and_gone, raising=False)
     assert deliveries.run(delivery.pk) is False
 
 

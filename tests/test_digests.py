@@ -21,7 +21,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import monitio
-from monitio import api, digests, dispatch, preferences
+from monitio import api, dispatch, preferences
+from monitio.digests import sender as digests
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.testing import run_digests
@@ -118,7 +119,7 @@ class TestContent:
     def test_what_is_too_much_is_counted(
         self, ann: Any, clock: Time, settings: Any, few: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("monitio.digest_mail.FEW", few)
+        monkeypatch.setattr("monitio.digests.email.FEW", few)
         settings.MONITIO_DIGEST_SIZE = 3
         for number in range(35):
             tell(ann, f"export {number}", category="exports")

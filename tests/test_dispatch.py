@@ -14,10 +14,10 @@ from django.test import override_settings
 from monitio import INFO, api, dispatch
 from monitio.channels import TemporaryFailure
 from monitio.models import Delivery, Message
-from monitio.patience import time_left
 from monitio.recipients import Recipient
 from monitio.testing import RecordingTransport, capture_bells
 from monitio.transports import Bell
+from monitio.utils.deadline import time_left
 from tests.jobs import FakeClock, payloads, rolled_back
 from tests.people import user
 from tests.waiting import wait_until
@@ -154,7 +154,7 @@ class TestRobust:
     @pytest.fixture
     def mails(self, monkeypatch: pytest.MonkeyPatch) -> SlowMails:
         mails = SlowMails(FakeClock(monkeypatch, "monitio.dispatch"))
-        monkeypatch.setattr("monitio.deliveries.run", mails.run)
+        monkeypatch.setattr("monitio.channels.deliveries.run", mails.run)
         monkeypatch.setattr(dispatch, "_next_try_here", 0.0)
         return mails
 
@@ -204,7 +204,7 @@ class TestRobust:
                 raise TemporaryFailure("later")
             return True
 
-        monkeypatch.setattr("monitio.deliveries.run", fail_first)
+        monkeypatch.setattr("monitio.channels.deliveries.run", fail_first)
         api.notify_many([user("ann"), user("bob")], INFO, "hello", email=True)
         assert len(tried) == 2
 

@@ -9,8 +9,8 @@ from django.utils.safestring import mark_safe
 import monitio
 from monitio import api, dispatch
 from monitio.channels import PermanentFailure
-from monitio.channels.email import EmailChannel, build
-from monitio.mail.links import absolute
+from monitio.channels.email.channel import EmailChannel, build
+from monitio.channels.email.links import absolute
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from tests.people import user
@@ -60,7 +60,7 @@ def test_a_line_break_in_an_address_fails_for_good() -> None:
     ann.email = "ann@example.com\nBcc: x@example.com"
     ann.save()
     row = message(email=True)
-    from monitio import deliveries
+    from monitio.channels import deliveries
 
     assert deliveries.run(Delivery.objects.get(message=row).pk) is False
     assert mail.outbox == []

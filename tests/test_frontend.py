@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 import monitio
-from monitio.templatetags.strings import strings
+from monitio.views.strings import strings
 from tests.conftest import needs_packages
 from tools import static
 

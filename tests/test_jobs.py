@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitio.jobs import JobReporter, stamp_alive
+from monitio.jobs.reporter import JobReporter, stamp_alive
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
@@ -200,8 +200,8 @@ class TestAlive:
     ) -> None:
         written: list[Any] = []
         now = 5.0
-        monkeypatch.setattr("monitio.jobs.time.monotonic", lambda: now)
-        monkeypatch.setattr("monitio.jobs.stamp_alive", written.append)
+        monkeypatch.setattr("monitio.jobs.reporter.time.monotonic", lambda: now)
+        monkeypatch.setattr("monitio.jobs.reporter.stamp_alive", written.append)
         job = reporter(user())
         job.alive()
         job.alive()

@@ -11,9 +11,11 @@ from django.utils.functional import lazystr
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy, override
 
-from monitio import api, constants, deliveries, visitors
+from monitio import api, constants
+from monitio.channels import deliveries
 from monitio.dispatch import hooks
-from monitio.jobs import JobReporter, Notice, Outcome
+from monitio.jobs.reporter import JobReporter, Notice, Outcome
+from monitio.messages import visitors
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.testing import capture_bells

@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from monitio import api, visitors
-from monitio.jobs import JobReporter
+from monitio import api
+from monitio.jobs.reporter import JobReporter
+from monitio.messages import visitors
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
 from monitio.testing import RecordingTransport, capture_bells
 from tests.jobs import FakeClock, payloads, report, reporter, told
 from tests.people import user
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    return FakeClock(monkeypatch, "monitio.jobs")
+    return FakeClock(monkeypatch, "monitio.jobs.reporter")
 
 
 @pytest.fixture

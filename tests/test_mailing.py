@@ -9,9 +9,10 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 import monitio
-from monitio import api, deliveries, dispatch
-from monitio.jobs import Notice, Outcome
-from monitio.mailing import LONGEST_DELAY, Mailing, mailing
+from monitio import api, dispatch
+from monitio.channels import deliveries
+from monitio.channels.policy import LONGEST_DELAY, Mailing, mailing
+from monitio.jobs.reporter import Notice, Outcome
 from monitio.models import Delivery, Message
 from tests.jobs import reporter
 from tests.people import request_of, shown, user

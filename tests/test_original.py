@@ -175,7 +175,7 @@ def test_an_expired_message_is_in_no_queryset(request_: HttpRequest) -> None:
 
 
 def test_the_close_timeout_reaches_the_pop_up(ann: Any) -> None:
-    from monitio.stream.payload import payload
+    from monitio.serializers import payload
 
     message = api.create_message(ann, monitio.INFO, "one", close_timeout=5)
     assert payload(message)["close_timeout"] == 5

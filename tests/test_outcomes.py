@@ -8,7 +8,7 @@ import pytest
 
 from monitio import constants
 from monitio.constants import State
-from monitio.jobs import Notice, Outcome
+from monitio.jobs.reporter import Notice, Outcome
 
 
 @pytest.mark.parametrize("state", State.ALL)

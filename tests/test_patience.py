@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 
-from monitio.jobs import RETRIES, JobReporter
-from monitio.patience import LONGEST_PAUSE, is_deadlock, pause
+from monitio.jobs.reporter import RETRIES, JobReporter
+from monitio.utils.deadline import LONGEST_PAUSE, is_deadlock, pause
 from tests.jobs import reporter, told
 from tests.people import user
 

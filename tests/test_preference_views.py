@@ -14,10 +14,12 @@ from django.test import Client
 from django.urls import reverse
 
 import monitio
-from monitio import api, preference_views, preferences, throttle
+from monitio import api, preferences
 from monitio.models import Preferences
-from monitio.preferences import Frequency, Mode
-from monitio.stream.hub import get_hub
+from monitio.preferences.choices import Frequency, Mode
+from monitio.stream.broadcaster import get_hub
+from monitio.views import preferences as preference_views
+from monitio.views import ratelimit
 from tests.people import user, visitor_of
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -322,14 +324,14 @@ class TestUnsubscribing:
 
 class TestThrottle:
     def test_it_counts(self) -> None:
-        assert [throttle.allows("a", 2, 60) for _ in range(3)] == [True, True, False]
-        assert throttle.allows("b", 2, 60)
+        assert [ratelimit.allows("a", 2, 60) for _ in range(3)] == [True, True, False]
+        assert ratelimit.allows("b", 2, 60)
 
     def test_a_cache_that_is_down_or_a_dummy_allows_everything(self, settings: Any) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-        assert throttle.allows("a", 0, 60)
+        assert ratelimit.allows("a", 0, 60)
         settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
-        assert throttle.allows("a", 0, 60)
+        assert ratelimit.allows("a", 0, 60)
 
 
 from django.core.cache.backends.base import BaseCache

@@ -13,9 +13,9 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences
 from monitio.exceptions import UnknownRecipient
-from monitio.jobs import Notice, Outcome
+from monitio.jobs.reporter import Notice, Outcome
 from monitio.models import Delivery, Preferences
-from monitio.preferences import Frequency, Mode
+from monitio.preferences.choices import Frequency, Mode
 from monitio.recipients import Recipient
 from tests.jobs import reporter
 from tests.people import user

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from monitio import api
 from monitio.dispatch import hooks
-from monitio.jobs import Notice, Outcome
+from monitio.jobs.reporter import Notice, Outcome
 from monitio.models import Job, Message, Repeat
 from monitio.recipients import Recipient
 from monitio.testing import capture_bells

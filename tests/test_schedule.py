@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitio.schedule import Frequency, Schedule
+from monitio.models.schedule import Frequency, Schedule
 
 WARSAW, NEW_YORK = ZoneInfo("Europe/Warsaw"), ZoneInfo("America/New_York")
 # Its clocks move by 30 minutes.

@@ -22,10 +22,10 @@ from pytest_django import DjangoAssertNumQueries
 
 import monitio
 from monitio import api
-from monitio.jobs import JobReporter
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
-from monitio.templatetags.strings import strings
+from monitio.views.strings import strings
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from monitio.tempo import Tempo
+from monitio.jobs.rate import Tempo
 
 
 def after(*steps: tuple[float, float]) -> Tempo:

@@ -14,7 +14,7 @@ from django.template import Context, Template
 from django.test import Client
 
 import monitio
-from monitio.themes import BUILT_IN, stylesheet
+from monitio.views.themes import BUILT_IN, stylesheet
 from tests.people import request_of, user
 
 pytestmark = pytest.mark.django_db

@@ -21,8 +21,8 @@ from django.utils.translation import to_language
 
 import monitio
 from monitio import api
-from monitio.stream.hub import get_hub
-from monitio.templatetags.strings import strings
+from monitio.stream.broadcaster import get_hub
+from monitio.views.strings import strings
 from tests.people import request_of, user
 
 ROOT = Path(__file__).resolve().parents[1]

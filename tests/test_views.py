@@ -18,7 +18,7 @@ import monitio
 from monitio import api
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
-from monitio.stream.hub import get_hub
+from monitio.stream.broadcaster import get_hub
 from tests.people import user, visitor_of
 
 JSON = {"headers": {"accept": "application/json"}}
@@ -473,7 +473,7 @@ def test_tokens_and_session_keys_are_never_on_the_wire(db: None) -> None:
 
 
 def test_an_own_request_is_needed_for_a_stream(rf: Any) -> None:
-    from monitio.stream.serving import respond
+    from monitio.stream.drivers import respond
 
     request: HttpRequest = rf.get("/")
     assert respond(request).status_code == STREAM_STOPS

@@ -12,8 +12,9 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 
 import monitio
-from monitio import api, dispatch, visitors, writing
-from monitio.jobs import JobReporter
+from monitio import api, dispatch
+from monitio.jobs.reporter import JobReporter
+from monitio.messages import create, visitors
 from monitio.models import Job, Message, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.testing import capture_bells
@@ -178,7 +179,7 @@ def test_one_job_never_leaves_a_user_with_two_messages(visitor: Recipient) -> No
     ann = user()
     job = Job.objects.create(task_id="task")
     for who in (visitor, Recipient.for_user(ann)):
-        row = writing.build(who, monitio.INFO, "one")
+        row = create.build(who, monitio.INFO, "one")
         row.job = job
         row.save()
     visitors.log_in(visitor.token or "", ann)

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 import monitio
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
-from monitio.outcomes import Notice, Outcome
-from monitio.wording import Options, pace, prettify, public_reason
+from monitio.jobs.options import Options, pace, prettify, public_reason
+from monitio.jobs.outcome import Notice, Outcome
 
 
 def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:

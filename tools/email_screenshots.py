@@ -29,8 +29,9 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 import monitio  # noqa: E402
-from monitio import digests, preferences  # noqa: E402
-from monitio.channels.email import build  # noqa: E402
+from monitio import preferences  # noqa: E402
+from monitio.channels.email.channel import build  # noqa: E402
+from monitio.digests import sender as digests  # noqa: E402
 from monitio.models import Delivery, Message  # noqa: E402
 from monitio.recipients import Recipient  # noqa: E402
 from tests.browser.conftest import QUIET, chromium_path  # noqa: E402

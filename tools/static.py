@@ -1,4 +1,4 @@
-"""Build what browsers load from the sources in monitio/frontend: python tools/static.py
+"""Build what browsers load from the sources in frontend: python tools/static.py
 
 One plain, readable module without comments: esbuild joins the sources and drops the comments, then
 prints the result anew; style sheets become short texts in it. A digest of the sources in its first
@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "monitio" / "frontend"
+SOURCES = ROOT / "frontend"
 BUILT = ROOT / "monitio" / "static" / "monitio" / "monitio.js"
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
 SCRIPT = ("--format=esm", "--charset=utf8", "--target=esnext", "--legal-comments=none")
@@ -26,7 +26,7 @@ INDENTATION = re.compile("^(?:  )+", re.MULTILINE)
 
 
 def sources() -> list[Path]:
-    return sorted(path for path in SOURCES.iterdir() if path.suffix in {".js", ".css"})
+    return sorted(path for path in SOURCES.rglob("*") if path.suffix in {".js", ".css"})
 
 
 def digest() -> str:
@@ -34,12 +34,12 @@ def digest() -> str:
     whole = hashlib.sha256()
     for path in sources():
         text = path.read_bytes().replace(b"\r\n", b"\n")
-        whole.update(f"{path.name} {len(text)}\n".encode() + text)
+        whole.update(f"{path.relative_to(SOURCES).as_posix()} {len(text)}\n".encode() + text)
     return whole.hexdigest()[:8]
 
 
 def header() -> str:
-    return f"/* From monitio/frontend, {digest()}, by `make static`. */\n"
+    return f"/* From frontend, {digest()}, by `make static`. */\n"
 
 
 def build() -> str:
@@ -59,7 +59,9 @@ def _joined() -> str:
             text = path.read_text(encoding="utf-8")
             if path.suffix == ".css":
                 text = _esbuild(text, "--loader=css", "--minify", "--target=chrome123").strip()
-            Path(folder, path.name).write_text(text, encoding="utf-8")
+            copy = Path(folder, path.relative_to(SOURCES))
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_text(text, encoding="utf-8")
         options = ("--bundle", "--loader:.css=text", "--minify-whitespace")
         return _esbuild("", str(Path(folder, "monitio.js")), *SCRIPT, *options)
 

@@ -11,7 +11,8 @@ from celery.signals import worker_init
 from django.conf import settings
 
 from benchmarks.overhead import by_hand
-from monitio_celery import notify_user, receivers
+from monitio_celery import notify_user
+from monitio_celery.signals import run as receivers
 
 
 @shared_task(ignore_result=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from monitio.exceptions import PermanentFailure, TemporaryFailure
-from monitio.models import Delivery, Message
+
+if TYPE_CHECKING:
+    from monitio.models import Delivery, Message
 
 __all__ = ["Channel", "PermanentFailure", "TemporaryFailure"]
 

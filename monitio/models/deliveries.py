@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.querysets import DeliveryQuerySet
+from monitio.models.querysets import DeliveryQuerySet
 
 
 class Delivery(models.Model):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.deliveries import Delivery
-from monitio.querysets import DigestQuerySet
+from monitio.models.querysets import DigestQuerySet
 
 
 class Digest(models.Model):

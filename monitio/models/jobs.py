@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
+from monitio.models.querysets import JobQuerySet
 from monitio.models.rows import KEY_LENGTH
-from monitio.querysets import JobQuerySet
 
 STATES = (
     (State.QUEUED, _("Queued")),

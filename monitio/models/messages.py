@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio import constants
 from monitio.models.jobs import Job
+from monitio.models.querysets import MessageQuerySet
 from monitio.models.rows import KEY_LENGTH, delete_along
 from monitio.models.texts import check_url, plain_text, validate_url
-from monitio.querysets import MessageQuerySet
 from monitio.recipients import Recipient
 
 LEVELS = (

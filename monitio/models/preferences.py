@@ -12,8 +12,8 @@ from django.db import models
 from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
-from monitio.categories import Mode, category, gathered_by_default
-from monitio.schedule import GATHERED, Frequency, Schedule
+from monitio.models.categories import Mode, category, gathered_by_default
+from monitio.models.schedule import GATHERED, Frequency, Schedule
 
 WEEKDAYS = tuple(dates.WEEKDAYS.items())
 

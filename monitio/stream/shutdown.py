@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from monitio.stream.hub import get_hub
+from monitio.stream.broadcaster import get_hub
 
 _stopping = threading.Event()
 Handler = Callable[[int, FrameType | None], None]

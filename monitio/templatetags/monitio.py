@@ -10,9 +10,9 @@ from django.template import Context, Library
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from monitio import wording
+from monitio.jobs import options as job_options
 from monitio.models import Job
-from monitio.templatetags import page
+from monitio.views import widgets
 
 register = Library()
 
@@ -24,34 +24,34 @@ def monitio(context: Context, theme: str | None = None, **options: Any) -> SafeS
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
     system_notifications``, and ``theme`` in place of ``MONITIO_THEME``.
     """
-    request = page.request_of(context, "monitio")
-    return page.messages_html(request, page.csp_nonce(context), theme, **options)
+    request = widgets.request_of(context, "monitio")
+    return widgets.messages_html(request, widgets.csp_nonce(context), theme, **options)
 
 
 @register.simple_tag(takes_context=True)
 def monitio_bell(context: Context) -> SafeString:
-    """The bell with its inbox; needs ``{% monitio %}`` on the same page."""
-    return page.bell_html(page.request_of(context, "monitio_bell"))
+    """The bell with its inbox; needs ``{% monitio %}`` on the same widgets."""
+    return widgets.bell_html(widgets.request_of(context, "monitio_bell"))
 
 
 @register.simple_tag(takes_context=True)
 def mark_as_read_by_url(context: Context) -> str:
     """Who has come to a message's link has read the message. Renders nothing."""
-    page.mark_read_by_url(page.request_of(context, "mark_as_read_by_url"))
+    widgets.mark_read_by_url(widgets.request_of(context, "mark_as_read_by_url"))
     return ""
 
 
 @register.simple_tag(takes_context=True)
 def monitio_nonce(context: Context) -> SafeString | str:
     """The attribute ``nonce`` for a script, style or link; nothing without a nonce."""
-    nonce = page.csp_nonce(context)
+    nonce = widgets.csp_nonce(context)
     return format_html(' nonce="{}"', nonce) if nonce else ""
 
 
 @register.filter
 def pace(job: Job) -> str:
     """How fast a running job is and how long it will take, as far as anybody knows."""
-    return wording.pace(job.pace, job.eta)
+    return job_options.pace(job.pace, job.eta)
 
 
 @register.filter

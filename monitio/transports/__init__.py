@@ -15,8 +15,9 @@ from django.utils.module_loading import import_string
 from monitio.conf import settings
 from monitio.transports.base import Bell, Transport
 from monitio.transports.breaker import Breaker
+from monitio.transports.hub import Handoff
 
-__all__ = ["Bell", "Transport", "get_transport", "reset_transport"]
+__all__ = ["Bell", "Handoff", "Transport", "get_handoff", "get_transport", "reset_transport"]
 
 BUILT_IN = {
     "polling": "monitio.transports.polling.PollingTransport",
@@ -25,8 +26,8 @@ BUILT_IN = {
 }
 
 HUBS = {
-    "nchan": "monitio.handoff.nchan.NchanHandoff",
-    "mercure": "monitio.handoff.mercure.MercureHandoff",
+    "nchan": "monitio.transports.nchan.NchanHandoff",
+    "mercure": "monitio.transports.mercure.MercureHandoff",
 }
 
 _current: tuple[Any, Transport] | None = None
@@ -48,6 +49,21 @@ def get_transport() -> Transport:
             if current is None or current[0] != name:
                 _current = current = (name, load_hub(name) if settings.STREAM else load(name))
     return current[1]
+
+
+def get_handoff() -> Handoff | None:
+    """The hub that holds the streams; None when the web processes do.
+
+    Raises ``ImproperlyConfigured`` when ``MONITIO_STREAM`` cannot work.
+    """
+    if not settings.STREAM:
+        return None
+    hub = get_transport()
+    if not isinstance(hub, Handoff):
+        raise ImproperlyConfigured(
+            f"MONITIO_STREAM: {type(hub).__name__} is not a subclass of monitio.transports.Handoff."
+        )
+    return hub
 
 
 def reset_transport() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
-from monitio.patience import pause
 from monitio.transports.base import Bell
+from monitio.utils.deadline import pause
 
 
 class Breaker:

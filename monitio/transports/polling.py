@@ -21,8 +21,8 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import LastBell
-from monitio.patience import short_wait
 from monitio.transports.base import RECHECK, RESYNC, Bell, Ears, Transport
+from monitio.utils.deadline import short_wait
 
 # Rows in one query: below SQLite's old limit of 999 parameters.
 CHUNK = 500

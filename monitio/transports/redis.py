@@ -15,7 +15,7 @@ from django.core import checks
 
 from monitio.conf import settings
 from monitio.transports.base import Bell, Ears, Transport
-from monitio.transports.redis_address import import_redis, parse
+from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
 PING_EVERY, PONG_WITHIN = 3.0, 6.0

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 import monitio
 from monitio import api
-from monitio.jobs import Notice
+from monitio.jobs.reporter import Notice
 from monitio.models import Message
 from tests.jobs import reporter
 

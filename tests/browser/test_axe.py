@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, Page
 
-from monitio.stream.hub import get_hub
+from monitio.stream.broadcaster import get_hub
 from tests.browser.conftest import PATIENCE
 from tests.browser.scenes import MODES, PACKAGES, SCENES, THEMES, as_it_comes, dressed, fill
 from tests.conftest import needs_packages

@@ -11,8 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
-from monitio import deliveries, dispatch
-from monitio.jobs import Notice, Outcome
+from monitio import dispatch
+from monitio.channels import deliveries
+from monitio.jobs.reporter import Notice, Outcome
 from monitio.models import Delivery, Message
 from tests.jobs import reporter
 from tests.people import user

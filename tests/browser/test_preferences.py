@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import monitio
 from monitio import api, preferences
-from monitio.preferences import Frequency, Mode
-from monitio.stream.hub import get_hub
+from monitio.preferences.choices import Frequency, Mode
+from monitio.stream.broadcaster import get_hub
 from tests.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import monitio
-from monitio.templatetags.strings import strings
+from monitio.views.strings import strings
 
 STATIC = Path(monitio.__file__).parent / "static/monitio"
 PACKAGES = Path(__file__).resolve().parents[2] / "node_modules"

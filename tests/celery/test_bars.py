@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from monitio.queues import running
-from monitio.queues.running import Run
+from monitio.integrations import run as running
+from monitio.integrations.run import Run
 from monitio_celery import progress, track
 
 
@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which the test moves."""
     now = [1000.0]
     # The package's attribute of this name is the function.
-    module = sys.modules["monitio.queues.progress"]
+    module = sys.modules["monitio.integrations.progress"]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     return now
 

@@ -7,8 +7,8 @@ import pytest
 from celery import Celery, shared_task
 from celery._state import get_current_app
 
-from monitio.queues.decorators import options_of
-from monitio.wording import Options
+from monitio.integrations.decorators import options_of
+from monitio.jobs.options import Options
 from monitio_celery import notify_user
 
 

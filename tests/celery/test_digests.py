@@ -10,7 +10,8 @@ from django.core import mail
 from django.utils import timezone
 
 import monitio
-from monitio import api, digests, preferences
+from monitio import api, preferences
+from monitio.digests import sender as digests
 from monitio.models import Preferences
 from monitio_celery import beat_schedule, tasks
 from tests.people import user

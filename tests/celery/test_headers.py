@@ -8,10 +8,10 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.test import RequestFactory
 
 from monitio.exceptions import UnknownRecipient
-from monitio.queues import choosing
-from monitio.queues.context import current_request, requester
+from monitio.integrations import recipients as task_recipients
+from monitio.integrations.context import current_request, requester
+from monitio.jobs.options import Options
 from monitio.recipients import Recipient
-from monitio.wording import Options
 from monitio_celery import headers, notify
 
 ANN, BOB = Recipient.for_user(1), Recipient.for_user(2)
@@ -110,7 +110,7 @@ def test_a_request_without_a_session_is_nobody(visit: Any) -> None:
     ],
 )
 def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, told: list[Recipient]) -> None:
-    assert choosing.resolve_user(user, task, args, kwargs) == told
+    assert task_recipients.resolve_user(user, task, args, kwargs) == told
 
 
 @pytest.mark.parametrize("odd", [None, "x", {}, {"monitio": "x"}, {"monitio": {"to": "x"}}])
@@ -128,9 +128,11 @@ def test_the_language_travels() -> None:
 
 
 def test_only_listed_arguments_are_picked() -> None:
-    picked = choosing.pick_arguments(task, ["owner_id", "month"], (1, 2), {"month": "May", "x": 3})
+    picked = task_recipients.pick_arguments(
+        task, ["owner_id", "month"], (1, 2), {"month": "May", "x": 3}
+    )
     assert picked == {"owner_id": 1, "month": "May"}
 
 
 def test_bad_arguments_pick_nothing() -> None:
-    assert choosing.pick_arguments(lambda a: None, ["a"], (1, 2), {}) == {}
+    assert task_recipients.pick_arguments(lambda a: None, ["a"], (1, 2), {}) == {}

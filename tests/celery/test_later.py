@@ -9,14 +9,14 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError, transaction
 
-from monitio_celery import later
+from monitio_celery import retry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(later, "pause", lambda failures: 0.0)
+    monkeypatch.setattr(retry, "pause", lambda failures: 0.0)
 
 
 def failing(times: int, done: threading.Event) -> Callable[[], None]:
@@ -34,7 +34,7 @@ def failing(times: int, done: threading.Event) -> Callable[[], None]:
 def test_it_is_repeated_until_the_database_is_back() -> None:
     done = threading.Event()
     with pytest.raises(OperationalError):
-        later.tell(failing(3, done))
+        retry.tell(failing(3, done))
     assert done.wait(20)
 
 
@@ -46,27 +46,27 @@ def test_a_bug_is_not_repeated() -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        later.tell(report)
+        retry.tell(report)
     assert calls == [1]
 
 
 def test_what_fails_in_a_transaction_fails_with_it() -> None:
     done = threading.Event()
     with pytest.raises(OperationalError), transaction.atomic():
-        later.tell(failing(1, done))
+        retry.tell(failing(1, done))
     assert not done.wait(0.2)
 
 
 def test_a_table_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "monitio")
-    later._repeat(failing(10, threading.Event()), deadline=0.0)
+    retry._repeat(failing(10, threading.Event()), deadline=0.0)
     assert "given up" in caplog.text
 
 
 def test_reports_that_wait_are_told_in_order() -> None:
     told: list[int] = []
     gate, done = threading.Event(), threading.Event()
-    queue = later._Queue()
+    queue = retry._Queue()
     queue.add(lambda: gate.wait(20))
     for number in range(3):
         queue.add(lambda number=number: told.append(number))  # type: ignore[misc]

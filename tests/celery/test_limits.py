@@ -12,10 +12,11 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from billiard.pool import soft_timeout_sighandler
 from celery.utils.dispatch import Signal
 
-from monitio.queues import running
-from monitio.queues.running import Run
-from monitio_celery import cancelled, progress, receivers
-from monitio_celery.limits import held_back
+from monitio.integrations import run
+from monitio.integrations.run import Run
+from monitio_celery import cancelled, progress
+from monitio_celery.signals import run as receivers
+from monitio_celery.time_limits import held_back
 from tests.celery.conftest import Site
 
 
@@ -48,9 +49,9 @@ def limited() -> Iterator[None]:
 def reporter(db: None, limited: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
     reporter = Reporter()
-    running.enter(Run("1", carried=None, reporter=reporter))  # type: ignore[arg-type]
+    run.enter(Run("1", carried=None, reporter=reporter))  # type: ignore[arg-type]
     yield reporter
-    running.leave("1")
+    run.leave("1")
 
 
 def test_a_moving_bar_leaves_it_to_the_task(reporter: Reporter) -> None:

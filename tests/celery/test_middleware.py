@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 
-from monitio.queues.context import current_request
+from monitio.integrations.context import current_request
 from monitio_celery.middleware import NotifyMiddleware
 
 

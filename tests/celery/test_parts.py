@@ -11,14 +11,15 @@ import pytest
 from django.utils import timezone
 
 from monitio import api
+from monitio.integrations.run import Carried
 from monitio.models import Job, Message
-from monitio.queues.running import Carried
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_bells
-from monitio_celery import headers, hooks, notify_user, parts, tasks
+from monitio_celery import headers, integration, notify_user, tasks
+from monitio_celery.groups import members
+from monitio_celery.groups.members import Part, PartReporter, part_id
 from monitio_celery.models import GroupPart
-from monitio_celery.parts import Part, PartReporter, part_id
 from monitio_celery.reporters import reporter_for
 from tests.jobs import payloads
 from tests.people import user
@@ -58,7 +59,7 @@ class Group:
 def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What would be called a moment later."""
     calls: list[Callable[[], None]] = []
-    monkeypatch.setattr(parts.later, "call", lambda group, again: calls.append(again))
+    monkeypatch.setattr(members.later, "call", lambda group, again: calls.append(again))
     return calls
 
 
@@ -180,11 +181,11 @@ class TestEnd:
         assert Message.objects.get().message == "2 of 3 parts are done, 1 failed."
 
     def test_repeated_and_late_ends_change_nothing(self, group: Group, ends: list[str]) -> None:
-        parts = [group.started(number) for number in range(3)]
-        for part in (*parts, *parts):
+        members = [group.started(number) for number in range(3)]
+        for part in (*members, *members):
             part.succeeded()
-        parts[0].failed("late")
-        parts[1].lost()
+        members[0].failed("late")
+        members[1].lost()
         assert ends == ["succeeded"]
         assert group.job.done == 3
 
@@ -294,7 +295,7 @@ class TestCancelling:
     @pytest.fixture
     def revoked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ids: list[str] = []
-        monkeypatch.setattr(hooks, "_revoke", ids.extend)
+        monkeypatch.setattr(integration, "_revoke", ids.extend)
         return ids
 
     def cancel(self) -> None:

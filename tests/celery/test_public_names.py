@@ -9,11 +9,11 @@ import pytest
 
 import monitio
 from monitio.constants import State
+from monitio.integrations.decorators import options_of
+from monitio.jobs.options import Options
+from monitio.jobs.outcome import Outcome
 from monitio.models import Job
-from monitio.outcomes import Outcome
-from monitio.queues.decorators import options_of
 from monitio.recipients import Recipient
-from monitio.wording import Options
 from monitio_celery import notify_user
 from monitio_celery.headers import choose
 from monitio_celery.reporters import job_reporter

@@ -11,11 +11,11 @@ from celery.utils.dispatch import Signal
 from celery.worker import state
 from django.utils import timezone
 
-from monitio.jobs import JobReporter
+from monitio.jobs.options import Options
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio.wording import Options
-from monitio_celery import receivers
+from monitio_celery.signals import run as receivers
 from tests.people import user
 
 pytestmark = pytest.mark.django_db

@@ -7,12 +7,12 @@ import pytest
 from celery import chain, chord, current_app
 from celery.canvas import Signature
 
-from monitio.jobs import JobReporter
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
-from monitio_celery import parts
-from monitio_celery.canvas import number_parts
-from monitio_celery.parts import Part, PartReporter
+from monitio_celery.groups import members
+from monitio_celery.groups.members import Part, PartReporter
+from monitio_celery.groups.notify import number_parts
 from monitio_celery.reporters import reporter_for
 from tests.people import user
 
@@ -67,7 +67,7 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     again: list[Callable[[], object]] = []
-    monkeypatch.setattr(parts.later, "call", lambda group, call: again.append(call))
+    monkeypatch.setattr(members.later, "call", lambda group, call: again.append(call))
     shared = {"group": "g", "total": 2, "title": "Sum", "options": {"success": "Sum: {result}"}}
     recipients = [Recipient.of(user())]
     header = PartReporter(Part(**shared, number=0, skips=[(1, 2)]), recipients)

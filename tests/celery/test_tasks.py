@@ -13,13 +13,13 @@ from django.core import mail
 from django.utils import timezone
 
 import monitio
-from monitio import deliveries, dispatch
-from monitio.channels import TemporaryFailure
-from monitio.jobs import JobReporter
+from monitio import dispatch
+from monitio.channels import TemporaryFailure, deliveries
+from monitio.jobs.options import Options
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
-from monitio.wording import Options
-from monitio_celery import beat_schedule, hooks, notify_user, reporters, tasks
+from monitio_celery import beat_schedule, integration, notify_user, reporters, tasks
 from monitio_celery.models import GroupPart
 from tests.people import user
 
@@ -214,7 +214,7 @@ def test_deliver_comes_back_when_the_next_try_is_due(
     def greylist(*args: Any) -> None:
         raise TemporaryFailure("greylisted")
 
-    monkeypatch.setattr("monitio.channels.email.send", greylist)
+    monkeypatch.setattr("monitio.channels.email.channel.send", greylist)
     delivery = pending_delivery()
     with pytest.raises(Retry):
         tasks.deliver.run(delivery.pk)
@@ -265,8 +265,11 @@ def test_the_beat_entries_go_to_the_chosen_queue(settings: Any) -> None:
 
 
 def test_the_core_hands_over_to_celery() -> None:
-    assert dispatch.hooks.deliver is hooks.deliver
-    assert dispatch.hooks.cancel == {"celery": hooks.cancel, "celery.group": hooks.cancel}
+    assert dispatch.hooks.deliver is integration.deliver
+    assert dispatch.hooks.cancel == {
+        "celery": integration.cancel,
+        "celery.group": integration.cancel,
+    }
 
 
 def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +277,7 @@ def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))
     )
-    hooks.deliver(7, timezone.now())
+    integration.deliver(7, timezone.now())
     assert sent == [((7,), {"retry": False, "queue": None})]
 
 
@@ -288,7 +291,7 @@ def test_a_worker_holds_no_delivery_for_long(
         "apply_async",
         lambda args, **options: countdowns.append(options["countdown"]),
     )
-    hooks.deliver(7, timezone.now() + timedelta(seconds=seconds))
+    integration.deliver(7, timezone.now() + timedelta(seconds=seconds))
     assert [seconds - 5 < countdown <= seconds for countdown in countdowns] == [True] * handed
 
 
@@ -296,7 +299,7 @@ def test_cancel_revokes(monkeypatch: pytest.MonkeyPatch) -> None:
     started_job()
     revoked: list[Any] = []
     app = Celery("cancel", set_as_current=False)
-    monkeypatch.setattr(hooks, "current_app", app)
+    monkeypatch.setattr(integration, "current_app", app)
     monkeypatch.setattr(app.control, "revoke", lambda *a, **k: revoked.append((a, k)))
-    hooks.cancel("1")
+    integration.cancel("1")
     assert revoked == [((["1"],), {"terminate": True, "signal": "SIGTERM"})]

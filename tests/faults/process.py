@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, transaction
 
 from monitio import api
 from monitio.recipients import Recipient
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
 from tests.faults.clock import turn_back
 from tests.stream.process import sign_in, write
 

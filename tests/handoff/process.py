@@ -10,10 +10,10 @@ from tests.peers import serve, set_up
 set_up()
 
 from monitio import INFO, api
-from monitio.channels.live import ring
 from monitio.recipients import Recipient
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
 from monitio.transports import Bell, get_transport, reset_transport
+from monitio.transports.publish import ring
 from tests.stream import process
 
 

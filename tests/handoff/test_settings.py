@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from monitio.exceptions import TransportError
-from monitio.handoff import Handoff, base, get_handoff
-from monitio.stream.hub import get_hub
-from monitio.transports import Bell, get_transport
+from monitio.stream.broadcaster import get_hub
+from monitio.transports import Bell, Handoff, get_handoff, get_transport
+from monitio.transports import hub as base
 from monitio.transports.polling import PollingTransport
 from tests import people
 

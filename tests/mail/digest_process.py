@@ -18,9 +18,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 
-from monitio import digests
+from monitio.digests import sender as digests
 from monitio.models import Digest, Message, Preferences
-from monitio.schedule import now
+from monitio.models.schedule import now
 
 digests.SET = 5
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
 
-from monitio import digests
+from monitio.digests import sender as digests
 from tests.mail import SENDER, SET
 
 digests.SET = SET

@@ -15,7 +15,7 @@ set_up()
 from django.core.management import call_command
 from django.utils import timezone
 
-from monitio import deliveries
+from monitio.channels import deliveries
 from monitio.dispatch import hooks
 from monitio.models import Delivery, Message
 from tests import people

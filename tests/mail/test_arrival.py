@@ -15,7 +15,7 @@ from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api, dispatch, preferences
-from monitio.mail import links
+from monitio.channels.email import links
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from tests.people import user

@@ -9,8 +9,10 @@ import pytest
 from django.utils import timezone
 
 import monitio
-from monitio import api, deliveries, digests, dispatch, preferences
-from monitio.mail import sending
+from monitio import api, dispatch, preferences
+from monitio.channels import deliveries
+from monitio.channels.email import smtp
+from monitio.digests import sender as digests
 from monitio.models import Delivery, Preferences
 from tests.people import user
 from tests.servers.smtp import DROP, HANG, MailServer
@@ -72,7 +74,7 @@ def test_a_goodbye_that_nobody_answers_is_not_waited_for(
 def test_a_connection_holds_so_many_mails(
     due: None, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "MAILS_A_CONNECTION", 2)
+    monkeypatch.setattr(smtp, "MAILS_A_CONNECTION", 2)
     assert digests.run_due().sent == 3
     assert connections(mail_server) == 2
 

@@ -13,9 +13,9 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 import monitio
-from monitio import api, deliveries, dispatch
-from monitio.channels import PermanentFailure, TemporaryFailure
-from monitio.mail.sending import failure
+from monitio import api, dispatch
+from monitio.channels import PermanentFailure, TemporaryFailure, deliveries
+from monitio.channels.email.smtp import failure
 from monitio.models import Delivery
 from tests.people import user
 from tests.servers.ports import free_port

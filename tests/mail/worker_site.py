@@ -17,7 +17,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 
-from monitio import deliveries, digests
+from monitio.channels import deliveries
+from monitio.digests import sender as digests
 from monitio.models import Delivery, Digest, Message, Preferences
 from monitio_celery.tasks import deliver, send_digest_set
 from tests.celery.project.app import app

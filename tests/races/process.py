@@ -19,15 +19,18 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from monitio import api, deliveries, patience, visitors
+from monitio import api
+from monitio.channels import deliveries
 from monitio.dispatch import hooks
-from monitio.jobs import Notice, Outcome
+from monitio.jobs.reporter import Notice, Outcome
+from monitio.messages import visitors
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import RecordingTransport
 from monitio.transports import Bell
 from monitio.transports.polling import PollingTransport
+from monitio.utils import deadline
 from tests import people
 from tests.jobs import mailing, report, reporter
 
@@ -162,7 +165,7 @@ def ring_bells(moment: float, times: int) -> None:
     topics = [f"user:{number}" for number in range(40)]
     wait_for(moment)
     # Whether they get into each other's way is asked, not how fast a busy machine is.
-    with mock.patch.object(patience, "LOCK_TIMEOUT", 60.0):
+    with mock.patch.object(deadline, "LOCK_TIMEOUT", 60.0):
         for _ in range(times):
             transport.publish([Bell(topic) for topic in random.sample(topics, 20)])
 

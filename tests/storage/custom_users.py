@@ -14,11 +14,11 @@ from django.urls import reverse
 
 import monitio
 from monitio import api, dispatch
-from monitio.jobs import JobReporter
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
-from monitio.stream.hub import get_hub
-from monitio.stream.payload import snapshot
+from monitio.serializers import snapshot
+from monitio.stream.broadcaster import get_hub
 from monitio.testing import capture_bells
 from tests.people import visitor_of
 

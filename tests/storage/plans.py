@@ -109,7 +109,7 @@ def questions() -> Iterator[tuple[str, Any]]:
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
-    from monitio import deliveries
+    from monitio.channels import deliveries
     from monitio.models import Job, Message
     from monitio.recipients import Recipient
 

@@ -239,7 +239,7 @@ def test_a_shown_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any)
     assert api.inbox(ann) == [] and api.unread_count(ann) == 0
     with pytest.raises(Message.DoesNotExist):
         api.get_message(ann, message.pk)
-    from monitio import deliveries
+    from monitio.channels import deliveries
 
     assert deliveries.run(Delivery.objects.get().pk)
     assert not Message.objects.exists()
@@ -284,7 +284,7 @@ def test_a_database_that_cannot_claim_costs_the_message_not_the_page(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("monitio.querysets.MessageQuerySet.update", locked)
+        patch.setattr("monitio.models.querysets.MessageQuerySet.update", locked)
         request = request_of(ann)
         assert shown(request) == []
     assert shown(next_request(request, respond(request))) == ["one"]

@@ -9,7 +9,7 @@ from django.urls import include, path
 
 from monitio import INFO, api
 from monitio.recipients import Recipient
-from monitio.stream.hub import get_hub
+from monitio.stream.broadcaster import get_hub
 from monitio.transports import Bell
 from monitio.transports.base import MESSAGE
 

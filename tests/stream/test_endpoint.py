@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import monitio.asgi
-from monitio.stream import endpoint, serving, shutdown
-from monitio.stream import hub as hubs
-from monitio.stream.hub import Hub, Limits
-from monitio.stream.serving import TICKET_DESK, Ticket
-from monitio.stream.session import Source
+from monitio.stream import asgi, drivers, shutdown
+from monitio.stream import broadcaster as hubs
+from monitio.stream.broadcaster import Hub, Limits
+from monitio.stream.drivers import TICKET_DESK, Ticket
+from monitio.stream.protocol import Source
 from monitio.transports import Bell
 from tests.databases import database
 from tests.peers import Peer
@@ -240,7 +240,7 @@ class TestSlowClient:
     def test_one_that_reads_nothing_for_long_is_given_up(
         self, hub: Hub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(endpoint, "PATIENCE", 0.05)
+        monkeypatch.setattr(asgi, "PATIENCE", 0.05)
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
@@ -400,7 +400,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     streams += [server.stream(browser) for _ in range(19)]
     for stream in streams:
         stream.wait_for("snapshot")
-    few = server.threads() + serving.LOADERS  # which may not all have been needed yet
+    few = server.threads() + drivers.LOADERS  # which may not all have been needed yet
     streams += [server.stream(browser) for _ in range(200)]
     for stream in streams[20:]:
         stream.wait_for("snapshot")

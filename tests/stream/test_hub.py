@@ -12,7 +12,7 @@ from django.test import override_settings
 from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
-from monitio.stream.hub import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
+from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
 from monitio.transports import Bell
 from tests.jobs import FakeClock
 from tests.people import user
@@ -257,7 +257,7 @@ class TestReconciliation:
     def test_it_happens_every_while(
         self, hub: Hub, box: Box, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        clock = FakeClock(monkeypatch, "monitio.stream.hub")
+        clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
         hub._next_reconcile = clock.now + 30
         looked: list[float] = []
         monkeypatch.setattr(hub, "reconcile", lambda: looked.append(clock.now))
@@ -282,7 +282,7 @@ class TestReconciliation:
             raise ConnectionError("gone")
 
         with monkeypatch.context() as patch:
-            patch.setattr("monitio.stream.hub._fingerprints", fail)
+            patch.setattr("monitio.stream.broadcaster._fingerprints", fail)
             hub.reconcile()
         assert "could not be compared" in caplog.text
         assert not self.resynced(hub, box)
@@ -293,7 +293,7 @@ class TestLoop:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
     ) -> None:
         settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-        monkeypatch.setattr("monitio.stream.hub.pause", lambda failures: 0.001)
+        monkeypatch.setattr("monitio.stream.broadcaster.pause", lambda failures: 0.001)
         tries: list[int] = []
 
         def listen(self: Any, ears: Hub) -> None:

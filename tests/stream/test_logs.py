@@ -15,9 +15,9 @@ from django.urls import reverse
 
 from monitio import INFO, api
 from monitio.dispatch import hooks
-from monitio.jobs import JobReporter
+from monitio.jobs.reporter import JobReporter
 from monitio.recipients import Recipient, page_token
-from monitio.stream.hub import reset_hub
+from monitio.stream.broadcaster import reset_hub
 from tests.peers import Peer
 from tests.people import user, visitor_of
 from tests.servers.ports import free_port

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from monitio.stream.hub import Limits, get_hub
-from monitio.stream.serving import LOADERS, _drive_async, with_database
-from monitio.stream.session import Load, Source
+from monitio.stream.broadcaster import Limits, get_hub
+from monitio.stream.drivers import LOADERS, _drive_async, with_database
+from monitio.stream.protocol import Load, Source
 from monitio.testing import capture_bells
 from tests.threads import Running
 from tests.waiting import wait_until

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from monitio.stream import session
-from monitio.stream.hub import Mailbox
-from monitio.stream.session import (
+from monitio.stream import protocol
+from monitio.stream.broadcaster import Mailbox
+from monitio.stream.protocol import (
     Command,
     Conversation,
     Load,
@@ -30,8 +30,8 @@ class Talk:
     """A conversation and whoever drives it: carries out every command until it waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session.random, "uniform", lambda low, high: 1.0)
-        self.clock = FakeClock(monkeypatch, "monitio.stream.session")
+        monkeypatch.setattr(protocol.random, "uniform", lambda low, high: 1.0)
+        self.clock = FakeClock(monkeypatch, "monitio.stream.protocol")
         self.mailbox = Mailbox("user:1", lambda: None)
         self.valid, self.is_stopping = True, False
         self.rechecks = self.snapshots = 0
@@ -256,7 +256,7 @@ class TestEnd:
 
     def test_ages_are_spread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ranges: list[tuple[float, float]] = []
-        monkeypatch.setattr(session.random, "uniform", lambda a, b: ranges.append((a, b)) or 1.0)
+        monkeypatch.setattr(protocol.random, "uniform", lambda a, b: ranges.append((a, b)) or 1.0)
         talk = conversation(Mailbox("user:1", lambda: None), source())
         next(talk)
         next(talk)

@@ -14,8 +14,8 @@ import pytest
 from django.test import Client
 
 from monitio import INFO, api
-from monitio.handoff.base import live_addresses
 from monitio.recipients import SESSION_KEY, Recipient, page_token
+from monitio.transports.hub import live_addresses
 from tests import people
 
 STREAM, JSON = "/messages/stream/", "/messages/json/"

@@ -16,10 +16,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from monitio import dispatch
-from monitio.channels.live import ring
-from monitio.stream import hub as hubs
-from monitio.stream.hub import Hub, Mailbox, get_hub
+from monitio.stream import broadcaster as hubs
+from monitio.stream.broadcaster import Hub, Mailbox, get_hub
 from monitio.transports import Bell, get_transport
+from monitio.transports.publish import ring
 
 heard: list[list[Any]] = []
 logged: list[str] = []

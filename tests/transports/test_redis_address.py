@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from monitio.transports import load
-from monitio.transports.redis_address import Nodes, Sentinels, parse
+from monitio.transports.redis_url import Nodes, Sentinels, parse
 
 WAITS = {"socket_timeout": 0.2}
 

@@ -15,7 +15,7 @@ from examples.demo.contacts import importing
 from examples.demo.contacts.csv_files import CsvFile, Row
 from examples.demo.contacts.pace import watchable
 from monitio.exceptions import UserFacingError
-from monitio.outcomes import Outcome
+from monitio.jobs.outcome import Outcome
 from monitio_celery import Cancelled, cancelled, notify_user, track
 
 

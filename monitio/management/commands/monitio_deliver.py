@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from monitio.deliveries import run_due
+from monitio.channels.deliveries import run_due
 
 
 class Command(BaseCommand):

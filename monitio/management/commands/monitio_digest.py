@@ -6,7 +6,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from monitio import digests, preferences
+from monitio import preferences
+from monitio.digests import sender as digests
 from monitio.exceptions import PermanentFailure
 from monitio.models import Preferences
 

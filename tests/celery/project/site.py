@@ -225,7 +225,7 @@ def reconnect() -> None:
 
 def repeat_events(task_id: str) -> list[bool]:
     """Tell of everything that may still come in late, in the worst order."""
-    from monitio.jobs import JobReporter
+    from monitio.jobs.reporter import JobReporter
 
     reporter = JobReporter(task_id, queue="celery")
     late = [
@@ -255,7 +255,7 @@ def children_named(name: str, task_id: str) -> str | None:
 
 def announce_unknown(who: str, **options: Any) -> str:
     """A job whose task no worker knows."""
-    from monitio.jobs import JobReporter
+    from monitio.jobs.reporter import JobReporter
     from monitio.recipients import Recipient
 
     task_id = str(uuid4())

@@ -305,7 +305,7 @@ def too_slow_softly(seconds: float = 30) -> None:
 @notify_user
 def limited_while_its_bar_moves() -> None:
     """The worker's signal comes just when the bar is written; nothing else would end it soon."""
-    from monitio.jobs import JobReporter
+    from monitio.jobs.reporter import JobReporter
 
     progressed = JobReporter.progressed
 
@@ -544,7 +544,7 @@ def count_in_a_thread() -> None:
 
 @shared_task
 def is_outside() -> str:
-    from monitio.queues.running import current_run
+    from monitio.integrations.run import current_run
 
     return "no run" if current_run() is None or current_run().reporter is None else "a run"
 

@@ -1,0 +1,64 @@
+import { dispatch } from "../lib/dom.js";
+import { attach, detach } from "../state/page.js";
+import { loadStrings } from "../lib/strings.js";
+import { styles } from "../lib/styles.js";
+
+/** What the elements have in common. Everything that must survive a swap is in page.js. */
+export class MonitioElement extends HTMLElement {
+  root = this.attachShadow({ mode: "open" });
+  #internals = this.attachInternals();
+  #left = new AbortController();
+
+  constructor(css = "") {
+    super();
+    loadStrings();
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(styles.base + css);
+    this.root.adoptedStyleSheets = [sheet];
+  }
+
+  connectedCallback() {
+    this.connect();
+    attach(this);
+  }
+
+  disconnectedCallback() {
+    this.#left.abort();
+    this.#left = new AbortController();
+    detach(this);
+  }
+
+  // For moveBefore().
+  connectedMoveCallback() {}
+
+  connect() {}
+
+  /**
+   * Until the element leaves the page.
+   * @param {EventTarget} target
+   * @param {string} type
+   * @param {(event: any) => void} listener
+   */
+  listen(target, type, listener) {
+    target.addEventListener(type, listener, { signal: this.#left.signal });
+  }
+
+  /** @param {string} type */
+  fire(type, detail = {}) {
+    return dispatch(this, `monitio:${type}`, detail);
+  }
+
+  /**
+   * A morph keeps no attributes, so it is no attribute.
+   * @param {string} name
+   * @param {boolean} on
+   */
+  state(name, on) {
+    this.#internals.states[on ? "add" : "delete"](name);
+  }
+
+  /** @param {Node} node */
+  hasFocus(node) {
+    return node.contains(this.root.activeElement);
+  }
+}

@@ -1,0 +1,151 @@
+/** The page's part in the one stream of this browser. */
+
+/** @import { ConnectionState, Events } from "../types.js" */
+
+import { Stream } from "./stream.js";
+import { Tabs } from "./tabs.js";
+
+/**
+ * `refresh`: fetch a snapshot.
+ * @typedef {{
+ *   deliver: (type: keyof Events, data: any) => void,
+ *   onState: (state: ConnectionState) => void,
+ *   refresh: () => void,
+ * }} Page
+ */
+
+export class Connection {
+  /** @type {ConnectionState} */
+  state = "idle";
+  /** Streams of a hub begin without a snapshot. */
+  fetchesSnapshot = false;
+  #url = "";
+  #wanted = false;
+  /** @type {Tabs | null} */
+  #tabs = null;
+  #stream = new Stream(this);
+  #page;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
+    // In the back/forward cache a connection stays open, and deaf.
+    addEventListener("pagehide", () => this.#sleep());
+    document.addEventListener("freeze", () => this.#sleep());
+    addEventListener("pageshow", () => this.#wake());
+    document.addEventListener("resume", () => this.#wake());
+    // A page that is left becomes hidden once more after it went to sleep.
+    document.addEventListener("visibilitychange", () => navigator.locks || this.#wake());
+    addEventListener("online", () => this.#stream.hurry());
+  }
+
+  /** Whether this page tells the others. */
+  get leads() {
+    return !!this.#tabs?.leads;
+  }
+
+  /**
+   * The address holds the page's token, so tabs of different users never meet.
+   * @param {string} url
+   */
+  use(url) {
+    if (url === this.#url) return;
+    this.close();
+    this.#url = url;
+    this.#set("idle");
+  }
+
+  /**
+   * @param {unknown} Source
+   * @param {object} options
+   */
+  configure(Source, options) {
+    this.#stream.Source = Source ?? this.#stream.Source;
+    this.#stream.options = options;
+    this.#sleep();
+    this.#wake();
+  }
+
+  open() {
+    this.#wanted = true;
+    this.#wake();
+  }
+
+  close() {
+    this.#wanted = false;
+    this.#sleep();
+  }
+
+  /** The page was made for somebody else. */
+  stop() {
+    this.#set("stopped");
+    this.#sleep();
+  }
+
+  #sleep() {
+    this.#stream.close();
+    this.#tabs?.close();
+    this.#tabs = null;
+  }
+
+  #wake() {
+    // Without locks each tab has a stream of its own: only those in sight.
+    if (document.hidden && !navigator.locks) return this.#sleep();
+    if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
+    if (this.state === "idle") this.#set("connecting");
+    this.#tabs = new Tabs(`monitio ${this.#url}`, this);
+  }
+
+  /** @param {ConnectionState} state */
+  #set(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#tabs?.tell();
+    this.#page.onState(state);
+  }
+
+  // What the stream says.
+
+  /**
+   * @param {keyof Events} event
+   * @param {any} [data]
+   */
+  deliver(event, data) {
+    this.#page.deliver(event, data);
+    this.#tabs?.tell(event, data);
+  }
+
+  /** @param {ConnectionState} state */
+  change(state) {
+    if (state === "stopped") this.stop();
+    else this.#set(state);
+  }
+
+  opened() {
+    if (!this.fetchesSnapshot) return;
+    this.#set("open");
+    // Of every tab: none of them knows what the stream has missed.
+    this.deliver("resync");
+  }
+
+  /** The answer also says whether the page was made for somebody else. */
+  refresh() {
+    this.#page.refresh();
+  }
+
+  // What the other tabs say.
+
+  lead() {
+    this.#stream.open(this.#url);
+  }
+
+  follow() {
+    this.#stream.close();
+  }
+
+  /** @param {{ state: ConnectionState, event?: keyof Events, data?: any }} told */
+  hear({ state, event, data }) {
+    this.change(state);
+    if (event) this.#page.deliver(event, data);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * One live connection that comes back by itself. EventSource gives up for good on any answer but
+ * 200, so every reconnect is ours. A server that answers with a snapshot and an end is polled.
+ */
+
+/** @import { Bye, ConnectionState, Events } from "../types.js" */
+
+const EVENTS = /** @type {const} */ (["snapshot", "message", "gone", "resync"]);
+const FIRST_DELAY = 1000;
+const LONGEST_DELAY = 60_000;
+
+/**
+ * Who is told what becomes of it; `refresh`: a snapshot is wanted, by another way.
+ * @typedef {{
+ *   deliver: (type: keyof Events, data: any) => void,
+ *   change: (state: ConnectionState) => void,
+ *   opened: () => void,
+ *   refresh: () => void,
+ * }} Owner
+ */
+
+export class Stream {
+  /** @type {any} A class like EventSource. */
+  Source = EventSource;
+  /** What the class takes beside the address. */
+  options = {};
+  /** @type {EventSource | null} */
+  #source = null;
+  #failures = 0;
+  #timer = 0;
+  #url = "";
+  #owner;
+
+  /** @param {Owner} owner */
+  constructor(owner) {
+    this.#owner = owner;
+  }
+
+  /** @param {string} url */
+  open(url) {
+    this.#url = url;
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  /** Not later, but now. */
+  hurry() {
+    if (this.#timer) this.#connect();
+  }
+
+  #connect() {
+    this.close();
+    let opened = false;
+    const source = (this.#source = new this.Source(this.#url, this.options));
+    /** @param {string} type @param {(data: any) => void} act */
+    const on = (type, act) =>
+      source.addEventListener(type, (/** @type {MessageEvent} */ { data }) =>
+        source === this.#source && act(data && JSON.parse(data)));
+    for (const type of EVENTS)
+      on(type, (data) => {
+        this.#owner.change("open");
+        this.#owner.deliver(type, data);
+      });
+    on("open", () => {
+      opened = true;
+      this.#failures = 0;
+      this.#owner.opened();
+    });
+    on("bye", (bye) => this.#bye(bye));
+    on("error", () => this.#lost(opened));
+  }
+
+  /** @param {Bye} bye */
+  #bye({ reason, retry }) {
+    this.close();
+    if (reason === "signed-out") this.#owner.change("stopped");
+    else this.#retry(retry);
+  }
+
+  /** @param {boolean} opened */
+  #lost(opened) {
+    this.close();
+    if (++this.#failures > 1) this.#owner.change("offline");
+    this.#retry(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1)));
+    if (!opened) this.#owner.refresh();
+  }
+
+  /**
+   * With jitter, lest all pages come back at once.
+   * @param {number} delay
+   */
+  #retry(delay) {
+    this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random()));
+  }
+}

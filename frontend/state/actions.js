@@ -1,0 +1,218 @@
+/** @import { Message, Snapshot, Which } from "../types.js" */
+/** @import { Store } from "./store.js" */
+
+import { isLocal } from "./message.js";
+
+const SEEN_DELAY = 300;
+const UNDO_TIME = 10_000;
+
+/** What the user does: it shows at once, and is taken back when the server does not agree. */
+export class Actions {
+  url = "";
+  csrf = "";
+  /** For whom the page was made. */
+  page = "";
+  /**
+   * Of every request: `headers`, `withCredentials`.
+   * @type {{ headers?: Record<string, string>, withCredentials?: boolean }}
+   */
+  options = {};
+  #store;
+  #onForeign;
+  /** @type {Set<number>} */
+  #seen = new Set();
+  #seenTimer = 0;
+  /**
+   * Deleted, and not yet told to the server.
+   * @type {{ id: number, settle: (ok: boolean) => void } | null}
+   */
+  #discarded = null;
+  #discardTimer = 0;
+
+  /**
+   * @param {Store} store
+   * @param {() => void} onForeign
+   */
+  constructor(store, onForeign) {
+    this.#store = store;
+    this.#onForeign = onForeign;
+    addEventListener("pagehide", () => {
+      this.#reportSeen();
+      this.discard();
+    });
+  }
+
+  /** @param {Which} which */
+  markRead(which) {
+    return this.#act(`mark_read/${which}/`, which, this.#store.assume(which, { read: true }));
+  }
+
+  /** @param {Which} which */
+  remove(which) {
+    return this.#remove(which, this.#store.assume(which, "gone"));
+  }
+
+  /**
+   * Delete one in a way that `undo` can take back for a while; without an id, what waits for that.
+   * @param {number} [id]
+   */
+  discard(id) {
+    clearTimeout(this.#discardTimer);
+    const previous = this.#discarded;
+    this.#discarded = id ? { id, settle: this.#store.assume(id, "gone") } : null;
+    if (id) this.#discardTimer = setTimeout(() => this.discard(), UNDO_TIME);
+    if (previous) this.#remove(previous.id, previous.settle);
+    this.#store.tell("discarded", !!id);
+  }
+
+  undo() {
+    this.#discarded?.settle(false);
+    this.#discarded = null;
+    this.discard();
+    // What came for it meanwhile was taken for late.
+    this.refresh();
+  }
+
+  /** @param {number} id */
+  cancel(id) {
+    return this.#try(`cancel/${id}/`);
+  }
+
+  /**
+   * @param {number} id
+   * @param {string} message
+   */
+  reply(id, message) {
+    return this.#try(`reply/${id}/`, { message });
+  }
+
+  /**
+   * Shown or closed: it shall not pop up on the next page.
+   * @param {Message} message
+   */
+  seen(message) {
+    if (message.seen || isLocal(message)) return;
+    message.seen = true;
+    this.#seen.add(message.id);
+    this.#seenTimer ||= setTimeout(() => this.#reportSeen(), SEEN_DELAY);
+  }
+
+  async refresh() {
+    const asked = performance.now();
+    const snapshot = await this.#get("json/").catch(() => null);
+    if (snapshot) this.take(snapshot, asked);
+  }
+
+  /**
+   * A snapshot says nothing of what was loaded below its floor.
+   * @param {Snapshot} snapshot
+   * @param {number} [asked]
+   */
+  take(snapshot, asked) {
+    const { floor, older } = this.#store;
+    this.#store.replace(snapshot, asked);
+    if (older < floor) this.loadOlder(older).catch(() => {});
+  }
+
+  async loadOlder(lowest = Infinity) {
+    let before;
+    do {
+      before = this.#store.older;
+      const page = before && (await this.#get(`json/?before=${before}`));
+      if (!page) return;
+      this.#store.addOlder(page.messages, before, page.more);
+    } while (this.#store.older > lowest);
+  }
+
+  /**
+   * @param {Which} which
+   * @param {(ok: boolean) => void} settle
+   */
+  #remove(which, settle) {
+    return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, settle);
+  }
+
+  /**
+   * @param {string} path
+   * @param {Which} which
+   * @param {(ok: boolean) => void} settle
+   */
+  async #act(path, which, settle) {
+    if (Number(which) < 0) return settle(true);
+    settle(!!(await this.#try(path)));
+  }
+
+  #reportSeen() {
+    clearTimeout(this.#seenTimer);
+    this.#seenTimer = 0;
+    if (!this.#seen.size) return;
+    const ids = [...this.#seen].map((id) => ["ids", `${id}`]);
+    this.#seen.clear();
+    this.#post("seen/", ids).catch(() => {});
+  }
+
+  /**
+   * The answer, or null after saying that it did not work.
+   * @param {string} path
+   * @param {Record<string, string>} [fields]
+   */
+  async #try(path, fields) {
+    try {
+      return await this.#post(path, fields);
+    } catch {
+      this.#store.tell("failed");
+      return null;
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {string[][] | Record<string, string>} [fields]
+   */
+  async #post(path, fields) {
+    if (!this.url) return {};
+    const send = () => this.#fetch(path, {
+      method: "POST",
+      // A click on a link leaves the page at once.
+      keepalive: true,
+      body: new URLSearchParams(fields),
+    });
+    let response = this.csrf && (await send());
+    if (!response || response.status === 403) {
+      // The token is old, or left out for the cache.
+      await this.#get("json/");
+      response = await send();
+    }
+    return answerOf(response);
+  }
+
+  /** @param {string} path */
+  async #get(path) {
+    const response = await this.#fetch(path);
+    if (response.status === 204) return this.#onForeign(), null;
+    const data = await answerOf(response);
+    this.csrf = data.csrf ?? this.csrf;
+    return data;
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} [init]
+   */
+  #fetch(path, init) {
+    const url = new URL(this.url + path, document.baseURI);
+    if (!init) url.searchParams.set("page", this.page);
+    const { headers, withCredentials } = this.options;
+    return fetch(url, {
+      ...init,
+      credentials: withCredentials ? "include" : "same-origin",
+      headers: { Accept: "application/json", "X-CSRFToken": this.csrf, ...headers },
+    });
+  }
+}
+
+/** @param {Response} response */
+function answerOf(response) {
+  if (!response.ok) throw new Error(response.url);
+  return response.json();
+}

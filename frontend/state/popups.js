@@ -1,0 +1,199 @@
+/** @import { Change, Message } from "../types.js" */
+/** @import { Store } from "./store.js" */
+
+import { dispatch } from "../lib/dom.js";
+import { heading, isExpired, isRunning } from "./message.js";
+import { isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
+
+const MS_PER_WORD = 500;
+/** How many of its own lives one waits for room on the screen. */
+const LIVES = 3;
+
+/**
+ * `left`: ms on the screen, or to wait for it; `shown`: was on the screen.
+ * @typedef {{ message: Message, left: number, shown: boolean }} Popup
+ */
+
+/** What is popped up, and for how long. */
+export class Popups extends EventTarget {
+  /**
+   * Oldest first.
+   * @type {Map<number, Popup>}
+   */
+  #open = new Map();
+  /** @type {Popup[]} */
+  #visible = [];
+  /**
+   * Why time stands still.
+   * @type {Set<string>}
+   */
+  holds = new Set();
+  #timer = 0;
+  #since = 0;
+  #onSeen;
+  duration = 8000;
+  autoClose = true;
+
+  /**
+   * @param {Store} store
+   * @param {(message: Message) => void} onSeen
+   */
+  constructor(store, onSeen) {
+    super();
+    this.#onSeen = onSeen;
+    /** @param {string} type @param {(change: Change) => void} act */
+    const on = (type, act) =>
+      store.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
+    on("put", ({ message, previous }) => this.#put(message, previous));
+    on("drop", ({ message, force }) => this.#drop(message, force));
+    document.addEventListener("visibilitychange", () => this.#changed());
+    addEventListener("storage", ({ key, newValue }) =>
+      key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
+  }
+
+  get size() {
+    return this.#open.size;
+  }
+
+  /**
+   * What is on the screen from now on: the newest; but what closes by itself has its time before
+   * others of its kind come, so that a flood does not flicker past.
+   * @param {number} most
+   */
+  show(most) {
+    this.#charge();
+    const all = [...this.#open.values()].reverse();
+    const stays = all.filter((popup) => popup.left < Infinity && this.#visible.includes(popup));
+    let room = most - stays.length;
+    this.#visible = all
+      .filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0)
+      .slice(0, most);
+    for (const popup of document.hidden ? [] : this.#visible) {
+      const { message, shown } = popup;
+      if (shown) continue;
+      popup.shown = true;
+      popup.left = this.#lifetime(message);
+      // Not of a running job: the report could overtake its end.
+      if (!isRunning(message)) this.#onSeen(message);
+    }
+    this.#wait();
+    return this.#visible.map(({ message }) => message);
+  }
+
+  /**
+   * @param {string} reason
+   * @param {boolean} on
+   */
+  hold(reason, on) {
+    this.#charge();
+    this.holds[on ? "add" : "delete"](reason);
+    this.#changed();
+  }
+
+  /** @param {number} id */
+  close(id) {
+    const popup = this.#open.get(id);
+    if (!popup) return;
+    if (isRunning(popup.message)) setClosed(id);
+    else this.#onSeen(popup.message);
+    tellTabs(id);
+    this.#remove(id);
+  }
+
+  closeAll() {
+    for (const id of [...this.#open.keys()]) this.close(id);
+  }
+
+  /** @param {boolean} on */
+  setKeepOpen(on) {
+    turn(KEEP_OPEN, on);
+    for (const popup of this.#open.values()) popup.left = this.#lifetime(popup.message);
+    this.#changed();
+  }
+
+  /** @param {Message} message @param {Message} [previous] */
+  #put(message, previous) {
+    const popup = this.#open.get(message.id);
+    if (popup) this.#update(popup, message, previous);
+    else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
+      this.#open.set(message.id, { message, left: LIVES * this.#lifetime(message), shown: false });
+      this.#changed();
+    }
+  }
+
+  /** @param {Popup} popup @param {Message} message @param {Message} [previous] */
+  #update(popup, message, previous) {
+    const running = isRunning(message);
+    const ended = !running && isRunning(popup.message);
+    popup.message = message;
+    if (running || ended) popup.left = LIVES * this.#lifetime(message);
+    if (ended) popup.shown = false;
+    // Seen elsewhere; a tab in sight shows it, too.
+    const over = message.seen && !popup.shown && !running && document.hidden;
+    const done = over || message.read || isExpired(message);
+    if (done || !this.#tell(ended ? "incoming" : "update", message, previous))
+      this.#remove(message.id);
+    else this.#changed();
+  }
+
+  /** @param {Message} message */
+  #drop(message, force = false) {
+    // Non-persistent ones are removed once shown: let them be read.
+    if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
+  }
+
+  /** @param {string} type @param {Message} message @param {Message} [previous] */
+  #tell(type, message, previous) {
+    return dispatch(this, type, { message, previous });
+  }
+
+  /** @param {number} id */
+  #remove(id) {
+    if (this.#open.delete(id)) this.#changed();
+  }
+
+  /** @param {Message} message */
+  #lifetime(message) {
+    const { level, url, body, close_timeout: seconds } = message;
+    if (isRunning(message) || isOn(KEEP_OPEN)) return Infinity;
+    if (seconds != null) return seconds * 1000 || Infinity;
+    if (!this.autoClose || level === "error" || level === "warning" || url) return Infinity;
+    const words = `${heading(message)} ${body}`.split(/\s+/).length;
+    return Math.max(this.duration, words * MS_PER_WORD);
+  }
+
+  #changed() {
+    dispatch(this, "change");
+  }
+
+  /** Take the time that has passed; what has none left closes. */
+  #charge() {
+    const now = performance.now();
+    for (const popup of this.#timer ? [...this.#open.values()] : []) {
+      popup.left -= now - this.#since;
+      if (popup.left > 0) continue;
+      // What nobody has had on the screen is not reported as seen.
+      if (popup.shown) this.close(popup.message.id);
+      else this.#remove(popup.message.id);
+    }
+    this.#since = now;
+  }
+
+  #wait() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
+    if (next < Infinity && !document.hidden && !this.holds.size)
+      this.#timer = setTimeout(() => this.#changed(), Math.max(0, next));
+  }
+}
+
+/** @param {Message} message @param {Message} [previous] */
+function wantsToPopUp(message, previous) {
+  const { id, version, read, seen } = message;
+  if (read || isExpired(message)) return false;
+  if (isRunning(message)) return !wasClosed(id);
+  if (seen) return false;
+  // A known one was closed, unless the server made it unseen anew.
+  return !previous || isRunning(previous) || (previous.seen && version > previous.version);
+}

@@ -1,0 +1,249 @@
+/**
+ * What this page knows, by message id. Events may come late, twice or in any order: a newer
+ * `version` wins, then the larger `seq`; gone is final; a snapshot is the truth from `floor` on.
+ */
+
+/** @import { Given, Message, Snapshot, Which } from "../types.js" */
+
+import { dispatch } from "../lib/dom.js";
+import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
+
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+export class Store extends EventTarget {
+  /** @type {Map<number, Message>} */
+  messages = new Map();
+  unread = 0;
+  /** The lowest id of the last snapshot, and of what was loaded below it. */
+  floor = 0;
+  older = 0;
+  /** @type {Set<number>} */
+  #gone = new Set();
+  /**
+   * Not in the last snapshot: only another snapshot brings them back.
+   * @type {Set<number>}
+   */
+  #absent = new Set();
+  /**
+   * Until the server agrees.
+   * @type {Map<number, Given>}
+   */
+  #assumed = new Map();
+  #lastLocalId = 0;
+  #expiryTimer = 0;
+
+  list() {
+    return [...this.messages.values()].sort(
+      (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
+  }
+
+  /**
+   * From the page; without an id it has no other copy.
+   * @param {Given} given
+   */
+  seed(given) {
+    const { id = 0, version = 0 } = given;
+    const known = this.messages.get(id);
+    if (!id) this.addLocal(given);
+    else if (!this.#isOut(id) && !(known && known.version >= version)) this.#put(given);
+  }
+
+  /**
+   * From the stream.
+   * @param {Message} message
+   */
+  receive(message) {
+    const known = this.messages.get(message.id);
+    if (this.#isOut(message.id) || (known && isOlder(message, known))) return;
+    // Below the floor it was counted already.
+    const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
+    const arrived = performance.now();
+    this.setUnread(this.unread - before + countsAsUnread(this.#put({ ...message, arrived })));
+  }
+
+  /**
+   * What came in since the snapshot was `asked` for is newer than what it says.
+   * @param {Snapshot} snapshot
+   */
+  replace({ messages, unread, floor }, asked = Infinity) {
+    const told = new Set(messages.map(({ id }) => id));
+    for (const message of messages)
+      unread += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
+    for (const known of this.messages.values())
+      if (isSince(known, asked) && !told.has(known.id)) unread += countsAsUnread(known);
+    this.floor = this.older = floor;
+    // Every unfinished job is in a snapshot, however old.
+    this.#take(messages, (known) =>
+      !isSince(known, asked) && (known.id >= floor || isRunning(known)));
+    this.setUnread(unread);
+  }
+
+  /**
+   * @param {Message[]} messages
+   * @param {number} before
+   * @param {boolean} more
+   */
+  addOlder(messages, before, more) {
+    this.older = more ? messages[messages.length - 1].id : 0;
+    this.#take(messages, ({ id }) => id >= this.older && id < before);
+  }
+
+  /** @param {number[]} ids */
+  forget(ids) {
+    for (const id of ids) {
+      this.#gone.add(id);
+      const known = this.messages.get(id);
+      if (known) this.#lose(known);
+    }
+  }
+
+  /** @param {Given} given */
+  addLocal(given) {
+    return this.#put({ ...given, id: --this.#lastLocalId }).id;
+  }
+
+  /**
+   * @param {number} id
+   * @param {Given} changes
+   */
+  change(id, changes) {
+    const known = this.messages.get(id);
+    if (known) this.#put({ ...known, ...changes, id });
+  }
+
+  /**
+   * Change these, or all, now (or "gone"); the answer, called with false, takes it back.
+   * @param {Which} which
+   * @param {Given | "gone"} changes
+   */
+  assume(which, changes) {
+    const ids = which === "all" ? [...this.messages.keys()] : [which];
+    const before = ids.flatMap((id) => this.messages.get(id) ?? []);
+    const { unread } = this;
+    if (changes === "gone") this.forget(ids);
+    else
+      for (const known of before) {
+        this.#assumed.set(known.id, changes);
+        this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
+      }
+    // Of those that are not loaded, too.
+    if (which === "all") this.setUnread(0);
+    const taken = unread - this.unread;
+    return (/** @type {boolean} */ ok) => {
+      for (const id of ids) this.#assumed.delete(id);
+      if (ok) return;
+      for (const message of before) {
+        this.#gone.delete(message.id);
+        if (!(Number(this.messages.get(message.id)?.version) > message.version)) this.#put(message);
+      }
+      this.setUnread(this.unread + taken);
+    };
+  }
+
+  clear() {
+    for (const known of [...this.messages.values()]) this.#drop(known, true);
+    this.#gone.clear();
+    this.#absent.clear();
+    this.floor = this.older = 0;
+    this.setUnread(0);
+  }
+
+  /** @param {number} unread */
+  setUnread(unread) {
+    if (unread === this.unread) return;
+    this.unread = Math.max(0, unread);
+    this.tell("unread");
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
+  tell(type, detail) {
+    dispatch(this, type, detail);
+  }
+
+  /**
+   * What a snapshot's message has become: deleted, changed by later news or by the user.
+   * @param {Message} message
+   * @param {number} asked
+   */
+  #current(message, asked) {
+    const { id, version } = message;
+    const known = this.messages.get(id);
+    if (this.#gone.has(id)) return undefined;
+    if (known && isSince(known, asked) && known.version > version) return known;
+    return { ...message, ...this.#assumed.get(id) };
+  }
+
+  /** @param {number} id */
+  #isOut(id) {
+    return this.#gone.has(id) || this.#absent.has(id);
+  }
+
+  /**
+   * What the database said: what it speaks for but does not hold is no more.
+   * @param {Message[]} messages
+   * @param {(known: Message) => boolean} speaksFor
+   */
+  #take(messages, speaksFor) {
+    const present = new Set(messages.map(({ id }) => id));
+    for (const known of [...this.messages.values()])
+      if (!isLocal(known) && !present.has(known.id) && speaksFor(known)) {
+        this.#absent.add(known.id);
+        this.#drop(known);
+      }
+    for (const message of [...messages].reverse()) {
+      const { id, version, job } = message;
+      const known = this.messages.get(id);
+      this.#absent.delete(id);
+      if (this.#gone.has(id) || (known && version < known.version)) continue;
+      if (version !== known?.version || job) this.#put(message);
+    }
+  }
+
+  /** @param {Given} given */
+  #put(given) {
+    const message = complete({ ...given, ...this.#assumed.get(given.id ?? 0) });
+    const previous = this.messages.get(message.id);
+    this.messages.set(message.id, message);
+    this.tell("put", { message, previous });
+    if (message.expiresAt) this.#expire();
+    return message;
+  }
+
+  /** @param {Message} message */
+  #drop(message, force = false) {
+    if (this.messages.delete(message.id)) this.tell("drop", { message, force });
+  }
+
+  /** @param {Message} message */
+  #lose(message, force = false) {
+    this.#drop(message, force);
+    this.setUnread(this.unread - countsAsUnread(message));
+  }
+
+  #expire() {
+    clearTimeout(this.#expiryTimer);
+    let next = Infinity;
+    for (const message of [...this.messages.values()])
+      if (isExpired(message)) this.#lose(message, true);
+      else next = Math.min(next, message.expiresAt ?? next);
+    if (next === Infinity) return;
+    const delay = Math.min(LONGEST_TIMEOUT, next - Date.now() + 1);
+    this.#expiryTimer = setTimeout(() => this.#expire(), delay);
+  }
+}
+
+/**
+ * @param {Message} message
+ * @param {Message} known
+ */
+const isOlder = (message, known) =>
+  message.version < known.version || (message.version === known.version && message.seq < known.seq);
+
+/**
+ * @param {Message} message
+ * @param {number} moment
+ */
+const isSince = ({ arrived }, moment) => arrived !== undefined && arrived > moment;

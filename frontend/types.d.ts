@@ -1,0 +1,101 @@
+// The words on the wire and between the modules, for editors and `tsc`. Browsers never load this.
+
+export type Level = "debug" | "info" | "success" | "warning" | "error";
+export type JobState =
+  | "queued" | "started" | "retrying" | "succeeded" | "failed" | "revoked" | "lost";
+
+export interface Job {
+  task: string;
+  state: JobState;
+  percent: number | null;
+  done: number | null;
+  total: number | null;
+  text: string;
+  /** Seconds it will probably still take. */
+  eta?: number | null;
+  /** Units a second. */
+  rate?: number | null;
+  /** Whether it can still be cancelled. */
+  cancel?: boolean;
+}
+
+/** One message, as the server sends it (plain text only). Ids below zero live on this page only. */
+export interface Message {
+  id: number;
+  version: number;
+  seq: number;
+  level: Level;
+  tags: string;
+  title: string;
+  body: string;
+  url: string | null;
+  url_label: string;
+  persistent: boolean;
+  read: boolean;
+  seen: boolean;
+  created: string;
+  /** Seconds from now, null = never. */
+  expires_in: number | null;
+  /** Seconds the pop-up stays, null = the page decides, 0 = until closed. */
+  close_timeout: number | null;
+  from: string | null;
+  job: Job | null;
+  /** Set by the store: the moment `expires_in` ends, in ms since the epoch. */
+  expiresAt?: number;
+  /** Set by the store: when it came over the stream, in ms since the page began. */
+  arrived?: number;
+}
+
+/** What the browser does not know of a message yet, it makes up. */
+export type Given = Partial<Message>;
+/** What a page's own script may say of a message; `timeout` is in ms, 0 = until closed. */
+export type Addition = Given & { timeout?: number };
+
+export interface Snapshot {
+  messages: Message[];
+  unread: number;
+  /** The lowest id it speaks for, 0 = it holds everything. */
+  floor: number;
+}
+
+export interface Bye {
+  reason: "shutdown" | "age" | "busy" | "signed-out";
+  retry: number;
+}
+
+/** The data of each event of a stream. */
+export interface Events {
+  snapshot: Snapshot;
+  message: Message;
+  gone: { ids: number[] };
+  /** From a hub: there is news to be fetched. */
+  resync: {};
+}
+
+export type ConnectionState = "idle" | "connecting" | "open" | "offline" | "stopped";
+
+/** Of the store and the pop-ups: a message, and what it was before. */
+export interface Change {
+  message: Message;
+  previous?: Message;
+  force?: boolean;
+}
+
+/** What shows a message: a toast, an entry of the inbox. */
+export interface View {
+  node: HTMLElement;
+  fill(message: Message): void;
+}
+
+export type Which = number | "all";
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "monitio-bell": import("./elements/bell.js").MonitioBell;
+    "monitio-messages": import("./elements/toasts.js").MonitioMessages;
+    "monitio-progress": import("./elements/progress.js").MonitioProgress;
+  }
+  interface Window {
+    jQuery?: any;
+  }
+}

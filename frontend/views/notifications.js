@@ -1,0 +1,56 @@
+/** Notifications of the system: for who wishes them, from one tab, while none is in sight. */
+
+/** @import { Message } from "../types.js" */
+
+import { heading, isRunning, safeUrl } from "../state/message.js";
+import { isOn, turn } from "../state/preferences.js";
+
+/** Each tab in sight shares it; who can have it alone knows that none is. */
+const IN_SIGHT = "monitio in sight";
+
+export const canNotify = () =>
+  "Notification" in window && !!navigator.locks
+  && !!document.querySelector("monitio-messages[system-notifications]");
+
+export const notifies = () => Notification.permission === "granted" && isOn("notify");
+
+/**
+ * Whether they are on now; the browser asks, so it takes a click.
+ * @param {boolean} on
+ */
+export async function setNotifies(on) {
+  turn("notify", on && (await Notification.requestPermission()) === "granted");
+  return notifies();
+}
+
+/** @param {Message} message */
+export function notify(message) {
+  if (!canNotify() || !notifies() || isRunning(message)) return;
+  navigator.locks.request(IN_SIGHT, { ifAvailable: true }, (lock) => lock && show(message));
+}
+
+/** @param {Message} message */
+function show(message) {
+  const { id, title, body, url } = message;
+  const target = safeUrl(url);
+  try {
+    const shown = new Notification(heading(message), { body: title && body, tag: `monitio ${id}` });
+    shown.onclick = () => {
+      focus();
+      if (target) location.assign(target);
+    };
+  } catch {
+    // Chrome on Android wants a service worker.
+  }
+}
+
+let away = Promise.withResolvers();
+
+export function watchSight() {
+  away.resolve(null);
+  if (document.hidden || !canNotify()) return;
+  const { promise } = (away = Promise.withResolvers());
+  navigator.locks.request(IN_SIGHT, { mode: "shared" }, () => promise);
+}
+
+document.addEventListener("visibilitychange", watchSight);

@@ -1,0 +1,29 @@
+/** @import { Message } from "../types.js" */
+
+import { button } from "../lib/dom.js";
+import { icon } from "../lib/icons.js";
+import { shortHeading } from "../state/message.js";
+import { MessageView } from "./message-view.js";
+import { say } from "../lib/strings.js";
+
+export class Toast extends MessageView {
+  #close;
+
+  /**
+   * @param {(message: Message) => void} onClose
+   * @param {(message: Message, event: Event) => void} onFollow
+   */
+  constructor(onClose, onFollow) {
+    super();
+    this.#close = button("close", () => onClose(this.message), icon("close"));
+    this.link.addEventListener("click", (event) => onFollow(this.message, event));
+    this.node.append(this.#close);
+  }
+
+  /** @param {Message} message */
+  fill(message) {
+    super.fill(message, "toast");
+    this.node.dataset.id = `${message.id}`;
+    this.#close.ariaLabel = say("close", { title: shortHeading(message) });
+  }
+}

@@ -1,0 +1,1 @@
+"""The e-mail channel: ``compose`` renders single e-mails and digests, ``smtp`` sends them."""

@@ -1,0 +1,42 @@
+"""The e-mail channel: one mail per delivery."""
+
+from __future__ import annotations
+
+from django.core.mail import EmailMultiAlternatives
+
+from monitio import preferences
+from monitio.channels.base import Channel
+from monitio.channels.email import addresses, links
+from monitio.channels.email.compose import Letter, compose
+from monitio.channels.email.smtp import send
+from monitio.conf import settings
+from monitio.models import Delivery, Message
+
+
+class EmailChannel(Channel):
+    def send(self, message: Message, delivery: Delivery | None = None) -> None:
+        send(build(message, delivery))
+
+
+def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlternatives:
+    """The mail for one message. Raises ``PermanentFailure`` when there is nobody to send it to."""
+    to, url = addresses.address_of(message.user), links.absolute(message.url)
+    chosen = preferences.for_user(message.user)
+    return compose(
+        Letter(
+            template="monitio/email/message",
+            to=to,
+            language=addresses.language_of(chosen, message.language),
+            time_zone=chosen.zone,
+            identity=_identity(message, delivery),
+            context={"message": message, "user": message.user, "url": url},
+            reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
+            unsubscribe_url=links.unsubscribe_link(message),
+        )
+    )
+
+
+def _identity(message: Message, delivery: Delivery | None) -> str:
+    row: Message | Delivery = message if delivery is None else delivery
+    # The moment, too: a database that was set up anew counts from 1 again.
+    return f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"

@@ -1,0 +1,130 @@
+"""How an e-mail is made from its templates: subject, text, HTML and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from email.message import EmailMessage
+from email.policy import Policy
+from typing import Any
+from unicodedata import category
+
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from monitio.channels.email import links
+from monitio.conf import settings
+
+# RFC 5322 2.1.1 bounds a line at 998 bytes; a subject as long as that is read by nobody.
+LONGEST_SUBJECT = 255
+UNSUBSCRIBE = "List-Unsubscribe"
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+NOT_IN_HEADERS = frozenset({"Cc", "Zl", "Zp", "Cs"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What an e-mail is made from.
+
+    ``template`` is the first part of the names of three templates, for example
+    ``monitio/email/message``: with ``.subject.txt``, ``.txt`` and ``.html``. ``identity`` names
+    what is mailed, for example ``delivery-7``: the same for every try, so that a mail sent twice is
+    known as one. ``unsubscribe_url`` ends such e-mails by one click; '' where that is impossible.
+    """
+
+    template: str
+    to: str
+    language: str
+    time_zone: tzinfo
+    identity: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str = ""
+    unsubscribe_url: str = ""
+
+
+class Mail(EmailMultiAlternatives):
+    """Leaves the address in ``List-Unsubscribe`` as it is.
+
+    Python's newer policies encode a word that is longer than a line, which mail programs do not
+    undo in a header that they read as an address.
+    """
+
+    def message(self, *args: Any, **kwargs: Any) -> Any:
+        message: Any = super().message(*args, **kwargs)
+        if isinstance(message, EmailMessage) and UNSUBSCRIBE in message:
+            url = str(self.extra_headers[UNSUBSCRIBE])
+            del message[UNSUBSCRIBE]
+            message[UNSUBSCRIBE] = _Verbatim(url)
+        return message
+
+
+class _Verbatim(str):
+    """A header's value as Python's policies take it, on one line of its own."""
+
+    name = UNSUBSCRIBE
+    max_count = 1
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def compose(letter: Letter) -> EmailMultiAlternatives:
+    """The e-mail, in its reader's language and time zone.
+
+    Beside ``letter.context`` the templates know ``site_name``, ``inbox_url``, ``preferences_url``,
+    ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
+    """
+    with translation.override(letter.language), timezone.override(letter.time_zone):
+        context = _shared_context(letter) | dict(letter.context)
+        subject = render_to_string(f"{letter.template}.subject.txt", context)
+        text = render_to_string(f"{letter.template}.txt", context)
+        html = render_to_string(f"{letter.template}.html", context)
+    mail = Mail(
+        subject=one_line(subject),
+        body=text.strip() + "\n",
+        from_email=settings.EMAIL_FROM,
+        to=[letter.to],
+        reply_to=[letter.reply_to] if letter.reply_to else None,
+        headers=_headers(letter),
+    )
+    mail.attach_alternative(html, "text/html")
+    return mail
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, which would begin a new header, and whatever no header can hold."""
+    kept = "".join(" " if category(letter) in NOT_IN_HEADERS else letter for letter in text)
+    return " ".join(kept.split())[:LONGEST_SUBJECT]
+
+
+def message_id(identity: str) -> str:
+    return f"<monitio.{identity}@{links.mail_domain()}>"
+
+
+def _shared_context(letter: Letter) -> dict[str, Any]:
+    return {
+        "site_name": links.site_name(),
+        "inbox_url": links.page("message_list"),
+        "preferences_url": links.page("message_preferences"),
+        "unsubscribe_url": letter.unsubscribe_url,
+        "language": letter.language,
+        "direction": "rtl" if translation.get_language_bidi() else "ltr",
+    }
+
+
+def _headers(letter: Letter) -> dict[str, str]:
+    headers = {
+        "Message-ID": message_id(letter.identity),
+        # RFC 3834: nobody wrote this by hand, so no machine should answer it …
+        "Auto-Submitted": "auto-generated",
+        # … and what older machines look at instead.
+        "Precedence": "bulk",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
+    }
+    if letter.unsubscribe_url:
+        headers[UNSUBSCRIBE] = f"<{letter.unsubscribe_url}>"
+        # RFC 8058: a mail program may do it with one POST, without opening a page.
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers

@@ -1,0 +1,244 @@
+"""Handing an e-mail to Django's mail backend, and what its failures mean.
+
+``one_connection`` lets several e-mails share one connection by SMTP: greeting, TLS and log-in take
+longer than the e-mail itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+import django
+from django.core import mail as django_mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+from django.db import connections
+
+from monitio.conf import settings
+from monitio.exceptions import PermanentFailure, TemporaryFailure
+from monitio.utils.deadline import time_left
+
+# RFC 4954 and 3207: who sends must log in, or encrypt, first.
+LOG_IN_CODES = frozenset({530, 534, 535, 538})
+# The service's answers that say nothing of the e-mail: who are you, not now, too many.
+HTTP_LATER = frozenset({401, 403, 408, 425, 429})
+# E-mails on one connection: some servers refuse more than 20.
+MAILS_A_CONNECTION = 10
+
+logger = logging.getLogger("monitio")
+
+
+class _Line:
+    """The connection that several e-mails share, one after the other."""
+
+    def __init__(self) -> None:
+        self.backend: Any = None
+        self.mails = 0
+
+    def carry(self, backend: Any, mail: EmailMessage, seconds: float) -> None:
+        self.backend = None  # a conversation that fails closes it
+        _Conversation(backend, mail, stays=True).run(seconds)
+        self.backend = backend
+        self.mails += 1
+        if self.mails % MAILS_A_CONNECTION == 0:
+            self.leave()
+
+    def leave(self) -> None:
+        """Say goodbye, without waiting for the answer."""
+        if self.backend is not None:
+            name = "monitio-mail-goodbye"
+            threading.Thread(target=_close, args=(self.backend,), name=name, daemon=True).start()
+            self.backend = None
+
+
+_line: ContextVar[_Line | None] = ContextVar("monitio_mail_line", default=None)
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """What is sent inside goes over one connection, where the site's backend speaks SMTP."""
+    line = _Line()
+    token = _line.set(line)
+    try:
+        yield
+    finally:
+        _line.reset(token)
+        line.leave()
+
+
+def send(mail: EmailMessage) -> None:
+    """Send one e-mail within ``MONITIO_EMAIL_TIMEOUT`` seconds.
+
+    Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
+    cannot.
+    """
+    seconds = time_left(settings.EMAIL_TIMEOUT)
+    if not seconds:
+        raise TemporaryFailure("There was no time left to send it.")
+    try:
+        _send(mail, seconds)
+    except (TemporaryFailure, PermanentFailure):
+        raise
+    except Exception as error:
+        raise failure(error) from error
+
+
+def _send(mail: EmailMessage, seconds: float) -> None:
+    line = _line.get()
+    backend = (line and line.backend) or _backend()
+    if hasattr(backend, "timeout"):
+        # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
+        backend.timeout = min(seconds, backend.timeout or seconds)
+    if not isinstance(backend, SmtpBackend):
+        _check(backend.send_messages([mail]))
+    elif line is None:
+        _Conversation(backend, mail).run(seconds)
+    else:
+        line.carry(backend, mail, seconds)
+
+
+def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
+    """What an error of a mail backend means for the e-mail."""
+    reason = _reason(error)
+    if isinstance(error, ValueError | LookupError):
+        # An address or a header that no mail can have; some make Python's parser stumble.
+        return PermanentFailure(reason)
+    code = _code(error)
+    if code is not None and 500 <= code < 600:
+        return PermanentFailure(reason)
+    if code is None and not isinstance(error, OSError):
+        # Another backend's own error: it may be an outage, and nothing gets lost by trying again.
+        logger.warning("The mail backend failed.", exc_info=error)
+    return TemporaryFailure(reason)
+
+
+class _Conversation:
+    """One e-mail by SMTP, cut off when its time is over.
+
+    A time-out of a socket bounds each wait alone: a server that answers slowly again and again, or
+    a name server that is down, would hold the caller for minutes. So they speak in a thread.
+    """
+
+    def __init__(self, backend: Any, mail: EmailMessage, *, stays: bool = False) -> None:
+        self.backend, self.mail = backend, mail
+        self.stays = stays  # connected, for the next e-mail
+        self.error: Exception | None = None
+        self.is_sent = False
+        self.is_over = threading.Event()
+
+    def run(self, seconds: float) -> None:
+        thread = threading.Thread(target=self._speak, name="monitio-mail", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        hangs = thread.is_alive()  # asked first: a thread that has ended has said what it did
+        if self.is_sent:
+            return  # however the server takes its leave
+        if hangs:
+            self.is_over.set()
+            self._hang_up()
+            raise TemporaryFailure(
+                f"The mail server took longer than {round(seconds, 1):g} seconds."
+            )
+        assert self.error is not None
+        raise self.error
+
+    def _speak(self) -> None:
+        try:
+            self._connect()
+            if not self.is_over.is_set():
+                _check(self.backend.send_messages([self.mail]))
+                self.is_sent = True
+        except Exception as error:
+            self.error = error
+        finally:
+            if not (self.stays and self.is_sent):
+                _close(self.backend)
+            connections.close_all()  # of this thread: a backend may log to the database
+
+    def _connect(self) -> None:
+        # The server may have ended a connection that waited: that is no failure of this e-mail.
+        if self.backend.connection is not None and not _answers(self.backend.connection):
+            _close(self.backend)
+        self.backend.open()
+
+    def _hang_up(self) -> None:
+        """Nothing is sent any more once the caller counts it as failed."""
+        for name in ("connection", "_partial_connection"):
+            sock: Any = getattr(getattr(self.backend, name, None), "sock", None)
+            with suppress(OSError, AttributeError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _backend() -> Any:
+    try:
+        if django.VERSION >= (6, 1):
+            return django_mail.mailers.default
+        return django_mail.get_connection()
+    except Exception as error:
+        logger.exception("The site's mail settings are wrong.")
+        raise TemporaryFailure(_reason(error)) from error
+
+
+def _answers(connection: Any) -> bool:
+    try:
+        return bool(connection.noop()[0] == 250)
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def _close(backend: Any) -> None:
+    """However the server takes its leave."""
+    with suppress(Exception):
+        backend.close()
+
+
+def _check(sent: object) -> None:
+    # Not every backend counts; one that says 0 has failed silently.
+    if sent == 0:
+        raise TemporaryFailure("The mail backend did not send it.")
+
+
+def _code(error: Exception) -> int | None:
+    """The SMTP code that judges this very e-mail (RFC 5321 4.2.1: 4yz may pass later, 5yz never).
+
+    What a server says before it has heard of the e-mail, such as that the password is wrong, is no
+    verdict on it.
+    """
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return min(code for code, _ in error.recipients.values())
+    if getattr(error, "smtp_code", None) in LOG_IN_CODES:
+        return None
+    before = (smtplib.SMTPConnectError, smtplib.SMTPHeloError, smtplib.SMTPAuthenticationError)
+    if isinstance(error, smtplib.SMTPResponseException) and not isinstance(error, before):
+        return int(error.smtp_code)
+    return _from_http(error)
+
+
+def _from_http(error: Exception) -> int | None:
+    """The errors of django-anymail carry an HTTP status; some services refuse with a 200."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(answer, "status_code", None)
+    if not isinstance(status, int):
+        return None
+    return 450 if status >= 500 or status in HTTP_LATER else 550
+
+
+def _reason(error: Exception) -> str:
+    """What is shown in the admin."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        replies = error.recipients.values()
+        return "; ".join(f"{code} {_text(reply)}" for code, reply in replies)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)

@@ -1,0 +1,1 @@
+"""Digests: one e-mail that gathers many messages of one person over one period."""

@@ -1,0 +1,314 @@
+"""Digests: one e-mail for what a person has not read, once in each of their periods.
+
+``Preferences.next_digest_at`` says when to look at a user. Those who are due are claimed in sets,
+which moves that moment to when their sender would count as dead: nobody else sees them, and a set
+whose sender died is due again by itself. In a transaction of each user's own, the messages are
+marked with a batch and the digest of the period is written; it is sent outside. A send that dies
+before it is noted is repeated with the same messages and Message-ID: at least once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.core.mail import EmailMultiAlternatives
+from django.db import connections, router, transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from monitio.channels.deliveries import backoff
+from monitio.channels.email import addresses
+from monitio.channels.email.smtp import one_connection, send
+from monitio.conf import settings
+from monitio.constants import EMAIL
+from monitio.digests.email import compose_digest
+from monitio.exceptions import PermanentFailure, TemporaryFailure
+from monitio.models import Delivery, Digest, Job, Message, Preferences
+from monitio.models.categories import Mode
+from monitio.models.querysets import MessageQuerySet
+from monitio.models.schedule import GATHERED, Frequency, now, storable
+from monitio.recipients import Recipient
+
+logger = logging.getLogger("monitio")
+
+Clock = Callable[[], datetime]
+State = Digest.State
+UNFINISHED = (State.PENDING, State.CLAIMED)
+# Users in one set: what one worker does in one go.
+SET = 200
+# Sets handed out at once, for 100,000 users; the next tick goes on.
+SETS = 500
+# The mail server is down: the rest of the set waits.
+FAILURES_IN_A_ROW = 3
+PAUSE = timedelta(minutes=1)
+
+
+@dataclass
+class Tally:
+    """What became of the digests of a run."""
+
+    sent: int = 0
+    failed: int = 0
+    # To be tried again.
+    waiting: int = 0
+    # Sets that were given back, because the mail server is down.
+    given_back: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        sums = {name: count + getattr(other, name) for name, count in asdict(self).items()}
+        return Tally(**sums)
+
+
+def hand_out(sets: int = SETS, clock: Clock = now) -> Iterator[str]:
+    """Claim those who are due, a set at a time, for ``send_set``. One query when nobody is."""
+    for _ in range(sets):
+        claim = _claim_set(clock())
+        if claim is None:
+            return
+        yield claim
+
+
+def release(claim: str, clock: Clock = now) -> None:
+    """Give a set back: whoever was not served yet is due in a minute."""
+    moment = storable(clock() + PAUSE)
+    Preferences.objects.filter(claim=claim).update(claim="", next_digest_at=moment)
+
+
+def send_set(claim: str, clock: Clock = now) -> Tally:
+    """Send the digests of a claimed set. Whom another process has taken over is left out."""
+    with one_connection():
+        return _Round(claim, clock).serve()
+
+
+def run_due(sets: int = SETS, clock: Clock = now) -> Tally:
+    """Send what is due, here. For sites without a task queue.
+
+    Gives up when the mail server is down: each try takes its time.
+    """
+    tally = Tally()
+    for claim in hand_out(sets, clock):
+        tally += send_set(claim, clock)
+        if tally.given_back:
+            break
+    return tally
+
+
+def send_again(failed: Iterable[Digest], clock: Clock = now) -> int:
+    """Let failed digests be sent with the next run; how many. Not to whom wants none any more."""
+    rows = Digest.objects.filter(pk__in=[digest.pk for digest in failed], state=State.FAILED)
+    rows = rows.exclude(user__monitio_preferences__frequency=Frequency.NEVER)
+    pks = dict(rows.values_list("pk", "user"))
+    Digest.objects.filter(pk__in=pks).update(state=State.PENDING, attempts=0, error="")
+    users = Preferences.objects.filter(user__in=pks.values(), claim="")
+    users.update(next_digest_at=storable(clock()))
+    return len(pks)
+
+
+def due(clock: Clock = now) -> Iterator[Preferences]:
+    """Whose digest is due, in bounded memory."""
+    rows = Preferences.objects.filter(next_digest_at__lte=storable(clock()))
+    related = rows.select_related("user").prefetch_related("choices").order_by("pk")
+    return related.iterator(chunk_size=SET)
+
+
+def preview(row: Preferences) -> EmailMultiAlternatives | None:
+    """The digest as it would be now; None when there is nothing to say. Changes nothing.
+
+    Raises ``PermanentFailure`` when there is nobody to send it to.
+    """
+    return compose_digest(row, _news(row), "preview")
+
+
+def _claim_set(moment: datetime) -> str | None:
+    alias = router.db_for_write(Preferences)
+    rows = Preferences.objects.using(alias).filter(next_digest_at__lte=storable(moment))
+    first = rows.order_by("next_digest_at").values_list("pk", flat=True)
+    if not first[:1]:
+        return None
+    if not connections[alias].features.has_select_for_update_skip_locked:
+        return _mark(rows, list(first[:SET]), moment)
+    with transaction.atomic(using=alias):
+        return _mark(rows, list(first.select_for_update(skip_locked=True)[:SET]), moment)
+
+
+def _mark(rows: Any, pks: list[int], moment: datetime) -> str | None:
+    claim = uuid4().hex
+    marked = rows.filter(pk__in=pks).update(claim=claim, next_digest_at=_lease(moment))
+    return claim if marked else None
+
+
+def _lease(moment: datetime) -> datetime:
+    """When whoever claims something now counts as dead."""
+    return storable(moment + timedelta(seconds=settings.DIGEST_LEASE))
+
+
+class _Round:
+    """One worker's way through a set."""
+
+    def __init__(self, claim: str, clock: Clock) -> None:
+        self.claim, self.clock = claim, clock
+        self.tally = Tally()
+
+    def serve(self) -> Tally:
+        in_a_row = 0
+        users = Preferences.objects.filter(claim=self.claim).order_by("pk")
+        for row in users.select_related("user").prefetch_related("choices"):
+            waiting = self.tally.waiting
+            try:
+                self._serve_user(row)
+            except Exception:
+                # One user's row must not stop the others; the lease brings it back.
+                logger.exception("The digest of preferences %s failed.", row.pk)
+            in_a_row = in_a_row + 1 if self.tally.waiting > waiting else 0
+            if in_a_row == FAILURES_IN_A_ROW:
+                release(self.claim, self.clock)
+                self.tally.given_back += 1
+                break
+        return self.tally
+
+    def _serve_user(self, row: Preferences) -> None:
+        moment = self.clock()
+        held_until = row.schedule.held_until(moment)
+        unfinished = self._take(row, moment, gather=held_until == moment)
+        if unfinished is None:
+            return
+        if held_until > moment:
+            self._settle(row, held_until)
+            return
+        for digest in unfinished:
+            if not self._send(row, digest):
+                self._settle(row, self.clock() + backoff(digest.attempts))
+                return
+        self._settle(row, row.schedule.next(self.clock()))
+
+    def _take(self, row: Preferences, moment: datetime, *, gather: bool) -> list[Digest] | None:
+        """What is to be sent to one user of the set, for this process alone; None: not ours."""
+        batch = uuid4().hex
+        with transaction.atomic(using=router.db_for_write(Preferences)):
+            # A write first: it decides, and SQLite wants it so. Who has changed their preferences
+            # since the row was read is claimed no more.
+            if not (
+                Preferences.objects.filter(pk=row.pk, claim=self.claim).update(
+                    claim=batch, next_digest_at=_lease(moment)
+                )
+            ):
+                return None
+            row.claim = batch
+            return _gather(row, moment) if gather and _can_be_mailed(row) else []
+
+    def _send(self, row: Preferences, digest: Digest) -> bool:
+        """False when it has to be tried again."""
+        unfinished = Digest.objects.unfinished().filter(pk=digest.pk)
+        if digest.batch != row.claim:
+            # Somebody has tried before, and may have died.
+            unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
+            digest.attempts += 1
+        state, error = self._try(row, digest)
+        if state == State.SENT:
+            # Whatever was said of it meanwhile.
+            sent = Digest.objects.filter(pk=digest.pk)
+            sent.update(state=state, error="", sent_at=storable(self.clock()))
+        else:
+            unfinished.update(state=state, error=error)
+        self.tally.sent += state == State.SENT
+        self.tally.failed += state == State.FAILED
+        self.tally.waiting += state == State.PENDING
+        return state != State.PENDING
+
+    def _try(self, row: Preferences, digest: Digest) -> tuple[str, str]:
+        """The state that follows, and the reason."""
+        if digest.attempts > settings.DELIVER_RETRIES + 1:
+            # Each time its sender died: it may be this digest that kills them.
+            return State.FAILED, f"Given up after {digest.attempts - 1} tries."
+        try:
+            mail = compose_digest(row, _gathered(row, digest), digest.batch)
+            if mail is None:
+                return State.SKIPPED, "Everything was read."
+            send(mail)
+        except TemporaryFailure as failure:
+            if digest.attempts <= settings.DELIVER_RETRIES:
+                return State.PENDING, str(failure)
+            last = f"Given up after {digest.attempts} tries. The last one: {failure}"
+            return State.FAILED, last
+        except PermanentFailure as failure:
+            return State.FAILED, str(failure)
+        except Exception:
+            # A defect of a template: trying again would only repeat it.
+            logger.exception("Digest %s failed.", digest.pk)
+            return State.FAILED, "See the log."
+        return State.SENT, ""
+
+    def _settle(self, row: Preferences, moment: datetime) -> None:
+        """Look at them again then, unless they were taken over or have changed their mind."""
+        following = storable(row.schedule.held_until(moment)) if row.gathers else None
+        Preferences.objects.filter(pk=row.pk, claim=row.claim).update(
+            claim="", next_digest_at=following
+        )
+
+
+def _can_be_mailed(row: Preferences) -> bool:
+    """Without an address there is no digest that could only fail; the messages wait for one."""
+    try:
+        return bool(addresses.address_of(row.user))
+    except PermanentFailure:
+        return False
+
+
+def _gather(row: Preferences, moment: datetime) -> list[Digest]:
+    """The user's unfinished digests, with that of the present period if there is anything to say.
+
+    To be called in the transaction that took the user.
+    """
+    period = row.schedule.period(moment)
+    digests = Digest.objects.filter(Q(period=period) | Q(state__in=UNFINISHED), user=row.user_id)
+    known = list(digests.order_by("pk"))
+    unfinished = [digest for digest in known if digest.state in UNFINISHED]
+    if any(digest.period == period for digest in known) or not (
+        _news(row).update(digest=row.claim)
+    ):
+        return unfinished
+    new = Digest(user_id=row.user_id, period=period, batch=row.claim)
+    new.state, new.attempts = State.CLAIMED, 1
+    new.save(force_insert=True)
+    return [*unfinished, new]
+
+
+def _unread(row: Preferences) -> MessageQuerySet:
+    return Message.objects.of(Recipient.for_user(row.user_id)).visible().persistent().unread()
+
+
+def _gathered(row: Preferences, digest: Digest) -> MessageQuerySet:
+    """What of a digest's messages is still to be told."""
+    rows = _unread(row).filter(digest=digest.batch)
+    unwanted = [name for name, chosen in row.chosen.items() if chosen.mode == Mode.OFF]
+    return rows.exclude(category__in=unwanted) if unwanted else rows
+
+
+def _news(row: Preferences) -> MessageQuerySet:
+    """Unread messages for this user's digests that no digest and no e-mail has told yet."""
+    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
+    return _unread(row).filter(_is_for_digests(row), ~Exists(mailed), digest="")
+
+
+def _is_for_digests(row: Preferences) -> Q:
+    special = {*row.chosen, *settings.CATEGORIES}
+    # Never true: a Q without conditions would be.
+    wanted = Q(pk__in=[])
+    if row.frequency in GATHERED:
+        wanted |= ~Q(category__in=special) & _since(row.since)
+    for name in sorted(special):
+        if row.mode(name) == Mode.DIGEST:
+            chosen = row.chosen.get(name)
+            begin = max(row.since, chosen.since) if chosen else row.since
+            wanted |= Q(category=name) & _since(begin)
+    return wanted
+
+
+def _since(moment: datetime) -> Q:
+    """Written since, or of a job that ended since: a running one is no news yet."""
+    ended = Job.objects.ended().filter(pk=OuterRef("job"), finished_at__gte=moment)
+    return Q(job=None, created__gte=moment) | Q(Exists(ended))

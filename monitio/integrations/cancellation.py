@@ -1,0 +1,23 @@
+"""A task that its owner has cancelled: how it learns of it, and what it raises."""
+
+from __future__ import annotations
+
+from monitio.integrations.run import current_run
+
+
+class Cancelled(Exception):
+    """Raise it in a task that has seen that it is cancelled: the task ends as revoked."""
+
+
+# What ``check()`` of a bar raises: the queue's own kind of it, which ends the task as cancelled.
+kind: type[Cancelled] = Cancelled
+
+
+def cancelled() -> bool:
+    """Whether the owner of the running task has cancelled it (``cancel=True``).
+
+    Worth asking in a loop: the database is asked at most once a second. False outside of tasks.
+    A task that was told True and returns ends as revoked, whatever it returns.
+    """
+    run = current_run()
+    return run is not None and run.is_cancelled()

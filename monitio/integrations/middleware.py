@@ -1,0 +1,58 @@
+"""Keeps the request at hand while it is served, so that tasks know who started them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
+
+from monitio.integrations.context import current_request
+
+
+class NotifyMiddleware:
+    """Add it anywhere in ``MIDDLEWARE``: the user is looked up when a task is started."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self.__acall__(request)
+        # Set outside of the view's ATOMIC_REQUESTS block: its on_commit callbacks still see it.
+        token = current_request.set(request)
+        try:
+            return self.get_response(request)  # type: ignore[no-any-return]
+        finally:
+            # Threads are pooled: the next request must not find this one.
+            current_request.reset(token)
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        token = current_request.set(request)
+        try:
+            return await self.get_response(request)  # type: ignore[no-any-return]
+        finally:
+            current_request.reset(token)
+
+
+def is_installed() -> bool:
+    """Whether ``MIDDLEWARE`` names it, or a class made of it."""
+    return any(map(_is_ours, django_settings.MIDDLEWARE))
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        middleware = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(middleware, type) and issubclass(middleware, NotifyMiddleware)

@@ -1,0 +1,74 @@
+"""Whom a task tells: whoever was named, else whoever asked for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from monitio.integrations import context
+from monitio.integrations.decorators import signature_of
+from monitio.jobs.options import Options
+from monitio.recipients import Recipient
+
+logger = logging.getLogger("monitio")
+
+
+def explicit(task: Any, options: Options | None, args: Any, kwargs: Any) -> list[Recipient] | None:
+    """Who was named: by a ``notify()`` block, else by the task's ``user=``. None: nobody was."""
+    named = context.named()
+    if named is not None:
+        return list(named)
+    if options is not None and options.user is not None:
+        return resolve_user(options.user, task, args, kwargs)
+    return None
+
+
+def requester(options: Options | None) -> Recipient | None:
+    """Whoever makes the request that is being served."""
+    # Only a task that will tell is worth giving a visitor an address.
+    return context.requester(mint=options is not None)
+
+
+def resolve_user(user: Any, task: Any, args: Any, kwargs: Any) -> list[Recipient]:
+    """The recipients ``user=`` stands for: an argument's name, a function or a primary key.
+
+    One that cannot be resolved is logged and left out: telling nobody beats telling a stranger.
+    """
+    try:
+        with context.savepoint():
+            if isinstance(user, str):
+                return _recipients(pick_arguments(task, (user,), args, kwargs).get(user))
+            return _recipients(user(*(args or ()), **(kwargs or {})) if callable(user) else user)
+    except Exception:
+        logger.exception("user= of %s failed; nobody is told.", getattr(task, "name", task))
+        return []
+
+
+def pick_arguments(task: Any, names: Iterable[str], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The values of the named arguments of one run, defaults included."""
+    wanted = tuple(names)
+    signature = signature_of(task) if wanted else None
+    if signature is None:
+        return {}
+    try:
+        bound = signature.bind_partial(*(args or ()), **(kwargs or {}))
+    except TypeError:
+        return {}  # bad arguments: the queue fails the task for it
+    bound.apply_defaults()
+    extra: dict[str, Any] = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            extra = bound.arguments.get(parameter.name, {})
+    values = {**extra, **bound.arguments}
+    return {name: values[name] for name in wanted if name in values}
+
+
+def _recipients(who: Any) -> list[Recipient]:
+    if who is None:
+        return []
+    if isinstance(who, str | bytes | Recipient | Model) or not isinstance(who, Iterable):
+        return [Recipient.of(who)]
+    return list(dict.fromkeys(Recipient.of(one) for one in who))

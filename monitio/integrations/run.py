@@ -1,0 +1,179 @@
+"""The task that runs here and now, for progress() and for the tasks it starts."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from threading import get_ident
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from monitio import dispatch
+from monitio.integrations.context import in_event_loop, run_aside
+
+if TYPE_CHECKING:
+    from monitio.integrations.progress import Progress
+
+
+logger = logging.getLogger("monitio")
+
+# What a message carries of the people to tell, as its queue writes it.
+Carried = dict[str, Any]
+# Done, total and text.
+Standing = tuple[float | None, float | None, str]
+SHOWN_PER_SECOND = 4
+HURRIES = 3
+# Seconds between two looks at whether a task is cancelled.
+LOOK_EVERY = 1.0
+
+
+class Pace:
+    """How often a bar may be shown: four times a second, however many bars a task has.
+
+    A change of text must not wait for the next step, which may be an hour away. Up to three in a
+    row may hurry; one more is allowed each second, because each is written to the database.
+    """
+
+    __slots__ = ("_hurried_at", "_hurries", "_shown")
+
+    def __init__(self) -> None:
+        self._shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
+        self._hurries, self._hurried_at = float(HURRIES), 0.0
+
+    def may_show(self, now: float) -> bool:
+        return len(self._shown) < SHOWN_PER_SECOND or now - self._shown[0] >= 1.0
+
+    def may_hurry(self, now: float) -> bool:
+        return min(HURRIES, self._hurries + now - self._hurried_at) >= 1.0
+
+    def showed(self, now: float, *, hurried: bool) -> None:
+        self._shown.append(now)
+        if hurried:
+            self._hurries = min(HURRIES, self._hurries + now - self._hurried_at) - 1.0
+            self._hurried_at = now
+
+
+class Reporter(Protocol):
+    """What signals are reported to: a job of its own, or a part of a group."""
+
+    def queued(self) -> bool: ...
+    def started(self, attempt: int = 0) -> bool: ...
+    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool: ...
+    def succeeded(self, result: Any = None) -> bool: ...
+    def failed(self, error: BaseException | str) -> bool: ...
+    def revoked(self, reason: str = "") -> bool: ...
+    def lost(self) -> bool: ...
+    def cancel_requested(self) -> bool: ...
+    def progressed(
+        self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
+    ) -> bool: ...
+
+
+class Run:
+    """One run of one task in this process."""
+
+    __slots__ = (
+        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "name", "nesting",
+        "outer", "pace", "replaced", "reporter", "task_id", "thread", "written",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        task_id: str,
+        *,
+        name: str = "",
+        carried: Carried | None,
+        reporter: Reporter | None,
+        attempt: int = 0,
+        nesting: int = 0,
+        outer: Run | None = None,
+    ) -> None:
+        self.task_id, self.name = task_id, name
+        self.carried, self.reporter = carried, reporter
+        self.attempt, self.outer = attempt, outer
+        # How many tasks this one has replaced, and whether another one goes on in its place.
+        self.nesting, self.replaced = nesting, False
+        # The open bars, the outermost first.
+        self.bars: list[Progress] = []
+        # The newest of the bars that stand in no other, and what of it was written down.
+        self.bar: Progress | None = None
+        self.written: Standing | None = None
+        self.pace = Pace()
+        # Whether the task was told that its owner has cancelled it.
+        self.cancelled, self._next_look = False, 0.0
+        # An eager task runs inside the transaction of its request, which belongs to one thread.
+        self.thread = get_ident() if dispatch.in_transaction() else None
+
+    def is_locked_out(self) -> bool:
+        """Whether writing from here would wait for a transaction that waits for this code."""
+        if self.thread is not None and self.thread != get_ident():
+            return True
+        return in_event_loop() and dispatch.in_transaction()
+
+    def is_cancelled(self) -> bool:
+        """Whether its owner has cancelled it; looked up at most once a second."""
+        now = monotonic()
+        if not self.cancelled and now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            self.cancelled = self._asks_to_be_cancelled()
+        return self.cancelled
+
+    def _asks_to_be_cancelled(self) -> bool:
+        # What an eager task says of itself is not committed yet: nobody can have cancelled it.
+        if self.reporter is None or self.thread is not None:
+            return False
+        with undisturbed():
+            try:
+                return run_aside(self.reporter.cancel_requested)
+            except Exception:
+                logger.exception("Whether task %s is cancelled could not be asked.", self.task_id)
+                return False
+
+    def flush(self) -> None:
+        """Write down where the bar stands at the end of the run, whatever was held back."""
+        if self.bar is None or self.reporter is None:
+            return
+        standing = self.bar.standing()
+        if standing != self.written:
+            self.reporter.progressed(*standing, final=True)
+
+
+_current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
+# By task id: a thread that got no copy of the context may still know the queue's current task.
+_runs: dict[str, Run] = {}
+# What knows the id of the queue's current task, or says None.
+finders: list[Callable[[], str | None]] = []
+# The block of code in which nothing interrupts the task, such as a time limit: it waits.
+undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+def current_run() -> Run | None:
+    """The run this code belongs to, None outside of tasks."""
+    run = _current.get()
+    if run is not None or not _runs:
+        return run
+    task_id = next(filter(None, (find() for find in finders)), None)
+    return _runs.get(task_id) if task_id else None
+
+
+def enter(run: Run) -> None:
+    _runs[run.task_id] = run
+    _current.set(run)
+
+
+def leave(task_id: str) -> Run | None:
+    """The run is over; None when there was none of this id.
+
+    The variable would leak into the next task of this process otherwise.
+    """
+    run = _runs.pop(task_id, None)
+    if run is not None:
+        _current.set(run.outer)
+    return run
+
+
+def run_of(task_id: str) -> Run | None:
+    return _runs.get(task_id)

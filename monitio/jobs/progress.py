@@ -1,0 +1,173 @@
+"""The moving bars of jobs: throttled writes and pushes, never ahead of what is committed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.db import OperationalError, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from monitio import dispatch
+from monitio.conf import settings
+from monitio.constants import State
+from monitio.jobs.rate import Tempo
+from monitio.jobs.recipients import is_untold, messages_of
+from monitio.jobs.states import order_key
+from monitio.models import Job, Message
+from monitio.serializers import payload
+from monitio.transports import get_transport
+from monitio.transports.publish import progress_bell
+from monitio.utils.deadline import short_wait
+
+if TYPE_CHECKING:
+    from monitio.jobs.reporter import JobReporter
+
+logger = logging.getLogger("monitio")
+
+
+class Bar:
+    """The moving bar of one attempt: throttled writes and pushes."""
+
+    def __init__(self, reporter: JobReporter) -> None:
+        self.reporter = reporter
+        self.attempt = 0
+        # Only what is committed: pushes must not say what a rollback takes back.
+        self._job: Job | None = None
+        self._messages: list[Message] = []
+        self._next_write = self._next_push = 0.0
+        self._over = False
+        # How often there was no row yet.
+        self._absences = 0
+        self._tempo = Tempo()
+
+    def begin(self, job: Job, messages: list[Message]) -> None:
+        """The job moved to ``job``, and these messages say so."""
+        committed = not dispatch.in_transaction()
+        self._job, self._messages = (job, messages) if committed else (None, [])
+        self._next_write = self._next_push = 0.0
+        self._over = False
+        self._tempo = Tempo()
+
+    def move(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
+        now = time.monotonic()
+        if self._over or (now < self._next_push and not final):
+            return False
+        self._tempo.step(now, done)
+        if (final or now >= self._next_write) and not dispatch.in_transaction():
+            self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
+            if not self._write(done, total, text):
+                self._give_up_or_wait(now)
+                return False
+        self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
+        return self._push(done, total, text, self._tempo.rate)
+
+    def share(self, done: float | None, total: float | None) -> bool:
+        """Write and push, unless another process has done so within the last second."""
+        if dispatch.in_transaction():
+            return False
+        with short_wait(dispatch.database()):
+            self._load()
+            job, now = self._job, _milliseconds()
+            if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
+                return False
+            rate, said = _average(job, done), self._said(done, total)
+            standing = {"done": done, "total": total, "rate": rate, "text": said[:255]}
+            rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
+            if not rows.update(**standing, seq=now, alive_at=timezone.now()):
+                return False
+        self._push(done, total, "", rate)
+        return True
+
+    def _write(self, done: float | None, total: float | None, text: str) -> bool:
+        """False when the job, or this attempt, is over. A locked database costs this step alone."""
+        alias = dispatch.database()
+        if self._job is None:
+            self._load()
+        try:
+            with short_wait(alias), transaction.atomic(using=alias):
+                said = text or self._said(done, total)
+                rate = self._tempo.rate
+                if not self._win(done=done, total=total, text=said[:255], rate=rate):
+                    return False
+                self._load()
+                self._speak_up()
+        except OperationalError as error:
+            logger.warning("The bar of %s could not be written: %s", self.reporter.name, error)
+        return True
+
+    def _give_up_or_wait(self, now: float) -> None:
+        """A row that names the people may come later than the run that it speaks of.
+
+        So it may come between the write that found none and this look: only a row that is further
+        than this attempt says that it is over.
+        """
+        key = order_key(State.STARTED, self.attempt)
+        self._over = Job.objects.filter(task_id=self.reporter.task_id, key__gt=key).exists()
+        self._absences += 1
+        self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
+
+    def _win(self, **standing: Any) -> bool:
+        """Write the row while it is this attempt's. A bar that moves is a sign of life, too."""
+        # Never below what another process has written, however its clock goes.
+        seq = Greatest(F("seq") + 1, Value(_milliseconds()))
+        key = order_key(State.STARTED, self.attempt)
+        rows = Job.objects.filter(task_id=self.reporter.task_id, key=key, state=State.STARTED)
+        changes = {**standing, "seq": seq, "alive_at": timezone.now()}
+        return bool(
+            rows.update(**changes)
+            or (self.reporter.started(self.attempt) and rows.update(**changes))
+        )
+
+    def _load(self) -> None:
+        """Read the messages anew: their owner may have closed them, or have logged in."""
+        self._job = Job.objects.filter(task_id=self.reporter.task_id).first()
+        self._messages = list(messages_of(self._job)) if self._job else []
+
+    def _speak_up(self) -> None:
+        """Where the wording held the start back: now it may have something to say."""
+        job, reporter = self._job, self.reporter
+        if job is not None and is_untold(job):
+            self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
+
+    def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
+        job = self._job
+        if job is None or not self._messages:
+            return False
+        job.done, job.total, job.rate = done, total, rate
+        job.seq = max(job.seq + 1, _milliseconds())
+        bells = []
+        for message in self._messages:
+            job.text = (text or self._wording(message, job))[:255]
+            message.job = job
+            bells.append(progress_bell(message.recipient_key, payload(message)))
+        return dispatch.push(bells)
+
+    def _said(self, done: float | None, total: float | None) -> str:
+        """The text a reload shows: one for all, so in the first reader's language."""
+        if self._job is None or not self._messages:
+            return ""
+        self._job.done, self._job.total, self._job.text = done, total, ""
+        return self._wording(self._messages[0], self._job)
+
+    def _wording(self, message: Message, job: Job) -> str:
+        if job.done is None:
+            return ""
+        notice = self.reporter.notice(message.recipient, self.reporter.outcome(job))
+        return notice.message if notice else ""
+
+
+def _average(job: Job, done: float | None) -> float | None:
+    """Steps a second since the start; None while nobody can tell."""
+    tempo = Tempo()
+    tempo.step(job.started_at.timestamp() if job.started_at else 0.0, 0.0)
+    tempo.step(time.time(), done)
+    return tempo.rate if job.started_at else None
+
+
+def _milliseconds() -> int:
+    # Of the clock, so that the next process to run this job goes on above it.
+    return time.time_ns() // 1_000_000

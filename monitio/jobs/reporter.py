@@ -1,0 +1,415 @@
+"""Jobs: every event of a background task becomes one state, one message a recipient, told once.
+
+Events arrive late, twice and shuffled. Each has a key that says how far the job has come; a
+transition is one guarded update, and only the update that changed the row tells anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone, translation
+
+from monitio import dispatch
+from monitio.channels import deliveries
+from monitio.channels.policy import Mailing, check, mailing
+from monitio.constants import State
+from monitio.jobs import collapse
+from monitio.jobs.outcome import Notice, Outcome, Wording
+from monitio.jobs.progress import Bar
+from monitio.jobs.recipients import (
+    MAILED,
+    TOLD,
+    Reader,
+    is_untold,
+    readers_of,
+    rewrite,
+    rewrite_unseen,
+    write,
+)
+from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, news, transition
+from monitio.models import Job, Message, check_url
+from monitio.recipients import Recipient
+from monitio.signals import job_ended
+from monitio.utils.compiled_sql import insert_if_new
+from monitio.utils.deadline import is_deadlock, short_wait
+from monitio.utils.text import plain, storable, whole, why
+
+__all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
+
+logger = logging.getLogger("monitio")
+
+ALIVE_EVERY = 30.0
+# How often a telling may meet a deadlock, or the deletion of a recipient in that very moment.
+RETRIES = 3
+
+
+def stamp_alive(task_ids: Iterable[str]) -> int:
+    """Note a sign of life of many running jobs in one query; the number of rows.
+
+    A database that others keep locked is waited for a second; the next sign of life comes soon.
+    """
+    try:
+        with short_wait(dispatch.database()):
+            return int(Job.objects.stamp_alive(task_ids))
+    except OperationalError as error:
+        logger.warning("A sign of life could not be written: %s", error)
+        return 0
+
+
+class JobReporter:
+    """Reports what becomes of one job. The way in for any task queue.
+
+    ``recipients`` and ``wording`` say whom to tell and how. A job that is already known keeps the
+    recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
+    recipients is nobody's business: every method then answers False and writes nothing.
+    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
+
+    Each method returns True when this very call moved the job; late, repeated and shuffled events
+    answer False. Nobody is told before the surrounding transaction commits.
+    """
+
+    def __init__(
+        self,
+        task_id: str,
+        *,
+        queue: str = "",
+        name: str = "",
+        recipients: Iterable[Recipient] = (),
+        wording: Wording | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        cancellable: bool = False,
+    ) -> None:
+        self.task_id, self.queue, self.name = str(task_id), queue, name
+        self.recipients = list(dict.fromkeys(recipients))
+        self.wording = wording or _default_wording()
+        self.arguments = arguments or {}
+        self.cancellable = cancellable
+        self._bar = Bar(self)
+        self._next_alive = 0.0
+
+    def queued(self) -> bool:
+        """It was handed to the queue."""
+        return self._move(State.QUEUED, 0)
+
+    def started(self, attempt: int = 0) -> bool:
+        """A worker began attempt number ``attempt``, counted from 0. Its bar begins anew."""
+        self._bar.attempt = attempt
+        now = timezone.now()
+        begun = {"alive_at": now, "started_at": AS_BEFORE, **NO_PROGRESS}
+        return self._move(State.STARTED, attempt, **begun)
+
+    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
+        """Attempt number ``attempt`` failed and another one is planned."""
+        return self._move(State.RETRYING, attempt, **why(reason))
+
+    def succeeded(self, result: Any = None) -> bool:
+        """It ended well. ``result`` is seen by the wording and not stored."""
+        # Whatever the last step was that the throttle let through.
+        return self._move(State.SUCCEEDED, None, result=result, done=ALL)
+
+    def failed(self, error: BaseException | str) -> bool:
+        """It ended badly. What of ``error`` the reader sees is the wording's choice."""
+        return self._move(State.FAILED, None, **why(error))
+
+    def revoked(self, reason: str = "") -> bool:
+        """Somebody cancelled it."""
+        return self._move(State.REVOKED, None, **why(reason))
+
+    def withdrawn(self, reason: str = "") -> bool:
+        """It was cancelled while it waited. False when a worker has begun, or it has ended."""
+        _guard, changes = transition(State.REVOKED, None)
+        waits = Q(state__in=(State.QUEUED, State.RETRYING))
+        return self._advance(waits, changes | {"error": storable(reason)}, {})
+
+    def cancel_requested(self) -> bool:
+        """Whether a reader has asked for its end."""
+        return Job.objects.filter(task_id=self.task_id, cancel_requested=True).exists()
+
+    def lost(self) -> bool:
+        """No sign of life for too long. Any later event of the job overrides this."""
+        return self._move(State.LOST, None)
+
+    def resumed(self) -> bool:
+        """It was given up for lost, and lives: it goes on where it stood."""
+        alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
+        # It is a heartbeat that calls this: the next one comes soon.
+        with short_wait(dispatch.database()):
+            return self._advance(Q(state=State.LOST), alive, {})
+
+    def speak_up(self) -> bool:
+        """Where the wording held the start back (``when=``), tell it now. True when it was told."""
+        alias = dispatch.database()
+        with short_wait(alias), transaction.atomic(using=alias):
+            # The row stays locked until the commit, as in every telling.
+            rows = Job.objects.filter(task_id=self.task_id, state=State.STARTED)
+            if not rows.update(alive_at=timezone.now()):
+                return False
+            job = Job.objects.get(task_id=self.task_id)
+            return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
+
+    def progressed(
+        self,
+        done: float | None,
+        total: float | None = None,
+        text: str = "",
+        *,
+        final: bool = False,
+        shared: bool = False,
+    ) -> bool:
+        """The bar stands at ``done`` of ``total`` (None: nobody knows). True when it was shown.
+
+        Written at most once a second, pushed at most four times; ``final`` is never held back.
+        Inside a transaction nothing is written: the bar moves by push alone. After the end of the
+        job, or of this attempt, it is ignored.
+        ``shared`` bars are moved by several processes: by all of them together once a second.
+        """
+        if shared:
+            return self._bar.share(done, total)
+        return self._bar.move(done, total, storable(text), final)
+
+    def alive(self) -> None:
+        """A sign of life; written at most every 30 s."""
+        now = time.monotonic()
+        if now >= self._next_alive:
+            self._next_alive = now + ALIVE_EVERY
+            stamp_alive([self.task_id])
+
+    def _move(self, state: str, attempt: int | None, **details: Any) -> bool:
+        told: dict[str, Any] = {
+            key: details.pop(key) for key in ("result", "exception") if key in details
+        }
+        guard, changes = transition(state, attempt)
+        changes |= details
+        advance = partial(self._advance, guard, changes, told)
+        if not self.recipients or state == State.LOST:
+            return advance()
+        begin = partial(self._insist, partial(self._try_to_begin, changes, told))
+        if state == State.QUEUED:
+            # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
+            return begin() or advance()
+        # A look before the insert: late events are many, and SQLite has one writer.
+        return advance() or (not self._is_known() and begin()) or advance()
+
+    def _is_known(self) -> bool:
+        return Job.objects.filter(task_id=self.task_id).exists()
+
+    def _advance(
+        self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        """Move the row if this event is news, and tell. None: news is what has a higher key."""
+        return self._insist(partial(self._try_to_advance, guard, changes, told))
+
+    def _insist(self, attempt: Callable[[bool], bool]) -> bool:
+        """The attempt's answer; it is told whether to trust that the recipients exist."""
+        # In the caller's transaction, an error at its commit would be the caller's.
+        trusting = not dispatch.in_transaction()
+        for _ in range(RETRIES):
+            try:
+                return attempt(trusting)
+            except IntegrityError:
+                # A recipient was deleted. Asked for, they are left out, and the others hear of it.
+                logger.info("Job %s is told anew.", self.task_id)
+                trusting = False
+            except OperationalError as error:
+                # MySQL locks more rows than a small table's query names.
+                if dispatch.in_transaction() or not is_deadlock(error):
+                    raise
+                logger.info("Job %s is told anew: %s", self.task_id, error)
+        return attempt(False)
+
+    def _try_to_advance(
+        self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+    ) -> bool:
+        """The row stays locked until the commit."""
+        with transaction.atomic(using=dispatch.database()):
+            job = self._update(guard, changes)
+            if job is None:
+                return False
+            messages = self.tell(job, self.outcome(job, **told), trusting=trusting)
+        self._bar.begin(job, messages)
+        return True
+
+    def _update(self, guard: Q | None, changes: Mapping[str, Any]) -> Job | None:
+        """The row as it is now, None when the event is no news."""
+        if guard is None:
+            key = changes["key"]
+            slots = {"task": self.task_id, "below": key, "now": changes.get("alive_at")}
+            rows = ADVANCE.run(dispatch.database(), changes, **slots)
+            if rows is not None:
+                return rows[0] if rows else None
+            guard = news(key)
+        by_hand = {
+            name: value if value is not AS_BEFORE else Coalesce(F(name), changes["alive_at"])
+            for name, value in changes.items()
+        }
+        if not Job.objects.filter(guard, task_id=self.task_id).update(**by_hand):
+            return None
+        return Job.objects.get(task_id=self.task_id)
+
+    def _try_to_begin(
+        self, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+    ) -> bool:
+        """Write the row as this event leaves it, and tell; False when there is one.
+
+        Then nothing more happens in this transaction: on MySQL two that fail to insert and then
+        update would wait for each other.
+        """
+        with transaction.atomic(using=dispatch.database()):
+            job = self._new_job(changes)
+            if not insert_if_new(job, dispatch.database()):
+                return False
+            stored = job.recipients
+            job.recipients = [recipient.to_dict() for recipient in self.recipients]
+            outcome = self.outcome(job, **told)
+            messages = self.tell(job, outcome, trusting=trusting, stored=stored)
+        self._bar.begin(job, messages)
+        return True
+
+    def _new_job(self, changes: Mapping[str, Any]) -> Job:
+        begun = {name: value for name, value in changes.items() if value is not ALL}
+        if "started_at" in begun:
+            begun["started_at"] = begun["alive_at"]
+        return Job(
+            task_id=self.task_id,
+            queue=self.queue,
+            name=self.name[:255],
+            # What nearly always becomes true: it spares an update.
+            recipients=[{**recipient.to_dict(), TOLD: True} for recipient in self.recipients],
+            arguments=plain(self.arguments) if self.arguments else None,
+            cancellable=self.cancellable,
+            **begun,
+        )
+
+    def outcome(self, job: Job, **told: Any) -> Outcome:
+        """Where ``job`` stands, as its wording sees it."""
+        end = job.finished_at if job.has_ended and job.finished_at else timezone.now()
+        return Outcome(
+            task_id=job.task_id,
+            name=self.name or job.name,
+            state=job.state,
+            attempt=job.attempt,
+            error=job.error,
+            done=whole(job.done),
+            total=whole(job.total),
+            text=job.text,
+            arguments=self.arguments or job.arguments or {},
+            runtime=(end - job.started_at).total_seconds() if job.started_at else None,
+            **told,
+        )
+
+    def tell(
+        self,
+        job: Job,
+        outcome: Outcome,
+        *,
+        only_new: bool = False,
+        trusting: bool = False,
+        stored: list[dict[str, Any]] | None = None,
+    ) -> list[Message]:
+        """Bring every recipient's message to ``outcome``; with ``only_new`` only those never told.
+
+        To be called in the transaction that won the job's row. ``trusting`` asks of nobody whether
+        they exist: ``IntegrityError`` then, now or at the commit, when somebody does not.
+        ``stored`` is what the row holds of the recipients, where that is not what ``job`` says.
+        """
+        told: list[Message] = []
+        mailed: defaultdict[Mailing, list[Message]] = defaultdict(list)
+        before = stored or [dict(entry) for entry in job.recipients]
+        for reader in readers_of(job):
+            if only_new and reader.was(TOLD):
+                continue
+            message, how = self._tell(job, reader, outcome, trusting)
+            if message is not None:
+                told.append(message)
+                if how is not None:
+                    mailed[how].append(message)
+        if job.recipients != before:
+            Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
+        dispatch.announce(told)
+        for how, messages in mailed.items():
+            dispatch.deliver(deliveries.plan(messages, how))
+        if outcome.has_ended:
+            dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
+        return told
+
+    def _tell(
+        self, job: Job, reader: Reader, outcome: Outcome, trusting: bool
+    ) -> tuple[Message | None, Mailing | None]:
+        """The reader's message as it now is, None when they hear nothing; how to mail it."""
+        notice = self.notice(reader.recipient, outcome)
+        say = partial(_say, job, reader, notice, outcome, trusting)
+        repeated = False
+        if notice is not None and outcome.state == State.FAILED:
+            message, repeated = collapse.tell_once(self.name or job.name, reader, notice, say)
+        else:
+            message = say()
+        if message is None:
+            return None, None
+        reader.note(TOLD)
+        is_news = outcome.has_ended and not repeated
+        how = mailing(notice.email, notice.email_delay) if notice and is_news else None
+        if how is None or reader.recipient.is_visitor or reader.was(MAILED):
+            return message, None
+        reader.note(MAILED)
+        return message, how
+
+    def notice(self, recipient: Recipient, outcome: Outcome) -> Notice | None:
+        """How to say it to this recipient. A wording that fails is logged, never passed on."""
+        language = recipient.language or translation.get_language()
+        with translation.override(language):
+            try:
+                return _resolved(self.wording(outcome))
+            except Exception:
+                logger.exception("The wording of %s failed; the default text is used.", self.name)
+                return _resolved(_default_wording()(outcome))
+
+
+def _say(
+    job: Job, reader: Reader, notice: Notice | None, outcome: Outcome, trusting: bool
+) -> Message | None:
+    """The reader's message as it now reads; None: they hear nothing."""
+    ended, was_told = outcome.has_ended, reader.was(TOLD)
+    if was_told and notice is not None:
+        message = rewrite_unseen(job, reader, notice, ended)
+        if message is not None:
+            return message
+    if (was_told or not trusting) and reader.message is not None:
+        rewrite(job, reader.message, notice, ended)
+        return reader.message
+    if notice is None or (was_told and not ended):
+        # Nothing to say; or its reader deleted it and hears of the end alone.
+        return None
+    return write(job, reader, notice) if trusting or reader.exists() else None
+
+
+def _resolved(notice: Notice | None) -> Notice | None:
+    """Lazy texts become text while the recipient's language is active."""
+    if notice is None:
+        return None
+    check(notice.email, notice.email_delay)
+    return Notice(
+        subject=storable(notice.subject),
+        message=storable(notice.message),
+        level=int(notice.level),
+        url=check_url(str(notice.url)) if notice.url else None,
+        url_label=storable(notice.url_label),
+        email=notice.email,
+        email_delay=notice.email_delay,
+        extra_tags=str(notice.extra_tags),
+        category=str(notice.category),
+    )
+
+
+def _default_wording() -> Wording:
+    from monitio.jobs.options import Options
+
+    return Options().wording()

@@ -1,0 +1,60 @@
+"""How far a job has come, and which events are news to it.
+
+Events arrive late, twice and shuffled: each has a key, and one that does not raise the row's key
+comes too late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from monitio.constants import State
+from monitio.models import Job
+from monitio.utils.compiled_sql import Slot, Update
+
+_PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
+# No attempt is ever this late.
+_FINAL_KEY = 2**40
+
+
+def order_key(state: str, attempt: int) -> int:
+    """How far a job has come. Rises with attempt and phase; an end is above all else."""
+    return _FINAL_KEY if state in State.FINAL else attempt * 4 + _PHASES[state]
+
+
+def news(key: int | Slot) -> Q:
+    """Whatever comes later than the row, and whatever is heard of a job that was given up."""
+    return Q(key__lt=key) | Q(state=State.LOST, key__lte=key)
+
+
+def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any]]:
+    """When an event is news (None: when its key is higher), and what it changes."""
+    ended = state in State.ENDED
+    changes: dict[str, Any] = {
+        "state": state,
+        "error": "",
+        "finished_at": timezone.now() if ended else None,
+    }
+    if state == State.LOST:
+        return Q(state=State.STARTED), changes
+    changes["key"] = order_key(state, attempt or 0)
+    if attempt is not None:
+        changes["attempt"] = attempt
+    return None, changes
+
+
+# What a new attempt begins with.
+NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
+# The time of the first start is kept, and at a success all is done, whatever bar was shown last.
+AS_BEFORE = Coalesce(F("started_at"), Slot("now", Job._meta.get_field("started_at")))
+ALL = Coalesce(F("total"), F("done"))
+ADVANCE = Update(
+    lambda: Job.objects.filter(
+        news(Slot("below", Job._meta.get_field("key"))),
+        task_id=Slot("task", Job._meta.get_field("task_id")),
+    )
+)

@@ -1,0 +1,1 @@
+"""Create messages, list them, act on them and prune them."""

@@ -1,0 +1,159 @@
+"""How a message becomes a row: checked values, the caller's transaction, told after its commit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import connections, transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from monitio import dispatch
+from monitio.channels import deliveries
+from monitio.channels.policy import Mailing
+from monitio.messages import visitors
+from monitio.models import Message, check_url
+from monitio.models.querysets import MessageQuerySet
+from monitio.recipients import Recipient
+
+# Rows in one INSERT, recipients in one batch of bells.
+BATCH = 1000
+# What the smallest supported integer column holds.
+MOST_SECONDS = 2**31 - 1
+
+
+def build(
+    recipient: Recipient | None,
+    level: int,
+    message: str,
+    *,
+    from_user: Any = None,
+    extra_tags: str = "",
+    subject: str = "",
+    expires: datetime | None = None,
+    close_timeout: int | None = None,
+    live: bool = True,
+    mailing: Mailing | None = None,
+    url: str | None = None,
+    url_label: str = "",
+    category: str = "",
+) -> Message:
+    """An unsaved message with checked values, for ``recipient`` or for whoever is set later.
+
+    Raises ``ValueError`` that names the bad value.
+    """
+    if not message and not subject:
+        raise ValueError("A message needs a text: give message=, subject= or both.")
+    if mailing and recipient is not None and recipient.is_visitor:
+        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
+    row = Message(
+        level=int(level),
+        message=message,
+        subject=_short("subject", subject),
+        extra_tags=_short("extra_tags", extra_tags),
+        category=_short("category", category, 100),
+        url=check_url(_short("url", str(url or ""), 2048)),
+        url_label=_short("url_label", url_label),
+        expires=_moment(expires),
+        close_timeout=_seconds(close_timeout),
+        from_user=from_user,
+        live=live,
+    )
+    if recipient is not None:
+        row.recipient = recipient
+    return row
+
+
+def store(row: Message, mailing: Mailing | None = None) -> Message:
+    """Write one built message, its deliveries, and tell after commit."""
+    with transaction.atomic(using=dispatch.database()):
+        row.save(force_insert=True)
+        visitors.settle([row.recipient])
+        if mailing:
+            dispatch.deliver(deliveries.plan([row], mailing))
+        dispatch.announce([row])
+    return row
+
+
+def insert(rows: list[Message], *, need_keys: bool = True) -> None:
+    """Write built messages, keys and all, and ring no bell."""
+    if not rows:
+        return
+    alias = dispatch.database()
+    with transaction.atomic(using=alias):
+        if need_keys and not _tells_keys(alias):
+            for row in rows:
+                row.save(force_insert=True)
+        else:
+            Message.objects.bulk_create(rows, BATCH)
+        visitors.settle(row.recipient for row in rows)
+
+
+def store_batch(rows: list[Message], mailing: Mailing | None) -> None:
+    alias = dispatch.database()
+    with transaction.atomic(using=alias):
+        insert(rows, need_keys=mailing is not None)
+        if mailing:
+            dispatch.deliver(deliveries.plan(rows, mailing))
+        if rows[0].live:
+            _announce_batch(rows, mailing is not None or _tells_keys(alias))
+
+
+def _announce_batch(rows: list[Message], has_keys: bool) -> None:
+    # In a transaction of the caller's, all batches wait for its end: short bells bound the memory.
+    if has_keys and len(rows) < BATCH:
+        dispatch.announce(rows)
+    else:
+        dispatch.announce_news([row.recipient for row in rows])
+
+
+def _tells_keys(alias: str) -> bool:
+    # MySQL (not MariaDB) tells no keys of a bulk insert.
+    return connections[alias].features.can_return_rows_from_bulk_insert
+
+
+def clear(rows: MessageQuerySet) -> None:
+    """Delete messages; those whose mail is still to be sent are hidden until it is out.
+
+    Who has deleted a message has seen it: a mail with such a condition goes with it.
+    """
+    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
+    if waiting:
+        Message.objects.filter(pk__in=waiting).touch(hidden=True)
+    rows.exclude(pk__in=waiting).delete()
+
+
+def _short(name: str, value: Any, length: int = 255) -> Any:
+    text = "" if value is None else str(value)
+    if len(text) > length:
+        raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
+    # Lazily translated text is fixed when it is stored, in the language of that moment.
+    return value if isinstance(value, Promise) else text
+
+
+def _seconds(close_timeout: int | None) -> int | None:
+    if close_timeout is None:
+        return None
+    try:
+        seconds = int(close_timeout)
+    except (TypeError, ValueError):
+        seconds = -1
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout!r}.")
+    return seconds
+
+
+def _moment(expires: datetime | None) -> datetime | None:
+    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
+
+    With ``USE_TZ = False`` it is the other way round.
+    """
+    if expires is None:
+        return None
+    if not isinstance(expires, datetime):
+        raise ValueError(f"expires is a date and time (datetime), not {expires!r}.")
+    if timezone.is_aware(expires) == django_settings.USE_TZ:
+        return expires
+    return timezone.make_aware(expires) if django_settings.USE_TZ else timezone.make_naive(expires)

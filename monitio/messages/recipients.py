@@ -1,0 +1,54 @@
+"""Whom a caller means: users, primary keys, Recipients, querysets; all known to exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+
+from monitio.exceptions import UnknownRecipient
+from monitio.messages import visitors
+from monitio.recipients import Recipient
+
+
+def addressee(to_user: Any) -> Recipient:
+    """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
+    recipient = visitors.resolve(Recipient.of(to_user))
+    if not recipient.is_visitor:
+        _refuse_unknown([to_user], [recipient])
+    return recipient
+
+
+def batches(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
+    """Who is meant, ``size`` at a time, each once a batch. Raises ``UnknownRecipient``."""
+    keys = _keys_of(users, size)
+    everybody = iter(users if keys is None else keys)
+    while batch := list(islice(everybody, size)):
+        recipients = list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
+        if keys is None:
+            _refuse_unknown(batch, recipients)
+        yield recipients
+
+
+def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:
+    """The keys of a queryset of users, each once: a join may name one several times. Else None."""
+    if not isinstance(users, QuerySet) or not issubclass(users.model, get_user_model()):
+        return None
+    if not (users.query.is_sliced or users.query.distinct_fields):
+        users = users.order_by("pk")
+    keys = users.values_list("pk", flat=True).iterator(chunk_size=size)
+    return (key for key, _group in groupby(keys))
+
+
+def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> None:
+    """A user who is missing would only fail at the caller's commit, and say nothing of why."""
+    given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
+    pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
+    users = get_user_model()._default_manager.filter(pk__in=pks)
+    missing = pks - set(users.values_list("pk", flat=True)) if pks else set()
+    if missing:
+        names = ", ".join(sorted(repr(pk) for pk in missing)[:5])
+        raise UnknownRecipient(f"There are no users with these primary keys: {names}.")

@@ -1,0 +1,101 @@
+"""What a browser is told: the JSON of one message, and the snapshot of a recipient.
+
+Plain text only. A message marked safe shows as HTML in Django templates and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from monitio.conf import settings
+from monitio.models import Job, Message
+from monitio.models.querysets import MessageQuerySet
+from monitio.recipients import Recipient
+
+Payload = dict[str, Any]
+
+
+def payload(message: Message) -> Payload:
+    """One message as the browser takes it. Loads ``job`` and ``from_user`` if they are not."""
+    job = message.job
+    return {
+        "id": message.pk,
+        "version": message.version,
+        "seq": job.seq if job else 0,
+        "level": message.level_name,
+        "tags": message.tags,
+        "title": message.subject,
+        "body": message.text,
+        "url": message.url or None,
+        "url_label": message.url_label,
+        "persistent": message.is_persistent(),
+        "read": message.read,
+        "seen": message.seen,
+        "created": message.created.isoformat(),
+        "expires_in": _seconds_left(message),
+        "close_timeout": message.close_timeout,
+        "from": message.sender or None,
+        "job": job_payload(job) if job else None,
+    }
+
+
+def job_payload(job: Job) -> Payload:
+    """The moving part of a job's message.
+
+    ``percent`` is None when the total is unknown. ``eta`` (seconds left) and ``rate`` (steps a
+    second) are None until they can be told, and at the end.
+    """
+    return {
+        "task": job.task_id,
+        "state": job.state,
+        "percent": job.percent,
+        "done": job.done,
+        "total": job.total,
+        "text": job.text,
+        "eta": job.eta,
+        "rate": job.pace,
+        "cancel": job.may_be_cancelled,
+    }
+
+
+def snapshot(recipient: Recipient) -> Payload:
+    """Everything ``recipient`` should see now: ``{"messages": […], "unread": n, "floor": id}``.
+
+    Bounded: the newest messages and every running job. ``floor`` is the lowest id the list speaks
+    for: a browser drops what it holds at or above it and does not find here.
+    """
+    messages, floor = newest(recipient)
+    unread = (
+        _inbox(recipient).unread().persistent().count()
+        if floor
+        else sum(1 for message in messages if not message.read and message.is_persistent())
+    )
+    return {
+        "messages": [payload(message) for message in messages],
+        "unread": unread,
+        "floor": floor,
+    }
+
+
+def newest(recipient: Recipient) -> tuple[list[Message], int]:
+    """The messages of a snapshot, newest first, and its floor. One query for a small inbox."""
+    size = settings.SNAPSHOT_SIZE
+    messages = list(_inbox(recipient).newest_first()[:size])
+    if len(messages) < size:
+        return messages, 0
+    floor = messages[-1].pk
+    running = _inbox(recipient).running().filter(id__lt=floor).newest_first()
+    return [*messages, *running], floor
+
+
+def _inbox(recipient: Recipient) -> MessageQuerySet:
+    rows: MessageQuerySet = Message.objects.of(recipient).for_inbox()
+    return rows.select_related("job", "from_user")
+
+
+def _seconds_left(message: Message) -> float | None:
+    if message.expires is None:
+        return None
+    return max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))

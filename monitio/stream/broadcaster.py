@@ -1,0 +1,347 @@
+"""The hub: the one listener of a web process. Hears the transport, fills the mailboxes of streams.
+
+One plain thread, no event loop of its own: under gevent a loop in a thread would make every ORM
+call of the process raise SynchronousOnlyOperation.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.models import Count, Max, Sum
+
+from monitio.conf import settings
+from monitio.models import Message
+from monitio.stream import frames
+from monitio.transports import Bell, get_transport, reset_transport
+from monitio.transports.base import GONE, MESSAGE, RECHECK
+from monitio.utils.deadline import pause
+
+logger = logging.getLogger("monitio")
+
+CAPACITY = 100
+CHUNK = 500
+TRANSPORT_SETTINGS = frozenset(
+    f"MONITIO_{name}"
+    for name in "TRANSPORT STREAM REDIS_URL REDIS_PREFIX POSTGRES_DSN POSTGRES_CHANNEL".split()
+)
+# (count, sum of versions, highest id) of one recipient's messages
+Fingerprint = tuple[int, int, int]
+NOTHING: Fingerprint = (0, 0, 0)
+# (version, seq) of a message
+Rank = tuple[int, int]
+
+
+@dataclass(slots=True)
+class News:
+    """What a stream finds in its mailbox."""
+
+    frames: list[bytes] = field(default_factory=list)
+    # Take a new snapshot.
+    resync: bool = False
+    # The session may have ended: a bell said so, or it may have said so unheard.
+    recheck: bool = False
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many streams may be open at once."""
+
+    per_process: int
+    per_recipient: int
+    per_address: int | None = None
+    # Where the new one comes from; "" is unknown, and not counted.
+    address: str = ""
+
+
+class Mailbox:
+    """What one open stream has not sent yet. Bounded: a full one becomes a snapshot.
+
+    Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
+    """
+
+    def __init__(self, topic: str, wake: Callable[[], None]) -> None:
+        self.topic = topic
+        # Whose share of the streams per address it takes.
+        self.address = ""
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._frames: dict[object, tuple[Rank, bytes]] = {}
+        self._resync = self._recheck = self._gap = False
+
+    def put(self, key: object, frame: bytes, rank: Rank = (0, 0)) -> None:
+        with self._lock:
+            self._keep_newest(key, frame, rank)
+        self._wake()
+
+    def _keep_newest(self, key: object, frame: bytes, rank: Rank) -> None:
+        if self._resync:
+            return  # the snapshot will hold it
+        waiting = self._frames.pop(key, (rank, frame))
+        # The version decides, not which bell came first.
+        self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
+        if len(self._frames) > CAPACITY:
+            self._frames.clear()
+            self._resync = True
+
+    def resync(self, *, gap: bool = False) -> None:
+        """Ask for a snapshot. ``gap``: any bell may have been missed, also a log-out's."""
+        with self._lock:
+            self._frames.clear()
+            self._resync = True
+            self._gap |= gap
+        self._wake()
+
+    def recheck(self) -> None:
+        with self._lock:
+            self._recheck = True
+        self._wake()
+
+    def take(self) -> News:
+        """Empty the mailbox. To be called before the database is read, never after."""
+        with self._lock:
+            waiting = [frame for _, frame in self._frames.values()]
+            news = News(waiting, self._resync, self._recheck, self._gap)
+            self._frames.clear()
+            self._resync = self._recheck = self._gap = False
+            return news
+
+    def wake(self) -> None:
+        self._wake()
+
+
+class Hub:
+    """Implements ``transports.base.Ears``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._mailboxes: dict[str, set[Mailbox]] = {}
+        # All of them together: counted anew for each stream, a thousand would cost a million steps.
+        self._open = 0
+        self._addresses: Counter[str] = Counter()
+        # What the database held for each topic when it was last compared.
+        self._fingerprints: dict[str, Fingerprint] = {}
+        self._next_reconcile = 0.0
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    # What streams use.
+
+    def join(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
+        """Deliver to this mailbox from now on. False, and nothing is done, above ``limits``."""
+        with self._lock:
+            if limits is not None:
+                if not self._has_room(mailbox.topic, limits):
+                    return False
+                mailbox.address = limits.address
+            boxes = self._mailboxes.setdefault(mailbox.topic, set())
+            if mailbox not in boxes:
+                boxes.add(mailbox)
+                self._open += 1
+                self._addresses[mailbox.address] += 1
+            self._ensure_running()
+            return True
+
+    def _has_room(self, topic: str, limits: Limits) -> bool:
+        return (
+            self.open_streams() < limits.per_process
+            and self.open_streams(topic) < limits.per_recipient
+            and not self._is_crowded(limits)
+        )
+
+    def _is_crowded(self, limits: Limits) -> bool:
+        return (
+            limits.per_address is not None
+            and limits.address != ""
+            and self._addresses[limits.address] >= limits.per_address
+        )
+
+    def leave(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            boxes = self._mailboxes.get(mailbox.topic, set())
+            if mailbox not in boxes:
+                return
+            boxes.remove(mailbox)
+            self._open -= 1
+            self._addresses[mailbox.address] -= 1
+            if not self._addresses[mailbox.address]:
+                del self._addresses[mailbox.address]
+            if not boxes:
+                del self._mailboxes[mailbox.topic]
+
+    def open_streams(self, topic: str | None = None) -> int:
+        """How many streams are open in this process, or of one topic."""
+        with self._lock:
+            return self._open if topic is None else len(self._mailboxes.get(topic, ()))
+
+    def wake_all(self) -> None:
+        for mailbox in self._boxes():
+            mailbox.wake()
+
+    # What the transport calls.
+
+    def hear(self, bell: Bell) -> None:
+        boxes = self._boxes(bell.topic)
+        if not boxes:
+            return
+        if bell.kind == RECHECK:
+            for mailbox in boxes:
+                mailbox.recheck()
+        elif bell.kind in (MESSAGE, GONE) and bell.data is not None:
+            # Encoded once, however many streams send it.
+            frame = frames.event(bell.kind, bell.data)
+            key = bell.data.get("id", object())
+            rank = (bell.data.get("version", 0), bell.data.get("seq", 0))
+            for mailbox in boxes:
+                mailbox.put(key, frame, rank)
+        else:
+            self._resync(bell.topic)
+
+    def gap(self, topic: str | None = None) -> None:
+        for mailbox in self._boxes(topic):
+            mailbox.resync(gap=True)
+
+    def _resync(self, topic: str) -> None:
+        for mailbox in self._boxes(topic):
+            mailbox.resync()
+
+    def topics(self) -> set[str]:
+        with self._lock:
+            return set(self._mailboxes)
+
+    def tick(self) -> None:
+        if time.monotonic() >= self._next_reconcile:
+            self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
+            self.reconcile()
+
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def reconcile(self) -> None:
+        """Find what no bell announced: its publisher may have been cut off from the transport.
+
+        Neither ids nor clocks tell what is new (insert order is not commit order), so count, sum of
+        versions and highest id are compared.
+        """
+        topics = self.topics()
+        try:
+            current = _fingerprints(topics)
+        except Exception as error:
+            logger.warning("The open streams could not be compared with the database: %s", error)
+            return
+        finally:
+            close_connections()
+        known, self._fingerprints = self._fingerprints, {}
+        for topic in topics:
+            now = self._fingerprints[topic] = current.get(topic, NOTHING)
+            # One that is compared for the first time may have changed since its stream opened.
+            if known.get(topic) != now:
+                self._resync(topic)
+
+    def stop(self) -> None:
+        """End the listening thread; a later ``join`` starts a new one."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+        self._thread = None
+
+    def _boxes(self, topic: str | None = None) -> Iterable[Mailbox]:
+        with self._lock:
+            if topic is not None:
+                return list(self._mailboxes.get(topic, ()))
+            return [mailbox for boxes in self._mailboxes.values() for mailbox in boxes]
+
+    def _ensure_running(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._stop = threading.Event()
+            self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
+            self._thread = threading.Thread(target=self._run, name="monitio-hub", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        stop, failures = self._stop, 0
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                get_transport().listen(self)
+            except Exception as error:
+                if time.monotonic() - started > 10:
+                    failures = 0
+                if not failures:
+                    logger.warning("The live transport is cut off (%s); trying again.", error)
+                failures += 1
+            finally:
+                close_connections()
+            # Without the transport, the database still tells.
+            self.tick()
+            stop.wait(pause(failures))
+
+
+def close_connections() -> None:
+    """Give this thread's database connections back, unless a transaction (a test's) is open."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _fingerprints(topics: set[str]) -> dict[str, Fingerprint]:
+    found: dict[str, Fingerprint] = {}
+    wanted = sorted(topics)
+    for start in range(0, len(wanted), CHUNK):
+        rows = (
+            Message.objects.filter(recipient_key__in=wanted[start : start + CHUNK])
+            .order_by()
+            .values_list("recipient_key")
+            .annotate(Count("pk"), Sum("version"), Max("pk"))
+        )
+        found |= {key: (count, versions or 0, top or 0) for key, count, versions, top in rows}
+    return found
+
+
+_hub: Hub | None = None
+_hub_lock = threading.Lock()
+
+
+def get_hub() -> Hub:
+    """This process's hub."""
+    global _hub
+    if _hub is None:
+        with _hub_lock:
+            _hub = _hub or Hub()
+    return _hub
+
+
+def reset_hub(**kwargs: object) -> None:
+    """Stop listening and start afresh at the next stream."""
+    global _hub
+    hub, _hub = _hub, None
+    if hub is not None:
+        hub.stop()
+        hub.wake_all()
+    reset_transport()
+
+
+def _forget_after_fork() -> None:
+    # The child has neither the listening thread nor the parent's streams.
+    global _hub, _hub_lock
+    _hub, _hub_lock = None, threading.Lock()
+
+
+def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
+    if setting in TRANSPORT_SETTINGS:
+        reset_hub()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.hub")

@@ -1,0 +1,93 @@
+"""A Mercure hub, by version 8 of its protocol (https://mercure.rocks/spec).
+
+The stream's view redirects the page to the hub with a token that lets it read one address, for one
+span of ``MONITIO_STREAM_RECHECK`` seconds. The hub ends the stream with its token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+
+from monitio.conf import settings
+from monitio.transports.base import RECHECK, dump
+from monitio.transports.hub import Handoff, address_of
+
+# Seconds a token of ours is good for publishing: it is made for each call.
+PUBLISHING = 60
+# RFC 7518, 3.2: a key no shorter than its hash.
+SHORTEST_KEY = {"HS256": 32, "HS384": 48, "HS512": 64}
+
+
+class MercureHandoff(Handoff):
+    required = ("PUBLISH_URL", "PUBLISHER_KEY")
+    defaults = {
+        "SUBSCRIBE_URL": "/.well-known/mercure",
+        # None: the publisher's.
+        "SUBSCRIBER_KEY": None,
+        "ALGORITHM": "HS256",
+    }
+    # The hub takes 1,000; a request of these has 5 kB.
+    addresses_at_once = 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jwt = _import_jwt()
+        self._keys = {
+            "publish": self.options["PUBLISHER_KEY"],
+            "subscribe": self.options["SUBSCRIBER_KEY"] or self.options["PUBLISHER_KEY"],
+        }
+        shortest = SHORTEST_KEY.get(self.options["ALGORITHM"], 0)
+        if any(len(key) < shortest for key in self._keys.values()):
+            raise ImproperlyConfigured(
+                f"MONITIO_STREAM: a key for {self.options['ALGORITHM']} has {shortest} characters "
+                "or more."
+            )
+
+    def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
+        mine = _topic(address_of(topic))
+        token = self._token("subscribe", mine, settings.STREAM_RECHECK)
+        query = urlencode({"topic": mine, "authorization": token})
+        return HttpResponseRedirect(f"{self.options['SUBSCRIBE_URL']}?{query}")
+
+    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
+        if event == RECHECK:
+            # The hub cannot end a stream; its page comes back, and others end with their token.
+            event, data = "bye", dump({"reason": RECHECK, "retry": settings.STREAM_RETRY})
+        fields = [("topic", _topic(address)) for address in addresses]
+        fields += [("data", data.decode()), ("type", event), ("private", "on")]
+        self.request(
+            "POST",
+            self.options["PUBLISH_URL"],
+            deadline,
+            body=urlencode(fields),
+            headers={
+                "Authorization": f"Bearer {self._token('publish', '*', PUBLISHING)}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+        )
+
+    def _token(self, right: str, topic: str, seconds: float) -> str:
+        claims = {"mercure": {right: [topic]}, "exp": int(time.time() + seconds)}
+        token: str = self._jwt.encode(claims, self._keys[right], self.options["ALGORITHM"])
+        return token
+
+
+def _topic(address: str) -> str:
+    return f"urn:monitio:{address}"
+
+
+def _import_jwt() -> Any:
+    try:
+        import jwt
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            'MONITIO_STREAM with "mercure" needs the PyJWT package: pip install "monitio[mercure]"'
+        ) from error
+    return jwt

@@ -1,0 +1,49 @@
+"""nchan, the module of nginx (https://nchan.io).
+
+nginx asks Django for each stream, as for any page. Django's answer names the channel in a header
+that nginx follows by itself (X-Accel-Redirect), so no client ever sees or chooses a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from monitio.transports.base import RECHECK
+from monitio.transports.hub import Handoff, address_of
+
+EXPLANATION = (
+    "MONITIO_STREAM says that nginx with nchan holds the streams of this site, "
+    "but this request has not come through it.\n"
+)
+
+
+class NchanHandoff(Handoff):
+    defaults = {"SUBSCRIBE_URL": "/monitio/nchan/"}
+    # 33 characters each: what fits into nginx's usual 8 KiB for a request's first line.
+    addresses_at_once = 200
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._location = str(self.options["SUBSCRIBE_URL"]).rstrip("/")
+        if not self._location.startswith("/"):
+            raise ImproperlyConfigured(
+                f"MONITIO_STREAM: SUBSCRIBE_URL {self.options['SUBSCRIBE_URL']!r} must begin with "
+                "/: it is the internal location of nginx where the streams are."
+            )
+
+    def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
+        headers = {"X-Accel-Redirect": f"{self._location}/{address_of(topic)}"}
+        return HttpResponse(EXPLANATION, content_type="text/plain", headers=headers)
+
+    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
+        url = f"{self.options['PUBLISH_URL']}?id={','.join(addresses)}"
+        if event == RECHECK:
+            # Ends the streams there, and forgets what is kept for the next. 404: there is none.
+            self.request("DELETE", url, deadline, accept=[404])
+        else:
+            headers = {"X-EventSource-Event": event, "Content-Type": "application/json"}
+            self.request("POST", url, deadline, body=data, headers=headers)

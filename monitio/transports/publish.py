@@ -1,0 +1,73 @@
+"""The live channel: rings the recipient's bell, so that open pages show the news at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from django.core.exceptions import ImproperlyConfigured
+
+from monitio.channels.base import Channel
+from monitio.models import Delivery, Message
+from monitio.recipients import Recipient
+from monitio.serializers import Payload, payload
+from monitio.transports import Bell, get_transport
+from monitio.transports.base import GONE, MESSAGE, RECHECK
+
+logger = logging.getLogger("monitio")
+
+
+class LiveChannel(Channel):
+    """Needs no delivery: a lost bell costs latency, never a message."""
+
+    def send(self, message: Message, delivery: Delivery | None = None) -> None:
+        ring([bell_for(message)])
+
+
+def bell_for(message: Message) -> Bell:
+    """The bell that carries this message's present state."""
+    return Bell(message.recipient_key, MESSAGE, payload(message))
+
+
+def progress_bell(topic: str, data: Payload) -> Bell:
+    """A transient frame of a moving bar: same shape as a message's payload."""
+    return Bell(topic, MESSAGE, data)
+
+
+def gone_bell(recipient: Recipient, pks: Sequence[int]) -> Bell:
+    """Says that these messages are no more."""
+    return Bell(recipient.topic, GONE, {"ids": list(pks)})
+
+
+def recheck_bell(recipient: Recipient) -> Bell:
+    """Says that a session of this recipient may have ended."""
+    return Bell(recipient.topic, RECHECK)
+
+
+def ring(bells: Iterable[Bell]) -> bool:
+    """Publish, whatever state the transport is in; True when it took the bells.
+
+    Never raises: what matters is in the database already. A dead transport costs the first caller
+    its time-out and is logged once; the next callers do not wait. When it is back, it says what it
+    could not say.
+    """
+    bells = list(bells)
+    if not bells:
+        return False
+    try:
+        transport = get_transport()
+    except ImproperlyConfigured as error:
+        logger.error("No bell can ring: %s", error)
+        return False
+    breaker = transport.breaker
+    if breaker.keeps(bells):
+        return False
+    try:
+        transport.publish(bells)
+    except Exception:
+        if breaker.failed(bells):
+            logger.warning(
+                "The live transport cannot be reached; open pages catch up later.", exc_info=True
+            )
+        return False
+    return True

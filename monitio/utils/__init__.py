@@ -1,0 +1,1 @@
+"""Small functions without knowledge of messages or jobs."""

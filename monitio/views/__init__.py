@@ -1,0 +1,1 @@
+"""Views, forms and what the template tags render."""

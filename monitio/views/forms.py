@@ -1,0 +1,137 @@
+"""Forms of the inbox and of the preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import time
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings as django_settings
+from django.utils.formats import time_format
+from django.utils.translation import gettext, pgettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from monitio.constants import LEVEL_NAMES
+from monitio.models import WEEKDAYS, Preferences
+from monitio.models.categories import Category, Mode, category
+from monitio.models.schedule import Frequency
+
+LEVELS = {
+    "debug": _("Debug"),
+    "info": _("Info"),
+    "success": _("Success"),
+    "warning": _("Warning"),
+    "error": _("Error"),
+}
+
+
+class ReplyForm(forms.Form):
+    message = forms.CharField(
+        label=_("Your answer"), max_length=10_000, widget=forms.Textarea(attrs={"rows": 5})
+    )
+
+
+class SearchForm(forms.Form):
+    """Which messages the inbox shows; what is not understood narrows nothing down."""
+
+    text = forms.CharField(
+        label=pgettext_lazy("notifications", "Text"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    level = forms.ChoiceField(label=_("Level"), required=False)
+    category = forms.ChoiceField(label=_("Category"), required=False)
+    unread = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, used: Iterable[str]) -> None:
+        super().__init__(data)
+        self._offer("level", [(name, LEVELS[name]) for name in LEVEL_NAMES])
+        kinds = [(name, category(name).title) for name in used]
+        if kinds:
+            self._offer("category", kinds)
+        else:
+            del self.fields["category"]
+
+    def _offer(self, field: str, choices: list[tuple[str, Any]]) -> None:
+        self.fields[field].choices = [("", pgettext("notifications", "All")), *choices]  # type: ignore[attr-defined]
+
+    def wishes(self) -> dict[str, Any]:
+        """What ``api.inbox`` takes."""
+        self.is_valid()
+        found = self.cleaned_data
+        wishes = {name: found.get(name) or "" for name in ("text", "level", "category")}
+        return {**wishes, "unread_only": bool(found.get("unread"))}
+
+
+class ClockInput(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self) -> None:
+        # What browsers send and want, whatever the language.
+        super().__init__(format="%H:%M")
+
+
+class PreferencesForm(forms.Form):
+    """The preferences of one user, with a choice for each category that can be switched off."""
+
+    frequency = forms.ChoiceField(label=_("E-mail me"), choices=Frequency.choices)
+    hour = forms.TypedChoiceField(label=_("Digest at"), coerce=int)
+    weekday = forms.TypedChoiceField(label=_("Weekly digest on"), coerce=int, choices=WEEKDAYS)
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
+    quiet_from = forms.TimeField(label=_("From"), required=False, widget=ClockInput)
+    quiet_to = forms.TimeField(label=_("Until"), required=False, widget=ClockInput)
+
+    def __init__(self, data: Any, *, row: Preferences, kinds: Iterable[Category]) -> None:
+        names = ("frequency", "hour", "weekday", "time_zone", "quiet_from", "quiet_to")
+        super().__init__(data, initial={name: getattr(row, name) for name in names})
+        self.fields["hour"].choices = [  # type: ignore[attr-defined]
+            (hour, time_format(time(hour), "TIME_FORMAT")) for hour in range(24)
+        ]
+        self.fields["time_zone"].choices = _zones(row.time_zone)  # type: ignore[attr-defined]
+        self.row = row
+        self.essential = [kind for kind in kinds if kind.essential]
+        self.kinds = {_field(kind): kind for kind in kinds if not kind.essential}
+        for name, kind in self.kinds.items():
+            chosen = row.chosen.get(kind.name)
+            self.fields[name] = forms.ChoiceField(
+                label=kind.title,
+                required=False,
+                choices=[("", _usual(kind)), *Mode.choices],
+                initial=chosen.mode if chosen else "",
+            )
+
+    def category_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.kinds]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        clocks = {name: values.get(name) for name in ("quiet_from", "quiet_to")}
+        Preferences(**clocks).clean()
+        return values
+
+    def wanted(self) -> dict[str, Any]:
+        """What ``preferences.change`` takes."""
+        values = dict(self.cleaned_data)
+        choices = {kind.name: values.pop(name) or None for name, kind in self.kinds.items()}
+        return {**values, "categories": choices}
+
+
+def _field(kind: Category) -> str:
+    return f"category:{kind.name}"
+
+
+def _usual(kind: Category) -> str:
+    if kind.default is None:
+        return gettext("As above")
+    return gettext("As usual: %(mode)s") % {"mode": Mode(kind.default).label}
+
+
+def _zones(present: str) -> list[tuple[str, str]]:
+    """Those people know by a city, and the one that is chosen now."""
+    known = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
+    names = sorted(known | {"UTC"} | ({present} if present else set()))
+    site = gettext("As the site: %(zone)s") % {"zone": django_settings.TIME_ZONE}
+    return [("", site), *((name, name.replace("_", " ")) for name in names)]

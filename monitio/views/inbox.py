@@ -1,0 +1,272 @@
+"""The inbox. Everybody sees and changes their own messages; anybody else's do not exist (404).
+
+State changes are POST. A GET on them shows a question with a form, so that the plain links of the
+original's manual keep working without a foreign page being able to click them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
+from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from monitio import api
+from monitio.conf import settings
+from monitio.exceptions import NotAllowed
+from monitio.models import Message
+from monitio.recipients import Recipient, page_fits
+from monitio.serializers import payload, snapshot
+from monitio.stream import drivers
+from monitio.views.forms import ReplyForm, SearchForm
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+# What one POST may name at once; the browser sends a few, a forged request may send anything.
+MANY = 500
+
+
+def public(view: View) -> View:
+    """Visitors have an inbox too, so LoginRequiredMiddleware must not send them to the log-in."""
+    # ATOMIC_REQUESTS would read the session first and then write, which SQLite's default mode
+    # refuses as soon as somebody else writes. What must hold together has its own transaction.
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
+
+
+@public
+@require_safe
+def message_list(request: HttpRequest) -> HttpResponse:
+    """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read.
+
+    ``?text=``, ``?level=`` (a name) and ``?category=`` narrow it down.
+    """
+    recipient = Recipient.existing(request)
+    form = SearchForm(request.GET, used=api.categories_of(recipient) if recipient else ())
+    wishes = form.wishes()
+    size = settings.SNAPSHOT_SIZE
+    rows = _page(recipient, _whole_number(request, "before"), size + 1, **wishes)
+    context = {
+        "messages_page": rows[:size],
+        "older": rows[size - 1].pk if len(rows) > size else None,
+        "unread": api.unread_count(recipient) if recipient else 0,
+        "unread_only": wishes["unread_only"],
+        "form": form,
+        "searched": any(wishes.values()),
+        "has_preferences": recipient is not None and not recipient.is_visitor,
+    }
+    return render(request, "monitio/message/list.html", context)
+
+
+@public
+@require_safe
+def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
+    """One message."""
+    _recipient, message = _own(request, message_id)
+    return render(request, "monitio/message/detail.html", {"message": message})
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Mark one message read."""
+    recipient, message = _own(request, message_id)
+    if request.method == "GET":
+        return _ask(request, _("Mark as read"), _("Mark “%s” as read?") % _name(message))
+    api.mark_read(recipient, [message_id])
+    return _done(request, recipient)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_mark_all_read(request: HttpRequest) -> HttpResponse:
+    """Mark all of the recipient's messages read."""
+    if request.method == "GET":
+        return _ask(request, _("Mark all as read"), _("Mark all messages as read?"))
+    recipient = Recipient.existing(request)
+    if recipient:
+        api.mark_all_read(recipient)
+    return _done(request, recipient)
+
+
+@public
+@require_POST
+def message_mark_seen(request: HttpRequest) -> HttpResponse:
+    """Note that the pop-ups of ``ids`` (form field, repeated) were shown or closed."""
+    recipient = Recipient.existing(request)
+    try:
+        pks = [int(pk) for pk in request.POST.getlist("ids")[:MANY]]
+    except ValueError:
+        return JsonResponse({"error": "ids must be whole numbers"}, status=400)
+    if recipient and pks:
+        api.mark_seen(recipient, pks)
+    return _done(request, recipient)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Delete one message."""
+    recipient, message = _own(request, message_id)
+    if request.method == "GET":
+        return _ask(request, _("Delete"), _("Delete “%s”?") % _name(message))
+    api.delete(recipient, [message_id])
+    return _done(request, recipient)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_delete_all(request: HttpRequest) -> HttpResponse:
+    """Delete all of the recipient's messages."""
+    if request.method == "GET":
+        return _ask(request, _("Delete all"), _("Delete all messages?"))
+    recipient = Recipient.existing(request)
+    if recipient:
+        api.delete_all(recipient)
+    return _done(request, recipient)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Answer a message somebody sent. Only its recipient may, and only to its sender."""
+    recipient, message = _own(request, message_id)
+    if message.from_user is None or recipient.is_visitor:
+        raise Http404(str(NotAllowed()))
+    form = ReplyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        api.reply(recipient, message_id, form.cleaned_data["message"])
+        return _done(request, recipient)
+    if request.method == "POST" and _wants_json(request):
+        return JsonResponse({"ok": False, "errors": form.errors}, status=400)
+    return render(request, "monitio/message/reply.html", {"message": message, "form": form})
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Cancel the job that a message tells of. Only its readers may, and only if it is offered."""
+    recipient, message = _own(request, message_id)
+    if message.job is None or not message.job.cancellable:
+        raise Http404("Its author does not offer to cancel it")
+    if request.method == "GET":
+        question = _("Cancel “%s”?") % _name(message)
+        return _ask(request, _("Cancel the task"), question, way_out=_("Let it run"))
+    api.cancel_job(recipient, message_id)
+    return _done(request, recipient)
+
+
+@public
+@require_safe
+def message_json(request: HttpRequest) -> HttpResponse:
+    """The snapshot, or with ``?before=ID`` the next older messages."""
+    recipient = Recipient.existing(request)
+    page_token = request.GET.get("page")
+    if page_token and not (recipient and page_fits(page_token, recipient)):
+        # An open page of somebody else asks: as from the stream, it learns to reload.
+        return HttpResponse(status=204)
+    before = _whole_number(request, "before")
+    if before is not None:
+        rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1)
+        page = rows[: settings.SNAPSHOT_SIZE]
+        return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
+    nothing: dict[str, Any] = {"messages": [], "unread": 0, "floor": 0}
+    state = snapshot(recipient) if recipient else nothing
+    return _private({**state, "csrf": get_token(request)})
+
+
+@public
+@require_GET
+def message_stream(request: HttpRequest) -> HttpResponseBase:
+    """The live stream of Server-Sent Events."""
+    return drivers.respond(request)
+
+
+def _own(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
+    recipient = Recipient.existing(request)
+    if recipient is None:
+        raise Http404("No such message")
+    try:
+        return recipient, api.get_message(recipient, message_id)
+    except Message.DoesNotExist:
+        raise Http404("No such message") from None
+
+
+def _page(
+    recipient: Recipient | None, before: int | None, limit: int, **wishes: Any
+) -> list[Message]:
+    if recipient is None:
+        return []
+    return api.inbox(recipient, before=before, limit=limit, **wishes)
+
+
+def _whole_number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise Http404(f"{name} must be a whole number") from None
+
+
+def _name(message: Message) -> str:
+    return message.subject or message.text[:80]
+
+
+def _ask(request: HttpRequest, title: str, question: str, way_out: str = "") -> HttpResponse:
+    context = {
+        "title": title,
+        "question": question,
+        "action_label": title,
+        "way_out": way_out or _("Cancel"),
+        "next": _next(request, _way_back(request)),
+    }
+    return render(request, "monitio/message/confirm.html", context)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page the question was asked from, unless it leads back here or to a deleted message."""
+    page = request.META.get("HTTP_REFERER", "")
+    leads_nowhere = {request.path}
+    if request.resolver_match and request.resolver_match.url_name == "message_delete":
+        leads_nowhere.add(resolve_url("message_detail", **request.resolver_match.kwargs))
+    return "" if urlsplit(page).path in leads_nowhere else page
+
+
+def _done(request: HttpRequest, recipient: Recipient | None) -> HttpResponse:
+    if _wants_json(request):
+        return _private({"ok": True, "unread": api.unread_count(recipient) if recipient else 0})
+    return HttpResponseRedirect(_next(request, request.POST.get("next", "")))
+
+
+def _next(request: HttpRequest, wish: str) -> str:
+    """Where to go on: ``wish`` if it is on this site, else the inbox."""
+    safe = url_has_allowed_host_and_scheme(
+        wish, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wish if wish and safe else resolve_url("message_list")
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")
+
+
+def _private(data: dict[str, Any]) -> JsonResponse:
+    return JsonResponse(data, headers={"Cache-Control": "no-store"})

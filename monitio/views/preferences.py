@@ -1,0 +1,113 @@
+"""How somebody is mailed: the page of their preferences, and the way out that needs no log-in."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from monitio import preferences
+from monitio.exceptions import BadToken, UnknownRecipient
+from monitio.models.categories import category
+from monitio.preferences import unsubscribe_links
+from monitio.recipients import Recipient
+from monitio.views import ratelimit
+from monitio.views.forms import PreferencesForm
+from monitio.views.inbox import public
+
+PLAIN = "text/plain; charset=utf-8"
+# A mail program asks once or twice; a person who cannot decide, a few times.
+CLICKS, CLICKS_IN = 30, 60 * 60
+# Somebody who tries links out. Good ones are never refused because of bad ones.
+GUESSES, GUESSES_IN = 30, 10 * 60
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def message_preferences(request: HttpRequest) -> HttpResponseBase:
+    """The page where signed-in users choose how they are mailed."""
+    who = Recipient.existing(request)
+    if who is None or who.is_visitor:
+        return redirect_to_login(request.get_full_path())
+    form = PreferencesForm(
+        request.POST or None,
+        row=preferences.for_user(who.user_id),
+        kinds=preferences.categories_of(who.user_id),
+    )
+    if request.method == "POST" and form.is_valid():
+        language = translation.get_language() or ""
+        preferences.change(who.user_id, language=language, **form.wanted())
+        return HttpResponseRedirect(f"{resolve_url('message_preferences')}?saved=1")
+    context = {"form": form, "saved": request.GET.get("saved") == "1" and not form.is_bound}
+    return render(request, "monitio/preferences.html", context)
+
+
+@csrf_exempt
+@public
+@require_http_methods(["GET", "HEAD", "POST"])
+def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """End the e-mails that a signed link speaks of: by POST (RFC 8058); a GET only asks."""
+    try:
+        departure = unsubscribe_links.read(token)
+        if departure.category is not None and category(departure.category).essential:
+            return _refuse(request, 403, _("These e-mails are essential: they cannot be ended."))
+        if request.method != "POST":
+            return _show(request, departure, "ask")
+        if not ratelimit.allows(f"unsubscribe {token}", CLICKS, CLICKS_IN):
+            return _refuse(request, 429, _too_often())
+        if "undo" in request.POST:
+            return _undo(request, departure)
+        way_back = preferences.unsubscribe(departure)
+    except (BadToken, UnknownRecipient):
+        return _refuse_guess(request)
+    if request.POST.get("List-Unsubscribe") == "One-Click":
+        return HttpResponse(_("You will get no more of these e-mails."), content_type=PLAIN)
+    return _show(request, departure, "done", undo=way_back)
+
+
+def _undo(request: HttpRequest, departure: unsubscribe_links.Departure) -> HttpResponse:
+    way_back = unsubscribe_links.read(request.POST["undo"], unsubscribe_links.RETURN)
+    if (way_back.user_pk, way_back.category) != (departure.user_pk, departure.category):
+        raise BadToken
+    preferences.resubscribe(way_back)
+    return _show(request, departure, "undone")
+
+
+def _show(
+    request: HttpRequest, departure: unsubscribe_links.Departure, step: str, *, undo: str = ""
+) -> HttpResponse:
+    name = departure.category
+    context = {
+        "step": step,
+        "undo": undo,
+        # None: all that can be ended. The page names nobody: e-mails are forwarded.
+        "title": None if name is None else category(name).title,
+    }
+    return _leave_no_trace(render(request, "monitio/unsubscribe.html", context))
+
+
+def _refuse(request: HttpRequest, status: int, reason: str) -> HttpResponse:
+    context = {"step": "refused", "reason": reason}
+    return _leave_no_trace(render(request, "monitio/unsubscribe.html", context, status=status))
+
+
+def _refuse_guess(request: HttpRequest) -> HttpResponse:
+    address = request.META.get("REMOTE_ADDR", "")
+    if not ratelimit.allows(f"guess {address}", GUESSES, GUESSES_IN):
+        return _refuse(request, 429, _too_often())
+    return _refuse(request, 400, _("This link is not complete, or it leads to nobody any more."))
+
+
+def _too_often() -> str:
+    return _("That was tried too often. Please wait for a while.")
+
+
+def _leave_no_trace(response: HttpResponse) -> HttpResponse:
+    # The address is the key: other sites need not know it.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

@@ -1,0 +1,26 @@
+"""How often somebody may do something, counted in Django's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from django.core.cache import cache
+
+logger = logging.getLogger("monitio")
+
+
+def allows(name: str, times: int, seconds: int) -> bool:
+    """Count one more; whether ``name`` has come at most ``times`` in these seconds.
+
+    A cache that is down allows everything: the way out of e-mails must not depend on it.
+    """
+    key = f"monitio.views.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    try:
+        cache.add(key, 0, seconds)
+        return int(cache.incr(key)) <= times
+    except ValueError:
+        return True  # it ran out between the two
+    except Exception:
+        logger.warning("The cache does not answer, so nothing is counted.", exc_info=True)
+        return True

@@ -1,0 +1,179 @@
+"""What a page shows of the messages of whoever asks for it. Not a tag library."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.messages import get_messages
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest
+from django.template import Context
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from monitio import api
+from monitio.conf import settings
+from monitio.models import Message
+from monitio.recipients import Recipient, page_token
+from monitio.serializers import payload
+from monitio.storage import PersistentMessageStorage
+from monitio.views.strings import strings
+from monitio.views.themes import stylesheet
+
+# What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
+OPTIONS = frozenset(
+    "placement max duration auto_close announce_every hotkey title_badge app_badge "
+    "system_notifications".split()
+)
+UNREAD = "_monitio_unread"
+SCRIPT_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
+
+
+def request_of(context: Context, tag: str) -> HttpRequest:
+    """The request a template is rendered for. Raises ``ImproperlyConfigured`` without one."""
+    request = context.get("request")
+    if isinstance(request, HttpRequest):
+        return request
+    raise ImproperlyConfigured(
+        f"{{% {tag} %}} needs the request. Add 'django.template.context_processors.request' to the "
+        "context_processors of TEMPLATES and render the template with a request."
+    )
+
+
+def csp_nonce(context: Context) -> str:
+    """The nonce of the page's Content Security Policy; "" where the policy has none."""
+    request = context.get("request")
+    candidates = [
+        context.get("csp_nonce"),
+        getattr(request, "csp_nonce", None),  # django-csp
+        getattr(request, "_csp_nonce", None),  # Django 6, without its context processor
+    ]
+    # Not by their truth: a lazy nonce is false until it has been used.
+    return next((str(nonce) for nonce in candidates if nonce is not None and str(nonce)), "")
+
+
+def messages_html(
+    request: HttpRequest, nonce: str, theme: str | None, **options: Any
+) -> SafeString:
+    """Assets, the messages that have not been seen, and the live connection."""
+    unknown = options.keys() - OPTIONS
+    if unknown:
+        raise TypeError(
+            f"{{% monitio %}} has no option {', '.join(sorted(unknown))}. "
+            f"It takes: {', '.join(sorted({*OPTIONS, 'theme'}))}."
+        )
+    recipient = _recipient(request)
+    messages = _messages(request, recipient)
+    context = {
+        "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
+        "list_url": _list_url(),
+        "theme": stylesheet(settings.THEME if theme is None else theme),
+        "page": page_token(recipient) if recipient else "",
+        # A hub knows no snapshot: the page fetches it whenever its stream opens.
+        "handed_off": bool(settings.STREAM),
+        "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
+        "options": {name.replace("_", "-"): value for name, value in options.items()},
+        "strings": _json(strings()),
+        "csp_nonce": nonce,
+    }
+    return render_to_string("monitio/tags/messages.html", context, request=request)
+
+
+def bell_html(request: HttpRequest) -> SafeString:
+    """The bell with the number of unread messages. Never creates a session."""
+    context = {"unread": unread_count(request), "list_url": _list_url()}
+    return render_to_string("monitio/tags/bell.html", context, request=request)
+
+
+def unread_count(request: HttpRequest) -> int:
+    """How many messages are unread; asked of the database once per request."""
+    known: int | None = getattr(request, UNREAD, None)
+    if known is None:
+        recipient = Recipient.existing(request)
+        known = api.unread_count(recipient) if recipient else 0
+        setattr(request, UNREAD, known)
+    return known
+
+
+def mark_read_by_url(request: HttpRequest) -> int:
+    """Mark the unread messages that link to this very page read; how many there were."""
+    recipient = Recipient.existing(request)
+    if recipient is None:
+        return 0
+    here = {request.path, request.get_full_path(), request.build_absolute_uri()}
+    unread = Message.objects.of(recipient).visible().unread().filter(url__in=here)
+    pks = list(unread.values_list("pk", flat=True))
+    if not pks:
+        return 0
+    if hasattr(request, UNREAD):
+        delattr(request, UNREAD)
+    return api.mark_read(recipient, pks)
+
+
+def _recipient(request: HttpRequest) -> Recipient | None:
+    """Mints a visitor's token: the open page has an address before any task starts."""
+    if not hasattr(request, "session"):
+        return Recipient.existing(request)
+    return Recipient.from_request(request)
+
+
+def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message]:
+    """What waits in the database, and this request's own messages. Newest first, one query."""
+    storage = get_messages(request)
+    unused = not getattr(storage, "used", True)
+    flash = [_as_row(message) for message in storage][::-1] if unused else []
+    if recipient is None:
+        return flash
+    if unused and isinstance(storage, PersistentMessageStorage) and settings.EXCLUDE_READ:
+        # Our own storage has just read the very rows.
+        _count_unread(request, flash)
+        prefetch_related_objects([row for row in flash if row.pk], "from_user")
+        return flash
+    rows = api.inbox(recipient)
+    seen = {row.pk for row in rows}
+    return [*(row for row in flash if row.pk not in seen), *rows]
+
+
+def _count_unread(request: HttpRequest, rows: list[Message]) -> None:
+    if len(rows) < settings.SNAPSHOT_SIZE:
+        setattr(request, UNREAD, sum(1 for row in rows if row.pk and not row.read))
+
+
+def _as_row(message: Any) -> Message:
+    """A message as templates take it; without a key unless it stays after this response."""
+    if isinstance(message, Message) and message.pk and message.is_persistent():
+        return message
+    return Message(
+        level=message.level,
+        message=message.message,
+        extra_tags=message.extra_tags or "",
+        **{
+            name: getattr(message, name)
+            for name in ("subject", "url", "url_label", "close_timeout", "created")
+            if hasattr(message, name)
+        },
+    )
+
+
+def _pops_up(message: Message) -> bool:
+    if message.job is not None and not message.job.has_ended:
+        return not message.read
+    return not (message.seen or message.read)
+
+
+def _list_url() -> str:
+    try:
+        return reverse("message_list")
+    except NoReverseMatch:
+        raise ImproperlyConfigured(
+            "monitio has no address here. Add path('messages/', include('monitio.urls')) to your "
+            "URL configuration."
+        ) from None
+
+
+def _json(data: dict[str, str]) -> SafeString:
+    text = json.dumps(data, ensure_ascii=False).translate(SCRIPT_ESCAPES)
+    return mark_safe(text)  # noqa: S308 - nothing in it can end the script element

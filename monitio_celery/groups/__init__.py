@@ -1,0 +1,1 @@
+"""Groups and chords that are reported as one job."""

@@ -1,0 +1,309 @@
+"""The parts of a group, and the one job that speaks for all of them.
+
+Every part that begins or ends has one row (``GroupPart``). The rows are counted after each change
+has been committed, so the last part to come sees them all and ends the group, whatever runs at the
+same time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.db import connections, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from monitio import dispatch
+from monitio.conf import settings
+from monitio.constants import State
+from monitio.integrations.run import Carried
+from monitio.jobs.options import Options
+from monitio.jobs.outcome import Notice, Outcome
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Job
+from monitio.recipients import Recipient
+from monitio.utils.compiled_sql import insert_if_new
+from monitio_celery.headers import recipients_in
+from monitio_celery.models import GroupPart
+
+QUEUE = "celery.group"
+# Half-open ranges of numbers of parts.
+Ranges = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Which part of which group a task is, as its header says."""
+
+    group: str
+    number: int
+    total: int
+    title: str
+    # The parts that never run when this one does not succeed, and those that have succeeded when
+    # this one runs: Celery starts it before it says so of them.
+    skips: Ranges = ()
+    follows: Ranges = ()
+    options: dict[str, Any]
+    # ``lost_after=`` of its task, noted by the worker that begins it: the sweep need not know it.
+    lost_after: float | None = None
+
+    @property
+    def own_limit(self) -> float | None:
+        """Seconds it may give no sign of life, where its task or its group says so."""
+        limit: float | None = self.options.get("lost_after")
+        return limit if self.lost_after is None else self.lost_after
+
+
+def part_id(group: str, number: int) -> str:
+    """The id of the task that is this part: whoever cancels the group can name them all."""
+    return str(uuid5(UUID(group), str(number)))
+
+
+def part_of(carried: Carried | None) -> Part | None:
+    """The part a header speaks of; None when the task is in no group."""
+    part = carried.get("part") if carried else None
+    if not isinstance(part, dict):
+        return None
+    try:
+        return Part(**part)
+    except TypeError:
+        return None
+
+
+class PartReporter:
+    """Reports what becomes of one part to its group's job. A part has no message of its own."""
+
+    def __init__(
+        self,
+        part: Part,
+        recipients: list[Recipient],
+        task_id: str = "",
+        carried: Carried | None = None,
+        lost_after: float | None = None,
+    ) -> None:
+        if carried is not None and lost_after is not None:
+            carried = {**carried, "part": {**carried["part"], "lost_after": lost_after}}
+        self.part, self.task_id, self.carried = part, task_id, carried
+        self.group = group_reporter(part, recipients)
+        self._next = 0.0
+
+    def queued(self) -> bool:
+        return False
+
+    def started(self, attempt: int = 0) -> bool:
+        part = self.part
+        row = GroupPart(
+            group=part.group,
+            number=part.number,
+            task_id=self.task_id,
+            carried=self.carried,
+            alive_at=timezone.now(),
+            ended=False,
+        )
+        if not insert_if_new(row, dispatch.database()):
+            # Another task may go on in the place of the one that began.
+            self._rows().open().update(carried=self.carried)
+            self.resumed()
+        return self.group.started()
+
+    def resumed(self) -> bool:
+        """It runs, or runs again, even if it was given up for lost."""
+        changes = {"ended": False, "failed": False, "lost": False, "share": 0.0}
+        if not self._rows().open().update(**changes, alive_at=timezone.now()):
+            return False
+        GroupPart.objects.of(self.part.group, _numbers(self.part.skips)).filter(lost=True).delete()
+        return True
+
+    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
+        # It waits for its turn, as before its first: nobody expects a sign of life.
+        self._rows().filter(ended=False).update(alive_at=None, share=0.0)
+        return False
+
+    def succeeded(self, result: Any = None) -> bool:
+        return self._settle(failed=False, result=result)
+
+    def failed(self, error: BaseException | str) -> bool:
+        return self._settle(failed=True)
+
+    def revoked(self, reason: str = "") -> bool:
+        return self._settle(failed=True)
+
+    def lost(self) -> bool:
+        """No sign of life for too long. While the group runs, a real end overrides this."""
+        return self._settle(failed=True, lost=True)
+
+    def cancel_requested(self) -> bool:
+        return self.group.cancel_requested()
+
+    def progressed(
+        self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
+    ) -> bool:
+        """The part fills its own share of the group's bar; in its own transaction it waits."""
+        now = timezone.now()
+        if not total or done is None or dispatch.in_transaction() or now.timestamp() < self._next:
+            return False
+        self._next = now.timestamp() + settings.PROGRESS_WRITE_INTERVAL
+        share = round(max(0.0, min(1.0, done / total)), 3)
+        if not self._rows().filter(ended=False).update(share=share, alive_at=now):
+            return False
+        return self.show()
+
+    def _settle(self, *, failed: bool, lost: bool = False, result: Any = None) -> bool:
+        part = self.part
+        numbers = [part.number, *_numbers(part.skips if failed else part.follows)]
+        ended = {"ended": True, "failed": failed, "lost": lost, "share": 0.0}
+        rows = GroupPart.objects.of(part.group, numbers)
+        known = rows.filter(ended=False) if lost else rows.open()
+        if known.update(**ended) < len(numbers):
+            missing = [GroupPart(group=part.group, number=number, **ended) for number in numbers]
+            GroupPart.objects.bulk_create(missing, ignore_conflicts=True)
+        # Counted after the commit: before it, two last parts would not see each other.
+        dispatch.after_commit(lambda: self.show(result))
+        return True
+
+    def show(self, result: Any = None) -> bool:
+        """Bring the group to where its parts stand."""
+        ended, failed, share = GroupPart.objects.counts(self.part.group)
+        if ended >= self.part.total and not failed and self.part.skips:
+            # A part that comes after this one has just ended, and brings the result: if it can.
+            later.call(self.part.group, lambda: self._end(failed, result))
+            return False
+        if ended >= self.part.total:
+            return self._end(failed, result)
+        shown = self._move(ended + share)
+        if not shown:
+            # Another process has just moved the bar. Within a second one will again, with this.
+            later.call(self.part.group, self._show_again)
+        return shown
+
+    def _show_again(self) -> None:
+        ended, _failed, share = GroupPart.objects.counts(self.part.group)
+        if ended < self.part.total:
+            self._move(ended + share)
+
+    def _move(self, done: float) -> bool:
+        return self.group.progressed(round(done, 3), self.part.total, shared=True)
+
+    def _end(self, failed: int, result: Any) -> bool:
+        total = self.part.total
+        self.group.started()
+        with transaction.atomic(using=dispatch.database()):
+            # Holds the row: a late bar of another part waits, and then finds the job ended.
+            job = Job.objects.filter(task_id=self.part.group)
+            job.exclude(state__in=State.FINAL).update(done=total - failed, total=total)
+            if failed and self.group.cancel_requested():
+                return self.group.revoked()
+            if failed:
+                return self.group.failed(f"{failed} of {total} parts failed")
+            return self.group.succeeded(result)
+
+    def _rows(self) -> Any:
+        return GroupPart.objects.of(self.part.group, [self.part.number])
+
+
+def reporter_of_part(row: GroupPart) -> PartReporter | None:
+    """For a part that is known already, in whatever process."""
+    part = part_of(row.carried)
+    if part is None:
+        return None
+    return PartReporter(part, recipients_in(row.carried), row.task_id, row.carried)
+
+
+def group_reporter(part: Part, recipients: list[Recipient]) -> JobReporter:
+    return JobReporter(
+        part.group,
+        queue=QUEUE,
+        name=part.title,
+        recipients=recipients,
+        wording=_GroupWording(part.title, part.options),
+        # For whoever finds the group and has none of its parts.
+        arguments={"total": part.total, "options": part.options},
+        cancellable=bool(part.options.get("cancel")),
+    )
+
+
+def whole_of(job: Job) -> Part:
+    """What is known of a group by its job alone, as if it were a part."""
+    known = job.arguments or {}
+    return Part(
+        group=job.task_id,
+        number=0,
+        total=known.get("total", 0),
+        title=job.name,
+        options=known.get("options") or {},
+    )
+
+
+def withdraw(job: Job) -> list[str]:
+    """End the parts of a cancelled group that nobody has begun; the ids of all that may run."""
+    whole = whole_of(job)
+    numbers = GroupPart.objects.filter(group=job.task_id).values_list("number", "ended")
+    known = dict(numbers)
+    waiting = [number for number in range(whole.total) if number not in known]
+    rows = (GroupPart(group=job.task_id, number=number, failed=True) for number in waiting)
+    GroupPart.objects.bulk_create(rows, 1000, ignore_conflicts=True)
+    running = [number for number, ended in known.items() if not ended]
+    return [part_id(job.task_id, number) for number in (*running, *waiting)]
+
+
+class _GroupWording:
+    """The wording of a group: its counts stand where a task has its reason."""
+
+    def __init__(self, title: str, options: dict[str, Any]) -> None:
+        self.options = Options(title=lambda outcome: title, arguments=("failed",), **options)
+        self.says_failure = options.get("failure") is not None
+
+    def __call__(self, outcome: Outcome) -> Notice | None:
+        # A part that is half done is not done.
+        done, total = int(outcome.done or 0), int(outcome.total or 0)
+        failed = total - done if outcome.state == State.FAILED else 0
+        whole = None if outcome.done is None else done
+        notice = self.options.notice(replace(outcome, done=whole, arguments={"failed": failed}))
+        if notice is None or outcome.state != State.FAILED or self.says_failure:
+            return notice
+        counts = {"done": done, "total": total, "failed": failed}
+        text = _("%(done)d of %(total)d parts are done, %(failed)d failed.") % counts
+        return replace(notice, message=text)
+
+
+def check(title: str, options: dict[str, Any]) -> None:
+    """Raise ``TypeError`` or ``ValueError`` for options that make no sense."""
+    _GroupWording(title, options)
+
+
+class _Later:
+    """Calls once more, a moment later, what came too soon; one call a group.
+
+    In workers alone: elsewhere a request or a test is over by then.
+    """
+
+    in_worker = False
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+
+    def call(self, group: str, again: Any) -> None:
+        if group in self._waiting or not self.in_worker:
+            return
+        self._waiting.add(group)
+        timer = threading.Timer(settings.PROGRESS_WRITE_INTERVAL, self._run, (group, again))
+        timer.daemon = True
+        timer.start()
+
+    def _run(self, group: str, again: Any) -> None:
+        self._waiting.discard(group)
+        try:
+            again()
+        finally:
+            connections.close_all()
+
+
+later = _Later()
+
+
+def _numbers(ranges: Ranges) -> list[int]:
+    return [number for start, stop in ranges for number in range(start, stop)]

@@ -1,0 +1,165 @@
+"""One message, one bar and one end for a whole group, chain or chord.
+
+Every task of the canvas carries its number and the group's id in the header; parts.py says what
+becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any, cast
+
+from celery import chord, group
+from celery.canvas import Signature, _chain, maybe_signature
+from celery.result import AsyncResult
+from celery.utils import uuid
+from django.db import transaction
+
+from monitio import dispatch
+from monitio.integrations.run import Carried, current_run
+from monitio.jobs.options import Options
+from monitio_celery import headers
+from monitio_celery.groups import members as parts
+
+# What a header can carry: text, and nothing that would have to be called.
+_TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
+_OPTIONS = (
+    *(*_TEXTS, "email", "email_delay", "when", "lost_after"),
+    *("category", "extra_tags", "cancel"),
+)
+
+
+class NotifiedCanvas:
+    """What ``notify_group`` returns: start it like the canvas itself."""
+
+    def __init__(self, canvas: Signature, title: str, user: Any, options: dict[str, Any]) -> None:
+        self.canvas, self.title, self.user, self.options = canvas, title, user, options
+
+    def delay(self) -> AsyncResult[Any]:
+        """Start it. Returns what the canvas returns."""
+        return self.apply_async()
+
+    def delay_on_commit(self) -> None:
+        """Start it when the surrounding transaction has been committed."""
+        transaction.on_commit(self.delay)
+
+    def apply_async(self, **options: Any) -> AsyncResult[Any]:
+        """Start it with Celery's own options, for example ``countdown=10``."""
+        carried = self._carried()
+        if carried is None:
+            return self.canvas.apply_async(**options)
+        canvas = self.canvas.clone()
+        places = number_parts(canvas)
+        group_id = uuid()
+        shared = {"group": group_id, "total": len(places), "title": self.title}
+        for number, (task, skips, follows) in enumerate(places):
+            task.options.setdefault("task_id", parts.part_id(group_id, number))
+            place = {"number": number, "skips": skips, "follows": follows}
+            part = {**shared, **place, "options": self.options}
+            header = {headers.HEADER: {**carried, "part": part}}
+            task.options["headers"] = {**(task.options.get("headers") or {}), **header}
+        result = canvas.apply_async(**options)
+        # After the publish: a broker that is down leaves no message behind.
+        self._announce({**shared, "number": 0, "options": self.options}, carried)
+        return result
+
+    def _carried(self) -> Carried | None:
+        run = current_run()
+        options = Options(user=None if self.user is None else lambda: self.user)
+        return headers.choose(None, options, (), {}, run.carried if run else None)
+
+    def _announce(self, part: dict[str, Any], carried: Carried) -> None:
+        reporter = parts.group_reporter(parts.Part(**part), headers.recipients_in(carried))
+        dispatch.after_commit(reporter.queued)
+        if not part["total"]:
+            # Nobody will ever report.
+            dispatch.after_commit(reporter.succeeded)
+
+
+def notify_group(
+    title: str, canvas: Signature, *, user: Any = None, **options: Any
+) -> NotifiedCanvas:
+    """Tell about a group, chain or chord as a whole: ``notify_group("Import", chord(…)).delay()``.
+
+    Texts are strings with ``{done}``, ``{total}``, ``{failed}`` and ``{result}``: the result of a
+    chord's body, of a chain's last task, of a group the part that ended last. ``user`` is a user, a
+    primary key, a Recipient or several of them; by default it is whoever makes the request or
+    started the running task.
+    Raises ``TypeError`` and ``ValueError`` like ``@notify_user``.
+    """
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise TypeError(
+            f"notify_group has no option {unknown[0]!r}. Valid are user, {', '.join(_OPTIONS)}."
+        )
+    for name in options.keys() & set(_TEXTS):
+        if callable(options[name]):
+            raise TypeError(f"{name}= of notify_group travels with the tasks: give it a string.")
+    plain = {name: _plain(value) for name, value in options.items()}
+    parts.check(str(title), plain)
+    return NotifiedCanvas(canvas, str(title), user, plain)
+
+
+Place = tuple[Signature, list[tuple[int, int]], list[tuple[int, int]]]
+
+
+def number_parts(canvas: Signature) -> list[Place]:
+    """The tasks of a canvas in order, each with the parts it would skip and those it follows."""
+    places: list[Place] = []
+    _walk(canvas, places)
+    return places
+
+
+def _walk(node: Signature, places: list[Place]) -> None:
+    if not isinstance(node, chord | group | _chain):
+        places.append((node, [], []))
+        return
+    bounds = [len(places)]
+    for step in _steps(node):
+        for sibling in step:
+            _walk(sibling, places)
+        bounds.append(len(places))
+    first, last = bounds[0], bounds[-1]
+    for start, stop in pairwise(bounds):
+        for _task, skips, follows in places[start:stop]:
+            skips += [(stop, last)] if stop < last else []
+            follows += [(first, start)] if first < start else []
+
+
+def _steps(node: Signature) -> Iterator[list[Signature]]:
+    """What runs one after another: each step a list of what runs at once."""
+    if isinstance(node, chord):
+        header = node["kwargs"]["header"]
+        yield _unpack(node, "header", header.tasks if isinstance(header, group) else header)
+        if node.body is not None:
+            yield [node.body]
+    elif isinstance(node, group):
+        yield _unpack(node, "tasks", node.tasks)
+    elif isinstance(node, _chain):
+        for task in _unpack(node, "tasks", node.tasks):
+            yield [task]
+
+
+def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
+    """The members of a canvas, kept in it as what they are: a generator can be read only once.
+
+    Copies, because one signature may stand in several places.
+    """
+    members = [cast(Signature, maybe_signature(task, app=node.app, clone=True)) for task in tasks]
+    node["kwargs"][key] = members
+    return members
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON can carry it; a lazily translated text in the present language."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return sorted(map(str, value))
+    return str(value)

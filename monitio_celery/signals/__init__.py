@@ -1,0 +1,1 @@
+"""Receivers of Celery's signals."""

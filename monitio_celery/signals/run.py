@@ -1,0 +1,461 @@
+"""Celery's signals, reported to the job. Which of them an outcome sends differs from pool to pool.
+
+No handler ever raises into the publisher or the task: what fails is logged, the task goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from celery import current_app, signals, states
+from celery.concurrency.solo import TaskPool as SoloPool
+from celery.utils.dispatch import Signal
+from django.db import connections
+from django.utils import timezone
+
+from monitio import dispatch
+from monitio.constants import State
+from monitio.integrations.context import run_off_loop
+from monitio.integrations.decorators import options_of
+from monitio.integrations.run import Carried, Reporter, Run, current_run, enter, leave, run_of
+from monitio.jobs.reporter import stamp_alive
+from monitio.models import Job
+from monitio_celery import headers as header
+from monitio_celery.cancellation import Cancelled, store_as_revoked
+from monitio_celery.conf import settings
+from monitio_celery.groups.members import Part, later, part_of, reporter_of_part
+from monitio_celery.models import GroupPart
+from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
+from monitio_celery.retry import tell
+from monitio_celery.time_limits import held_back
+
+logger = logging.getLogger("monitio")
+
+OWN_TASKS = "monitio_celery."
+# Seconds between two beats, as Celery's own in the other pools.
+PULSE = 2.0
+Handler = Callable[..., None]
+
+
+def connect() -> None:
+    """Connect every handler, once."""
+    for name in _HANDLERS:
+        _connect(name)
+
+
+def disconnect() -> None:
+    """The inverse of ``connect``."""
+    for name in _HANDLERS:
+        _disconnect(name)
+
+
+def _connect(name: str) -> None:
+    signal, handler = _HANDLERS[name]
+    signal.connect(handler, weak=False, dispatch_uid=f"monitio_celery.{name}")
+
+
+def _disconnect(name: str) -> None:
+    signal, handler = _HANDLERS[name]
+    signal.disconnect(handler, dispatch_uid=f"monitio_celery.{name}")
+
+
+_HANDLERS: dict[str, tuple[Signal, Handler]] = {}
+
+
+def _on(signal: Signal) -> Callable[[Handler], Handler]:
+    """Handle ``signal``; whatever goes wrong is logged and stays here."""
+
+    def register(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def guarded(**kwargs: Any) -> None:
+            kwargs.pop("signal", None)
+            with held_back():
+                try:
+                    handler(**kwargs)
+                except Exception:
+                    logger.exception("%s failed; the task is not affected.", handler.__name__)
+                    _drop_broken_connection()
+
+        _HANDLERS[handler.__name__] = (signal, guarded)
+        return guarded
+
+    return register
+
+
+def _drop_broken_connection() -> None:
+    """Nobody else would in a worker's main process, and each later query would fail."""
+    connection = connections[dispatch.database()]
+    if not connection.in_atomic_block:
+        run_off_loop(connection.close_if_unusable_or_obsolete)
+
+
+# In the process that publishes.
+
+
+@_on(signals.before_task_publish)
+def name_recipients(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Write who is to be told into the message, unless somebody has already."""
+    if headers is None or sender.startswith(OWN_TASKS):
+        return
+    run = current_run()
+    replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
+    if run is not None and replaces:
+        run.replaced = True
+    if header.HEADER in headers:
+        _name_recipients_of_errbacks(body, header.read(headers))
+        return
+    task, args, kwargs = called(_task(sender), *_arguments(body))
+    carried = run_off_loop(
+        lambda: header.choose(task, options_of(task), args, kwargs, run.carried if run else None)
+    )
+    if carried is not None and run is not None and replaces:
+        part = (run.carried or {}).get("part")
+        carried = header.bequeath(carried, run.task_id, run.name, part)
+    if carried is not None:
+        headers[header.HEADER] = carried
+        _name_recipients_of_errbacks(body, carried)
+
+
+def _name_recipients_of_errbacks(body: Any, carried: Carried | None) -> None:
+    """When a process dies, the worker's main process starts them, which runs no task itself."""
+    embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
+    if carried is not None and embedded.get("errbacks"):
+        to = header.inheritable(carried)
+        # Copies: the next caller may use the same signature.
+        embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
+
+
+def _named(errback: Any, to: Carried | None) -> Any:
+    options = options_of(_task(errback["task"])) if isinstance(errback, dict) else None
+    if options is None or options.user is not None:
+        return errback
+    own = errback.get("options") or {}
+    headers = {header.HEADER: to, **(own.get("headers") or {})}
+    return {**errback, "options": {**own, "headers": headers}}
+
+
+@_on(signals.after_task_publish)
+def report_queued(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Queued: told on commit. A row in the view's open transaction would block the worker."""
+    carried = header.read(headers)
+    if headers is None or not carried or not carried["to"] or headers.get("retries"):
+        return
+    reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
+    if reporter is not None:
+        run_off_loop(functools.partial(dispatch.after_commit, reporter.queued))
+
+
+# In the process that runs the task.
+
+
+@_on(signals.task_prerun)
+def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any) -> None:
+    request = task.request
+    # A worker's process may hold a run whose postrun never came; only eager tasks are nested.
+    outer = current_run() if request.is_eager else None
+    options = options_of(task)
+    carried = header.read(request.headers)
+    if carried is None:
+        inherited = outer.carried if outer else None
+        carried = run_off_loop(lambda: header.choose(task, options, args, kwargs, inherited))
+    reporter = reporter_for(task, task_id, carried, args, kwargs)
+    if reporter is None and carried is None:
+        return
+    if reporter is not None and not (carried and carried["to"]):
+        logger.debug("Nobody is told about %s: its message names no recipient.", task.name)
+    carried, replaced = header.inheritance(carried, task_id)
+    run = Run(
+        task_id,
+        name=replaced or task.name,
+        carried=carried,
+        reporter=reporter,
+        attempt=request.retries or 0,
+        nesting=request.get("replaced_task_nesting") or 0,
+        outer=outer,
+    )
+    enter(run)
+    if reporter is not None:
+        run_off_loop(functools.partial(reporter.started, run.attempt))
+
+
+@_on(signals.task_success)
+def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
+    request = sender.request
+    run = run_of(request.id)
+    if run is not None and run.cancelled:
+        # It was told, and stopped early: what it returns is not the whole of it.
+        _report(sender, request.id, request, lambda reporter: reporter.revoked())
+    else:
+        _report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
+
+
+@_on(signals.task_failure)
+def report_failed(
+    *, sender: Any, task_id: str, exception: Any, args: Any = (), kwargs: Any = None, **_: Any
+) -> None:
+    """In the child; in the worker's main process for what the child could not say itself."""
+    request = sender.request if sender.request.id == task_id else None
+    error = getattr(exception, "exc", exception)
+    error = error if isinstance(error, BaseException) else exception
+    _report(sender, task_id, request, lambda r: r.failed(error), args, kwargs)
+
+
+@_on(signals.task_retry)
+def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) -> None:
+    if reason is None:
+        # A cold shutdown says "retry" without a reason, and may never run the task again.
+        _report(sender, request.id, request, lambda reporter: reporter.lost())
+        return
+    error = getattr(reason, "exc", None) or str(reason)
+    attempt = request.retries or 0
+    _report(sender, request.id, request, lambda reporter: reporter.retrying(attempt, error))
+
+
+@_on(signals.task_postrun)
+def forget_run(
+    *, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_: Any
+) -> None:
+    run = leave(task_id)
+    if isinstance(retval, Cancelled):
+        store_as_revoked(task, task_id)
+    if run is None or run.reporter is None:
+        return
+    # A message that was acknowledged early is gone, and an eager task has none to send back.
+    keeps_message = task.acks_late and not task.request.is_eager
+    comes_again = getattr(retval, "requeue", False) and keeps_message
+    if state == states.REJECTED and not comes_again:
+        # Celery itself says so only since 5.7, and from the main process.
+        error = getattr(retval, "reason", None) or retval
+        tell(functools.partial(run.reporter.failed, error or "rejected"))
+    if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
+        # Some pools and versions of Celery never say so.
+        tell(functools.partial(run.reporter.failed, "sys.exit() was called"))
+    if state == states.IGNORED and not run.replaced:
+        # Nothing else tells of a task that raised Ignore: it gave up on purpose.
+        tell(run.reporter.revoked)
+
+
+def _exits_by_itself() -> bool:
+    """Whether a task calls ``sys.exit()`` just now, and no signal ends its process or worker."""
+    error = sys.exc_info()[1]
+    # A worker that shuts down raises subclasses; billiard leaves with -(256 - signal).
+    by_signal = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code < -128
+    return type(error) is SystemExit and not by_signal
+
+
+def _runs_again_elsewhere(task: Any) -> bool:
+    """Whether the message of a task goes back to the queue when its process ends."""
+    in_thread = threading.current_thread() is not threading.main_thread()
+    return bool(task.acks_late and task.reject_on_worker_lost and not in_thread)
+
+
+@_on(signals.task_internal_error)
+def report_internal_error(
+    *, sender: Any, task_id: str, exception: Any, args: Any, kwargs: Any, request: Any, **_: Any
+) -> None:
+    """The result backend is down; or an eager task raised and the exception goes on."""
+    carried = header.read((request or {}).get("headers")) or header.read(request)
+    if carried is None:
+        outer = current_run()
+        inherited = outer.carried if outer else None
+        options = options_of(sender)
+        carried = run_off_loop(lambda: header.choose(sender, options, args, kwargs, inherited))
+    reporter = reporter_for(sender, task_id, carried, args, kwargs)
+    if reporter is not None:
+        error = getattr(exception, "exc", None) or exception
+        tell(functools.partial(reporter.failed, error))
+
+
+# In the worker's main process.
+
+
+@_on(signals.task_received)
+def discard_cancelled(*, request: Any, **_: Any) -> None:
+    """A worker that was started since its cancelling has not heard of it."""
+    from celery.worker.state import revoked
+
+    if _may_be_cancelled(request) and Job.objects.filter(
+        task_id=_job_id(request), cancel_requested=True
+    ):
+        revoked.add(request.id)
+
+
+@_on(signals.task_revoked)
+def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any) -> None:
+    reason = "expired" if expired else ""
+    _report(sender, request.id, request, lambda reporter: reporter.revoked(reason))
+
+
+@_on(signals.task_unknown)
+def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  # noqa: A002
+    """No worker knows this task. Only a job that was announced has somebody to tell."""
+    tell(functools.partial(job_reporter(id, name=name).failed, exc or f"{name} is not registered"))
+
+
+@_on(signals.heartbeat_sent)
+def stamp_running(**_: Any) -> None:
+    """One query a worker says that all its running jobs are alive; one more, that all parts are."""
+    from celery.worker import state
+    from celery.worker.state import active_requests
+
+    global _stamped_at
+    now = time.monotonic()
+    if now - _stamped_at < settings.CELERY_ALIVE_INTERVAL or not active_requests:
+        return
+    _stamped_at = now
+    ids = {job_id for request in tuple(active_requests) if (job_id := _job_id(request))}
+    # A worker that shuts down has just said of its tasks that they are interrupted.
+    if ids and stamp_alive(ids) < len(ids) and not state.should_terminate:
+        bring_back(ids)
+    parts = {request.id for request in tuple(active_requests) if _part(request) is not None}
+    if parts and GroupPart.objects.stamp_alive(parts, timezone.now()) < len(parts):
+        bring_back_parts(parts)
+
+
+@_on(signals.heartbeat_sent)
+def speak_up_for_slow_tasks(**_: Any) -> None:
+    """A task with ``when=`` seconds that shows no progress is told of when they are over."""
+    from celery.worker.state import active_requests
+
+    now = time.monotonic()
+    waiting = {}
+    for request in tuple(active_requests):
+        options = options_of(request.task)
+        if options is None or not isinstance(options.when, int | float):
+            continue
+        since = waiting[request.id] = _waiting.get(request.id, now)
+        if since is not None and now - since >= options.when:
+            waiting[request.id] = None
+            job_reporter(request.id, name=request.task.name, options=options).speak_up()
+    _waiting.clear()
+    _waiting.update(waiting)
+
+
+@_on(signals.worker_init)
+def look_again_later(**_: Any) -> None:
+    """Also in the processes that this one starts."""
+    later.in_worker = True
+
+
+@_on(signals.worker_init)
+def start_on_the_connection_of_the_task(**_: Any) -> None:
+    """Celery closes every connection before a task: whoever tells of its start earlier pays for a
+    connection of its own. Told after that, the start leaves its connection to the task.
+    """
+    _disconnect("report_started")
+    _connect("report_started")
+
+
+@_on(signals.worker_ready)
+def give_a_pulse(*, sender: Any, **_: Any) -> None:
+    """While the solo pool runs a task it sends no heartbeat: a thread gives the sign of life."""
+    if isinstance(sender.pool, SoloPool):
+        threading.Thread(target=_beat, name="monitio-pulse", daemon=True).start()
+
+
+def _beat() -> None:
+    while True:
+        time.sleep(PULSE)
+        stamp_running()
+        speak_up_for_slow_tasks()
+        connections.close_all()
+
+
+# Since when a slow task is seen to run; None: it was told of.
+_waiting: dict[str, float | None] = {}
+_stamped_at = float("-inf")
+
+
+def bring_back(task_ids: Iterable[str]) -> None:
+    """Jobs that were given up for lost although they run."""
+    for job in Job.objects.filter(task_id__in=list(task_ids), state=State.LOST):
+        reporter_of(job).resumed()
+
+
+def bring_back_parts(task_ids: Iterable[str]) -> None:
+    """Parts that were given up for lost although they run."""
+    for row in GroupPart.objects.filter(task_id__in=list(task_ids), lost=True):
+        reporter = reporter_of_part(row)
+        if reporter is not None:
+            reporter.resumed()
+
+
+def _part(request: Any) -> Part | None:
+    return part_of(header.read(request.request_dict))
+
+
+def _job_id(request: Any) -> str | None:
+    """The job an active request belongs to: its own, its group's, or none."""
+    part = _part(request)
+    if part is not None:
+        return part.group
+    return request.id if options_of(request.task) is not None else None
+
+
+def _may_be_cancelled(request: Any) -> bool:
+    part = _part(request)
+    if part is not None:
+        return bool(part.options.get("cancel"))
+    options = options_of(request.task)
+    return options is not None and options.cancel
+
+
+def _report(
+    task: Any,
+    task_id: str,
+    request: Any,
+    report: Callable[[Reporter], object],
+    args: Any = (),
+    kwargs: Any = None,
+) -> None:
+    """Find the reporter of a run, here or by its message, and report."""
+    run = run_of(task_id)
+    reporter = run.reporter if run else None
+    if run is None:
+        args = getattr(request, "args", None) or args
+        kwargs = getattr(request, "kwargs", None) or kwargs
+        reporter = reporter_for(task, task_id, _carried(task_id, request), args, kwargs)
+    if reporter is None:
+        return
+
+    def flush_and_report() -> None:
+        if run is not None:
+            run.flush()
+        report(reporter)
+
+    tell(flush_and_report)
+
+
+def _carried(task_id: str, request: Any) -> Carried | None:
+    found = header.read(getattr(request, "headers", None))
+    if found is not None:
+        return found
+    # Some signals of the main process come without headers; the worker still has the message.
+    from celery.worker.state import requests
+
+    kept = requests.get(task_id)
+    return header.read(kept.request_dict) if kept is not None else None
+
+
+def _task(name: str) -> Any:
+    return current_app.tasks.get(name)
+
+
+def _arguments(body: Any) -> tuple[Any, Any]:
+    """The arguments in a task's message, protocol 2 or 1."""
+    if isinstance(body, Mapping):
+        return body.get("args") or (), body.get("kwargs") or {}
+    try:
+        return body[0], body[1]
+    except (TypeError, LookupError):
+        return (), {}
