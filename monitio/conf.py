@@ -37,7 +37,6 @@ class Settings:
         # the web processes do.
         "STREAM": None,
         "CHANNELS": {
-            "live": "monitio.transports.publish.LiveChannel",
             "email": "monitio.channels.email.channel.EmailChannel",
         },
         "REDIS_URL": _redis_url,

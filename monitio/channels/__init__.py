@@ -1,4 +1,4 @@
-"""Channels: the ways to reach a person. ``live`` is always there; others carry deliveries."""
+"""Channels: the ways to reach a person who is not looking at an open page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The live channel: rings the recipient's bell, so that open pages show the news at once."""
+"""Publish events through the transport, so that open pages show them at once.
+
+A lost event costs latency, never a message.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
-from monitio.channels.base import Channel
-from monitio.models import Delivery, Message
+from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.serializers import Payload, payload
 from monitio.transports import Bell, get_transport
 from monitio.transports.base import GONE, MESSAGE, RECHECK
 
 logger = logging.getLogger("monitio")
-
-
-class LiveChannel(Channel):
-    """Needs no delivery: a lost bell costs latency, never a message."""
-
-    def send(self, message: Message, delivery: Delivery | None = None) -> None:
-        ring([bell_for(message)])
 
 
 def bell_for(message: Message) -> Bell:
