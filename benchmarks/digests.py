@@ -21,8 +21,8 @@ from typing import Any
 import django
 from django.core.mail.backends.base import BaseEmailBackend
 
-from tests.peers import Peer, serve, set_up
-from tests.servers.postgres import Postgres
+from tests.support.peers import Peer, serve, set_up
+from tests.support.servers.postgres import Postgres
 
 CHUNK = 1000
 TENTHS = 10

@@ -21,12 +21,12 @@ from typing import Any
 import psutil
 
 from benchmarks.streams import UNLIMITED, WARM, Browser, Load, Pages, allow_many_files
-from tests.handoff.base import PROCESS
-from tests.handoff.test_nchan import NchanHub, ask
-from tests.peers import Peer
-from tests.servers.ports import free_port
-from tests.servers.valkey import Valkey
-from tests.stream.servers import Server
+from tests.integration.handoff.base import PROCESS
+from tests.integration.handoff.test_nchan import NchanHub, ask
+from tests.integration.stream.servers import Server
+from tests.support.peers import Peer
+from tests.support.servers.ports import free_port
+from tests.support.servers.valkey import Valkey
 
 RINGS, LOOKS = 300, 300
 RECHECK = 30.0

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import QUIET, chromium_path
-from tests.demo.running import Demo
+from tests.e2e.browser.conftest import QUIET, chromium_path
+from tests.e2e.demo.running import Demo
 
 # Fails after about two seconds: as fast an end as the demo has.
 TASK = "fail"

@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 
-from tests.peers import Peer
-from tests.servers.valkey import Valkey
-from tests.stream.page import Page
-from tests.stream.servers import ASGI, WSGI, Server
-from tests.waiting import wait_until
+from tests.integration.stream.page import Page
+from tests.integration.stream.servers import ASGI, WSGI, Server
+from tests.support.peers import Peer
+from tests.support.servers.valkey import Valkey
+from tests.support.waiting import wait_until
 
 KINDS = [*(name for kind in ASGI for name in (kind, f"{kind}-endpoint")), *WSGI]
 Browser = dict[str, str]
@@ -105,7 +105,7 @@ def main(messages: int) -> None:
     }
     with tempfile.TemporaryDirectory() as folder, closing(valkey):
         database = f"sqlite://{folder}/site.sqlite3"
-        with closing(Peer("tests.stream.process", database, **settings)) as site:
+        with closing(Peer("tests.integration.stream.process", database, **settings)) as site:
             site.migrate()
             print("| server | first event, ms | live p50, ms | stop, s | lost |")
             print("|---|---|---|---|---|")

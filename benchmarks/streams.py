@@ -21,11 +21,11 @@ from typing import Any
 
 import psutil
 
-from tests.peers import Peer
-from tests.servers.postgres import Postgres
-from tests.servers.valkey import Valkey
-from tests.stream.servers import Server
-from tests.waiting import wait_until
+from tests.integration.stream.servers import Server
+from tests.support.peers import Peer
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.valkey import Valkey
+from tests.support.waiting import wait_until
 
 WARM = 20
 NAMES = {"uvicorn": "the view", "endpoint": "`monitio.asgi`"}
@@ -151,7 +151,7 @@ def main(count: int, idle: float) -> None:
         postgres.start()
         settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": valkey.url}
         database = postgres.database("streams")
-        with closing(Peer("tests.stream.process", database, **settings)) as site:
+        with closing(Peer("tests.integration.stream.process", database, **settings)) as site:
             site.migrate()
             print(
                 f"| {count} streams | more threads | KiB a stream | connections held"

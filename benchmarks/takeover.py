@@ -2,8 +2,8 @@
 
     python -m benchmarks.takeover [RUNS]
 
-Drives Chromium in front of the page of ``tests/browser/wire.py``; three tabs, the leading one is
-closed. The clock is that of this process, so the answer of the browser is part of it.
+Drives Chromium in front of the page of ``tests/e2e/browser/wire.py``; three tabs, the leading one
+is closed. The clock is that of this process, so the answer of the browser is part of it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ django.setup()
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import QUIET, chromium_path
-from tests.browser.tab import Tab
-from tests.browser.wire import Wire
-from tests.waiting import wait_until
+from tests.e2e.browser.conftest import QUIET, chromium_path
+from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.wire import Wire
+from tests.support.waiting import wait_until
 
 
 def run_once(browser: Browser) -> float:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.mariadb import MariaDB
-from tests.servers.postgres import Postgres
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.smtp import MailServer
-from tests.servers.valkey import Valkey
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.rabbitmq import RabbitMQ
+from tests.support.servers.smtp import MailServer
+from tests.support.servers.valkey import Valkey
 
 
 def missing(reason: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import django
 
-from tests.databases import database
+from tests.support.databases import database
 
 BASE = Path(__file__).parent
 # One file for each process, so that several runs never meet.

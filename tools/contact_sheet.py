@@ -39,9 +39,9 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from monitio import api  # noqa: E402
 from monitio.models import Job  # noqa: E402
 from monitio.stream.broadcaster import get_hub  # noqa: E402
-from tests.browser.conftest import QUIET, chromium_path  # noqa: E402
-from tests.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
-from tests.people import user  # noqa: E402
+from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.e2e.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
+from tests.support.people import user  # noqa: E402
 
 SHEET = ROOT / "docs" / "screenshots" / "contact-sheet.png"
 SIZE = {"width": 700, "height": 640}

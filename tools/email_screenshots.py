@@ -34,8 +34,8 @@ from monitio.channels.email.channel import build  # noqa: E402
 from monitio.digests import sender as digests  # noqa: E402
 from monitio.models import Delivery, Message  # noqa: E402
 from monitio.recipients import Recipient  # noqa: E402
-from tests.browser.conftest import QUIET, chromium_path  # noqa: E402
-from tests.people import user  # noqa: E402
+from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.support.people import user  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 DESKTOP = {"width": 720, "height": 520}

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.conftest import QUIET, chromium_path  # noqa: E402
-from tests.demo.running import Demo  # noqa: E402
+from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.e2e.demo.running import Demo  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 DESKTOP = {"width": 1180, "height": 800}

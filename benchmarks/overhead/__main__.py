@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from tests.servers.postgres import Postgres
-from tests.servers.valkey import Valkey
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.valkey import Valkey
 
 RIVALS = ("told_by_hand", "told_by_hand_late")
 KINDS = ("untold", *RIVALS, "told", "told, unannounced")

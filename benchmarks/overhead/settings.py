@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.databases import database
+from tests.support.databases import database
 
 SECRET_KEY = "only for benchmarks"
 USE_TZ = True

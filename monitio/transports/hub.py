@@ -56,7 +56,7 @@ NO_DATA: Final = b"{}"
 
 
 class Handoff(Transport):
-    """A hub. A new one is a file with this class; its tests inherit ``tests.handoff.base``."""
+    """A hub. Tests of a new one inherit those of ``tests/integration/handoff/base.py``."""
 
     # The keys of MONITIO_STREAM beside BACKEND.
     required: ClassVar[tuple[str, ...]] = ("PUBLISH_URL",)

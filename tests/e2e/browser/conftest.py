@@ -1,0 +1,160 @@
+"""A real Chromium in front of the real demo (site, worker, beat, broker) or of ``wire.Wire``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
+
+from tests.conftest import missing
+from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.wire import Wire
+from tests.e2e.demo.running import Demo
+
+# An import of the sample is slowed down to be watched; a busy machine adds to it. In ms.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
+# Debian's name first; a developer's own machine may have another.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def chromium_path() -> str | None:
+    named = os.environ.get("CHROMIUM")
+    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    # Its event loop runs in this thread until it ends, so it ends with the module: tests of other
+    # modules have loops of their own, and Django takes every query for one from async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as running:
+        yield running
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def launch(playwright: Playwright, **options: Any) -> Browser:
+    path = chromium_path()
+    if path is None:
+        missing("Chromium is missing: apt-get install chromium, or set CHROMIUM to its path")
+    return playwright.chromium.launch(executable_path=path, args=list(QUIET), **options)
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = launch(playwright)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo_url() -> Iterator[str]:
+    demo = Demo()
+    try:
+        yield demo.wait_until_it_runs()
+    finally:
+        demo.close()
+
+
+Visitor = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
+    """Open the demo as somebody new: a private window with cookies of its own.
+
+    Whatever the page's scripts complain about fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_window(path: str = "", **options: object) -> Page:
+        context = browser.new_context(base_url=demo_url, locale="en-GB", **options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(_said(error)))
+        page.goto(demo_url + path)
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A fake site of one page."""
+    wire = Wire()
+    yield wire
+    wire.close()
+    assert wire.errors == []
+
+
+@pytest.fixture
+def context(browser: Browser, wire: Wire) -> Iterator[BrowserContext]:
+    """A private window of somebody new at the fake site."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
+    """Open a tab of the fake site: ``open_tab(max=3)``, and its timers by hand with ``clock=True``.
+
+    ``init_script`` runs before the page's scripts; ``before_script`` handles the request for ours.
+
+    An exception in a script fails the test, and so does a report of the strict CSP.
+    """
+    complaints: list[str] = []
+
+    def open_one(
+        *,
+        clock: bool = False,
+        init_script: str = "",
+        before_script: Callable[..., None] | None = None,
+        **options: object,
+    ) -> Tab:
+        tab = Tab(context, wire, complaints)
+        if clock:
+            tab.page.clock.install()
+        if init_script:
+            tab.page.add_init_script(init_script)
+        if before_script:
+            tab.page.route("**/monitio.js", before_script)
+        return tab.open(**options)
+
+    yield open_one
+    assert complaints == []
+    assert wire.reports == []
+
+
+def _said(error: Error) -> str:
+    return f"{error.name}: {error.message}"

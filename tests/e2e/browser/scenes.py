@@ -1,0 +1,160 @@
+"""Every look beside everything that is shown: what axe-core examines and the contact sheet shows.
+
+The site is the tests' own with its real pages. Those of Bootstrap load Bootstrap's own style sheet,
+and the admin is Django's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+import monitio
+from monitio import api
+from monitio.jobs.reporter import Notice
+from monitio.models import Message
+from tests.support.jobs import reporter
+
+HERE = Path(__file__).parent
+PACKAGES = HERE.parents[1] / "node_modules"
+THEMES = ("", "bootstrap5", "admin", "foundation", "jqueryui")
+TOASTS = "monitio-messages li.toast"
+
+
+def dressed(theme: str) -> dict[str, Any]:
+    """The settings of a site with this look."""
+    (template,) = settings.TEMPLATES
+    own = [HERE / "sites" / theme] if theme else []
+    return {
+        "MONITIO_THEME": theme,
+        "MONITIO_STREAM_HEARTBEAT": 0.5,
+        "MONITIO_CATEGORIES": {
+            "exports": {"title": "Exports"},
+            "security": {"title": "Security", "essential": True},
+        },
+        "STATICFILES_DIRS": [("npm", PACKAGES)],
+        "TEMPLATES": [{**template, "DIRS": [*own, HERE / "sites/all", *template["DIRS"]]}],
+    }
+
+
+def fill(ann: Any, bob: Any) -> None:
+    """One message of each level, one of them read, one to answer, and a job that runs."""
+    read = api.create_message(ann, monitio.DEBUG, "It took 12 ms.", subject="Cache warmed")
+    api.mark_read(ann, [read.pk])
+    # Read ones do not pop up; this one is as old as it looks.
+    Message.objects.filter(pk=read.pk).update(created=timezone.now() - timedelta(days=2))
+    api.create_message(ann, monitio.DEBUG, "Took 0.3 s, 14 queries.", subject="Report computed")
+    api.create_message(
+        ann, monitio.INFO, "Lunch at noon?", from_user=bob, subject="Bob has written to you"
+    )
+    api.create_message(ann, monitio.SUCCESS, "All 1,204 rows.", subject="Contacts imported")
+    api.create_message(
+        ann, monitio.WARNING, "Files are kept for two days.", subject="Space is running low",
+        url="/", url_label="Tidy up", category="exports",
+    )  # fmt: skip
+    api.create_message(
+        ann, monitio.ERROR, "The bank did not answer.", subject="Payment failed",
+        url="/", url_label="Try again",
+    )  # fmt: skip
+    job = reporter(ann, wording=lambda outcome: Notice(subject="Making the film"), cancellable=True)
+    job.started()
+    job.progressed(42, 100, "42 of 100 scenes", final=True)
+
+
+def home(theme: str) -> str:
+    return "/admin/" if theme == "admin" else "/"
+
+
+def visit(page: Page, path: str) -> None:
+    """Load a page of the site. One that fails says so itself, and not by what it lacks."""
+    response = page.goto(path)
+    assert response
+    assert response.ok, f"{path}: {response.status} {page.locator('body').inner_text()[:1000]}"
+
+
+def toasts(page: Page, theme: str) -> None:
+    # However long the examination takes.
+    page.add_init_script("localStorage['monitio.keep-open'] = 'yes'")
+    visit(page, home(theme))
+    # All of them at once, also on a phone.
+    page.evaluate("document.querySelector('monitio-messages').setAttribute('max', '6')")
+    expect(page.locator(TOASTS)).to_have_count(6)
+    expect(page.locator(TOASTS).filter(has_text="42 of 100")).to_be_visible()
+
+
+def inbox(page: Page, theme: str) -> None:
+    toasts(page, theme)
+    page.evaluate("localStorage.clear()")
+    page.locator("[part=bell]").click()
+    expect(page.locator("monitio-bell li")).to_have_count(7)
+
+
+def uncover(page: Page) -> None:
+    """Without the pop-ups, which hide some of the page."""
+    page.evaluate("document.querySelector('monitio-messages').remove()")
+
+
+def list_page(page: Page, theme: str) -> None:
+    visit(page, "/messages/")
+    uncover(page)
+
+
+def preferences(page: Page, theme: str) -> None:
+    visit(page, "/messages/preferences/")
+    uncover(page)
+
+
+SCENES: dict[str, Callable[[Page, str], None]] = {
+    "toasts": toasts,
+    "inbox": inbox,
+    "list": list_page,
+    "preferences": preferences,
+}
+
+
+def light(page: Page) -> None:
+    """As it comes."""
+
+
+def dark(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
+
+
+def right_to_left(page: Page) -> None:
+    page.evaluate("document.documentElement.dir = 'rtl'")
+
+
+def narrow(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+
+
+def forced_colors(page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+
+
+def as_it_comes(page: Page) -> None:
+    """Take back what the modes do."""
+    page.emulate_media(color_scheme="light", forced_colors="none")
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.evaluate(
+        """() => {
+          document.documentElement.dir = "ltr";
+          document.documentElement.dataset.bsTheme = "light";
+        }"""
+    )
+
+
+MODES: dict[str, Callable[[Page], None]] = {
+    "light": light,
+    "dark": dark,
+    "right to left": right_to_left,
+    "320 pixels": narrow,
+    "forced colors": forced_colors,
+}

@@ -1,0 +1,150 @@
+"""The main road in the engines beside Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.browser.engines import ENGINES, Engine
+from tests.e2e.browser.wire import Wire, job, message
+from tests.support.waiting import wait_until
+
+DEADLINE = 20.0
+TOASTS = "document.querySelector('monitio-messages').shadowRoot"
+BELL = "document.querySelector('monitio-bell').shadowRoot"
+SHOWN = f"[...{TOASTS}.querySelectorAll('li.toast')].map((node) => +node.dataset.id)"
+
+
+@pytest.fixture(scope="module", params=ENGINES, ids=lambda kind: getattr(kind, "name", None))
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = request.param()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def page(engine: Engine, wire: Wire) -> Iterator[Page]:
+    """The fake site, whose strict policy must not be broken."""
+    yield Page(engine, wire)
+    engine.close_tabs()
+    wire.drop()
+    # The icon of a site is asked for by the browser itself.
+    assert [one for one in wire.reports if "favicon.ico" not in one] == []
+
+
+class Page:
+    """The present tab of an engine at the fake site."""
+
+    def __init__(self, engine: Engine, wire: Wire) -> None:
+        self.engine, self.wire = engine, wire
+        self.run = engine.run
+        self.open()
+
+    def open(self) -> None:
+        self.engine.go(f"{self.wire.url}/")
+        self.wait_for("window.monitio?.connection", "open")
+
+    def wait_for(self, expression: str, value: Any) -> None:
+        wait_until(
+            lambda: self.run(expression) == value,
+            DEADLINE,
+            lambda: f"{expression} = {value!r}, not {self.run(expression)!r}",
+        )
+
+    def shows(self, *pks: int) -> None:
+        self.wait_for(SHOWN, list(pks))
+
+    def click(self, root: str, selector: str) -> None:
+        self.run(f"{root}.querySelector('{selector}').click()")
+
+    def open_inbox(self) -> None:
+        self.click(BELL, "[part=bell]")
+        self.wait_for(f"{BELL}.querySelector('[part=panel]').matches(':popover-open')", True)
+
+    def wait_for_unread(self, number: str) -> None:
+        self.wait_for(f"{BELL}.querySelector('[part=badge]').textContent", number)
+
+
+class TestMainRoad:
+    def test_a_message_pops_up_while_the_page_is_open(self, page: Page) -> None:
+        page.wire.put(message(1, level="error", title="News"))
+        page.shows(1)
+        page.wait_for(f"{TOASTS}.querySelector('li.toast [part=title]').textContent", "News")
+        page.wait_for(f"{TOASTS}.querySelector('[part=stack]').matches(':popover-open')", True)
+        page.wait_for("window.spoken.join().includes('News')", True)
+
+    def test_a_bar_moves_and_becomes_the_end(self, page: Page) -> None:
+        page.wire.put(job(1, percent=20.0))
+        page.shows(1)
+        page.run(f"window.node = {TOASTS}.querySelector('li.toast'), null")
+        page.wire.put(job(1, version=2, percent=60.0))
+        page.wait_for(f"{TOASTS}.querySelector('progress').value", 60)
+        page.wire.put(job(1, "failed", 3, level="error", title="It failed"))
+        page.wait_for(f"{TOASTS}.querySelector('li.toast [part=title]').textContent", "It failed")
+        page.wait_for(
+            "node.isConnected && !node.querySelector('progress')?.checkVisibility()", True
+        )
+
+    def test_what_is_closed_is_told_to_the_server(self, page: Page) -> None:
+        page.wire.put(message(1, level="error"), message(2, level="error"))
+        page.shows(2, 1)
+        page.click(TOASTS, 'li.toast[data-id="2"] > button')
+        page.shows(1)
+        wait_until(lambda: 2 in page.wire.seen(), DEADLINE, "the report")
+
+    def test_the_inbox_marks_read(self, page: Page) -> None:
+        page.wire.put(message(1, read=True, seen=True), message(2, level="error"))
+        page.wait_for_unread("1")
+        page.open_inbox()
+        page.wait_for(f"{BELL}.querySelectorAll('li').length", 2)
+        page.click(BELL, "[part=mark-read]")
+        wait_until(lambda: page.wire.messages[2]["read"], DEADLINE, "the mark")
+        page.wait_for(f"{BELL}.querySelector('[part=badge]').checkVisibility()", False)
+
+    def test_a_reload_shows_the_same(self, page: Page) -> None:
+        page.wire.put(message(1, level="error"), job(2, percent=42.0))
+        page.shows(2, 1)
+        wait_until(lambda: 1 in page.wire.seen(), DEADLINE, "the report")
+        unread = page.run("monitio.unread")
+        page.open()
+        # What was seen does not pop up again; what runs does.
+        page.shows(2)
+        assert page.run("monitio.unread") == unread
+        page.open_inbox()
+        page.wait_for(f"{BELL}.querySelectorAll('li').length", 2)
+
+    def test_two_tabs_share_one_stream(self, page: Page) -> None:
+        page.engine.open_tab()
+        page.open()
+        page.wire.put(message(1, level="error"))
+        page.shows(1)
+        assert page.wire.asked == 1
+
+    def test_a_lost_connection_comes_back_and_nothing_is_missed(self, page: Page) -> None:
+        page.wire.store(message(1, level="error"))
+        page.wire.drop()
+        page.shows(1)
+        assert page.wire.asked == 2
+
+    def test_right_to_left_the_pop_ups_are_on_the_left(self, page: Page) -> None:
+        page.run("document.documentElement.dir = 'rtl'")
+        page.wire.put(message(1, level="error"))
+        page.shows(1)
+        page.wait_for(f"{TOASTS}.querySelector('li.toast').getBoundingClientRect().x < 50", True)
+
+    def test_it_is_as_dark_as_the_page(self, page: Page) -> None:
+        page.wire.put(message(1, level="error"))
+        page.shows(1)
+        color = f"getComputedStyle({TOASTS}.querySelector('[part=stack]')).color"
+        light = page.run(color)
+        page.run("document.documentElement.style.colorScheme = 'dark'")
+        page.wait_for(f"{color} !== '{light}'", True)
+
+    def test_what_the_policy_forbids_is_reported(self, engine: Engine, wire: Wire) -> None:
+        """Without this, an empty list of reports would say nothing."""
+        page = Page(engine, wire)
+        page.run("document.body.setAttribute('style', 'color: red'), null")
+        wait_until(lambda: any("style-src" in one for one in wire.reports), DEADLINE, "the report")
+        engine.close_tabs()

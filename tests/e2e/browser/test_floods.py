@@ -1,0 +1,124 @@
+"""Many at once: the page stays quick, and a screen reader says little."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.browser.conftest import OpenTab
+from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.wire import Wire, job, message
+from tests.support.waiting import wait_until
+
+# How long the main thread worked, in ms: the CPU time of its tasks, whatever else the machine does.
+WORK = "Performance.getMetrics"
+
+
+def work(tab: Tab) -> float:
+    session = tab.page.context.new_cdp_session(tab.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = {one["name"]: one["value"] for one in session.send(WORK)["metrics"]}
+    session.detach()
+    return float(metrics["ScriptDuration"] + metrics["LayoutDuration"]) * 1000
+
+
+def test_two_thousand_messages_in_a_burst_are_little_work(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(title_badge="")
+    before = work(tab)
+    tab.run(
+        "() => { for (let n = 0; n < 2000; n++) monitio.add({ title: `M${n}`, level: 'error' }) }"
+    )
+    expect(tab.part("more")).to_have_text("1,995 more")
+    assert work(tab) - before < 200
+
+
+def test_two_thousand_messages_over_the_stream_keep_the_page_quick(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(title_badge="")
+    before = work(tab)
+    wire.put(*(message(pk, level="error") for pk in range(1, 2001)))
+    expect(tab.part("more")).to_have_text("1,995 more")
+    expect(tab.page).to_have_title("(2000) Page")
+    # 2,000 events are at most 2,000 tasks; each takes well under a millisecond.
+    assert work(tab) - before < 600
+
+
+def test_a_flood_that_goes_on_does_not_flicker_past(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    popped_up: set[int] = set()
+    for second in range(30):
+        last = 7 * (second + 1)
+        wire.put(*(message(pk) for pk in range(last - 6, last + 1)))
+        tab.wait_for_unread(f"{min(last, 99)}{'+' * (last > 99)}")
+        tab.pass_time(1)
+        popped_up |= set(tab.shown())
+    # Each of the five has its eight seconds.
+    assert 5 < len(popped_up) <= 5 * (seconds(tab) / 8 + 1)
+    expect(tab.part("more")).to_be_visible()
+    # At most four sentences in seven seconds.
+    assert len(tab.spoken()) <= 4 * (seconds(tab) / 7 + 1)
+    # As long as one waits, and the time of the last.
+    tab.pass_time(3 * 8 + 8 + 1)
+    wait_until(lambda: tab.pass_time(0.1) or tab.shown() == [])
+    wait_until(lambda: tab.pass_time(0.1) or popped_up <= {*wire.seen()})
+    assert len(wire.seen()) <= 5 * (seconds(tab) / 8 + 1)
+
+
+def seconds(tab: Tab) -> float:
+    """Since the page was loaded, in the tab's own time, which also goes on by itself."""
+    return float(tab.run("performance.now()")) / 1000
+
+
+def test_in_a_flood_an_error_pops_up_and_is_said_at_once(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(duration=600_000)
+    wire.put(*(message(pk) for pk in range(1, 31)))
+    # Which five depends on how many the stream brings at a time.
+    wait_until(lambda: len(tab.shown()) == 5)
+    five = tab.shown()
+    tab.wait_for_unread("30")
+    tab.wait_to_hear("more notifications")
+    wire.put(*(message(pk) for pk in range(31, 61)), message(61, level="error"))
+    tab.wait_for(61, *five[:4])
+    expect(tab.part("more")).to_have_text("56 more")
+    tab.wait_to_hear("Error: M61")
+
+
+def test_what_there_was_no_room_for_pops_up_with_the_next_page(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.store(*(message(pk) for pk in range(1, 31)))
+    tab = open_tab(clock=True)
+    tab.pass_time(60)
+    tab.wait_for()
+    shown = tab.run("monitio.messages.filter(({ seen }) => seen).length")
+    wait_until(lambda: tab.pass_time(0.1) or len(wire.seen()) == shown)
+    unseen = {*range(1, 31)} - {*wire.seen()}
+    assert unseen
+    tab.page.close()
+    open_tab(auto_close="off").wait_for(*sorted(unseen, reverse=True)[:5])
+
+
+def test_errors_come_first_in_what_is_said_of_a_flood(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(*(message(pk) for pk in range(1, 20)), message(20, level="error"))
+    wire.store(*(message(pk) for pk in range(21, 121)))
+    tab = open_tab()
+    tab.wait_to_hear("117 more notifications")
+    assert tab.spoken()[0] == "Error: M20"
+    assert len(tab.spoken()) == 4
+
+
+def test_a_screen_reader_hears_of_a_progress_at_most_twice_a_minute(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(clock=True)
+    wire.put(job(1, percent=0.0))
+    tab.wait_for(1)
+    tab.pass_time(1)
+    for percent in range(1, 100):
+        wire.push("message", job(1, seq=percent, percent=float(percent)))
+    expect(tab.pop_up(1)).to_contain_text("99%")
+    tab.pass_time(1)
+    assert len(tab.spoken()) <= 2
+    tab.pass_time(31)
+    wire.push("message", job(1, seq=100, percent=99.5))
+    wait_until(lambda: tab.pass_time(1) or len(tab.spoken()) == 2)

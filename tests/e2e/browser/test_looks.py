@@ -1,0 +1,302 @@
+"""How it looks follows the page and its reader, and everything is large enough to be hit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests.conftest import needs_packages
+from tests.e2e.browser.conftest import PATIENCE, OpenTab
+from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.wire import Wire, job, message
+from tests.support.waiting import wait_until
+
+# A checkbox is hit by its label.
+SMALL = """roots => roots.flatMap(root => [...root.querySelectorAll("button, a, label, textarea")])
+  .map(node => [node.getAttribute("part") ?? node.localName, node.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width && (width < LEAST || height < LEAST))
+  .map(([name]) => name)"""
+WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+LONG = "Donaudampfschifffahrtsgesellschaftskapitän" * 3
+
+
+@pytest.fixture
+def tab(wire: Wire, open_tab: OpenTab) -> Tab:
+    wire.store(
+        message(1, level="error", title=LONG, body=LONG, url="/x", url_label="Go"),
+        job(2, percent=42.0, cancel=True, text=LONG),
+        message(3, level="warning", **{"from": "Bob"}),
+    )
+    return open_tab()
+
+
+def style(tab: Tab, part: str, name: str) -> str:
+    found: str = tab.part(part).first.evaluate(f"node => getComputedStyle(node).{name}")
+    return found
+
+
+def too_small(tab: Tab, least: int) -> list[str]:
+    roots = tab.page.locator("[part=stack]:popover-open, [part=panel]:popover-open")
+    names: list[str] = roots.evaluate_all(SMALL.replace("LEAST", str(least)))
+    return names
+
+
+def test_targets_are_at_least_24_pixels(tab: Tab) -> None:
+    tab.wait_for(3, 2, 1)
+    assert too_small(tab, 24) == []
+    tab.part("bell").click()
+    expect(tab.entries()).to_have_count(3)
+    assert too_small(tab, 24) == []
+
+
+@pytest.fixture
+def touched(browser: Browser, wire: Wire) -> Iterator[Tab]:
+    """A phone that is used with a finger."""
+    wire.head = '<meta name="viewport" content="width=device-width">'
+    wire.store(
+        message(1, level="error", url="/x", url_label="Go"),
+        job(2, percent=42.0, cancel=True),
+        message(3, level="warning", **{"from": "Bob"}),
+    )
+    context = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 360, "height": 640}, locale="en-GB"
+    )
+    context.set_default_timeout(PATIENCE)
+    yield Tab(context, wire, []).open()
+    context.close()
+
+
+def test_under_a_finger_targets_are_at_least_44_pixels(touched: Tab) -> None:
+    assert touched.run("matchMedia('(pointer: coarse)').matches")
+    touched.wait_for(3, 2, 1)
+    assert too_small(touched, 44) == []
+    touched.part("bell").tap()
+    expect(touched.entries()).to_have_count(3)
+    touched.page.get_by_role("button", name="Reply").tap()
+    expect(touched.page.get_by_role("button", name="Send")).to_be_visible()
+    assert too_small(touched, 44) == []
+    box = touched.part("bell").bounding_box()
+    assert box and box["width"] >= 44 and box["height"] >= 44
+
+
+@pytest.fixture
+def phone(context: BrowserContext, tab: Tab) -> Tab:
+    session = context.new_cdp_session(tab.page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 1})
+    tab.page.set_viewport_size({"width": 320, "height": 640})
+    return tab
+
+
+def test_on_a_narrow_screen_nothing_sticks_out(phone: Tab) -> None:
+    phone.wait_for(3, 2, 1)
+    assert not phone.run(WIDE)
+    for box in (phone.pop_up(pk).bounding_box() for pk in (1, 2, 3)):
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 320
+    phone.part("bell").click()
+    panel = phone.part("panel").bounding_box()
+    assert panel and panel["x"] == 0 and panel["width"] == 320
+    assert (
+        phone.run(
+            "document.querySelector('monitio-bell').shadowRoot.querySelector('.scroll').scrollWidth"
+        )
+        <= 320
+    )
+
+
+def test_a_phone_shows_three_at_once(touched: Tab) -> None:
+    touched.wire.put(message(4, level="error"), message(5, level="error"))
+    touched.wait_for(5, 4, 3)
+    expect(touched.part("more")).to_have_text("2 more")
+
+
+@pytest.mark.parametrize("placement", ["top-start", "top-end", "bottom-start", "bottom-center"])
+def test_the_pop_ups_stand_where_the_page_wishes(
+    wire: Wire, open_tab: OpenTab, placement: str
+) -> None:
+    tab = open_tab(placement=placement)
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    box, bell = tab.pop_up(1).bounding_box(), tab.part("bell").bounding_box()
+    assert box and bell
+    block, inline = placement.split("-")
+    left, right = box["x"], 1100 - box["x"] - box["width"]
+    assert {"start": left < 50, "end": right < 50, "center": abs(left - right) < 2}[inline]
+    if block == "top":
+        assert bell["y"] + bell["height"] <= box["y"] < 100
+    else:
+        assert box["y"] + box["height"] > 700
+
+
+def test_dark_follows_the_page_and_not_the_system(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, level="error"))
+    tab = open_tab()
+    tab.wait_for(1)
+    light = style(tab, "stack", "color")
+    tab.page.emulate_media(color_scheme="dark")
+    assert style(tab, "stack", "color") == light
+    tab.run("document.documentElement.style.colorScheme = 'light dark'")
+    assert style(tab, "stack", "color") != light
+
+
+def test_from_right_to_left_everything_is_on_the_other_side(wire: Wire, open_tab: OpenTab) -> None:
+    wire.root = ' dir="rtl"'
+    wire.store(job(1, percent=42.0))
+    tab = open_tab()
+    tab.wait_for(1)
+    box = tab.pop_up(1).bounding_box()
+    assert box and box["x"] < 50
+    icon, close = tab.pop_up(1).locator("> svg"), tab.pop_up(1).locator("> button")
+    icon_box, close_box = icon.bounding_box(), close.bounding_box()
+    assert icon_box and close_box and icon_box["x"] > close_box["x"]
+    tab.part("bell").click()
+    panel = tab.part("panel").bounding_box()
+    assert panel and panel["x"] >= 0 and panel["x"] + panel["width"] <= 1100
+
+
+def test_with_forced_colours_edges_and_progress_stay_visible(tab: Tab) -> None:
+    tab.page.emulate_media(forced_colors="active")
+    tab.wait_for(3, 2, 1)
+    assert style(tab, "close", "borderTopColor") == style(tab, "close", "color")
+    bar = tab.pop_up(2).locator("progress")
+    assert bar.evaluate("node => getComputedStyle(node).forcedColorAdjust") == "auto"
+
+
+def test_who_wants_less_motion_gets_none(tab: Tab) -> None:
+    tab.page.emulate_media(reduced_motion="reduce")
+    tab.wait_for(3, 2, 1)
+    assert tab.pop_up(1).evaluate("node => getComputedStyle(node).animationName") == "none"
+
+
+def test_on_paper_there_are_no_pop_ups(tab: Tab) -> None:
+    tab.wait_for(3, 2, 1)
+    tab.page.emulate_media(media="print")
+    expect(tab.pop_up(1)).to_be_hidden()
+    expect(tab.part("bell")).to_be_hidden()
+
+
+def test_a_rule_of_the_page_wins(wire: Wire, open_tab: OpenTab) -> None:
+    wire.head = "<style>::part(toast) { background: rgb(1, 2, 3) }</style>"
+    wire.store(message(1, level="error"))
+    tab = open_tab()
+    tab.wait_for(1)
+    assert (
+        tab.pop_up(1).evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(1, 2, 3)"
+    )
+
+
+def test_the_title_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1), message(2))
+    tab = open_tab(title_badge="")
+    expect(tab.page).to_have_title("(2) Page")
+    tab.run("monitio.markRead('all')")
+    expect(tab.page).to_have_title("Page")
+
+
+BADGES = """
+window.badges = [];
+Navigator.prototype.setAppBadge = async (count) => { badges.push(count); };
+"""
+
+
+def test_the_icon_of_the_app_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(init_script=BADGES, app_badge="")
+    wire.put(message(1, level="error"), message(2, level="error"))
+    wait_until(lambda: tab.run("badges.at(-1)") == 2)
+    tab.run("monitio.markRead('all')")
+    wait_until(lambda: tab.run("badges.at(-1)") == 0)
+
+
+def test_the_icon_of_the_app_is_left_alone_unless_the_page_wishes_it(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(init_script=BADGES)
+    wire.put(message(1, level="error"))
+    tab.wait_for_unread("1")
+    assert tab.run("badges") == []
+
+
+SYSTEM = """
+window.notified = [];
+window.Notification = class {
+  static permission = "default";
+  static async requestPermission() { return (this.permission = "granted"); }
+  constructor(title, options) { notified.push([title, options.body]); }
+};
+"""
+
+
+def test_the_system_notifies_once_when_no_tab_is_in_sight(wire: Wire, open_tab: OpenTab) -> None:
+    tabs = [open_tab(init_script=SYSTEM, system_notifications="") for _ in range(2)]
+    for tab in tabs:
+        tab.part("bell").click()
+        tab.page.get_by_label("Also tell me").check()
+        tab.part("panel-close").click()
+
+    def notified() -> list[Any]:
+        return [one for tab in tabs for one in tab.run("notified")]
+
+    tabs[0].hide()
+    wire.put(message(1, level="error"))
+    for tab in tabs:
+        tab.wait_for(1)
+    tabs[1].hide()
+    wire.put(message(2, level="error", body="Out of sight"))
+    wait_until(notified)
+    tabs[0].catch_up()
+    assert notified() == [["M2", "Out of sight"]]
+
+
+def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: OpenTab) -> None:
+    denied = SYSTEM.replace('"granted"', '"denied"')
+    tab = open_tab(init_script=denied, system_notifications="")
+    tab.part("bell").click()
+    box = tab.page.get_by_label("Also tell me")
+    box.click()
+    expect(box).not_to_be_checked()
+    tab.part("panel-close").click()
+    tab.hide()
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    tab.catch_up()
+    assert tab.run("notified") == []
+
+
+def test_unless_the_page_wishes_it_nobody_is_asked_for_notifications(open_tab: OpenTab) -> None:
+    tab = open_tab(init_script=SYSTEM)
+    tab.part("bell").click()
+    expect(tab.page.get_by_label("Keep pop-ups open")).to_be_visible()
+    expect(tab.page.get_by_label("Also tell me")).to_be_hidden()
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_the_list_of_the_original_closes_by_the_jquery_of_the_page(
+    wire: Wire, open_tab: OpenTab, version: str
+) -> None:
+    needs_packages()
+    wire.head = (
+        f'<script src="/npm/jquery{version}/dist/jquery.js"></script>'
+        '<script src="/static/monitio/messages.jquery.js" defer></script>'
+    )
+    wire.store(*(message(pk, seen=True) for pk in (1, 2, 3)))
+    tab = open_tab()
+    tab.run(
+        """() => {
+          const links = (pk) => `<li>M${pk}
+            <a class="monitio-close" href="/m/mark_read/${pk}/">close</a>
+            <a class="monitio-delete" href="/m/delete/message/${pk}/">delete</a></li>`;
+          document.body.insertAdjacentHTML("beforeend",
+            `<ul class="monitio-jquery" data-csrf="token">${[1, 2, 3].map(links).join("")}</ul>`);
+        }"""
+    )
+    items = tab.page.locator(".monitio-jquery li")
+    items.nth(0).get_by_text("close").click()
+    expect(items).to_have_count(2)
+    items.nth(0).get_by_text("delete").click()
+    expect(items).to_have_count(1)
+    assert [path for path, _ in wire.posts] == ["mark_read/1/", "delete/message/2/"]
+    wire.post_status = 500
+    items.nth(0).get_by_text("close").click()
+    tab.page.wait_for_url("**/m/mark_read/3/")

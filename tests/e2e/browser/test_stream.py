@@ -1,0 +1,202 @@
+"""The life of the live connection."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import needs_packages
+from tests.e2e.browser.conftest import OpenTab
+from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.wire import Wire, message
+from tests.support.waiting import wait_until
+
+
+def passed(tab: Tab, seconds: float) -> bool:
+    """Pass time while something is waited for."""
+    tab.pass_time(seconds)
+    return True
+
+
+def test_a_lost_connection_comes_back(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    wire.drop()
+    wait_until(lambda: wire.asked == 2 and wire.open == 1)
+    tab.wait_for_connection()
+
+
+def test_a_busy_server_is_asked_ever_less_often_and_found_again(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(clock=True)
+    wire.stream_status = 503
+    wire.drop()
+    wait_until(lambda: passed(tab, 1) and wire.asked >= 7)
+    tab.wait_for_connection("offline")
+    # Six failures: at least 16 seconds.
+    passed(tab, 2)
+    tab.run("fetch('/elsewhere').then(() => null)")
+    assert wire.asked == 7
+
+    wire.stream_status = 200
+    wait_until(lambda: passed(tab, 10) and tab.connection == "open")
+
+
+def test_without_connection_the_inbox_says_so(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.stream_status = 503
+    wire.drop()
+    wait_until(lambda: passed(tab, 5) and tab.connection == "offline")
+    tab.part("bell").click()
+    expect(tab.part("offline")).to_be_visible()
+
+
+def test_a_page_of_somebody_else_stops_and_asks_to_reload(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.stream_status = 204
+    wire.drop()
+    wait_until(lambda: passed(tab, 2) and tab.connection == "stopped")
+    expect(tab.page.locator("li.toast")).to_contain_text("no longer signed in as before")
+    asked = wire.asked
+    tab.pass_time(600)
+    assert tab.connection == "stopped"
+    assert wire.asked == asked
+
+
+def test_a_bye_of_who_signed_out_stops(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    wire.push("bye", {"reason": "signed-out", "retry": 100})
+    tab.wait_for_connection("stopped")
+
+
+def test_a_bye_for_age_comes_back_when_it_says(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.push("bye", {"reason": "age", "retry": 3_600_000})
+    wait_until(lambda: wire.open == 0)
+    tab.pass_time(1200)
+    assert wire.asked == 1
+    tab.pass_time(5000)
+    wait_until(lambda: wire.asked == 2)
+    tab.wait_for_connection()
+
+
+def test_who_leaves_the_page_closes_the_stream_and_who_comes_back_opens_one(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab()
+    tab.page.goto(f"{wire.url}/elsewhere")
+    wait_until(lambda: wire.open == 0)
+    wire.store(message(1, level="error"))
+    tab.page.go_back()
+    wait_until(lambda: wire.open == 1)
+    tab.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    ("sleep", "wake"),
+    [
+        (
+            "dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))",
+            "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+        ),
+        (
+            "document.dispatchEvent(new Event('freeze'))",
+            "document.dispatchEvent(new Event('resume'))",
+        ),
+    ],
+    ids=["back/forward cache", "frozen"],
+)
+def test_a_page_that_sleeps_has_no_stream_and_misses_nothing(
+    wire: Wire, open_tab: OpenTab, sleep: str, wake: str
+) -> None:
+    tab = open_tab()
+    tab.run(sleep)
+    wait_until(lambda: wire.open == 0)
+    wire.store(message(1, level="error"))
+    tab.run(wake)
+    tab.wait_for(1)
+
+
+def test_swapped_elements_keep_the_stream_and_the_pop_ups(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    tab.run(
+        """() => {
+          const old = document.querySelector("monitio-messages");
+          old.replaceWith(old.cloneNode(false));
+        }"""
+    )
+    tab.wait_for(1)
+    tab.pass_time(60)
+    wire.put(message(2, level="error"))
+    tab.wait_for(2, 1)
+    assert wire.asked == 1
+
+
+def test_items_that_a_swap_brings_pop_up(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.run(
+        """() => {
+          const item = document.createElement("li");
+          item.dataset.message = JSON.stringify({ id: null, level: "error", body: "Swapped in" });
+          document.querySelector("monitio-messages > ul").append(item);
+        }"""
+    )
+    expect(tab.page.locator("li.toast")).to_contain_text("Swapped in")
+
+
+def test_without_elements_the_stream_ends(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.run(
+        "document.querySelectorAll('monitio-messages, monitio-bell, monitio-progress')"
+        ".forEach(element => element.remove())"
+    )
+    wait_until(lambda: wire.open == 0)
+
+
+POLYFILL = "/npm/event-source-polyfill/src/eventsource.js"
+USE_POLYFILL = """() => monitio.configure({
+  EventSourceClass: EventSourcePolyfill, headers: { Authorization: "Bearer xyz" } })"""
+
+
+def test_another_class_than_eventsource_may_send_headers(wire: Wire, open_tab: OpenTab) -> None:
+    needs_packages()
+    tab = open_tab()
+    tab.run(f"import('{POLYFILL}').then(() => null)")
+    tab.run(USE_POLYFILL)
+    wait_until(lambda: wire.authorizations[-1] == "Bearer xyz" and wire.open == 1)
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    tab.close(1)
+    wait_until(lambda: wire.seen() == [1])
+    assert wire.post_authorizations == ["Bearer xyz"]
+    # It gives up on an error as the browser's own class does.
+    asked = wire.asked
+    wire.drop()
+    wait_until(lambda: wire.asked == asked + 1 and wire.open == 1)
+
+
+def test_a_server_that_answers_and_ends_is_polled(wire: Wire, open_tab: OpenTab) -> None:
+    wire.ends_at_once = True
+    tab = open_tab()
+    wire.store(message(1, level="error"))
+    tab.wait_for(1)
+    wire.lose(1)
+    tab.wait_for()
+    assert wire.asked >= 3
+    assert tab.connection == "open"
+
+
+def test_with_the_stream_of_a_hub_the_page_fetches_its_snapshot(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.begins_with_snapshot = False
+    tab = open_tab(stream_snapshot="json")
+    wire.store(message(1, level="error"))
+    asked = wire.snapshots_asked
+    wire.drop()
+    tab.wait_for(1)
+    assert wire.snapshots_asked == asked + 1
+    wire.put(message(2, level="error"))
+    tab.wait_for(2, 1)

@@ -1,0 +1,400 @@
+"""A site of one page that speaks monitio's wire format: what the front end sees of the server.
+
+The test says what is stored and what is pushed, in whatever order, and reads what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import SHUT_RDWR, socket
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import monitio
+from monitio.views.strings import strings
+
+STATIC = Path(monitio.__file__).parent / "static/monitio"
+PACKAGES = Path(__file__).resolve().parents[3] / "node_modules"
+STATIC_URL = "/static/monitio/"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+# The strictest a site can have.
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'; report-uri /csp"
+)
+RUNNING = ("queued", "started", "retrying")
+# The page's own script: what the test asks the page for.
+EXPOSE = """
+import { monitio } from "/static/monitio/monitio.js";
+window.monitio = monitio;
+window.events = [];
+const types = ["message", "task", "close", "closeall", "delete", "action", "unread", "connection"];
+for (const type of types)
+  document.addEventListener(`monitio:${type}`, ({ detail }) =>
+    events.push([type, detail.message?.id ?? detail.state ?? detail.count ?? null]));
+// Lines leave the live regions after some seconds; what was said stays said.
+window.spoken = [];
+window.interrupted = [];
+new MutationObserver((records) => {
+  for (const { addedNodes, target } of records)
+    for (const { textContent } of target.role ? addedNodes : []) {
+      spoken.push(textContent);
+      if (target.role === "alert") interrupted.push(textContent);
+    }
+}).observe(document.getElementById("monitio").shadowRoot, { childList: true, subtree: true });
+"""
+
+
+def message(pk: int | None, **fields: Any) -> dict[str, Any]:
+    """A message as it goes over the wire."""
+    usual: dict[str, Any] = {
+        "version": 1, "seq": 0, "level": "info", "tags": "", "title": f"M{pk}", "body": "",
+        "url": None, "url_label": "", "persistent": True, "read": False, "seen": False,
+        "created": datetime.now(UTC).isoformat(), "expires_in": None, "close_timeout": None,
+        "from": None, "job": None,
+    }  # fmt: skip
+    return {**usual, "id": pk, **fields}
+
+
+def job(pk: int, state: str = "started", version: int = 1, **fields: Any) -> dict[str, Any]:
+    """The message of a job; ``percent``, ``done``, ``text`` and the like are the job's."""
+    names = ("task", "percent", "done", "total", "text", "eta", "rate", "cancel")
+    own = {name: fields.pop(name) for name in names if name in fields}
+    usual = {"task": "T1", "percent": None, "done": None, "total": None, "text": ""}
+    told = {**usual, **own, "state": state}
+    return message(pk, **{"title": "Job", "version": version, "job": told, **fields})
+
+
+class Wire:
+    """The server, in threads of this process. ``close()`` ends them all."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, dict[str, Any]] = {}
+        # Messages of the page's own response: no stream ever tells them.
+        self.flash: list[dict[str, Any]] = []
+        # Of the page: more for its head, attributes of its body and its root element; a page with
+        # more in its head has no strict policy. `greets`: each page brings a message of its own.
+        self.head = self.body = self.root = ""
+        self.greets = False
+        self.pages = 0
+        # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
+        self.stream_status = self.post_status = 200
+        # What came in: (path below the API, form fields), reports of the browser, asked streams,
+        # files and snapshots, and who asked.
+        self.posts: list[tuple[str, dict[str, list[str]]]] = []
+        self.reports: list[str] = []
+        self.asked = 0
+        self.files: list[str] = []
+        self.snapshots_asked = 0
+        self.authorizations: list[str | None] = []
+        self.post_authorizations: list[str | None] = []
+        # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
+        self.begins_with_snapshot, self.ends_at_once = True, False
+        # Whoever asks for /busy waits for this.
+        self.busy = threading.Event()
+        self.errors: list[BaseException] = []
+        self._streams: list[Stream] = []
+        self._lock = threading.RLock()
+        self._server = _Server(self)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self.busy.set()
+        self._server.shutdown()
+        self._thread.join(30)
+        self.drop()
+        self._server.hang_up()
+        self._server.server_close()
+
+    # What the test does.
+
+    def put(self, *messages: dict[str, Any]) -> None:
+        """Store and push."""
+        for one in messages:
+            self.store(one)
+            self.push("message", one)
+
+    def store(self, *messages: dict[str, Any]) -> None:
+        """Store, and lose the bell."""
+        with self._lock:
+            self.messages |= {one["id"]: one for one in messages}
+
+    def push(self, event: str, data: Any, page: str | None = None) -> None:
+        """To every stream, or to those of the pages with this token."""
+        with self._lock:
+            for stream in self._streams:
+                if page in (None, stream.page):
+                    stream.put((event, data))
+
+    def delete(self, *pks: int) -> None:
+        self.lose(*pks)
+        self.push("gone", {"ids": list(pks)})
+
+    def lose(self, *pks: int) -> None:
+        """Delete, and lose the bell."""
+        with self._lock:
+            for pk in pks:
+                self.messages.pop(pk, None)
+
+    def drop(self) -> None:
+        """End every stream, as a network does."""
+        with self._lock:
+            for stream in self._streams:
+                stream.put(None)
+
+    # What the test reads.
+
+    @property
+    def open(self) -> int:
+        with self._lock:
+            return len(self._streams)
+
+    def seen(self) -> list[int]:
+        """The ids reported as seen, in order."""
+        return [int(pk) for path, fields in self.posts if path == "seen/" for pk in fields["ids"]]
+
+    def deleted(self) -> list[int]:
+        """The ids that were deleted, in order."""
+        path = "delete/message/"
+        return [int(one[len(path) : -1]) for one, _ in self.posts if one.startswith(path)]
+
+    # What the browser asks.
+
+    def snapshot(self) -> dict[str, Any]:
+        newest = self._newest()
+        page = newest[:100]
+        floor = page[-1]["id"] if len(newest) > 100 else 0
+        return {"messages": page, "unread": self._unread(), "floor": floor}
+
+    def older(self, before: int) -> dict[str, Any]:
+        rest = [one for one in self._newest() if one["id"] < before]
+        return {"messages": rest[:100], "more": len(rest) > 100}
+
+    def subscribe(self, page: str) -> Stream:
+        stream = Stream(page)
+        with self._lock:
+            if self.begins_with_snapshot:
+                stream.put(("snapshot", self.snapshot()))
+            if self.ends_at_once:
+                stream.put(("bye", {"reason": "busy", "retry": 200}))
+                stream.put(None)
+            self._streams.append(stream)
+        return stream
+
+    def unsubscribe(self, stream: Stream) -> None:
+        with self._lock:
+            self._streams.remove(stream)
+
+    def act(self, path: str, fields: dict[str, list[str]]) -> dict[str, Any]:
+        """Carry out a POST and tell every stream."""
+        with self._lock:
+            verb, _, which = path.strip("/").partition("/")
+            if verb == "seen":
+                self._mark(map(int, fields["ids"]), "seen")
+            elif verb == "mark_read":
+                self._mark(self._named(which), "read", "seen")
+            elif verb == "delete":
+                self.delete(*self._named(which.removeprefix("message/")))
+            return {"ok": True, "unread": self._unread()}
+
+    def _named(self, which: str) -> list[int]:
+        return list(self.messages) if which == "all" else [int(which)]
+
+    def _mark(self, pks: Iterable[int], *flags: str) -> None:
+        for pk in pks:
+            known = self.messages.get(pk)
+            if known is None:
+                continue
+            if not known["persistent"]:
+                self.delete(pk)
+            else:
+                more = dict.fromkeys(flags, True)
+                self.put({**known, **more, "version": known["version"] + 1})
+
+    def _newest(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return sorted(self.messages.values(), key=lambda one: -one["id"])
+
+    def _unread(self) -> int:
+        return sum(one["persistent"] and not one["read"] for one in self._newest())
+
+    def page(self, options: dict[str, str]) -> str:
+        """The one page, as the template tags write it; ``options`` are attributes."""
+        self.pages += 1
+        extra = "".join(f' {name}="{escape(value)}"' for name, value in options.items())
+        greeting = message(None, title=f"Page {self.pages}", level="error")
+        flash = [greeting, *self.flash] if self.greets else self.flash
+        items = "".join(
+            f'<li data-message="{escape(json.dumps(one))}"></li>'
+            for one in [*flash, *self._newest()]
+            if not (one["read"] or one["seen"]) or (one["job"] and one["job"]["state"] in RUNNING)
+        )
+        return PAGE.format(
+            unread=self._unread(),
+            strings=json.dumps(strings()),
+            extra=extra,
+            items=items,
+            head=self.head,
+            body=self.body,
+            root=self.root,
+            number=self.pages,
+        )
+
+
+PAGE = """<!doctype html><html lang="en"{root}><head><meta charset="utf-8"><title>Page</title>
+<link rel="stylesheet" href="/static/monitio/monitio.css">
+<script type="application/json" data-strings>{strings}</script>
+<script type="module" src="/expose.js"></script>{head}</head><body{body}>
+<header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
+<p id="number">{number}</p><a id="next" href="/page/{number}">Next</a>
+<input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
+<monitio-messages id="monitio"{extra} stream-url="/m/stream/?page=ann" api-url="/m/"
+ csrf-token="token"><ul class="monitio-items">{items}</ul></monitio-messages></body></html>"""
+
+
+class Stream(queue.SimpleQueue[Any]):
+    """What is still to be sent to a page; None ends it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+
+
+class _Server(ThreadingHTTPServer):
+    # Closing waits for every thread.
+    daemon_threads = False
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.wire = wire
+        self._connections: set[socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """A browser that still runs keeps connections it has no question for."""
+        for connection in list(self._connections):
+            # It may be closed at this very moment.
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exc_info()[1]
+        # A browser that leaves is no error.
+        if error is not None and not isinstance(error, ConnectionError):
+            self.wire.errors.append(error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    # A browser connects ahead and may never ask.
+    timeout = 3
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
+        pass
+
+    @property
+    def wire(self) -> Wire:
+        return self.server.wire
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = parse_qs(url.query)
+        if url.path == "/" or url.path.startswith("/page/"):
+            options = dict(parse_qsl(url.query, keep_blank_values=True))
+            page = self.wire.page(options)
+            self.answer(page, "text/html; charset=utf-8", strict=not self.wire.head)
+        elif url.path == "/m/stream/":
+            self.stream(query["page"][0])
+        elif url.path == "/m/json/" and self.wire.stream_status == 204:
+            self.answer("", status=204)
+        elif url.path == "/m/json/" and "before" in query:
+            self.answer(json.dumps(self.wire.older(int(query["before"][0]))))
+        elif url.path == "/m/json/":
+            answer = json.dumps({**self.wire.snapshot(), "csrf": "token"})
+            # Counted once it is known what it says: what is stored from now on is not in it.
+            self.wire.snapshots_asked += 1
+            self.answer(answer)
+        elif url.path == "/busy":
+            self.wire.busy.wait(60)
+            self.answer("")
+        elif url.path == "/expose.js":
+            self.answer(EXPOSE, "text/javascript")
+        elif url.path.startswith("/npm/"):
+            self.answer((PACKAGES / url.path.removeprefix("/npm/")).read_text(), "text/javascript")
+        elif url.path.startswith(STATIC_URL):
+            file = STATIC / url.path.removeprefix(STATIC_URL)
+            self.wire.files.append(file.name)
+            self.answer(file.read_text(), TYPES[file.suffix])
+        else:
+            self.answer("<h1>Another page</h1>", "text/html")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if self.path == "/csp":
+            self.wire.reports.append(body)
+            return self.answer("", status=204)
+        path, fields = self.path.removeprefix("/m/"), parse_qs(body)
+        self.wire.posts.append((path, fields))
+        self.wire.post_authorizations.append(self.headers["Authorization"])
+        if self.wire.post_status != 200:
+            return self.answer("{}", status=self.wire.post_status)
+        return self.answer(json.dumps(self.wire.act(path, fields)))
+
+    def answer(
+        self, text: str, kind: str = "application/json", status: int = 200, *, strict: bool = True
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        if strict:
+            self.send_header("Content-Security-Policy", CSP)
+        body = text.encode()
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self, page: str) -> None:
+        self.wire.asked += 1
+        self.wire.authorizations.append(self.headers["Authorization"])
+        if self.wire.stream_status != 200:
+            return self.answer("", status=self.wire.stream_status)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        events = self.wire.subscribe(page)
+        try:
+            while (event := self.next_event(events)) is not None:
+                self.wfile.write(event)
+        finally:
+            self.wire.unsubscribe(events)
+
+    def next_event(self, events: Stream) -> bytes | None:
+        try:
+            event = events.get(timeout=0.2)
+        except queue.Empty:
+            # Only who writes learns that the browser has gone.
+            return b": still there\n\n"
+        if event is None:
+            return None
+        name, data = event
+        return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()

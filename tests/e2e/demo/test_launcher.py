@@ -1,0 +1,115 @@
+"""``make demo``: it starts, answers, and leaves no process behind however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.demo.running import ROOT, Demo, Visitor
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    demo = Demo()
+    yield demo
+    demo.close()
+
+
+@pytest.fixture
+def demo_without_valkey() -> Iterator[Demo]:
+    demo = Demo(DEMO_BROKER="filesystem")
+    yield demo
+    demo.close()
+
+
+def names(family: list[psutil.Process]) -> str:
+    return " ".join(" ".join(process.cmdline()) for process in family)
+
+
+def nobody_is_left(family: list[psutil.Process]) -> None:
+    wait_until(
+        lambda: (
+            not [
+                process
+                for process in family
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+            ]
+        ),
+        message=lambda: f"Still there: {[p for p in family if p.is_running()]}",
+    )
+
+
+def test_it_runs_a_site_a_worker_beat_and_a_broker(shared_demo: Demo) -> None:
+    url = shared_demo.wait_until_it_runs()
+    assert httpx.get(url).status_code == 200
+    running = names(shared_demo.family())
+    assert all(name in running for name in ("uvicorn", "worker", "beat", "valkey-server"))
+
+
+def test_ctrl_c_ends_every_process(demo: Demo) -> None:
+    demo.wait_until_it_runs()
+    family = demo.family()
+    os.killpg(demo.process.pid, signal.SIGINT)
+    assert demo.process.wait(30) == 0
+    nobody_is_left(family)
+    assert "Stopped." in demo.said()
+
+
+def test_ctrl_c_during_the_start_ends_every_process(demo: Demo) -> None:
+    wait_until(lambda: len(demo.family()) > 2, message=demo.said)
+    family = demo.family()
+    os.killpg(demo.process.pid, signal.SIGINT)
+    demo.process.wait(30)
+    nobody_is_left(family)
+
+
+def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
+    demo.wait_until_it_runs()
+    family = demo.family()
+    os.killpg(demo.process.pid, signal.SIGKILL)
+    demo.process.wait(40)
+    nobody_is_left(family)
+
+
+def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
+    demo.wait_until_it_runs()
+    family = demo.family()
+    valkey = next(p for p in family if "valkey-server" in p.name())
+    valkey.kill()
+    assert demo.process.wait(30) == 1
+    assert "valkey has ended by itself" in demo.said()
+    nobody_is_left(family)
+
+
+def test_a_second_demo_says_that_one_runs_already(shared_demo: Demo) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "examples.demo"],
+        cwd=ROOT,
+        env={**os.environ, "DEMO_VAR": str(shared_demo.folder.path / "var"), "DEMO_PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "runs already" in second.stderr
+
+
+def test_without_valkey_it_says_so_and_works_all_the_same(demo_without_valkey: Demo) -> None:
+    demo = demo_without_valkey
+    url = demo.wait_until_it_runs()
+    assert "the demo does without Redis" in demo.said()
+    assert "valkey-server" not in names(demo.family())
+    visitor = Visitor(url)
+    message = visitor.follow("/start/fail/")
+    visitor.close()
+    assert message["title"] == "Closing of the month: failed"
+    assert "Three invoices" in str(message["body"])

@@ -1,0 +1,302 @@
+"""A site, a real broker and a real prefork worker, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from uuid import uuid4
+
+import pytest
+import redis
+
+from tests.integration.celery.profiles import PROFILES, Profile, wanted
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T]) -> T:
+    return wait_until(condition, 60, interval=0.02)
+
+
+class Site:
+    """The web process, driven by JSON lines (project/site.py)."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.celery.project.site"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __getattr__(self, order: str) -> Callable[..., Any]:
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            stdin, stdout = self.process.stdin, self.process.stdout
+            assert stdin is not None and stdout is not None
+            print(json.dumps([order, args, kwargs]), file=stdin, flush=True)
+            answer = json.loads(stdout.readline() or '{"error": "The site has died."}')
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+            return answer["answer"]
+
+        return ask
+
+    def ends(self, task_id: str, state: str | None = None) -> dict[str, Any]:
+        """The job, once it has ended (in ``state``)."""
+        final = {state} if state else {"succeeded", "failed", "revoked", "lost"}
+        return until(lambda: (job := self.job(task_id)) and job["state"] in final and job)
+
+    def message(self, task_id: str) -> dict[str, Any]:
+        """The only message of a job."""
+        found = self.messages(task_id)
+        assert len(found) == 1, found
+        return dict(found[0])
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+class Worker:
+    def __init__(self, environment: dict[str, str], log: IO[bytes], *options: str) -> None:
+        self.log, self.name = Path(log.name), f"{uuid4()}@test"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tests.integration.celery.project.app", "worker",
+             "-l", "info", "--without-gossip", "--without-mingle", "-n", self.name, *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def wait_until_ready(self) -> None:
+        until(lambda: " ready." in self.log.read_text() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def kill(self) -> None:
+        """End the process and its children at once, as a machine does that loses its power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(60)
+
+    def stop(self) -> None:
+        """Stop the process and its children, by the group this test made."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            # Once it has been waited for, its number may be that of somebody else's group.
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, number)
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(10)
+        self.process.wait(60)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "profile" in metafunc.fixturenames:
+        names = wanted(_named_in(metafunc, "also_on"), _named_in(metafunc, "only_on"))
+        metafunc.parametrize("profile", names, indirect=True, scope="session")
+
+
+def _named_in(metafunc: pytest.Metafunc, mark: str) -> list[str]:
+    return [name for found in metafunc.definition.iter_markers(mark) for name in found.args]
+
+
+@pytest.fixture(scope="session")
+def profile(request: pytest.FixtureRequest) -> Profile:
+    """What the site of this test is made of; each test runs on several (profiles.py)."""
+    return PROFILES[request.param]
+
+
+@pytest.fixture(scope="session")
+def environment(
+    request: pytest.FixtureRequest,
+    profile: Profile,
+    valkey_server: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    """What the site's and the worker's processes have in common."""
+    home = tmp_path_factory.mktemp("celery")
+    (home / "mail").mkdir()
+    # Databases of its own: nothing of the run before.
+    number = list(PROFILES.values()).index(profile)
+    bells = broker = f"{valkey_server.url.removesuffix('0')}{number}"
+    database = f"sqlite://{home}/db.sqlite3"
+    if profile.database == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        database = server.database(f"celery{number}")
+    if profile.broker == "rabbitmq":
+        broker = request.getfixturevalue("rabbitmq_server").url
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.integration.celery.project.settings",
+        "TEST_DATABASE": database,
+        "TEST_BROKER": broker,
+        "TEST_BELLS": bells,
+        "TEST_RESULTS": bells if profile.results == "redis" else profile.results,
+        "TEST_MAIL": str(home / "mail"),
+    }
+
+
+@pytest.fixture(scope="session")
+def site(environment: dict[str, str]) -> Iterator[Site]:
+    """A site with the users ann and bob."""
+    site = Site(environment)
+    site.migrate()
+    for name in ("ann", "bob"):
+        site.add_user(name)
+    yield site
+    site.close()
+
+
+class Shared:
+    """The worker of all tests of a profile.
+
+    A broker that goes away may take it along: kombu 5.7 fails where it closes a connection to Redis
+    that still holds what is to be done later. So each test gets one that lives.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
+        self.workers: list[Worker] = []
+
+    def alive(self) -> Worker:
+        if not self.workers or self.workers[-1].process.poll() is not None:
+            with (self.folder / f"worker{uuid4()}.log").open("wb") as log:
+                options = ("--concurrency", "2", "--pool", "prefork")
+                self.workers.append(Worker(self.environment, log, *options))
+        self.workers[-1].wait_until_ready()
+        return self.workers[-1]
+
+    def close(self) -> str:
+        """What they have logged."""
+        for worker in self.workers:
+            worker.stop()
+        return "".join(worker.log.read_text() for worker in self.workers)
+
+
+@pytest.fixture(scope="session")
+def shared(
+    site: Site, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shared]:
+    shared = Shared(environment, tmp_path_factory.mktemp("shared"))
+    yield shared
+    logged = shared.close()
+    # What a handler logs instead of raising must not pass unseen here.
+    assert "the task is not affected" not in logged, logged
+
+
+@pytest.fixture
+def worker(shared: Shared) -> Worker:
+    """The worker that serves the default queue."""
+    return shared.alive()
+
+
+class Staff:
+    """Workers of one test, which may come to harm; they serve a queue of their own."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, pool: str = "prefork") -> None:
+        self.environment, self.folder, self.pool = environment, folder, pool
+        self.queue = f"doomed-{folder.name}-{time.monotonic_ns()}"
+        self.options = {"queue": self.queue}
+        self.workers: list[Worker] = []
+
+    def hire(self, pool: str = "", **settings: str) -> Worker:
+        log = (self.folder / f"worker{uuid4()}.log").open("wb")
+        environment = {**self.environment, **settings}
+        size = ("--concurrency", "1", "--prefetch-multiplier", "1")
+        options = (*size, "--pool", pool or self.pool, "-Q", self.queue)
+        worker = Worker(environment, log, *options)
+        log.close()
+        self.workers.append(worker)
+        worker.wait_until_ready()
+        return worker
+
+    def dismiss(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+        self.workers.clear()
+
+
+@pytest.fixture
+def staff(environment: dict[str, str], tmp_path: Path) -> Iterator[Staff]:
+    """Hires workers that the test may kill; whoever is left is stopped at its end."""
+    staff = Staff(environment, tmp_path)
+    yield staff
+    staff.dismiss()
+
+
+def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
+    """A task that runs until the gate opens."""
+    task = site.start("ann", what, how="apply_async", args=[str(gate)], options=staff.options)
+    until(lambda: (job := site.job(task)) and job["state"] == "started")
+    return str(task)
+
+
+def revoke_surely(site: Site, worker: Worker, task: str) -> None:
+    """Revoke the task, and know that the worker has heard of it."""
+    asked = {"destination": [worker.name], "reply": True, "limit": 1, "timeout": 10}
+    # A worker that is busy coming up may miss the first call.
+    until(lambda: site.revoke(task, **asked))
+
+
+@pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])
+def eager_site(
+    request: pytest.FixtureRequest, site: Site, environment: dict[str, str]
+) -> Iterator[Site]:
+    """The same site with ``task_always_eager``: tasks run inside the request."""
+    eager = Site({**environment, "TEST_EAGER": request.param})
+    yield eager
+    eager.close()
+
+
+class Ear:
+    """Hears the bells of the site's transport."""
+
+    def __init__(self, url: str) -> None:
+        self.client = redis.Redis.from_url(url)
+        self.heard: list[dict[str, Any]] = []
+        self.pubsub = self.client.pubsub()
+        self.pubsub.psubscribe("monitio*")
+        until(lambda: self.pubsub.get_message(timeout=1))
+
+    def bars(self, task_id: str) -> list[dict[str, Any]]:
+        """The states of a job's bar that were rung so far, in order."""
+        while entry := self.pubsub.get_message(timeout=0.01):
+            if entry["type"] == "pmessage":
+                self.heard.append(json.loads(entry["data"]))
+        jobs = [(bell.get("data") or {}).get("job") or {} for bell in self.heard]
+        return [job for job in jobs if job.get("task") == task_id]
+
+    def close(self) -> None:
+        self.pubsub.close()
+        self.client.close()
+
+
+@pytest.fixture
+def ear(environment: dict[str, str]) -> Iterator[Ear]:
+    ear = Ear(environment["TEST_BELLS"])
+    yield ear
+    ear.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A file that the waiting tasks of the project wait for."""
+    gate = tmp_path / "gate"
+    yield gate
+    gate.touch()

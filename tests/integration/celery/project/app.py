@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+from monitio_celery import beat_schedule
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.celery.project.settings")
+
+app = Celery("project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["tests.integration.celery.project", "monitio_celery"])
+app.conf.beat_schedule = beat_schedule()

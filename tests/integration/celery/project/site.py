@@ -1,0 +1,290 @@
+"""The web process of the test project: takes orders as JSON lines, answers as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.celery.project.settings")
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import connections
+from django.test import AsyncClient, Client
+from django.urls import reverse
+from django.utils import timezone
+
+from monitio.models import Delivery, Job, Message
+from monitio_celery.models import GroupPart
+from tests.integration.celery.project.app import app
+
+clients: dict[str, Client] = {}
+errors: dict[str, str] = {}
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def add_user(name: str) -> int:
+    return int(User.objects.create_user(name, f"{name}@example.com", "x").pk)
+
+
+def make_staff(name: str) -> None:
+    User.objects.filter(username=name).update(is_staff=True)
+
+
+def add_group(name: str, *members: str) -> None:
+    group = Group.objects.create(name=name)
+    group.user_set.set(User.objects.filter(username__in=members))
+
+
+def break_table() -> None:
+    """As after a migration that was forgotten."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE monitio_job RENAME TO monitio_job_away")
+
+
+def mend_table() -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE monitio_job_away RENAME TO monitio_job")
+
+
+def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:
+    """Ask the site to start a task; ``who`` is a user's name, or "?…" for a visitor."""
+    if who not in clients:
+        clients[who] = Client(raise_request_exception=False)
+        if not who.startswith("?"):
+            clients[who].force_login(User.objects.get(username=who))
+    response = clients[who].post(
+        "/start/",
+        json.dumps({"what": what, **asked}),
+        content_type="application/json",
+        headers={"accept-language": language},
+    )
+    raised = getattr(response, "exc_info", None)
+    errors[who] = raised[0].__name__ if raised else ""
+    return response.json()["id"] if response.status_code == 200 else response.status_code
+
+
+def last_error(who: str) -> str:
+    """What the view raised that ``who`` asked last."""
+    return errors.get(who, "")
+
+
+def session_key(who: str) -> str:
+    return str(clients[who].session.session_key)
+
+
+def send(name: str, *args: Any, **options: Any) -> str:
+    """Start a task outside of any request."""
+    return str(app.send_task(f"tests.integration.celery.project.tasks.{name}", args, **options).id)
+
+
+def running_on(worker: str) -> list[str]:
+    """The tasks that this worker's main process knows to run."""
+    answers = app.control.inspect([worker], timeout=10, limit=1).active() or {}
+    return [task["id"] for tasks in answers.values() for task in tasks]
+
+
+def revoke(task_id: str, **options: Any) -> Any:
+    """What the workers answer, with ``reply=True``."""
+    return app.control.revoke(task_id, **options)
+
+
+def cancel(who: str, task_id: str) -> int:
+    """Press the button on the message of this job, whosever it is; the answer's status."""
+    message = Message.objects.filter(job__task_id=task_id).first()
+    assert message is not None
+    return clients[who].post(reverse("message_cancel", args=[message.pk])).status_code
+
+
+def job(task_id: str) -> dict[str, Any] | None:
+    return (
+        Job.objects.filter(task_id=task_id)
+        .values("state", "attempt", "done", "total", "text", "error", "name", "recipients")
+        .first()
+    )
+
+
+def jobs(**filters: Any) -> list[str]:
+    return [str(pk) for pk in Job.objects.filter(**filters).values_list("task_id", flat=True)]
+
+
+def messages(task_id: str) -> list[dict[str, Any]]:
+    """What the job's recipients read."""
+    found = Message.objects.filter(job__task_id=task_id).order_by("pk")
+    return [
+        {
+            "to": message.recipient_key,
+            "subject": message.subject,
+            "message": message.message,
+            "level": message.level_name,
+            "url": message.url,
+            "url_label": message.url_label,
+            "mails": list(Delivery.objects.filter(message=message).values_list("state", flat=True)),
+        }
+        for message in found
+    ]
+
+
+def message_ids(task_id: str) -> list[int]:
+    return list(Message.objects.filter(job__task_id=task_id).values_list("pk", flat=True))
+
+
+def is_user(name: str) -> bool:
+    return User.objects.filter(username=name).exists()
+
+
+def delete_user(name: str) -> None:
+    User.objects.get(username=name).delete()
+    clients.pop(name, None)
+
+
+def forget_session(who: str) -> None:
+    clients[who].session.flush()
+
+
+def queued_message(queue: str) -> str:
+    """What the broker holds of a message: its headers and its body; taken from the queue."""
+    with app.connection_for_read() as connection:
+        message = connection.default_channel.basic_get(queue, no_ack=True)
+    return json.dumps([message.headers, message.properties, _text(message.body)], default=str)
+
+
+def _text(body: str | bytes) -> str:
+    return body.decode() if isinstance(body, bytes) else body
+
+
+def told_after(task_id: str) -> float:
+    """Seconds from the start of a job to its message."""
+    created = Message.objects.get(job__task_id=task_id).created
+    started = Job.objects.get(task_id=task_id).started_at
+    return (created - started).total_seconds() if started else 0.0
+
+
+def named_ids(name: str) -> list[str]:
+    """The jobs of a task, oldest first."""
+    rows = Job.objects.filter(name=f"tests.integration.celery.project.tasks.{name}").order_by("pk")
+    return [str(pk) for pk in rows.values_list("task_id", flat=True)]
+
+
+def count_messages() -> int:
+    return Message.objects.count()
+
+
+def forget_sign_of_life(task_id: str, seconds: int = 3600) -> None:
+    silent_since = timezone.now() - timedelta(seconds=seconds)
+    Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
+
+
+def running_parts(group: str) -> list[int]:
+    """The numbers of the parts that have begun and not ended."""
+    rows = GroupPart.objects.filter(group=group, ended=False)
+    return list(rows.values_list("number", flat=True))
+
+
+def forget_parts(group: str) -> None:
+    """The running parts of this group have given no sign of life for an hour."""
+    silent_since = timezone.now() - timedelta(hours=1)
+    GroupPart.objects.filter(group=group, ended=False).update(alive_at=silent_since)
+
+
+def queue_length(queue: str) -> int:
+    with app.connection_for_read() as connection:
+        try:
+            declared = connection.default_channel.queue_declare(queue=queue, passive=True)
+        except connection.channel_errors:
+            return 0  # Redis keeps no empty queue
+        return int(declared.message_count)
+
+
+def alive_at(task_id: str) -> str:
+    return str(Job.objects.get(task_id=task_id).alive_at)
+
+
+def sweep() -> int:
+    from monitio_celery.tasks import sweep_jobs
+
+    return int(sweep_jobs())
+
+
+def reconnect() -> None:
+    """Give up the connections that an outage has cut."""
+    connections.close_all()
+
+
+def repeat_events(task_id: str) -> list[bool]:
+    """Tell of everything that may still come in late, in the worst order."""
+    from monitio.jobs.reporter import JobReporter
+
+    reporter = JobReporter(task_id, queue="celery")
+    late = [
+        *(lambda: reporter.succeeded(1), lambda: reporter.failed("late"), reporter.revoked),
+        *(lambda: reporter.retrying(3), lambda: reporter.started(4), reporter.queued),
+        *(reporter.lost, lambda: reporter.progressed(1, 2, final=True)),
+    ]
+    return [event() for event in (*late, *reversed(late))]
+
+
+def result(task_id: str) -> str:
+    """The state Celery's result backend knows."""
+    return str(app.AsyncResult(task_id).state)
+
+
+def value(task_id: str) -> Any:
+    """What a task returned, None while it runs."""
+    stored = app.AsyncResult(task_id)
+    return stored.result if stored.successful() else None
+
+
+def children_named(name: str, task_id: str) -> str | None:
+    """The id of the task that ``task_id`` called back."""
+    children = app.AsyncResult(task_id).children or []
+    return str(children[0].id) if children else None
+
+
+def announce_unknown(who: str, **options: Any) -> str:
+    """A job whose task no worker knows."""
+    from monitio.jobs.reporter import JobReporter
+    from monitio.recipients import Recipient
+
+    task_id = str(uuid4())
+    recipient = Recipient.for_user(User.objects.get(username=who))
+    JobReporter(task_id, queue="celery", name="no.such.task", recipients=[recipient]).queued()
+    app.send_task("no.such.task", task_id=task_id, **options)
+    return task_id
+
+
+def start_in_async_view(who: str) -> str:
+    async def ask() -> str:
+        client = AsyncClient()
+        await client.aforce_login(await User.objects.aget(username=who))
+        return str((await client.get("/start/async/")).json()["id"])
+
+    return asyncio.run(ask())
+
+
+def main() -> None:
+    # Whatever a library prints must not mix with the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        order, args, kwargs = json.loads(line)
+        try:
+            answer = {"answer": globals()[order](*args, **kwargs)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The admin's page of a job, where django-celery-results keeps what its task returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.urls import NoReverseMatch, reverse
+
+from monitio.admin import JobAdmin
+from monitio.models import Job
+from monitio_celery import admin as ours
+from tests.support.people import request_of, user
+
+pytest.importorskip("django_celery_results")
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def restore() -> None:
+    admin.site.unregister(Job)
+    admin.site.register(Job, JobAdmin)
+
+
+@pytest.fixture
+def results(settings: Any) -> Iterator[Any]:
+    """The model of the results, installed for this test."""
+    # The addresses are made once, and keep the classes that are registered then.
+    reverse("admin:index")
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, ours.RESULTS]
+    # Installing an app discovers its admin; the addresses of ours are made already.
+    for registered in [one for one in admin.site._registry if one._meta.app_label == ours.RESULTS]:
+        admin.site.unregister(registered)
+    model: Any = apps.get_model(ours.RESULTS, "TaskResult")
+    with connection.schema_editor() as editor:
+        editor.create_model(model)
+    ours.register()
+    yield model
+    restore()
+    with connection.schema_editor() as editor:
+        editor.delete_model(model)
+
+
+def page(job: Job) -> str:
+    """By the class that is registered now: the addresses keep the one of their time."""
+    boss = user("boss", is_staff=True, is_superuser=True)
+    response = admin.site.get_model_admin(Job).change_view(request_of(boss), str(job.pk))
+    return str(response.render().content.decode())
+
+
+@pytest.fixture
+def job(db: None) -> Job:
+    return Job.objects.create(task_id="task-1", name="shop.report")
+
+
+def test_a_job_links_to_its_result(results: Any, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "reverse", lambda name, args: f"/{name}/{args[0]}/")
+    kept = results.objects.create(task_id="task-1", status="SUCCESS")
+    assert f'<a href="/admin:django_celery_results_taskresult_change/{kept.pk}/">SUCCESS</a>' in (
+        page(job)
+    )
+
+
+def test_results_that_are_not_in_the_admin_are_not_linked(
+    results: Any, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(name: str, args: Any) -> str:
+        raise NoReverseMatch(name)
+
+    monkeypatch.setattr(ours, "reverse", nowhere)
+    results.objects.create(task_id="task-1", status="SUCCESS")
+    assert "SUCCESS" not in page(job)
+
+
+def test_a_job_whose_result_was_not_kept_has_no_link(results: Any, job: Job) -> None:
+    assert "shop.report" in page(job)
+
+
+def test_without_results_the_page_is_monitios_own(job: Job) -> None:
+    ours.register()
+    assert type(admin.site.get_model_admin(Job)) is JobAdmin
+    assert "shop.report" in page(job)
+
+
+def test_a_page_that_the_site_made_is_left_alone(results: Any) -> None:
+    class SitesAdmin(JobAdmin):
+        pass
+
+    admin.site.unregister(Job)
+    admin.site.register(Job, SitesAdmin)
+    ours.register()
+    assert type(admin.site.get_model_admin(Job)) is SitesAdmin

@@ -1,0 +1,51 @@
+"""monitio's entries in the hands of a real beat."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.celery.conftest import ROOT, Site, Staff, begin
+
+# The worker that all tests share runs what beat sends.
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture(params=["plain", "django-celery-beat"])
+def beat(
+    request: pytest.FixtureRequest, site: Site, environment: dict[str, str], tmp_path: Path
+) -> Iterator[None]:
+    environment = {**environment, "TEST_SWEEP_INTERVAL": "1"}
+    options = ["--schedule", str(tmp_path / "schedule")]
+    if request.param == "django-celery-beat":
+        # Not in the tests' extra: it holds Django back.
+        pytest.importorskip("django_celery_beat")
+        environment["TEST_BEAT_IN_DATABASE"] = "yes"
+        options = ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"]
+        installed = Site(environment)
+        installed.migrate()
+        installed.close()
+    beat = [sys.executable, "-m", "celery", "-A", "tests.integration.celery.project.app", "beat"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*beat, "-l", "info", "--pidfile=", *options],
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    yield
+    process.terminate()
+    process.wait(60)
+
+
+def test_beat_finds_what_a_dead_worker_left(
+    site: Site, staff: Staff, gate: Path, beat: None
+) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    worker.kill()
+    site.forget_sign_of_life(task)
+    site.ends(task, "lost")
+    assert site.message(task)["subject"] == "Wait for: interrupted"

@@ -1,0 +1,87 @@
+"""Workers that die, and messages that are delivered more than once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import billiard
+import celery
+import pytest
+
+from tests.integration.celery.conftest import Site, Staff, begin, until
+
+# The mails of these tests are sent by the worker that all tests share.
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq", "no-results")]
+# Seconds after which the broker gives a message that nobody acknowledged to another worker.
+VISIBILITY = 1
+
+
+def test_a_worker_that_dies_is_found_by_the_sweep(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    worker.kill()
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 1
+    assert site.job(task)["state"] == "lost"
+    assert site.message(task)["subject"] == "Wait for: interrupted"
+
+
+def test_a_dead_workers_message_goes_on_elsewhere(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    worker.kill()
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 1
+    (before,) = site.message_ids(task)
+    # Redis itself counts these seconds, nothing can be asked; RabbitMQ saw the connection end.
+    time.sleep(VISIBILITY)
+    staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    until(lambda: site.job(task)["state"] == "started")
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message_ids(task) == [before]
+    message = site.message(task)
+    assert message["subject"] == "Wait with late ack: done"
+    assert len(message["mails"]) == 1
+
+
+# RabbitMQ gives no message to another worker while the first one is there.
+@pytest.mark.only_on("sqlite", "postgres", "django-db", "no-results")
+def test_a_message_delivered_twice_is_told_and_mailed_once(
+    site: Site, staff: Staff, gate: Path
+) -> None:
+    first = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    time.sleep(VISIBILITY)
+    second = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
+    until(lambda: "received" in second.log.read_text())
+    gate.touch()
+    until(lambda: all("succeeded in" in worker.log.read_text() for worker in (first, second)))
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_cold_shutdown_interrupts(site: Site, staff: Staff, gate: Path) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    # Its child may have told the site sooner than the process that the signal meets.
+    until(lambda: task in site.running_on(worker.name))
+    os.kill(worker.process.pid, signal.SIGQUIT)
+    until(lambda: worker.process.poll() is not None)
+    # Celery 5.4 takes the child it has stopped for one that died.
+    state, word = ("lost", "interrupted") if celery.VERSION >= (5, 7) else ("failed", "failed")
+    site.ends(task, state)
+    assert site.message(task)["subject"] == f"Wait for: {word}"
+
+
+def test_a_task_without_memory_fails(site: Site, staff: Staff) -> None:
+    worker = staff.hire()
+    task = site.start("ann", "out_of_memory", how="apply_async", options=staff.options)
+    site.ends(task, "failed")
+    assert len(site.message(task)["mails"]) == 1
+    if billiard.VERSION >= (4, 3):
+        # Celery gives up the whole worker then.
+        assert until(lambda: worker.process.poll() is not None)

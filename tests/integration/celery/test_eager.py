@@ -1,0 +1,58 @@
+"""Tasks that run inside the request: no publish signals, no worker."""
+
+from __future__ import annotations
+
+from tests.integration.celery.conftest import Site, until
+
+
+def new_job(site: Site, what: str, **asked: object) -> dict[str, str]:
+    before = set(site.jobs())
+    site.start("ann", what, **asked)
+    (task,) = set(site.jobs()) - before
+    return {"task": task, **site.job(task)}
+
+
+def test_success(eager_site: Site) -> None:
+    job = new_job(eager_site, "report", args=["May"])
+    assert job["state"] == "succeeded"
+    message = eager_site.message(job["task"])
+    assert message["to"] == "user:1"
+    assert message["url"] == "/reports/May"
+
+
+def test_failure(eager_site: Site) -> None:
+    before = set(eager_site.jobs())
+    propagated = eager_site.start("ann", "fail") == 500
+    new = set(eager_site.jobs()) - before
+    if propagated:
+        # The view's transaction was rolled back, and with it the whole run.
+        assert not new
+    else:
+        assert eager_site.job(new.pop())["state"] == "failed"
+
+
+def test_failure_that_the_view_catches(eager_site: Site) -> None:
+    job = new_job(eager_site, "caught_failure", how="call")
+    assert job["state"] == "failed"
+    assert eager_site.message(job["task"])["subject"] == "Fail: failed"
+
+
+def test_the_mail_goes_out(eager_site: Site) -> None:
+    job = new_job(eager_site, "report", args=["June"])
+    until(lambda: eager_site.message(job["task"])["mails"] == ["sent"])
+
+
+def test_a_child_keeps_the_owner(eager_site: Site) -> None:
+    assert new_job(eager_site, "plain_parent")["state"] == "succeeded"
+
+
+def test_a_bar_inside_the_request(eager_site: Site) -> None:
+    job = new_job(eager_site, "count_in_a_thread")
+    assert job["state"] == "succeeded"
+
+
+def test_a_canvas_has_one_message(eager_site: Site) -> None:
+    before = eager_site.count_messages()
+    job = new_job(eager_site, "one_bar_group", how="call")
+    assert (job["state"], job["done"]) == ("succeeded", 8)
+    assert eager_site.count_messages() == before + 1

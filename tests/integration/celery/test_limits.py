@@ -1,0 +1,124 @@
+"""A soft time limit that is reached while monitio tells of the task."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.pool import soft_timeout_sighandler
+from celery.utils.dispatch import Signal
+
+from monitio.integrations import run
+from monitio.integrations.run import Run
+from monitio_celery import cancelled, progress
+from monitio_celery.signals import run as receivers
+from monitio_celery.time_limits import held_back
+from tests.integration.celery.conftest import Site
+
+
+class Reporter:
+    """Meets the limit whatever it is asked."""
+
+    def __init__(self) -> None:
+        self.went_on: list[str] = []
+
+    def progressed(self, *args: Any, **options: Any) -> bool:
+        signal.raise_signal(signal.SIGUSR1)
+        self.went_on.append("progressed")
+        return True
+
+    def cancel_requested(self) -> bool:
+        signal.raise_signal(signal.SIGUSR1)
+        self.went_on.append("cancel_requested")
+        return False
+
+
+@pytest.fixture
+def limited() -> Iterator[None]:
+    """As in a process of a worker."""
+    before = signal.signal(signal.SIGUSR1, soft_timeout_sighandler)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.fixture
+def reporter(db: None, limited: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
+    monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
+    reporter = Reporter()
+    run.enter(Run("1", carried=None, reporter=reporter))  # type: ignore[arg-type]
+    yield reporter
+    run.leave("1")
+
+
+def test_a_moving_bar_leaves_it_to_the_task(reporter: Reporter) -> None:
+    bar = progress(total=3)
+    with pytest.raises(SoftTimeLimitExceeded):
+        bar.advance()
+    assert reporter.went_on == ["progressed"]
+
+
+def test_asking_whether_it_is_cancelled_leaves_it_to_the_task(reporter: Reporter) -> None:
+    with pytest.raises(SoftTimeLimitExceeded):
+        cancelled()
+    assert reporter.went_on == ["cancel_requested"]
+
+
+def test_what_a_signal_tells_is_told_to_its_end(
+    limited: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(receivers, "_HANDLERS", {})
+    ended = Signal(name="ended")
+    told: list[int] = []
+
+    @receivers._on(ended)
+    def tell(**_: Any) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        told.append(1)
+
+    receivers.connect()
+    ended.send(None)
+    assert told == [1]
+    assert "the task is not affected" not in caplog.text
+
+
+def test_a_block_inside_a_block_waits_for_the_outer_one(limited: None) -> None:
+    reached: list[str] = []
+
+    def nested() -> None:
+        with held_back():
+            with held_back():
+                signal.raise_signal(signal.SIGUSR1)
+            reached.append("the end of the outer one")
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        nested()
+    assert reached == ["the end of the outer one"]
+
+
+def test_signals_of_others_are_left_alone() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with held_back():
+        assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_threads_are_left_alone(limited: None) -> None:
+    def block() -> None:
+        with held_back():
+            seen.append(signal.getsignal(signal.SIGUSR1))
+
+    seen: list[Any] = []
+    thread = threading.Thread(target=block)
+    thread.start()
+    thread.join()
+    assert seen == [soft_timeout_sighandler]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_real_task_fails_when_its_bar_meets_its_limit(site: Site) -> None:
+    task = site.start("ann", "limited_while_its_bar_moves")
+    assert "SoftTimeLimitExceeded" in site.ends(task, "failed")["error"]
+    assert site.job(task)["done"] == 1

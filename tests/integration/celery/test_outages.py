@@ -1,0 +1,208 @@
+"""The broker, the result backend or the database is away for a while."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.integration.celery.conftest import Site, Staff, begin, until
+from tests.integration.celery.profiles import Profile
+from tests.support.servers.ports import free_port
+from tests.support.servers.valkey import Valkey
+
+# The mails of these tests are sent by the worker that all tests share.
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq")]
+
+
+@contextmanager
+def database_away(address: str) -> Iterator[None]:
+    """Nobody can write to the site's database: it is locked, or takes no connection."""
+    if address.startswith("sqlite"):
+        with sqlite3.connect(address.removeprefix("sqlite://"), isolation_level=None) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            yield
+            connection.execute("ROLLBACK")
+        connection.close()
+        return
+    import psycopg
+
+    parts = urlsplit(address)
+    name = parts.path.lstrip("/")
+    other = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def impatient(address: str) -> str:
+    """The same database; on SQLite a process waits for it five seconds instead of twenty."""
+    return f"{address}?plain" if address.startswith("sqlite") else address
+
+
+@pytest.fixture
+def cut_off_site(environment: dict[str, str]) -> Iterator[Site]:
+    """The same site, whose broker does not answer."""
+    parts = urlsplit(environment["TEST_BROKER"])
+    nowhere = urlunsplit(parts._replace(netloc=f"127.0.0.1:{free_port()}"))
+    site = Site({**environment, "TEST_BROKER": nowhere})
+    yield site
+    site.close()
+
+
+@pytest.mark.parametrize("how", ["delay", "delay_on_commit"])
+def test_a_broker_that_is_down_leaves_no_message(cut_off_site: Site, how: str) -> None:
+    jobs, messages = cut_off_site.jobs(), cut_off_site.count_messages()
+    # The view hears of it as without monitio.
+    assert cut_off_site.start("ann", "plain_success", how=how) == 500
+    assert "OperationalError" in cut_off_site.last_error("ann")
+    assert cut_off_site.jobs() == jobs
+    assert cut_off_site.count_messages() == messages
+
+
+def test_a_group_whose_broker_is_down_leaves_no_message(cut_off_site: Site) -> None:
+    jobs = cut_off_site.jobs()
+    assert cut_off_site.start("ann", "one_bar_group", how="call") == 500
+    assert "OperationalError" in cut_off_site.last_error("ann")
+    assert cut_off_site.jobs() == jobs
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, profile: Profile) -> Any:
+    """The broker's server, which the test may stop and start."""
+    return request.getfixturevalue("rabbitmq" if profile.broker == "rabbitmq" else "valkey")
+
+
+def restart(broker: Any) -> None:
+    broker.stop()
+    broker.start()
+
+
+def test_the_broker_is_restarted_in_mid_run(
+    site: Site, staff: Staff, gate: Path, broker: Any
+) -> None:
+    staff.hire()
+    task = begin(site, staff, "wait_for", gate)
+    restart(broker)
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Wait for: done"
+
+
+def test_a_restarted_broker_that_delivers_anew(
+    site: Site, staff: Staff, gate: Path, broker: Any, profile: Profile
+) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    restart(broker)
+    # RabbitMQ takes back what was not acknowledged; what a Redis that keeps nothing had is gone.
+    deliveries = 2 if profile.broker == "rabbitmq" else 1
+    gate.touch()
+    until(lambda: worker.log.read_text().count("succeeded in") == deliveries)
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
+@pytest.mark.only_on("rabbitmq")
+def test_a_task_that_is_cancelled_because_the_broker_went_away_goes_on(
+    site: Site, staff: Staff, gate: Path, broker: Any
+) -> None:
+    worker = staff.hire(TEST_CANCEL_ON_LOSS="yes")
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    broker.stop()
+    site.ends(task, "lost")
+    broker.start()
+    until(lambda: site.job(task)["state"] == "started")
+    gate.touch()
+    until(lambda: "succeeded in" in worker.log.read_text())
+    assert site.job(task)["state"] == "succeeded"
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_result_backend_that_is_down_at_the_end(site: Site, staff: Staff, gate: Path) -> None:
+    results = Valkey()
+    results.start()
+    try:
+        staff.hire(TEST_RESULTS=results.url)
+        task = begin(site, staff, "wait_for", gate)
+        results.kill()
+        gate.touch()
+        # Celery's own verdict: it calls the errbacks, and a chord's body never runs.
+        site.ends(task, "failed")
+        assert site.message(task)["subject"] == "Wait for: failed"
+    finally:
+        results.close()
+
+
+def test_a_broken_table_harms_neither_view_nor_task(site: Site, staff: Staff) -> None:
+    worker = staff.hire()
+    site.break_table()
+    try:
+        # The view goes on in its transaction, and answers.
+        assert site.start("ann", "plain_success", how="apply_async", options=staff.options) != 500
+        until(lambda: "succeeded in" in worker.log.read_text())
+    finally:
+        site.mend_table()
+    assert "the task is not affected" in worker.log.read_text()
+
+
+def test_the_database_is_away_while_the_task_runs(
+    site: Site, staff: Staff, environment: dict[str, str], gate: Path
+) -> None:
+    worker = staff.hire()
+    task = site.start(
+        "ann", "count_until", how="apply_async", args=[str(gate)], options=staff.options
+    )
+    until(lambda: (job := site.job(task)) and job["done"])
+    with database_away(environment["TEST_DATABASE"]):
+        until(lambda: "could not be" in worker.log.read_text())
+    site.reconnect()
+    gate.touch()
+    ended = site.ends(task)
+    assert ended["state"] == "succeeded", worker.log.read_text()
+    assert ended["done"] == ended["total"]
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_the_database_is_away_at_the_end(
+    site: Site, staff: Staff, environment: dict[str, str], gate: Path, profile: Profile
+) -> None:
+    worker = staff.hire(TEST_DATABASE=impatient(environment["TEST_DATABASE"]))
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    with database_away(environment["TEST_DATABASE"]):
+        gate.touch()
+        until(lambda: "told when it is back" in worker.log.read_text())
+    site.reconnect()
+    # Celery calls a task failed whose result it could not keep.
+    ended = site.ends(task)
+    assert ended["state"] == ("failed" if profile.results == "django-db" else "succeeded")
+    assert len(site.message(task)["mails"]) == 1
+
+
+@pytest.mark.only_on("sqlite", "postgres")
+def test_the_database_comes_back_after_the_worker_has_gone(
+    site: Site, staff: Staff, environment: dict[str, str], gate: Path
+) -> None:
+    worker = staff.hire()
+    task = begin(site, staff, "wait_with_late_ack", gate)
+    with database_away(environment["TEST_DATABASE"]):
+        gate.touch()
+        until(lambda: site.result(task) == "SUCCESS")
+        worker.kill()
+    site.reconnect()
+    site.forget_sign_of_life(task)
+    assert site.sweep() == 0
+    assert site.job(task)["state"] == "succeeded"
+    assert site.message(task)["subject"] == "Wait with late ack: done"
+    assert len(site.message(task)["mails"]) == 1

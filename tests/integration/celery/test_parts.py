@@ -1,0 +1,329 @@
+"""The parts of a group, as they report: whatever becomes of them, the group ends once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from monitio import api
+from monitio.integrations.run import Carried
+from monitio.models import Job, Message
+from monitio.recipients import Recipient
+from monitio.signals import job_ended
+from monitio.testing import capture_bells
+from monitio_celery import headers, integration, notify_user, tasks
+from monitio_celery.groups import members
+from monitio_celery.groups.members import Part, PartReporter, part_id
+from monitio_celery.models import GroupPart
+from monitio_celery.reporters import reporter_for
+from tests.support.jobs import payloads
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Group:
+    """Three parts that nobody runs."""
+
+    def __init__(self, **options: Any) -> None:
+        self.id, self.options = str(uuid4()), options
+        self.recipients = [Recipient.of(user())]
+        self.whole = self.part(0).group
+        self.whole.queued()
+
+    def carried(self, number: int, **place: Any) -> Carried:
+        shared = {"group": self.id, "total": 3, "title": "Import", "options": self.options}
+        return headers.write(self.recipients, part={**shared, "number": number, **place})
+
+    def part(self, number: int, **place: Any) -> PartReporter:
+        carried = self.carried(number, **place)
+        part = Part(**carried["part"])
+        return PartReporter(part, self.recipients, part_id(self.id, number), carried)
+
+    def started(self, number: int, **place: Any) -> PartReporter:
+        part = self.part(number, **place)
+        part.started()
+        return part
+
+    @property
+    def job(self) -> Job:
+        return Job.objects.get(task_id=self.id)
+
+
+@pytest.fixture(autouse=True)
+def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What would be called a moment later."""
+    calls: list[Callable[[], None]] = []
+    monkeypatch.setattr(members.later, "call", lambda group, again: calls.append(again))
+    return calls
+
+
+@pytest.fixture
+def group(db: None) -> Group:
+    return Group()
+
+
+@pytest.fixture
+def ends() -> Iterator[list[str]]:
+    """The ends that were told."""
+    told: list[str] = []
+
+    def note(job: Job, **kwargs: Any) -> None:
+        told.append(job.state)
+
+    job_ended.connect(note)
+    yield told
+    job_ended.disconnect(note)
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Any]]:
+    """What the result backend knows, by task id."""
+    known: dict[str, tuple[str, Any]] = {}
+    monkeypatch.setattr(tasks, "_stored", lambda task_id: known.get(task_id, (None, None)))
+    return known
+
+
+def a_second_passes() -> None:
+    """The group's bar was moved longer ago than that."""
+    Job.objects.update(seq=0)
+
+
+def fall_silent(number: int, seconds: float = 3600) -> None:
+    long_ago = timezone.now() - timedelta(seconds=seconds)
+    GroupPart.objects.filter(number=number).update(alive_at=long_ago)
+
+
+class TestBar:
+    def test_progress_inside_a_part_moves_it_by_its_share(self, group: Group) -> None:
+        part = group.started(0)
+        with capture_bells() as bells:
+            part.progressed(5, 10)
+        assert group.job.done == 0.5
+        assert [data["job"]["done"] for data in payloads(bells)] == [0.5]
+
+    def test_parts_add_up(self, group: Group) -> None:
+        group.started(0).succeeded()
+        group.started(1).progressed(1, 4)
+        a_second_passes()
+        group.started(2).progressed(1, 2)
+        assert group.job.done == 1.75
+
+    def test_all_parts_together_write_it_once_a_second(self, group: Group) -> None:
+        with capture_bells() as bells:
+            for number in range(3):
+                group.started(number).progressed(number + 1, 10)
+        assert len(payloads(bells)) == 1 + 1  # the start and the first move
+        assert group.job.done == 0.1
+
+    def test_what_came_too_soon_is_shown_a_moment_later(
+        self, group: Group, later: list[Callable[[], None]]
+    ) -> None:
+        for number in range(2):
+            group.started(number).succeeded()
+        assert group.job.done == 1
+        a_second_passes()
+        (again,) = later
+        again()
+        assert group.job.done == 2
+
+    def test_what_has_been_shown_is_not_shown_again(
+        self, group: Group, later: list[Callable[[], None]]
+    ) -> None:
+        group.started(0).succeeded()
+        assert later == []
+
+    def test_an_unknown_total_moves_nothing(self, group: Group) -> None:
+        assert not group.started(0).progressed(5)
+        assert group.job.done is None
+
+    def test_a_part_that_overshoots_fills_its_share(self, group: Group) -> None:
+        group.started(0).progressed(30, 10)
+        assert group.job.done == 1
+
+    def test_progress_of_a_part_that_has_ended_is_dropped(self, group: Group) -> None:
+        part = group.started(0)
+        part.succeeded()
+        a_second_passes()
+        assert not part.progressed(1, 2)
+        assert group.job.done == 1
+
+    def test_texts_say_whole_parts(self) -> None:
+        group = Group(progress="{done} of {total}")
+        group.started(0).succeeded()
+        a_second_passes()
+        group.started(1).progressed(1, 2)
+        assert (group.job.done, group.job.text) == (1.5, "1 of 3")
+
+
+class TestEnd:
+    def test_a_retried_part_is_counted_once(self, group: Group, ends: list[str]) -> None:
+        part = group.started(0)
+        part.progressed(9, 10)
+        part.retrying(0, "again")
+        assert GroupPart.objects.get().share == 0
+        part.started(1)
+        part.succeeded()
+        for number in (1, 2):
+            group.started(number).succeeded()
+        assert (ends, group.job.done) == (["succeeded"], 3)
+
+    def test_a_revoked_part_is_one_that_failed(self, group: Group) -> None:
+        for number in range(2):
+            group.started(number).succeeded()
+        group.part(2).revoked()
+        assert group.job.state == "failed"
+        assert Message.objects.get().message == "2 of 3 parts are done, 1 failed."
+
+    def test_repeated_and_late_ends_change_nothing(self, group: Group, ends: list[str]) -> None:
+        members = [group.started(number) for number in range(3)]
+        for part in (*members, *members):
+            part.succeeded()
+        members[0].failed("late")
+        members[1].lost()
+        assert ends == ["succeeded"]
+        assert group.job.done == 3
+
+
+class TestSilence:
+    def test_a_part_that_died_ends_the_group_with_it(
+        self, group: Group, ends: list[str], stored: dict[str, Any]
+    ) -> None:
+        for number in range(2):
+            group.started(number).succeeded()
+        group.started(2)
+        fall_silent(2)
+        tasks.sweep_jobs()
+        assert ends == ["failed"]
+        assert Message.objects.get().message == "2 of 3 parts are done, 1 failed."
+
+    def test_what_the_result_backend_knows_counts(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
+        for number in range(2):
+            group.started(number).succeeded()
+        stored[group.started(2).task_id] = ("SUCCESS", 7)
+        fall_silent(2)
+        tasks.sweep_jobs()
+        assert group.job.state == "succeeded"
+
+    def test_a_part_that_waits_for_its_next_attempt_is_not_dead(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
+        group.started(0).retrying(0, "again")
+        tasks.sweep_jobs()
+        assert not GroupPart.objects.get().ended
+
+    def test_a_part_that_shows_progress_lives(self, group: Group, stored: dict[str, Any]) -> None:
+        part = group.started(0)
+        fall_silent(0)
+        part.progressed(1, 2)
+        tasks.sweep_jobs()
+        assert not GroupPart.objects.get().ended
+
+    def test_its_real_end_overrides_that(self, group: Group, stored: dict[str, Any]) -> None:
+        part = group.started(0)
+        fall_silent(0)
+        tasks.sweep_jobs()
+        part.succeeded()
+        for number in (1, 2):
+            group.started(number).succeeded()
+        assert group.job.state == "succeeded"
+
+    @pytest.mark.parametrize(
+        ("limit", "of_the_group", "silent_for", "dead"),
+        [
+            (7200, None, 3600, False),
+            (7200, None, 7201, True),
+            (60, None, 61, True),
+            (None, 7200, 3600, False),
+            (None, 60, 61, True),
+            (7200, 60, 3600, False),
+        ],
+    )
+    def test_its_task_or_its_group_may_have_a_limit_of_its_own(
+        self,
+        stored: dict[str, Any],
+        limit: float | None,
+        of_the_group: float | None,
+        silent_for: float,
+        dead: bool,
+    ) -> None:
+        group = Group(lost_after=of_the_group)
+
+        @notify_user(lost_after=limit)
+        def task() -> None: ...
+
+        begun = reporter_for(task, part_id(group.id, 0), group.carried(0))
+        assert begun is not None
+        begun.started()
+        fall_silent(0, silent_for)
+        tasks.sweep_jobs()
+        assert GroupPart.objects.get().lost == dead
+
+    def test_what_replaces_its_task_brings_its_own_limit(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
+        @notify_user(lost_after=7200)
+        def replacement() -> None: ...
+
+        task_id = group.started(0).task_id
+        goes_on = reporter_for(replacement, task_id, group.carried(0))
+        assert goes_on is not None
+        goes_on.started()
+        fall_silent(0)
+        tasks.sweep_jobs()
+        assert not GroupPart.objects.get().lost
+
+    def test_what_it_would_have_skipped_may_run_after_all(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
+        first = group.started(0, skips=[(1, 2)])
+        fall_silent(0)
+        tasks.sweep_jobs()
+        assert GroupPart.objects.filter(ended=True).count() == 2
+        assert first.resumed()
+        assert list(GroupPart.objects.values_list("number", "ended")) == [(0, False)]
+
+
+class TestCancelling:
+    @pytest.fixture
+    def revoked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        ids: list[str] = []
+        monkeypatch.setattr(integration, "_revoke", ids.extend)
+        return ids
+
+    def cancel(self) -> None:
+        assert api.cancel_job(user(), Message.objects.get().pk)
+
+    def test_a_group_that_waits_ends_at_once(self, revoked: list[str], ends: list[str]) -> None:
+        group = Group(cancel=True)
+        self.cancel()
+        assert ends == ["revoked"]
+        assert revoked == [part_id(group.id, number) for number in range(3)]
+
+    def test_a_group_that_runs_ends_with_its_running_parts(
+        self, revoked: list[str], ends: list[str]
+    ) -> None:
+        group = Group(cancel=True)
+        group.started(0).succeeded()
+        running = group.started(1)
+        self.cancel()
+        assert sorted(revoked) == sorted(part_id(group.id, number) for number in (1, 2))
+        assert ends == []
+        running.revoked()
+        assert ends == ["revoked"]
+
+    def test_a_part_that_still_succeeds_is_no_reason_to_go_on(
+        self, revoked: list[str], ends: list[str]
+    ) -> None:
+        group = Group(cancel=True)
+        running = group.started(1)
+        self.cancel()
+        running.succeeded()
+        assert ends == ["revoked"]

@@ -1,0 +1,95 @@
+"""What the handlers of Celery's signals hold to, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.utils.dispatch import Signal
+from celery.worker import state
+from django.utils import timezone
+
+from monitio.jobs.options import Options
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Job
+from monitio.recipients import Recipient
+from monitio_celery.signals import run as receivers
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> Signal:
+    """A signal of its own, and what ``_on`` registers for it."""
+    monkeypatch.setattr(receivers, "_HANDLERS", {})
+    return Signal(name="handled")
+
+
+def test_a_bug_in_a_handler_is_logged_and_stays_there(
+    handled: Signal, caplog: pytest.LogCaptureFixture
+) -> None:
+    @receivers._on(handled)
+    def with_a_bug(**_: Any) -> None:
+        raise KeyError("nothing")
+
+    receivers.connect()
+    assert [answer for _, answer in handled.send(None)] == [None]
+    assert "with_a_bug failed; the task is not affected" in caplog.text
+
+
+def test_the_handlers_of_celery_are_all_guarded() -> None:
+    assert all(hasattr(handler, "__wrapped__") for _, handler in receivers._HANDLERS.values())
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Three tasks that this worker runs."""
+    ids = ["1", "2", "3"]
+    for task_id in ids:
+        JobReporter(task_id, queue="celery", recipients=[Recipient.of(user())]).started()
+    task = SimpleNamespace(name="a.b", __monitio__=Options())
+    requests = [SimpleNamespace(id=pk, task=task, request_dict={}) for pk in ids]
+    monkeypatch.setattr(state, "active_requests", requests)
+    monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
+    long_ago = timezone.now() - timedelta(hours=1)
+    Job.objects.update(alive_at=long_ago)
+    return ids
+
+
+def silent_jobs() -> int:
+    return Job.objects.filter(alive_at__lt=timezone.now() - timedelta(minutes=30)).count()
+
+
+def test_one_query_says_that_all_running_jobs_are_alive(
+    running: list[str], django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        receivers.stamp_running()
+    assert silent_jobs() == 0
+
+
+def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
+    running: list[str], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(receivers.time, "monotonic", lambda: now)
+    receivers.stamp_running()
+    with django_assert_num_queries(0):
+        for now in (1002.0, 1029.9):  # noqa: B007
+            receivers.stamp_running()
+    now = 1030.0
+    with django_assert_num_queries(1):
+        receivers.stamp_running()
+
+
+def test_a_worker_without_a_notified_task_asks_nothing(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    plain = SimpleNamespace(id="1", task=SimpleNamespace(name="a.b"), request_dict={})
+    monkeypatch.setattr(state, "active_requests", [plain])
+    monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
+    with django_assert_num_queries(0):
+        receivers.stamp_running()

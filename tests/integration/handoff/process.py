@@ -1,0 +1,59 @@
+"""Another process of a site whose streams a hub holds: what tests of streams ask, and more."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.support.peers import serve, set_up
+
+set_up()
+
+from monitio import INFO, api
+from monitio.recipients import Recipient
+from monitio.serializers import snapshot
+from monitio.transports import Bell, get_transport, reset_transport
+from monitio.transports.publish import ring
+from tests.integration.stream import process
+
+
+def write_to_many(keys: list[str], text: str) -> None:
+    """In one transaction, so that all bells ring at once."""
+    api.notify_many([Recipient.from_key(key) for key in keys], INFO, text)
+
+
+def delete(key: str, pk: int) -> None:
+    api.delete(Recipient.from_key(key), [pk])
+
+
+def read_all(key: str) -> None:
+    api.mark_all_read(Recipient.from_key(key))
+
+
+def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
+    begin = time.monotonic()
+    return ring([Bell(*bell) for bell in bells]), time.monotonic() - begin
+
+
+def state(key: str) -> dict[str, Any]:
+    return snapshot(Recipient.from_key(key))
+
+
+def check() -> list[str]:
+    return [str(message.msg) for message in get_transport().check()]
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            **process.FUNCTIONS,
+            "write_to_many": write_to_many,
+            "delete": delete,
+            "read_all": read_all,
+            "ring": timed_ring,
+            "state": state,
+            "check": check,
+            # A breaker that has seen nothing yet.
+            "forget_failures": reset_transport,
+        }
+    )

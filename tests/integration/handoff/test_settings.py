@@ -1,0 +1,166 @@
+"""MONITIO_STREAM: what it takes, and what it says when it cannot work."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from monitio.exceptions import TransportError
+from monitio.stream.broadcaster import get_hub
+from monitio.transports import Bell, Handoff, get_handoff, get_transport
+from monitio.transports import hub as base
+from monitio.transports.polling import PollingTransport
+from tests.support import people
+
+NCHAN = {"BACKEND": "nchan", "PUBLISH_URL": "http://127.0.0.1:1/publish"}
+MERCURE = {"BACKEND": "mercure", "PUBLISH_URL": "http://127.0.0.1:1/", "PUBLISHER_KEY": "k" * 32}
+
+
+class Recording(Handoff):
+    """A site's own hub, which writes down what it is sent."""
+
+    addresses_at_once = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, bytes, int]] = []
+
+    def respond(self, request: Any, topic: str) -> Any:
+        raise NotImplementedError
+
+    def send(self, event: str, data: bytes, addresses: Any, deadline: float) -> None:
+        self.sent.append((event, data, len(addresses)))
+
+
+OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nchan", "is a dictionary"),
+        ({"PUBLISH_URL": "http://hub/"}, "dotted path of a Handoff class as BACKEND"),
+        ({**NCHAN, "BACKEND": "centrifugo"}, "Use one of mercure, nchan"),
+        ({**NCHAN, "BACKEND": "monitio.transports.polling.PollingTransport"}, "not a subclass"),
+        ({"BACKEND": "nchan"}, "needs PUBLISH_URL"),
+        ({**MERCURE, "PUBLISHER_KEY": ""}, "needs PUBLISHER_KEY"),
+        ({**NCHAN, "PUBLISH_URL": "/publish"}, "must begin with http:// or https://"),
+        ({**NCHAN, "SUBSCRIBE_URL": "https://hub/"}, "must begin with /: it is the internal"),
+        ({**NCHAN, "PUBLISHER_KEY": "x"}, "has no 'PUBLISHER_KEY'; it takes BACKEND, PUBLISH_URL"),
+        ({**MERCURE, "SUBSCRIBER_KEY": "short"}, "has 32 characters or more"),
+    ],
+)
+def test_what_cannot_work_is_said_with_its_cure(settings: Any, given: Any, said: str) -> None:
+    settings.MONITIO_STREAM = given
+    with pytest.raises(ImproperlyConfigured, match=said):
+        get_handoff()
+
+
+@pytest.mark.parametrize(("given", "package"), [(NCHAN, "urllib3"), (MERCURE, "jwt")])
+def test_a_missing_package_is_named(
+    settings: Any, given: Any, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    settings.MONITIO_STREAM = given
+    with pytest.raises(ImproperlyConfigured, match=r"pip install \"monitio\["):
+        get_handoff()
+
+
+def test_a_hub_takes_the_place_of_the_transport_while_it_is_named(settings: Any) -> None:
+    settings.MONITIO_STREAM = NCHAN
+    assert get_transport() is get_handoff()
+    assert run_checks(tags=["monitio"]) == []
+    settings.MONITIO_STREAM = None
+    assert get_handoff() is None
+    assert isinstance(get_transport(), PollingTransport)
+
+
+@pytest.mark.parametrize("given", [NCHAN, MERCURE])
+def test_a_hub_that_does_not_answer_is_said_when_the_site_deploys(
+    settings: Any, given: Any
+) -> None:
+    settings.MONITIO_STREAM = given
+    settings.MONITIO_BASE_URL = "https://example.com"
+    (said,) = run_checks(tags=["monitio"], include_deployment_checks=True)
+    assert said.id == "monitio.W031" and "docs/hubs.md" in str(said.hint)
+
+
+@pytest.mark.django_db
+def test_a_page_is_told_to_fetch_its_snapshots(settings: Any) -> None:
+    client = Client()
+    client.force_login(people.user())
+    assert b"stream-snapshot" not in client.get("/messages/").content
+    settings.MONITIO_STREAM = NCHAN
+    assert b'stream-snapshot="json"' in client.get("/messages/").content
+
+
+@pytest.mark.django_db
+def test_no_stream_is_held_here(settings: Any) -> None:
+    settings.MONITIO_STREAM = NCHAN
+    client = Client()
+    client.force_login(people.user())
+    page = client.get("/messages/").content.decode().split("?page=")[1].split('"')[0]
+    answer = client.get(f"/messages/stream/?page={page}")
+    assert answer.status_code == 200 and "X-Accel-Redirect" in answer.headers
+    assert not answer.streaming and get_hub().open_streams() == 0
+    with pytest.raises(TransportError):
+        get_transport().listen(get_hub())
+
+
+class TestPublishing:
+    @pytest.fixture
+    def hub(self, settings: Any) -> Recording:
+        settings.MONITIO_STREAM = OWN
+        hub = get_handoff()
+        assert isinstance(hub, Recording)
+        return hub
+
+    def test_the_same_news_for_many_goes_out_together(self, hub: Recording) -> None:
+        hub.publish([Bell(f"user:{number}") for number in range(5)])
+        assert hub.sent == [("resync", b"{}", 4), ("resync", b"{}", 4), ("resync", b"{}", 2)]
+
+    def test_different_news_goes_out_one_by_one(self, hub: Recording) -> None:
+        hub.publish([Bell("user:1", "message", {"id": number}) for number in range(3)])
+        assert [data for _, data, _ in hub.sent] == [b'{"id":0}', b'{"id":1}', b'{"id":2}']
+
+    def test_very_much_different_news_says_look(self, hub: Recording) -> None:
+        hub.publish([Bell("user:1", "message", {"id": number}) for number in range(101)])
+        assert hub.sent == [("resync", b"{}", 2)]
+
+    def test_a_recheck_is_not_covered_by_other_news_and_goes_first(self, hub: Recording) -> None:
+        news = [Bell("user:1", "message", {"id": number}) for number in range(101)]
+        hub.publish([*news, Bell("user:1", "recheck")])
+        assert [event for event, _, _ in hub.sent] == ["recheck", "resync"]
+
+    def test_a_hub_that_is_too_slow_for_all_of_it_is_not_taken_for_dead(
+        self, hub: Recording, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(base.time, "monotonic", lambda: 0.2 * len(hub.sent))
+        hub.publish([Bell(f"user:{number}") for number in range(100)])
+        assert len(hub.sent) == 3
+        assert "too slow" in caplog.text
+
+
+class TestAddresses:
+    def test_they_are_of_one_topic_and_one_span(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.MONITIO_STREAM_RECHECK = 30
+        monkeypatch.setattr(base.time, "time", lambda: 1_000_000.0)
+        present = base.address_of("user:1")
+        assert present == base.address_of("user:1") != base.address_of("user:2")
+        monkeypatch.setattr(base.time, "time", lambda: 1_000_030.0)
+        assert base.address_of("user:1") != present
+        assert base.live_addresses("user:1") == [base.address_of("user:1"), present]
+        monkeypatch.setattr(base.time, "time", lambda: 1_000_060.0)
+        assert present not in base.live_addresses("user:1")
+
+    def test_another_site_has_others(self, settings: Any) -> None:
+        mine = base.address_of("user:1")
+        settings.SECRET_KEY = "of another site"
+        assert base.address_of("user:1") != mine

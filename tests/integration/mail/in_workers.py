@@ -1,0 +1,22 @@
+"""What workers have in their processes. For them alone: it changes monitio."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.mail.backends.smtp import EmailBackend
+
+from monitio.digests import sender as digests
+from tests.integration.mail import SENDER, SET
+
+digests.SET = SET
+
+
+class Backend(EmailBackend):
+    """By SMTP; each e-mail says which process sent it."""
+
+    def send_messages(self, mails: Any) -> int:
+        for mail in mails:
+            mail.extra_headers[SENDER] = str(os.getpid())
+        return super().send_messages(mails)

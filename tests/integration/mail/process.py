@@ -1,0 +1,80 @@
+"""A process of a site that sends its e-mails by SMTP."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import Any
+
+from tests.support.peers import serve, set_up
+
+set_up()
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from monitio.channels import deliveries
+from monitio.dispatch import hooks
+from monitio.models import Delivery, Message
+from tests.support import people
+
+hooks.deliver = None
+
+
+def clear() -> None:
+    call_command("flush", verbosity=0, interactive=False)
+
+
+def prepare(count: int) -> None:
+    """Messages whose mails are pending."""
+    user = people.user()
+    rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
+    for row in rows:
+        row.save()
+    deliveries.plan(rows)
+
+
+def send_all(moment: float, die_at: int = 0) -> int:
+    """Try every delivery in an order of our own; how many this process sent.
+
+    Killed when the server has taken number ``die_at``, before the database knows.
+    """
+    if die_at:
+        _die_at(die_at)
+    pks = list(Delivery.objects.values_list("pk", flat=True))
+    random.shuffle(pks)
+    time.sleep(max(0.0, moment - time.time()))
+    return sum(deliveries.run(pk) for pk in pks)
+
+
+def _die_at(number: int) -> None:
+    settle = deliveries._settle
+    calls = 0
+
+    def settle_or_die(*args: Any, **kwargs: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        settle(*args, **kwargs)
+
+    deliveries._settle = settle_or_die
+
+
+def end_leases() -> int:
+    """As if the time of whoever holds a delivery were over."""
+    return Delivery.objects.filter(state="claimed").update(due_at=timezone.now())
+
+
+def states() -> list[str]:
+    return list(Delivery.objects.values_list("state", flat=True))
+
+
+if __name__ == "__main__":
+    functions = (clear, prepare, send_all, end_leases, states)
+    serve(
+        {function.__name__: function for function in functions}
+        | {"migrate": lambda: call_command("migrate", verbosity=0)}
+    )

@@ -1,0 +1,194 @@
+"""Prints the plans of docs/queries.md, of SQLite and PostgreSQL:
+``python -m tests.integration.storage.plans``.
+
+200,000 messages of 1,000 recipients; a tenth of them are visitors'.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+MESSAGES, PEOPLE = 200_000, 1_000
+
+
+def main() -> None:
+    if "--here" in sys.argv:
+        measure()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run(f"sqlite://{folder}/plans.sqlite3")
+    from tests.support.servers.postgres import Postgres
+
+    server = Postgres()
+    server.start()
+    try:
+        run(server.url)
+    finally:
+        server.close()
+
+
+def run(url: str) -> None:
+    env = os.environ | {"MONITIO_TEST_DATABASE": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run(
+        [sys.executable, "-m", "tests.integration.storage.plans", "--here"], env=env, check=True
+    )
+
+
+def measure() -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    print(f"\n## {connection.display_name}\n")
+    call_command("migrate", verbosity=0)
+    fill()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
+    for name, query in questions():
+        show(name, query)
+    print_sizes()
+
+
+def fill() -> None:
+    from django.contrib.auth import get_user_model
+    from django.utils import timezone
+
+    from monitio.models import Delivery, Job, LastBell, Message
+
+    for model in (Delivery, Message, Job, LastBell):
+        model.objects.all().delete()
+    people = get_user_model()
+    people.objects.all().delete()
+    people.objects.bulk_create([people(username=f"user{n}") for n in range(PEOPLE)], 1000)
+    pks = list(people.objects.values_list("pk", flat=True))
+    jobs = [
+        Job(task_id=str(n), state="started" if n % 50 == 0 else "succeeded") for n in range(2000)
+    ]
+    Job.objects.bulk_create(jobs, 1000)
+    jobs = list(Job.objects.all())
+    now, dice = timezone.now(), random.Random(1)
+
+    def message(number: int) -> Message:
+        created = now - timedelta(seconds=(MESSAGES - number) * 30)
+        person = dice.randrange(PEOPLE)
+        row = Message(
+            level=20 if dice.random() < 0.03 else dice.choice([110, 120, 125, 130, 140]),
+            message="The text of a message of ordinary length, as people write them.",
+            subject="Monthly report: done",
+            created=created,
+            modified=created,
+            read=dice.random() < 0.9,
+            expires=now + timedelta(days=dice.uniform(-1, 30)) if dice.random() < 0.05 else None,
+            job=jobs[number // 100] if number % 100 == 0 else None,
+        )
+        if person % 10:
+            row.user_id = pks[person]
+        else:
+            row.session = f"{person:032x}"
+        return row
+
+    for start in range(0, MESSAGES, 5000):
+        Message.objects.bulk_create([message(n) for n in range(start, start + 5000)], 500)
+    newest = list(Message.objects.order_by("-pk")[:2000])
+    Delivery.objects.bulk_create(
+        [Delivery(message=row, channel="email", state="sent") for row in newest], 500
+    )
+    Delivery.objects.filter(pk__in=list(Delivery.objects.values_list("pk", flat=True)[:20])).update(
+        state="pending"
+    )
+
+
+def questions() -> Iterator[tuple[str, Any]]:
+    from django.contrib.auth import get_user_model
+    from django.utils import timezone
+
+    from monitio.channels import deliveries
+    from monitio.models import Job, Message
+    from monitio.recipients import Recipient
+
+    now = timezone.now()
+    who = Recipient.for_user(get_user_model().objects.order_by("pk")[501])
+    rows = Message.objects.of(who)
+    page = rows.visible().newest_first().unclaimed().select_related("job").unread()
+    inbox = rows.for_inbox().select_related("job", "from_user").newest_first()
+    yield "Page view (`{% for message in messages %}`)", page[:100]
+    yield (
+        "Page view with `MONITIO_EXCLUDE_READ = False`",
+        (rows.visible().newest_first().unclaimed().select_related("job")[:100]),
+    )
+    yield "Unread count", rows.visible().persistent().unread().values("recipient_key").order_by()
+    yield "Snapshot: the newest", inbox[:100]
+    yield "Snapshot: running jobs below the floor", inbox.running().filter(id__lt=150_000)
+    yield "Inbox: older ones (`?before=`)", inbox.filter(pk__lt=150_000)[:100]
+    yield "Mark all as read: which", rows.unread().persistent().values("pk").order_by()
+    yield "One message (`get_message`)", rows.visible().filter(pk=100_000)
+    yield "Prune: expired", pks(Message.objects.filter(expires__lte=now, hidden=False))
+    yield (
+        "Prune: of visitors",
+        pks(Message.objects.filter(session__gt="", created__lt=now - timedelta(days=68))),
+    )
+    yield (
+        "Prune: shown, mail is out",
+        pks(Message.objects.without_pending_delivery().filter(hidden=True)),
+    )
+    yield "Prune: read long ago", pks(Message.objects.read_until(now - timedelta(days=68)))
+    yield (
+        "Prune: jobs nobody can read of",
+        pks(Job.objects.ended().filter(messages=None, finished_at__lt=now)),
+    )
+    yield (
+        "A user is deleted: their messages",
+        Message.objects.filter(user_id=who.user_id).values("pk").order_by(),
+    )
+    yield "Deliveries that are due", deliveries.oldest_due()[:1000]
+    yield "Sweep: silent jobs", Job.objects.silent_since(now).values("pk")
+
+
+def pks(rows: Any) -> Any:
+    """As prune reads them, a batch at a time."""
+    return rows.order_by().values_list("pk", flat=True)[:1000]
+
+
+def show(name: str, query: Any) -> None:
+    from django.db import connection
+
+    options = {"analyze": True, "costs": False, "timing": False, "buffers": False}
+    plan = query.explain(**(options if connection.vendor == "postgresql" else {}))
+    print(f"**{name}** ({milliseconds(lambda: list(query.all())):.2f} ms)\n\n```\n{plan}\n```\n")
+
+
+def milliseconds(call: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[3] * 1000
+
+
+def print_sizes() -> None:
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelname, idx_scan, pg_size_pretty(pg_relation_size(indexrelid)) "
+            "FROM pg_stat_user_indexes WHERE relname LIKE 'monitio_%%' ORDER BY 1"
+        )
+        for row in cursor.fetchall():
+            print(*row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Our storage is a message storage of Django's: for users, for visitors, with atomic requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.storage.conformance import MessagesConformance, atomic_requests
+
+__all__ = ["atomic_requests"]
+
+
+class TestUser(MessagesConformance):
+    signed_in = True
+
+
+class TestVisitor(MessagesConformance):
+    signed_in = False
+
+
+@pytest.mark.usefixtures("atomic_requests")
+class TestUserWithAtomicRequests(TestUser):
+    pass
+
+
+@pytest.mark.usefixtures("atomic_requests")
+class TestVisitorWithAtomicRequests(TestVisitor):
+    pass

@@ -1,0 +1,138 @@
+"""Another process of the same site: signs people in and out, writes to them, changes accounts."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.support.peers import serve, set_up
+
+set_up()
+
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from monitio import INFO, api
+from monitio.recipients import Recipient, page_token
+from tests.support import people
+
+clients: dict[str, Client] = {}
+
+
+def sign_in(name: str) -> dict[str, str]:
+    """The cookie and the page's token of a user in a new browser."""
+    client = Client()
+    user = people.user(name)
+    client.force_login(user)
+    return _browser(client, Recipient.for_user(user))
+
+
+def visit() -> dict[str, str]:
+    """The same of an anonymous visitor."""
+    client = Client()
+    return _browser(client, people.visitor_of(client))
+
+
+def _browser(client: Client, recipient: Recipient) -> dict[str, str]:
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    clients[cookie] = client
+    return {"cookie": cookie, "page": page_token(recipient), "key": recipient.key}
+
+
+def write(key: str, text: str) -> int:
+    """To ``user:1`` or ``visitor:…``."""
+    return int(api.create_message(Recipient.from_key(key), INFO, text).pk)
+
+
+def write_many(key: str, count: int, seconds: float) -> list[str]:
+    """This many messages, spread over some time; their texts."""
+    texts = [f"one of many: {number}" for number in range(count)]
+    for text in texts:
+        write(key, text)
+        time.sleep(seconds / count)
+    return texts
+
+
+def write_and_time(key: str, text: str) -> float:
+    """When it began; this clock is the same in all processes."""
+    begin = time.monotonic()
+    write(key, text)
+    return begin
+
+
+def log_out(cookie: str) -> None:
+    """By the view, as with a browser."""
+    assert clients[cookie].post("/logout/").status_code == 302
+
+
+def log_in(cookie: str, name: str) -> None:
+    """By the view."""
+    people.user(name)
+    answer = clients[cookie].post("/login/", {"username": name, "password": "secret"})
+    assert answer.status_code == 302
+
+
+def switch_user(cookie: str, name: str) -> str:
+    """Another log-in in the same browser, by the view. Returns the cookie it has then."""
+    client = clients[cookie]
+    log_in(cookie, name)
+    new = f"sessionid={client.cookies['sessionid'].value}"
+    clients[new] = client
+    return new
+
+
+def change_account(name: str, deed: str) -> None:
+    users = get_user_model()._default_manager
+    user: Any = users.get(username=name)
+    if deed == "new password":
+        user.set_password("other")
+        user.save()
+    elif deed == "deactivated":
+        user.is_active = False
+        user.save()
+    elif deed == "deactivated in bulk":
+        users.filter(pk=user.pk).update(is_active=False)
+    elif deed == "deleted":
+        user.delete()
+    else:
+        raise ValueError(deed)
+
+
+def end_sessions(deed: str) -> None:
+    """Everybody's, as ``flush`` and the clock do it: nobody rings."""
+    if deed == "flushed":
+        Session.objects.all().delete()
+    else:
+        Session.objects.update(expire_date=timezone.now())
+
+
+def connections_of(application: str) -> int:
+    """PostgreSQL's connections of the server process."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [application]
+        )
+        return int(cursor.fetchone()[0])
+
+
+FUNCTIONS = {
+    "migrate": lambda: call_command("migrate", verbosity=0),
+    "sign_in": sign_in,
+    "visit": visit,
+    "write": write,
+    "write_many": write_many,
+    "write_and_time": write_and_time,
+    "log_out": log_out,
+    "log_in": log_in,
+    "switch_user": switch_user,
+    "change_account": change_account,
+    "end_sessions": end_sessions,
+    "connections_of": connections_of,
+}
+
+if __name__ == "__main__":
+    serve(FUNCTIONS)

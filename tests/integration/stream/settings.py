@@ -1,0 +1,12 @@
+"""The tests' settings, with what a test says in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from tests.settings import *  # noqa: F403
+
+ROOT_URLCONF = "tests.integration.stream.site"
+WSGI_APPLICATION = "tests.integration.stream.wsgi.application"
+globals().update(json.loads(os.environ.get("MONITIO_TEST_SETTINGS", "{}")))

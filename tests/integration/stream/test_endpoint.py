@@ -1,0 +1,467 @@
+"""``monitio.asgi``: its streams hold nothing, and everything else passes through it unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import pytest
+
+import monitio.asgi
+from monitio.stream import asgi, drivers, shutdown
+from monitio.stream import broadcaster as hubs
+from monitio.stream.broadcaster import Hub, Limits
+from monitio.stream.drivers import TICKET_DESK, Ticket
+from monitio.stream.protocol import Source
+from monitio.transports import Bell
+from tests.integration.stream.servers import Server
+from tests.support.databases import database
+from tests.support.peers import Peer
+from tests.support.servers.postgres import Postgres
+from tests.support.waiting import wait_until
+
+PROCESS = "tests.integration.stream.process"
+TOPIC = "user:1"
+Event = dict[str, Any]
+language: ContextVar[str] = ContextVar("language", default="none")
+
+
+class Wire:
+    """The server's side of one request: what it is asked, what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Event] = []
+        self.disconnected = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.error: Exception | None = None
+        self.asked = False
+
+    async def receive(self) -> Event:
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.disconnected.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, event: Event) -> None:
+        await self.writable.wait()
+        if self.error is not None:
+            raise self.error
+        self.sent.append(event)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(event.get("body", b"") for event in self.sent)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+class QuietHub(Hub):
+    """Hears what the test says and nothing else."""
+
+    def _ensure_running(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    hub = QuietHub()
+    monkeypatch.setattr(hubs, "_hub", hub)
+    yield hub
+    assert hub.open_streams() == 0, "each has left"
+
+
+def ticket(limits: Limits | None = None, **changes: Any) -> Ticket:
+    answers: dict[str, Any] = {
+        "snapshot": lambda: {"messages": [], "unread": 0, "floor": 0},
+        "still_valid": lambda: True,
+        "stopping": lambda: False,
+    }
+    source = Source(**{**answers, **changes})
+    return Ticket(TOPIC, source, limits or Limits(9, 9), copy_context())
+
+
+def django(left: Ticket) -> monitio.asgi.Application:
+    """Django, as far as the endpoint sees it: a head, a ticket, an empty body."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+        scope[TICKET_DESK].ticket = left
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app
+
+
+def run(
+    left: Ticket, test: Callable[[Wire, asyncio.Task[None]], Awaitable[None]]
+) -> asyncio.Task[None]:
+    """Open a stream, and hand the test its server's side and its server's task."""
+
+    async def main() -> asyncio.Task[None]:
+        wire = Wire()
+        app = monitio.asgi.application(django(left))
+        task = asyncio.ensure_future(app({"type": "http"}, wire.receive, wire.send))
+        try:
+            await test(wire, task)
+        finally:
+            wire.disconnected.set()
+            async with asyncio.timeout(5):
+                await asyncio.wait([task])
+        return task
+
+    return asyncio.run(main())
+
+
+def message(number: int) -> Bell:
+    return Bell(TOPIC, "message", {"id": number, "version": 1, "body": f"text {number}"})
+
+
+class TestOneStream:
+    def test_its_head_is_djangos_and_its_body_the_streams(self, hub: Hub) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            hub.hear(message(7))
+            await wire.until(lambda: b"text 7" in wire.body)
+            assert wire.sent[0]["headers"] == [(b"a", b"b")]
+            assert all(event["more_body"] for event in wire.sent[1:])
+            assert not task.done()
+
+        assert run(ticket(), test).exception() is None
+
+    def test_a_signed_out_stream_completes_its_response(self, hub: Hub) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            hub.hear(Bell(TOPIC, "recheck"))
+            await wire.until(task.done)
+            assert b"signed-out" in wire.body
+            assert [event.get("more_body") for event in wire.sent[-2:]] == [True, False]
+
+        task = run(ticket(still_valid=lambda: False), test)
+        assert task.exception() is None and not task.cancelling()
+
+    def test_above_the_limits_it_is_a_snapshot_and_an_end(self) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(task.done)
+            assert b"snapshot" in wire.body and b"busy" in wire.body
+
+        run(ticket(Limits(0, 9)), test)
+
+    def test_the_database_is_asked_elsewhere_in_the_context_of_the_view(self) -> None:
+        seen: list[Any] = []
+
+        def look() -> dict[str, Any]:
+            seen.append((language.get(), threading.current_thread() is threading.main_thread()))
+            return {}
+
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+
+        token = language.set("pl")
+        left = ticket(snapshot=look)
+        language.reset(token)
+        run(left, test)
+        assert seen == [("pl", False)]
+
+    def test_what_fails_in_it_ends_it_and_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        def fail() -> dict[str, Any]:
+            raise ZeroDivisionError
+
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(task.done)
+
+        assert run(ticket(snapshot=fail), test).exception() is None
+        assert "A stream has failed." in caplog.text
+
+    def test_one_bell_wakes_many_by_one_call_into_the_loop(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def main() -> None:
+            wires = [Wire() for _ in range(5)]
+            app = monitio.asgi.application(django(ticket()))
+            tasks = [
+                asyncio.ensure_future(app({"type": "http"}, wire.receive, wire.send))
+                for wire in wires
+            ]
+            for wire in wires:
+                await wire.until(lambda wire=wire: b"snapshot" in wire.body)  # type: ignore[misc]
+            loop, calls = asyncio.get_running_loop(), []
+            original = loop.call_soon_threadsafe
+            monkeypatch.setattr(
+                loop, "call_soon_threadsafe", lambda *args: calls.append(args) or original(*args)
+            )
+            hub.hear(message(1))
+            for wire in wires:
+                await wire.until(lambda wire=wire: b"text 1" in wire.body)  # type: ignore[misc]
+                wire.disconnected.set()
+            await asyncio.gather(*tasks)
+            assert len(calls) == 1
+
+        asyncio.run(main())
+
+
+class TestSlowClient:
+    def test_what_rings_meanwhile_becomes_a_snapshot(self, hub: Hub) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            wire.writable.clear()
+            hub.hear(message(0))
+            await asyncio.sleep(0)  # the pump runs: the first one waits in the server's send
+            for number in range(1, 500):
+                hub.hear(message(number))
+                await asyncio.sleep(0)
+            wire.writable.set()
+            await wire.until(lambda: wire.body.count(b"event: snapshot") == 2)
+            assert wire.body.count(b"event: message") == 1
+            hub.hear(message(1000))
+            await wire.until(lambda: b"text 1000" in wire.body)
+
+        run(ticket(), test)
+
+    def test_its_task_sends_in_the_servers_context(self, hub: Hub) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            wire.writable.clear()
+            hub.hear(message(1))
+            await asyncio.sleep(0.01)
+            wire.error = OSError("gone")
+            wire.writable.set()
+            await wire.until(task.done)
+
+        assert run(ticket(), test).exception() is None
+
+    def test_one_that_reads_nothing_for_long_is_given_up(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(asgi, "PATIENCE", 0.05)
+
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            wire.writable.clear()
+            hub.hear(message(1))
+            await wire.until(task.done)
+
+        assert run(ticket(), test).exception() is None
+
+    def test_a_stopping_server_does_not_wait_for_it(
+        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            wire.writable.clear()
+            hub.hear(message(1))
+            await asyncio.sleep(0.01)
+            monkeypatch.setattr(shutdown, "stopping", lambda: True)
+            hub.wake_all()
+            await wire.until(task.done)
+
+        run(ticket(), test)
+
+
+class TestGone:
+    @pytest.mark.parametrize("error", [OSError, RuntimeError, ConnectionResetError])
+    def test_a_server_may_raise_what_it_likes(self, hub: Hub, error: type[Exception]) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            wire.error = error("gone")
+            hub.hear(message(1))
+            await wire.until(task.done)
+
+        assert run(ticket(), test).exception() is None
+
+    def test_a_cancelling_server_sees_its_own_cancel(self) -> None:
+        async def test(wire: Wire, task: asyncio.Task[None]) -> None:
+            await wire.until(lambda: b"snapshot" in wire.body)
+            task.cancel()
+            await wire.until(task.done)
+
+        assert run(ticket(), test).cancelled()
+
+    def test_a_client_that_leaves_during_the_request_gets_no_stream(self) -> None:
+        async def hears_it(scope: Any, receive: Any, send: Any) -> None:
+            assert (await receive())["type"] == "http.request"
+            assert (await receive())["type"] == "http.disconnect"
+            scope[TICKET_DESK].ticket = ticket()
+
+        words: list[Event] = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+        async def said_once() -> Event:
+            return words.pop(0)
+
+        async def main() -> None:
+            app = monitio.asgi.application(hears_it)
+            async with asyncio.timeout(5):
+                await app({"type": "http"}, said_once, Wire().send)
+
+        asyncio.run(main())
+
+    def test_django_that_no_longer_waits_for_it_does_not_stop_the_server_from_waiting(self) -> None:
+        cancelled: list[bool] = []
+
+        class Sensitive(Wire):
+            """As gunicorn: a wait that was given up is a client that has left."""
+
+            async def receive(self) -> Event:
+                try:
+                    return await super().receive()
+                except asyncio.CancelledError:
+                    cancelled.append(True)
+                    raise
+
+        async def listens(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            listening = asyncio.ensure_future(receive())
+            await asyncio.sleep(0.01)
+            await django(ticket())(scope, receive, send)
+            listening.cancel()
+            await asyncio.wait([listening])
+
+        async def main() -> None:
+            wire = Sensitive()
+            app = monitio.asgi.application(listens)
+            task = asyncio.ensure_future(app({"type": "http"}, wire.receive, wire.send))
+            await wire.until(lambda: b"snapshot" in wire.body)
+            assert not cancelled
+            wire.disconnected.set()
+            async with asyncio.timeout(5):
+                await task
+
+        asyncio.run(main())
+
+
+class TestEverythingElse:
+    def test_other_responses_pass_unchanged(self) -> None:
+        head = {
+            "type": "http.response.start",
+            "status": 404,
+            "headers": [(b"content-length", b"2")],
+        }
+        body = {"type": "http.response.body", "body": b"no"}
+
+        async def page(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["path"] == "/x"
+            assert (await receive())["type"] == "http.request"
+            await send(head)
+            await send(body)
+
+        async def main() -> None:
+            wire = Wire()
+            wire.disconnected.set()
+            app = monitio.asgi.application(page)
+            await app({"type": "http", "path": "/x"}, wire.receive, wire.send)
+            assert wire.sent == [head, body]
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
+    def test_other_protocols_are_not_touched(self, kind: str) -> None:
+        calls: list[tuple[Any, ...]] = []
+
+        async def other(*args: Any) -> None:
+            calls.append(args)
+
+        async def main() -> None:
+            wire, scope = Wire(), {"type": kind}
+            receive, send = wire.receive, wire.send
+            await monitio.asgi.application(other)(scope, receive, send)
+            assert calls == [(scope, receive, send)]
+            assert scope == {"type": kind}
+
+        asyncio.run(main())
+
+
+@pytest.fixture
+def later() -> Iterator[ExitStack]:
+    """Ends what a test has started, also when it fails."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_two_hundred_streams_hold_no_thread_and_no_connection(
+    postgres_server: Postgres, transport: dict[str, Any], later: ExitStack
+) -> None:
+    url = postgres_server.database("endpoint")
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
+    site.migrate()
+    server = Server(
+        "endpoint", f"{url}&application_name=server", **transport, MONITIO_STREAMS_PER_USER=999
+    )
+    later.callback(server.close)
+    browser = site.sign_in("many")
+    streams = [server.stream(browser)]
+    streams[0].wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+    streams += [server.stream(browser) for _ in range(19)]
+    for stream in streams:
+        stream.wait_for("snapshot")
+    few = server.threads() + drivers.LOADERS  # which may not all have been needed yet
+    streams += [server.stream(browser) for _ in range(200)]
+    for stream in streams[20:]:
+        stream.wait_for("snapshot")
+    wait_until(lambda: site.connections_of("server") == 0, message="all are given back")
+    assert server.threads() <= few
+    site.write(browser["key"], "to all tabs")
+    for stream in streams:
+        wait_until(lambda stream=stream: stream.texts()[-1:] == ["to all tabs"])  # type: ignore[misc]
+        stream.close()
+
+
+def test_middleware_and_lasting_connections_change_nothing(
+    postgres_server: Postgres, transport: dict[str, Any], settings: Any, later: ExitStack
+) -> None:
+    url = postgres_server.database("middleware")
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
+    site.migrate()
+    lasting = {**database(f"{url}&application_name=lasting"), "CONN_MAX_AGE": None}
+    middleware = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        "django.middleware.gzip.GZipMiddleware",
+        "django.middleware.http.ConditionalGetMiddleware",
+        *settings.MIDDLEWARE,
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    server = Server(
+        "endpoint", url, **transport, MIDDLEWARE=middleware, DATABASES={"default": lasting}
+    )
+    later.callback(server.close)
+    browser = site.sign_in("middleware")
+    for _ in range(2):
+        with server.stream(browser) as stream:
+            assert stream.headers["X-Frame-Options"] == "DENY"
+            assert stream.headers["Content-Encoding"] == "identity"
+            assert "Content-Length" not in stream.headers
+            stream.wait_for("snapshot")
+            wait_until(lambda: site.connections_of("lasting") == 0, message="given back")
+            site.write(browser["key"], "live")
+            wait_until(lambda: stream.texts()[-1:] == ["live"])
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "endpoint"])
+def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
+    kind: str, tmp_path: Any, transport: dict[str, Any], later: ExitStack
+) -> None:
+    url = f"sqlite://{tmp_path}/site.sqlite3"
+    site = later.enter_context(closing(Peer(PROCESS, url, **transport)))
+    site.migrate()
+    server = later.enter_context(closing(Server(kind, url, **transport)))
+    browser, reads = site.sign_in("slow"), threading.Event()
+    with server.stream(browser) as other, server.stream(browser, reads=reads) as stalled:
+        other.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+        wait_until(lambda: server.open_streams() == 2)
+        server.get(f"/flood/{browser['key']}/1000/")
+        before = server.memory()
+        server.get(f"/flood/{browser['key']}/8000/")
+        assert server.memory() - before < 10_000_000, "of 48 MB"
+        site.write(browser["key"], "after the flood")
+        wait_until(lambda: other.texts()[-1:] == ["after the flood"])
+        reads.set()
+        wait_until(lambda: stalled.texts()[-1:] == ["after the flood"])
+        stalled.wait_for("snapshot", 2)
+        assert len(stalled.of("message")) < 9000

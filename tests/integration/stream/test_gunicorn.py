@@ -1,0 +1,121 @@
+"""Workers that gunicorn recycles or forks, with the configuration of examples/production."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stream.base import PROMPT, Browser
+from tests.integration.stream.page import Page
+from tests.integration.stream.servers import Server
+from tests.support.peers import ROOT, Peer
+from tests.support.waiting import wait_until
+
+CONFIG = "examples/production/gunicorn.conf.py"
+SETTINGS = {"MONITIO_STREAM_RETRY": 200, "MONITIO_STREAM_HEARTBEAT": 0.5}
+RECYCLED = ("--max-requests", "8")
+# gunicorn's own advice: what is preloaded is imported before the workers patch it.
+PATCHED_EARLY = """
+from gevent import monkey
+
+monkey.patch_all()
+"""
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(site: Peer, database: str, transport: dict[str, str]) -> Iterator[Start]:
+    """Start a server: ``start(kind, *options, **settings)``."""
+    with ExitStack() as stack:
+
+        def one(kind: str, *options: str, **settings: object) -> Server:
+            everything = {**SETTINGS, **transport, **settings}
+            server = Server(kind, database, options=options, **everything)
+            stack.callback(server.close)
+            return server
+
+        yield one
+
+
+@pytest.fixture
+def browser(site: Peer, request: pytest.FixtureRequest) -> Browser:
+    return dict(site.sign_in(f"user-{abs(hash(request.node.nodeid))}"))
+
+
+def process_of(server: Server) -> str:
+    """ "" when it hangs up: uvicorn's old worker does so on whom it has just accepted."""
+    try:
+        return server.get("/process/")
+    except OSError:
+        return ""
+
+
+def longest_wait_until_recycled(server: Server) -> float:
+    """Seconds a visitor had to wait for a page while the worker made room for the next one."""
+    first, longest = process_of(server), 0.0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        begin = time.monotonic()
+        now = wait_until(lambda: process_of(server), 60)
+        longest = max(longest, time.monotonic() - begin)
+        if now != first:
+            return longest
+    raise AssertionError("The worker was not recycled.")
+
+
+def goes_on(site: Peer, page: Page, browser: Browser) -> None:
+    """The page finds the new worker and misses nothing."""
+    site.write(browser["key"], "after that")
+    page.wait_until_it_shows("after that")
+
+
+class TestRecycled:
+    @pytest.mark.parametrize(
+        "kind", ["gthread", "gevent", "gunicorn-asgi", "gunicorn-asgi-endpoint"]
+    )
+    def test_its_streams_end_with_the_last_request(
+        self, start: Start, site: Peer, browser: Browser, kind: str
+    ) -> None:
+        server = start(kind, "--config", CONFIG, *RECYCLED)
+        with Page(server.public_port, browser) as page:
+            page.wait_until_open()
+            assert longest_wait_until_recycled(server) < PROMPT
+            goes_on(site, page, browser)
+            assert set(page.reasons) == {"shutdown"}
+
+    @pytest.mark.parametrize("kind", ["gthread", "uvicorn-worker", "uvicorn-worker-endpoint"])
+    def test_without_a_word_it_waits_until_they_are_old(
+        self, start: Start, site: Peer, browser: Browser, kind: str
+    ) -> None:
+        server = start(kind, *RECYCLED, MONITIO_STREAM_MAX_AGE=4)
+        with Page(server.public_port, browser) as page:
+            page.wait_until_open()
+            assert longest_wait_until_recycled(server) < PROMPT
+            goes_on(site, page, browser)
+            assert set(page.reasons) == {"age"}
+
+
+@pytest.mark.parametrize("kind", ["gthread", "gevent", "uvicorn-worker-endpoint"])
+def test_preloaded_workers_hear_bells_and_stop_gracefully(
+    start: Start, site: Peer, browser: Browser, kind: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "gunicorn.conf.py"
+    more = PATCHED_EARLY if kind == "gevent" else ""
+    config.write_text((ROOT / CONFIG).read_text() + more)
+    options = ("--preload", "--workers", "2", "--config", str(config))
+    # It ends by the signal, and not because it looks up now and then.
+    server = start(kind, *options, MONITIO_STREAM_HEARTBEAT=60)
+    with server.stream(browser) as stream:
+        stream.wait_until_it_hears(lambda: site.write(browser["key"], "hello"))
+        assert server.terminate() < PROMPT
+        assert stream.wait_until_it_ends() == "shutdown"
+
+
+def test_the_manual_shows_the_configuration_that_was_tested() -> None:
+    shown = (ROOT / "docs/serving.md").read_text()
+    code = [line.strip() for line in (ROOT / CONFIG).read_text().splitlines() if line[:1] == " "]
+    assert not [line for line in code if '"""' not in line and line not in shown]

@@ -1,0 +1,308 @@
+"""The hub and its mailboxes: who is woken, with what, and what no bell announced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from monitio import INFO, api
+from monitio.models import Message
+from monitio.recipients import Recipient
+from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
+from monitio.transports import Bell
+from tests.support.jobs import FakeClock
+from tests.support.people import user
+from tests.support.waiting import wait_until
+
+TOPIC = "user:1"
+
+
+class Box(Mailbox):
+    """A mailbox that counts how often its stream was woken."""
+
+    def __init__(self, topic: str = TOPIC) -> None:
+        self.woken = 0
+        super().__init__(topic, self._count)
+
+    def _count(self) -> None:
+        self.woken += 1
+
+    def data(self) -> list[dict[str, Any]]:
+        return [json.loads(frame.split(b"data: ")[1]) for frame in self.take().frames]
+
+
+@pytest.fixture
+def hub(settings: Any) -> Iterator[Hub]:
+    """A hub that hears nothing but what the test says."""
+    settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
+    hub = Hub()
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def box(hub: Hub) -> Box:
+    box = Box()
+    hub.join(box)
+    return box
+
+
+def state(pk: int = 1, version: int = 1, seq: int = 0) -> Bell:
+    return Bell(TOPIC, "message", {"id": pk, "version": version, "seq": seq})
+
+
+class TestMailbox:
+    def test_it_keeps_what_came_in_order(self, hub: Hub, box: Box) -> None:
+        for number in (3, 1, 2):
+            hub.hear(state(number))
+        assert [entry["id"] for entry in box.data()] == [3, 1, 2]
+
+    def test_it_wakes_its_stream(self, hub: Hub, box: Box) -> None:
+        for bell in (
+            state(),
+            Bell(TOPIC),
+            Bell(TOPIC, "recheck"),
+            Bell(TOPIC, "gone", {"ids": [1]}),
+        ):
+            before = box.woken
+            hub.hear(bell)
+            assert box.woken == before + 1
+
+    def test_what_was_taken_is_gone(self, hub: Hub, box: Box) -> None:
+        hub.hear(state())
+        box.take()
+        news = box.take()
+        assert (news.frames, news.resync, news.recheck) == ([], False, False)
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [((1, 5), (2, 0)), ((2, 0), (1, 5)), ((2, 3), (2, 1)), ((2, 1), (2, 3))],
+    )
+    def test_of_one_message_the_newest_state_is_kept(
+        self, hub: Hub, box: Box, first: tuple[int, int], second: tuple[int, int]
+    ) -> None:
+        for version, seq in (first, second):
+            hub.hear(state(1, version, seq))
+        (kept,) = box.data()
+        assert (kept["version"], kept["seq"]) == max(first, second)
+
+    def test_a_bar_that_moves_does_not_fill_it(self, hub: Hub, box: Box) -> None:
+        for seq in range(10 * CAPACITY):
+            hub.hear(state(seq=seq))
+        news = box.take()
+        assert len(news.frames) == 1 and not news.resync
+
+    def test_a_full_one_becomes_a_snapshot(self, hub: Hub, box: Box) -> None:
+        for number in range(CAPACITY):
+            hub.hear(state(number))
+        assert len(box.take().frames) == CAPACITY
+        for number in range(CAPACITY + 1):
+            hub.hear(state(number))
+        news = box.take()
+        assert news.resync and not news.frames
+
+    def test_what_comes_after_a_gap_is_in_the_snapshot(self, hub: Hub, box: Box) -> None:
+        hub.hear(state(1))
+        hub.gap(TOPIC)
+        hub.hear(state(2))
+        news = box.take()
+        assert news.resync and not news.frames
+
+    def test_removals_are_never_merged(self, hub: Hub, box: Box) -> None:
+        hub.hear(Bell(TOPIC, "gone", {"ids": [1]}))
+        hub.hear(Bell(TOPIC, "gone", {"ids": [2]}))
+        assert [entry["ids"] for entry in box.data()] == [[1], [2]]
+
+    def test_only_a_gap_may_have_hidden_a_log_out(self, hub: Hub, box: Box) -> None:
+        hub.hear(Bell(TOPIC))
+        assert not box.take().gap
+        hub.gap(TOPIC)
+        assert box.take().gap and not box.take().gap
+
+    def test_a_recheck_survives_a_gap(self, hub: Hub, box: Box) -> None:
+        hub.hear(Bell(TOPIC, "recheck"))
+        hub.gap()
+        news = box.take()
+        assert news.recheck and news.resync
+
+
+class TestHub:
+    def test_only_the_topics_streams_hear_of_it(self, hub: Hub, box: Box) -> None:
+        other = Box("user:2")
+        hub.join(other)
+        hub.hear(state())
+        assert (box.woken, other.woken) == (1, 0)
+
+    def test_every_stream_of_the_topic_hears_of_it_encoded_once(self, hub: Hub, box: Box) -> None:
+        second = Box()
+        hub.join(second)
+        hub.hear(state())
+        assert box.take().frames[0] is second.take().frames[0]
+
+    def test_who_left_hears_nothing_more(self, hub: Hub, box: Box) -> None:
+        hub.leave(box)
+        hub.leave(box)
+        hub.hear(state())
+        assert box.woken == 0
+        assert hub.topics() == set()
+
+    def test_a_gap_of_all_is_everybodys(self, hub: Hub, box: Box) -> None:
+        other = Box("user:2")
+        hub.join(other)
+        hub.gap()
+        assert box.take().resync and other.take().resync
+
+    def test_a_bell_without_data_is_a_gap(self, hub: Hub, box: Box) -> None:
+        hub.hear(Bell(TOPIC, "message", None))
+        assert box.take().resync
+
+    @pytest.mark.parametrize(
+        ("limits", "room"),
+        [(Limits(2, 9), True), (Limits(1, 9), False), (Limits(9, 1), False), (Limits(0, 9), False)],
+    )
+    def test_it_refuses_above_the_limits(
+        self, hub: Hub, box: Box, limits: Limits, room: bool
+    ) -> None:
+        assert hub.join(Box(), limits) is room
+        assert hub.open_streams() == 1 + room
+
+    def test_one_person_does_not_use_up_anothers_share(self, hub: Hub, box: Box) -> None:
+        assert hub.join(Box("user:2"), Limits(9, 1))
+
+    def test_streams_are_counted_once_however_often_they_come_and_go(
+        self, hub: Hub, box: Box
+    ) -> None:
+        other = Box("user:2")
+        for _ in range(2):
+            hub.join(box)
+            hub.join(other)
+        assert (hub.open_streams(), hub.open_streams(TOPIC)) == (2, 1)
+        for _ in range(2):
+            hub.leave(box)
+        assert (hub.open_streams(), hub.open_streams(TOPIC)) == (1, 0)
+
+    def test_one_address_does_not_use_up_anothers_share(self, hub: Hub) -> None:
+        here, there, unknown = (Limits(9, 9, 1, address) for address in ("8.8.4.4", "1.1.1.1", ""))
+        first = Box("user:2")
+        assert hub.join(first, here)
+        assert not hub.join(Box("user:3"), here)
+        assert hub.join(Box("user:4"), there)
+        assert all(hub.join(Box("user:5"), unknown) for _ in range(3))
+        hub.leave(first)
+        hub.leave(first)
+        assert hub.join(Box("user:3"), here)
+
+    def test_addresses_that_were_left_are_forgotten(self, hub: Hub) -> None:
+        box = Box()
+        hub.join(box, Limits(9, 9, 1, "8.8.4.4"))
+        hub.leave(box)
+        assert not hub._addresses
+
+    def test_setting_another_transport_starts_a_new_one(self) -> None:
+        first = get_hub()
+        with override_settings(MONITIO_TRANSPORT="monitio.testing.RecordingTransport"):
+            assert get_hub() is not first
+        reset_hub()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestReconciliation:
+    @pytest.fixture
+    def box(self, hub: Hub) -> Box:
+        """An open stream of ann's, compared once."""
+        box = Box(Recipient.for_user(user()).topic)
+        hub.join(box)
+        hub.reconcile()
+        box.take()
+        return box
+
+    def resynced(self, hub: Hub, box: Box) -> bool:
+        hub.reconcile()
+        return box.take().resync
+
+    def test_a_stream_that_opened_since_is_compared_with_nothing(self, hub: Hub) -> None:
+        box = Box()
+        hub.join(box)
+        assert self.resynced(hub, box), "a bell may be lost before the first comparison, too"
+        assert not self.resynced(hub, box)
+
+    def test_nothing_new_is_nothing(self, hub: Hub, box: Box) -> None:
+        api.create_message(user("bob"), INFO, "not hers")
+        assert not self.resynced(hub, box)
+
+    @pytest.mark.parametrize("deed", ["write", "change", "delete", "replace", "older"])
+    def test_every_change_is_found(self, hub: Hub, box: Box, deed: str) -> None:
+        row = api.create_message(user(), INFO, "here before")
+        self.resynced(hub, box)
+        if deed == "write":
+            api.create_message(user(), INFO, "new")
+        elif deed == "change":
+            api.mark_read(user(), [row.pk])
+        elif deed == "delete":
+            api.delete_all(user())
+        elif deed == "replace":
+            api.delete_all(user())
+            api.create_message(user(), INFO, "instead")
+        else:  # committed later, with a lower id
+            Message(
+                pk=row.pk - 1, user=user(), level=INFO, message="late", created=row.created
+            ).save(force_insert=True)
+        assert self.resynced(hub, box)
+        assert not self.resynced(hub, box)
+
+    def test_it_happens_every_while(
+        self, hub: Hub, box: Box, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
+        hub._next_reconcile = clock.now + 30
+        looked: list[float] = []
+        monkeypatch.setattr(hub, "reconcile", lambda: looked.append(clock.now))
+        for _ in range(90):
+            clock.forward(1)
+            hub.tick()
+        assert looked == [1030, 1060, 1090]
+
+    def test_topics_that_were_left_are_forgotten(self, hub: Hub, box: Box) -> None:
+        hub.leave(box)
+        hub.reconcile()
+        assert hub._fingerprints == {}
+
+    def test_a_database_that_is_down_is_logged_and_nothing_is_forgotten(
+        self,
+        hub: Hub,
+        box: Box,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def fail(topics: set[str]) -> None:
+            raise ConnectionError("gone")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("monitio.stream.broadcaster._fingerprints", fail)
+            hub.reconcile()
+        assert "could not be compared" in caplog.text
+        assert not self.resynced(hub, box)
+
+
+class TestLoop:
+    def test_a_transport_that_fails_is_tried_again_and_logged_once(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
+    ) -> None:
+        settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
+        monkeypatch.setattr("monitio.stream.broadcaster.pause", lambda failures: 0.001)
+        tries: list[int] = []
+
+        def listen(self: Any, ears: Hub) -> None:
+            tries.append(1)
+            raise ConnectionError("nobody there")
+
+        monkeypatch.setattr("monitio.testing.RecordingTransport.listen", listen)
+        hub = Hub()
+        hub.join(Box())
+        wait_until(lambda: len(tries) > 5)
+        hub.stop()
+        assert caplog.text.count("is cut off") == 1

@@ -1,0 +1,103 @@
+"""The web process of the site."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.support.peers import serve, set_up
+
+set_up()
+
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
+
+from monitio.models import Job, Message
+from monitio.recipients import Recipient
+from monitio_tasks import compat, notify, receivers
+from tests.integration.tasks import work
+from tests.support import people
+
+unheard: list[Any] = []
+
+
+def ask(name: str, who: str, asked: dict[str, Any]) -> str:
+    """The id of a task that this person started by a request."""
+    client = Client()
+    client.force_login(people.user(who))
+    response = client.post(f"/start/{name}/", json.dumps(asked), content_type="application/json")
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def enqueue(name: str, *args: Any) -> str:
+    """The id of a task that no request started."""
+    return str(work.TASKS[name].enqueue(*args).id)
+
+
+def cancel(task_id: str, who: str) -> int:
+    """Press the button on the message of this job; the answer's status."""
+    client = Client()
+    client.force_login(people.user(who))
+    message = Message.objects.get(job__task_id=task_id)
+    return client.post(reverse("message_cancel", args=[message.pk])).status_code
+
+
+def unfinished() -> list[str]:
+    """What a worker still has to do or is doing."""
+    rows = DBTaskResult.objects.exclude(status__in=("SUCCESSFUL", "FAILED"))
+    return [f"{row.task_path} {row.status}" for row in rows]
+
+
+def job(task_id: str) -> dict[str, Any] | None:
+    fields = ("state", "queue", "name", "attempt", "done", "total", "text", "error")
+    return Job.objects.filter(task_id=task_id).values(*fields).first()
+
+
+def messages(who: str) -> list[dict[str, Any]]:
+    rows = Message.objects.of(Recipient.of(people.user(who))).order_by("pk")
+    return list(rows.values("subject", "message", "url", "job__task_id", "job__state"))
+
+
+def mails() -> list[str]:
+    return [message.subject for message in getattr(mail, "outbox", [])]
+
+
+def enqueue_unheard(name: str) -> str:
+    """A task whose worker may be as quick as it likes: its row is not there yet."""
+    compat.signals.task_enqueued.disconnect(dispatch_uid="monitio_tasks.enqueued")
+    unheard.append(work.TASKS[name].enqueue())
+    receivers.connect(compat.signals)
+    return str(unheard[-1].id)
+
+
+def status(task_id: str) -> str:
+    return str(work.TASKS["below"].get_backend().get_result(task_id).status)
+
+
+def hear(who: str) -> None:
+    with notify(people.user(who)):
+        receivers.report_enqueued(task_result=unheard.pop())
+
+
+def clear() -> None:
+    mail.outbox = []
+    call_command("flush", verbosity=0, interactive=False)
+
+
+def make(name: str) -> int:
+    return int(people.user(name).pk)
+
+
+if __name__ == "__main__":
+    functions = (
+        ask, cancel, clear, enqueue, enqueue_unheard, hear, job, mails, make, messages,
+        status, unfinished,
+    )  # fmt: skip
+    serve(
+        {function.__name__: function for function in functions}
+        | {"migrate": lambda: call_command("migrate", verbosity=0)}
+    )

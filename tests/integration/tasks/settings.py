@@ -1,0 +1,22 @@
+"""A site whose tasks wait in the database for ``manage.py db_worker``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS, MIDDLEWARE
+
+PACKAGE = "django.tasks" if find_spec("django.tasks") else "django_tasks"
+
+# Celery is not part of this site.
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "monitio_celery"]
+INSTALLED_APPS += ["monitio_tasks", "django_tasks_db"]
+INSTALLED_APPS += ["django_tasks"] if PACKAGE == "django_tasks" else []
+MIDDLEWARE = [path.replace("monitio_celery", "monitio_tasks") for path in MIDDLEWARE]
+ROOT_URLCONF = "tests.integration.tasks.site"
+TASKS: dict[str, Any] = {
+    "default": {"BACKEND": "django_tasks_db.DatabaseBackend"},
+    "at_once": {"BACKEND": f"{PACKAGE}.backends.immediate.ImmediateBackend"},
+}

@@ -1,0 +1,258 @@
+"""django.tasks beside Celery: a real worker process over the database, and tasks run at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.peers import ROOT, Peer
+from tests.support.waiting import wait_until
+
+pytest.importorskip("django_tasks_db")
+
+SETTINGS = "tests.integration.tasks.settings"
+
+
+# A busy machine takes its time to start two processes.
+PATIENCE = 60.0
+
+
+class Site:
+    """A web process and a worker."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self.web = Peer("tests.integration.tasks.process", database, settings_module=SETTINGS)
+        self.web.migrate()
+        self.worker = self._hire()
+
+    def _hire(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                sys.executable, "-m", "django", "db_worker",
+                "--interval", "0.05", "--no-startup-delay",
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": SETTINGS,
+                "MONITIO_TEST_DATABASE": self.database,
+            },
+        )  # fmt: skip
+
+    def until(self, task_id: str, *states: str) -> dict[str, Any]:
+        """The job, once it is in one of these states; what the worker is busy with, if never."""
+        wait_until(
+            lambda: (self.web.job(task_id) or {}).get("state") in states,
+            PATIENCE,
+            message=lambda: f"{self.web.job(task_id)}; {self._at_work()}",
+        )
+        return dict(self.web.job(task_id))
+
+    def _at_work(self) -> str:
+        return f"the worker (exit code {self.worker.poll()}) has to do {self.web.unfinished()}"
+
+    def ended(self, task_id: str) -> dict[str, Any]:
+        return self.until(task_id, "succeeded", "failed", "revoked")
+
+    def settle(self) -> None:
+        """Leave nothing to do to the next test, nor a worker that cannot do it."""
+        try:
+            wait_until(lambda: not self.web.unfinished(), PATIENCE, self._at_work)
+        except AssertionError:
+            self.worker.kill()
+            self.worker.wait(20)
+            self.worker = self._hire()
+            raise
+
+    def close(self) -> None:
+        self.worker.send_signal(signal.SIGTERM)
+        self.worker.wait(PATIENCE)
+        self.web.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def running(request: pytest.FixtureRequest) -> Iterator[Site]:
+    if request.param == "sqlite":
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("tasks")
+        database = f"sqlite://{folder}/site.sqlite3"
+    else:
+        database = str(request.getfixturevalue("postgres_server").database("tasks"))
+    site = Site(database)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def site(running: Site) -> Iterator[Site]:
+    running.web.clear()
+    yield running
+    running.settle()
+
+
+@pytest.fixture
+def flag(site: Site, tmp_path: Path) -> Iterator[Path]:
+    """What a task waits for to be gone; at the latest when its test is over."""
+    flag = tmp_path / "flag"
+    flag.touch()
+    yield flag
+    flag.unlink(missing_ok=True)
+
+
+PARENT_AND_CHILD = ["Parent: done", "Report: done"]
+
+
+def told(site: Site) -> list[str]:
+    return [message["subject"] for message in site.web.messages("ann")]
+
+
+def test_success_is_told_with_the_authors_words(site: Site) -> None:
+    task = site.web.ask("report", "ann", {"args": ["May"]})
+    job = site.ended(task)
+    assert (job["state"], job["queue"]) == ("succeeded", "django.tasks")
+    (message,) = site.web.messages("ann")
+    assert message["subject"] == "Report: done"
+    assert message["message"] == "May: 3 pages"
+    assert message["url"] == "/reports/May"
+
+
+def test_the_decorator_stands_above_or_below_the_other(site: Site) -> None:
+    assert site.ended(site.web.ask("below", "ann", {}))["state"] == "succeeded"
+
+
+def test_a_task_that_takes_its_context_is_told(site: Site) -> None:
+    site.ended(site.web.ask("with_context", "ann", {"args": ["May"]}))
+    (message,) = site.web.messages("ann")
+    assert message["message"] == "May"
+
+
+def test_a_reason_meant_for_people_is_told(site: Site) -> None:
+    assert site.ended(site.web.ask("fails", "ann", {"args": ["The file is empty."]}))
+    (message,) = site.web.messages("ann")
+    assert (message["subject"], message["job__state"]) == ("Fails: failed", "failed")
+    # The worker has the exception itself.
+    assert message["message"] == "The file is empty."
+
+
+def test_any_other_reason_stays_with_the_developers(site: Site) -> None:
+    job = site.ended(site.web.ask("fails", "ann", {}))
+    (message,) = site.web.messages("ann")
+    assert "for developers" not in message["message"]
+    assert "for developers" in job["error"]
+
+
+def test_a_task_that_exits_fails(site: Site) -> None:
+    assert site.ended(site.web.ask("exits", "ann", {}))["state"] == "failed"
+
+
+def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag: Path) -> None:
+    task = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    wait_until(lambda: (site.web.job(task) or {}).get("done") == 2, PATIENCE)
+    assert site.web.job(task)["text"] == "reading"
+    flag.unlink()
+    job = site.ended(task)
+    assert (job["state"], job["done"], job["total"]) == ("succeeded", 4, 4)
+
+
+def test_a_task_that_a_task_started_tells_the_same_person(site: Site) -> None:
+    site.ended(site.web.ask("parent", "ann", {}))
+    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+
+
+@pytest.mark.parametrize("name", ["raises_cancelled", "stops_by_itself"])
+def test_a_task_that_looks_whether_it_is_cancelled_stops(site: Site, flag: Path, name: str) -> None:
+    task = site.web.ask(name, "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    assert site.web.cancel(task, "ann") == 302
+    assert site.ended(task)["state"] == "revoked"
+
+
+def test_a_task_that_is_cancelled_while_it_waits_learns_of_it_when_it_begins(
+    site: Site, flag: Path
+) -> None:
+    busy = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    site.until(busy, "started")
+    # Nobody ever takes this one away.
+    task = site.web.ask("stops_by_itself", "bob", {"args": [str(flag.parent)]})
+    assert site.web.cancel(task, "bob") == 302
+    assert site.web.job(task)["state"] == "queued"
+    flag.unlink()
+    assert site.ended(task)["state"] == "revoked"
+
+
+def test_a_task_that_never_looks_runs_to_its_end(site: Site, flag: Path) -> None:
+    task = site.web.ask("unaware", "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    assert site.web.cancel(task, "ann") == 302
+    flag.unlink()
+    assert site.ended(task)["state"] == "succeeded"
+
+
+def test_cancelling_is_not_offered_unless_the_author_says_so(site: Site, flag: Path) -> None:
+    task = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    assert site.web.cancel(task, "ann") == 404
+
+
+def test_user_names_an_argument(site: Site) -> None:
+    bob = site.web.make("bob")
+    site.ended(site.web.ask("for_owner", "ann", {"args": [bob]}))
+    assert len(site.web.messages("bob")) == 1
+    assert site.web.messages("ann") == []
+
+
+def test_a_task_without_the_decorator_tells_nobody(site: Site) -> None:
+    site.web.ask("silent", "ann", {})
+    site.ended(site.web.ask("below", "ann", {}))
+    assert len(site.web.messages("ann")) == 1
+
+
+def test_nobody_is_told_of_what_no_request_started(site: Site) -> None:
+    task = site.web.enqueue("below")
+    site.ended(site.web.ask("below", "ann", {}))
+    assert site.web.job(task) is None
+
+
+def test_a_rollback_takes_the_task_and_its_message_back(site: Site) -> None:
+    site.web.ask("below", "ann", {"rolled_back": True})
+    assert site.web.messages("ann") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
+)
+def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
+    site: Site, name: str, state: str
+) -> None:
+    task = site.web.enqueue_unheard(name)
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
+    site.web.hear("ann")
+    assert [message["job__state"] for message in site.web.messages("ann")] == [state]
+
+
+def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Site) -> None:
+    task = site.web.enqueue_unheard("parent")
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
+    site.web.hear("ann")
+    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
+)
+def test_tasks_run_at_once_are_told_too(site: Site, name: str, state: str) -> None:
+    task = site.web.ask(name, "ann", {"backend": "at_once"})
+    assert site.web.job(task)["state"] == state
+    (message,) = site.web.messages("ann")
+    assert message["job__state"] == state
+
+
+def test_the_mail_goes_out_from_the_process_that_ran_it(site: Site) -> None:
+    site.web.ask("fails", "ann", {"backend": "at_once"})
+    assert site.web.mails() == ["Fails: failed"]

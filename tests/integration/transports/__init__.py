@@ -1,0 +1,4 @@
+import pytest
+
+# So that the suite's assertions say what they found, too.
+pytest.register_assert_rewrite("tests.integration.transports.base")

@@ -1,0 +1,218 @@
+"""What every transport must do, between two real processes.
+
+A transport's tests inherit ``Conformance`` and say where its processes meet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.support.peers import Peer
+from tests.support.waiting import wait_until
+
+PROCESS = "tests.integration.transports.process"
+
+
+class Hearing:
+    """A process that follows topics, and all it has heard so far."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.events: list[tuple[str, str, Any]] = []
+
+    def look(self) -> list[tuple[str, str, Any]]:
+        self.events += [(topic, kind, data) for topic, kind, data in self.peer.heard()]
+        return self.events
+
+    def kinds(self, topic: str) -> list[str]:
+        return [kind for name, kind, _ in self.look() if name == topic]
+
+    def follow(self, *topics: str) -> None:
+        """Follow, and wait until the transport has said that these topics begin."""
+        self.peer.follow(topics)
+        self.wait_for("gap", *topics)
+
+    def wait_for(self, kind: str, *topics: str, timeout: float = 40.0) -> None:
+        def all_heard() -> bool:
+            return set(topics) <= {name for name, what, _ in self.look() if what == kind}
+
+        wait_until(all_heard, timeout, lambda: f"{kind} of {topics[:3]}; {self.events[-5:]}")
+
+    def forget(self) -> None:
+        self.look()
+        self.events.clear()
+
+
+def new_topic() -> str:
+    return f"user:{uuid.uuid4()}"
+
+
+class Conformance:
+    """The suite. ``address`` (a fixture of the subclass) gives database and settings."""
+
+    # Whether a bell brings its data along, or only says that there is news.
+    carries_data: ClassVar[bool] = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def peers(cls, address: tuple[str, dict[str, Any]]) -> Iterator[tuple[Peer, Peer]]:
+        database, settings = address
+        peers = [
+            # What one hears in these tests, the transport has said: not the comparison.
+            Peer(PROCESS, database, MONITIO_RECONCILE_INTERVAL=9999, **settings)
+            for _ in range(2)
+        ]
+        peers[0].migrate()
+        yield peers[0], peers[1]
+        for peer in peers:
+            peer.close()
+
+    @pytest.fixture
+    def ears(self, peers: tuple[Peer, Peer]) -> Hearing:
+        """The process with the open streams."""
+        hearing = Hearing(peers[0])
+        hearing.forget()
+        return hearing
+
+    @pytest.fixture
+    def hand(self, peers: tuple[Peer, Peer]) -> Peer:
+        """The process that rings."""
+        return peers[1]
+
+    def test_a_bell_of_another_process_arrives(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        hand.publish([[topic, "resync"]])
+        ears.wait_for("resync", topic)
+
+    def test_a_bar_moves_from_inside_a_transaction_that_fails(
+        self, ears: Hearing, hand: Peer
+    ) -> None:
+        """At once, by a connection of its own; what rings by a row cannot, and says so."""
+        topic = new_topic()
+        ears.follow(topic)
+        rang = hand.push_and_roll_back(topic)
+        assert rang != hand.is_in_database()
+        if rang:
+            ears.wait_for("recheck", topic)
+
+    def test_a_bell_of_the_same_process_arrives(self, ears: Hearing) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        ears.peer.publish([[topic, "resync"]])
+        ears.wait_for("resync", topic)
+
+    def test_only_followed_topics_are_heard(self, ears: Hearing, hand: Peer) -> None:
+        mine, other = new_topic(), new_topic()
+        ears.follow(mine)
+        hand.publish([[other, "resync"], [mine, "resync"]])
+        ears.wait_for("resync", mine)
+        assert ears.kinds(other) == []
+
+    def test_a_topic_followed_later_begins_with_a_gap(self, ears: Hearing, hand: Peer) -> None:
+        first, later = new_topic(), new_topic()
+        ears.follow(first)
+        hand.publish([[later, "resync"]])
+        ears.follow(later)
+        assert ears.kinds(later)[0] == "gap"
+
+    def test_an_unfollowed_topic_is_heard_no_more(self, ears: Hearing, hand: Peer) -> None:
+        left, kept = new_topic(), new_topic()
+        ears.follow(left, kept)
+        ears.peer.unfollow([left])
+        hand.publish([[left, "resync"]])
+        ears.follow(new_topic())  # by then, the transport knows which topics are open
+        hand.publish([[left, "resync"], [kept, "resync"]])
+        ears.wait_for("resync", kept)
+        assert ears.kinds(left)[1:] in ([], ["resync"]), "the first may have been on its way"
+
+    def test_a_topic_that_was_left_can_be_followed_again(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        ears.peer.unfollow([topic])
+        ears.follow(new_topic())
+        ears.forget()
+        ears.follow(topic)
+        hand.publish([[topic, "resync"]])
+        ears.wait_for("resync", topic)
+
+    def test_what_it_carries_arrives_whole(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        data = {"id": 1, "version": 2, "body": "ąę\n\r \u2028 <b>\\", "job": {"done": 0.5}}
+        ears.follow(topic)
+        hand.publish([[topic, "message", data]])
+        if self.carries_data:
+            ears.wait_for("message", topic)
+            assert (topic, "message", data) in ears.events
+        else:
+            ears.wait_for("resync", topic)
+
+    def test_what_is_too_large_says_to_look(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        hand.publish([[topic, "message", {"id": 1, "version": 1, "body": "ą" * 9000}]])
+        ears.wait_for("resync", topic)
+        assert "message" not in ears.kinds(topic)
+
+    @pytest.mark.parametrize("order", [["recheck", "resync"], ["resync", "recheck"]])
+    def test_a_recheck_is_not_covered_by_other_news(
+        self, ears: Hearing, hand: Peer, order: list[str]
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        hand.publish([[topic, kind] for kind in order])
+        ears.wait_for("recheck", topic)
+        ears.wait_for("resync", topic)
+
+    def test_news_is_no_recheck(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        hand.publish([[topic, "resync"]])
+        ears.wait_for("resync", topic)
+        assert "recheck" not in ears.kinds(topic)
+
+    def test_the_same_topic_rings_again_and_again(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        for _ in range(5):
+            ears.forget()
+            hand.publish([[topic, "resync"]])
+            ears.wait_for("resync", topic)
+
+    def test_many_topics_at_once(self, ears: Hearing, hand: Peer) -> None:
+        topics = [new_topic() for _ in range(1200)]
+        ears.follow(*topics)
+        hand.publish([[topic, "resync"] for topic in topics])
+        ears.wait_for("resync", *topics)
+        ears.peer.unfollow(topics)
+
+    def test_a_forked_child_rings_and_hears_on_its_own(self, ears: Hearing, hand: Peer) -> None:
+        mine, childs = new_topic(), new_topic()
+        ears.follow(mine)
+        assert ears.peer.fork(childs) == ["gap", "resync"]
+        hand.publish([[mine, "resync"]])
+        ears.wait_for("resync", mine)
+        assert ears.kinds(childs) == []
+
+    def test_it_stops_at_once_and_starts_again(self, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        seconds, left = ears.peer.stop()
+        assert seconds < 4 and left == []
+        again = new_topic()
+        ears.follow(again)
+        hand.publish([[again, "resync"]])
+        ears.wait_for("resync", again)
+
+    def test_it_finds_nothing_wrong_with_itself(self, hand: Peer) -> None:
+        assert hand.check() == []
+
+    def test_idle_it_costs_next_to_nothing(self, ears: Hearing) -> None:
+        ears.follow(*(new_topic() for _ in range(20)))
+        share = ears.peer.cpu_share(3)
+        print(f"idle: {share:.2%} of a core")
+        assert share < 0.02, "documented as under 0.5 %; the machine may be busy"

@@ -1,0 +1,149 @@
+"""Who pays for a dead transport, who finds out that it is back, and what rings then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from monitio.transports.base import Bell
+from monitio.transports.breaker import Breaker
+from tests.support.waiting import wait_until
+
+ANN, BOB = Bell("user:1"), Bell("user:2")
+
+
+class Line:
+    """What a transport publishes to."""
+
+    def __init__(self) -> None:
+        self.dead = True
+        self.rung: list[Bell] = []
+        self.tries = 0
+
+    def publish(self, bells: Sequence[Bell]) -> None:
+        self.tries += 1
+        if self.dead:
+            raise ConnectionError("nobody answers")
+        self.rung += bells
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def breaker(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Breaker]:
+    """One that tries again at once, ended with its test."""
+    monkeypatch.setattr("monitio.transports.breaker.pause", lambda failures: 0.001)
+    breaker = Breaker(line.publish)
+    yield breaker
+    breaker.stop()
+    wait_until(lambda: not probes(breaker))
+
+
+def probes(breaker: Breaker) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread is breaker._thread]
+
+
+def test_it_keeps_nothing_while_all_is_well(breaker: Breaker) -> None:
+    assert not breaker.keeps([ANN])
+    assert not probes(breaker)
+
+
+def test_only_the_first_failure_is_worth_a_line(breaker: Breaker) -> None:
+    assert [breaker.failed([ANN]), breaker.failed([ANN])] == [True, False]
+
+
+def test_a_thread_tries_and_no_caller(breaker: Breaker, line: Line) -> None:
+    breaker.failed([ANN])
+    assert breaker.keeps([BOB])
+    wait_until(lambda: line.tries > 3)
+    assert len(probes(breaker)) == 1
+
+
+def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
+    breaker: Breaker, line: Line
+) -> None:
+    breaker.failed([Bell("user:1", "message", {"id": 1})])
+    breaker.keeps([BOB, BOB])
+    line.dead = False
+    wait_until(lambda: not breaker.keeps([]))
+    assert sorted(line.rung, key=lambda bell: bell.topic) == [ANN, BOB], "to be looked up"
+    wait_until(lambda: not probes(breaker))
+
+
+def test_what_comes_while_the_others_ring_rings_too(line: Line, breaker: Breaker) -> None:
+    publish, line.dead = line.publish, False
+
+    def publish_and_be_rung_at(bells: Sequence[Bell]) -> None:
+        if BOB not in line.rung and ANN in bells:
+            assert breaker.keeps([BOB])
+        publish(bells)
+
+    breaker._publish = publish_and_be_rung_at
+    breaker.failed([ANN])
+    wait_until(lambda: line.rung == [ANN, BOB])
+
+
+def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Breaker) -> None:
+    sizes: list[int] = []
+    publish, line.dead = line.publish, False
+
+    def fail_in_the_middle(bells: Sequence[Bell]) -> None:
+        sizes.append(len(bells))
+        if len(sizes) == 2:
+            raise ConnectionError("for a moment")
+        publish(bells)
+
+    breaker._publish = fail_in_the_middle
+    breaker.failed([Bell(f"user:{number}") for number in range(1200)])
+    wait_until(lambda: not breaker.keeps([]))
+    assert sizes == [500, 500, 500, 200]
+    assert len(line.rung) == len(set(line.rung)) == 1200
+
+
+def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker) -> None:
+    def publish_one_only(bells: Sequence[Bell]) -> None:
+        if ANN in bells:
+            breaker.keeps([BOB])
+        elif line.dead:
+            raise ConnectionError("again")
+        line.rung += bells
+
+    breaker._publish = publish_one_only
+    breaker.failed([ANN])
+    wait_until(lambda: line.rung == [ANN] and breaker.keeps([]))
+    line.dead = False
+    wait_until(lambda: line.rung == [ANN, BOB] and not breaker.keeps([]))
+
+
+def test_when_nobody_rings_any_more_nobody_tries(
+    breaker: Breaker, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Breaker, "IDLE", 0.05)
+    breaker.failed([ANN])
+    wait_until(lambda: not probes(breaker))
+    line.dead = False
+    assert breaker.keeps([BOB]), "it does not wait for it either"
+    wait_until(lambda: {ANN, BOB} == set(line.rung))
+
+
+def test_where_no_thread_starts_callers_try(
+    breaker: Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert breaker.failed([ANN])
+    assert not breaker.keeps([ANN])
+
+
+def test_what_it_remembers_is_bounded(breaker: Breaker) -> None:
+    breaker.failed([])
+    for number in range(3 * breaker.CAPACITY // 100):
+        breaker.keeps([Bell(f"user:{number}-{one}") for one in range(100)])
+    assert len(breaker._take_missed()) <= breaker.CAPACITY + 100

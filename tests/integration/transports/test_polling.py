@@ -1,0 +1,73 @@
+"""The database as transport: SQLite by its own change counter, others by one query."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.integration.transports.base import Conformance, Hearing, new_topic
+from tests.support.databases import database
+from tests.support.peers import Peer
+from tests.support.servers.postgres import Postgres
+
+
+class Polling(Conformance):
+    carries_data = False
+
+
+class TestSQLite(Polling):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+        path = tmp_path_factory.mktemp("polling") / "site.sqlite3"
+        return f"sqlite://{path}", {"MONITIO_TRANSPORT": "polling"}
+
+    def test_a_database_that_others_keep_locked_costs_a_second_once(
+        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        rival = sqlite3.connect(Path(urlsplit(address[0]).path), isolation_level=None)
+        rival.execute("BEGIN IMMEDIATE")
+        try:
+            rung, seconds = hand.ring([[topic, "resync"]])
+            assert not rung and 0.8 < seconds < 4
+            rung, seconds = hand.ring([[topic, "resync"]])
+            assert not rung and seconds < 0.7
+        finally:
+            rival.rollback()
+            rival.close()
+        assert len([line for line in hand.logged() if "cannot be reached" in line]) == 1
+
+
+class TestPostgres(Polling):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, postgres_server: Postgres) -> tuple[str, dict[str, Any]]:
+        url = postgres_server.database("polling")
+        return url, {"MONITIO_TRANSPORT": "polling", "MONITIO_POLL_INTERVAL": 0.1}
+
+    def test_a_cut_connection_is_a_gap_and_nothing_stays_lost(
+        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        ears.forget()
+        options = database(address[0])
+        with psycopg.connect(
+            dbname="postgres", user=options["USER"], host=options["HOST"], autocommit=True
+        ) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [options["NAME"]],
+            )
+        ears.wait_for("gap", topic)
+        hand.ring([[topic, "resync"]])  # its own connection was cut, too
+        hand.patch("monitio.transports._current", None)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)

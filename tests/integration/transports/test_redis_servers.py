@@ -1,0 +1,200 @@
+"""Redis as sites run it: behind TLS, on a unix socket, watched by Sentinels, as a Cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.support.peers import Peer
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.tls import certificate
+from tests.support.servers.valkey import Valkey
+from tests.support.servers.valkeys import Cluster, Replicated
+from tests.support.waiting import wait_until
+
+Address = tuple[str, dict[str, Any]]
+
+
+def sqlite(factory: pytest.TempPathFactory) -> str:
+    return f"sqlite://{factory.mktemp('redis')}/site.sqlite3"
+
+
+def transport(url: str) -> dict[str, str]:
+    return {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": url}
+
+
+class TestUnixSocket(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Address:
+        # By the original's setting.
+        legacy = {"location": str(valkey_server.socket), "db": 0}
+        settings = {"MONITIO_TRANSPORT": "redis", "REDIS_SSEQUEUE_CONNECTION_SETTINGS": legacy}
+        return sqlite(tmp_path_factory), settings
+
+
+class TestTLS(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def proxy(cls, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        context, trusted = certificate(tmp_path_factory.mktemp("tls"))
+        proxy = Proxy(valkey_server.port, context)
+        yield proxy, trusted
+        proxy.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, proxy: Any, tmp_path_factory: pytest.TempPathFactory) -> Address:
+        line, trusted = proxy
+        url = f"rediss://127.0.0.1:{line.port}/0?ssl_ca_certs={trusted}"
+        return sqlite(tmp_path_factory), transport(url)
+
+    def test_a_server_that_cannot_be_trusted_is_refused(self, proxy: Any, address: Address) -> None:
+        peer = Peer(PROCESS, address[0], **transport(f"rediss://127.0.0.1:{proxy[0].port}/0"))
+        (said,) = peer.check()
+        assert "certificate verify failed" in said
+        peer.close()
+
+
+class TestSentinel(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def site(cls) -> Iterator[Replicated]:
+        site = Replicated()
+        site.start()
+        yield site
+        site.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, site: Replicated, tmp_path_factory: pytest.TempPathFactory) -> Address:
+        return sqlite(tmp_path_factory), transport(site.url)
+
+    @pytest.fixture
+    def whole(self, site: Replicated) -> Replicated:
+        """With a master and a replica, whichever they are by now."""
+        site.start()
+        return site
+
+    def test_when_the_master_dies_its_replica_takes_over_within_seconds(
+        self, whole: Replicated, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        ears.follow(topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.forget()
+        dead = whole.master_now()
+        dead.kill()
+        assert hand.ring([[topic, "resync"]])[1] < 2
+        ears.wait_for("gap", topic)
+        wait_until(lambda: hand.ring([[topic, "resync"]])[0], message="it rings again")
+        ears.wait_for("resync", topic)
+        assert whole.master_now() is not dead
+
+    def test_a_former_master_that_comes_back_is_left_alone(
+        self, whole: Replicated, ears: Hearing, hand: Peer
+    ) -> None:
+        topic, dead = new_topic(), whole.master_now()
+        dead.kill()
+        wait_until(lambda: whole.master_now() is not dead)
+        whole.start()
+        ears.follow(topic)
+        wait_until(lambda: hand.ring([[topic, "resync"]])[0], message="it rings again")
+        ears.wait_for("resync", topic)
+
+    def test_a_master_that_freezes_is_replaced_too(
+        self, whole: Replicated, ears: Hearing, hand: Peer
+    ) -> None:
+        topic = new_topic()
+        hand.patch("monitio.transports._current", None)
+        for name, value in {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}.items():
+            ears.peer.patch(f"monitio.transports.redis.{name}", value)
+        ears.follow(topic)
+        assert hand.ring([[topic, "resync"]])[0]
+        ears.forget()
+        frozen = whole.master_now()
+        os.kill(frozen.pid, signal.SIGSTOP)
+        try:
+            assert 0.1 < hand.ring([[topic, "resync"]])[1] < 2
+            # A Sentinel waits after one failover before it begins another.
+            ears.wait_for("gap", topic, timeout=40)
+            wait_until(lambda: hand.ring([[topic, "resync"]])[0], 40, "it rings again")
+            ears.wait_for("resync", topic)
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
+
+
+class TestCluster(Conformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def site(cls) -> Iterator[Cluster]:
+        site = Cluster()
+        site.start()
+        yield site
+        site.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def address(cls, site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Address:
+        return sqlite(tmp_path_factory), transport(site.url)
+
+    def test_what_is_said_to_one_node_is_heard_at_every_other(
+        self, site: Cluster, ears: Hearing, hand: Peer, address: Address
+    ) -> None:
+        for node in site.nodes:
+            topic = new_topic()
+            ears.follow(topic)
+            url = f"redis+cluster://127.0.0.1:{node.port}"
+            peer = Peer(PROCESS, address[0], **transport(url))
+            peer.publish([[topic, "resync"]])
+            ears.wait_for("resync", topic)
+            peer.close()
+
+    @pytest.fixture
+    def patient(self, site: Cluster, hand: Peer) -> Iterator[Peer]:
+        """Who rings waits longer than usual: a living node may be slow where tests run."""
+        for node in site.nodes:
+            node.start()
+        hand.patch("monitio.transports._current", None)
+        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 9.0)
+        yield hand
+        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
+        for node in site.nodes:
+            node.start()
+
+    def test_nodes_that_die_one_after_the_other_cost_no_bell(
+        self, site: Cluster, ears: Hearing, patient: Peer
+    ) -> None:
+        topic = new_topic()
+        for node in site.nodes[:2]:
+            node.kill()
+            assert patient.ring([[topic, "resync"]])[0]
+        ears.follow(topic)
+        assert patient.ring([[topic, "resync"]])[0]
+        ears.wait_for("resync", topic)
+
+    def test_a_node_that_freezes_costs_no_bell(self, site: Cluster, patient: Peer) -> None:
+        for node in site.nodes:
+            os.kill(node.pid, signal.SIGSTOP)
+            try:
+                assert patient.ring([["user:1", "resync"]])[0]
+            finally:
+                os.kill(node.pid, signal.SIGCONT)
+
+    def test_a_cluster_that_is_silent_as_a_whole_costs_a_second(
+        self, site: Cluster, hand: Peer
+    ) -> None:
+        hand.patch("monitio.transports._current", None)
+        for node in site.nodes:
+            os.kill(node.pid, signal.SIGSTOP)
+        try:
+            rung, seconds = hand.ring([["user:1", "resync"]])
+        finally:
+            for node in site.nodes:
+                os.kill(node.pid, signal.SIGCONT)
+        assert not rung and 0.8 < seconds < 4

@@ -1,0 +1,104 @@
+"""Other processes of a site: each runs a module of functions and calls them on request.
+
+``Peer`` is the test's side; the module names the functions it offers in a dictionary and hands
+them to ``serve``. One JSON line each way a call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Peer:
+    """A process that has started and waits for calls: ``peer.publish(…)`` or ``begin``, ``end``."""
+
+    def __init__(
+        self, module: str, database: str, settings_module: str = "tests.settings", **settings: Any
+    ) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", module, json.dumps(settings)],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": settings_module,
+                "MONITIO_TEST_DATABASE": database,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, function: str, *args: Any) -> None:
+        """Call without waiting, so that several peers run at once."""
+        assert self.process.stdin is not None
+        print(json.dumps([function, args]), file=self.process.stdin, flush=True)
+
+    def end(self) -> Any:
+        """The answer of the oldest call. Raises what it raised, as text."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"The peer has died: {self.process.wait(120)}"
+        error, answer = json.loads(line)
+        if error:
+            raise RuntimeError(error)
+        return answer
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            self.begin(function, *args)
+            return self.end()
+
+        return call
+
+    def dismiss(self) -> None:
+        """Tell it to end, without waiting: of several, the last ends as soon as the first."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def close(self) -> None:
+        """Let it end by itself, as at the end of a deployment. Fails when it hangs."""
+        assert self.process.stdout is not None
+        self.dismiss()
+        try:
+            self.process.wait(120)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            self.process.stdout.close()
+
+
+def close_all(peers: Sequence[Peer]) -> None:
+    for peer in peers:
+        peer.dismiss()
+    for peer in peers:
+        peer.close()
+
+
+def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
+    """The peer's main loop: ends when the test closes its end or dies."""
+    for line in sys.stdin:
+        name, args = json.loads(line)
+        try:
+            answer = (None, functions[name](*args))
+        except Exception as error:
+            answer = (f"{type(error).__name__}: {error}", None)
+        print(json.dumps(answer), flush=True)
+
+
+def set_up() -> None:
+    """Django, with the settings the test gave as the only argument."""
+    import django
+    from django.conf import settings
+
+    for name, value in json.loads(sys.argv[1]).items():
+        setattr(settings, name, value)
+    django.setup()

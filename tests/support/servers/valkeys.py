@@ -1,0 +1,100 @@
+"""Several Valkey servers that belong together: one that Sentinels watch over, and a Cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import redis
+
+from tests.support.servers.ports import free_port
+from tests.support.servers.valkey import Valkey
+from tests.support.waiting import wait_until
+
+SERVICE = "news"
+
+
+class Sentinel(Valkey):
+    """Watches over one master, and takes its replica when it is gone for half a second."""
+
+    def __init__(self, master: Valkey) -> None:
+        super().__init__("--sentinel")
+        # It writes down there what it finds out.
+        self.config = self.folder.path / "sentinel.conf"
+        self.config.write_text(
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1\n"
+            f"sentinel down-after-milliseconds {SERVICE} 500\n"
+            f"sentinel failover-timeout {SERVICE} 2000\n"
+        )
+
+    def _first_options(self) -> Sequence[str]:
+        return (str(self.config),)
+
+
+class Replicated:
+    """A master, its replica and a Sentinel that knows both."""
+
+    def __init__(self) -> None:
+        self.master = Valkey()
+        self.replica = Valkey("--replicaof", "127.0.0.1", str(self.master.port))
+        self.sentinel = Sentinel(self.master)
+        self._servers = (self.master, self.replica, self.sentinel)
+
+    @property
+    def url(self) -> str:
+        """Names a Sentinel first that is not there."""
+        return f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}/{SERVICE}"
+
+    def start(self) -> None:
+        for server in self._servers:
+            server.start()
+        with redis.Redis(port=self.sentinel.port) as sentinel:
+            wait_until(
+                lambda: [one["flags"] for one in sentinel.sentinel_slaves(SERVICE)] == ["slave"],
+                40,
+                lambda: f"a healthy replica: {sentinel.sentinel_slaves(SERVICE)}",
+            )
+
+    def master_now(self) -> Valkey:
+        """The one that the Sentinel names."""
+        with redis.Redis(port=self.sentinel.port) as sentinel:
+            port = sentinel.sentinel_get_master_addr_by_name(SERVICE)[1]
+        return next(one for one in (self.master, self.replica) if one.port == port)
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.close()
+
+
+class Cluster:
+    """Three nodes, a third of the slots each."""
+
+    def __init__(self) -> None:
+        self._buses = [free_port() for _ in range(3)]
+        self.nodes = [
+            Valkey("--cluster-enabled", "yes", "--cluster-port", str(bus)) for bus in self._buses
+        ]
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    def start(self) -> None:
+        for number, node in enumerate(self.nodes):
+            node.start()
+            with redis.Redis(port=node.port) as client:
+                first, last = number * 16384 // 3, (number + 1) * 16384 // 3 - 1
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+                client.execute_command(
+                    "CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._buses[0]
+                )
+        wait_until(lambda: all(self._is_whole(node) for node in self.nodes), message="one Cluster")
+
+    @staticmethod
+    def _is_whole(node: Valkey) -> bool:
+        with redis.Redis(port=node.port) as client:
+            said = client.execute_command("CLUSTER INFO")
+        return bool(said["cluster_state"] == "ok" and said["cluster_known_nodes"] == "3")
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()

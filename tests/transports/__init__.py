@@ -1,4 +1,0 @@
-import pytest
-
-# So that the suite's assertions say what they found, too.
-pytest.register_assert_rewrite("tests.transports.base")

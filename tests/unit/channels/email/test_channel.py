@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils.safestring import mark_safe
+
+import monitio
+from monitio import api, dispatch
+from monitio.channels import PermanentFailure
+from monitio.channels.email.channel import EmailChannel, build
+from monitio.channels.email.links import absolute
+from monitio.models import Delivery, Message
+from monitio.recipients import Recipient
+from tests.support.people import user
+
+
+@pytest.fixture(autouse=True)
+def _without_worker(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
+
+
+def message(text: str = "The text.", **more: Any) -> Message:
+    return api.create_message(user(), monitio.INFO, text, **more)
+
+
+def content(letter: Any) -> str:
+    """The text above the signature."""
+    return str(letter.body).partition("\n\n-- \n")[0]
+
+
+def test_the_mail_says_what_the_message_says(settings: Any) -> None:
+    settings.MONITIO_EMAIL_FROM = "site@example.com"
+    EmailChannel().send(message(subject="Subject"))
+    (letter,) = mail.outbox
+    assert (letter.subject, content(letter)) == ("Subject", "The text.")
+    assert (letter.to, letter.from_email) == (["ann@example.com"], "site@example.com")
+
+
+def test_the_default_sender_is_the_sites(settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "default@example.com"
+    assert build(message()).from_email == "default@example.com"
+
+
+def test_a_message_without_subject_is_titled_by_its_text() -> None:
+    assert build(message("x" * 100)).subject == "x" * 69 + "…"
+
+
+@pytest.mark.parametrize("bad", ["a\nBcc: x@example.com", "a\r\nBcc: x@example.com", "a\rb"])
+def test_a_line_break_never_starts_a_header(bad: str) -> None:
+    EmailChannel().send(message(subject=bad))
+    (letter,) = mail.outbox
+    assert "\n" not in letter.subject and "\r" not in letter.subject
+    assert letter.bcc == [] and "Bcc" not in letter.message()
+
+
+def test_a_line_break_in_an_address_fails_for_good() -> None:
+    ann = user()
+    ann.email = "ann@example.com\nBcc: x@example.com"
+    ann.save()
+    row = message(email=True)
+    from monitio.channels import deliveries
+
+    assert deliveries.run(Delivery.objects.get(message=row).pk) is False
+    assert mail.outbox == []
+
+
+def test_markup_of_a_safe_message_stays_out() -> None:
+    letter = build(message(mark_safe("<p>1 &lt; 2</p>"), subject="<b>"))
+    assert (content(letter), letter.subject) == ("1 < 2", "<b>")
+
+
+def test_a_link_is_written_out_when_the_sites_address_is_known(settings: Any) -> None:
+    row = message(url="/report/", url_label="See it")
+    assert "See it: https://example.com/report/" in build(row).body
+    settings.MONITIO_BASE_URL = ""
+    assert "/report/" not in build(row).body
+    assert absolute("https://other.example/") == "https://other.example/"
+
+
+def test_the_mail_is_in_the_recipients_language(settings: Any) -> None:
+    settings.MONITIO_BASE_URL = "https://example.com"
+    settings.LANGUAGE_CODE = "en"
+    polish = api.create_message(
+        Recipient.for_user(user(), "pl"), monitio.INFO, "one", url="/report/"
+    )
+    assert polish.language == "pl"
+    assert "Otwórz: https://example.com/report/" in build(polish).body
+    assert "Open: https://example.com/report/" in build(message(url="/report/")).body
+
+
+def test_every_try_carries_the_same_id_and_says_it_is_automatic(settings: Any) -> None:
+    settings.MONITIO_BASE_URL = "https://example.com:8000/site"
+    row = message(email=True)
+    delivery = Delivery.objects.get()
+    first, second = build(row, delivery), build(row, delivery)
+    assert first.extra_headers == second.extra_headers
+    assert first.extra_headers["Message-ID"].endswith("@example.com>")
+    assert first.extra_headers["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize("change", [{"email": ""}, {"is_active": False}])
+def test_who_cannot_be_mailed_is_not(change: dict[str, Any]) -> None:
+    row = message()
+    type(row.user).objects.update(**change)
+    row.refresh_from_db()
+    with pytest.raises(PermanentFailure):
+        build(row)
+
+
+def test_a_visitor_cannot_be_mailed() -> None:
+    row = api.create_message(Recipient.for_visitor("a" * 32), monitio.INFO, "one")
+    with pytest.raises(PermanentFailure, match="visitor"):
+        build(row)

@@ -1,0 +1,771 @@
+"""Digests: what they hold, when they go, and that every message is in exactly one."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from io import StringIO
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+import monitio
+from monitio import api, dispatch, preferences
+from monitio.digests import sender as digests
+from monitio.exceptions import PermanentFailure, TemporaryFailure
+from monitio.models import Delivery, Digest, Job, Message, Preferences
+from monitio.testing import run_digests
+from tests.support.jobs import reporter
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class Time:
+    """What time it is; a test moves it."""
+
+    def __init__(self, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self._traveller.move_to(moment)
+
+
+@pytest.fixture(autouse=True)
+def clock(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
+    settings.MONITIO_BASE_URL = "https://example.com"
+    settings.MONITIO_CATEGORIES = {"security": {"essential": True}, "exports": {"title": "Exports"}}
+    settings.TIME_ZONE = "UTC"
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
+    with time_machine.travel(MONDAY, tick=False) as traveller:
+        yield Time(traveller)
+
+
+@pytest.fixture
+def ann() -> Any:
+    """Somebody with a digest every day at 8."""
+    who = user()
+    preferences.change(who, frequency="daily", hour=8)
+    return who
+
+
+def tell(who: Any, text: str = "one", **more: Any) -> Message:
+    return api.create_message(who, monitio.INFO, text, **more)
+
+
+def letters() -> list[EmailMultiAlternatives]:
+    """What is sent now."""
+    before = len(mail.outbox)
+    digests.run_due()
+    return mail.outbox[before:]  # type: ignore[return-value]
+
+
+def tomorrow(clock: Time) -> list[EmailMultiAlternatives]:
+    """What is sent at 8 the next morning."""
+    clock.now = (clock.now + DAY).replace(hour=8)
+    return letters()
+
+
+class TestContent:
+    def test_it_gathers_what_is_unread_newest_first(self, ann: Any, clock: Time) -> None:
+        read = tell(ann, "read already")
+        for text in ("first", "second"):
+            tell(ann, text)
+        api.mark_read(ann, [read.pk])
+        (letter,) = tomorrow(clock)
+        assert letter.to == ["ann@example.com"]
+        assert letter.subject == "2 new notifications"
+        assert letter.body.index("second") < letter.body.index("first")
+        assert "read already" not in letter.body
+
+    def test_a_single_one_is_the_subject(self, ann: Any, clock: Time) -> None:
+        tell(ann, "text", subject="Your report")
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "Your report"
+
+    def test_it_is_grouped_by_category(self, ann: Any, clock: Time) -> None:
+        tell(ann, "plain")
+        tell(ann, "export one", category="exports")
+        tell(ann, "report", category="weekly_report")
+        tell(ann, "export two", category="exports")
+        (letter,) = tomorrow(clock)
+        words = ("Exports", "two", "one", "Weekly report", "report", "Everything else", "plain")
+        places, start = [], 0
+        for word in words:
+            start = letter.body.index(word, start)
+            places.append(start)
+        assert places == sorted(places)
+
+    @pytest.mark.parametrize("few", [50, 5], ids=["few", "many"])
+    def test_what_is_too_much_is_counted(
+        self, ann: Any, clock: Time, settings: Any, few: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("monitio.digests.email.FEW", few)
+        settings.MONITIO_DIGEST_SIZE = 3
+        for number in range(35):
+            tell(ann, f"export {number}", category="exports")
+        tell(ann, "plain")
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "36 new notifications"
+        assert "export 34" in letter.body and "export 32" in letter.body
+        assert "export 31" not in letter.body
+        assert "and 32 more: https://example.com/messages/" in letter.body
+        assert "plain" in letter.body
+
+    def test_there_are_two_parts_with_links_that_work_outside(self, ann: Any, clock: Time) -> None:
+        tell(ann, "<b>no</b> markup", url="/report/7/", category="exports")
+        (letter,) = tomorrow(clock)
+        ((html, kind),) = letter.alternatives
+        assert kind == "text/html"
+        assert "https://example.com/report/7/" in letter.body
+        assert 'href="https://example.com/report/7/"' in html
+        assert "&lt;b&gt;no&lt;/b&gt; markup" in html
+        assert "https://example.com/messages/preferences/" in letter.body
+
+    def test_it_can_be_left_with_one_click(self, ann: Any, clock: Time) -> None:
+        tell(ann)
+        (letter,) = tomorrow(clock)
+        link = letter.extra_headers["List-Unsubscribe"]
+        assert link == f"<{preferences.unsubscribe_url(ann, None)}>"
+        assert letter.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+    def test_it_is_in_the_readers_language_and_time(self, ann: Any, clock: Time) -> None:
+        preferences.change(ann, language="pl", time_zone="Asia/Tokyo")
+        tell(ann), tell(ann)
+        clock.now = MONDAY + DAY
+        (letter,) = letters()
+        assert letter.subject == "2 nowe powiadomienia"
+        assert "Wszystko inne" in letter.body
+        assert "21:00" in letter.body
+
+    def test_without_a_chosen_language_it_is_that_of_the_newest_message(
+        self, ann: Any, clock: Time
+    ) -> None:
+        from monitio.recipients import Recipient
+
+        tell(Recipient.for_user(ann, "pl")), tell(Recipient.for_user(ann, "pl")), tell(ann)
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "3 nowe powiadomienia"
+
+    def test_nothing_to_say_nothing_sent(self, ann: Any, clock: Time) -> None:
+        assert tomorrow(clock) == []
+        assert not Digest.objects.exists()
+
+    def test_what_is_no_news_stays_out(self, ann: Any, clock: Time) -> None:
+        tell(ann, "expired", expires=MONDAY + HOUR)
+        api.create_message(ann, 20, "of the next page", sse=False)
+        tell(ann, "essential", category="security", email=True)
+        reporter(ann, task="runs").started()
+        tell(user("bob"), "of somebody else")
+        assert tomorrow(clock) == []
+
+    def test_a_job_is_news_when_it_has_ended(self, clock: Time) -> None:
+        ann = user()
+        job = reporter(ann)
+        job.started()
+        clock.now += HOUR
+        preferences.change(ann, frequency="daily", hour=8)
+        clock.now += HOUR
+        job.succeeded()
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "succeeded 0"
+
+    def test_what_came_before_they_wanted_digests_stays_out(self, clock: Time) -> None:
+        ann = user()
+        tell(ann, "old")
+        clock.now += HOUR
+        preferences.change(ann, frequency="daily", hour=8)
+        tell(ann, "new")
+        (letter,) = tomorrow(clock)
+        assert "new" in letter.body and "old" not in letter.body
+
+    def test_a_category_begins_when_it_is_chosen(self, ann: Any, clock: Time) -> None:
+        preferences.change(ann, categories={"exports": "off"})
+        tell(ann, "while it was off", category="exports")
+        clock.now += HOUR
+        preferences.change(ann, categories={"exports": None})
+        tell(ann, "afterwards", category="exports")
+        (letter,) = tomorrow(clock)
+        assert "afterwards" in letter.body and "while it was off" not in letter.body
+
+    def test_only_what_is_gathered_is_in_it(self, clock: Time) -> None:
+        ann = user()
+        preferences.change(ann, hour=8, categories={"exports": "digest"})
+        tell(ann, "gathered", category="exports")
+        tell(ann, "mailed at once", email=True)
+        tell(ann, "not mailed at all")
+        (letter,) = tomorrow(clock)
+        assert "gathered" in letter.body
+        assert "at once" not in letter.body and "not mailed" not in letter.body
+
+    def test_what_was_mailed_at_once_is_not_told_again(self, clock: Time) -> None:
+        ann = user()
+        tell(ann, "mailed", email=True)
+        preferences.change(ann, frequency="daily", hour=8)
+        assert tomorrow(clock) == []
+
+    def test_what_the_site_gathers_by_default_is_in_it(self, clock: Time, settings: Any) -> None:
+        settings.MONITIO_CATEGORIES = {"activity": {"default": "digest"}}
+        tell(user(), "liked", category="activity", email=True)
+        assert Delivery.objects.count() == 0
+        (letter,) = tomorrow(clock)
+        assert "liked" in letter.body
+
+
+class Post:
+    """Stands between us and the mail server."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failures: list[Exception] = []
+        self.during: Any = None
+        self.sent: list[EmailMultiAlternatives] = []
+        self.tried: list[str] = []
+        monkeypatch.setattr(digests, "send", self.send)
+
+    def send(self, letter: EmailMultiAlternatives) -> None:
+        self.tried.append(letter.extra_headers["Message-ID"])
+        if self.during:
+            self.during()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(letter)
+
+
+@pytest.fixture
+def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+    return Post(monkeypatch)
+
+
+class TestPeriods:
+    def test_every_message_is_in_one_digest(self, ann: Any, clock: Time) -> None:
+        said = []
+        for day in range(3):
+            tell(ann, f"day{day}")
+            said += [letter.subject for letter in tomorrow(clock)]
+            assert letters() == []
+        assert said == ["day0", "day1", "day2"]
+
+    def test_days_without_a_sender_lose_nothing(self, ann: Any, clock: Time) -> None:
+        for day in range(3):
+            tell(ann, f"day{day}")
+            clock.now += DAY
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "3 new notifications"
+        assert tomorrow(clock) == []
+
+    def test_a_new_zone_gives_no_second_digest_and_loses_nothing(
+        self, ann: Any, clock: Time
+    ) -> None:
+        tell(ann, "one")
+        assert len(tomorrow(clock)) == 1
+        tell(ann, "two")
+        # It is 8 in the morning of the same day again, five hours later.
+        preferences.change(ann, time_zone="America/New_York")
+        clock.now += 5 * HOUR
+        assert letters() == []
+        clock.now += DAY
+        (letter,) = letters()
+        assert letter.subject == "two"
+
+    def test_hourly_ones_come_every_hour(self, clock: Time) -> None:
+        ann = user()
+        preferences.change(ann, frequency="hourly")
+        said = []
+        for hour in range(3):
+            tell(ann, f"hour{hour}")
+            clock.now += HOUR
+            said += [letter.subject for letter in letters()]
+        assert said == ["hour0", "hour1", "hour2"]
+
+    def test_weekly_ones_come_once_a_week(self, clock: Time) -> None:
+        ann = user()
+        preferences.change(ann, frequency="weekly", weekday=2, hour=8)
+        tell(ann)
+        days = [bool(tomorrow(clock)) for _ in range(9)]
+        assert days == [False, True, *[False] * 7]
+
+    def test_quiet_hours_hold_it(self, ann: Any, clock: Time) -> None:
+        preferences.change(ann, quiet_from=time(22), quiet_to=time(10))
+        tell(ann)
+        assert tomorrow(clock) == []
+        clock.now += 2 * HOUR
+        assert len(letters()) == 1
+
+    def test_quiet_hours_also_hold_one_that_is_late(self, ann: Any, clock: Time) -> None:
+        preferences.change(ann, quiet_from=time(22), quiet_to=time(7))
+        tell(ann)
+        clock.now = MONDAY + DAY + 11 * HOUR
+        assert letters() == []
+        row = Preferences.objects.get()
+        assert (row.claim, row.next_digest_at) == ("", MONDAY + 43 * HOUR)
+        clock.now = row.next_digest_at
+        assert len(letters()) == 1
+
+    @pytest.mark.parametrize(
+        ("zone", "change"),
+        [
+            ("Europe/Warsaw", "2026-03-29"),
+            ("Europe/Warsaw", "2026-10-25"),
+            ("America/New_York", "2026-03-08"),
+            ("America/New_York", "2026-11-01"),
+            # By 30 minutes.
+            ("Australia/Lord_Howe", "2026-04-05"),
+            ("Australia/Lord_Howe", "2026-10-04"),
+        ],
+    )
+    def test_where_clocks_change_every_message_is_in_the_digest_of_its_day(
+        self, clock: Time, zone: str, change: str
+    ) -> None:
+        local = ZoneInfo(zone)
+        noon = datetime.fromisoformat(f"{change}T12:00").replace(tzinfo=local)
+        clock.now = noon - 2 * DAY
+        ann = user()
+        # The hour that is left out, or comes twice.
+        preferences.change(ann, frequency="daily", hour=2, time_zone=zone)
+        said = []
+        for half_hours in range(4 * 48):
+            if half_hours % 48 == 1:
+                tell(ann, f"day {half_hours // 48}")
+            clock.now += HOUR / 2
+            said += [(letter.subject, clock.now.astimezone(local)) for letter in letters()]
+        assert [subject for subject, _ in said] == [f"day {day}" for day in range(4)]
+        days = [moment.date() for _, moment in said]
+        assert days == [(noon + number * DAY).date() for number in range(-1, 3)]
+        assert {moment.hour for _, moment in said} <= {2, 3}
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_whatever_happens_every_message_is_in_one_digest(
+        self, clock: Time, post: Post, seed: int, settings: Any
+    ) -> None:
+        """Habits that change, servers that fail, hours that pass."""
+        settings.MONITIO_DIGEST_SIZE = 100
+        chance = random.Random(seed)
+        ann, count = user(), 0
+        preferences.change(ann, frequency="daily")
+        for _ in range(50):
+            deed = chance.choice(["tell", "tell", "pass", "pass", "pass", "fail", "habits"])
+            if deed == "tell":
+                tell(ann, f"<message {count}>")
+                count += 1
+            elif deed == "pass":
+                clock.now += chance.choice([HOUR / 2, 5 * HOUR, DAY])
+                letters()
+            elif deed == "fail":
+                post.failures.append(TemporaryFailure("busy"))
+            else:
+                preferences.change(
+                    ann,
+                    frequency=chance.choice(["hourly", "daily", "weekly"]),
+                    hour=chance.randrange(24),
+                    weekday=chance.randrange(7),
+                    time_zone=chance.choice(["", "Asia/Tokyo", "America/New_York"]),
+                    **chance.choice([{}, {"quiet_from": time(22), "quiet_to": time(7)}]),
+                )
+        post.failures.clear()
+        # A week, and whatever of the day the quiet hours hold.
+        for _ in range(48):
+            clock.now += 5 * HOUR
+            letters()
+        told = re.findall("<message [0-9]+>", "".join(letter.body for letter in post.sent))
+        assert Counter(told) == Counter(f"<message {number}>" for number in range(count))
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
+    def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
+        with CaptureQueriesContext(connection) as queries:
+            assert list(digests.hand_out()) == []
+        (tick,) = queries
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {tick['sql']}")
+            ((*_, plan),) = cursor.fetchall()
+        # One search, and no sorting after it.
+        assert re.search("SEARCH .* USING (COVERING )?INDEX monitio_digest_due ", plan)
+        row = Preferences.objects.get()
+        assert "monitio_unread" in digests._news(row).explain()
+
+    def test_a_digest_costs_seven_queries(self, clock: Time) -> None:
+        counts = []
+        for people in (1, 11):
+            for number in range(people):
+                who = user(f"user{number}")
+                preferences.change(who, frequency="daily", hour=8)
+                tell(who, category="exports"), tell(who)
+            with CaptureQueriesContext(connection) as queries:
+                assert len(tomorrow(clock)) == people
+            asked = [query["sql"].split()[0] for query in queries]
+            counts.append(sum(verb in ("SELECT", "INSERT", "UPDATE") for verb in asked))
+        assert counts[1] - counts[0] == 10 * 7
+
+    def test_nobody_due_is_one_query(self, ann: Any, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(1):
+            assert list(digests.hand_out()) == []
+
+    def test_sets_are_bounded_and_everybody_has_a_turn(
+        self, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(digests, "SET", 3)
+        for number in range(8):
+            who = user(f"user{number}")
+            preferences.change(who, frequency="daily", hour=8)
+            tell(who)
+        clock.now = (clock.now + DAY).replace(hour=8)
+        assert len(list(digests.hand_out(sets=2))) == 2
+        assert len(letters()) == 2
+        clock.now += HOUR
+        assert len(letters()) == 6
+
+    def test_who_cannot_be_mailed_is_passed_over(self, ann: Any, clock: Time) -> None:
+        tell(ann)
+        type(ann).objects.update(email="")
+        assert tomorrow(clock) == []
+        assert not Digest.objects.exists()
+        type(ann).objects.update(email="ann@example.com")
+        assert len(tomorrow(clock)) == 1
+
+
+class Killed(BaseException):
+    """What no code of ours catches: the process is gone."""
+
+
+def killed() -> None:
+    raise Killed
+
+
+class TestFailures:
+    def test_a_temporary_one_is_tried_again_with_the_same_id(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.failures = [TemporaryFailure("busy")]
+        tomorrow(clock)
+        digest = Digest.objects.get()
+        assert (digest.state, digest.error, post.sent) == ("pending", "busy", [])
+        clock.now += HOUR
+        letters()
+        digest.refresh_from_db()
+        assert (digest.state, digest.attempts, digest.error) == ("sent", 2, "")
+        assert digest.sent_at == clock.now
+        assert len(post.tried) == 2 and len(set(post.tried)) == 1
+
+    def test_what_comes_meanwhile_is_in_the_next_one(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann, "first")
+        post.failures = [TemporaryFailure("busy")] * 2
+        tomorrow(clock)
+        tell(ann, "second")
+        tomorrow(clock)
+        clock.now += HOUR
+        letters()
+        assert [letter.subject for letter in post.sent] == ["first", "second"]
+
+    def test_what_was_read_meanwhile_is_not_sent(self, ann: Any, clock: Time, post: Post) -> None:
+        tell(ann)
+        post.failures = [TemporaryFailure("busy")]
+        tomorrow(clock)
+        api.mark_all_read(ann)
+        clock.now += HOUR
+        letters()
+        assert Digest.objects.get().state == "skipped"
+        assert len(post.tried) == 1
+
+    def test_a_permanent_one_ends_it_with_its_reason(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.failures = [PermanentFailure("550 no such user")]
+        tomorrow(clock)
+        digest = Digest.objects.get()
+        assert (digest.state, digest.error) == ("failed", "550 no such user")
+        clock.now += HOUR
+        assert letters() == [] and len(post.tried) == 1
+
+    def test_it_is_given_up_one_day(self, ann: Any, clock: Time, post: Post, settings: Any) -> None:
+        settings.MONITIO_DELIVER_RETRIES = 2
+        tell(ann)
+        post.failures = [TemporaryFailure("busy")] * 9
+        tomorrow(clock)
+        for _ in range(5):
+            clock.now += HOUR
+            letters()
+        digest = Digest.objects.get()
+        assert digest.state == "failed" and "3 tries" in digest.error
+        assert len(post.tried) == 3
+
+    def test_a_defect_stops_nobody_else(
+        self, ann: Any, clock: Time, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bob = user("bob")
+        preferences.change(bob, frequency="daily", hour=8)
+        tell(ann), tell(bob)
+        compose = digests.compose_digest
+
+        def broken(row: Preferences, *args: Any) -> Any:
+            if row.user_id == ann.pk:
+                raise KeyError("template")
+            return compose(row, *args)
+
+        monkeypatch.setattr(digests, "compose_digest", broken)
+        assert [letter.to for letter in tomorrow(clock)] == [["bob@example.com"]]
+        assert Digest.objects.get(user=ann).state == "failed"
+
+    def test_a_server_that_is_down_is_not_asked_for_everybody(
+        self, clock: Time, post: Post
+    ) -> None:
+        for number in range(8):
+            who = user(f"user{number}")
+            preferences.change(who, frequency="daily", hour=8)
+            tell(who)
+        post.failures = [TemporaryFailure("down")] * 3
+        tomorrow(clock)
+        assert len(post.tried) == 3
+        assert Digest.objects.count() == 3
+        clock.now += HOUR
+        letters()
+        assert Counter(letter.to[0] for letter in post.sent) == Counter(
+            f"user{number}@example.com" for number in range(8)
+        )
+
+    def test_an_address_that_answers_later_holds_no_other_set_up(
+        self, clock: Time, post: Post, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(digests, "SET", 2)
+        for number in range(6):
+            who = user(f"user{number}")
+            preferences.change(who, frequency="daily", hour=8)
+            tell(who)
+        post.failures = [TemporaryFailure("greylisted")]
+        tomorrow(clock)
+        assert len(post.sent) == 5
+
+    def test_a_sender_that_died_is_replaced_after_its_lease(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.during = killed
+        with pytest.raises(Killed):
+            tomorrow(clock)
+        post.during = None
+        clock.now += timedelta(minutes=14)
+        assert list(digests.hand_out()) == []
+        clock.now += timedelta(minutes=1)
+        letters()
+        assert len(post.sent) == 1
+        assert len(set(post.tried)) == 1, "both tries carry the same Message-ID"
+
+    def test_whose_digest_kills_its_sender_is_given_up(
+        self, ann: Any, clock: Time, post: Post, settings: Any
+    ) -> None:
+        settings.MONITIO_DELIVER_RETRIES = 1
+        tell(ann)
+        post.during = killed
+        with pytest.raises(Killed):
+            tomorrow(clock)
+        clock.now += HOUR
+        with pytest.raises(Killed):
+            letters()
+        clock.now += HOUR
+        letters()
+        assert Digest.objects.get().state == "failed"
+
+    def test_a_task_that_runs_again_serves_whom_nobody_served(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        bob = user("bob")
+        preferences.change(bob, frequency="daily", hour=8)
+        tell(ann), tell(bob)
+        clock.now = (clock.now + DAY).replace(hour=8)
+        (claim,) = digests.hand_out()
+        post.during = killed
+        with pytest.raises(Killed):
+            digests.send_set(claim)
+        post.during = None
+        digests.send_set(claim)
+        assert [letter.to for letter in post.sent] == [["bob@example.com"]]
+        digests.send_set(claim)
+        clock.now += HOUR
+        letters()
+        assert [letter.to[0] for letter in post.sent] == ["bob@example.com", "ann@example.com"]
+
+    def test_a_slow_sender_leaves_the_rest_to_who_has_taken_over(
+        self, clock: Time, post: Post
+    ) -> None:
+        for name in ("ann", "bob"):
+            preferences.change(user(name), frequency="daily", hour=8)
+            tell(user(name))
+        clock.now = (clock.now + DAY).replace(hour=8)
+        (claim,) = digests.hand_out()
+
+        def takes_an_hour() -> None:
+            post.during = None
+            clock.now += HOUR
+            letters()
+
+        post.during = takes_an_hour
+        digests.send_set(claim)
+        assert Counter(letter.to[0] for letter in post.sent)["bob@example.com"] == 1
+
+    def test_a_set_that_could_not_be_handed_over_is_due_again(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        clock.now = (clock.now + DAY).replace(hour=8)
+        (claim,) = digests.hand_out()
+        digests.release(claim)
+        clock.now += timedelta(minutes=1)
+        letters()
+        assert len(post.sent) == 1
+
+
+class TestChangesOfMind:
+    def test_who_says_never_gets_nothing_that_waited(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.failures = [TemporaryFailure("busy")]
+        tomorrow(clock)
+        preferences.change(ann, frequency="never")
+        assert Digest.objects.get().state == "skipped"
+        preferences.change(ann, frequency="daily")
+        assert tomorrow(clock) == [] and post.sent == []
+
+    def test_a_category_that_is_left_is_left_out_of_what_waits(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann, "export", category="exports"), tell(ann, "plain")
+        post.failures = [TemporaryFailure("busy")]
+        tomorrow(clock)
+        preferences.change(ann, categories={"exports": "off"})
+        clock.now += HOUR
+        letters()
+        assert [letter.subject for letter in post.sent] == ["plain"]
+
+    def test_a_category_that_is_left_while_the_set_is_sent_is_left_out(
+        self, clock: Time, post: Post
+    ) -> None:
+        for name in ("ann", "bob"):
+            preferences.change(user(name), frequency="daily", hour=8)
+            tell(user(name), "export", category="exports")
+
+        def leave() -> None:
+            post.during = None
+            preferences.change(user("bob"), categories={"exports": "off"})
+
+        post.during = leave
+        tomorrow(clock)
+        clock.now += HOUR
+        letters()
+        assert [letter.to for letter in post.sent] == [["ann@example.com"]]
+
+    def test_who_says_never_gets_nothing_that_a_dead_sender_left(
+        self, ann: Any, clock: Time, post: Post
+    ) -> None:
+        tell(ann)
+        post.during = killed
+        with pytest.raises(Killed):
+            tomorrow(clock)
+        post.during = None
+        preferences.change(ann, frequency="never")
+        preferences.change(ann, frequency="daily")
+        assert tomorrow(clock) == [] and post.sent == []
+
+    def test_a_change_while_it_is_sent_is_kept(self, ann: Any, clock: Time, post: Post) -> None:
+        tell(ann)
+        post.during = lambda: preferences.change(ann, hour=20)
+        tomorrow(clock)
+        row = Preferences.objects.get()
+        assert row.next_digest_at == clock.now.replace(hour=20)
+        assert Digest.objects.get().state == "sent"
+
+
+class TestCommand:
+    def run(self, *args: str) -> str:
+        out = StringIO()
+        call_command("monitio_digest", *args, stdout=out)
+        return out.getvalue()
+
+    def test_it_sends_what_is_due(self, ann: Any, clock: Time) -> None:
+        tell(ann)
+        clock.now = (clock.now + DAY).replace(hour=8)
+        assert self.run() == "1 sent, 0 failed, 0 could not be sent yet.\n"
+        assert len(mail.outbox) == 1
+
+    def test_a_dry_run_shows_it_and_changes_nothing(self, ann: Any, clock: Time) -> None:
+        tell(ann, "the text")
+        assert self.run("--dry-run") == "0 would be sent.\n"
+        clock.now = (clock.now + DAY).replace(hour=8)
+        before = list(Preferences.objects.values())
+        said = self.run("--dry-run")
+        assert "ann (due 2026-11-24 08:00 UTC), to ann@example.com: the text" in said
+        assert "1 would be sent." in said
+        assert list(Preferences.objects.values()) == before
+        assert not Digest.objects.exists() and mail.outbox == []
+        assert not Message.objects.exclude(digest="").exists()
+
+    def test_one_user_is_shown_before_it_is_due(self, ann: Any) -> None:
+        tell(ann, "the text")
+        assert "the text" in self.run("--dry-run", "--user", "ann")
+
+    def test_a_user_without_news_or_digests_is_explained(self, ann: Any) -> None:
+        assert "nothing to say" in self.run("--dry-run", "--user", "ann")
+        user("bob")
+        assert "bob (gets no digests): nothing to say" in self.run("--dry-run", "--user", "bob")
+
+    def test_bad_calls_are_explained(self, ann: Any) -> None:
+        with pytest.raises(CommandError, match="nobody"):
+            self.run("--dry-run", "--user", "nobody")
+        with pytest.raises(CommandError, match="--dry-run"):
+            self.run("--user", "ann")
+
+
+def test_a_frozen_run_is_offered_to_sites_tests(ann: Any) -> None:
+    tell(ann, "Your report is ready")
+    sent = run_digests(at=timezone.now() + DAY)
+    assert [letter.subject for letter in sent] == ["Your report is ready"]
+    assert run_digests(at=timezone.now() + DAY) == []
+
+
+def test_old_digests_are_pruned_and_their_messages_are_not_told_again(
+    ann: Any, clock: Time
+) -> None:
+    tell(ann)
+    assert len(tomorrow(clock)) == 1
+    clock.now += 91 * DAY
+    assert api.prune()["digests"] == 1
+    assert tomorrow(clock) == []
+    assert Message.objects.count() == 1
+
+
+def test_it_works_without_time_zones(settings: Any, clock: Time) -> None:
+    settings.USE_TZ = False
+    ann = user()
+    preferences.change(ann, frequency="daily", hour=8)
+    tell(ann)
+    assert [letter.subject for letter in tomorrow(clock)] == ["one"]
+    assert Preferences.objects.get().next_digest_at == datetime(2026, 11, 25, 8)
+
+
+def test_deleting_a_user_takes_everything_along(ann: Any, clock: Time) -> None:
+    tell(ann)
+    preferences.change(ann, categories={"exports": "off"})
+    tomorrow(clock)
+    ann.delete()
+    assert not (Preferences.objects.exists() or Digest.objects.exists() or Job.objects.exists())

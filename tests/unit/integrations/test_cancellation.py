@@ -1,0 +1,213 @@
+"""Cancelling a job from its message: whose it is, when it may be, and what everybody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from monitio import api
+from monitio.dispatch import hooks
+from monitio.exceptions import NotAllowed
+from monitio.models import Job, Message
+from monitio.recipients import Recipient
+from monitio.serializers import snapshot
+from monitio.testing import capture_bells
+from tests.support.jobs import payloads, reporter, rolled_back, told
+from tests.support.people import user, visitor_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The jobs a task queue was asked to cancel."""
+    asked: list[str] = []
+    monkeypatch.setitem(hooks.cancel, "", asked.append)
+    return asked
+
+
+@pytest.fixture
+def message(asked: list[str]) -> Message:
+    """What ann reads of a running job that may be cancelled."""
+    job = reporter(user(), cancellable=True)
+    job.queued()
+    job.started()
+    return Message.objects.get()
+
+
+def address(message: Message) -> str:
+    return reverse("message_cancel", args=[message.pk])
+
+
+def signed_in(name: str, **fields: Any) -> Client:
+    client = Client()
+    client.force_login(user(name, **fields))
+    return client
+
+
+def offered(who: Any) -> list[bool]:
+    return [entry["job"]["cancel"] for entry in snapshot(Recipient.of(who))["messages"]]
+
+
+def test_its_reader_cancels_it(message: Message, asked: list[str]) -> None:
+    assert api.cancel_job(user(), message.pk)
+    assert asked == ["task-1"]
+
+
+def test_it_is_asked_once(message: Message, asked: list[str]) -> None:
+    api.cancel_job(user(), message.pk)
+    assert not api.cancel_job(user(), message.pk)
+    assert asked == ["task-1"]
+
+
+def test_the_offer_goes_when_it_is_taken(message: Message) -> None:
+    assert offered(user()) == [True]
+    with capture_bells() as bells:
+        api.cancel_job(user(), message.pk)
+    assert [data["job"]["cancel"] for data in payloads(bells)] == [False]
+    assert offered(user()) == [False]
+
+
+def test_the_offer_goes_with_the_end(message: Message) -> None:
+    reporter(user()).succeeded()
+    assert offered(user()) == [False]
+
+
+def test_it_is_offered_while_it_waits(asked: list[str]) -> None:
+    reporter(user(), cancellable=True).queued()
+    assert offered(user()) == [True]
+
+
+def test_it_is_not_offered_unless_the_author_says_so(asked: list[str]) -> None:
+    reporter(user()).started()
+    assert offered(user()) == [False]
+    with pytest.raises(NotAllowed):
+        api.cancel_job(user(), Message.objects.get().pk)
+    assert asked == []
+
+
+def test_a_job_that_has_ended_is_left_alone(message: Message, asked: list[str]) -> None:
+    reporter(user()).succeeded()
+    assert not api.cancel_job(user(), message.pk)
+    assert asked == []
+
+
+def test_a_message_without_a_job_has_nothing_to_cancel(asked: list[str]) -> None:
+    with pytest.raises(NotAllowed):
+        api.cancel_job(user(), api.create_message(user(), 120, "text").pk)
+
+
+def test_a_rollback_takes_it_back(message: Message, asked: list[str]) -> None:
+    with rolled_back():
+        api.cancel_job(user(), message.pk)
+    assert asked == []
+    assert offered(user()) == [True]
+
+
+def test_a_queue_that_cannot_be_reached_leaves_the_offer(
+    message: Message, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(task_id: str) -> None:
+        raise OSError("no broker")
+
+    monkeypatch.setitem(hooks.cancel, "", refuse)
+    api.cancel_job(user(), message.pk)
+    assert offered(user()) == [True]
+    assert "could not be cancelled" in caplog.text
+
+
+def test_what_no_queue_can_cancel_goes_on(
+    message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(hooks.cancel, "")
+    with pytest.raises(NotAllowed):
+        api.cancel_job(user(), message.pk)
+
+
+class TestWithdrawn:
+    def test_a_waiting_job_ends(self) -> None:
+        job = reporter(user())
+        job.queued()
+        assert job.withdrawn()
+        assert told(user()) == ["revoked 0"]
+        assert not job.started()
+
+    def test_a_job_that_waits_for_its_next_attempt_ends(self) -> None:
+        job = reporter(user())
+        job.started()
+        job.retrying(0)
+        assert job.withdrawn()
+
+    def test_a_running_job_goes_on(self) -> None:
+        job = reporter(user())
+        job.started()
+        assert not job.withdrawn()
+        assert told(user()) == ["started 0"]
+
+
+class TestOnTheWeb:
+    def test_a_plain_link_asks_first(self, message: Message, asked: list[str]) -> None:
+        response = signed_in("ann").get(address(message))
+        assert "Cancel “started 0”?" in response.content.decode()
+        assert "Let it run" in response.content.decode()
+        assert asked == []
+
+    def test_its_reader_posts(self, message: Message, asked: list[str]) -> None:
+        assert signed_in("ann").post(address(message)).status_code == 302
+        assert asked == ["task-1"]
+
+    def test_it_needs_the_csrf_token(self, message: Message, asked: list[str]) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(user())
+        assert client.post(address(message)).status_code == 403
+        assert asked == []
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    @pytest.mark.parametrize(
+        "stranger",
+        [
+            lambda: signed_in("bob"),
+            lambda: signed_in("root", is_superuser=True, is_staff=True),
+            Client,
+        ],
+        ids=["another user", "an administrator", "a visitor"],
+    )
+    def test_anothers_job_does_not_exist(
+        self, message: Message, asked: list[str], stranger: Callable[[], Client], method: str
+    ) -> None:
+        client = stranger()
+        visitor_of(client)
+        assert getattr(client, method)(address(message)).status_code == 404
+        assert asked == []
+        assert not Job.objects.get().cancel_requested
+
+    def test_a_visitor_cancels_their_own(self, asked: list[str]) -> None:
+        client, other = Client(), Client()
+        visitor_of(other)
+        reporter(visitor_of(client), cancellable=True).started()
+        message = Message.objects.get()
+        assert other.post(address(message)).status_code == 404
+        assert client.post(address(message)).status_code == 302
+        assert asked == ["task-1"]
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_what_is_not_offered_is_not_found(self, asked: list[str], method: str) -> None:
+        reporter(user()).started()
+        client = signed_in("ann")
+        assert getattr(client, method)(address(Message.objects.get())).status_code == 404
+
+    def test_the_inbox_without_javascript_offers_it(self, message: Message) -> None:
+        client = signed_in("ann")
+        assert address(message) in client.get(reverse("message_list")).content.decode()
+        client.post(address(message))
+        assert address(message) not in client.get(reverse("message_list")).content.decode()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with capture_bells():
+        yield

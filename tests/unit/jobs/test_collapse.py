@@ -1,0 +1,148 @@
+"""Failures that read the same become one message that counts them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from monitio import api
+from monitio.dispatch import hooks
+from monitio.jobs.reporter import Notice, Outcome
+from monitio.models import Job, Message, Repeat
+from monitio.recipients import Recipient
+from monitio.testing import capture_bells
+from tests.support.jobs import mailing, payloads, reporter, told
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails are sent by the process that commits."""
+    monkeypatch.setattr(hooks, "deliver", None)
+
+
+def silent_start(outcome: Outcome) -> Notice | None:
+    return Notice(subject=f"Import {outcome.state}") if outcome.has_ended else None
+
+
+def fail(number: int, *people: Any, error: str = "boom", **more: Any) -> None:
+    job = reporter(*(people or [user()]), task=f"task-{number}", **more)
+    job.started()
+    job.failed(error)
+
+
+def test_identical_failures_are_one_message_with_a_count() -> None:
+    for number in range(5):
+        fail(number)
+    assert told(user()) == ["failed 0 (5 times)"]
+
+
+def test_every_job_keeps_its_own_end() -> None:
+    for number in range(3):
+        fail(number)
+    assert list(Job.objects.values_list("state", flat=True)) == ["failed"] * 3
+
+
+def test_the_count_is_in_the_readers_language() -> None:
+    polish = Recipient.for_user(user().pk, "pl")
+    for number in range(2):
+        fail(number, polish)
+    assert told(user()) == ["failed 0 (2 razy)"]
+
+
+def test_a_failure_that_reads_otherwise_has_its_own_message() -> None:
+    fail(1, wording=lambda outcome: Notice(subject=outcome.state, message=outcome.error))
+    fail(2, error="bang", wording=lambda o: Notice(subject=o.state, message=o.error))
+    assert told(user()) == ["failed", "failed"]
+
+
+def test_successes_are_never_counted() -> None:
+    for number in range(2):
+        reporter(user(), task=f"task-{number}").succeeded()
+    assert told(user()) == ["succeeded 0"] * 2
+
+
+def test_each_person_has_their_own_count() -> None:
+    bob = user("bob")
+    fail(1, user())
+    fail(2, user(), bob)
+    assert (told(user()), told(bob)) == (["failed 0 (2 times)"], ["failed 0"])
+
+
+def test_visitors_are_counted_for_too() -> None:
+    visitor = Recipient.for_visitor("v" * 32)
+    fail(1, visitor)
+    fail(2, visitor)
+    assert told(visitor) == ["failed 0 (2 times)"]
+
+
+@pytest.mark.parametrize("deed", [api.mark_read, api.delete])
+def test_a_failure_after_that_was_read_or_deleted_begins_anew(deed: Any) -> None:
+    fail(1)
+    deed(user(), [Message.objects.get().pk])
+    fail(2)
+    fail(3)
+    assert told(user())[-1] == "failed 0 (2 times)"
+
+
+def test_an_old_failure_counts_no_more(settings: Any) -> None:
+    settings.MONITIO_COLLAPSE_WITHIN = 60
+    fail(1)
+    Message.objects.update(modified=timezone.now() - timedelta(seconds=61))
+    fail(2)
+    assert told(user()) == ["failed 0", "failed 0"]
+
+
+def test_none_lets_each_have_its_own(settings: Any) -> None:
+    settings.MONITIO_COLLAPSE_WITHIN = None
+    fail(1)
+    fail(2)
+    assert told(user()) == ["failed 0", "failed 0"]
+
+
+def test_one_mail_goes_out() -> None:
+    for number in range(3):
+        fail(number, wording=mailing)
+    assert len(mail.outbox) == 1
+
+
+def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> None:
+    fail(1)
+    first = Message.objects.get()
+    api.mark_seen(user(), [first.pk])
+    job = reporter(user(), task="task-2")
+    job.started()
+    second = Message.objects.exclude(pk=first.pk).get().pk
+    with capture_bells() as bells:
+        job.failed("boom")
+    gone, shown = payloads(bells)
+    assert (shown["id"], shown["title"], shown["seen"]) == (first.pk, "failed 0 (2 times)", False)
+    assert gone == {"ids": [second]}
+
+
+def test_a_count_without_a_bar_lets_a_closed_pop_up_be() -> None:
+    fail(1, wording=silent_start)
+    api.mark_seen(user(), [Message.objects.get().pk])
+    fail(2, wording=silent_start)
+    assert Message.objects.get().seen
+
+
+def test_a_long_headline_keeps_its_count() -> None:
+    for number in range(2):
+        fail(number, wording=lambda outcome: Notice(subject="x" * 255))
+    (subject,) = told(user())
+    assert len(subject) == 255
+    assert subject.endswith("… (2 times)")
+
+
+def test_prune_forgets_the_counts_of_yesterday() -> None:
+    fail(1)
+    Repeat.objects.update(created=timezone.now() - timedelta(days=2))
+    api.prune()
+    assert not Repeat.objects.exists()

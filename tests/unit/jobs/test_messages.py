@@ -1,0 +1,354 @@
+"""One message a recipient: what readers do on the way, who is told at the end, and mailed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.utils.functional import lazystr
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy, override
+
+from monitio import api, constants
+from monitio.channels import deliveries
+from monitio.dispatch import hooks
+from monitio.jobs.reporter import JobReporter, Notice, Outcome
+from monitio.messages import visitors
+from monitio.models import Delivery, Job, Message
+from monitio.recipients import Recipient
+from monitio.testing import capture_bells
+from tests.support.jobs import mailing, payloads, reporter, rolled_back, told
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VISITOR = Recipient.for_visitor("v" * 32)
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails are sent by the process that commits."""
+    monkeypatch.setattr(hooks, "deliver", None)
+
+
+def the_message() -> Message:
+    return Message.objects.get(hidden=False)
+
+
+def said(**fields: Any) -> Notice:
+    return Notice(**{"subject": "s", "message": "m", **fields})
+
+
+class TestReaders:
+    def test_the_same_message_tells_the_whole_story(self) -> None:
+        job = reporter(user())
+        job.queued()
+        first = the_message().pk
+        job.started()
+        job.succeeded()
+        assert the_message().pk == first
+
+    @pytest.mark.parametrize("deed", [api.mark_read, api.mark_seen])
+    def test_the_end_is_unread_and_unseen_again(self, deed: Any) -> None:
+        job = reporter(user())
+        job.started()
+        deed(user(), [the_message().pk])
+        job.succeeded()
+        assert (the_message().read, the_message().seen) == (False, False)
+
+    def test_a_step_on_the_way_leaves_a_read_message_read(self) -> None:
+        job = reporter(user())
+        job.queued()
+        api.mark_read(user(), [the_message().pk])
+        job.started()
+        assert the_message().read
+
+    def test_who_deletes_the_message_hears_of_the_end_in_a_new_one(self) -> None:
+        job = reporter(user())
+        job.queued()
+        gone = the_message().pk
+        api.delete(user(), [gone])
+        for event in (job.started, lambda: job.retrying(0), lambda: job.started(1)):
+            assert event()
+            assert told(user()) == []
+        job.progressed(1, 2, final=True)
+        assert told(user()) == []
+        job.succeeded()
+        assert told(user()) == ["succeeded 1"]
+        assert the_message().pk > gone
+
+    def test_what_one_reader_deletes_stays_with_the_other(self) -> None:
+        job = reporter(user("ann"), user("bob"))
+        job.queued()
+        api.delete_all(user("ann"))
+        job.started()
+        assert (told(user("ann")), told(user("bob"))) == ([], ["started 0"])
+
+    def test_an_interruption_that_was_deleted_does_not_hide_the_end(self) -> None:
+        job = reporter(user())
+        job.started()
+        job.lost()
+        api.delete_all(user())
+        job.succeeded()
+        assert told(user()) == ["succeeded 0"]
+
+    def test_a_message_kept_only_for_its_mail_makes_room_for_the_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hooks, "deliver", lambda pk, due_at: None)
+        job = reporter(user(), wording=mailing)
+        job.started()
+        job.lost()
+        api.delete_all(user())
+        assert Message.objects.get().hidden
+        job.succeeded()
+        assert told(user()) == ["succeeded"]
+
+    def test_every_step_has_a_higher_version_and_bell(self) -> None:
+        job = reporter(user())
+        with capture_bells() as bells:
+            for step in (job.queued, job.started, job.lost, job.succeeded):
+                step()
+        data = payloads(bells)
+        assert [entry["version"] for entry in data] == [1, 2, 3, 4]
+        assert [entry["job"]["state"] for entry in data] == [
+            "queued", "started", "lost", "succeeded",
+        ]  # fmt: skip
+        assert the_message().version == 4
+
+
+class TestNobody:
+    def test_a_deleted_user_is_left_out(self) -> None:
+        ann, bob = user("ann"), user("bob")
+        job = reporter(ann, bob)
+        job.queued()
+        ann.delete()
+        assert job.succeeded()
+        assert told(bob) == ["succeeded 0"]
+        assert Message.objects.count() == 1
+
+    def test_a_job_of_deleted_users_still_ends(self) -> None:
+        ann = user()
+        job = reporter(ann)
+        ann.delete()
+        assert job.succeeded()
+        assert Job.objects.get().state == "succeeded"
+
+    @pytest.mark.parametrize("entry", [{"user": "no number"}, {}, {"user": "1", "visitor": "x"}])
+    def test_a_recipient_nobody_can_be_is_logged_and_left_out(
+        self, entry: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reporter(user()).queued()
+        row = Job.objects.get()
+        row.recipients.insert(0, entry)
+        row.save()
+        assert reporter().succeeded()
+        assert told(user()) == ["succeeded 0"]
+        assert "a recipient nobody can be" in caplog.text
+
+
+class TestWording:
+    def test_silence_writes_nothing(self) -> None:
+        job = reporter(user(), wording=lambda outcome: None)
+        assert job.started()
+        assert job.succeeded()
+        assert not Message.objects.exists()
+
+    def test_a_message_that_exists_keeps_its_text_when_nothing_is_said(self) -> None:
+        def once(outcome: Outcome) -> Notice | None:
+            return None if outcome.has_ended else said(subject="on its way")
+
+        job = reporter(user(), wording=once)
+        job.started()
+        job.succeeded()
+        assert told(user()) == ["on its way"]
+        assert not the_message().read
+
+    def test_a_start_held_back_is_told_at_the_next_progress_of_any_process(self) -> None:
+        speaks = False
+
+        def later(outcome: Outcome) -> Notice | None:
+            return said(subject="slow") if speaks else None
+
+        job = reporter(user(), wording=later)
+        job.started()
+        job.progressed(1, 9, final=True)
+        assert told(user()) == []
+        speaks = True
+        with capture_bells() as bells:
+            assert reporter(user(), wording=later).progressed(2, 9, final=True)
+        assert told(user()) == ["slow"]
+        assert payloads(bells)[-1]["job"]["done"] == 2
+
+    def test_one_that_raises_is_logged_and_replaced(self, caplog: pytest.LogCaptureFixture) -> None:
+        job = reporter(user(), wording=lambda outcome: 1 / 0)  # type: ignore[arg-type,return-value]
+        assert job.succeeded()
+        assert len(told(user())) == 1
+        assert "The wording of shop.report failed" in caplog.text
+
+    def test_a_link_no_browser_may_follow_is_refused(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = reporter(user(), wording=lambda outcome: said(url="javascript:alert(1)"))
+        job.succeeded()
+        assert the_message().url == ""
+        assert "cannot be linked to" in caplog.text
+
+    def test_each_reads_it_in_their_language(self) -> None:
+        people = [Recipient.for_user(user("ann"), "pl"), Recipient.for_user(user("bob"), "en")]
+        job = reporter(*people, wording=lambda outcome: said(subject=gettext_lazy("Yes")))
+        with override("de"):
+            job.succeeded()
+        assert (told(user("ann")), told(user("bob"))) == (["Tak"], ["Yes"])
+
+    def test_the_end_keeps_what_the_reader_must_see_however_odd(self) -> None:
+        odd = said(
+            subject="x" * 300,
+            message=lazystr("a\0b\udc80"),
+            level=constants.ERROR - constants.OFFSET,
+            extra_tags="t" * 300,
+            category="c" * 300,
+            url_label="l" * 300,
+        )
+        reporter(user(), wording=lambda outcome: odd).succeeded()
+        message = the_message()
+        assert len(message.subject) == 255 and message.subject.endswith("…")
+        assert message.message == "ab?"
+        assert message.level == constants.ERROR, "kept, whatever level was meant"
+        assert (len(message.extra_tags), len(message.category)) == (255, 100)
+
+    def test_a_text_is_html_only_while_its_author_says_so(self) -> None:
+        texts = {"started": mark_safe("<b>on</b>"), "succeeded": "<b>off</b>"}
+        job = reporter(user(), wording=lambda outcome: said(message=texts[outcome.state]))
+        job.started()
+        assert (the_message().safe, the_message().text) == (True, "on")
+        job.succeeded()
+        assert (the_message().safe, the_message().text) == (False, "<b>off</b>")
+
+    def test_it_sees_where_the_job_stands(self) -> None:
+        seen: list[Outcome] = []
+
+        def look(outcome: Outcome) -> Notice:
+            seen.append(outcome)
+            return said()
+
+        error = ValueError("no")
+        job = reporter(user(), wording=look, arguments={"year": 2026})
+        job.started()
+        job.progressed(3, 4, final=True)
+        job.failed(error)
+        last = seen[-1]
+        assert (last.state, last.done, last.total, last.error) == ("failed", 3, 4, "no")
+        assert f"{last.done} of {last.total}" == "3 of 4", "the database gives back 3.0"
+        assert last.exception is error and last.arguments == {"year": 2026}
+        assert last.runtime is not None and 0 <= last.runtime < 10
+
+
+class TestMail:
+    def test_the_end_is_mailed_once(self) -> None:
+        job = reporter(user(), wording=mailing)
+        for step in (job.started, job.succeeded, job.succeeded, job.revoked):
+            step()
+        assert [sent.to for sent in mail.outbox] == [["ann@example.com"]]
+
+    def test_nothing_is_mailed_on_the_way(self) -> None:
+        job = reporter(user(), wording=mailing)
+        job.queued()
+        job.retrying(0)
+        assert not Delivery.objects.exists()
+
+    @pytest.mark.parametrize("deleted", [False, True])
+    def test_an_end_after_an_interruption_is_not_mailed_again(self, deleted: bool) -> None:
+        job = reporter(user(), wording=mailing)
+        job.started()
+        job.lost()
+        if deleted:
+            api.delete_all(user())
+        job.succeeded()
+        assert len(mail.outbox) == 1
+
+    def test_a_visitor_is_not_mailed(self) -> None:
+        reporter(VISITOR, wording=mailing).succeeded()
+        assert told(VISITOR) == ["succeeded"]
+        assert not Delivery.objects.exists()
+
+    def test_a_mail_that_did_not_go_out_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def down(pk: int, due_at: Any) -> None:
+            raise OSError("the broker is down")
+
+        monkeypatch.setattr(hooks, "deliver", down)
+        reporter(user(), wording=mailing).succeeded()
+        assert not mail.outbox
+        assert deliveries.run_due() == (1, 0)
+        assert len(mail.outbox) == 1
+
+
+class TestVisitor:
+    def test_who_logs_in_meanwhile_hears_of_the_end_as_a_user(self) -> None:
+        job = reporter(VISITOR)
+        job.started()
+        visitors.log_in(VISITOR.token or "", user())
+        moved = the_message()
+        job.succeeded()
+        assert told(user()) == ["succeeded 0"]
+        assert told(VISITOR) == []
+        assert the_message().pk == moved.pk
+
+    def test_who_logs_in_before_the_first_word_is_told_as_a_user(self) -> None:
+        visitors.log_in(VISITOR.token or "", user())
+        reporter(VISITOR).succeeded()
+        assert told(user()) == ["succeeded 0"]
+
+    def test_a_step_before_the_message_has_moved_is_not_lost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = reporter(VISITOR)
+        job.queued()
+        with monkeypatch.context() as patch:
+            patch.setattr(visitors, "_move", lambda *args: None)
+            visitors.log_in(VISITOR.token or "", user())
+            job.started()
+        assert told(VISITOR) == ["started 0"], "the same message, on its way"
+        visitors.settle(VISITOR)
+        assert told(user()) == ["started 0"]
+
+    def test_the_end_is_mailed_to_the_user(self) -> None:
+        job = reporter(VISITOR, wording=mailing)
+        job.started()
+        visitors.log_in(VISITOR.token or "", user())
+        job.succeeded()
+        assert len(mail.outbox) == 1
+
+    def test_one_person_under_two_names_has_one_message(self) -> None:
+        job = reporter(VISITOR, user(), wording=mailing)
+        job.started()
+        visitors.log_in(VISITOR.token or "", user())
+        job.succeeded()
+        assert told(user()) == ["succeeded"]
+        assert len(mail.outbox) == 1
+
+
+class TestTransaction:
+    def test_a_job_that_is_rolled_back_tells_nobody(self) -> None:
+        with capture_bells() as bells:
+            with rolled_back():
+                reporter(user(), wording=mailing).succeeded()
+        assert not bells and not mail.outbox
+        assert not Job.objects.exists() and not Message.objects.exists()
+
+    def test_nobody_is_told_before_the_commit(self) -> None:
+        with capture_bells() as bells:
+            with transaction.atomic():
+                reporter(user()).succeeded()
+                assert not bells
+            assert len(bells) == 1
+
+    def test_an_event_inside_a_savepoint_that_is_rolled_back_can_come_again(self) -> None:
+        job: JobReporter = reporter(user())
+        with transaction.atomic():
+            with rolled_back():
+                job.started()
+            assert job.started()
+        assert told(user()) == ["started 0"]

@@ -1,0 +1,375 @@
+"""Moving bars: throttled, never ahead of the truth, never back after the end."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from monitio import api
+from monitio.jobs.reporter import JobReporter
+from monitio.messages import visitors
+from monitio.models import Job, Message
+from monitio.recipients import Recipient
+from monitio.serializers import snapshot
+from monitio.testing import RecordingTransport, capture_bells
+from tests.support.jobs import FakeClock, payloads, report, reporter, told
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    return FakeClock(monkeypatch, "monitio.jobs.reporter")
+
+
+@pytest.fixture
+def job(clock: FakeClock) -> JobReporter:
+    job = reporter(user())
+    job.started()
+    return job
+
+
+def stored() -> tuple[Any, ...]:
+    row = Job.objects.get()
+    return row.done, row.total, row.text
+
+
+def frames(bells: list[Any]) -> list[Any]:
+    return [data["job"]["done"] for data in payloads(bells)]
+
+
+class TestThrottle:
+    def test_it_is_pushed_four_times_a_second_and_written_once(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        written = []
+        with capture_bells() as bells:
+            for step in range(100):
+                job.progressed(step, 100)
+                written.append(stored()[0])
+                clock.forward(0.02)
+        assert frames(bells) == [0, 13, 26, 39, 52, 65, 78, 91]
+        assert sorted(set(written)) == [0, 52]
+
+    def test_what_is_final_is_never_held_back(self, job: JobReporter) -> None:
+        with capture_bells() as bells:
+            job.progressed(1, 3)
+            assert not job.progressed(2, 3)
+            assert job.progressed(3, 3, final=True)
+        assert frames(bells) == [1, 3]
+        assert stored()[0] == 3
+
+    def test_a_transport_may_ask_for_fewer(
+        self, job: JobReporter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(RecordingTransport, "push_interval", 1.0)
+        with capture_bells() as bells:
+            for step in range(10):
+                job.progressed(step, 10)
+                clock.forward(0.25)
+        assert frames(bells) == [0, 4, 8]
+
+    def test_the_intervals_are_settings(self, job: JobReporter, clock: FakeClock) -> None:
+        with override_settings(MONITIO_PROGRESS_WRITE_INTERVAL=5, MONITIO_PROGRESS_PUSH_INTERVAL=2):
+            with capture_bells() as bells:
+                for step in range(10):
+                    job.progressed(step, 10)
+                    clock.forward(1)
+        assert frames(bells) == [0, 2, 4, 6, 8]
+        assert stored()[0] == 6
+
+    def test_a_step_that_is_held_back_costs_no_query(self, job: JobReporter) -> None:
+        with capture_bells():
+            job.progressed(1, 3)
+            with CaptureQueriesContext(connection) as queries:
+                job.progressed(2, 3)
+        assert len(queries) == 0
+
+    def test_a_push_between_two_writes_costs_no_query(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with capture_bells() as bells:
+            job.progressed(1, 3)
+            clock.forward(0.5)
+            with CaptureQueriesContext(connection) as queries:
+                job.progressed(2, 3)
+        assert frames(bells) == [1, 2]
+        assert len(queries) == 0
+
+
+class TestOrder:
+    def test_seq_rises_and_the_version_stays(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells() as bells:
+            for step in range(8):
+                job.progressed(step, 8)
+                clock.forward(0.25)
+        seqs = [data["seq"] for data in payloads(bells)]
+        assert seqs == sorted(set(seqs))
+        assert {data["version"] for data in payloads(bells)} == {Message.objects.get().version}
+
+    def test_seq_rises_from_process_to_process_however_their_clocks_go(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with capture_bells() as bells:
+            job.progressed(1, 3)
+            clock.forward(-500)
+            other = reporter(user())
+            other.progressed(2, 3, final=True)
+            other.started(1)
+            other.progressed(0, 3, final=True)
+        ranks = [(data["version"], data["seq"]) for data in payloads(bells)]
+        assert ranks == sorted(set(ranks))
+
+    def test_after_the_end_it_is_ignored(self, job: JobReporter, clock: FakeClock) -> None:
+        JobReporter("task-1").succeeded()
+        with capture_bells() as bells:
+            assert not job.progressed(1, 3, final=True)
+            clock.forward(9)
+            assert not job.progressed(2, 3, final=True)
+        assert not bells
+        assert stored()[0] is None
+
+    def test_a_bar_of_an_earlier_attempt_is_ignored(self, job: JobReporter) -> None:
+        reporter(user()).started(1)
+        assert not job.progressed(1, 3, final=True)
+
+    def test_a_new_attempt_begins_an_empty_bar(self, job: JobReporter, clock: FakeClock) -> None:
+        job.progressed(2, 3, "reading")
+        job.retrying(0)
+        assert stored() == (2, 3, "reading")
+        job.started(1)
+        assert stored() == (None, None, "")
+        assert job.progressed(1, 3, final=True)
+
+    def test_a_bar_that_moves_is_a_sign_of_life(self, job: JobReporter) -> None:
+        JobReporter("task-1").lost()
+        assert job.progressed(1, 3, final=True)
+        assert (Job.objects.get().state, stored()[0]) == ("started", 1)
+        assert told(user()) == ["started 0"]
+
+    def test_a_bar_whose_start_never_arrived_starts_the_job(self, clock: FakeClock) -> None:
+        reporter(user()).queued()
+        assert reporter(user()).progressed(1, 3)
+        assert Job.objects.get().state == "started"
+
+
+class TestTransaction:
+    def test_inside_one_it_pushes_and_writes_nothing(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        before = Job.objects.values().get()
+        with capture_bells() as bells, transaction.atomic():
+            with CaptureQueriesContext(connection) as queries:
+                assert job.progressed(1, 3)
+                clock.forward(2)
+                assert job.progressed(2, 3, final=True)
+        assert frames(bells) == [1, 2]
+        assert len(queries) == 0
+        assert Job.objects.values().get() == before
+        assert {data["version"] for data in payloads(bells)} == {Message.objects.get().version}
+
+    def test_a_broken_transaction_does_not_matter(self, job: JobReporter) -> None:
+        with capture_bells() as bells, transaction.atomic():
+            transaction.set_rollback(True)
+            assert job.progressed(1, 3)
+        assert frames(bells) == [1]
+
+    def test_a_job_that_is_not_committed_has_no_bar_yet(self, clock: FakeClock) -> None:
+        with capture_bells() as bells, transaction.atomic():
+            job = reporter(user())
+            job.started()
+            assert not job.progressed(1, 3, final=True)
+            assert not bells
+
+    def test_a_transport_in_the_database_waits(self, job: JobReporter) -> None:
+        with transaction.atomic():
+            assert not job.progressed(1, 3, final=True)
+        assert job.progressed(2, 3, final=True)
+
+    def test_the_next_step_outside_is_written(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells():
+            with transaction.atomic():
+                job.progressed(1, 3)
+            clock.forward(0.3)
+            job.progressed(2, 3)
+        assert stored()[0] == 2
+
+
+class TestReader:
+    def test_frames_take_up_what_the_reader_did_with_the_next_write(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with capture_bells() as bells:
+            job.progressed(1, 9)
+            api.mark_seen(user(), [Message.objects.get().pk])
+            clock.forward(0.5)
+            job.progressed(2, 9)
+            clock.forward(1)
+            job.progressed(3, 9)
+        first, marked, old, new = payloads(bells)
+        assert first["version"] < marked["version"] == new["version"]
+        assert old["version"] == first["version"], "dropped by the browser, which knows a newer one"
+        assert (new["seen"], new["job"]["done"]) == (True, 3)
+        assert new["seq"] > marked["seq"]
+
+    def test_a_deleted_message_has_no_bar(self, job: JobReporter, clock: FakeClock) -> None:
+        job.progressed(1, 9)
+        api.delete_all(user())
+        clock.forward(1)
+        with capture_bells() as bells:
+            assert not job.progressed(2, 9)
+        assert not bells and not Message.objects.exists()
+        assert stored()[0] == 2
+
+    def test_the_bar_follows_a_visitor_who_logs_in(self, clock: FakeClock) -> None:
+        visitor = Recipient.for_visitor("v" * 32)
+        job = reporter(visitor)
+        job.started()
+        with capture_bells() as bells:
+            job.progressed(1, 9)
+            visitors.log_in(visitor.token or "", user())
+            clock.forward(1)
+            job.progressed(2, 9)
+        assert bells[0].topic == visitor.topic
+        assert bells[-1].topic == Recipient.for_user(user()).topic
+
+    def test_a_reload_shows_what_the_last_write_said(self, job: JobReporter) -> None:
+        with capture_bells() as bells:
+            job.progressed(1, 4, final=True)
+        pushed = payloads(bells)[0]["job"]
+        reloaded = snapshot(Recipient.for_user(user()))["messages"][0]["job"]
+        assert pushed == reloaded
+        assert (pushed["percent"], pushed["text"]) == (25.0, "1 of 4")
+
+    def test_the_authors_text_wins(self, job: JobReporter) -> None:
+        job.progressed(1, 4, "reading\0 page", final=True)
+        assert stored()[2] == "reading page"
+
+    def test_a_total_nobody_knows_has_no_percentage(self, job: JobReporter) -> None:
+        with capture_bells() as bells:
+            job.progressed(7, None, final=True)
+        data = payloads(bells)[0]["job"]
+        assert (data["done"], data["total"], data["percent"]) == (7, None, None)
+
+
+class TestLateRow:
+    """What a worker begins before the row is there that says who is told."""
+
+    def test_the_bar_moves_once_the_row_is_there(self, clock: FakeClock) -> None:
+        late = reporter()
+        assert not late.started()
+        assert not late.progressed(1, 4)
+        reporter(user()).started()
+        clock.forward(1)
+        assert late.progressed(2, 4)
+        assert stored()[:2] == (2, 4)
+
+    def test_one_that_comes_between_the_bars_write_and_its_look_does_not_end_the_bar(
+        self, clock: FakeClock
+    ) -> None:
+        late, writes, arrivals = reporter(), [], [reporter(user()).started]
+
+        def arrive(execute: Any, sql: str, *rest: Any) -> Any:
+            if sql.startswith("UPDATE"):
+                writes.append(sql)
+            elif sql.startswith("SELECT") and writes and arrivals:
+                arrivals.pop()()
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(arrive):
+            assert not late.progressed(1, 4)
+        assert Job.objects.exists()
+        clock.forward(1)
+        assert late.progressed(2, 4)
+
+    def test_whose_job_is_nobodys_business_asks_ever_less_often(
+        self, clock: FakeClock, django_assert_max_num_queries: Any
+    ) -> None:
+        nobodys = reporter()
+        for _step in range(300):
+            nobodys.progressed(1, 2)
+            clock.forward(1)
+        # After five minutes it waits for as long as that.
+        with django_assert_max_num_queries(15):
+            for _step in range(200):
+                nobodys.progressed(1, 2)
+                clock.forward(1)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Other databases lock rows.")
+def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
+    rival = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    rival.execute("BEGIN IMMEDIATE")
+    try:
+        with capture_bells() as bells:
+            assert job.progressed(1, 3, final=True)
+    finally:
+        rival.rollback()
+        rival.close()
+    assert frames(bells) == [1], "pushed all the same"
+    assert stored()[0] is None
+    assert job.progressed(2, 3, final=True)
+    assert stored()[0] == 2
+
+
+class TestPace:
+    """How fast it is and how long it will take: not before 3 s, not after the end."""
+
+    def last(self, bells: list[Any]) -> tuple[Any, Any]:
+        job = payloads(bells)[-1]["job"]
+        return job["rate"], job["eta"]
+
+    def run(self, job: JobReporter, clock: FakeClock, seconds: int, total: int | None) -> None:
+        for second in range(seconds + 1):
+            job.progressed(10 * second, total)
+            clock.forward(1)
+
+    def test_it_is_told_after_three_seconds(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 2, 200)
+            assert self.last(bells) == (None, None)
+            job.progressed(30, 200)
+        assert self.last(bells) == (10, 17)
+
+    def test_a_reload_shows_it(self, job: JobReporter, clock: FakeClock) -> None:
+        self.run(job, clock, 3, 200)
+        (entry,) = snapshot(Recipient.of(user()))["messages"]
+        assert (entry["job"]["rate"], entry["job"]["eta"]) == (10, 17)
+
+    def test_of_an_unknown_total_only_the_rate_is_told(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 3, None)
+        assert self.last(bells) == (10, None)
+
+    def test_nothing_is_left_when_all_is_done(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_bells() as bells:
+            self.run(job, clock, 3, 30)
+        assert self.last(bells) == (10, None)
+
+    @pytest.mark.parametrize("end", ["succeeded", "failed", "revoked", "lost", "retrying"])
+    def test_after_the_end_it_is_told_no_more(
+        self, job: JobReporter, clock: FakeClock, end: str
+    ) -> None:
+        self.run(job, clock, 3, 200)
+        with capture_bells() as bells:
+            assert report(job, {"failed": "failed boom", "retrying": "retrying 0"}.get(end, end))
+        assert self.last(bells) == (None, None)
+        (entry,) = snapshot(Recipient.of(user()))["messages"]
+        assert (entry["job"]["rate"], entry["job"]["eta"]) == (None, None)
+
+    def test_the_next_attempt_begins_anew(self, job: JobReporter, clock: FakeClock) -> None:
+        self.run(job, clock, 3, 200)
+        job.retrying(0)
+        with capture_bells() as bells:
+            job.started(1)
+            job.progressed(1, 200)
+        assert self.last(bells) == (None, None)
+        assert Job.objects.get().rate is None

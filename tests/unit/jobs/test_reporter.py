@@ -1,0 +1,296 @@
+"""The state machine: whatever order events come in, one end, and nobody told twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise, permutations
+from typing import Any
+
+import pytest
+
+from monitio.jobs.reporter import JobReporter, stamp_alive
+from monitio.models import Job, Message
+from monitio.recipients import Recipient
+from monitio.signals import job_ended
+from monitio.testing import capture_bells
+from tests.support.jobs import payloads, plainly, report, reporter, told
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ends() -> Iterator[list[str]]:
+    """The states of the jobs whose end was announced."""
+    announced: list[str] = []
+
+    def receive(job: Job, **kwargs: Any) -> None:
+        announced.append(job.state)
+
+    job_ended.connect(receive)
+    yield announced
+    job_ended.disconnect(receive)
+
+
+def the_job() -> Job:
+    return Job.objects.get(task_id="task-1")
+
+
+def key() -> int:
+    return the_job().key if Job.objects.exists() else -1
+
+
+class TestOrder:
+    def test_every_event_in_turn_moves_the_job(self) -> None:
+        job = reporter(user())
+        for event in ("queued", "started", "retrying 0", "started 1", "succeeded"):
+            assert report(job, event), event
+        assert (the_job().state, the_job().attempt) == ("succeeded", 1)
+        assert told(user()) == ["succeeded 1"]
+
+    @pytest.mark.parametrize(
+        "events",
+        list(permutations(("queued", "started", "retrying 0", "started 1", "succeeded"))),
+        ids="-".join,
+    )
+    def test_any_order_gives_the_same_end_told_once(
+        self,
+        events: tuple[str, ...],
+        ends: list[str],
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        ann = user()
+        moved, keys = [], [key()]
+        with capture_bells() as bells, django_capture_on_commit_callbacks(execute=True):
+            # Each event comes twice, by reporters that know nothing of each other.
+            for event in (*events, *reversed(events)):
+                moved.append(report(reporter(ann), event))
+                keys.append(key())
+        assert keys == sorted(keys), "never backwards"
+        assert moved == [after > before for before, after in pairwise(keys)]
+        assert the_job().state == "succeeded"
+        assert ends == ["succeeded"]
+        assert len(told(ann)) == 1
+        assert len(bells) == sum(moved)
+        versions = [data["version"] for data in payloads(bells)]
+        assert versions == sorted(set(versions))
+
+    @pytest.mark.parametrize("events", list(permutations(("succeeded", "failed x", "revoked"))))
+    def test_of_several_ends_the_first_wins(self, events: tuple[str, ...]) -> None:
+        moved = [report(reporter(user()), event) for event in ("started", *events)]
+        assert moved == [True, True, False, False]
+        assert the_job().state == events[0].split()[0]
+
+    def test_an_end_without_a_beginning_is_told(self) -> None:
+        assert reporter(user()).failed("boom")
+        assert told(user()) == ["failed 0"]
+
+    def test_a_repeated_event_changes_nothing(self) -> None:
+        assert reporter(user()).started()
+        before = Message.objects.values().get()
+        assert not reporter(user()).started()
+        assert Message.objects.values().get() == before
+
+    def test_a_late_event_of_an_earlier_attempt_is_dropped(self) -> None:
+        job = reporter(user())
+        job.started(1)
+        assert not job.retrying(0, "late")
+        assert (the_job().state, the_job().error) == ("started", "")
+
+
+class TestLost:
+    @pytest.mark.parametrize(
+        "sign", ["started", "started 1", "retrying 0", "succeeded", "failed x", "revoked"]
+    )
+    def test_a_later_sign_of_life_overrides_it(self, sign: str) -> None:
+        job = reporter(user())
+        job.started()
+        assert job.lost()
+        assert told(user()) == ["lost 0"]
+        assert report(reporter(user()), sign)
+        assert the_job().state == sign.split()[0]
+
+    def test_a_queued_event_from_before_does_not_override_it(self) -> None:
+        job = reporter(user())
+        job.started()
+        job.lost()
+        assert not reporter(user()).queued()
+        assert the_job().state == "lost"
+
+    @pytest.mark.parametrize("state", ["queued", "retrying 0", "succeeded", "failed x", "revoked"])
+    def test_only_a_running_job_can_be_lost(self, state: str) -> None:
+        job = reporter(user())
+        report(job, state)
+        assert not job.lost()
+
+    def test_a_job_found_again_has_not_finished(self) -> None:
+        job = reporter(user())
+        job.started()
+        job.lost()
+        job.started()
+        assert the_job().finished_at is None
+
+    def test_it_can_be_lost_again(self, ends: list[str]) -> None:
+        job = reporter(user())
+        job.started()
+        assert [job.lost(), job.lost(), job.started(), job.lost()] == [True, False, True, True]
+
+
+class TestRow:
+    def test_an_unknown_job_without_recipients_is_nobodys_business(self) -> None:
+        job = JobReporter("stranger", wording=plainly)
+        assert not any([job.queued(), job.started(), job.progressed(1, 2, final=True)])
+        assert not job.succeeded()
+        assert not Job.objects.exists()
+
+    def test_a_known_job_needs_no_recipients_in_the_event(self) -> None:
+        reporter(user()).queued()
+        assert JobReporter("task-1", wording=plainly).succeeded()
+        assert told(user()) == ["succeeded 0"]
+
+    def test_a_known_job_keeps_its_recipients(self) -> None:
+        reporter(user("ann")).queued()
+        reporter(user("bob")).succeeded()
+        assert told(user("ann")) == ["succeeded 0"]
+        assert told(user("bob")) == []
+
+    def test_the_error_belongs_to_its_state(self) -> None:
+        job = reporter(user())
+        job.retrying(0, ValueError("first"))
+        assert the_job().error == "first"
+        job.succeeded()
+        assert the_job().error == ""
+
+    def test_times_are_kept(self) -> None:
+        job = reporter(user())
+        job.started()
+        begin = the_job().started_at
+        job.started(1)
+        assert the_job().started_at == begin
+        job.succeeded()
+        assert begin is not None
+        assert the_job().finished_at is not None and the_job().finished_at >= begin
+
+    @pytest.mark.parametrize(
+        ("error", "stored"),
+        [
+            (ValueError("no such row"), "no such row"),
+            (ValueError(), "ValueError"),
+            ("plain", "plain"),
+            (OSError("\udcff\0.csv"), "?.csv"),
+        ],
+    )
+    def test_any_error_can_be_stored(self, error: Any, stored: str) -> None:
+        assert reporter(user()).failed(error)
+        assert the_job().error == stored
+
+    def test_an_error_that_cannot_be_printed_is_named(self) -> None:
+        class Broken(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        assert reporter(user()).failed(Broken())
+        assert the_job().error == "Broken"
+
+
+class TestAlive:
+    def test_a_sign_of_life_is_written_at_most_every_30_seconds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written: list[Any] = []
+        now = 5.0
+        monkeypatch.setattr("monitio.jobs.reporter.time.monotonic", lambda: now)
+        monkeypatch.setattr("monitio.jobs.reporter.stamp_alive", written.append)
+        job = reporter(user())
+        job.alive()
+        job.alive()
+        now += 30
+        job.alive()
+        assert written == [["task-1"], ["task-1"]]
+
+    def test_only_running_jobs_are_alive(self) -> None:
+        for task, state in (("a", "started"), ("b", "queued"), ("c", "succeeded")):
+            report(reporter(user(), task=task), state)
+        Job.objects.update(alive_at=None)
+        assert stamp_alive(["a", "b", "c", "unknown"]) == 1
+        assert Job.objects.get(alive_at__isnull=False).task_id == "a"
+
+    def test_a_lost_job_that_lives_goes_on_where_it_stood(self) -> None:
+        job = reporter(user())
+        job.started()
+        Job.objects.update(done=3)
+        job.lost()
+        assert told(user()) == ["lost 0"]
+        assert reporter(user()).resumed()
+        assert (the_job().state, the_job().done, the_job().finished_at) == ("started", 3, None)
+        assert told(user()) == ["started 0"]
+
+    @pytest.mark.parametrize("state", ["queued", "started", "succeeded", "revoked"])
+    def test_only_a_lost_job_is_brought_back(self, state: str) -> None:
+        report(reporter(user()), state)
+        assert not reporter(user()).resumed()
+        assert the_job().state == state
+
+
+class TestSpeakingUp:
+    def test_what_was_held_back_is_told_once(self) -> None:
+        quiet = [True]
+        job = reporter(user(), wording=lambda o: None if quiet[0] else plainly(o))
+        job.started()
+        assert not job.speak_up()
+        assert told(user()) == []
+        quiet[0] = False
+        assert job.speak_up()
+        assert not job.speak_up()
+        assert told(user()) == ["started 0"]
+
+    @pytest.mark.parametrize("state", ["queued", "succeeded"])
+    def test_only_a_running_job_speaks_up(self, state: str) -> None:
+        job = reporter(user(), wording=lambda outcome: None)
+        report(job, state)
+        assert not reporter(user()).speak_up()
+        assert told(user()) == []
+
+
+class TestArguments:
+    def test_whoever_finds_the_job_knows_them(self) -> None:
+        seen: list[Any] = []
+
+        def remember(outcome: Any) -> Any:
+            seen.append(outcome.arguments)
+            return plainly(outcome)
+
+        reporter(user(), arguments={"month": "May"}).started()
+        reporter(user(), wording=remember).lost()
+        assert seen == [{"month": "May"}]
+
+    def test_what_is_no_json_is_kept_as_text(self) -> None:
+        class Broken:
+            def __str__(self) -> str:
+                raise ValueError
+
+        odd = {
+            "day": date(2026, 5, 1),
+            "rows": (1, {2: float("nan")}),
+            "nul": "a\0b",
+            "x": Broken(),
+        }
+        reporter(user(), arguments=odd).started()
+        assert the_job().arguments == {
+            "day": "2026-05-01", "rows": [1, {"2": "nan"}], "nul": "ab", "x": "Broken"
+        }  # fmt: skip
+
+
+def test_success_means_that_all_is_done() -> None:
+    job = reporter(user())
+    job.started()
+    Job.objects.update(done=7, total=10)
+    job.succeeded()
+    assert (the_job().done, the_job().percent) == (10, 100)
+
+
+def test_visitors_and_users_are_told_alike() -> None:
+    visitor = Recipient.for_visitor("t" * 32)
+    reporter(user(), visitor).succeeded()
+    assert told(user()) == told(visitor) == ["succeeded 0"]

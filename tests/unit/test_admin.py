@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import mark_safe
+
+import monitio
+from monitio import api, dispatch
+from monitio.models import Delivery, Job, Message
+from monitio.recipients import Recipient
+from monitio.testing import capture_bells
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch.hooks, "deliver", None)
+
+
+@pytest.fixture
+def root() -> Any:
+    return user("root", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def browser(root: Any, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def message() -> Message:
+    return api.create_message(user(), monitio.INFO, "one", email=False)
+
+
+def page(model: str, name: str, *args: Any) -> str:
+    return reverse(f"admin:monitio_{model}_{name}", args=args)
+
+
+def form(**values: Any) -> dict[str, Any]:
+    """The form of a message, without its deliveries."""
+    empty = {
+        "user": "", "from_user": "", "subject": "", "message": "text", "level": 120,
+        "category": "", "extra_tags": "", "url": "", "url_label": "", "expires_0": "",
+        "expires_1": "", "close_timeout": "",
+    }  # fmt: skip
+    rows = {"deliveries-TOTAL_FORMS": 0, "deliveries-INITIAL_FORMS": 0}
+    return {**empty, **rows, **values}
+
+
+def test_messages_jobs_and_deliveries_are_registered() -> None:
+    assert {Message, Job, Delivery} <= set(admin.site._registry)
+
+
+@pytest.mark.parametrize("model", ["message", "job", "delivery"])
+def test_every_list_and_page_opens(browser: Client, message: Message, model: str) -> None:
+    job = Job.objects.create(task_id="t", done=1, total=3, recipients=[{"visitor": "secret"}])
+    visitors = api.create_message(Recipient.for_visitor("secret"), monitio.INFO, "two")
+    delivery = Delivery.objects.create(message=message, channel="email")
+    assert browser.get(page(model, "changelist"), {"q": "one"}).status_code == 200
+    assert browser.get(page(model, "changelist")).status_code == 200
+    rows = {"message": [message, visitors], "job": [job], "delivery": [delivery]}
+    for row in rows[model]:
+        response = browser.get(page(model, "change", row.pk))
+        assert response.status_code == 200
+        assert b"secret" not in response.content
+        assert browser.get(page(model, "delete", row.pk)).status_code == 200
+
+
+def test_a_message_written_in_the_admin_rings_like_any_other(browser: Client) -> None:
+    ann = user()
+    assert browser.get(page("message", "add")).status_code == 200
+    with capture_bells() as bells:
+        response = browser.post(page("message", "add"), form(user=ann.pk, subject="Hello"))
+    assert response.status_code == 302
+    message = Message.objects.get(level=120)
+    assert (message.user, message.subject, message.message) == (ann, "Hello", "text")
+    assert [bell.topic for bell in bells] == [Recipient.for_user(ann).topic]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("user", ""), ("user", "9999"), ("url", "javascript:x"), ("message", "")]
+)
+def test_a_bad_value_is_an_error_of_the_form(browser: Client, field: str, value: str) -> None:
+    data = form(**{"user": user().pk, field: value})
+    response = browser.post(page("message", "add"), data)
+    assert response.status_code == 200
+    assert list(response.context["adminform"].form.errors) == [field]
+    assert not Message.objects.filter(level=120).exists()
+
+
+def test_a_change_moves_the_version_and_is_told(browser: Client, message: Message) -> None:
+    Message.objects.update(version=7, read=True)
+    with capture_bells() as bells:
+        browser.post(page("message", "change", message.pk), form(message="other"))
+    message.refresh_from_db()
+    assert (message.message, message.version, message.read) == ("other", 8, True)
+    assert [bell.data and (bell.data["body"], bell.data["version"]) for bell in bells] == [
+        ("other", 8)
+    ]
+
+
+def test_a_save_without_a_change_tells_nobody(browser: Client, message: Message) -> None:
+    with capture_bells() as bells:
+        browser.post(page("message", "change", message.pk), form(message="one"))
+    assert bells == []
+
+
+def test_a_message_cannot_become_another_persons(browser: Client, message: Message) -> None:
+    data = form(user=user("bob").pk, message="other")
+    browser.post(page("message", "change", message.pk), data)
+    message.refresh_from_db()
+    assert (message.user.username, message.message) == ("ann", "other")
+
+
+def test_a_safe_text_changed_by_hand_is_safe_no_longer(browser: Client) -> None:
+    message = api.create_message(user(), monitio.INFO, mark_safe("<b>one</b>"))
+    browser.post(
+        page("message", "change", message.pk), form(message="<b>one</b>", subject="changed")
+    )
+    message.refresh_from_db()
+    assert message.safe and message.subject == "changed"
+    browser.post(page("message", "change", message.pk), form(message="<script>", subject="changed"))
+    message.refresh_from_db()
+    assert not message.safe
+
+
+def test_safe_html_of_the_site_is_no_html_of_the_admin(browser: Client) -> None:
+    message = api.create_message(user(), monitio.INFO, mark_safe("<i>one</i><script>x</script>"))
+    delivery = Delivery.objects.create(message=message, channel="email")
+    for model, row in (("message", message), ("delivery", delivery)):
+        for address in (
+            page(model, "changelist"),
+            page(model, "change", row.pk),
+            page(model, "delete", row.pk),
+        ):
+            content = browser.get(address).content.decode()
+            assert "<i>one" not in content
+            assert "&lt;i&gt;one" in content or model == "delivery"
+
+
+def test_a_deleted_message_is_gone_with_its_mail_and_told(
+    browser: Client, message: Message
+) -> None:
+    Delivery.objects.create(message=message, channel="email")
+    with capture_bells() as bells:
+        browser.post(page("message", "delete", message.pk), {"post": "yes"})
+    assert not Message.objects.filter(level=120).exists()
+    assert [(bell.kind, bell.data) for bell in bells] == [("gone", {"ids": [message.pk]})]
+
+
+def test_deleting_several_tells_each_recipient(browser: Client, message: Message) -> None:
+    other = api.create_message(user("bob"), monitio.INFO, "two")
+    data = {"action": "delete_selected", "_selected_action": [message.pk, other.pk], "post": "yes"}
+    with capture_bells() as bells:
+        browser.post(page("message", "changelist"), data)
+    assert not Message.objects.filter(level=120).exists()
+    assert {bell.topic for bell in bells} == {message.recipient_key, other.recipient_key}
+
+
+def test_jobs_and_deliveries_can_be_neither_made_nor_changed(browser: Client) -> None:
+    job = Job.objects.create(task_id="t")
+    for model in ("job", "delivery"):
+        assert browser.get(page(model, "add")).status_code == 403
+    browser.post(page("job", "change", job.pk), {"state": "failed"})
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_a_failed_delivery_is_sent_again_and_a_sent_one_is_not(
+    browser: Client, message: Message
+) -> None:
+    failed = Delivery.objects.create(
+        message=message, channel="email", state="failed", error="x", attempts=101,
+        due_at=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
+    other = api.create_message(user("bob"), monitio.INFO, "two")
+    sent = Delivery.objects.create(message=other, channel="email", state="sent")
+    data = {"action": "send_again", "_selected_action": [failed.pk, sent.pk]}
+    response = browser.post(page("delivery", "changelist"), data, follow=True)
+    assert "1 delivery is on its way." in response.content.decode()
+    failed.refresh_from_db()
+    assert (failed.state, failed.error, len(mail.outbox)) == ("sent", "", 1)
+    assert failed.attempts == 1
+
+
+def test_who_may_only_look_may_not_act(client: Client, message: Message) -> None:
+    clerk = user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(clerk)
+    assert client.get(page("message", "change", message.pk)).status_code == 200
+    assert client.get(page("message", "add")).status_code == 403
+    assert client.post(page("message", "delete", message.pk), {"post": "yes"}).status_code == 403
+    assert b"send_again" not in client.get(page("delivery", "changelist")).content

@@ -1,0 +1,152 @@
+"""Each check speaks when its fault is there, names the cure, and is silent otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.checks import run_checks
+from django.db import connection
+from django.urls import path
+from django.utils.module_loading import import_string
+
+from monitio.checks import has_middleware
+from monitio.storage import PersistentMessageStorage
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
+
+
+urlpatterns = [path("", lambda request: None)]
+
+
+class OwnStorage(PersistentMessageStorage):
+    """A site's own."""
+
+
+def found(deploy: bool = False) -> dict[str, Any]:
+    """What the checks say, by id."""
+    said = run_checks(tags=["monitio"], include_deployment_checks=deploy)
+    return {message.id: message for message in said}
+
+
+def without(settings: Any, name: str) -> None:
+    settings.MIDDLEWARE = [entry for entry in settings.MIDDLEWARE if not entry.endswith(name)]
+
+
+def storage_missing(settings: Any) -> None:
+    settings.MESSAGE_STORAGE = "monitio.nowhere.Storage"
+
+
+def storage_foreign(settings: Any) -> None:
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+
+def no_staticfiles(settings: Any) -> None:
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django.contrib.staticfiles"
+    ]
+
+
+def no_request(settings: Any) -> None:
+    options = {**settings.TEMPLATES[0]["OPTIONS"], "context_processors": []}
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "OPTIONS": options}]
+
+
+FAULTS: dict[str, Any] = {
+    "monitio.E001": storage_missing,
+    "monitio.W002": storage_foreign,
+    "monitio.W003": lambda settings: without(settings, "MessageMiddleware"),
+    "monitio.W004": lambda settings: without(settings, "SessionMiddleware"),
+    "monitio.W005": lambda settings: without(settings, "AuthenticationMiddleware"),
+    "monitio.I006": no_staticfiles,
+    "monitio.W007": no_request,
+    "monitio.W008": lambda settings: setattr(settings, "ROOT_URLCONF", __name__),
+    "monitio.W009": lambda settings: setattr(settings, "MONITIO_TRANSPROT", "redis"),
+    "monitio.E010": lambda settings: setattr(settings, "MONITIO_TRANSPORT", "monitio.nowhere.T"),
+    "monitio.E030": lambda settings: setattr(settings, "MONITIO_STREAM", {"BACKEND": "nchan"}),
+    "monitio.E041": lambda settings: setattr(settings, "MONITIO_THEME", "bootstrap"),
+    "monitio.E040": lambda settings: setattr(settings, "MONITIO_CLIENT_ADDRESS", "X-Real-IP"),
+    "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
+    "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
+    "monitio.W011": lambda settings: setattr(settings, "MONITIO_BASE_URL", ""),
+    "monitio.E014": lambda settings: setattr(settings, "MONITIO_BASE_URL", "example.com"),
+    "monitio.E015": lambda settings: setattr(settings, "MONITIO_EMAIL_TIMEOUT", None),
+}
+
+
+def test_a_complete_site_hears_nothing() -> None:
+    assert found() == {}
+
+
+@pytest.mark.parametrize("identifier", FAULTS)
+def test_the_fault_is_found_and_its_cure_named(identifier: str, settings: Any) -> None:
+    FAULTS[identifier](settings)
+    said = found()
+    assert set(said) == {identifier}
+    assert said[identifier].hint
+    assert identifier[8] == type(said[identifier]).__name__[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEBUG", True), ("MONITIO_CHANNELS", {})])
+def test_a_site_that_mails_nobody_needs_no_address(settings: Any, name: str, value: Any) -> None:
+    settings.MONITIO_BASE_URL = ""
+    setattr(settings, name, value)
+    assert found() == {}
+
+
+@pytest.mark.parametrize("url", ["/messages/", "ftp://example.com", "https://", "https://[", 7])
+def test_an_address_that_is_none_is_found(settings: Any, url: Any) -> None:
+    settings.MONITIO_BASE_URL = url
+    assert set(found()) == {"monitio.E014"}
+
+
+def test_sqlite_that_fails_beside_a_worker_is_found_in_production(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"timeout": 20})
+    said = found()
+    assert set(said) == {"monitio.W013"}
+    assert '"transaction_mode": "IMMEDIATE", "timeout": 20' in said["monitio.W013"].hint
+    settings.DEBUG = True
+    assert found() == {}
+
+
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "exclusive"])
+def test_sqlite_that_waits_hears_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode})
+    assert found() == {}
+
+
+def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
+    settings.MONITIO_TRANSPORT = "collections.OrderedDict"
+    said = run_checks(tags=["monitio"], include_deployment_checks=True)
+    assert [message.id for message in said].count("monitio.E010") == 1
+
+
+def test_subclasses_will_do(settings: Any) -> None:
+    settings.MESSAGE_STORAGE = f"{__name__}.OwnStorage"
+    assert found() == {}
+    assert has_middleware("django.utils.deprecation.MiddlewareMixin")
+
+
+def test_middleware_that_cannot_be_imported_is_left_to_django(settings: Any) -> None:
+    settings.MIDDLEWARE = ["no.such.Middleware", *settings.MIDDLEWARE]
+    assert found() == {}
+
+
+def test_every_check_is_in_the_manual() -> None:
+    source = Path(str(import_string("monitio.checks.__file__"))).read_text()
+    import re
+
+    identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
+    assert identifiers == {*FAULTS, "monitio.W013"}
+    assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
+
+
+def test_levels_say_what_is_at_stake(settings: Any) -> None:
+    storage_missing(settings)
+    assert isinstance(found()["monitio.E001"], checks.Error)

@@ -1,0 +1,243 @@
+"""What ``monitio`` offers, and that no public name accepts an argument that it ignores."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.contrib import messages
+from django.contrib.messages import MessageFailure
+from django.core import mail
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+import monitio
+from monitio import api, dispatch
+from monitio.models import Message
+from monitio.recipients import Recipient
+from monitio.storage import PersistentMessageStorage
+from monitio.testing import capture_bells
+from monitio.transports.base import Bell
+from tests.support.people import request_of, user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORIGINAL_ADD = (
+    "request, level, message, extra_tags, fail_silently, subject, user, email, from_user, expires, "
+    "close_timeout"
+)
+ORIGINAL_CREATE = (
+    "to_user, level, message, from_user, extra_tags, subject, expires, close_timeout, sse, email"
+)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in monitio.__all__:
+        assert getattr(monitio, name) is not None, name
+    assert set(monitio.__all__) <= set(dir(monitio))
+
+
+def test_a_name_that_is_not_there_says_so() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = monitio.nonsense
+
+
+def test_levels_are_the_numbers_promised() -> None:
+    levels = [monitio.DEBUG, monitio.INFO, monitio.SUCCESS, monitio.WARNING, monitio.ERROR]
+    assert levels == [110, 120, 125, 130, 140]
+    assert tuple(levels) == monitio.PERSISTENT_MESSAGE_LEVELS
+
+
+@pytest.mark.parametrize(
+    ("function", "promised"),
+    [(monitio.add_message, ORIGINAL_ADD), (monitio.create_message, ORIGINAL_CREATE)],
+)
+def test_the_originals_arguments_come_first_and_in_its_order(
+    function: Callable[..., Any], promised: str
+) -> None:
+    positional = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ]
+    assert ", ".join(positional) == promised
+
+
+def test_every_verb_that_touches_the_database_has_a_twin_that_can_be_awaited() -> None:
+    verbs = {
+        name
+        for name, value in vars(api).items()
+        if inspect.isfunction(value)
+        and not inspect.iscoroutinefunction(value)
+        and value.__module__ == api.__name__
+        and name[0] != "_"
+    }
+    helpers = {"build", "store", "insert", "clear", "addressee"}
+    twins = {f"a{verb}" for verb in verbs - helpers}
+    assert not [name for name in twins if not inspect.iscoroutinefunction(getattr(api, name))]
+    for name in twins:
+        assert getattr(api, name).__doc__ == f"``{name[1:]}``, awaited."
+
+
+# No argument is ignored.
+
+
+@pytest.fixture(autouse=True)
+def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail is sent by the process that committed."""
+    monkeypatch.setattr(dispatch.hooks, "deliver", None)
+
+
+@dataclass
+class World:
+    """What came of one call."""
+
+    person: Any
+    other: Any
+    row: Message | None = None
+    bells: list[Bell] = field(default_factory=list)
+    mails: int = 0
+    error: BaseException | None = None
+
+    @property
+    def one(self) -> Message:
+        assert self.row is not None
+        return self.row
+
+
+SOON = timezone.now() + timedelta(hours=1)
+# argument: a value, and what it does. Without the argument the effect must not be there.
+EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
+    "level": (lambda w: monitio.ERROR, lambda w: w.one.level == monitio.ERROR),
+    "message": (lambda w: "other text", lambda w: w.one.message == "other text"),
+    "extra_tags": (lambda w: "a b", lambda w: w.one.extra_tags == "a b"),
+    "subject": (lambda w: "subject", lambda w: w.one.subject == "subject"),
+    "from_user": (lambda w: w.other, lambda w: w.one.from_user == w.other),
+    "expires": (lambda w: SOON, lambda w: w.one.expires == SOON),
+    "close_timeout": (lambda w: 7, lambda w: w.one.close_timeout == 7),
+    "url": (lambda w: "/x/", lambda w: w.one.url == "/x/"),
+    "url_label": (lambda w: "Open it", lambda w: w.one.url_label == "Open it"),
+    "category": (lambda w: "reports", lambda w: w.one.category == "reports"),
+    "email": (lambda w: True, lambda w: w.mails == 1),
+    # Without email= there is nothing to delay: it is refused.
+    "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),
+    "sse": (lambda w: False, lambda w: not w.bells),
+    "live": (lambda w: False, lambda w: not w.bells),
+    "user": (lambda w: w.other, lambda w: w.one.user == w.other),
+    "to_user": (lambda w: w.other, lambda w: w.one.user == w.other),
+    "users": (lambda w: [w.other], lambda w: w.one.user == w.other),
+    "request": (lambda w: request_of(w.other), lambda w: w.one.user == w.other),
+    "fail_silently": (lambda w: True, lambda w: w.error is None),
+}
+
+
+def call_create(w: World, **kwargs: Any) -> None:
+    api.create_message(**{"to_user": w.person, "level": 120, "message": "text", **kwargs})
+
+
+def call_many(w: World, **kwargs: Any) -> None:
+    api.notify_many(**{"users": [w.person], "level": 120, "message": "text", **kwargs})
+
+
+def call_add(w: World, **kwargs: Any) -> None:
+    request = kwargs.pop("request", None) or request_of(w.person)
+    if "fail_silently" in kwargs or kwargs.pop("without_storage", False):
+        del request._messages
+    api.add_message(request, **{"level": 120, "message": "text", **kwargs})
+    finish(request)
+
+
+def call_storage(w: World, **kwargs: Any) -> None:
+    request = request_of(w.person)
+    request._messages.add(**{"level": 120, "message": "text", **kwargs})
+    finish(request)
+
+
+def call_shortcut(w: World, function: Any = None, **kwargs: Any) -> None:
+    request = kwargs.pop("request", None) or request_of(w.person)
+    if "fail_silently" in kwargs or kwargs.pop("without_storage", False):
+        del request._messages
+    function(request, kwargs.pop("message", "text"), **kwargs)
+    finish(request)
+
+
+def finish(request: HttpRequest) -> None:
+    if hasattr(request, "_messages"):
+        request._messages.update(HttpResponse())
+
+
+SHORTCUTS = [api.debug, api.info, api.success, api.warning, api.error]
+CALLS: list[tuple[Callable[..., Any], Callable[..., None]]] = [
+    (api.create_message, call_create),
+    (api.notify_many, call_many),
+    (api.add_message, call_add),
+    (PersistentMessageStorage.add, call_storage),
+    *[(shortcut, partial(call_shortcut, function=shortcut)) for shortcut in SHORTCUTS],
+]
+
+
+def arguments(function: Callable[..., Any]) -> list[str]:
+    """The names a call may use; a shortcut passes on all that add_message takes."""
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
+    if "kwargs" not in names:
+        return names
+    return ["request", "message", *(n for n in arguments(api.add_message)[3:])]
+
+
+def every_argument() -> Iterator[Any]:
+    for function, call in CALLS:
+        for name in arguments(function):
+            yield pytest.param(call, name, id=f"{function.__name__}-{name}")
+
+
+def world(call: Callable[..., None], without_storage: bool = False, **kwargs: Any) -> World:
+    result = World(user(), user("bob"))
+    Message.objects.all().delete()
+    mail.outbox.clear()
+    given = {name: value(result) for name, value in kwargs.items()}
+    with capture_bells() as bells:
+        try:
+            call(result, **given, **({"without_storage": True} if without_storage else {}))
+        except (MessageFailure, ValueError) as error:
+            result.error = error
+    result.bells, result.mails, result.row = list(bells), len(mail.outbox), Message.objects.first()
+    return result
+
+
+@pytest.mark.parametrize(("call", "name"), list(every_argument()))
+def test_the_argument_has_its_effect(call: Callable[..., None], name: str) -> None:
+    assert name in EFFECTS, f"Say in EFFECTS what {name} does."
+    value, has_effect = EFFECTS[name]
+    assert not has_effect(world(call, without_storage=name == "fail_silently"))
+    assert has_effect(world(call, **{name: value}))
+
+
+def test_the_shortcuts_add_at_their_own_level_and_pass_on_extra_tags_by_position() -> None:
+    for shortcut in SHORTCUTS:
+        request = request_of(user())
+        message = shortcut(request, "text", "tags")
+        assert message is not None
+        assert message.level == getattr(monitio, shortcut.__name__.upper())
+        assert message.extra_tags == "tags"
+
+
+def test_live_makes_a_message_of_a_django_level_ring_at_once() -> None:
+    with capture_bells() as bells:
+        monitio.add_message(request_of(user()), messages.INFO, "one", live=True)
+    assert len(bells) == 1
+
+
+def test_the_arguments_of_reading_have_effects() -> None:
+    ann = user()
+    rows = [api.create_message(ann, monitio.INFO, str(number)) for number in range(4)]
+    api.mark_read(ann, [rows[3].pk])
+    assert [row.message for row in api.inbox(ann)] == ["3", "2", "1", "0"]
+    assert [row.message for row in api.inbox(ann, limit=2)] == ["3", "2"]
+    assert [row.message for row in api.inbox(ann, before=rows[2].pk)] == ["1", "0"]
+    assert [row.message for row in api.inbox(ann, unread_only=True)] == ["2", "1", "0"]
+    assert api.inbox(Recipient.for_user(user("bob"))) == []

@@ -1,0 +1,204 @@
+"""Every language says everything, with the same placeholders, and the pages speak it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import django
+import polib
+import pytest
+from django.conf.locale import LANG_INFO
+from django.template import engines
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import to_language
+
+import monitio
+from monitio import api
+from monitio.stream.broadcaster import get_hub
+from monitio.views.strings import strings
+from tests.support.people import request_of, user
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("monitio", "monitio_celery", "monitio_tasks")
+LOCALES = ("ar", "de", "es", "fr", "ja", "pl", "pt_BR")
+CATALOGUES = [(package, locale) for package in PACKAGES for locale in LOCALES]
+# %(name)s, %d, %% and {name}
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}")
+
+
+@cache
+def catalogue(package: str, locale: str, compiled: bool = False) -> list[polib.POEntry]:
+    path = ROOT / package / "locale" / locale / "LC_MESSAGES" / "django"
+    if compiled:
+        return list(polib.mofile(f"{path}.mo"))
+    return list(polib.pofile(f"{path}.po"))
+
+
+@cache
+def of_django(locale: str) -> dict[tuple[str | None, str], list[list[str]]]:
+    """What Django's own catalogues say, by context and text: they do not always agree."""
+    folder = Path(django.__file__).parent
+    found: dict[tuple[str | None, str], list[list[str]]] = {}
+    for path in sorted(folder.glob(f"**/locale/{locale}/LC_MESSAGES/django.mo")):
+        for entry in polib.mofile(str(path)):
+            found.setdefault((entry.msgctxt, entry.msgid), []).append(said(entry))
+    return found
+
+
+def said(entry: polib.POEntry) -> list[str]:
+    """The translation, in all its plural forms."""
+    forms = entry.msgstr_plural
+    return [forms[number] for number in sorted(forms)] if forms else [entry.msgstr]
+
+
+def plurals(package: str, locale: str) -> int:
+    file = polib.pofile(f"{ROOT / package}/locale/{locale}/LC_MESSAGES/django.po")
+    found = re.match(r"nplurals=(\d)", file.metadata["Plural-Forms"])
+    assert found
+    return int(found[1])
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(PLACEHOLDER.findall(text))
+
+
+def edges(text: str) -> tuple[str, str]:
+    """The white space around a text."""
+    return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+
+
+class TestCatalogues:
+    @pytest.mark.parametrize("package", PACKAGES)
+    def test_every_package_speaks_the_same_languages(self, package: str) -> None:
+        assert sorted(path.name for path in (ROOT / package / "locale").iterdir()) == list(LOCALES)
+
+    @pytest.mark.parametrize("package", PACKAGES)
+    def test_every_language_knows_the_same_texts(self, package: str) -> None:
+        known = {
+            locale: {(entry.msgid, entry.msgid_plural) for entry in catalogue(package, locale)}
+            for locale in LOCALES
+        }
+        assert known == dict.fromkeys(LOCALES, known["pl"])
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_no_text_of_django_reads_otherwise(self, package: str, locale: str) -> None:
+        """All catalogues are one: which app comes first would decide, but for a context."""
+        django_says = of_django(locale)
+        assert (None, "Monday") in django_says
+        assert {
+            entry.msgid: said(entry)
+            for entry in catalogue(package, locale)
+            if said(entry) not in django_says.get((entry.msgctxt, entry.msgid), [said(entry)])
+        } == {}
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_every_text_is_translated(self, package: str, locale: str) -> None:
+        entries = catalogue(package, locale)
+        wanting = [entry.msgid for entry in entries if entry.fuzzy or not all(said(entry))]
+        assert entries and wanting == []
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_every_plural_is_there(self, package: str, locale: str) -> None:
+        count = plurals(package, locale)
+        several = [entry for entry in catalogue(package, locale) if entry.msgid_plural]
+        assert [entry.msgid for entry in several if len(said(entry)) != count] == []
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_placeholders_are_those_of_the_source(self, package: str, locale: str) -> None:
+        wrong = [
+            (entry.msgid, form)
+            for entry in catalogue(package, locale)
+            for form in said(entry)
+            if placeholders(form) != placeholders(entry.msgid_plural or entry.msgid)
+        ]
+        assert wrong == []
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_white_space_around_a_text_is_kept(self, package: str, locale: str) -> None:
+        wrong = [
+            (entry.msgid, form)
+            for entry in catalogue(package, locale)
+            for form in said(entry)
+            if edges(form) != edges(entry.msgid)
+        ]
+        assert wrong == []
+
+    @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
+    def test_the_compiled_file_is_that_of_the_source(self, package: str, locale: str) -> None:
+        written, compiled = (
+            {entry.msgid: said(entry) for entry in catalogue(package, locale, compiled=compiled)}
+            for compiled in (False, True)
+        )
+        assert compiled == written
+
+
+@pytest.fixture(params=LOCALES)
+def language(request: Any, settings: Any) -> str:
+    """Each language in turn, on a site that offers them all."""
+    languages = [to_language(locale) for locale in LOCALES]
+    settings.LANGUAGES = [(code, LANG_INFO[code]["name"]) for code in ("en", *languages)]
+    return to_language(request.param)
+
+
+@pytest.fixture
+def page(language: str, client: Client, db: None) -> Iterator[str]:
+    """The inbox in this language."""
+    client.force_login(user())
+    api.create_message(user(), monitio.WARNING, "42 %", subject="Export")
+    response = client.get(reverse("message_list"), headers={"accept-language": language})
+    yield response.content.decode()
+    get_hub().stop()
+
+
+def untranslated(spoken: dict[str, str], language: str) -> list[str]:
+    """Keys of the browser's strings that are English where the translation is another one."""
+    with translation.override(None):
+        english = strings()
+    words = {
+        entry.msgid: entry.msgstr for entry in catalogue("monitio", translation.to_locale(language))
+    }
+    return [key for key in english if spoken[key] == english[key] != words[english[key]]]
+
+
+class TestPages:
+    def test_a_page_names_its_language_and_direction(self, page: str, language: str) -> None:
+        direction = "rtl" if language == "ar" else "ltr"
+        assert f'<html lang="{language}" dir="{direction}">' in page
+
+    def test_a_page_speaks_the_language(self, page: str, language: str) -> None:
+        with translation.override(language):
+            words = [translation.gettext(text) for text in ("Notifications", "Mark as read")]
+        assert all(word in page for word in words)
+        assert "Mark as read" not in page
+
+    def test_the_tag_brings_the_browsers_strings(self, language: str, db: None) -> None:
+        with translation.override(language):
+            template = engines["django"].from_string("{% load monitio %}{% monitio %}")
+            part = template.render({}, request_of(user()))
+        found = re.search(r"<script[^>]*data-strings>(.*?)</script>", part)
+        assert found and untranslated(json.loads(found[1]), language) == []
+
+    @pytest.mark.parametrize("count", [0, 1, 2, 3, 11, 100, 1_000_000])
+    def test_numbers_find_their_plural(self, language: str, count: int) -> None:
+        with translation.override(language):
+            text = translation.ngettext(
+                "about %(number)d minute left", "about %(number)d minutes left", count
+            )
+        assert "%(number)d" in text
+        assert not text.startswith("about")
+
+
+def test_arabic_has_a_word_for_two() -> None:
+    with translation.override("ar"):
+        forms = {
+            translation.ngettext("%(count)s new notification", "%(count)s new notifications", count)
+            for count in (1, 2, 3, 11)
+        }
+    assert len(forms) == 4

@@ -1,0 +1,71 @@
+"""How long to wait, and what a database says when two transactions waited for each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, transaction
+
+from monitio.jobs.reporter import RETRIES, JobReporter
+from monitio.utils.deadline import LONGEST_PAUSE, is_deadlock, pause
+from tests.support.jobs import reporter, told
+from tests.support.people import user
+
+DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock")
+
+
+def test_the_pause_grows_and_is_bounded() -> None:
+    assert 0.2 <= pause(1) <= 0.4
+    assert all(LONGEST_PAUSE / 2 <= pause(failures) <= LONGEST_PAUSE for failures in (6, 99))
+    assert len({pause(99) for _ in range(9)}) > 1, "not all processes come at once"
+
+
+def test_mysqls_deadlock_is_known_by_its_number() -> None:
+    assert is_deadlock(DEADLOCK)
+    assert not is_deadlock(OperationalError(1205, "Lock wait timeout exceeded"))
+
+
+@pytest.mark.parametrize("name", ["sqlstate", "pgcode"])
+def test_postgresqls_deadlock_is_known_by_its_state(name: str) -> None:
+    error = OperationalError("deadlock detected")
+    error.__cause__ = type("DeadlockDetected", (Exception,), {name: "40P01"})()
+    assert is_deadlock(error)
+
+
+def test_a_locked_sqlite_is_no_deadlock() -> None:
+    assert not is_deadlock(OperationalError("database is locked"))
+
+
+class Unlucky:
+    """Loses so many deadlocks before it tells."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.times, self.tell = times, JobReporter._try_to_advance
+        monkeypatch.setattr(JobReporter, "_try_to_advance", lambda *args: self(*args))
+
+    def __call__(self, *args: Any) -> bool:
+        self.times -= 1
+        if self.times >= 0:
+            raise DEADLOCK
+        return self.tell(*args)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTelling:
+    def test_a_deadlock_is_met_by_telling_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Unlucky(monkeypatch, RETRIES)
+        assert reporter(user()).succeeded()
+        assert told(user()) == ["succeeded 0"]
+
+    def test_one_that_never_ends_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Unlucky(monkeypatch, RETRIES + 1)
+        with pytest.raises(OperationalError):
+            reporter(user()).succeeded()
+
+    def test_the_callers_transaction_which_is_undone_is_not_written_to(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Unlucky(monkeypatch, 1)
+        with pytest.raises(OperationalError), transaction.atomic():
+            reporter(user()).succeeded()

@@ -1,0 +1,345 @@
+"""The page of the preferences, and the way out that needs no log-in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+import monitio
+from monitio import api, preferences
+from monitio.models import Preferences
+from monitio.preferences.choices import Frequency, Mode
+from monitio.stream.broadcaster import get_hub
+from monitio.views import preferences as preference_views
+from monitio.views import ratelimit
+from tests.support.people import user, visitor_of
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture(autouse=True)
+def _site(settings: Any) -> Iterator[None]:
+    settings.MONITIO_BASE_URL = "https://example.com"
+    settings.MONITIO_CATEGORIES = {
+        "exports": {"title": "Exports <all>"},
+        "security": {"title": "Security", "essential": True},
+    }
+    cache.clear()
+    yield
+    get_hub().stop()
+
+
+@pytest.fixture
+def ann(db: None) -> Any:
+    return user()
+
+
+@pytest.fixture
+def browser(ann: Any, client: Client) -> Client:
+    client.force_login(ann)
+    return client
+
+
+def body(response: Any) -> str:
+    return str(response.content.decode())
+
+
+class TestPage:
+    url = "/messages/preferences/"
+    choice = {
+        "frequency": "daily",
+        "hour": "7",
+        "weekday": "0",
+        "time_zone": "Europe/Warsaw",
+        "quiet_from": "22:00",
+        "quiet_to": "06:30",
+        "category:exports": "off",
+    }
+
+    def test_what_is_sent_is_chosen(self, browser: Client, ann: Any) -> None:
+        response = browser.post(self.url, self.choice)
+        assert (response.status_code, response["Location"]) == (302, f"{self.url}?saved=1")
+        row = preferences.for_user(ann)
+        assert (row.frequency, row.hour, row.time_zone) == (Frequency.DAILY, 7, "Europe/Warsaw")
+        assert (row.quiet_from, row.quiet_to) == (time(22), time(6, 30))
+        assert row.mode("exports") == Mode.OFF
+        assert row.language == "en"
+
+    def test_it_says_that_it_was_saved(self, browser: Client) -> None:
+        assert "Saved." in body(browser.get(f"{self.url}?saved=1"))
+        assert "Saved." not in body(browser.get(self.url))
+
+    def test_it_shows_what_was_chosen(self, browser: Client) -> None:
+        browser.post(self.url, self.choice)
+        page = body(browser.get(self.url))
+        for selected in ("daily", "7", "Europe/Warsaw", "off"):
+            assert re.search(f'<option value="{selected}" selected>', page), selected
+        assert 'value="22:00"' in page and 'value="06:30"' in page
+
+    def test_the_next_digest_is_told_in_the_users_own_time(self, browser: Client, ann: Any) -> None:
+        preferences.change(ann, frequency="daily", time_zone="Asia/Tokyo")
+        moment = datetime(2026, 11, 23, 23, tzinfo=UTC)
+        Preferences.objects.update(next_digest_at=moment)
+        assert "Your next digest: Nov. 24, 2026, 8 a.m." in body(browser.get(self.url))
+
+    def test_what_is_wrong_is_said_and_changes_nothing(self, browser: Client) -> None:
+        response = browser.post(self.url, {**self.choice, "quiet_to": ""})
+        assert "Quiet hours need a beginning and an end." in body(response)
+        response = browser.post(self.url, {**self.choice, "time_zone": "Mars/Olympus"})
+        assert "Mars/Olympus" in body(response)
+        assert not Preferences.objects.exists()
+
+    def test_essential_kinds_are_named_and_offer_no_choice(self, browser: Client) -> None:
+        page = body(browser.get(self.url))
+        assert "<li>Security</li>" in page
+        assert "category:security" not in page
+        browser.post(self.url, {**self.choice, "category:security": "off"})
+        assert preferences.get(user(), "security") == Mode.AT_ONCE
+
+    def test_kinds_of_ones_own_messages_can_be_chosen_for(self, browser: Client, ann: Any) -> None:
+        api.create_message(ann, monitio.INFO, "one", category="weekly_report")
+        api.create_message(user("bob"), monitio.INFO, "one", category="secret_plans")
+        page = body(browser.get(self.url))
+        assert "Weekly report" in page and "Everything else" in page
+        assert "Secret plans" not in page
+
+    def test_titles_are_escaped(self, browser: Client) -> None:
+        assert "Exports &lt;all&gt;" in body(browser.get(self.url))
+
+    def test_visitors_are_asked_to_log_in(self, client: Client, db: None, settings: Any) -> None:
+        settings.LOGIN_URL = "/login/"
+        visitor_of(client)
+        response = client.get(self.url)
+        assert (response.status_code, urlsplit(response["Location"]).path) == (302, "/login/")
+        assert client.post(self.url, self.choice).status_code == 302
+        assert not Preferences.objects.exists()
+
+    def test_it_is_protected_from_other_sites(self, ann: Any) -> None:
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(ann)
+        assert browser.post(self.url, self.choice).status_code == 403
+
+    def test_nobody_changes_another_persons(self, browser: Client) -> None:
+        browser.post(self.url, {**self.choice, "user": str(user("bob").pk)})
+        assert [row.user for row in Preferences.objects.all()] == [user()]
+
+    def test_the_inbox_leads_there(self, browser: Client) -> None:
+        assert self.url in body(browser.get(reverse("message_list")))
+        assert self.url not in body(Client().get(reverse("message_list")))
+
+    def test_it_is_translated(self, browser: Client) -> None:
+        page = body(browser.get(self.url, headers={"accept-language": "pl"}))
+        assert "Godziny ciszy" in page
+        assert "Save" not in page
+
+
+class TestUnsubscribing:
+    """By a client that has no cookies and enforces CSRF: what a mail program is."""
+
+    @pytest.fixture
+    def mail_program(self, ann: Any) -> Client:
+        return Client(enforce_csrf_checks=True)
+
+    @pytest.fixture
+    def link(self, ann: Any) -> str:
+        return self.path(ann, "exports")
+
+    def path(self, who: Any, category: str | None) -> str:
+        url = preferences.unsubscribe_url(who, category)
+        assert url
+        return urlsplit(url).path
+
+    def undo(self, response: Any) -> str:
+        found = re.search('name="undo" value="([^"]+)"', body(response))
+        assert found
+        return found[1]
+
+    def test_one_click_ends_the_category(self, mail_program: Client, link: str, ann: Any) -> None:
+        response: Any = mail_program.post(link, ONE_CLICK)
+        assert response.status_code == 200
+        assert response["Content-Type"].startswith("text/plain")
+        assert preferences.get(ann, "exports") == Mode.OFF
+        assert preferences.get(ann, "") == Mode.AT_ONCE
+
+    def test_it_takes_a_multipart_form_and_no_particular_body(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        content = {"content_type": "application/x-www-form-urlencoded"}
+        mail_program.post(link, "List-Unsubscribe=One-Click", **content)
+        assert preferences.get(ann, "exports") == Mode.OFF
+
+    def test_no_cookie_and_no_redirect(self, mail_program: Client, link: str) -> None:
+        answers: list[Any] = [
+            mail_program.get(link), mail_program.post(link, ONE_CLICK), mail_program.post(link),
+        ]  # fmt: skip
+        for answer in answers:
+            assert answer.status_code == 200
+            assert not answer.cookies
+            assert answer["Referrer-Policy"] if answer is not answers[1] else True
+        assert not mail_program.cookies
+
+    def test_looking_ends_nothing(self, mail_program: Client, link: str, ann: Any) -> None:
+        # Mail scanners follow every link.
+        page = body(mail_program.get(link))
+        mail_program.head(link)
+        assert "Exports &lt;all&gt;" in page and '<form method="post"' in page
+        assert preferences.get(ann, "exports") == Mode.AT_ONCE
+
+    def test_the_page_names_nobody(self, mail_program: Client, link: str, ann: Any) -> None:
+        pages = body(mail_program.get(link)) + body(mail_program.post(link))
+        assert ann.username not in pages.replace("Cannot", "")
+        assert ann.email not in pages
+
+    def test_it_works_while_somebody_else_is_signed_in(
+        self, client: Client, link: str, ann: Any
+    ) -> None:
+        client.force_login(user("bob"))
+        client.post(link)
+        assert preferences.get(ann, "exports") == Mode.OFF
+        assert preferences.get(user("bob"), "exports") == Mode.AT_ONCE
+
+    def test_it_works_where_every_page_needs_a_log_in(
+        self, mail_program: Client, link: str, ann: Any, settings: Any
+    ) -> None:
+        login = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, login]
+        assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert preferences.get(ann, "exports") == Mode.OFF
+
+    def test_doing_it_twice_is_doing_it_once(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        for _ in range(2):
+            assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert preferences.get(ann, "exports") == Mode.OFF
+
+    def test_it_can_be_undone(self, mail_program: Client, link: str, ann: Any) -> None:
+        preferences.change(ann, categories={"exports": "digest"})
+        way_back = self.undo(mail_program.post(link))
+        assert preferences.get(ann, "exports") == Mode.OFF
+        page = body(mail_program.post(link, {"undo": way_back}))
+        assert "as it was before" in page
+        assert preferences.get(ann, "exports") == Mode.DIGEST
+
+    def test_who_clicks_twice_can_still_come_back(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        for leaving in (link, self.path(ann, None)):
+            mail_program.post(leaving)
+            way_back = self.undo(mail_program.post(leaving))
+            mail_program.post(leaving, {"undo": way_back})
+        assert preferences.get(ann, "exports") == Mode.AT_ONCE
+
+    def test_looking_often_does_not_use_the_link_up(
+        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "CLICKS", 1)
+        for _ in range(3):
+            mail_program.get(link)
+        assert mail_program.post(link, ONE_CLICK).status_code == 200
+
+    def test_all_can_be_ended_and_undone(self, mail_program: Client, ann: Any) -> None:
+        preferences.change(ann, frequency="weekly")
+        link = self.path(ann, None)
+        way_back = self.undo(mail_program.post(link))
+        assert preferences.for_user(ann).frequency == Frequency.NEVER
+        mail_program.post(link, {"undo": way_back})
+        assert preferences.for_user(ann).frequency == Frequency.WEEKLY
+
+    def test_a_way_back_of_another_link_is_refused(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        way_back = self.undo(mail_program.post(self.path(user("bob"), "exports")))
+        response: Any = mail_program.post(link, {"undo": way_back})
+        assert response.status_code == 400
+        assert preferences.get(user("bob"), "exports") == Mode.OFF
+
+    def test_a_link_is_no_way_back(self, mail_program: Client, link: str) -> None:
+        token = link.rstrip("/").rpartition("/")[2]
+        response: Any = mail_program.post(link, {"undo": token})
+        assert response.status_code == 400
+
+    def test_it_survives_a_new_password(self, mail_program: Client, link: str, ann: Any) -> None:
+        ann.set_password("another")
+        ann.save()
+        assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert preferences.get(ann, "exports") == Mode.OFF
+
+    def test_it_survives_a_new_secret_key(
+        self, mail_program: Client, link: str, ann: Any, settings: Any
+    ) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
+        mail_program.post(link, ONE_CLICK)
+        assert preferences.get(ann, "exports") == Mode.OFF
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_changed_link_gets_a_clear_page(
+        self, mail_program: Client, link: str, method: str, ann: Any
+    ) -> None:
+        for spoiled in (f"{link[:-1]}xx/", "/messages/unsubscribe/x/", link.replace(":", "")):
+            response: Any = getattr(mail_program, method)(spoiled)
+            assert response.status_code == 400
+            assert "This link is not complete" in body(response)
+        assert not Preferences.objects.exists()
+
+    def test_a_link_of_somebody_who_is_gone_gets_a_clear_page(
+        self, mail_program: Client, link: str, ann: Any
+    ) -> None:
+        ann.delete()
+        response: Any = mail_program.post(link, ONE_CLICK)
+        assert response.status_code == 400
+
+    def test_what_became_essential_cannot_be_ended(
+        self, mail_program: Client, link: str, ann: Any, settings: Any
+    ) -> None:
+        settings.MONITIO_CATEGORIES = {"exports": {"essential": True}}
+        response: Any = mail_program.post(link, ONE_CLICK)
+        assert response.status_code == 403
+        assert "essential" in body(response)
+
+    def test_one_link_is_not_clicked_for_ever(
+        self, mail_program: Client, link: str, ann: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "CLICKS", 2)
+        answers: list[Any] = [mail_program.post(link, ONE_CLICK) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert mail_program.post(self.path(ann, ""), ONE_CLICK).status_code == 200
+
+    def test_who_tries_links_out_is_slowed_and_good_ones_still_work(
+        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "GUESSES", 2)
+        answers: list[Any] = [mail_program.post(f"{link[:-1]}{n}/") for n in range(3)]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert mail_program.post(link, ONE_CLICK).status_code == 200
+
+
+class TestThrottle:
+    def test_it_counts(self) -> None:
+        assert [ratelimit.allows("a", 2, 60) for _ in range(3)] == [True, True, False]
+        assert ratelimit.allows("b", 2, 60)
+
+    def test_a_cache_that_is_down_or_a_dummy_allows_everything(self, settings: Any) -> None:
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+        assert ratelimit.allows("a", 0, 60)
+        settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+        assert ratelimit.allows("a", 0, 60)
+
+
+from django.core.cache.backends.base import BaseCache
+
+
+class BrokenCache(BaseCache):
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        raise ConnectionError("down")

@@ -1,0 +1,111 @@
+"""Looks: which style sheet a page loads, and the bell in the admin."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Context, Template
+from django.test import Client
+
+import monitio
+from monitio.views.themes import BUILT_IN, stylesheet
+from tests.support.people import request_of, user
+
+pytestmark = pytest.mark.django_db
+STATIC = Path(monitio.__file__).parent / "static" / "monitio"
+TOKENS = re.compile(r"--monitio-[a-z-]+")
+
+
+def page(source: str) -> str:
+    context = Context({"request": request_of(user())})
+    return str(Template("{% load monitio %}" + source).render(context))
+
+
+def sheets(html: str) -> list[str]:
+    return re.findall(r'<link rel="stylesheet" href="/static/([^"]+)"', html)
+
+
+def test_by_default_there_is_no_further_style_sheet() -> None:
+    assert sheets(page("{% monitio %}")) == ["monitio/monitio.css"]
+
+
+def test_the_setting_chooses_for_the_whole_site(settings: Any) -> None:
+    settings.MONITIO_THEME = "bootstrap5"
+    assert sheets(page("{% monitio %}"))[1:] == ["monitio/themes/bootstrap5.css"]
+
+
+def test_the_tag_chooses_for_one_page(settings: Any) -> None:
+    settings.MONITIO_THEME = "bootstrap5"
+    assert sheets(page('{% monitio theme="" %}')) == ["monitio/monitio.css"]
+
+
+def test_a_path_is_a_style_sheet_of_the_site() -> None:
+    assert sheets(page('{% monitio theme="shop/look.css" %}'))[1:] == ["shop/look.css"]
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ImproperlyConfigured, match="bootstrap5"):
+        stylesheet("bootstrap")
+
+
+@pytest.mark.parametrize("theme", BUILT_IN)
+class TestBuiltIn:
+    def text(self, theme: str) -> str:
+        return Path(str(finders.find(stylesheet(theme)))).read_text()
+
+    def test_it_is_at_most_half_a_kilobyte(self, theme: str) -> None:
+        assert len(gzip.compress(self.text(theme).encode(), 9)) <= 512
+
+    def test_it_sets_only_what_the_looks_ask_for(self, theme: str) -> None:
+        # The levels' names are put together in the script.
+        levels = {
+            f"--monitio-{level}{suffix}"
+            for level in ("debug", "info", "success", "warning", "error")
+            for suffix in ("", "-bg", "-fg")
+        }
+        asked = set(TOKENS.findall((STATIC / "monitio.css").read_text()))
+        asked |= set(TOKENS.findall((STATIC / "monitio.js").read_text()))
+        assert set(TOKENS.findall(self.text(theme))) <= asked | levels
+
+
+class TestAdmin:
+    @pytest.fixture
+    def staff(self, settings: Any, tmp_path: Path) -> Client:
+        """A member of staff at a site that put the one line into its template."""
+        (tmp_path / "admin").mkdir()
+        line = '{% extends "monitio/admin/base_site.html" %}'
+        (tmp_path / "admin" / "base_site.html").write_text(line)
+        (template,) = settings.TEMPLATES
+        settings.TEMPLATES = [{**template, "DIRS": [tmp_path]}]
+        client = Client()
+        client.force_login(user("boss", is_staff=True, is_superuser=True))
+        return client
+
+    def test_the_bell_stands_among_the_users_links(self, staff: Client) -> None:
+        html = staff.get("/admin/").content.decode()
+        tools = html[html.index('id="user-tools"') :]
+        assert "<monitio-bell" in tools[: tools.index("</header>")]
+        assert sheets(html)[-1] == "monitio/themes/admin.css"
+        assert "Django administration" in html
+
+    def test_what_a_page_says_pops_up_and_is_no_row_as_well(self, staff: Client) -> None:
+        group = {"name": "Editors"}
+        html = staff.post("/admin/auth/group/add/", group, follow=True).content.decode()
+        assert "was added successfully" in html
+        assert "messagelist" not in html
+        assert 'class="monitio-message success"' in html
+
+    def test_pop_up_windows_are_left_alone(self, staff: Client) -> None:
+        html = staff.get("/admin/auth/user/?_popup=1").content.decode()
+        assert "monitio" not in html.replace("/admin/monitio", "")
+
+    def test_the_log_in_page_gives_nobody_an_address(self, staff: Client) -> None:
+        client = Client()
+        assert b"monitio-messages" not in client.get("/admin/login/").content
+        assert client.cookies.get("sessionid") is None
