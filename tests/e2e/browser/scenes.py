@@ -22,7 +22,7 @@ from monitio.models import Message
 from tests.support.jobs import reporter
 
 HERE = Path(__file__).parent
-PACKAGES = HERE.parents[1] / "node_modules"
+PACKAGES = HERE.parents[2] / "node_modules"
 THEMES = ("", "bootstrap5", "admin", "foundation", "jqueryui")
 TOASTS = "monitio-messages li.toast"
 

@@ -18,7 +18,7 @@ def test_users_with_other_keys_have_all_that_others_have(model: str) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
          "--ds=tests.settings_uuid", str(SUITE)],
         env=os.environ | {"MONITIO_TEST_USER": model},
-        cwd=SUITE.parent.parent.parent,
+        cwd=SUITE.parents[3],
         capture_output=True,
         text=True,
         timeout=180,
