@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tools import oldest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def installed_by(name: str, extras: frozenset[str], seen: set[str]) -> None:
