@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from monitio import dispatch, preferences
+from monitio import scope as scopes
 from monitio.digests import sender as digests
 from monitio.messages import create
 from monitio.models import CategoryChoice, Delivery, Digest, Job, Message, Preferences
 from monitio.preferences.choices import FIELDS
+
+M = TypeVar("M", bound=Model)
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -31,6 +34,11 @@ else:
     DeliveryRows = ChoiceRows = admin.TabularInline
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
     PreferencesOptions = DigestOptions = admin.ModelAdmin
+
+
+def _here(rows: QuerySet[M]) -> QuerySet[M]:
+    """What the admin of one tenant or site may see of a table that several share."""
+    return rows.filter(scope=scopes.current())
 
 
 def excerpt(message: Message) -> str:
@@ -75,7 +83,7 @@ class MessageAdmin(MessageOptions):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         # HTML that is safe on the site's pages is no part of the admin's: not knowing that a text
         # is safe, the admin shows its source.
-        return super().get_queryset(request).defer("safe")
+        return _here(super().get_queryset(request)).defer("safe")
 
     @admin.display(description=_("message"))
     def excerpt(self, message: Message) -> str:
@@ -122,6 +130,9 @@ class JobAdmin(JobOptions):
     # A visitor's token is their address.
     exclude = ("recipients",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return _here(super().get_queryset(request))
+
     @admin.display(description=_("progress"))
     def percentage(self, job: Job) -> str:
         return "" if job.percent is None else f"{job.percent:.0f} %"
@@ -143,7 +154,8 @@ class DeliveryAdmin(DeliveryOptions):
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        return super().get_queryset(request).select_related("message").defer("message__safe")
+        rows = _here(super().get_queryset(request))
+        return rows.select_related("message").defer("message__safe")
 
     @admin.display(description=_("message"))
     def excerpt(self, delivery: Delivery) -> str:
@@ -195,6 +207,9 @@ class PreferencesAdmin(PreferencesOptions):
         "next_digest_at",
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Preferences]:
+        return _here(super().get_queryset(request))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Preferences | None = None) -> Any:
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
@@ -217,6 +232,9 @@ class DigestAdmin(DigestOptions):
     list_select_related = ("user",)
     show_full_result_count = False
     actions = ("send_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Digest]:
+        return _here(super().get_queryset(request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

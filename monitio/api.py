@@ -356,7 +356,7 @@ def _announce_job(job: Job) -> None:
 
 
 def prune(now: datetime | None = None) -> dict[str, int]:
-    """Delete what nobody will see again; the number of rows by kind.
+    """Delete what nobody will see again in the current scope; the number of rows by kind.
 
     ``expired`` messages, what ``visitors`` left behind, messages ``shown`` whose mail is out,
     ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them), ended ``jobs`` that no message
@@ -367,17 +367,19 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     # Nobody holds a token that old, so nobody could read what was sent to it.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)
     quarter = now - timedelta(seconds=90 * DAY)
-    messages = Message.objects
-    _delete_rows(VisitorLogin.objects.filter(created__lt=tokens_end))
+    messages = Message.objects.here()
+    _delete_rows(VisitorLogin.objects.here().filter(created__lt=tokens_end))
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
     return {
         "expired": _delete_rows(messages.filter(expires__lte=now, hidden=False)),
         "visitors": _delete_rows(messages.filter(session__gt="", created__lt=tokens_end)),
         "shown": _delete_rows(messages.without_pending_delivery().filter(hidden=True)),
         "read": _delete_rows(messages.read_until(_keep_read_since(now))),
-        "jobs": _delete_rows(Job.objects.ended().filter(messages=None, finished_at__lt=yesterday)),
+        "jobs": _delete_rows(
+            Job.objects.here().ended().filter(messages=None, finished_at__lt=yesterday)
+        ),
         "digests": _delete_rows(
-            Digest.objects.filter(created__lt=quarter).exclude(state="pending")
+            Digest.objects.here().filter(created__lt=quarter).exclude(state="pending")
         ),
         "bells": _delete_rows(LastBell.objects.filter(modified__lt=yesterday)),
     }

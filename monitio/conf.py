@@ -30,6 +30,9 @@ class Settings:
     """
 
     DEFAULTS: dict[str, Any] = {
+        # The dotted path of an object that knows the site's tenants (docs/tenants.md); None: there
+        # is one.
+        "SCOPE": None,
         # Which transport carries bells: "polling", "redis", "postgres" or the dotted path of a
         # Transport.
         "TRANSPORT": "polling",

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import connections, router, transaction
 from django.utils import timezone
 
+from monitio import scope
 from monitio.channels import TemporaryFailure, deliveries
 from monitio.conf import settings
 from monitio.models import Delivery, Message
@@ -51,7 +52,11 @@ def in_transaction() -> bool:
 
 
 def after_commit(call: Callable[[], object]) -> None:
-    """Run after the caller's transaction, or now when there is none. What it raises is logged."""
+    """Run after the caller's transaction, or now when there is none. What it raises is logged.
+
+    In the scope of the caller: another one may be current by the time of the commit.
+    """
+    call = scope.bind(call)
     transaction.on_commit(lambda: call() and None, using=database(), robust=True)
 
 

@@ -40,3 +40,7 @@ class PermanentFailure(MonitioError):
 
 class BadToken(MonitioError, ValueError):
     """This link is not complete, or was changed on its way."""
+
+
+class ScopesFailed(MonitioError):
+    """What is done in each scope failed in some of them; the log says why."""

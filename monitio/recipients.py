@@ -1,7 +1,8 @@
 """Who gets a message: a user, or the session of an anonymous visitor.
 
 A visitor is known by a token that lives inside their session. It never is the session key: that one
-would let whoever reads the broker or the database take the session over.
+would let whoever reads the broker or the database take the session over. User 5 of one tenant is
+another recipient than user 5 of another: each belongs to a scope (scope.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.functional import LazyObject
 
+from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
 
@@ -32,11 +34,13 @@ USER, VISITOR = "user", "visitor"
 class Recipient:
     """A frozen value: exactly one of ``user_pk`` (as text) and ``token`` is set.
 
+    ``scope`` is the tenant or site they belong to: the current one unless it is given.
     ``language`` says in which language to address them, it is no part of who they are.
     """
 
     user_pk: str | None = None
     token: str | None = None
+    scope: str = field(default_factory=scopes.current)
     language: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +48,7 @@ class Recipient:
             raise UnknownRecipient(
                 "A Recipient is either a user or a visitor: give one of the two."
             )
+        scopes.valid(self.scope)
 
     @classmethod
     def for_user(cls, user: Any, language: str = "") -> Recipient:
@@ -102,10 +107,11 @@ class Recipient:
     @classmethod
     def from_key(cls, key: str, language: str = "") -> Recipient:
         """The inverse of ``key``."""
-        kind, _, value = key.partition(":")
+        scope = scopes.scope_of(key)
+        kind, _, value = key.removeprefix(f"{scope}/").partition(":")
         if kind == USER:
-            return cls(user_pk=value, language=language)
-        return cls(token=value, language=language)
+            return cls(user_pk=value, scope=scope, language=language)
+        return cls(token=value, scope=scope, language=language)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipient:
@@ -115,20 +121,26 @@ class Recipient:
             return cls(
                 user_pk=None if user_pk is None else str(user_pk),
                 token=None if token is None else str(token),
+                scope=str(data.get("scope") or ""),
                 language=str(data.get("lang") or ""),
             )
         except AttributeError:
             raise UnknownRecipient(f"Not a recipient: {data!r}") from None
 
     def to_dict(self) -> dict[str, str]:
-        """``{"user": "42", "lang": "pl"}`` or ``{"visitor": token, "lang": "pl"}``, for JSON."""
+        """``{"user": "42", "lang": "pl"}`` or ``{"visitor": token, "lang": "pl"}``, for JSON.
+
+        With ``"scope"``, where there is one.
+        """
         who = {VISITOR: self.token} if self.token else {USER: self.user_pk or ""}
-        return {**who, "lang": self.language} if self.language else who
+        more = {"scope": self.scope, "lang": self.language}
+        return who | {name: value for name, value in more.items() if value}
 
     @property
     def key(self) -> str:
         """Text that is unique to this recipient; what ``Message.recipient_key`` holds."""
-        return f"{VISITOR}:{self.token}" if self.token else f"{USER}:{self.user_pk}"
+        key = f"{VISITOR}:{self.token}" if self.token else f"{USER}:{self.user_pk}"
+        return scopes.key_in(self.scope, key)
 
     @property
     def topic(self) -> str:
@@ -151,20 +163,26 @@ class Recipient:
 
 def page_token(recipient: Recipient) -> str:
     """What a page carries to say for whom it was rendered; tells a reader nothing."""
-    kind = "v" if recipient.is_visitor else "u"
     digest = salted_hmac("monitio.page", recipient.key, algorithm="sha256").hexdigest()[:32]
-    return f"{kind}.{digest}"
+    return f"{_kind(recipient)}.{digest}"
 
 
 def page_fits(token: str, recipient: Recipient) -> bool:
     """Whether a page with this token may be fed with this recipient's messages.
 
     Two first requests of a new visitor can end with one page that carries the loser's token; what
-    is streamed comes from the session alone, so any visitor's page fits any visitor.
+    is streamed comes from the session alone, so any visitor's page fits any visitor of its scope.
     """
-    if recipient.is_visitor and token.startswith("v."):
+    if recipient.is_visitor and token.startswith(f"{_kind(recipient)}."):
         return True
     return constant_time_compare(token, page_token(recipient))
+
+
+def _kind(recipient: Recipient) -> str:
+    kind = "v" if recipient.is_visitor else "u"
+    if not recipient.scope:
+        return kind
+    return kind + salted_hmac("monitio.scope", recipient.scope, algorithm="sha256").hexdigest()[:8]
 
 
 def take_token(session: Any) -> str | None:

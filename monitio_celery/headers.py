@@ -1,7 +1,8 @@
 """The one header that carries the recipients from the request to the worker and on.
 
 ``{"to": [recipient, ...]}`` with ``Recipient.to_dict`` values: a user's primary key or a visitor's
-token, never a session key. A part of a group also carries ``"part"`` (canvas.py), and whatever a
+token, never a session key. ``"scope"`` is the tenant or site of whoever started the task, where
+there is one. A part of a group also carries ``"part"`` (canvas.py), and whatever a
 task was replaced by (``self.replace``) carries ``"heir"``: the run whose place it takes.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.run import Carried
@@ -30,7 +33,14 @@ def read(headers: object) -> Carried | None:
 
 def write(recipients: Iterable[Recipient], **more: Any) -> Carried:
     """The header's value for these recipients."""
-    return {"to": [recipient.to_dict() for recipient in recipients], **more}
+    scope = scopes.current()
+    carried = {"to": [recipient.to_dict() for recipient in recipients], **more}
+    return {**carried, "scope": scope} if scope else carried
+
+
+def activate(carried: Carried | None) -> AbstractContextManager[Any]:
+    """The scope a header names; without a header, the current one stays."""
+    return nullcontext() if carried is None else scopes.activate(carried.get("scope") or "")
 
 
 def recipients_in(carried: Carried | None) -> list[Recipient]:
@@ -46,7 +56,11 @@ def recipients_in(carried: Carried | None) -> list[Recipient]:
 
 def inheritable(carried: Carried | None) -> Carried | None:
     """What a task that is started by this one gets: the people, not the place in a group."""
-    return {key: carried[key] for key in ("to", "heir") if key in carried} if carried else None
+    return (
+        {key: carried[key] for key in ("to", "scope", "heir") if key in carried}
+        if carried
+        else None
+    )
 
 
 def bequeath(carried: Carried, task_id: str, name: str, part: Any) -> Carried:

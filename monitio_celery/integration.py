@@ -63,7 +63,7 @@ def cancel(task_id: str) -> None:
 
     Raises kombu's ``OperationalError`` when the broker is down.
     """
-    job = Job.objects.get(task_id=task_id)
+    job = Job.objects.of_task(task_id).get()
     if job.queue == members.QUEUE:
         _revoke(members.withdraw(job))
         # Where nothing has run yet, nobody else will end it.

@@ -10,8 +10,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from monitio.models.querysets import ScopedQuerySet
+from monitio.models.rows import scope_field
 
-class GroupPartQuerySet(models.QuerySet["GroupPart"]):
+
+class GroupPartQuerySet(ScopedQuerySet["GroupPart"]):
     def counts(self, group: str) -> tuple[int, int, float]:
         """How many parts ended, how many of them without success, and what the others have done."""
         counted = self.filter(group=group).aggregate(
@@ -30,16 +33,18 @@ class GroupPartQuerySet(models.QuerySet["GroupPart"]):
 
     def silent_since(self, moment: datetime) -> Self:
         """Running parts without a sign of life since then."""
-        return self.filter(ended=False, alive_at__lt=moment)
+        return self.here().filter(ended=False, alive_at__lt=moment)
 
     def stamp_alive(self, task_ids: Iterable[str], now: datetime) -> int:
         """Note a sign of life of many running parts, in one query."""
-        return self.filter(task_id__in=list(task_ids), ended=False).update(alive_at=now)
+        rows = self.here().filter(task_id__in=list(task_ids), ended=False)
+        return rows.update(alive_at=now)
 
 
 class GroupPart(models.Model):
     """One part of a ``notify_group`` that began or ended. It is counted once, whatever repeats."""
 
+    scope = scope_field()
     group = models.CharField(_("group"), max_length=64)
     number = models.PositiveIntegerField(_("number"))
     # Empty for a part that never ran.

@@ -13,7 +13,7 @@ from monitio.jobs.options import Options
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio_celery.groups import members
-from monitio_celery.headers import inheritance, recipients_in
+from monitio_celery.headers import activate, inheritance, recipients_in
 
 QUEUE = "celery"
 MAPS = ("celery.map", "celery.starmap")
@@ -34,6 +34,13 @@ def reporter_for(
 
     Without a header the job's row, if there is one, says who is told.
     """
+    with activate(carried):
+        return _reporter_here(task, task_id, carried, args, kwargs)
+
+
+def _reporter_here(
+    task: Any, task_id: str, carried: Carried | None, args: Any, kwargs: Any
+) -> Reporter | None:
     carried, replaced = inheritance(carried, task_id)
     part = members.part_of(carried)
     task, args, kwargs = called(task, args, kwargs)

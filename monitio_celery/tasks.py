@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import chain
@@ -11,13 +13,13 @@ from typing import Any
 from celery import current_app, shared_task, states
 from django.utils import timezone
 
-from monitio import api
+from monitio import api, scope
 from monitio.channels import TemporaryFailure, deliveries
 from monitio.digests import sender as digests
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
 from monitio.models import Job
-from monitio_celery import integration, reporters
+from monitio_celery import headers, integration, reporters
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
 from monitio_celery.models import GroupPart
@@ -33,26 +35,32 @@ WAITING_AT_ONCE = 100
 )
 def deliver(self: Any, delivery_id: int) -> bool:
     """Send one delivery; come back when it is due while it is not settled."""
-    try:
-        if deliveries.run(delivery_id):
-            return True
-    except TemporaryFailure as error:
-        logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
-    wait = integration.seconds_until(deliveries.next_try(delivery_id))
-    if wait is None or self.request.is_eager:
-        return False
-    raise self.retry(countdown=wait)
+    with _scope_of(self):
+        try:
+            if deliveries.run(delivery_id):
+                return True
+        except TemporaryFailure as error:
+            logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
+        wait = integration.seconds_until(deliveries.next_try(delivery_id))
+        if wait is None or self.request.is_eager:
+            return False
+        raise self.retry(countdown=wait)
 
 
 @shared_task(ignore_result=True)
 def deliver_due() -> tuple[int, int]:
     """Send what was never handed to a worker: ``(sent, not sent)``."""
-    return deliveries.run_due()
+    answers = scope.in_each(deliveries.run_due).values()
+    return sum(sent for sent, _ in answers), sum(waiting for _, waiting in answers)
 
 
 @shared_task(ignore_result=True)
 def send_digests() -> int:
     """Hand those whose digest is due to workers, a set to each task; the number of sets."""
+    return sum(scope.in_each(_send_digests).values())
+
+
+def _send_digests() -> int:
     count = 0
     for claim in digests.hand_out():
         try:
@@ -64,13 +72,14 @@ def send_digests() -> int:
     return count
 
 
-@shared_task(ignore_result=True, acks_late=True)
-def send_digest_set(claim: str) -> dict[str, int]:
+@shared_task(bind=True, ignore_result=True, acks_late=True)
+def send_digest_set(self: Any, claim: str) -> dict[str, int]:
     """Send the digests of a claimed set; what became of them.
 
     Run again, it serves whom nobody has served yet.
     """
-    return asdict(digests.send_set(claim))
+    with _scope_of(self):
+        return asdict(digests.send_set(claim))
 
 
 @shared_task(ignore_result=True)
@@ -79,6 +88,10 @@ def sweep_jobs() -> int:
 
     The result backend is asked first: it may know an end whose signal was lost.
     """
+    return sum(scope.in_each(_sweep_jobs).values())
+
+
+def _sweep_jobs() -> int:
     now = timezone.now()
     _judge_parts(now)
     judged = [
@@ -90,16 +103,28 @@ def sweep_jobs() -> int:
 @shared_task(ignore_result=True)
 def prune() -> dict[str, int]:
     """Delete what nobody will read again: the number of rows by their kind."""
+    total: Counter[str] = Counter()
+    for counts in scope.in_each(_prune).values():
+        total.update(counts)
+    return dict(total)
+
+
+def _prune() -> dict[str, int]:
     week_ago = timezone.now() - timedelta(days=7)
-    members, _ = GroupPart.objects.filter(created__lt=week_ago).delete()
-    return {**api.prune(), "parts": members}
+    parts, _ = GroupPart.objects.here().filter(created__lt=week_ago).delete()
+    return {**api.prune(), "parts": parts}
+
+
+def _scope_of(task: Any) -> AbstractContextManager[Any]:
+    """The scope in which one of our own tasks was started."""
+    return headers.activate(headers.read(task.request.headers))
 
 
 def _silent(now: datetime) -> list[Job]:
-    jobs, own = Job.objects.filter(queue=reporters.QUEUE), _own_limits()
+    jobs, own = Job.objects.here().filter(queue=reporters.QUEUE), _own_limits()
     limits = [
         (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
-        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.filter(queue=members.QUEUE)),
+        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.here().filter(queue=members.QUEUE)),
         *((limit, jobs.filter(name__in=names)) for limit, names in own.items()),
     ]
     return [
@@ -120,7 +145,7 @@ def _own_limits() -> dict[float, list[str]]:
 def _waiting(now: datetime) -> list[Job]:
     """Jobs that may have begun, and ended, while the database was away. They are never lost."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    rows = Job.objects.waiting_since(moment).filter(queue=reporters.QUEUE)
+    rows = Job.objects.here().waiting_since(moment).filter(queue=reporters.QUEUE)
     return list(rows[:WAITING_AT_ONCE])
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from django.db import connections
 
+from monitio import scope
 from monitio.models import Job
 
 logger = logging.getLogger("monitio")
@@ -32,10 +33,11 @@ class Orphans:
         """Call ``adopt`` in another thread when the job ``parent`` is known, or never."""
         with self._lock:
             adoptions = self._adoptions.setdefault(parent, [])
-            adoptions.append(adopt)
+            adoptions.append(scope.bind(adopt))
             is_first = len(adoptions) == 1
         if is_first:
-            threading.Thread(target=self._look, args=(parent,), daemon=True).start()
+            look = scope.bind(self._look)
+            threading.Thread(target=look, args=(parent,), daemon=True).start()
 
     def _look(self, parent: str) -> None:
         try:
@@ -51,7 +53,7 @@ class Orphans:
 def _appears(parent: str, pause: float) -> bool:
     time.sleep(pause)
     try:
-        return Job.objects.filter(task_id=parent).exists()
+        return Job.objects.of_task(parent).exists()
     except Exception:
         logger.exception("Whether job %s is known could not be asked.", parent)
         return False

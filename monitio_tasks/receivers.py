@@ -10,9 +10,12 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from monitio import dispatch
+from monitio import scope as scopes
+from monitio.conf import settings
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.cancellation import Cancelled
 from monitio.integrations.context import run_off_loop, savepoint
@@ -66,13 +69,19 @@ def report_enqueued(task_result: Any) -> None:
     options = options_of(task_result.task)
     if options is None:
         return
+    run = current_run()
+    with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
+        _report_enqueued(task_result, options, run)
+
+
+def _report_enqueued(task_result: Any, options: Options, run: Run | None) -> None:
     # Explicit beats inherited beats whoever makes the request.
     recipients = task_recipients.explicit(
         task_result.task, options, task_result.args, task_result.kwargs
     )
-    run = current_run()
     if recipients is None and run is not None:
-        _inherit(task_result, options, run.task_id)
+        with scopes.activate(run.scope):
+            _inherit(task_result, options, run.task_id)
     elif recipients is None:
         requester = task_recipients.requester(options)
         _announce(task_result, options, [] if requester is None else [requester])
@@ -86,17 +95,18 @@ def report_started(task_result: Any) -> None:
     if options is None:
         return
     attempt = max(0, task_result.attempts - 1)
+    reporter = _known_reporter(task_result, options)
     run = Run(
         str(task_result.id),
         name=task_result.task.module_path,
         carried=None,
-        reporter=_reporter(task_result, options),
+        reporter=reporter,
         attempt=attempt,
         outer=current_run(),
+        scope=reporter.scope,
     )
     enter(run)
-    assert run.reporter is not None
-    run.reporter.started(attempt)
+    reporter.started(attempt)
 
 
 @_quietly
@@ -107,7 +117,7 @@ def report_finished(task_result: Any) -> None:
         return
     if run is not None:
         run.flush()
-    reporter = _reporter(task_result, options)
+    reporter = _known_reporter(task_result, options)
     if task_result.status == SUCCESSFUL and run is not None and run.cancelled:
         # It was told, and stopped early: what it returns is not the whole of it.
         reporter.revoked()
@@ -117,7 +127,7 @@ def report_finished(task_result: Any) -> None:
 
 def _inherit(task_result: Any, options: Options, parent: str) -> None:
     """Tell those who are told about the task ``parent``, as soon as it is known who they are."""
-    job = Job.objects.filter(task_id=parent).first()
+    job = Job.objects.of_task(parent).first()
     if job is not None:
         _announce(task_result, options, recipients_of(job))
     else:
@@ -151,6 +161,15 @@ def _reporter(
         arguments=picked,
         cancellable=options.cancel,
     )
+
+
+def _known_reporter(task_result: Any, options: Options) -> JobReporter:
+    """In a worker, which knows the task alone: its job says to which scope it belongs."""
+    task_id = str(task_result.id)
+    rows = Job.objects.filter(task_id=task_id).values_list("scope", flat=True)
+    scope = (rows.first() if settings.SCOPE else None) or scopes.current()
+    with scopes.activate(scope):
+        return _reporter(task_result, options)
 
 
 def _catch_up(reporter: JobReporter, task_result: Any) -> None:

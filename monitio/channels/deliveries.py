@@ -40,7 +40,13 @@ def plan(
     """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
     due_at = timezone.now() + timedelta(seconds=mailing.delay)
     deliveries = [
-        Delivery(message=message, channel=channel, due_at=due_at, unless=mailing.unless)
+        Delivery(
+            message=message,
+            scope=message.scope,
+            channel=channel,
+            due_at=due_at,
+            unless=mailing.unless,
+        )
         for message in messages
     ]
     if channel == EMAIL:
@@ -54,7 +60,7 @@ def plan(
 
 
 def run(pk: int) -> bool:
-    """Send one delivery if it is due; True when this call sent it.
+    """Send one delivery of the current scope if it is due; True when this call sent it.
 
     Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
     when the channel could not be reached; the delivery is then due again later.
@@ -96,17 +102,18 @@ def run(pk: int) -> bool:
 
 def next_try(pk: int) -> datetime | None:
     """When to try again: in the past when it is due now; None when it is settled or deleted."""
-    waiting = Delivery.objects.unfinished().filter(pk=pk)
+    waiting = Delivery.objects.here().unfinished().filter(pk=pk)
     return waiting.values_list("due_at", flat=True).first()
 
 
 def oldest_due() -> QuerySet[Delivery, int]:
     """The keys of what is due, oldest first: one walk along an index."""
-    return Delivery.objects.due().order_by("due_at", "pk").values_list("pk", flat=True)
+    return Delivery.objects.here().due().order_by("due_at", "pk").values_list("pk", flat=True)
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
-    """Send what is due, oldest first: ``(sent, not sent)``. For sites without a task queue.
+    """Send what is due in the current scope, oldest first: ``(sent, not sent)``. For sites without
+    a task queue.
 
     Gives up after a few failures in a row: the mail server is down, and each try takes its time.
     """
@@ -128,7 +135,8 @@ def _claim(pk: int) -> Delivery | None:
     """The delivery, if it is due and this call is the one that may send it."""
     now = timezone.now()
     claimed = (
-        Delivery.objects.due(now)
+        Delivery.objects.here()
+        .due(now)
         .filter(pk=pk)
         .update(state=State.CLAIMED, due_at=now + LEASE, attempts=F("attempts") + 1)
     )

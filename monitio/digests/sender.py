@@ -75,7 +75,7 @@ def hand_out(sets: int = SETS, clock: Clock = now) -> Iterator[str]:
 def release(claim: str, clock: Clock = now) -> None:
     """Give a set back: whoever was not served yet is due in a minute."""
     moment = storable(clock() + PAUSE)
-    Preferences.objects.filter(claim=claim).update(claim="", next_digest_at=moment)
+    Preferences.objects.here().filter(claim=claim).update(claim="", next_digest_at=moment)
 
 
 def send_set(claim: str, clock: Clock = now) -> Tally:
@@ -99,18 +99,19 @@ def run_due(sets: int = SETS, clock: Clock = now) -> Tally:
 
 def send_again(failed: Iterable[Digest], clock: Clock = now) -> int:
     """Let failed digests be sent with the next run; how many. Not to whom wants none any more."""
-    rows = Digest.objects.filter(pk__in=[digest.pk for digest in failed], state=State.FAILED)
-    rows = rows.exclude(user__monitio_preferences__frequency=Frequency.NEVER)
+    rows = Digest.objects.here().filter(pk__in=[digest.pk for digest in failed], state=State.FAILED)
+    unwanted = Preferences.objects.here().filter(frequency=Frequency.NEVER)
+    rows = rows.exclude(user__in=unwanted.values("user"))
     pks = dict(rows.values_list("pk", "user"))
     Digest.objects.filter(pk__in=pks).update(state=State.PENDING, attempts=0, error="")
-    users = Preferences.objects.filter(user__in=pks.values(), claim="")
+    users = Preferences.objects.here().filter(user__in=pks.values(), claim="")
     users.update(next_digest_at=storable(clock()))
     return len(pks)
 
 
 def due(clock: Clock = now) -> Iterator[Preferences]:
     """Whose digest is due, in bounded memory."""
-    rows = Preferences.objects.filter(next_digest_at__lte=storable(clock()))
+    rows = Preferences.objects.here().filter(next_digest_at__lte=storable(clock()))
     related = rows.select_related("user").prefetch_related("choices").order_by("pk")
     return related.iterator(chunk_size=SET)
 
@@ -125,7 +126,7 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
 
 def _claim_set(moment: datetime) -> str | None:
     alias = router.db_for_write(Preferences)
-    rows = Preferences.objects.using(alias).filter(next_digest_at__lte=storable(moment))
+    rows = Preferences.objects.using(alias).here().filter(next_digest_at__lte=storable(moment))
     first = rows.order_by("next_digest_at").values_list("pk", flat=True)
     if not first[:1]:
         return None
@@ -155,7 +156,7 @@ class _Round:
 
     def serve(self) -> Tally:
         in_a_row = 0
-        users = Preferences.objects.filter(claim=self.claim).order_by("pk")
+        users = Preferences.objects.here().filter(claim=self.claim).order_by("pk")
         for row in users.select_related("user").prefetch_related("choices"):
             waiting = self.tally.waiting
             try:
@@ -264,14 +265,14 @@ def _gather(row: Preferences, moment: datetime) -> list[Digest]:
     To be called in the transaction that took the user.
     """
     period = row.schedule.period(moment)
-    digests = Digest.objects.filter(Q(period=period) | Q(state__in=UNFINISHED), user=row.user_id)
-    known = list(digests.order_by("pk"))
+    digests = Digest.objects.filter(user=row.user_id, scope=row.scope)
+    known = list(digests.filter(Q(period=period) | Q(state__in=UNFINISHED)).order_by("pk"))
     unfinished = [digest for digest in known if digest.state in UNFINISHED]
     if any(digest.period == period for digest in known) or not (
         _news(row).update(digest=row.claim)
     ):
         return unfinished
-    new = Digest(user_id=row.user_id, period=period, batch=row.claim)
+    new = Digest(user_id=row.user_id, scope=row.scope, period=period, batch=row.claim)
     new.state, new.attempts = State.CLAIMED, 1
     new.save(force_insert=True)
     return [*unfinished, new]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db import connections, transaction
 from django.http import HttpRequest
 
-from monitio import dispatch
+from monitio import dispatch, scope
 from monitio.exceptions import UnknownRecipient
 from monitio.recipients import Recipient
 
@@ -91,7 +91,7 @@ def run_aside(call: Callable[[], T]) -> T:
 
 def _in_a_thread(call: Callable[[], T]) -> T:
     with ThreadPoolExecutor(1, thread_name_prefix="monitio") as pool:
-        return pool.submit(contextvars.copy_context().run, _and_close, call).result()
+        return pool.submit(contextvars.copy_context().run, _and_close, scope.bind(call)).result()
 
 
 def _and_close(call: Callable[[], T]) -> T:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from monitio import dispatch
+from monitio import scope as scopes
 from monitio.integrations.context import in_event_loop, run_aside
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Run:
 
     __slots__ = (
         "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "name", "nesting",
-        "outer", "pace", "replaced", "reporter", "task_id", "thread", "written",
+        "outer", "outside", "pace", "replaced", "reporter", "scope", "task_id", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -90,10 +91,14 @@ class Run:
         attempt: int = 0,
         nesting: int = 0,
         outer: Run | None = None,
+        scope: str | None = None,
     ) -> None:
         self.task_id, self.name = task_id, name
         self.carried, self.reporter = carried, reporter
         self.attempt, self.outer = attempt, outer
+        # Whose run it is, and what was current when it began.
+        self.outside = scopes.current()
+        self.scope = self.outside if scope is None else scope
         # How many tasks this one has replaced, and whether another one goes on in its place.
         self.nesting, self.replaced = nesting, False
         # The open bars, the outermost first.
@@ -106,6 +111,11 @@ class Run:
         self.cancelled, self._next_look = False, 0.0
         # An eager task runs inside the transaction of its request, which belongs to one thread.
         self.thread = get_ident() if dispatch.in_transaction() else None
+
+    def scope_of_children(self) -> str:
+        """The scope of a task that this one starts: its own, unless the task has chosen another."""
+        now = scopes.current()
+        return self.scope if now == self.outside else now
 
     def is_locked_out(self) -> bool:
         """Whether writing from here would wait for a transaction that waits for this code."""

@@ -106,7 +106,7 @@ class Bar:
         than this attempt says that it is over.
         """
         key = order_key(State.STARTED, self.attempt)
-        self._over = Job.objects.filter(task_id=self.reporter.task_id, key__gt=key).exists()
+        self._over = Job.objects.of_task(self.reporter.task_id).filter(key__gt=key).exists()
         self._absences += 1
         self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
@@ -115,7 +115,7 @@ class Bar:
         # Never below what another process has written, however its clock goes.
         seq = Greatest(F("seq") + 1, Value(_milliseconds()))
         key = order_key(State.STARTED, self.attempt)
-        rows = Job.objects.filter(task_id=self.reporter.task_id, key=key, state=State.STARTED)
+        rows = Job.objects.of_task(self.reporter.task_id).filter(key=key, state=State.STARTED)
         changes = {**standing, "seq": seq, "alive_at": timezone.now()}
         return bool(
             rows.update(**changes)
@@ -124,7 +124,7 @@ class Bar:
 
     def _load(self) -> None:
         """Read the messages anew: their owner may have closed them, or have logged in."""
-        self._job = Job.objects.filter(task_id=self.reporter.task_id).first()
+        self._job = Job.objects.of_task(self.reporter.task_id).first()
         self._messages = list(messages_of(self._job)) if self._job else []
 
     def _speak_up(self) -> None:

@@ -99,7 +99,7 @@ def recipients_of(job: Job) -> list[Recipient]:
 def _stored_recipients(job: Job) -> Iterator[tuple[dict[str, Any], Recipient]]:
     for entry in job.recipients:
         try:
-            recipient = Recipient.from_dict(entry)
+            recipient = Recipient.from_dict({**entry, "scope": job.scope})
             recipient.user_id  # noqa: B018 - raises when no user can have this key
         except UnknownRecipient as error:
             logger.warning("Job %s names a recipient nobody can be: %s", job.task_id, error)

@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone, translation
 
 from monitio import dispatch
+from monitio import scope as scopes
 from monitio.channels import deliveries
 from monitio.channels.policy import Mailing, check, mailing
 from monitio.constants import State
@@ -72,6 +73,8 @@ class JobReporter:
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
     ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
+    The job belongs to the scope in which its reporter is made, and so do its recipients; every
+    method activates it.
 
     Each method returns True when this very call moved the job; late, repeated and shuffled events
     answer False. Nobody is told before the surrounding transaction commits.
@@ -89,12 +92,24 @@ class JobReporter:
         cancellable: bool = False,
     ) -> None:
         self.task_id, self.queue, self.name = str(task_id), queue, name
-        self.recipients = list(dict.fromkeys(recipients))
+        self.scope = scopes.current()
+        self.recipients = self._of_this_scope(dict.fromkeys(recipients))
         self.wording = wording or _default_wording()
         self.arguments = arguments or {}
         self.cancellable = cancellable
         self._bar = Bar(self)
         self._next_alive = 0.0
+
+    def _of_this_scope(self, recipients: Iterable[Recipient]) -> list[Recipient]:
+        mine = []
+        for recipient in recipients:
+            if recipient.scope == self.scope:
+                mine.append(recipient)
+            else:
+                logger.error(
+                    "Job %s names %r, of another scope: left out.", self.task_id, recipient
+                )
+        return mine
 
     def queued(self) -> bool:
         """It was handed to the queue."""
@@ -124,20 +139,23 @@ class JobReporter:
         """Somebody cancelled it."""
         return self._move(State.REVOKED, None, **why(reason))
 
+    @scopes.in_own_scope
     def withdrawn(self, reason: str = "") -> bool:
         """It was cancelled while it waited. False when a worker has begun, or it has ended."""
         _guard, changes = transition(State.REVOKED, None)
         waits = Q(state__in=(State.QUEUED, State.RETRYING))
         return self._advance(waits, changes | {"error": storable(reason)}, {})
 
+    @scopes.in_own_scope
     def cancel_requested(self) -> bool:
         """Whether a reader has asked for its end."""
-        return Job.objects.filter(task_id=self.task_id, cancel_requested=True).exists()
+        return Job.objects.of_task(self.task_id).filter(cancel_requested=True).exists()
 
     def lost(self) -> bool:
         """No sign of life for too long. Any later event of the job overrides this."""
         return self._move(State.LOST, None)
 
+    @scopes.in_own_scope
     def resumed(self) -> bool:
         """It was given up for lost, and lives: it goes on where it stood."""
         alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
@@ -145,17 +163,19 @@ class JobReporter:
         with short_wait(dispatch.database()):
             return self._advance(Q(state=State.LOST), alive, {})
 
+    @scopes.in_own_scope
     def speak_up(self) -> bool:
         """Where the wording held the start back (``when=``), tell it now. True when it was told."""
         alias = dispatch.database()
         with short_wait(alias), transaction.atomic(using=alias):
             # The row stays locked until the commit, as in every telling.
-            rows = Job.objects.filter(task_id=self.task_id, state=State.STARTED)
+            rows = Job.objects.of_task(self.task_id).filter(state=State.STARTED)
             if not rows.update(alive_at=timezone.now()):
                 return False
-            job = Job.objects.get(task_id=self.task_id)
+            job = Job.objects.of_task(self.task_id).get()
             return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
 
+    @scopes.in_own_scope
     def progressed(
         self,
         done: float | None,
@@ -176,6 +196,7 @@ class JobReporter:
             return self._bar.share(done, total)
         return self._bar.move(done, total, storable(text), final)
 
+    @scopes.in_own_scope
     def alive(self) -> None:
         """A sign of life; written at most every 30 s."""
         now = time.monotonic()
@@ -183,6 +204,7 @@ class JobReporter:
             self._next_alive = now + ALIVE_EVERY
             stamp_alive([self.task_id])
 
+    @scopes.in_own_scope
     def _move(self, state: str, attempt: int | None, **details: Any) -> bool:
         told: dict[str, Any] = {
             key: details.pop(key) for key in ("result", "exception") if key in details
@@ -200,7 +222,7 @@ class JobReporter:
         return advance() or (not self._is_known() and begin()) or advance()
 
     def _is_known(self) -> bool:
-        return Job.objects.filter(task_id=self.task_id).exists()
+        return Job.objects.of_task(self.task_id).exists()
 
     def _advance(
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
@@ -242,7 +264,8 @@ class JobReporter:
         """The row as it is now, None when the event is no news."""
         if guard is None:
             key = changes["key"]
-            slots = {"task": self.task_id, "below": key, "now": changes.get("alive_at")}
+            slots = {"task": self.task_id, "scope": self.scope, "below": key}
+            slots["now"] = changes.get("alive_at")
             rows = ADVANCE.run(dispatch.database(), changes, **slots)
             if rows is not None:
                 return rows[0] if rows else None
@@ -251,9 +274,9 @@ class JobReporter:
             name: value if value is not AS_BEFORE else Coalesce(F(name), changes["alive_at"])
             for name, value in changes.items()
         }
-        if not Job.objects.filter(guard, task_id=self.task_id).update(**by_hand):
+        if not Job.objects.of_task(self.task_id).filter(guard).update(**by_hand):
             return None
-        return Job.objects.get(task_id=self.task_id)
+        return Job.objects.of_task(self.task_id).get()
 
     def _try_to_begin(
         self, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool

@@ -56,5 +56,6 @@ ADVANCE = Update(
     lambda: Job.objects.filter(
         news(Slot("below", Job._meta.get_field("key"))),
         task_id=Slot("task", Job._meta.get_field("task_id")),
+        scope=Slot("scope", Job._meta.get_field("scope")),
     )
 )

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.messages import visitors
 from monitio.recipients import Recipient
@@ -16,7 +17,7 @@ from monitio.recipients import Recipient
 
 def addressee(to_user: Any) -> Recipient:
     """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
-    recipient = visitors.resolve(Recipient.of(to_user))
+    recipient = _resolve(to_user)
     if not recipient.is_visitor:
         _refuse_unknown([to_user], [recipient])
     return recipient
@@ -27,10 +28,22 @@ def batches(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
     keys = _keys_of(users, size)
     everybody = iter(users if keys is None else keys)
     while batch := list(islice(everybody, size)):
-        recipients = list(dict.fromkeys(visitors.resolve(Recipient.of(who)) for who in batch))
+        recipients = list(dict.fromkeys(map(_resolve, batch)))
         if keys is None:
             _refuse_unknown(batch, recipients)
         yield recipients
+
+
+def _resolve(who: Any) -> Recipient:
+    recipient = Recipient.of(who)
+    here = scopes.current()
+    if recipient.scope != here:
+        # In a database of each tenant's own, nobody would ever see the row.
+        raise UnknownRecipient(
+            f"This recipient belongs to scope {recipient.scope!r}, the current one is {here!r}: "
+            f"write inside `with monitio.scope.activate({recipient.scope!r}):`."
+        )
+    return visitors.resolve(recipient)
 
 
 def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:

@@ -7,6 +7,7 @@ writes for a token asks first. A write that crosses the log-in is moved after bo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from monitio import dispatch
 from monitio.models import Job, Message, VisitorLogin
+from monitio.models.querysets import ScopedQuerySet
 from monitio.recipients import Recipient
 
 
@@ -21,19 +23,18 @@ def resolve(recipient: Recipient) -> Recipient:
     """Who is meant today: the user, for a visitor who has logged in since."""
     if not recipient.is_visitor:
         return recipient
-    user_pk = VisitorLogin.objects.filter(token=recipient.token).values_list("user", flat=True)
+    user_pk = _logins(recipient).values_list("user", flat=True)
     login = user_pk.first()
-    return (
-        recipient if login is None else Recipient(user_pk=str(login), language=recipient.language)
-    )
+    return recipient if login is None else replace(recipient, user_pk=str(login), token=None)
 
 
 def log_in(token: str, user: Any) -> None:
     """Hand everything of this visitor to ``user``, now and in future."""
     # Whoever was first keeps the token: one that is shown again must not move to another account.
-    VisitorLogin.objects.get_or_create(token=token, defaults={"user": user})
+    visitor = Recipient.for_visitor(token)
+    VisitorLogin.objects.get_or_create(token=token, scope=visitor.scope, defaults={"user": user})
     # After the line above is visible to others: see settle().
-    settle([Recipient.for_visitor(token)])
+    settle([visitor])
 
 
 def settle(recipients: Iterable[Recipient] | Recipient) -> None:
@@ -52,7 +53,7 @@ def _catch_up(visitor: Recipient) -> None:
 def _move(visitor: Recipient, user: Recipient) -> None:
     with transaction.atomic(using=dispatch.database()):
         # A write comes first: SQLite refuses a reader that turns into a writer too late.
-        VisitorLogin.objects.filter(token=visitor.token).update(user=user.user_id)
+        _logins(visitor).update(user=user.user_id)
         # Named by key: asked for by visitor, MySQL would wait for whoever is writing to them.
         pks = list(Message.objects.of(visitor).values_list("pk", flat=True))
         messages = Message.objects.of(visitor).filter(pk__in=pks)
@@ -61,3 +62,8 @@ def _move(visitor: Recipient, user: Recipient) -> None:
         moved = messages.touch(user=user.user_id, session="", recipient_key=user.key)
     if moved:
         dispatch.announce_news([user, visitor])
+
+
+def _logins(visitor: Recipient) -> ScopedQuerySet[VisitorLogin]:
+    rows: ScopedQuerySet[VisitorLogin] = VisitorLogin.objects.all()
+    return rows.filter(token=visitor.token, scope=visitor.scope)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
 from monitio.models.querysets import DeliveryQuerySet
+from monitio.models.rows import scope_field
 
 
 class Delivery(models.Model):
@@ -31,6 +32,8 @@ class Delivery(models.Model):
         related_name="deliveries",
         db_index=False,  # monitio_one_per_channel begins with it
     )
+    # Its message's.
+    scope = scope_field()
     channel = models.CharField(_("channel"), max_length=50)
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.PENDING

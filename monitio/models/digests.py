@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio.models.deliveries import Delivery
 from monitio.models.querysets import DigestQuerySet
+from monitio.models.rows import scope_field
 
 
 class Digest(models.Model):
@@ -21,8 +22,9 @@ class Digest(models.Model):
         models.CASCADE,
         verbose_name=_("user"),
         related_name="monitio_digests",
-        db_index=False,  # monitio_one_per_period begins with it
+        db_index=False,  # monitio_one_digest begins with it
     )
+    scope = scope_field()
     # The local day or week, or the hour in UTC.
     period = models.CharField(_("period"), max_length=40)
     # What its messages carry; its Message-ID derives from it, so that every try has the same.
@@ -41,7 +43,7 @@ class Digest(models.Model):
         verbose_name = _("digest")
         verbose_name_plural = _("digests")
         constraints = [
-            models.UniqueConstraint(fields=["user", "period"], name="monitio_one_per_period")
+            models.UniqueConstraint(fields=["user", "period", "scope"], name="monitio_one_digest")
         ]
 
     def __str__(self) -> str:

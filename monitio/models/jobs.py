@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
 from monitio.models.querysets import JobQuerySet
-from monitio.models.rows import KEY_LENGTH
+from monitio.models.rows import KEY_LENGTH, scope_field
 
 STATES = (
     (State.QUEUED, _("Queued")),
@@ -26,7 +26,8 @@ STATES = (
 class Job(models.Model):
     """One run of a background task, whatever the queue. This row is the truth about it."""
 
-    task_id = models.CharField(_("task id"), max_length=KEY_LENGTH, unique=True)
+    scope = scope_field()
+    task_id = models.CharField(_("task id"), max_length=KEY_LENGTH)
     queue = models.CharField(_("queue"), max_length=50, blank=True, default="")
     name = models.CharField(_("name"), max_length=255, blank=True, default="")
     state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
@@ -57,6 +58,9 @@ class Job(models.Model):
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
         indexes = [models.Index(fields=["state", "alive_at"], name="monitio_job_silent")]
+        constraints = [
+            models.UniqueConstraint(fields=["task_id", "scope"], name="monitio_one_per_task")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name or self.task_id}: {self.get_state_display()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -19,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from monitio import constants
 from monitio.models.jobs import Job
 from monitio.models.querysets import MessageQuerySet
-from monitio.models.rows import KEY_LENGTH, delete_along
+from monitio.models.rows import KEY_LENGTH, delete_along, scope_field
 from monitio.models.texts import check_url, plain_text, validate_url
 from monitio.recipients import Recipient
 
@@ -50,7 +51,8 @@ class Message(models.Model):
         db_index=False,
     )
     session = models.CharField(_("visitor"), max_length=64, blank=True, default="", editable=False)
-    # Derived from the two; never null, because NULLs would admit duplicates.
+    scope = scope_field()
+    # Derived from the three; never null, because NULLs would admit duplicates.
     recipient_key = models.CharField(max_length=KEY_LENGTH, editable=False)
     from_user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -168,13 +170,16 @@ class Message(models.Model):
     @property
     def recipient(self) -> Recipient:
         if self.user_id is None:
-            return Recipient.for_visitor(self.session, self.language)
-        return Recipient.for_user(self.user_id, self.language)
+            who = Recipient.for_visitor(self.session, self.language)
+        else:
+            who = Recipient.for_user(self.user_id, self.language)
+        return replace(who, scope=self.scope)
 
     @recipient.setter
     def recipient(self, recipient: Recipient) -> None:
         self.user_id = recipient.user_id
         self.session = recipient.token or ""
+        self.scope = recipient.scope
         self.language = recipient.language
 
     def prepare(self) -> None:
@@ -190,7 +195,7 @@ class Message(models.Model):
         self.prepare()
         if kwargs.get("update_fields"):
             # What prepare() derives goes with what it is derived from.
-            derived = {"message": ["safe"], "user": ["session", "recipient_key"]}
+            derived = {"message": ["safe"], "user": ["session", "scope", "recipient_key"]}
             named = set(kwargs["update_fields"])
             kwargs["update_fields"] = named.union(*(derived.get(name, []) for name in named))
         super().save(*args, **kwargs)

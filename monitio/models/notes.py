@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.models.rows import KEY_LENGTH
+from monitio.models.querysets import ScopedQuerySet
+from monitio.models.rows import KEY_LENGTH, scope_field
 
 
 class Repeat(models.Model):
@@ -34,13 +35,17 @@ class Repeat(models.Model):
 class VisitorLogin(models.Model):
     """A visitor who turned out to be a user: what still comes for the token goes to the user."""
 
-    token = models.CharField(max_length=64, unique=True)
+    scope = scope_field()
+    token = models.CharField(max_length=64)
     user = models.ForeignKey(django_settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     created = models.DateTimeField(default=timezone.now)
+
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("visitor's log-in")
         verbose_name_plural = _("visitors' log-ins")
+        constraints = [models.UniqueConstraint(fields=["token", "scope"], name="monitio_one_login")]
 
     def __str__(self) -> str:
         return f"visitor -> {self.user_id}"

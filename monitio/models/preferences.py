@@ -13,6 +13,8 @@ from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.categories import Mode, category, gathered_by_default
+from monitio.models.querysets import ScopedQuerySet
+from monitio.models.rows import scope_field
 from monitio.models.schedule import GATHERED, Frequency, Schedule
 
 WEEKDAYS = tuple(dates.WEEKDAYS.items())
@@ -29,12 +31,14 @@ def validate_time_zone(name: str) -> None:
 class Preferences(models.Model):
     """How a user wants to be mailed. Who has no row is mailed as the messages' authors ask."""
 
-    user = models.OneToOneField(
+    user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         models.CASCADE,
         verbose_name=_("user"),
         related_name="monitio_preferences",
+        db_index=False,  # monitio_one_user begins with it
     )
+    scope = scope_field()
     frequency = models.CharField(
         _("e-mails"), max_length=10, choices=Frequency.choices, default=Frequency.AT_ONCE
     )
@@ -56,6 +60,8 @@ class Preferences(models.Model):
     next_digest_at = models.DateTimeField(_("next digest"), null=True, blank=True, editable=False)
     claim = models.CharField(max_length=32, blank=True, default="", editable=False)
 
+    objects = ScopedQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("preferences")
         verbose_name_plural = _("preferences")
@@ -63,6 +69,7 @@ class Preferences(models.Model):
             models.Index(fields=["next_digest_at"], name="monitio_digest_due"),
             models.Index(fields=["claim"], name="monitio_digest_claim"),
         ]
+        constraints = [models.UniqueConstraint(fields=["user", "scope"], name="monitio_one_user")]
 
     def __str__(self) -> str:
         return str(self.get_frequency_display())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.constants import PERSISTENT_LEVELS, State, levels_named
 
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from monitio.recipients import Recipient
 
 
-class MessageQuerySet(models.QuerySet["Message"]):
+M = TypeVar("M", bound=models.Model)
+
+
+class ScopedQuerySet(models.QuerySet[M]):
+    def here(self) -> Self:
+        """Those of the current scope."""
+        return self.filter(scope=scopes.current())
+
+
+class MessageQuerySet(ScopedQuerySet["Message"]):
     def bulk_create(self, objs: Iterable[Message], *args: Any, **kwargs: Any) -> list[Message]:
         messages = list(objs)
         for message in messages:
@@ -116,7 +126,11 @@ def _unclaimed(now: datetime | None = None) -> Q:
     return Q(claim="") | Q(claimed_at__lt=stale)
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(ScopedQuerySet["Job"]):
+    def of_task(self, task_id: str) -> Self:
+        """The job of a task: two scopes may use the same id."""
+        return self.here().filter(task_id=task_id)
+
     def ended(self) -> Self:
         return self.filter(state__in=State.ENDED)
 
@@ -135,17 +149,16 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
         """Note a sign of life of many running jobs, in one query."""
-        return self.filter(task_id__in=list(task_ids), state=State.STARTED).update(
-            alive_at=now or timezone.now()
-        )
+        rows = self.here().filter(task_id__in=list(task_ids), state=State.STARTED)
+        return rows.update(alive_at=now or timezone.now())
 
 
-class DigestQuerySet(models.QuerySet["Digest"]):
+class DigestQuerySet(ScopedQuerySet["Digest"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=("pending", "claimed"))
 
 
-class DeliveryQuerySet(models.QuerySet["Delivery"]):
+class DeliveryQuerySet(ScopedQuerySet["Delivery"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=("pending", "claimed"))
 

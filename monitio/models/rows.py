@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
+
+from monitio import scope as scopes
+
 # 190 characters of four bytes each are what the strictest supported index holds.
 KEY_LENGTH = 190
 
@@ -20,4 +24,11 @@ def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:
         source_attr=field.name,
         nullable=False,
         fail_on_restricted=False,
+    )
+
+
+def scope_field() -> models.CharField[str, str]:
+    """The tenant or site that a row belongs to: the one in which it was made."""
+    return models.CharField(
+        max_length=scopes.LENGTH, default=scopes.current, db_default="", editable=False
     )

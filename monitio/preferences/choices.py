@@ -18,7 +18,7 @@ from django.db import router, transaction
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from monitio.conf import settings
+from monitio import scope as scopes
 from monitio.constants import EMAIL
 from monitio.exceptions import UnknownRecipient
 from monitio.models import CategoryChoice, Delivery, Digest, Message, Preferences
@@ -119,14 +119,15 @@ def unsubscribe_url(user: Any, category: str | None) -> str | None:
 
     None without ``MONITIO_BASE_URL``, and for a category that cannot be switched off.
     """
-    if not settings.BASE_URL or (category is not None and _is_essential(category)):
+    base = scopes.base_url()
+    if not base or (category is not None and _is_essential(category)):
         return None
     token = tokens.sign(tokens.Departure(str(_pk(user)), category))
     try:
         path = reverse("message_unsubscribe", args=[token])
     except NoReverseMatch:
         return None
-    return f"{settings.BASE_URL.rstrip('/')}{path}"
+    return f"{base.rstrip('/')}{path}"
 
 
 def unsubscribe(departure: tokens.Departure) -> str:
@@ -160,14 +161,14 @@ def _pk(user: Any) -> Any:
 
 
 def _rows(user_pks: Iterable[Any]) -> dict[Any, Preferences]:
-    found = Preferences.objects.filter(user_id__in=set(user_pks)).prefetch_related("choices")
-    return {row.user_id: row for row in found}
+    found = Preferences.objects.here().filter(user_id__in=set(user_pks))
+    return {row.user_id: row for row in found.prefetch_related("choices")}
 
 
 def _locked(user_pk: Any) -> Preferences:
     # Begins with a write, as every transaction that writes does on SQLite.
     Preferences.objects.bulk_create([Preferences(user_id=user_pk)], ignore_conflicts=True)
-    return Preferences.objects.select_for_update().get(user_id=user_pk)
+    return Preferences.objects.here().select_for_update().get(user_id=user_pk)
 
 
 def _begin(message: Message) -> Preferences:
@@ -257,12 +258,12 @@ def _recall(row: Preferences, names: Sequence[str] | None) -> None:
     if names is not None and not names:
         return
     skipped = {"state": Delivery.State.SKIPPED, "error": "Not wanted any more."}
-    waiting = Delivery.objects.filter(
+    waiting = Delivery.objects.here().filter(
         message__user=row.user_id, channel=EMAIL, state=Delivery.State.PENDING
     )
     if names is None:
         waiting.exclude(message__category__in=essential()).update(**skipped)
-        Digest.objects.unfinished().filter(user=row.user_id).update(**skipped)
+        Digest.objects.here().unfinished().filter(user=row.user_id).update(**skipped)
     else:
         waiting.filter(message__category__in=names).update(**skipped)
 

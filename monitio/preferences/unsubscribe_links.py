@@ -1,7 +1,8 @@
 """Links that work without a log-in: who they are for is signed, and bound to one category.
 
 They do not expire, and do not depend on the password: an old e-mail can always be unsubscribed
-from. ``SECRET_KEY_FALLBACKS`` keeps them alive when the key changes.
+from. ``SECRET_KEY_FALLBACKS`` keeps them alive when the key changes. A link of one scope is worth
+nothing in another.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.core import signing
 
+from monitio import scope as scopes
 from monitio.exceptions import BadToken
 from monitio.recipients import Recipient
 
@@ -34,13 +36,17 @@ class Departure:
 
 def sign(departure: Departure, salt: str = LEAVE) -> str:
     values = [departure.user_pk, departure.category, departure.before]
-    return signing.Signer(salt=salt).sign_object(values)
+    return _signer(salt).sign_object(values)
 
 
 def read(token: str, salt: str = LEAVE) -> Departure:
     """Who a token is for. Raises ``BadToken`` when it was not made here."""
     try:
-        user_pk, category, before = signing.Signer(salt=salt).unsign_object(token)
+        user_pk, category, before = _signer(salt).unsign_object(token)
     except (signing.BadSignature, ValueError):
         raise BadToken from None
     return Departure(user_pk, category, before)
+
+
+def _signer(salt: str) -> signing.Signer:
+    return signing.Signer(salt=scopes.key_in(scopes.current(), salt))

@@ -20,6 +20,7 @@ from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings
 from monitio.models import Message
+from monitio.scope import activate, by_scope
 from monitio.stream import frames
 from monitio.transports import Bell, get_transport, reset_transport
 from monitio.transports.base import GONE, MESSAGE, RECHECK
@@ -232,20 +233,22 @@ class Hub:
         Neither ids nor clocks tell what is new (insert order is not commit order), so count, sum of
         versions and highest id are compared.
         """
-        topics = self.topics()
-        try:
-            current = _fingerprints(topics)
-        except Exception as error:
-            logger.warning("The open streams could not be compared with the database: %s", error)
-            return
-        finally:
-            close_connections()
         known, self._fingerprints = self._fingerprints, {}
-        for topic in topics:
-            now = self._fingerprints[topic] = current.get(topic, NOTHING)
-            # One that is compared for the first time may have changed since its stream opened.
-            if known.get(topic) != now:
-                self._resync(topic)
+        for scope, topics in by_scope(self.topics()).items():
+            try:
+                with activate(scope):
+                    current = _fingerprints(topics)
+            except Exception as error:
+                logger.warning("Open streams could not be compared with the database: %s", error)
+                self._fingerprints |= {topic: known[topic] for topic in topics if topic in known}
+                continue
+            finally:
+                close_connections()
+            for topic in topics:
+                now = self._fingerprints[topic] = current.get(topic, NOTHING)
+                # One that is compared for the first time may have changed since its stream opened.
+                if known.get(topic) != now:
+                    self._resync(topic)
 
     def stop(self) -> None:
         """End the listening thread; a later ``join`` starts a new one."""
@@ -294,7 +297,7 @@ def close_connections() -> None:
             connection.close()
 
 
-def _fingerprints(topics: set[str]) -> dict[str, Fingerprint]:
+def _fingerprints(topics: Iterable[str]) -> dict[str, Fingerprint]:
     found: dict[str, Fingerprint] = {}
     wanted = sorted(topics)
     for start in range(0, len(wanted), CHUNK):

@@ -23,6 +23,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from monitio import scope
 from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot
@@ -99,9 +100,10 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     hub = get_handoff()
     if hub is not None:
         return hub.respond(request, recipient.topic)
+    # Loaded in other threads, whose connections know nothing of this request's tenant.
     source = Source(
-        snapshot=lambda: snapshot(recipient),
-        still_valid=_Visit(request, recipient).still_valid,
+        snapshot=scope.bind(lambda: snapshot(recipient)),
+        still_valid=scope.bind(_Visit(request, recipient).still_valid),
         stopping=shutdown.stopping,
     )
     return _response(request, recipient.topic, source)

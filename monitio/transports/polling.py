@@ -10,9 +10,10 @@ own, for a log-out leaves nothing in the log.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import DatabaseError, connections, router
@@ -21,8 +22,11 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import LastBell
+from monitio.scope import activate, by_scope
 from monitio.transports.base import RECHECK, RESYNC, Bell, Ears, Transport
 from monitio.utils.deadline import short_wait
+
+logger = logging.getLogger("monitio")
 
 # Rows in one query: below SQLite's old limit of 999 parameters.
 CHUNK = 500
@@ -37,12 +41,13 @@ class PollingTransport(Transport):
     push_interval = 1.0
 
     def publish(self, bells: Sequence[Bell]) -> None:
+        # In one order for all, so that no two publishers wait for each other.
+        _in_scopes(sorted({_row_of(bell) for bell in bells}), self._write)
+
+    @staticmethod
+    def _write(topics: list[str]) -> None:
         now = timezone.now()
-        rows = [
-            LastBell(topic=row, nonce=secrets.randbits(62), modified=now)
-            # In one order for all, so that no two publishers wait for each other.
-            for row in sorted({_row_of(bell) for bell in bells})
-        ]
+        rows = [LastBell(topic=row, nonce=secrets.randbits(62), modified=now) for row in topics]
         alias = router.db_for_write(LastBell)
         connection = connections[alias]
         targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
@@ -57,12 +62,14 @@ class PollingTransport(Transport):
             raise
 
     def listen(self, ears: Ears) -> None:
+        alias = router.db_for_read(LastBell)
         # A connection of its own: SQLite's data_version only counts what others write.
-        connection = connections[router.db_for_read(LastBell)].copy()
+        connection = connections[alias].copy()
         try:
             self._watch(connection, ears)
         finally:
             connection.close()
+            connections[alias].close()
 
     def _watch(self, connection: BaseDatabaseWrapper, ears: Ears) -> None:
         look = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
@@ -72,17 +79,16 @@ class PollingTransport(Transport):
             topics = ears.topics()
             # Asked before the rows are read, so that a change during the reading is seen next time.
             if look.changed() or not topics <= known.keys():
-                known = self._compare(connection, topics, known, ears)
+                known = self._compare(topics, known, ears)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + 1.0
                 ears.tick()
             time.sleep(self._interval(connection))
 
-    def _compare(
-        self, connection: BaseDatabaseWrapper, topics: set[str], known: Nonces, ears: Ears
-    ) -> Nonces:
-        current = _nonces(connection, topics)
-        for topic in topics:
+    def _compare(self, topics: set[str], known: Nonces, ears: Ears) -> Nonces:
+        current: Nonces = {}
+        _in_scopes(topics, lambda some: current.update(_nonces(some)))
+        for topic in topics & current.keys():
             if topic not in known:
                 # What rang before this first look is anybody's guess.
                 ears.gap(topic)
@@ -128,8 +134,29 @@ class _Always:
         return True
 
 
-def _nonces(connection: BaseDatabaseWrapper, topics: set[str]) -> Nonces:
-    # Plain SQL because the ORM would use the thread's own connection instead of this one.
+def _in_scopes(topics: Iterable[str], work: Callable[[list[str]], object]) -> None:
+    """Call ``work`` for the topics of each scope, in that scope.
+
+    One that fails does not stop the others: its tenant may have been deleted this moment. Raises
+    when none succeeds, for then it is the database.
+    """
+    groups = by_scope(topics)
+    failed: dict[str, Exception] = {}
+    for scope, some in groups.items():
+        try:
+            with activate(scope):
+                work(some)
+        except Exception as error:
+            failed[scope] = error
+    if failed and len(failed) == len(groups):
+        raise next(iter(failed.values()))
+    for scope, reason in failed.items():
+        logger.warning("The bells of scope %r are left out: %s", scope, reason)
+
+
+def _nonces(topics: Iterable[str]) -> Nonces:
+    # Plain SQL: this is asked several times a second, and the ORM compiles it anew each time.
+    connection = connections[router.db_for_read(LastBell)]
     quote = connection.ops.quote_name
     table, topic, nonce = quote(LastBell._meta.db_table), quote("topic"), quote("nonce")
     wanted = sorted(_row_of(Bell(name, kind)) for name in topics for kind in (RESYNC, RECHECK))

@@ -7,6 +7,8 @@ import logging
 
 from django.core.cache import cache
 
+from monitio import scope as scopes
+
 logger = logging.getLogger("monitio")
 
 
@@ -15,6 +17,7 @@ def allows(name: str, times: int, seconds: int) -> bool:
 
     A cache that is down allows everything: the way out of e-mails must not depend on it.
     """
+    name = scopes.key_in(scopes.current(), name)
     key = f"monitio.views.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     try:
         cache.add(key, 0, seconds)

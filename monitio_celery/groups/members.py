@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from monitio import dispatch
+from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.constants import State
 from monitio.integrations.run import Carried
@@ -89,11 +90,13 @@ class PartReporter:
             carried = {**carried, "part": {**carried["part"], "lost_after": lost_after}}
         self.part, self.task_id, self.carried = part, task_id, carried
         self.group = group_reporter(part, recipients)
+        self.scope = self.group.scope
         self._next = 0.0
 
     def queued(self) -> bool:
         return False
 
+    @scopes.in_own_scope
     def started(self, attempt: int = 0) -> bool:
         part = self.part
         row = GroupPart(
@@ -110,6 +113,7 @@ class PartReporter:
             self.resumed()
         return self.group.started()
 
+    @scopes.in_own_scope
     def resumed(self) -> bool:
         """It runs, or runs again, even if it was given up for lost."""
         changes = {"ended": False, "failed": False, "lost": False, "share": 0.0}
@@ -118,6 +122,7 @@ class PartReporter:
         GroupPart.objects.of(self.part.group, _numbers(self.part.skips)).filter(lost=True).delete()
         return True
 
+    @scopes.in_own_scope
     def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
         # It waits for its turn, as before its first: nobody expects a sign of life.
         self._rows().filter(ended=False).update(alive_at=None, share=0.0)
@@ -139,6 +144,7 @@ class PartReporter:
     def cancel_requested(self) -> bool:
         return self.group.cancel_requested()
 
+    @scopes.in_own_scope
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
     ) -> bool:
@@ -152,6 +158,7 @@ class PartReporter:
             return False
         return self.show()
 
+    @scopes.in_own_scope
     def _settle(self, *, failed: bool, lost: bool = False, result: Any = None) -> bool:
         part = self.part
         numbers = [part.number, *_numbers(part.skips if failed else part.follows)]
@@ -165,6 +172,7 @@ class PartReporter:
         dispatch.after_commit(lambda: self.show(result))
         return True
 
+    @scopes.in_own_scope
     def show(self, result: Any = None) -> bool:
         """Bring the group to where its parts stand."""
         ended, failed, share = GroupPart.objects.counts(self.part.group)
@@ -180,6 +188,7 @@ class PartReporter:
             later.call(self.part.group, self._show_again)
         return shown
 
+    @scopes.in_own_scope
     def _show_again(self) -> None:
         ended, _failed, share = GroupPart.objects.counts(self.part.group)
         if ended < self.part.total:
@@ -188,12 +197,13 @@ class PartReporter:
     def _move(self, done: float) -> bool:
         return self.group.progressed(round(done, 3), self.part.total, shared=True)
 
+    @scopes.in_own_scope
     def _end(self, failed: int, result: Any) -> bool:
         total = self.part.total
         self.group.started()
         with transaction.atomic(using=dispatch.database()):
             # Holds the row: a late bar of another part waits, and then finds the job ended.
-            job = Job.objects.filter(task_id=self.part.group)
+            job = Job.objects.of_task(self.part.group)
             job.exclude(state__in=State.FINAL).update(done=total - failed, total=total)
             if failed and self.group.cancel_requested():
                 return self.group.revoked()

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from celery import current_app, signals, states
@@ -20,10 +21,12 @@ from django.db import connections
 from django.utils import timezone
 
 from monitio import dispatch
+from monitio import scope as scopes
 from monitio.constants import State
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Carried, Reporter, Run, current_run, enter, leave, run_of
+from monitio.jobs.options import Options
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Job
 from monitio_celery import headers as header
@@ -76,16 +79,20 @@ def _on(signal: Signal) -> Callable[[Handler], Handler]:
         def guarded(**kwargs: Any) -> None:
             kwargs.pop("signal", None)
             with held_back():
-                try:
-                    handler(**kwargs)
-                except Exception:
-                    logger.exception("%s failed; the task is not affected.", handler.__name__)
-                    _drop_broken_connection()
+                _safely(handler, **kwargs)
 
         _HANDLERS[handler.__name__] = (signal, guarded)
         return guarded
 
     return register
+
+
+def _safely(handler: Handler, **kwargs: Any) -> None:
+    try:
+        handler(**kwargs)
+    except Exception:
+        logger.exception("%s failed; the task is not affected.", handler.__name__)
+        _drop_broken_connection()
 
 
 def _drop_broken_connection() -> None:
@@ -103,7 +110,10 @@ def name_recipients(
     *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
 ) -> None:
     """Write who is to be told into the message, unless somebody has already."""
-    if headers is None or sender.startswith(OWN_TASKS):
+    if headers is None:
+        return
+    if sender.startswith(OWN_TASKS):
+        _name_scope(headers)
         return
     run = current_run()
     replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
@@ -113,15 +123,23 @@ def name_recipients(
         _name_recipients_of_errbacks(body, header.read(headers))
         return
     task, args, kwargs = called(_task(sender), *_arguments(body))
-    carried = run_off_loop(
-        lambda: header.choose(task, options_of(task), args, kwargs, run.carried if run else None)
-    )
+    inherited = run.carried if run else None
+    with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
+        carried = run_off_loop(
+            lambda: header.choose(task, options_of(task), args, kwargs, inherited)
+        )
     if carried is not None and run is not None and replaces:
         part = (run.carried or {}).get("part")
         carried = header.bequeath(carried, run.task_id, run.name, part)
     if carried is not None:
         headers[header.HEADER] = carried
         _name_recipients_of_errbacks(body, carried)
+
+
+def _name_scope(headers: dict[str, Any]) -> None:
+    """Our own tasks tell nobody, but work in the scope in which they were started."""
+    if header.HEADER not in headers and scopes.current():
+        headers[header.HEADER] = header.write([])
 
 
 def _name_recipients_of_errbacks(body: Any, carried: Carried | None) -> None:
@@ -152,7 +170,8 @@ def report_queued(
         return
     reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
     if reporter is not None:
-        run_off_loop(functools.partial(dispatch.after_commit, reporter.queued))
+        with header.activate(carried):
+            run_off_loop(functools.partial(dispatch.after_commit, reporter.queued))
 
 
 # In the process that runs the task.
@@ -182,6 +201,7 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         attempt=request.retries or 0,
         nesting=request.get("replaced_task_nesting") or 0,
         outer=outer,
+        scope=None if carried is None else carried.get("scope", ""),
     )
     enter(run)
     if reporter is not None:
@@ -284,10 +304,12 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     """A worker that was started since its cancelling has not heard of it."""
     from celery.worker.state import revoked
 
-    if _may_be_cancelled(request) and Job.objects.filter(
-        task_id=_job_id(request), cancel_requested=True
-    ):
-        revoked.add(request.id)
+    job_id = _job_id(request)
+    if job_id is None or not _may_be_cancelled(request):
+        return
+    with header.activate(header.read(request.request_dict)):
+        if Job.objects.of_task(job_id).filter(cancel_requested=True).exists():
+            revoked.add(request.id)
 
 
 @_on(signals.task_revoked)
@@ -297,9 +319,18 @@ def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any
 
 
 @_on(signals.task_unknown)
-def report_unknown(*, name: str, id: str, exc: Any = None, **_: Any) -> None:  # noqa: A002
+def report_unknown(
+    *,
+    name: str,
+    id: str,  # noqa: A002
+    exc: Any = None,
+    message: Any = None,
+    **_: Any,
+) -> None:
     """No worker knows this task. Only a job that was announced has somebody to tell."""
-    tell(functools.partial(job_reporter(id, name=name).failed, exc or f"{name} is not registered"))
+    with header.activate(header.read(getattr(message, "headers", None))):
+        reporter = job_reporter(id, name=name)
+    tell(functools.partial(reporter.failed, exc or f"{name} is not registered"))
 
 
 @_on(signals.heartbeat_sent)
@@ -313,13 +344,29 @@ def stamp_running(**_: Any) -> None:
     if now - _stamped_at < settings.CELERY_ALIVE_INTERVAL or not active_requests:
         return
     _stamped_at = now
-    ids = {job_id for request in tuple(active_requests) if (job_id := _job_id(request))}
-    # A worker that shuts down has just said of its tasks that they are interrupted.
-    if ids and stamp_alive(ids) < len(ids) and not state.should_terminate:
-        bring_back(ids)
-    parts = {request.id for request in tuple(active_requests) if _part(request) is not None}
-    if parts and GroupPart.objects.stamp_alive(parts, timezone.now()) < len(parts):
-        bring_back_parts(parts)
+    for scope, requests in _by_scope(active_requests).items():
+        # Of their own: the tasks of the other scopes are alive, too.
+        _safely(_stamp, scope=scope, requests=requests, keep_lost=state.should_terminate)
+
+
+def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for request in tuple(active_requests):
+        carried = header.read(request.request_dict)
+        scope = scopes.current() if carried is None else carried.get("scope", "")
+        found.setdefault(scope, []).append(request)
+    return found
+
+
+def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
+    ids = {job_id for request in requests if (job_id := _job_id(request))}
+    parts = {request.id for request in requests if _part(request) is not None}
+    with scopes.activate(scope):
+        # A worker that shuts down has just said of its tasks that they are interrupted.
+        if ids and stamp_alive(ids) < len(ids) and not keep_lost:
+            bring_back(ids)
+        if parts and GroupPart.objects.stamp_alive(parts, timezone.now()) < len(parts):
+            bring_back_parts(parts)
 
 
 @_on(signals.heartbeat_sent)
@@ -336,7 +383,7 @@ def speak_up_for_slow_tasks(**_: Any) -> None:
         since = waiting[request.id] = _waiting.get(request.id, now)
         if since is not None and now - since >= options.when:
             waiting[request.id] = None
-            job_reporter(request.id, name=request.task.name, options=options).speak_up()
+            _safely(_speak_up, request=request, options=options)
     _waiting.clear()
     _waiting.update(waiting)
 
@@ -371,6 +418,11 @@ def _beat() -> None:
         connections.close_all()
 
 
+def _speak_up(*, request: Any, options: Options) -> None:
+    with header.activate(header.read(request.request_dict)):
+        job_reporter(request.id, name=request.task.name, options=options).speak_up()
+
+
 # Since when a slow task is seen to run; None: it was told of.
 _waiting: dict[str, float | None] = {}
 _stamped_at = float("-inf")
@@ -378,13 +430,13 @@ _stamped_at = float("-inf")
 
 def bring_back(task_ids: Iterable[str]) -> None:
     """Jobs that were given up for lost although they run."""
-    for job in Job.objects.filter(task_id__in=list(task_ids), state=State.LOST):
+    for job in Job.objects.here().filter(task_id__in=list(task_ids), state=State.LOST):
         reporter_of(job).resumed()
 
 
 def bring_back_parts(task_ids: Iterable[str]) -> None:
     """Parts that were given up for lost although they run."""
-    for row in GroupPart.objects.filter(task_id__in=list(task_ids), lost=True):
+    for row in GroupPart.objects.here().filter(task_id__in=list(task_ids), lost=True):
         reporter = reporter_of_part(row)
         if reporter is not None:
             reporter.resumed()

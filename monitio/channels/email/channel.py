@@ -39,4 +39,5 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
 def _identity(message: Message, delivery: Delivery | None) -> str:
     row: Message | Delivery = message if delivery is None else delivery
     # The moment, too: a database that was set up anew counts from 1 again.
-    return f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
+    number = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
+    return f"{row.scope}.{number}" if row.scope else number

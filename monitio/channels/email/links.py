@@ -11,13 +11,15 @@ from django.urls import NoReverseMatch, reverse
 from monitio import preferences
 from monitio.conf import settings
 from monitio.models import Message
+from monitio.scope import base_url
 
 
 def absolute(url: str) -> str:
     """``url`` as an address that works outside the site, or '' when the site's own is unknown."""
     if not url or url.startswith(("http://", "https://")):
         return url
-    return urljoin(settings.BASE_URL, url) if settings.BASE_URL else ""
+    base = base_url()
+    return urljoin(base, url) if base else ""
 
 
 def page(name: str) -> str:
@@ -35,7 +37,7 @@ def unsubscribe_link(message: Message) -> str:
 
 def site_name() -> str:
     """What the site calls itself in the address bar; '' when its address is unknown."""
-    return urlsplit(settings.BASE_URL).hostname or ""
+    return urlsplit(base_url()).hostname or ""
 
 
 def mail_domain() -> str:

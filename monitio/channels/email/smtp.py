@@ -21,6 +21,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.db import connections
 
+from monitio import scope
 from monitio.conf import settings
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.utils.deadline import time_left
@@ -134,7 +135,8 @@ class _Conversation:
         self.is_over = threading.Event()
 
     def run(self, seconds: float) -> None:
-        thread = threading.Thread(target=self._speak, name="monitio-mail", daemon=True)
+        speak = scope.bind(self._speak)  # a backend may log to the database
+        thread = threading.Thread(target=speak, name="monitio-mail", daemon=True)
         thread.start()
         thread.join(seconds)
         hangs = thread.is_alive()  # asked first: a thread that has ended has said what it did
@@ -160,7 +162,7 @@ class _Conversation:
         finally:
             if not (self.stays and self.is_sent):
                 _close(self.backend)
-            connections.close_all()  # of this thread: a backend may log to the database
+            connections.close_all()  # of this thread
 
     def _connect(self) -> None:
         # The server may have ended a connection that waited: that is no failure of this e-mail.

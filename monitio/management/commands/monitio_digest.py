@@ -4,15 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from monitio import preferences
 from monitio.digests import sender as digests
 from monitio.exceptions import PermanentFailure
+from monitio.management.base import ScopedCommand
 from monitio.models import Preferences
 
 
-class Command(BaseCommand):
+class Command(ScopedCommand):
     help = (
         "Sends the digests that are due. For sites without a task queue: run it every few minutes "
         "by cron. With --dry-run it shows them and changes nothing."
@@ -28,11 +29,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"] and not options["dry_run"]:
             raise CommandError("--user goes with --dry-run: what is due is sent to everybody.")
+        super().handle(*args, **options)
+
+    def handle_scope(self, **options: Any) -> None:
         if options["dry_run"]:
             self._show([_preferences(options["user"])] if options["user"] else digests.due())
             return
         tally = digests.run_due()
-        self.stdout.write(
+        self.report(
             f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
         )
 
@@ -40,7 +44,7 @@ class Command(BaseCommand):
         count = 0
         for row in rows:
             count += self._show_one(row)
-        self.stdout.write(f"{count} would be sent.")
+        self.report(f"{count} would be sent.")
 
     def _show_one(self, row: Preferences) -> bool:
         name = row.user.get_username()
@@ -49,12 +53,12 @@ class Command(BaseCommand):
         try:
             mail = digests.preview(row)
         except PermanentFailure as failure:
-            self.stdout.write(f"{name} ({due}): {failure}")
+            self.report(f"{name} ({due}): {failure}")
             return False
         if mail is None:
-            self.stdout.write(f"{name} ({due}): nothing to say.")
+            self.report(f"{name} ({due}): nothing to say.")
             return False
-        self.stdout.write(f"{name} ({due}), to {mail.to[0]}: {mail.subject}\n{mail.body}")
+        self.report(f"{name} ({due}), to {mail.to[0]}: {mail.subject}\n{mail.body}")
         return True
 
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from monitio.api import prune
+from monitio.management.base import ScopedCommand
 
 
-class Command(BaseCommand):
+class Command(ScopedCommand):
     help = "Deletes expired messages and what else nobody will see again. Run it daily."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle_scope(self, **options: Any) -> None:
         for kind, rows in prune().items():
-            self.stdout.write(f"{kind}: {rows}")
+            self.report(f"{kind}: {rows}")

@@ -1,0 +1,187 @@
+"""The tenant or site that everything belongs to, where one process serves several of them.
+
+``MONITIO_SCOPE`` names an object that knows them. Without it there is one scope, called ``''``.
+A recipient, and with it a topic, a token or a count, belongs to exactly one scope, and whatever
+runs outside of a request activates the scope that it works for.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from monitio.conf import settings
+from monitio.exceptions import ScopesFailed
+
+__all__ = ["ScopeBackend", "activate", "all", "bind", "current", "in_each", "key_in", "scope_of"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+logger = logging.getLogger("monitio")
+
+LENGTH = 64
+# Lower case, because MySQL does not tell it from upper case; ":" and "/" are separators in keys.
+_VALID = re.compile(rf"[a-z0-9_.-]{{0,{LENGTH}}}")
+
+
+class ScopeBackend(Protocol):
+    """What ``MONITIO_SCOPE`` names: an object with these methods, or its class.
+
+    A scope is 1 to 64 of the characters ``a-z 0-9 _ . -``; ``''`` belongs to no tenant. One more
+    method may say where links in e-mails of the current scope begin: ``base_url() -> str``.
+    """
+
+    def current(self) -> str:
+        """The scope of the running code."""
+
+    def activate(self, scope: str) -> AbstractContextManager[Any]:
+        """Make ``scope`` the current one inside the block, in this thread or context."""
+
+    def all(self) -> Iterable[str]:
+        """Every scope, for what is done periodically."""
+
+
+class _OneScope:
+    """The default: everything is ``''``."""
+
+    def current(self) -> str:
+        return ""
+
+    def activate(self, scope: str) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def all(self) -> Iterable[str]:
+        return [""]
+
+
+def backend() -> ScopeBackend:
+    """What ``MONITIO_SCOPE`` names. Raises ``ImproperlyConfigured``."""
+    return _load(settings.SCOPE)
+
+
+@cache
+def _load(path: str | None) -> ScopeBackend:
+    if not path:
+        return _OneScope()
+    try:
+        named = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"MONITIO_SCOPE = {path!r} cannot be imported: {error}."
+        ) from error
+    found: Any = named() if isinstance(named, type) else named
+    missing = [name for name in ("current", "activate", "all") if not hasattr(found, name)]
+    if missing:
+        raise ImproperlyConfigured(
+            f"MONITIO_SCOPE = {path!r} has no {' and no '.join(missing)}(): it needs current(), "
+            "activate(scope) and all(), as monitio.scope.ScopeBackend describes them."
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def current() -> str:
+    """The scope of the running code. Raises ``ImproperlyConfigured`` for an invalid one."""
+    return valid(backend().current())
+
+
+def activate(scope: str) -> AbstractContextManager[Any]:
+    """Make ``scope`` the current one inside the block."""
+    return backend().activate(valid(scope))
+
+
+def all() -> list[str]:  # noqa: A001 - as the backend calls it
+    """Every scope, each once."""
+    return list(dict.fromkeys(map(valid, backend().all())))
+
+
+def valid(scope: Any) -> str:
+    """``scope`` if it can be one. Raises ``ImproperlyConfigured``."""
+    if isinstance(scope, str) and _VALID.fullmatch(scope):
+        return scope
+    raise ImproperlyConfigured(
+        f"{scope!r} cannot be a scope. MONITIO_SCOPE gives up to {LENGTH} characters out of "
+        "a-z, 0-9, _, . and -."
+    )
+
+
+def base_url() -> str:
+    """Where links of the current scope begin outside of it; '' when that is unknown.
+
+    ``MONITIO_BASE_URL``, unless the backend has a ``base_url()``.
+    """
+    own = getattr(backend(), "base_url", None)
+    return str(own() if own is not None else settings.BASE_URL)
+
+
+def key_in(scope: str, key: str) -> str:
+    """The key of a recipient or of anything else as it is unique to its scope."""
+    return f"{scope}/{key}" if scope else key
+
+
+def scope_of(key: str) -> str:
+    """The scope of a recipient's key or topic."""
+    # What comes before the kind: neither a scope nor a kind holds a colon.
+    head = key.partition(":")[0]
+    return head.rpartition("/")[0]
+
+
+def by_scope(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Keys of recipients, or topics, grouped by their scope."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(scope_of(key), []).append(key)
+    return groups
+
+
+def bind(call: Callable[P, T]) -> Callable[P, T]:
+    """``call`` in the scope of now, whenever and wherever it is called."""
+    scope = current()
+
+    @wraps(call)
+    def bound(*args: P.args, **kwargs: P.kwargs) -> T:
+        with activate(scope):
+            return call(*args, **kwargs)
+
+    return bound
+
+
+def in_own_scope(method: Method) -> Method:
+    """A method that runs in the scope of its object, ``self.scope``."""
+
+    @wraps(method)
+    def inside(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with activate(self.scope):
+            return method(self, *args, **kwargs)
+
+    return inside  # type: ignore[return-value]
+
+
+def in_each(work: Callable[[], T]) -> dict[str, T]:
+    """Call ``work`` in every scope; its answers by scope.
+
+    One scope that fails is logged and does not stop the others. Raises ``ScopesFailed`` after the
+    last one; where there is one scope only, what ``work`` raised.
+    """
+    if not settings.SCOPE:
+        return {"": work()}
+    answers: dict[str, T] = {}
+    failed: list[str] = []
+    for scope in all():
+        try:
+            with activate(scope):
+                answers[scope] = work()
+        except Exception:
+            logger.exception("Scope %r failed; the other scopes follow.", scope)
+            failed.append(scope)
+    if failed:
+        raise ScopesFailed(f"Failed in {', '.join(map(repr, failed))}; the log says why.")
+    return answers
