@@ -1,0 +1,1 @@
+"""Bridges to other packages; nothing else imports them."""

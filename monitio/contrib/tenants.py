@@ -1,0 +1,128 @@
+"""django-tenants: each tenant, that is each schema, is a scope.
+
+``MONITIO_SCOPE = "monitio.contrib.tenants.TenantScope"``
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django_tenants.utils import (
+    get_multi_type_database_field_name,
+    get_public_schema_name,
+    get_tenant_database_alias,
+    get_tenant_domain_model,
+    get_tenant_model,
+    get_tenant_types,
+    has_multi_type_tenants,
+    schema_context,
+)
+
+from monitio.conf import settings
+from monitio.integrations.context import current_request, in_event_loop
+from monitio.integrations.run import current_run
+
+# The schema inside ``activate``, for event loops: their thread's connection belongs to nobody.
+_active: ContextVar[str | None] = ContextVar("monitio_schema", default=None)
+
+
+class TenantScope:
+    """Scopes are named as the schemas are; ``public`` is one of them."""
+
+    def current(self) -> str:
+        """Raises ``ImproperlyConfigured`` in an event loop where nothing says whose turn it is."""
+        return _scope_of(_schema_in_loop() if in_event_loop() else _connection().schema_name)
+
+    def activate(self, scope: str) -> AbstractContextManager[Any]:
+        schema = _schema_of(scope) or get_public_schema_name()
+        if in_event_loop():
+            return _in_loop(schema)
+        # Each change of the schema costs a query and clears the cache of content types.
+        return nullcontext() if _connection().schema_name == schema else schema_context(schema)
+
+    def all(self) -> list[str]:
+        """The schemas that have monitio's tables, or see those of the public schema."""
+        public = get_public_schema_name()
+        tenants = get_tenant_model()._default_manager.exclude(schema_name=public)
+        if has_multi_type_tenants():
+            types = [name for name, kind in get_tenant_types().items() if _has_us(kind["APPS"])]
+            tenants = tenants.filter(**{f"{get_multi_type_database_field_name()}__in": types})
+            is_shared = public in types
+        else:
+            is_shared = _has_us(django_settings.SHARED_APPS)
+        with schema_context(public):
+            names = list(tenants.order_by("pk").values_list("schema_name", flat=True))
+        return [_scope_of(name) for name in ([public] if is_shared else []) + names]
+
+    def base_url(self) -> str:
+        """``MONITIO_BASE_URL`` with the tenant's primary domain; '' for a tenant without one."""
+        tenant = _connection().tenant
+        known: str | None = getattr(tenant, "_monitio_base_url", None)
+        if known is None:
+            # As long as the schema stays: an e-mail has several links.
+            known = tenant._monitio_base_url = _base_url(tenant.schema_name)
+        return known
+
+
+def _connection() -> Any:
+    return connections[get_tenant_database_alias()]
+
+
+def _schema_in_loop() -> str:
+    """The middleware has set the schema of another thread's connection."""
+    active, run, request = _active.get(), current_run(), current_request.get()
+    if active is not None:
+        return active
+    if run is not None:
+        return _schema_of(run.scope)
+    tenant = getattr(request, "tenant", None)
+    if tenant is None:
+        raise ImproperlyConfigured(
+            "Which tenant this code works for cannot be known inside an event loop. Add "
+            "NotifyMiddleware to MIDDLEWARE, or call it by sync_to_async()."
+        )
+    return str(tenant.schema_name)
+
+
+@contextmanager
+def _in_loop(schema: str) -> Iterator[None]:
+    token = _active.set(schema)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def _base_url(schema: str) -> str:
+    base = str(settings.BASE_URL)
+    domains = get_tenant_domain_model()._default_manager
+    rows = domains.filter(tenant__schema_name=schema, is_primary=True)
+    domain = rows.values_list("domain", flat=True).first()
+    if domain is None:
+        return base if schema == get_public_schema_name() else ""
+    if not base:
+        return ""
+    parts = urlsplit(base)
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"{domain}{port}").geturl()
+
+
+def _has_us(names: Any) -> bool:
+    return any(name == "monitio" or name.startswith("monitio.apps.") for name in names)
+
+
+def _scope_of(schema: str) -> str:
+    """A schema may be called anything, a scope may not: ``Acme`` is ``.41.cme``."""
+    return re.sub(r"[^a-z0-9_-]", lambda found: f".{ord(found[0]):x}.", schema)
+
+
+def _schema_of(scope: str) -> str:
+    return re.sub(r"\.([0-9a-f]+)\.", lambda found: chr(int(found[1], 16)), scope)
