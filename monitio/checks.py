@@ -14,6 +14,7 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from monitio import scope
 from monitio.channels import get_channel
 from monitio.conf import Settings, settings
 from monitio.models import categories
@@ -178,6 +179,30 @@ def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+def check_scope(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_SCOPE can be asked, and a site of several tenants has one."""
+    if not settings.SCOPE and apps.is_installed("django_tenants"):
+        return [
+            checks.Error(
+                "django-tenants is installed without MONITIO_SCOPE: users of one tenant would get "
+                "the messages of those with the same primary key in another.",
+                hint='Set MONITIO_SCOPE = "monitio.contrib.tenants.TenantScope" (docs/tenants.md).',
+                id="monitio.E061",
+            )
+        ]
+    try:
+        scope.current()
+    except Exception as error:
+        return [
+            checks.Error(
+                f"MONITIO_SCOPE cannot be used. {type(error).__name__}: {error}",
+                hint="docs/tenants.md says what it names.",
+                id="monitio.E060",
+            )
+        ]
+    return []
+
+
 def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_TRANSPORT names a transport that can be loaded."""
     if settings.STREAM:
@@ -324,6 +349,7 @@ CHECKS = (
     check_apps,
     check_urls,
     check_settings,
+    check_scope,
     check_transport,
     check_stream,
     check_client_address,

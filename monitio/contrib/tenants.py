@@ -57,7 +57,7 @@ class TenantScope:
             tenants = tenants.filter(**{f"{get_multi_type_database_field_name()}__in": types})
             is_shared = public in types
         else:
-            is_shared = _has_us(django_settings.SHARED_APPS)
+            is_shared = _has_us(getattr(django_settings, "SHARED_APPS", ()))
         with schema_context(public):
             names = list(tenants.order_by("pk").values_list("schema_name", flat=True))
         return [_scope_of(name) for name in ([public] if is_shared else []) + names]
