@@ -72,6 +72,7 @@ FAULTS: dict[str, Any] = {
     "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
     "monitio.W011": lambda settings: setattr(settings, "MONITIO_BASE_URL", ""),
     "monitio.E014": lambda settings: setattr(settings, "MONITIO_BASE_URL", "example.com"),
+    "monitio.E060": lambda settings: setattr(settings, "MONITIO_SCOPE", "monitio.nowhere.Scope"),
     "monitio.E015": lambda settings: setattr(settings, "MONITIO_EMAIL_TIMEOUT", None),
 }
 
@@ -143,7 +144,7 @@ def test_every_check_is_in_the_manual() -> None:
     import re
 
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
-    assert identifiers == {*FAULTS, "monitio.W013"}
+    assert identifiers == {*FAULTS, "monitio.W013", "monitio.E061"}
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
 
 
