@@ -56,6 +56,8 @@ export interface Snapshot {
   unread: number;
   /** The lowest id it speaks for, 0 = it holds everything. */
   floor: number;
+  /** Seconds between two events of a quiet stream (`beat`), 0 = it sends none. */
+  heartbeat?: number;
 }
 
 export interface Bye {

@@ -61,10 +61,11 @@ def job_payload(job: Job) -> Payload:
 
 
 def snapshot(recipient: Recipient) -> Payload:
-    """Everything ``recipient`` should see now: ``{"messages": […], "unread": n, "floor": id}``.
+    """Everything ``recipient`` should see now: ``{"messages", "unread", "floor", "heartbeat"}``.
 
     Bounded: the newest messages and every running job. ``floor`` is the lowest id the list speaks
-    for: a browser drops what it holds at or above it and does not find here.
+    for: a browser drops what it holds at or above it and does not find here. ``heartbeat`` is the
+    longest time, in seconds, for which a working stream is silent.
     """
     messages, floor = newest(recipient)
     unread = (
@@ -76,6 +77,8 @@ def snapshot(recipient: Recipient) -> Payload:
         "messages": [payload(message) for message in messages],
         "unread": unread,
         "floor": floor,
+        # A hub sends no heartbeats, but renews its streams.
+        "heartbeat": settings.STREAM_RECHECK if settings.STREAM else settings.STREAM_HEARTBEAT,
     }
 
 

@@ -53,6 +53,13 @@ export function batched(work) {
 }
 
 /**
+ * `setTimeout` takes 24.8 days at most: a longer delay would fire at once, so it is cut.
+ * @param {() => void} act
+ * @param {number} delay
+ */
+export const later = (act, delay) => setTimeout(act, Math.min(2 ** 31 - 1, delay));
+
+/**
  * False when a listener said no.
  * @param {EventTarget} target
  * @param {string} type

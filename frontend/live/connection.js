@@ -66,6 +66,11 @@ export class Connection {
     this.#wake();
   }
 
+  /** @param {number} heartbeat */
+  expect(heartbeat) {
+    this.#stream.expect(heartbeat);
+  }
+
   open() {
     this.#wanted = true;
     this.#wake();

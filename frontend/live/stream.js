@@ -5,9 +5,13 @@
 
 /** @import { Bye, ConnectionState, Events } from "../types.js" */
 
+import { later } from "../lib/dom.js";
+
 const EVENTS = /** @type {const} */ (["snapshot", "message", "gone", "resync"]);
 const FIRST_DELAY = 1000;
 const LONGEST_DELAY = 60_000;
+/** A silence of so many heartbeats: two were missed, and the third is a little late. */
+const MISSED = 2.5;
 
 /**
  * Who is told what becomes of it; `refresh`: a snapshot is wanted, by another way.
@@ -28,6 +32,9 @@ export class Stream {
   #source = null;
   #failures = 0;
   #timer = 0;
+  #silence = 0;
+  /** Seconds; a guess until the first snapshot. */
+  #heartbeat = 30;
   #url = "";
   #owner;
 
@@ -45,9 +52,19 @@ export class Stream {
 
   close() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
     this.#timer = 0;
     this.#source?.close();
     this.#source = null;
+  }
+
+  /**
+   * How often a living stream sends something, in seconds; 0: nobody knows.
+   * @param {number} heartbeat
+   */
+  expect(heartbeat) {
+    this.#heartbeat = heartbeat;
+    if (this.#source) this.#watch();
   }
 
   /** Not later, but now. */
@@ -59,10 +76,14 @@ export class Stream {
     this.close();
     let opened = false;
     const source = (this.#source = new this.Source(this.#url, this.options));
+    this.#watch();
     /** @param {string} type @param {(data: any) => void} act */
     const on = (type, act) =>
-      source.addEventListener(type, (/** @type {MessageEvent} */ { data }) =>
-        source === this.#source && act(data && JSON.parse(data)));
+      source.addEventListener(type, (/** @type {MessageEvent} */ { data }) => {
+        if (source !== this.#source) return;
+        this.#watch();
+        act(data && JSON.parse(data));
+      });
     for (const type of EVENTS)
       on(type, (data) => {
         this.#owner.change("open");
@@ -73,8 +94,19 @@ export class Stream {
       this.#failures = 0;
       this.#owner.opened();
     });
+    on("beat", () => this.#owner.change("open"));
     on("bye", (bye) => this.#bye(bye));
     on("error", () => this.#lost(opened));
+  }
+
+  /** A line that dies without a word (a network that changed, a proxy that forgot) raises no error. */
+  #watch() {
+    clearTimeout(this.#silence);
+    if (!this.#heartbeat) return;
+    this.#silence = later(() => {
+      this.#owner.change("offline");
+      this.#connect();
+    }, MISSED * 1000 * this.#heartbeat);
   }
 
   /** @param {Bye} bye */
@@ -97,6 +129,6 @@ export class Stream {
    * @param {number} delay
    */
   #retry(delay) {
-    this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random()));
+    this.#timer = later(() => this.#connect(), delay * (0.5 + Math.random()));
   }
 }

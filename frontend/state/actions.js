@@ -18,7 +18,7 @@ export class Actions {
    */
   options = {};
   #store;
-  #onForeign;
+  #owner;
   /** @type {Set<number>} */
   #seen = new Set();
   #seenTimer = 0;
@@ -31,11 +31,11 @@ export class Actions {
 
   /**
    * @param {Store} store
-   * @param {() => void} onForeign
+   * @param {{ onForeign: () => void, onSnapshot: (snapshot: Snapshot) => void }} owner
    */
-  constructor(store, onForeign) {
+  constructor(store, owner) {
     this.#store = store;
-    this.#onForeign = onForeign;
+    this.#owner = owner;
     addEventListener("pagehide", () => {
       this.#reportSeen();
       this.discard();
@@ -110,6 +110,7 @@ export class Actions {
    */
   take(snapshot, asked) {
     const { floor, older } = this.#store;
+    this.#owner.onSnapshot(snapshot);
     this.#store.replace(snapshot, asked);
     if (older < floor) this.loadOlder(older).catch(() => {});
   }
@@ -171,25 +172,29 @@ export class Actions {
    */
   async #post(path, fields) {
     if (!this.url) return {};
-    const send = () => this.#fetch(path, {
-      method: "POST",
+    const body = new URLSearchParams(fields);
+    // A swap may bring a page of somebody else before the answer.
+    if (this.page) body.set("page", this.page);
+    const send = () => {
+      // Not as a header: its name is a setting of the site.
+      body.set("csrfmiddlewaretoken", this.csrf);
       // A click on a link leaves the page at once.
-      keepalive: true,
-      body: new URLSearchParams(fields),
-    });
+      return this.#fetch(path, { method: "POST", keepalive: true, body });
+    };
     let response = this.csrf && (await send());
     if (!response || response.status === 403) {
       // The token is old, or left out for the cache.
       await this.#get("json/");
       response = await send();
     }
+    if (response.status === 409) this.#owner.onForeign();
     return answerOf(response);
   }
 
   /** @param {string} path */
   async #get(path) {
     const response = await this.#fetch(path);
-    if (response.status === 204) return this.#onForeign(), null;
+    if (response.status === 204) return this.#owner.onForeign(), null;
     const data = await answerOf(response);
     this.csrf = data.csrf ?? this.csrf;
     return data;
@@ -206,7 +211,7 @@ export class Actions {
     return fetch(url, {
       ...init,
       credentials: withCredentials ? "include" : "same-origin",
-      headers: { Accept: "application/json", "X-CSRFToken": this.csrf, ...headers },
+      headers: { Accept: "application/json", ...headers },
     });
   }
 }

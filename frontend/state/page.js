@@ -5,13 +5,17 @@
 import { Actions } from "./actions.js";
 import { Connection } from "../live/connection.js";
 import { Popups } from "./popups.js";
+import { setScope } from "./preferences.js";
 import { Store } from "./store.js";
 import { say } from "../lib/strings.js";
 
 const GRACE = 2000;
 
 export const store = new Store();
-export const actions = new Actions(store, () => connection.stop());
+export const actions = new Actions(store, {
+  onForeign: () => connection.stop(),
+  onSnapshot: ({ heartbeat = 0 }) => connection.expect(heartbeat),
+});
 export const popups = new Popups(store, (message) => actions.seen(message));
 export const connection = new Connection({ deliver, onState, refresh: () => actions.refresh() });
 
@@ -40,6 +44,7 @@ export function configure(element) {
   connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
   connection.use(url);
   actions.url = element.getAttribute("api-url") ?? "";
+  setScope(actions.url, url);
   actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
   actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
 }

@@ -1,9 +1,9 @@
 /** @import { Change, Message } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
-import { dispatch } from "../lib/dom.js";
+import { dispatch, later } from "../lib/dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
-import { isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
+import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
 /** How many of its own lives one waits for room on the screen. */
@@ -47,8 +47,7 @@ export class Popups extends EventTarget {
     on("put", ({ message, previous }) => this.#put(message, previous));
     on("drop", ({ message, force }) => this.#drop(message, force));
     document.addEventListener("visibilitychange", () => this.#changed());
-    addEventListener("storage", ({ key, newValue }) =>
-      key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
+    addEventListener("storage", (event) => this.#remove(closedElsewhere(event)));
   }
 
   get size() {
@@ -184,7 +183,7 @@ export class Popups extends EventTarget {
     this.#timer = 0;
     const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
     if (next < Infinity && !document.hidden && !this.holds.size)
-      this.#timer = setTimeout(() => this.#changed(), Math.max(0, next));
+      this.#timer = later(() => this.#changed(), next);
   }
 }
 

@@ -1,3 +1,25 @@
+/** What the browser remembers. Sites below one origin share its storage, so keys name site or page. */
+
+let site = "";
+let page = "";
+
+/**
+ * @param {string} apiUrl of the site
+ * @param {string} streamUrl of the site, and of the user the page was made for
+ */
+export function setScope(apiUrl, streamUrl) {
+  site = apiUrl;
+  page = streamUrl;
+}
+
+/** @param {string} name */
+export const siteKey = (name) => `monitio ${site} ${name}`;
+/**
+ * For what has to do with messages: another user's have other numbers.
+ * @param {string} name
+ */
+export const pageKey = (name) => `monitio ${page} ${name}`;
+
 /**
  * Reads, or writes a value. Storage may be forbidden: then nothing is remembered.
  * @param {"localStorage" | "sessionStorage"} storage
@@ -7,20 +29,20 @@
  */
 function remember(storage, key, value) {
   try {
-    if (value) window[storage][`monitio.${key}`] = value;
-    return window[storage][`monitio.${key}`];
+    if (value) window[storage][key] = value;
+    return window[storage][key];
   } catch {
     return undefined;
   }
 }
 
-/** @param {string} key */
-export const isOn = (key) => remember("localStorage", key) === "yes";
+/** @param {string} name */
+export const isOn = (name) => remember("localStorage", siteKey(name)) === "yes";
 /**
- * @param {string} key
+ * @param {string} name
  * @param {boolean} on
  */
-export const turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
+export const turn = (name, on) => remember("localStorage", siteKey(name), on ? "yes" : "no");
 
 /** Of `isOn` and `turn`: pop-ups stay until they are closed. */
 export const KEEP_OPEN = "keep-open";
@@ -29,12 +51,18 @@ export const KEEP_OPEN = "keep-open";
  * A running job's pop-up that was closed stays closed in this tab.
  * @param {number} id
  */
-export const wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
+export const wasClosed = (id) => !!remember("sessionStorage", pageKey(`closed ${id}`));
 /** @param {number} id */
-export const setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");
+export const setClosed = (id) => remember("sessionStorage", pageKey(`closed ${id}`), "yes");
 
 /**
  * Close it in the other tabs, too; the time makes each value new.
  * @param {number} id
  */
-export const tellTabs = (id) => remember("localStorage", "closed", `${id} ${Date.now()}`);
+export const tellTabs = (id) => remember("localStorage", pageKey("closed"), `${id} ${Date.now()}`);
+/**
+ * The id that another tab of this page's user has closed; NaN: the event is about something else.
+ * @param {StorageEvent} event
+ */
+export const closedElsewhere = ({ key, newValue }) =>
+  key === pageKey("closed") ? parseInt(newValue ?? "") : NaN;

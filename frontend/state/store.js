@@ -5,10 +5,8 @@
 
 /** @import { Given, Message, Snapshot, Which } from "../types.js" */
 
-import { dispatch } from "../lib/dom.js";
+import { dispatch, later } from "../lib/dom.js";
 import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
-
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export class Store extends EventTarget {
   /** @type {Map<number, Message>} */
@@ -230,8 +228,7 @@ export class Store extends EventTarget {
       if (isExpired(message)) this.#lose(message, true);
       else next = Math.min(next, message.expiresAt ?? next);
     if (next === Infinity) return;
-    const delay = Math.min(LONGEST_TIMEOUT, next - Date.now() + 1);
-    this.#expiryTimer = setTimeout(() => this.#expire(), delay);
+    this.#expiryTimer = later(() => this.#expire(), next - Date.now() + 1);
   }
 }
 

@@ -3,10 +3,10 @@
 /** @import { Message } from "../types.js" */
 
 import { heading, isRunning, safeUrl } from "../state/message.js";
-import { isOn, turn } from "../state/preferences.js";
+import { isOn, pageKey, siteKey, turn } from "../state/preferences.js";
 
-/** Each tab in sight shares it; who can have it alone knows that none is. */
-const IN_SIGHT = "monitio in sight";
+/** Each tab in sight shares this lock; who can have it alone knows that none is. */
+const inSight = () => siteKey("in sight");
 
 export const canNotify = () =>
   "Notification" in window && !!navigator.locks
@@ -26,7 +26,7 @@ export async function setNotifies(on) {
 /** @param {Message} message */
 export function notify(message) {
   if (!canNotify() || !notifies() || isRunning(message)) return;
-  navigator.locks.request(IN_SIGHT, { ifAvailable: true }, (lock) => lock && show(message));
+  navigator.locks.request(inSight(), { ifAvailable: true }, (lock) => lock && show(message));
 }
 
 /** @param {Message} message */
@@ -34,7 +34,8 @@ function show(message) {
   const { id, title, body, url } = message;
   const target = safeUrl(url);
   try {
-    const shown = new Notification(heading(message), { body: title && body, tag: `monitio ${id}` });
+    const tag = pageKey(`${id}`);
+    const shown = new Notification(heading(message), { body: title && body, tag });
     shown.onclick = () => {
       focus();
       if (target) location.assign(target);
@@ -50,7 +51,7 @@ export function watchSight() {
   away.resolve(null);
   if (document.hidden || !canNotify()) return;
   const { promise } = (away = Promise.withResolvers());
-  navigator.locks.request(IN_SIGHT, { mode: "shared" }, () => promise);
+  navigator.locks.request(inSight(), { mode: "shared" }, () => promise);
 }
 
 document.addEventListener("visibilitychange", watchSight);

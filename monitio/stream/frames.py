@@ -8,9 +8,7 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 
 # Nothing else is ever sent, so no message text can choose an event's name.
-EVENTS: Final = frozenset({"snapshot", "message", "gone", "bye"})
-
-PING: Final = b": ping\n\n"
+EVENTS: Final = frozenset({"snapshot", "message", "gone", "beat", "bye"})
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:
@@ -24,3 +22,7 @@ def event(name: str, data: dict[str, Any]) -> bytes:
 def retry(milliseconds: int) -> bytes:
     """How long the browser waits before it comes back. The first bytes of every stream."""
     return f"retry: {milliseconds}\n\n".encode()
+
+
+# An event, not a comment: scripts must be able to see that the connection is alive.
+BEAT: Final = event("beat", {})

@@ -93,7 +93,7 @@ def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, 
             yield Send(b"".join(news.frames))
         elif not (yield Wait(clock.until_next())):
             # Also how a server without another sign notices that the client has left.
-            yield Send(frames.PING)
+            yield Send(frames.BEAT)
     return "shutdown"
 
 

@@ -30,8 +30,18 @@ def monitio(context: Context, theme: str | None = None, **options: Any) -> SafeS
 
 @register.simple_tag(takes_context=True)
 def monitio_bell(context: Context) -> SafeString:
-    """The bell with its inbox; needs ``{% monitio %}`` on the same widgets."""
+    """The bell with its inbox; needs ``{% monitio %}`` on the same page."""
     return widgets.bell_html(widgets.request_of(context, "monitio_bell"))
+
+
+@register.simple_tag(takes_context=True)
+def page_token(context: Context, prefix: str = "") -> str:
+    """For whom the page is made: what its forms and links send as ``page``, after ``prefix``.
+
+    "" when nobody is known.
+    """
+    token = widgets.token_of(context.get("request"))
+    return prefix + token if token else ""
 
 
 @register.simple_tag(takes_context=True)

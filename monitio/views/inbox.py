@@ -2,11 +2,15 @@
 
 State changes are POST. A GET on them shows a question with a form, so that the plain links of the
 original's manual keep working without a foreign page being able to click them.
+
+A page names the recipient it was made for by its page token, the parameter ``page``. When the
+session or a middleware has changed ``request.user`` since, what the page asks for is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -50,6 +54,34 @@ def public(view: View) -> View:
     return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
 
 
+def for_its_page(view: View) -> View:
+    """Answer 409, and do nothing, when the page that asks was made for another recipient.
+
+    Requests without a page token (plain links, a site's own templates, API clients) are served.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        token = request.POST.get("page") or request.GET.get("page")
+        if token and not is_page_of(token, Recipient.existing(request)):
+            return _refuse_page(request)
+        return view(request, *args, **kwargs)
+
+    return guarded  # type: ignore[return-value]
+
+
+def is_page_of(token: str, recipient: Recipient | None) -> bool:
+    """Whether a page with this token was made for ``recipient``."""
+    return recipient is not None and page_fits(token, recipient)
+
+
+def _refuse_page(request: HttpRequest) -> HttpResponse:
+    if _wants_json(request):
+        return _private({"ok": False, "error": "The page is another user's: reload it."}, 409)
+    context = {"next": _next(request, _way_back(request))}
+    return render(request, "monitio/message/conflict.html", context, status=409)
+
+
 @public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
@@ -84,6 +116,7 @@ def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
     """Mark one message read."""
     recipient, message = _own(request, message_id)
@@ -95,6 +128,7 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_mark_all_read(request: HttpRequest) -> HttpResponse:
     """Mark all of the recipient's messages read."""
     if request.method == "GET":
@@ -107,6 +141,7 @@ def message_mark_all_read(request: HttpRequest) -> HttpResponse:
 
 @public
 @require_POST
+@for_its_page
 def message_mark_seen(request: HttpRequest) -> HttpResponse:
     """Note that the pop-ups of ``ids`` (form field, repeated) were shown or closed."""
     recipient = Recipient.existing(request)
@@ -121,6 +156,7 @@ def message_mark_seen(request: HttpRequest) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     """Delete one message."""
     recipient, message = _own(request, message_id)
@@ -132,6 +168,7 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the recipient's messages."""
     if request.method == "GET":
@@ -144,6 +181,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     """Answer a message somebody sent. Only its recipient may, and only to its sender."""
     recipient, message = _own(request, message_id)
@@ -160,6 +198,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     """Cancel the job that a message tells of. Only its readers may, and only if it is offered."""
     recipient, message = _own(request, message_id)
@@ -177,8 +216,8 @@ def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
     recipient = Recipient.existing(request)
-    page_token = request.GET.get("page")
-    if page_token and not (recipient and page_fits(page_token, recipient)):
+    token = request.GET.get("page")
+    if token and not is_page_of(token, recipient):
         # An open page of somebody else asks: as from the stream, it learns to reload.
         return HttpResponse(status=204)
     before = _whole_number(request, "before")
@@ -268,5 +307,5 @@ def _wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
-def _private(data: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(data, headers={"Cache-Control": "no-store"})
+def _private(data: dict[str, Any], status: int = 200) -> JsonResponse:
+    return JsonResponse(data, status=status, headers={"Cache-Control": "no-store"})

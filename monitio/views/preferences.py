@@ -18,7 +18,7 @@ from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
 from monitio.views import ratelimit
 from monitio.views.forms import PreferencesForm
-from monitio.views.inbox import public
+from monitio.views.inbox import for_its_page, public
 
 PLAIN = "text/plain; charset=utf-8"
 # A mail program asks once or twice; a person who cannot decide, a few times.
@@ -29,6 +29,7 @@ GUESSES, GUESSES_IN = 30, 10 * 60
 
 @public
 @require_http_methods(["GET", "POST"])
+@for_its_page
 def message_preferences(request: HttpRequest) -> HttpResponseBase:
     """The page where signed-in users choose how they are mailed."""
     who = Recipient.existing(request)

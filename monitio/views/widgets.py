@@ -98,6 +98,12 @@ def unread_count(request: HttpRequest) -> int:
     return known
 
 
+def token_of(request: HttpRequest | None) -> str:
+    """The page token of whoever asks; "" for a stranger, and in a template without a request."""
+    recipient = None if request is None else Recipient.existing(request)
+    return "" if recipient is None else page_token(recipient)
+
+
 def mark_read_by_url(request: HttpRequest) -> int:
     """Mark the unread messages that link to this very page read; how many there were."""
     recipient = Recipient.existing(request)

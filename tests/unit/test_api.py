@@ -463,7 +463,12 @@ def test_an_expired_message_is_nowhere(ann: Any) -> None:
     assert 3590 < snapshot(Recipient.for_user(ann))["messages"][0]["expires_in"] <= 3600
     Message.objects.update(expires=timezone.now())
     assert api.inbox(ann) == [] and api.unread_count(ann) == 0
-    assert snapshot(Recipient.for_user(ann)) == {"messages": [], "unread": 0, "floor": 0}
+    assert snapshot(Recipient.for_user(ann)) == {
+        "messages": [],
+        "unread": 0,
+        "floor": 0,
+        "heartbeat": 15.0,
+    }
     with pytest.raises(Message.DoesNotExist):
         api.get_message(ann, message.pk)
 

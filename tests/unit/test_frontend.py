@@ -41,8 +41,8 @@ def test_nothing_but_the_built_script_and_the_one_for_jquery_is_shipped() -> Non
     assert {path.name for path in STATIC.glob("*.js")} == {"monitio.js", "messages.jquery.js"}
 
 
-def test_the_script_stays_within_16_kb_as_shipped() -> None:
-    assert packed(built()) <= 16 * KB
+def test_the_script_stays_within_17_kb_as_shipped() -> None:
+    assert packed(built()) <= 17 * KB
 
 
 def test_the_script_stays_within_13_kb_minified() -> None:

@@ -14,7 +14,7 @@
       url: link.href,
       type: "POST",
       dataType: "json",
-      headers: { "X-CSRFToken": $(link).closest(".monitio-jquery").attr("data-csrf") },
+      data: { csrfmiddlewaretoken: $(link).closest(".monitio-jquery").attr("data-csrf") },
     }).done(function () {
       remove(items);
     }).fail(function () {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.conftest import missing
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire
 from tests.e2e.demo.running import Demo
+from tests.support.servers.forwarder import Forwarder
 
 # An import of the sample is slowed down to be watched; a busy machine adds to it. In ms.
 PATIENCE = 60_000
@@ -111,6 +113,15 @@ def wire() -> Iterator[Wire]:
     yield wire
     wire.close()
     assert wire.errors == []
+
+
+@pytest.fixture
+def line(wire: Wire) -> Iterator[Forwarder]:
+    """Between a browser and the fake site."""
+    address = ("127.0.0.1", int(wire.url.rpartition(":")[2]))
+    line = Forwarder("127.0.0.1", lambda: socket.create_connection(address))
+    yield line
+    line.close()
 
 
 @pytest.fixture

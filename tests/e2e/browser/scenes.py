@@ -80,7 +80,7 @@ def visit(page: Page, path: str) -> None:
 
 def toasts(page: Page, theme: str) -> None:
     # However long the examination takes.
-    page.add_init_script("localStorage['monitio.keep-open'] = 'yes'")
+    page.add_init_script("localStorage['monitio /messages/ keep-open'] = 'yes'")
     visit(page, home(theme))
     # All of them at once, also on a phone.
     page.evaluate("document.querySelector('monitio-messages').setAttribute('max', '6')")

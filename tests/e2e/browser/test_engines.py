@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.browser.engines import ENGINES, Engine
 from tests.e2e.browser.wire import Wire, job, message
+from tests.support.servers.forwarder import Forwarder
 from tests.support.waiting import wait_until
 
 DEADLINE = 20.0
@@ -37,13 +38,13 @@ def page(engine: Engine, wire: Wire) -> Iterator[Page]:
 class Page:
     """The present tab of an engine at the fake site."""
 
-    def __init__(self, engine: Engine, wire: Wire) -> None:
-        self.engine, self.wire = engine, wire
+    def __init__(self, engine: Engine, wire: Wire, url: str = "") -> None:
+        self.engine, self.wire, self.url = engine, wire, url or wire.url
         self.run = engine.run
         self.open()
 
     def open(self) -> None:
-        self.engine.go(f"{self.wire.url}/")
+        self.engine.go(f"{self.url}/")
         self.wait_for("window.monitio?.connection", "open")
 
     def wait_for(self, expression: str, value: Any) -> None:
@@ -127,6 +128,18 @@ class TestMainRoad:
         page.wire.drop()
         page.shows(1)
         assert page.wire.asked == 2
+
+    def test_a_line_that_dies_without_a_word_is_opened_again(
+        self, engine: Engine, wire: Wire, line: Forwarder
+    ) -> None:
+        wire.heartbeat = 0.4
+        page = Page(engine, wire, f"http://{line.host}:{line.port}")
+        line.forget()
+        wire.put(message(1, level="error"))
+        page.wait_for("events.some(([type, state]) => state === 'offline')", True)
+        page.shows(1)
+        page.wait_for("monitio.connection", "open")
+        engine.close_tabs()
 
     def test_right_to_left_the_pop_ups_are_on_the_left(self, page: Page) -> None:
         page.run("document.documentElement.dir = 'rtl'")

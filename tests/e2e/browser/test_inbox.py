@@ -99,7 +99,7 @@ def answer(tab: Tab, text: str) -> None:
 
 def test_an_answer_is_written_in_its_place(wire: Wire, tab: Tab) -> None:
     answer(tab, "Thanks, Bob & Co.")
-    wait_until(lambda: ("reply/3/", {"message": ["Thanks, Bob & Co."]}) in wire.posts)
+    wait_until(lambda: wire.posted("reply/3/", message=["Thanks, Bob & Co."]))
     expect(tab.part("reply-form").first).to_be_hidden()
     expect(tab.page.locator("monitio-bell [role=status]")).to_have_text("Sent")
     tab.wait_for_focus("reply")
@@ -200,7 +200,7 @@ def test_a_job_that_can_be_cancelled_has_a_button_for_it(wire: Wire, open_tab: O
     wire.put(job(4, cancel=True), job(5))
     cancel = tab.pop_up(4).get_by_role("button", name="Cancel Job")
     cancel.click()
-    wait_until(lambda: ("cancel/4/", {}) in wire.posts)
+    wait_until(lambda: wire.posted("cancel/4/"))
     expect(cancel).to_be_disabled()
     expect(tab.pop_up(5).get_by_role("button", name="Cancel")).to_have_count(0)
     wire.put(job(4, "revoked", 2, cancel=False))

@@ -9,6 +9,7 @@ from tests.conftest import needs_packages
 from tests.e2e.browser.conftest import OpenTab
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, message
+from tests.support.servers.forwarder import Forwarder
 from tests.support.waiting import wait_until
 
 
@@ -153,6 +154,45 @@ def test_without_elements_the_stream_ends(wire: Wire, open_tab: OpenTab) -> None
         ".forEach(element => element.remove())"
     )
     wait_until(lambda: wire.open == 0)
+
+
+def test_a_line_that_dies_without_a_word_is_opened_again(
+    wire: Wire, open_tab: OpenTab, line: Forwarder
+) -> None:
+    wire.heartbeat = 0.4
+    tab = open_tab(url=f"http://{line.host}:{line.port}")
+    line.forget()
+    wire.put(message(1, level="error"))
+    wait_until(lambda: tab.run("events.some(([type, state]) => state === 'offline')"))
+    tab.wait_for(1)
+    tab.wait_for_connection()
+
+
+def test_heartbeats_keep_a_quiet_stream(wire: Wire, open_tab: OpenTab) -> None:
+    wire.heartbeat = 1.5
+    tab = open_tab(clock=True)
+    for _ in range(10):
+        tab.pass_time(3)
+        # The clock of the page stands until the next beat has come.
+        beats = wire.beats
+        wait_until(lambda beats=beats: wire.beats > beats + 1)  # type: ignore[misc]
+    assert (tab.connection, wire.asked) == ("open", 1)
+
+
+def test_a_stream_that_promises_no_heartbeat_may_be_silent(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    tab.pass_time(600)
+    assert (tab.connection, wire.asked) == ("open", 1)
+
+
+def test_an_answer_that_never_comes_is_asked_for_again(wire: Wire, open_tab: OpenTab) -> None:
+    wire.heartbeat = 30.0
+    tab = open_tab(clock=True)
+    tab.page.route("**/stream/*", lambda route: None)
+    wire.drop()
+    wait_until(lambda: passed(tab, 10) and tab.connection == "offline")
+    tab.page.unroute("**/stream/*")
+    wait_until(lambda: passed(tab, 10) and tab.connection == "open")
 
 
 POLYFILL = "/npm/event-source-polyfill/src/eventsource.js"

@@ -99,6 +99,9 @@ class Wire:
         self.post_authorizations: list[str | None] = []
         # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
         self.begins_with_snapshot, self.ends_at_once = True, False
+        # Seconds between two `beat` events, as snapshots say; None: streams have none.
+        self.heartbeat: float | None = None
+        self.beats = 0
         # Whoever asks for /busy waits for this.
         self.busy = threading.Event()
         self.errors: list[BaseException] = []
@@ -164,6 +167,10 @@ class Wire:
         """The ids reported as seen, in order."""
         return [int(pk) for path, fields in self.posts if path == "seen/" for pk in fields["ids"]]
 
+    def posted(self, path: str, **fields: list[str]) -> bool:
+        """Whether the page has posted this, beside what every form of it holds."""
+        return any(one == path and fields.items() <= sent.items() for one, sent in self.posts)
+
     def deleted(self) -> list[int]:
         """The ids that were deleted, in order."""
         path = "delete/message/"
@@ -175,7 +182,8 @@ class Wire:
         newest = self._newest()
         page = newest[:100]
         floor = page[-1]["id"] if len(newest) > 100 else 0
-        return {"messages": page, "unread": self._unread(), "floor": floor}
+        beats = {} if self.heartbeat is None else {"heartbeat": self.heartbeat}
+        return {"messages": page, "unread": self._unread(), "floor": floor, **beats}
 
     def older(self, before: int) -> dict[str, Any]:
         rest = [one for one in self._newest() if one["id"] < before]
@@ -393,7 +401,10 @@ class _Handler(BaseHTTPRequestHandler):
             event = events.get(timeout=0.2)
         except queue.Empty:
             # Only who writes learns that the browser has gone.
-            return b": still there\n\n"
+            if self.wire.heartbeat is None:
+                return b": still there\n\n"
+            self.wire.beats += 1
+            return b"event: beat\ndata: {}\n\n"
         if event is None:
             return None
         name, data = event

@@ -132,6 +132,8 @@ class Page:
             self._replace(data)
         elif name == "resync":
             self._replace(self.reload())
+        elif name == "beat":
+            pass
         elif name == "gone":
             self._gone.update(data["ids"])
             for pk in data["ids"]:

@@ -89,11 +89,8 @@ class Talk:
         self.wake()
 
     def take(self) -> list[str]:
-        """The names of the events sent since the last look; "ping" for a comment."""
-        names = [
-            "ping" if frame.startswith(b":") else frame.split(b"\n")[0].decode().split(": ")[1]
-            for frame in self.sent
-        ]
+        """The names of the events sent since the last call."""
+        names = [frame.split(b"\n")[0].decode().split(": ")[1] for frame in self.sent]
         self.sent.clear()
         return names
 
@@ -154,7 +151,7 @@ class TestHeartbeat:
     def test_silence_is_broken_every_15_seconds(self, talk: Talk) -> None:
         assert talk.waiting == HEARTBEAT
         talk.sleep()
-        assert talk.sent == [b": ping\n\n"]
+        assert talk.sent == [b"event: beat\ndata: {}\n\n"]
 
     def test_a_stream_that_talks_needs_none(self, talk: Talk) -> None:
         for _ in range(20):

@@ -15,6 +15,7 @@ class Forwarder:
         self._connect = connect
         self._whole = threading.Event()
         self._whole.set()
+        self._forgotten: list[threading.Event] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server((host, 0))
         self.host, self.port = self._listener.getsockname()
@@ -28,8 +29,16 @@ class Forwarder:
         """What was held back arrives, as TCP does it."""
         self._whole.set()
 
+    def forget(self) -> None:
+        """The present connections stay open and pass nothing any more; new ones work."""
+        self._forgotten.append(self._whole)
+        self._whole.clear()
+        self._whole = threading.Event()
+        self._whole.set()
+
     def close(self) -> None:
-        self.mend()
+        for one in [self._whole, *self._forgotten]:
+            one.set()
         # Without it, the thread in accept() would keep the listener open.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -49,14 +58,16 @@ class Forwarder:
                 continue
             self._sockets += [client, server]
             for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+                line = (source, target, self._whole)
+                threading.Thread(target=self._pass, args=line, daemon=True).start()
 
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+    @staticmethod
+    def _pass(source: socket.socket, target: socket.socket, whole: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._whole.wait()
+                whole.wait()
                 target.sendall(data)
-        self._whole.wait()
+        whole.wait()
         for one in (source, target):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

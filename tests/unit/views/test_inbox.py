@@ -330,7 +330,7 @@ def test_a_message_from_nobody_has_no_reply(browser: Client, ann: Any) -> None:
 
 def test_json_is_the_snapshot_and_a_token_for_posting(browser: Client, message: Message) -> None:
     state = browser.get(url("json")).json()
-    assert set(state) == {"messages", "unread", "floor", "csrf"}
+    assert set(state) == {"messages", "unread", "floor", "heartbeat", "csrf"}
     assert (state["messages"][0]["id"], state["unread"], state["floor"]) == (message.pk, 1, 0)
 
 
