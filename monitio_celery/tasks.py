@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -94,10 +96,9 @@ def sweep_jobs() -> int:
 def _sweep_jobs() -> int:
     now = timezone.now()
     _judge_parts(now)
-    judged = [
-        _judge(job.task_id, reporters.reporter_of(job)) for job in (*_silent(now), *_waiting(now))
-    ]
-    return sum(judged)
+    _end_complete_groups(now)
+    jobs = (*_silent(now), *_waiting(now))
+    return sum(_judge(job.task_id, partial(_find, job)) for job in jobs)
 
 
 @shared_task(ignore_result=True)
@@ -153,10 +154,22 @@ def _judge_parts(now: datetime) -> None:
     """A part that died counts as failed, so that its group can end."""
     # All that run: there are no more than the workers have processes.
     for row in GroupPart.objects.silent_since(now):
-        reporter = members.reporter_of_part(row)
-        silent_since = row.alive_at or now
-        if reporter is not None and silent_since < now - _limit(reporter.part):
-            _judge(row.task_id, reporter)
+        _judge(row.task_id, partial(_find_part, row, now))
+
+
+def _find_part(row: GroupPart, now: datetime) -> bool:
+    reporter = members.reporter_of_part(row)
+    silent_since = row.alive_at or now
+    if reporter is None or silent_since >= now - _limit(reporter.part):
+        return False
+    return _report_end(row.task_id, reporter)
+
+
+def _end_complete_groups(now: datetime) -> None:
+    """Groups whose last part could not end them: the database was away in that moment."""
+    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
+    for job in Job.objects.filter(queue=members.QUEUE).silent_since(moment):
+        _judge(job.task_id, partial(members.end_if_complete, job))
 
 
 def _limit(part: members.Part) -> timedelta:
@@ -164,22 +177,27 @@ def _limit(part: members.Part) -> timedelta:
     return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 
 
-def _judge(task_id: str, reporter: Reporter) -> bool:
+def _judge(task_id: str, judge: Callable[[], object]) -> bool:
     """Whether it was found dead. What cannot be judged keeps nobody from judging the others."""
     try:
-        return _find(task_id, reporter)
+        return bool(judge())
     except Exception:
         logger.exception("The sweep could not judge task %s.", task_id)
         return False
 
 
-def _find(task_id: str, reporter: Reporter) -> bool:
+def _find(job: Job) -> bool:
+    return _report_end(job.task_id, reporters.reporter_of(job))
+
+
+def _report_end(task_id: str, reporter: Reporter) -> bool:
+    """Report the end that the result backend knows, else that it is lost: True then."""
     state, result = _stored(task_id)
     if state == states.SUCCESS:
         reporter.succeeded(result)
         return False
     if state == states.FAILURE:
-        reporter.failed(result if isinstance(result, BaseException) else str(result))
+        reporter.failed(result)
         return False
     if state == states.REVOKED:
         reporter.revoked()

@@ -189,7 +189,7 @@ def _report_end(reporter: JobReporter, task_result: Any, error: BaseException | 
     elif task_result.status == FAILED and _gave_up(task_result):
         reporter.revoked()
     elif task_result.status == FAILED:
-        reporter.failed(error or _last_error(task_result))
+        reporter.failed(_last_error(task_result) if error is None else error)
 
 
 def _gave_up(task_result: Any) -> bool:

@@ -143,12 +143,18 @@ class Run:
                 return False
 
     def flush(self) -> None:
-        """Write down where the bar stands at the end of the run, whatever was held back."""
+        """Write down where the bar stands at the end of the run, whatever was held back.
+
+        What fails is logged: the end is reported next, and does not depend on it.
+        """
         if self.bar is None or self.reporter is None:
             return
-        standing = self.bar.standing()
-        if standing != self.written:
-            self.reporter.progressed(*standing, final=True)
+        try:
+            standing = self.bar.standing()
+            if standing != self.written:
+                self.reporter.progressed(*standing, final=True)
+        except Exception:
+            logger.exception("The last progress of task %s could not be written.", self.task_id)
 
 
 _current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)

@@ -13,7 +13,6 @@ from hashlib import blake2b
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone, translation
-from django.utils.text import Truncator
 from django.utils.translation import ngettext
 
 from monitio import dispatch
@@ -22,6 +21,7 @@ from monitio.jobs.outcome import Notice
 from monitio.jobs.recipients import Reader
 from monitio.models import Message, Repeat
 from monitio.recipients import Recipient
+from monitio.utils.shorten import LONGEST_LINE, shorten
 
 
 def tell_once(
@@ -101,4 +101,4 @@ def _drop(reader: Reader) -> None:
 def _counted(recipient: Recipient, subject: str, times: int) -> str:
     with translation.override(recipient.language or translation.get_language()):
         suffix = ngettext("(%(count)d time)", "(%(count)d times)", times) % {"count": times}
-    return f"{Truncator(subject).chars(254 - len(suffix))} {suffix}"
+    return f"{shorten(subject, LONGEST_LINE - 1 - len(suffix))} {suffix}"

@@ -29,6 +29,7 @@ from monitio.channels.policy import CONDITIONS, Delay, Email, check
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
 from monitio.jobs.outcome import Notice, Outcome
+from monitio.utils.shorten import LONGEST_URL
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -232,7 +233,7 @@ class Options:
                 link = None
             else:
                 link = _UrlTemplate(self._values("url", outcome)).render(str(url))
-            return _checked(link) if link else None
+            return checked_link(str(link)) if link else None
         except Exception:
             logger.exception("url= of %s failed; there is no link.", outcome.name)
             return None
@@ -287,11 +288,14 @@ def _rate(rate: float) -> str:
 
 
 def public_reason(error: BaseException | None) -> str | None:
-    """What ``error`` says to people; None when it was written for developers."""
-    if isinstance(error, ValidationError):
-        return " ".join(error.messages)
-    if isinstance(error, UserFacingError):
-        return str(error) or None
+    """What ``error`` says to people; None when it was written for developers, or says nothing."""
+    try:
+        if isinstance(error, ValidationError):
+            return " ".join(error.messages)
+        if isinstance(error, UserFacingError):
+            return str(error) or None
+    except Exception:
+        logger.exception("A %s cannot say what went wrong.", type(error).__name__)
     return None
 
 
@@ -354,10 +358,13 @@ class _UrlTemplate(_Template):
         return text if self._is_whole else quote(text, safe="")
 
 
-def _checked(url: str) -> str:
+def checked_link(url: str) -> str:
+    """``url``. Raises ``ValueError`` where it cannot be linked to, or is too long to be stored."""
     from monitio.models import check_url  # the models are not loaded when tasks are declared
 
-    return check_url(str(url))
+    if len(url) > LONGEST_URL:
+        raise ValueError(f"A link has {len(url)} characters; {LONGEST_URL} at most.")
+    return check_url(url)
 
 
 def _fields(template: str) -> set[str]:

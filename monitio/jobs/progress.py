@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.models import F, Value
@@ -21,12 +22,14 @@ from monitio.models import Job, Message
 from monitio.serializers import payload
 from monitio.transports import get_transport
 from monitio.transports.publish import progress_bell
-from monitio.utils.deadline import short_wait
+from monitio.utils.deadline import is_unreachable, short_wait
+from monitio.utils.shorten import shorten
 
 if TYPE_CHECKING:
     from monitio.jobs.reporter import JobReporter
 
 logger = logging.getLogger("monitio")
+T = TypeVar("T")
 
 
 class Bar:
@@ -75,9 +78,11 @@ class Bar:
             if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
                 return False
             rate, said = _average(job, done), self._said(done, total)
-            standing = {"done": done, "total": total, "rate": rate, "text": said[:255]}
+            standing = {"done": done, "total": total, "rate": rate, "seq": now}
             rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
-            if not rows.update(**standing, seq=now, alive_at=timezone.now()):
+            if not _with_text(
+                said, lambda text: rows.update(**standing, text=text, alive_at=timezone.now())
+            ):
                 return False
         self._push(done, total, "", rate)
         return True
@@ -88,10 +93,10 @@ class Bar:
         if self._job is None:
             self._load()
         try:
-            with short_wait(alias), transaction.atomic(using=alias):
+            with short_wait(alias):
+                standing = {"done": done, "total": total, "rate": self._tempo.rate}
                 said = text or self._said(done, total)
-                rate = self._tempo.rate
-                if not self._win(done=done, total=total, text=said[:255], rate=rate):
+                if not _with_text(said, lambda shown: self._win(**standing, text=shown)):
                     return False
                 self._load()
                 self._speak_up()
@@ -129,9 +134,8 @@ class Bar:
 
     def _speak_up(self) -> None:
         """Where the wording held the start back: now it may have something to say."""
-        job, reporter = self._job, self.reporter
-        if job is not None and is_untold(job):
-            self._messages += reporter.tell(job, reporter.outcome(job), only_new=True)
+        if self._job is not None and is_untold(self._job) and self.reporter.speak_up():
+            self._load()
 
     def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
         job = self._job
@@ -141,7 +145,7 @@ class Bar:
         job.seq = max(job.seq + 1, _milliseconds())
         bells = []
         for message in self._messages:
-            job.text = (text or self._wording(message, job))[:255]
+            job.text = shorten(text or self._wording(message, job))
             message.job = job
             bells.append(progress_bell(message.recipient_key, payload(message)))
         return dispatch.push(bells)
@@ -158,6 +162,19 @@ class Bar:
             return ""
         notice = self.reporter.notice(message.recipient, self.reporter.outcome(job))
         return notice.message if notice else ""
+
+
+def _with_text(text: str, write: Callable[[str], T]) -> T:
+    """``write(text)``; without a text where the database refuses this one: the bar moves on."""
+    try:
+        with transaction.atomic(using=dispatch.database()):
+            return write(shorten(text))
+    except Exception as error:
+        if not text or is_unreachable(error):
+            raise
+        logger.warning("The text of a bar could not be written: %r", error)
+    with transaction.atomic(using=dispatch.database()):
+        return write("")
 
 
 def _average(job: Job, done: float | None) -> float | None:

@@ -11,7 +11,6 @@ from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
 from monitio import dispatch
 from monitio.constants import PERSISTENT_LEVELS, is_persistent, level_name
@@ -21,6 +20,7 @@ from monitio.messages import visitors
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import Slot, Update, insert
+from monitio.utils.shorten import shorten
 
 logger = logging.getLogger("monitio")
 
@@ -176,19 +176,15 @@ def write(job: Job, reader: Reader, notice: Notice) -> Message:
 
 def _fields(notice: Notice) -> dict[str, Any]:
     return {
-        "subject": _short(notice.subject),
+        "subject": shorten(notice.subject),
         "message": notice.message,
         # A job's message stays until it is deleted, whatever level its author thought of.
         "level": notice.level if is_persistent(notice.level) else _LEVELS[level_name(notice.level)],
         "url": notice.url or "",
-        "url_label": _short(notice.url_label),
+        "url_label": shorten(notice.url_label),
         "extra_tags": notice.extra_tags[:255],
         "category": notice.category[:100],
     }
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 255 else Truncator(text).chars(255)
 
 
 _LEVELS = {level_name(level): level for level in PERSISTENT_LEVELS}

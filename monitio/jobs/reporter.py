@@ -6,12 +6,14 @@ transition is one guarded update, and only the update that changed the row tells
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
@@ -24,6 +26,8 @@ from monitio.channels import deliveries
 from monitio.channels.policy import Mailing, check, mailing
 from monitio.constants import State
 from monitio.jobs import collapse
+from monitio.jobs.fallback import in_default_words
+from monitio.jobs.options import Options, checked_link
 from monitio.jobs.outcome import Notice, Outcome, Wording
 from monitio.jobs.progress import Bar
 from monitio.jobs.recipients import (
@@ -37,11 +41,12 @@ from monitio.jobs.recipients import (
     write,
 )
 from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, news, transition
-from monitio.models import Job, Message, check_url
+from monitio.models import Job, Message, plain_text
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.deadline import is_deadlock, short_wait
+from monitio.utils.deadline import is_deadlock, is_unreachable, short_wait
+from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
 from monitio.utils.text import plain, storable, whole, why
 
 __all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
@@ -97,6 +102,8 @@ class JobReporter:
         self.wording = wording or _default_wording()
         self.arguments = arguments or {}
         self.cancellable = cancellable
+        # Reports what could not be reported otherwise: see _insist().
+        self.is_fallback = False
         self._bar = Bar(self)
         self._next_alive = 0.0
 
@@ -166,14 +173,8 @@ class JobReporter:
     @scopes.in_own_scope
     def speak_up(self) -> bool:
         """Where the wording held the start back (``when=``), tell it now. True when it was told."""
-        alias = dispatch.database()
-        with short_wait(alias), transaction.atomic(using=alias):
-            # The row stays locked until the commit, as in every telling.
-            rows = Job.objects.of_task(self.task_id).filter(state=State.STARTED)
-            if not rows.update(alive_at=timezone.now()):
-                return False
-            job = Job.objects.of_task(self.task_id).get()
-            return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
+        with short_wait(dispatch.database()):
+            return self._insist(JobReporter._try_to_speak_up, {}, {})
 
     @scopes.in_own_scope
     def progressed(
@@ -211,10 +212,11 @@ class JobReporter:
         }
         guard, changes = transition(state, attempt)
         changes |= details
+        changes["error"] = shorten(changes["error"], LONGEST_TEXT)
         advance = partial(self._advance, guard, changes, told)
         if not self.recipients or state == State.LOST:
             return advance()
-        begin = partial(self._insist, partial(self._try_to_begin, changes, told))
+        begin = partial(self._insist, JobReporter._try_to_begin, changes, told)
         if state == State.QUEUED:
             # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
             return begin() or advance()
@@ -228,10 +230,47 @@ class JobReporter:
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
     ) -> bool:
         """Move the row if this event is news, and tell. None: news is what has a higher key."""
-        return self._insist(partial(self._try_to_advance, guard, changes, told))
+        return self._insist(partial(JobReporter._try_to_advance, guard=guard), changes, told)
 
-    def _insist(self, attempt: Callable[[bool], bool]) -> bool:
-        """The attempt's answer; it is told whether to trust that the recipients exist."""
+    def _insist(
+        self, attempt: _Attempt, changes: Mapping[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        """The attempt's answer. Whatever fails in it, the state is reported: in the default words.
+
+        Raises what is raised by a database that is away or locked, and what fails even then.
+        """
+        try:
+            return self._repeat(partial(attempt, self, changes, told))
+        except Exception as error:
+            self._log_or_raise(error)
+        plain = {**changes, "error": as_ascii(changes["error"])} if "error" in changes else changes
+        fallback = self._in_default_words()
+        try:
+            return fallback._repeat(partial(attempt, fallback, plain, told))
+        except Exception as error:
+            self._log_or_raise(error)
+        fallback = self._in_default_words(bare=True)
+        return fallback._repeat(partial(attempt, fallback, plain, told))
+
+    def _log_or_raise(self, error: Exception) -> None:
+        if is_unreachable(error):
+            raise error
+        logger.error(
+            "What became of %s (%s) could not be reported; the default words are used.",
+            self.name,
+            self.task_id,
+            exc_info=error,
+        )
+
+    def _in_default_words(self, *, bare: bool = False) -> JobReporter:
+        fallback = copy(self)
+        fallback.is_fallback = True
+        fallback.name = as_ascii(self.name)
+        fallback.wording = in_default_words(self.wording, bare=bare)
+        return fallback
+
+    def _repeat(self, attempt: Callable[[bool], bool]) -> bool:
+        """The attempt's answer; its argument is whether to trust that the recipients exist."""
         # In the caller's transaction, an error at its commit would be the caller's.
         trusting = not dispatch.in_transaction()
         for _ in range(RETRIES):
@@ -248,8 +287,24 @@ class JobReporter:
                 logger.info("Job %s is told anew: %s", self.task_id, error)
         return attempt(False)
 
+    def _try_to_speak_up(
+        self, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+    ) -> bool:
+        with transaction.atomic(using=dispatch.database()):
+            # The row stays locked until the commit, as in every telling.
+            rows = Job.objects.of_task(self.task_id).filter(state=State.STARTED)
+            if not rows.update(alive_at=timezone.now()):
+                return False
+            job = Job.objects.of_task(self.task_id).get()
+            return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
+
     def _try_to_advance(
-        self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any], trusting: bool
+        self,
+        changes: Mapping[str, Any],
+        told: Mapping[str, Any],
+        trusting: bool,
+        *,
+        guard: Q | None,
     ) -> bool:
         """The row stays locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
@@ -307,7 +362,7 @@ class JobReporter:
             name=self.name[:255],
             # What nearly always becomes true: it spares an update.
             recipients=[{**recipient.to_dict(), TOLD: True} for recipient in self.recipients],
-            arguments=plain(self.arguments) if self.arguments else None,
+            arguments=None if self.is_fallback else _stored_arguments(self.arguments),
             cancellable=self.cancellable,
             **begun,
         )
@@ -371,7 +426,7 @@ class JobReporter:
         notice = self.notice(reader.recipient, outcome)
         say = partial(_say, job, reader, notice, outcome, trusting)
         repeated = False
-        if notice is not None and outcome.state == State.FAILED:
+        if notice is not None and outcome.state == State.FAILED and not self.is_fallback:
             message, repeated = collapse.tell_once(self.name or job.name, reader, notice, say)
         else:
             message = say()
@@ -394,6 +449,24 @@ class JobReporter:
             except Exception:
                 logger.exception("The wording of %s failed; the default text is used.", self.name)
                 return _resolved(_default_wording()(outcome))
+
+
+# What moves the row and notifies: it is given the reporter, the changes, what a wording sees, and
+# whether to trust that the recipients exist.
+_Attempt: TypeAlias = Callable[[JobReporter, Mapping[str, Any], Mapping[str, Any], bool], bool]
+
+
+def _stored_arguments(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """As JSON; one that is very long as a text."""
+    if not arguments:
+        return None
+    safe = {storable(name): plain(value) for name, value in arguments.items()}
+    return {name: _bounded(value) for name, value in safe.items()}
+
+
+def _bounded(value: Any) -> Any:
+    text = json.dumps(value)
+    return value if len(text) <= LONGEST_TEXT else shorten(str(value), LONGEST_TEXT)
 
 
 def _say(
@@ -421,9 +494,9 @@ def _resolved(notice: Notice | None) -> Notice | None:
     check(notice.email, notice.email_delay)
     return Notice(
         subject=storable(notice.subject),
-        message=storable(notice.message),
+        message=_text(storable(notice.message)),
         level=int(notice.level),
-        url=check_url(str(notice.url)) if notice.url else None,
+        url=checked_link(str(notice.url)) if notice.url else None,
         url_label=storable(notice.url_label),
         email=notice.email,
         email_delay=notice.email_delay,
@@ -432,7 +505,12 @@ def _resolved(notice: Notice | None) -> Notice | None:
     )
 
 
-def _default_wording() -> Wording:
-    from monitio.jobs.options import Options
+def _text(message: str) -> str:
+    """One that is too long is cut in its middle, HTML as plain text: a cut would break its tags."""
+    if len(message) <= LONGEST_TEXT:
+        return message
+    return shorten(plain_text(message), LONGEST_TEXT)
 
+
+def _default_wording() -> Wording:
     return Options().wording()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from django.db import OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 # Seconds a bell, a bar or a sign of life waits; what matters waits as long as the site says.
 LOCK_TIMEOUT = 1.0
@@ -32,6 +32,16 @@ def is_deadlock(error: OperationalError) -> bool:
     # psycopg 3 and psycopg 2.
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return error.args[:1] == (MYSQL_DEADLOCK,) or state == POSTGRES_DEADLOCK
+
+
+# MySQL with mysqlclient: a text that its column's character set does not hold.
+MYSQL_REFUSED = (1366, 3988)
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether the database was away or locked, so that the same may succeed later."""
+    is_away = isinstance(error, OperationalError | InterfaceError)
+    return is_away and error.args[:1] not in [(code,) for code in MYSQL_REFUSED]
 
 
 _end: ContextVar[float | None] = ContextVar("monitio_end", default=None)

@@ -40,13 +40,13 @@ def _encodes(text: str) -> bool:
 
 
 def why(error: BaseException | str) -> dict[str, Any]:
-    if not isinstance(error, BaseException):
-        return {"error": storable(error)}
     try:
-        text = str(error)
+        text = storable(error)
     except Exception:  # of a class whose __str__ is broken
-        text = ""
-    return {"error": storable(text) or type(error).__name__, "exception": error}
+        text = type(error).__name__
+    if not isinstance(error, BaseException):
+        return {"error": text}
+    return {"error": text or type(error).__name__, "exception": error}
 
 
 def whole(number: float | None) -> float | None:

@@ -7,6 +7,7 @@ same time.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +29,11 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
+from monitio.utils.text import plain
 from monitio_celery.headers import recipients_in
 from monitio_celery.models import GroupPart
+
+logger = logging.getLogger("monitio")
 
 QUEUE = "celery.group"
 # Half-open ranges of numbers of parts.
@@ -98,18 +102,18 @@ class PartReporter:
 
     @scopes.in_own_scope
     def started(self, attempt: int = 0) -> bool:
-        part = self.part
+        part, carried = self.part, plain(self.carried)
         row = GroupPart(
             group=part.group,
             number=part.number,
             task_id=self.task_id,
-            carried=self.carried,
+            carried=carried,
             alive_at=timezone.now(),
             ended=False,
         )
         if not insert_if_new(row, dispatch.database()):
             # Another task may go on in the place of the one that began.
-            self._rows().open().update(carried=self.carried)
+            self._rows().open().update(carried=carried)
             self.resumed()
         return self.group.started()
 
@@ -223,28 +227,46 @@ def reporter_of_part(row: GroupPart) -> PartReporter | None:
     return PartReporter(part, recipients_in(row.carried), row.task_id, row.carried)
 
 
+def end_if_complete(job: Job) -> None:
+    """End a group all of whose parts have ended."""
+    whole = whole_of(job)
+    ended, _failed, _share = GroupPart.objects.counts(job.task_id)
+    if 0 < whole.total <= ended:
+        PartReporter(whole, []).show()
+
+
 def group_reporter(part: Part, recipients: list[Recipient]) -> JobReporter:
     return JobReporter(
         part.group,
         queue=QUEUE,
         name=part.title,
         recipients=recipients,
-        wording=_GroupWording(part.title, part.options),
+        wording=_wording(part),
         # For whoever finds the group and has none of its parts.
         arguments={"total": part.total, "options": part.options},
         cancellable=bool(part.options.get("cancel")),
     )
 
 
+def _wording(part: Part) -> _GroupWording:
+    try:
+        return _GroupWording(part.title, part.options)
+    except (TypeError, ValueError):
+        # Of another version of monitio, or cut because they were too long.
+        logger.exception("The options of the group %s are not used.", part.title)
+        return _GroupWording(part.title, {})
+
+
 def whole_of(job: Job) -> Part:
     """What is known of a group by its job alone, as if it were a part."""
     known = job.arguments or {}
+    options = known.get("options")
     return Part(
         group=job.task_id,
         number=0,
         total=known.get("total", 0),
         title=job.name,
-        options=known.get("options") or {},
+        options=options if isinstance(options, dict) else {},
     )
 
 

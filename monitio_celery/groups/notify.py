@@ -20,6 +20,7 @@ from django.db import transaction
 from monitio import dispatch
 from monitio.integrations.run import Carried, current_run
 from monitio.jobs.options import Options
+from monitio.utils.text import storable
 from monitio_celery import headers
 from monitio_celery.groups import members as parts
 
@@ -98,8 +99,9 @@ def notify_group(
         if callable(options[name]):
             raise TypeError(f"{name}= of notify_group travels with the tasks: give it a string.")
     plain = {name: _plain(value) for name, value in options.items()}
-    parts.check(str(title), plain)
-    return NotifiedCanvas(canvas, str(title), user, plain)
+    title = storable(title)
+    parts.check(title, plain)
+    return NotifiedCanvas(canvas, title, user, plain)
 
 
 Place = tuple[Signature, list[tuple[int, int]], list[tuple[int, int]]]
@@ -153,13 +155,13 @@ def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON can carry it; a lazily translated text in the present language."""
-    if value is None or isinstance(value, bool | int | float | str):
+    """The value as JSON carries it and databases store it; a lazy text in the present language."""
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {storable(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return sorted(map(str, value))
-    return str(value)
+        return sorted(map(storable, value))
+    return storable(value)

@@ -225,8 +225,7 @@ def report_failed(
 ) -> None:
     """In the child; in the worker's main process for what the child could not say itself."""
     request = sender.request if sender.request.id == task_id else None
-    error = getattr(exception, "exc", exception)
-    error = error if isinstance(error, BaseException) else exception
+    error = _unwrap(exception)
     _report(sender, task_id, request, lambda r: r.failed(error), args, kwargs)
 
 
@@ -236,7 +235,9 @@ def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) 
         # A cold shutdown says "retry" without a reason, and may never run the task again.
         _report(sender, request.id, request, lambda reporter: reporter.lost())
         return
-    error = getattr(reason, "exc", None) or str(reason)
+    error = _unwrap(reason)
+    if error is reason:
+        error = str(reason)
     attempt = request.retries or 0
     _report(sender, request.id, request, lambda reporter: reporter.retrying(attempt, error))
 
@@ -255,8 +256,8 @@ def forget_run(
     comes_again = getattr(retval, "requeue", False) and keeps_message
     if state == states.REJECTED and not comes_again:
         # Celery itself says so only since 5.7, and from the main process.
-        error = getattr(retval, "reason", None) or retval
-        tell(functools.partial(run.reporter.failed, error or "rejected"))
+        reason = getattr(retval, "reason", None)
+        tell(functools.partial(run.reporter.failed, retval if reason is None else reason))
     if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
         # Some pools and versions of Celery never say so.
         tell(functools.partial(run.reporter.failed, "sys.exit() was called"))
@@ -292,8 +293,7 @@ def report_internal_error(
         carried = run_off_loop(lambda: header.choose(sender, options, args, kwargs, inherited))
     reporter = reporter_for(sender, task_id, carried, args, kwargs)
     if reporter is not None:
-        error = getattr(exception, "exc", None) or exception
-        tell(functools.partial(reporter.failed, error))
+        tell(functools.partial(reporter.failed, _unwrap(exception)))
 
 
 # In the worker's main process.
@@ -330,7 +330,8 @@ def report_unknown(
     """No worker knows this task. Only a job that was announced has somebody to tell."""
     with header.activate(header.read(getattr(message, "headers", None))):
         reporter = job_reporter(id, name=name)
-    tell(functools.partial(reporter.failed, exc or f"{name} is not registered"))
+    error = f"{name} is not registered" if exc is None else exc
+    tell(functools.partial(reporter.failed, error))
 
 
 @_on(signals.heartbeat_sent)
@@ -497,6 +498,15 @@ def _carried(task_id: str, request: Any) -> Carried | None:
 
     kept = requests.get(task_id)
     return header.read(kept.request_dict) if kept is not None else None
+
+
+def _unwrap(exception: Any) -> Any:
+    """The exception that a task raised, out of what Celery carries it in."""
+    try:
+        inner = exception.exc
+    except Exception:  # most have no such attribute; one may fail to say so
+        return exception
+    return inner if isinstance(inner, BaseException) else exception
 
 
 def _task(name: str) -> Any:

@@ -16,8 +16,9 @@ MODULES = ("test_outcomes", "test_deaths", "test_outages")
 
 
 def rows() -> list[tuple[str, str]]:
-    """The state and the test of each line of the table."""
-    found = [re.findall(r"`(\w+)`", line) for line in TEXT.splitlines() if line.startswith("| ")]
+    """The state and the test of each line of the first table."""
+    table = TEXT.split("\n## ")[0].splitlines()
+    found = [re.findall(r"`(\w+)`", line) for line in table if line.startswith("| ")]
     return [(names[-2], names[-1]) for names in found if names and names[-1].startswith("test_")]
 
 
@@ -46,3 +47,9 @@ def test_every_test_of_a_death_or_an_outage_has_its_line() -> None:
     for module in ("test_deaths", "test_outages"):
         names = re.findall(r"^def (test_\w+)", (HERE / f"{module}.py").read_text(), re.MULTILINE)
         assert [name for name in names if f"`{name}`" not in TEXT] == []
+
+
+def test_every_other_test_that_is_named_exists() -> None:
+    files = HERE.parents[1].glob("**/test_*.py")
+    known = {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text())}
+    assert set(re.findall(r"`(test_[a-z]\w+)`", TEXT)) - known == set()

@@ -135,10 +135,10 @@ def test_a_count_without_a_bar_lets_a_closed_pop_up_be() -> None:
 
 def test_a_long_headline_keeps_its_count() -> None:
     for number in range(2):
-        fail(number, wording=lambda outcome: Notice(subject="x" * 255))
+        fail(number, wording=lambda outcome: Notice(subject=f"{'x' * 300}: failed"))
     (subject,) = told(user())
     assert len(subject) == 255
-    assert subject.endswith("… (2 times)")
+    assert subject.endswith(": failed (2 times)")
 
 
 def test_prune_forgets_the_counts_of_yesterday() -> None:

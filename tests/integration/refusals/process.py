@@ -1,0 +1,97 @@
+"""A site whose database refuses what its tasks say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.peers import serve, set_up
+
+set_up()
+
+from django.core.management import call_command
+from django.db import connection
+
+from monitio.dispatch import hooks
+from monitio.jobs.options import Options
+from monitio.jobs.outcome import Notice, Outcome
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Delivery, Job
+from monitio.recipients import Recipient
+from monitio_celery.groups import members as parts
+from monitio_celery.models import GroupPart
+from tests.support.people import user
+
+ODD = "emoji \U0001f600, NUL \0, half a surrogate \udc80"
+hooks.deliver = None
+LONG_LINK = "https://bucket.example.com/?signature=" + "x" * 5000
+
+
+def migrate(narrow: bool) -> None:
+    """``narrow`` leaves MariaDB three bytes for a character, as old installations have it."""
+    call_command("migrate", verbosity=0)
+    if narrow:
+        with connection.cursor() as cursor:
+            for table in ("monitio_job", "monitio_message"):
+                cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+                cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
+
+
+def say(outcome: Outcome) -> Notice:
+    """The words of a wording of one's own."""
+    return Notice(subject=f"My {outcome.state}", message=ODD, url=LONG_LINK, email=True)
+
+
+WORDINGS: dict[str, Any] = {
+    "options": Options(success="{result}", failure="{error}", url=LONG_LINK, email=True).wording(),
+    "own": say,
+    "title": Options(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).wording(),
+}
+
+
+def _standing(task: str) -> dict[str, Any]:
+    job = Job.objects.get(task_id=task)
+    message = job.messages.get()
+    return {
+        "state": job.state,
+        "subject": message.subject,
+        "message": message.message,
+        "url": message.url,
+        "text": job.text,
+        "mails": Delivery.objects.filter(message=message).count(),
+    }
+
+
+def end_job(task: str, wording: str, state: str) -> dict[str, Any]:
+    """What is stored of a job that showed a bar and ended."""
+    reporter = JobReporter(
+        task,
+        name="shop.report",
+        recipients=[Recipient.of(user())],
+        wording=WORDINGS[wording],
+        arguments={"name": ODD},
+    )
+    reporter.queued()
+    reporter.started()
+    reporter.progressed(1, 2, ODD, final=True)
+    reporter.retrying(0, ValueError(ODD))
+    reporter.started(1)
+    given = {"succeeded": (ODD,), "failed": (ValueError(ODD),)}.get(state, ())
+    assert getattr(reporter, state)(*given)
+    return _standing(task)
+
+
+def end_group(task: str, failed: bool) -> dict[str, Any]:
+    """What is stored of a group of one part that ended."""
+    options = {"success": ODD, "failure": ODD, "url": LONG_LINK}
+    part = parts.Part(group=task, number=0, total=1, title=f"Import {ODD}", options=options)
+    reporter = parts.PartReporter(part, [Recipient.of(user())], f"{task}.0", {"part": vars(part)})
+    reporter.started()
+    reporter.progressed(1, 2)
+    if failed:
+        reporter.failed(ValueError(ODD))
+    else:
+        reporter.succeeded(ODD)
+    return {**_standing(task), "parts": GroupPart.objects.filter(group=task).count()}
+
+
+serve({"migrate": migrate, "end_job": end_job, "end_group": end_group})

@@ -1,0 +1,292 @@
+"""Whatever fails while a state is reported, the state is reported: in the default words."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pkgutil import resolve_name
+from typing import Any
+from unittest import mock
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
+from django.utils.safestring import mark_safe
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitio.exceptions import UserFacingError
+from monitio.jobs.options import Options
+from monitio.jobs.outcome import Notice
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Delivery, Job, Message
+from monitio.recipients import Recipient
+from monitio.utils.deadline import is_unreachable
+from monitio.utils.shorten import LONGEST_TEXT, LONGEST_URL, shorten
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db
+
+ENDS = {"succeeded": "done", "failed": "failed", "revoked": "cancelled"}
+SORRY = "Something went wrong. The people who run this site can see the details."
+DEFAULT_TEXTS = {"succeeded": "", "failed": SORRY, "revoked": ""}
+ERRORS: tuple[type[Exception], ...] = (
+    ValueError, KeyError, TypeError, AssertionError, RecursionError, OverflowError, StopIteration,
+    AttributeError, DataError, IntegrityError, ProgrammingError,
+)  # fmt: skip
+
+
+def no(*args: Any, **options: Any) -> Any:
+    raise RuntimeError("hunter2")
+
+
+class Broken(Exception):
+    """Answers no question."""
+
+    __str__ = __repr__ = __format__ = __bool__ = __len__ = no  # type: ignore[assignment]
+
+
+class BrokenForPeople(Broken, UserFacingError): ...
+
+
+class BrokenValidation(ValidationError):
+    def __init__(self) -> None: ...
+
+    messages = property(no)  # type: ignore[assignment]
+    __str__ = __repr__ = no  # type: ignore[assignment]
+
+
+class Unprintable:
+    __str__ = __format__ = __repr__ = no  # type: ignore[assignment]
+
+
+def end(wording: Any, state: str, given: Any = None, fault: Any = None) -> Message:
+    """Start a job and end it while the fault lasts; its only message."""
+    task, people = uuid4().hex, [Recipient.of(user())]
+    # Failures of one task that read the same would share a message.
+    reporter = JobReporter(task, name=f"{task}.report", recipients=people, wording=wording)
+    assert reporter.started()
+    with fault or nullcontext():
+        assert getattr(reporter, state)(*(() if state == "revoked" else (given,)))
+    job = Job.objects.get(task_id=reporter.task_id)
+    assert job.state == state
+    return job.messages.get()
+
+
+def fault(point: str, error: type[Exception], times: int) -> Any:
+    """A function of the inside raises at its first calls."""
+    owner, _, name = point.rpartition(".")
+    real, left = getattr(resolve_name(owner), name), iter(range(times))
+
+    def failing(*args: Any, **options: Any) -> Any:
+        if next(left, None) is not None:
+            raise error("hunter2")
+        return real(*args, **options)
+
+    return mock.patch(point, failing)
+
+
+# What takes part in the report of an end; those that an end can do without fail again and again.
+POINTS = [
+    *((f"monitio.jobs.reporter.{name}", 2) for name in (
+        "readers_of", "rewrite_unseen", "rewrite", "mailing", "dispatch.announce",
+        "dispatch.after_commit", "JobReporter.outcome", "JobReporter.notice",
+    )),
+    ("monitio.jobs.recipients.visitors.resolve", 2),
+    ("monitio.jobs.reporter.dispatch.deliver", 99),
+    ("monitio.jobs.reporter.deliveries.plan", 99),
+    ("monitio.channels.deliveries.preferences.admit", 99),
+    ("monitio.jobs.collapse.tell_once", 99),
+    ("monitio.jobs.collapse._lead", 99),
+    ("monitio.jobs.options.public_reason", 2),
+]  # fmt: skip
+# Each example is a job with a start and an end of its own.
+examples = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@examples
+@given(point=st.sampled_from(POINTS), error=st.sampled_from(ERRORS), state=st.sampled_from([*ENDS]))
+def test_an_exception_at_any_point_does_not_cost_the_end(
+    point: tuple[str, int], error: type[Exception], state: str
+) -> None:
+    name, most = point
+    for times in {1, most}:
+        wording = Options(email=True).wording()
+        message = end(wording, state, "boom", fault(name, error, times))
+        assert message.subject.startswith(f"Report: {ENDS[state]}")
+        assert message.message == DEFAULT_TEXTS[state]
+        assert "hunter2" not in message.subject + message.message
+
+
+authors: list[Any] = [
+    no,
+    lambda outcome: Unprintable(),
+    lambda outcome: f"{outcome.exception} {outcome.result}",
+    lambda outcome: outcome.result.pages,
+    "{result:d} {error:>9z}",
+    "{result.a.b}",
+    "{error!r:%}",
+]
+given_values: list[Any] = [
+    None, "boom", 1, float("nan"), Broken(), BrokenForPeople(), BrokenValidation(), Unprintable(),
+    ValidationError("%(odd)s", params={"even": 1}), UserFacingError(""), UserFacingError(Broken()),
+]  # fmt: skip
+
+
+@examples
+@given(
+    text=st.sampled_from(authors),
+    title=st.sampled_from([None, *authors]),
+    given=st.sampled_from(range(len(given_values))),
+    state=st.sampled_from([*ENDS]),
+)
+def test_nothing_an_author_writes_costs_the_end(
+    text: Any, title: Any, given: int, state: str
+) -> None:
+    choice = {"success": text, "failure": text, "revoked": text, "title": title, "when": no}
+    options = Options(**choice, url=text, url_label=text)
+    message = end(options.wording(), state, given_values[given])
+    assert message.subject.endswith(f": {ENDS[state]}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"subject": Unprintable()}, {"message": Unprintable()}, {"level": "loud"},
+        {"level": Unprintable()}, {"url": Unprintable()}, {"url": "https://[x"},
+        {"url": "/" * (LONGEST_URL + 1)}, {"url_label": Unprintable()}, {"email": "sometimes"},
+        {"extra_tags": Unprintable()}, {"category": Unprintable()}, {"email_delay": "soon"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)  # fmt: skip
+def test_a_wording_that_answers_nonsense_is_replaced(wrong: dict[str, Any]) -> None:
+    message = end(lambda outcome: Notice(**{"subject": "Fine", **wrong}), "succeeded")
+    assert message.subject == "Report: done"
+
+
+@pytest.mark.parametrize("given", given_values, ids=lambda value: type(value).__name__)
+def test_whatever_is_raised_is_a_failure_in_plain_words(given: Any) -> None:
+    message = end(None, "failed", given)
+    assert (message.subject, message.message) == ("Report: failed", SORRY)
+
+
+def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
+    wording = Options(email=True, levels={"succeeded": 120}, category="exports").wording()
+    refusing = fault("monitio.jobs.reporter.rewrite_unseen", DataError, 1)
+    message = end(wording, "succeeded", None, refusing)
+    assert (message.level, message.category) == (120, "exports")
+    assert Delivery.objects.filter(message=message).exists()
+
+
+def test_a_wording_that_is_silent_stays_silent_whatever_fails() -> None:
+    reporter = JobReporter("1", recipients=[Recipient.of(user())], wording=lambda outcome: None)
+    with fault("monitio.jobs.reporter.readers_of", DataError, 2):
+        assert reporter.succeeded()
+    assert Job.objects.get().state == "succeeded"
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["queued", "retrying", "lost", "resumed"])
+def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
+    reporter = JobReporter(
+        "1", recipients=[Recipient.of(user())], wording=Options(start="fine", lost="f").wording()
+    )
+    if way != "queued":
+        reporter.started()
+    if way == "resumed":
+        reporter.lost()
+    with fault("monitio.jobs.reporter.readers_of", DataError, 2):
+        assert getattr(reporter, way)(*([0] if way == "retrying" else []))
+    assert Job.objects.get().state == {"resumed": "started"}.get(way, way)
+    assert Message.objects.get().message != "fine"
+
+
+def test_a_database_that_is_away_is_no_reason_for_other_words() -> None:
+    with (
+        pytest.raises(OperationalError),
+        fault("monitio.jobs.reporter.readers_of", OperationalError, 9),
+    ):
+        end(None, "succeeded", None, nullcontext())
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OperationalError("server closed the connection"), True),
+        (OperationalError(1366, "Incorrect string value"), False),
+        (OperationalError(2006, "Server has gone away"), True),
+        (DataError(1366, "Incorrect string value"), False),
+    ],
+)
+def test_a_refused_text_is_not_taken_for_a_database_that_is_away(
+    error: Exception, expected: bool
+) -> None:
+    assert is_unreachable(error) is expected
+
+
+class TestBounds:
+    def test_a_text_that_is_too_long_loses_its_middle(self) -> None:
+        wording = Options(success="First {result} last").wording()
+        text = end(wording, "succeeded", "x" * 5_000_000).message
+        assert len(text) == LONGEST_TEXT
+        assert text.startswith("First x") and text.endswith("x last")
+
+    def test_html_that_is_too_long_becomes_plain_text(self) -> None:
+        html = mark_safe(f"<b>{'x' * LONGEST_TEXT}</b>")
+        message = end(lambda outcome: Notice(subject="s", message=html), "succeeded")
+        assert (len(message.message), message.safe) == (LONGEST_TEXT, False)
+
+    @pytest.mark.parametrize("length", [100, 240, 248, 255, 1000, 100_000])
+    def test_a_headline_says_how_it_ended_however_long_its_title_is(self, length: int) -> None:
+        message = end(Options(title="d" * length).wording(), "succeeded")
+        assert message.subject.endswith(": done")
+        assert len(message.subject) <= 255
+
+    def test_the_error_is_bounded(self) -> None:
+        message = end(None, "failed", ValueError(f"first {'x' * 5_000_000} last"))
+        assert message.job is not None
+        assert len(message.job.error) == LONGEST_TEXT
+        assert message.job.error.endswith(" last")
+
+    def test_the_arguments_that_are_stored_are_bounded(self) -> None:
+        arguments = {"name": "x" * 5_000_000, "rows": list(range(100_000)), "month": "May"}
+        JobReporter("1", recipients=[Recipient.of(user())], arguments=arguments).queued()
+        stored = Job.objects.get().arguments
+        assert [len(stored["name"]), len(stored["rows"])] == [LONGEST_TEXT] * 2
+        assert stored["month"] == "May"
+
+    def test_a_link_that_is_too_long_is_left_out_and_the_words_stay(self) -> None:
+        wording = Options(success="Ready", url="/" * (LONGEST_URL + 1)).wording()
+        message = end(wording, "succeeded")
+        assert (message.message, message.url) == ("Ready", "")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_text_of_a_bar_is_bounded(self) -> None:
+        reporter = JobReporter("1", recipients=[Recipient.of(user())])
+        reporter.started()
+        reporter.progressed(1, 9, "x" * 5_000_000, final=True)
+        assert len(Job.objects.get().text) == 255
+
+    def test_short_texts_stay_as_they_are(self) -> None:
+        assert shorten("abcde", 5) == "abcde"
+        assert shorten("abcdef", 5) == "ab…ef"
+        assert shorten("abcdef", 4) == "ab…f"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bar_whose_text_is_refused_moves_on() -> None:
+    reporter = JobReporter("1", recipients=[Recipient.of(user())])
+    reporter.started()
+    write = reporter._bar._win
+
+    def refusing(**standing: Any) -> bool:
+        if standing["text"]:
+            raise DataError("Incorrect string value")
+        return write(**standing)
+
+    with mock.patch.object(reporter._bar, "_win", refusing):
+        assert reporter.progressed(1, 9, "reading \U0001f600", final=True)
+    job = Job.objects.get()
+    assert (job.done, job.text) == (1, "")
