@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from monitio import scope
 from monitio.channels import get_channel
-from monitio.conf import Settings, settings
+from monitio.conf import settings
 from monitio.models import categories
 from monitio.stream import client_address
 from monitio.transports import get_handoff, get_transport
@@ -30,6 +31,17 @@ def register() -> None:
     for check in CHECKS:
         checks.register(check, "monitio")
     checks.register(check_reachable, "monitio", deploy=True)
+
+
+def needs_sound_settings(check: Callable[..., Messages]) -> Callable[..., Messages]:
+    """Run ``check`` only if it can rely on the kinds of values: check_settings reports others."""
+
+    @functools.wraps(check)
+    def checked(app_configs: Apps, **kwargs: Any) -> Messages:
+        is_sound = not any(settings.mistakes()) and not _legacy_redis()
+        return check(app_configs, **kwargs) if is_sound else []
+
+    return checked
 
 
 def check_storage(app_configs: Apps, **kwargs: Any) -> Messages:
@@ -144,25 +156,39 @@ def check_urls(app_configs: Apps, **kwargs: Any) -> Messages:
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> Messages:
-    """No MONITIO_ setting is misspelt."""
-    # monitio_celery's settings say so in their name.
-    unknown = [
-        name
-        for name in dir(django_settings)
-        if name.startswith("MONITIO_")
-        and not name.startswith(("MONITIO_CELERY_", "MONITIO_TEST_"))
-        and name.removeprefix("MONITIO_") not in Settings.DEFAULTS
-    ]
+    """No MONITIO_ setting is misspelt, and each has a value of its kind."""
+    found = settings.check(misspelt="monitio.W009", wrong="monitio.E015")
+    return [*found, *_without_effect(), *_legacy_redis()]
+
+
+def _without_effect() -> Messages:
+    ours = [name for name in dir(django_settings) if name.startswith("MONITIO_CELERY_")]
+    if not ours or apps.is_installed("monitio_celery"):
+        return []
     return [
         checks.Warning(
-            f"There is no setting {name}.",
-            hint="Correct its spelling; docs/settings.md lists them all.",
+            f'{", ".join(ours)}: without effect, because "monitio_celery" is not installed.',
+            hint='Add "monitio_celery" to INSTALLED_APPS, or remove the settings.',
             id="monitio.W009",
         )
-        for name in unknown
     ]
 
 
+def _legacy_redis() -> Messages:
+    value = getattr(django_settings, "REDIS_SSEQUEUE_CONNECTION_SETTINGS", None)
+    if value is None or isinstance(value, Mapping):
+        return []
+    return [
+        checks.Error(
+            f"REDIS_SSEQUEUE_CONNECTION_SETTINGS is a {type(value).__name__}. "
+            "It has to be a dictionary.",
+            hint='For example {"location": "127.0.0.1:6379", "db": 0}.',
+            id="monitio.E015",
+        )
+    ]
+
+
+@needs_sound_settings
 def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_STREAM names a hub that can be loaded."""
     try:
@@ -179,6 +205,7 @@ def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+@needs_sound_settings
 def check_scope(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_SCOPE can be asked, and a site of several tenants has one."""
     if not settings.SCOPE and apps.is_installed("django_tenants"):
@@ -203,6 +230,7 @@ def check_scope(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+@needs_sound_settings
 def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_TRANSPORT names a transport that can be loaded."""
     if settings.STREAM:
@@ -220,6 +248,7 @@ def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+@needs_sound_settings
 def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_CLIENT_ADDRESS can be asked."""
     try:
@@ -236,6 +265,7 @@ def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+@needs_sound_settings
 def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_THEME names a look."""
     try:
@@ -245,6 +275,7 @@ def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
     return []
 
 
+@needs_sound_settings
 def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     """Every channel of MONITIO_CHANNELS can be loaded."""
     found: Messages = []
@@ -262,6 +293,7 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
     return found
 
 
+@needs_sound_settings
 def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_CATEGORIES can be understood."""
     return [
@@ -294,14 +326,11 @@ def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
+@needs_sound_settings
 def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
-    """E-mails can link to the site, and sending them ends."""
+    """E-mails can link to the site."""
     if "email" not in settings.CHANNELS:
         return []
-    return [*_base_url(), *_email_timeout()]
-
-
-def _base_url() -> Messages:
     hint = 'Set MONITIO_BASE_URL, for example "https://example.com".'
     url = settings.BASE_URL
     if not url:
@@ -323,32 +352,19 @@ def _base_url() -> Messages:
     ]
 
 
-def _is_address(url: object) -> bool:
+def _is_address(url: str) -> bool:
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
+        parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
 
 
-def _email_timeout() -> Messages:
-    seconds = settings.EMAIL_TIMEOUT
-    if isinstance(seconds, int | float) and seconds > 0:
-        return []
-    return [
-        checks.Error(
-            f"MONITIO_EMAIL_TIMEOUT = {seconds!r} is no time to wait for a mail server.",
-            hint="Give it a number of seconds above 0, or leave it out.",
-            id="monitio.E015",
-        )
-    ]
-
-
 CHECKS = (
+    check_settings,
     check_storage,
     check_apps,
     check_urls,
-    check_settings,
     check_scope,
     check_transport,
     check_stream,
@@ -361,6 +377,7 @@ CHECKS = (
 )
 
 
+@needs_sound_settings
 def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
     """With --deploy: the transport answers."""
     try:

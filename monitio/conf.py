@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core import checks
+from django.utils.functional import Promise
 
 DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a setting's value has to be. ``manage.py check`` applies it."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def _number(value: Any, kind: Any = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def at_least(least: float, what: str = "a number of seconds") -> Rule:
+    return Rule(f"{what}, at least {least}", lambda value: _number(value) and value >= least)
+
+
+def whole(least: int) -> Rule:
+    return Rule(
+        f"a whole number, at least {least}", lambda value: _number(value, int) and value >= least
+    )
+
+
+def optional(rule: Rule) -> Rule:
+    return Rule(f"{rule.expected}, or None", lambda value: value is None or rule.accepts(value))
+
+
+TEXT = Rule("a string", lambda value: isinstance(value, str | Promise))
+FLAG = Rule("True or False", lambda value: isinstance(value, bool))
+SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
+# A check of its own looks at the value as a whole.
+CHECKED_ELSEWHERE = Rule("anything", lambda value: True)
 
 
 def _redis_url() -> str:
@@ -28,6 +67,10 @@ class Settings:
 
     Each attribute ``NAME`` reads ``settings.MONITIO_NAME``.
     """
+
+    PREFIX = "MONITIO_"
+    # Settings of others, with checks of their own.
+    FOREIGN: tuple[str, ...] = ("MONITIO_CELERY_", "MONITIO_TEST_")
 
     DEFAULTS: dict[str, Any] = {
         # The dotted path of an object that knows the site's tenants (docs/tenants.md); None: there
@@ -109,6 +152,53 @@ class Settings:
         "DIGEST_LEASE": 15 * 60.0,
     }
 
+    # What each of them has to be.
+    RULES: dict[str, Rule] = {
+        "SCOPE": optional(TEXT),
+        "TRANSPORT": TEXT,
+        "STREAM": CHECKED_ELSEWHERE,
+        "CHANNELS": Rule(
+            "a dictionary of names and dotted paths",
+            lambda value: isinstance(value, Mapping) and all(map(TEXT.accepts, value.values())),
+        ),
+        "REDIS_URL": TEXT,
+        "REDIS_PREFIX": TEXT,
+        "POSTGRES_DSN": optional(TEXT),
+        "POSTGRES_CHANNEL": Rule(
+            "a string of 1 to 63 bytes",
+            lambda value: isinstance(value, str) and 1 <= len(value.encode()) <= 63,
+        ),
+        "THEME": TEXT,
+        "EXCLUDE_READ": FLAG,
+        "SNAPSHOT_SIZE": whole(1),
+        "VISITOR_AGE": SECONDS,
+        "CLAIM_TIMEOUT": SECONDS,
+        "STREAM_HEARTBEAT": SECONDS,
+        "STREAM_MAX_AGE": SECONDS,
+        "STREAM_RECHECK": SECONDS,
+        "STREAM_RETRY": whole(0),
+        "STREAMS_PER_PROCESS": optional(whole(0)),
+        "STREAMS_PER_USER": whole(0),
+        "STREAMS_PER_ADDRESS": optional(whole(0)),
+        "CLIENT_ADDRESS": CHECKED_ELSEWHERE,
+        "POLL_INTERVAL": optional(SECONDS),
+        "RECONCILE_INTERVAL": SECONDS,
+        "PROGRESS_WRITE_INTERVAL": at_least(0),
+        "PROGRESS_PUSH_INTERVAL": at_least(0),
+        "COLLAPSE_WITHIN": optional(at_least(0)),
+        "KEEP_READ_DAYS": optional(at_least(0, "a number of days")),
+        "BASE_URL": TEXT,
+        "EMAIL_FROM": optional(TEXT),
+        "EMAIL_REPLY_TO_SENDER": FLAG,
+        "EMAIL_DELAY": at_least(0),
+        "EMAIL_TIMEOUT": SECONDS,
+        "DELIVER_BACKOFF": SECONDS,
+        "DELIVER_RETRIES": whole(0),
+        "CATEGORIES": CHECKED_ELSEWHERE,
+        "DIGEST_SIZE": whole(1),
+        "DIGEST_LEASE": SECONDS,
+    }
+
     def __getattr__(self, name: str) -> Any:
         try:
             default = self.DEFAULTS[name]
@@ -119,6 +209,47 @@ class Settings:
         if value is not missing:
             return value
         return default() if callable(default) else default
+
+    def check(self, *, misspelt: str, wrong: str) -> list[checks.CheckMessage]:
+        """What Django's system checks report, by these ids: unknown names and values."""
+        known = [f"MONITIO_{name}" for name in self.DEFAULTS]
+        unknown = [
+            name
+            for name in dir(django_settings)
+            if name.startswith(self.PREFIX)
+            and not name.startswith(self.FOREIGN)
+            and name not in known
+        ]
+        return [
+            *(
+                checks.Warning(
+                    f"There is no setting {name}.", hint=_did_you_mean(name, known), id=misspelt
+                )
+                for name in unknown
+            ),
+            *(
+                checks.Error(
+                    mistake,
+                    hint="Correct the value, or leave the setting out: its default works.",
+                    id=wrong,
+                )
+                for mistake in self.mistakes()
+            ),
+        ]
+
+    def mistakes(self) -> Iterator[str]:
+        """A sentence for each value that breaks its rule, without strings: they may be secret."""
+        for name, rule in self.RULES.items():
+            value = getattr(django_settings, f"MONITIO_{name}", self.DEFAULTS[name])
+            if value is not self.DEFAULTS[name] and not rule.accepts(value):
+                is_plain = value is None or isinstance(value, int | float)
+                shown = repr(value) if is_plain else f"a {type(value).__name__}"
+                yield f"MONITIO_{name} is {shown}. It has to be {rule.expected}."
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {near[0]}?" if near else "docs/settings.md lists them all."
 
 
 settings = Settings()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from monitio.integrations.installed import expect
+
 if TYPE_CHECKING:
     from monitio.integrations.cancellation import cancelled as cancelled
     from monitio.integrations.context import notify as notify
@@ -45,6 +47,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
+    if name in ("notify_user", "notify_group"):
+        from celery import signals
+
+        expect("monitio_celery", [signals.before_task_publish, signals.task_prerun])
     globals()[name] = value
     return value
 

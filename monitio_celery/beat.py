@@ -8,7 +8,7 @@ from monitio_celery.conf import settings
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """monitio's own entries: ``app.conf.beat_schedule = {**beat_schedule(), …}``."""
+    """monitio's own entries: ``app.conf.beat_schedule |= beat_schedule()``."""
     sweep, prune = settings.CELERY_SWEEP_INTERVAL, settings.CELERY_PRUNE_INTERVAL
     return {
         "monitio-sweep-jobs": _entry("sweep_jobs", sweep),

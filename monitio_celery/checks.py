@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
-from django.core.checks import CheckMessage, Error, Warning, register
+from celery import _state
+from django.core.checks import CheckMessage, Warning, register
 
 from monitio.integrations.middleware import is_installed
 from monitio_celery.conf import settings
-
-
-@register()
-def check_apps(**_: Any) -> list[CheckMessage]:
-    if apps.is_installed("monitio"):
-        return []
-    return [
-        Error(
-            '"monitio_celery" is installed without "monitio".',
-            hint='Add "monitio" to INSTALLED_APPS.',
-            id="monitio_celery.E001",
-        )
-    ]
 
 
 @register()
@@ -38,7 +25,45 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """No setting is misspelt, and each has a value of its kind."""
+    return settings.check(misspelt="monitio_celery.W005", wrong="monitio_celery.E006")
+
+
+@register()
+def check_broker(**_: Any) -> list[CheckMessage]:
+    missing = missing_broker()
+    if missing is None:
+        return []
+    text, cure = missing
+    return [Warning(text, hint=cure, id="monitio_celery.W004")]
+
+
+def missing_broker() -> tuple[str, str] | None:
+    """Why this process starts tasks at amqp://localhost, where nobody chose that, and the cure."""
+    # Not celery.current_app, which would make an app where there is none.
+    app = _state._tls.current_app or _state.default_app
+    if app is None or app.main == "default":
+        text = "No Celery app is imported, so tasks go to amqp://localhost."
+        cure = (
+            "Import your Celery app in the package of your settings, in __init__.py: "
+            "from .celery import app (docs/celery.md)."
+        )
+    else:
+        text = f"The Celery app {app.main!r} has no broker, so tasks go to amqp://localhost."
+        cure = (
+            "Set CELERY_BROKER_URL, and let the app read it: "
+            'app.config_from_object("django.conf:settings", namespace="CELERY").'
+        )
+    if app is not None and (app.conf.broker_write_url or app.conf.task_always_eager):
+        return None
+    return text, cure
+
+
+@register()
 def check_lost_after(**_: Any) -> list[CheckMessage]:
+    if any(settings.mistakes()):
+        return []  # check_settings reports them
     # One stamp that comes late must not look like a death.
     shortest = 2 * settings.CELERY_ALIVE_INTERVAL
     if shortest <= settings.CELERY_LOST_AFTER:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
-from monitio.conf import Settings
+from monitio.conf import SECONDS, TEXT, Rule, Settings, optional
 
 
 class CelerySettings(Settings):
     """What the site says, or a default that works. ``NAME`` reads ``MONITIO_CELERY_NAME``."""
+
+    PREFIX = "MONITIO_CELERY_"
+    FOREIGN = ()
 
     DEFAULTS: dict[str, Any] = {
         # A worker stamps its running jobs as alive this often, in seconds.
@@ -27,6 +31,21 @@ class CelerySettings(Settings):
         "CELERY_CANCEL_SIGNAL": "SIGTERM",
         # Queue for monitio's own tasks; None: Celery's default queue.
         "CELERY_QUEUE": None,
+    }
+    RULES: dict[str, Rule] = {
+        "CELERY_ALIVE_INTERVAL": SECONDS,
+        "CELERY_LOST_AFTER": SECONDS,
+        "CELERY_GROUP_LOST_AFTER": SECONDS,
+        "CELERY_SWEEP_INTERVAL": SECONDS,
+        "CELERY_DIGEST_INTERVAL": SECONDS,
+        "CELERY_PRUNE_INTERVAL": SECONDS,
+        "CELERY_CANCEL_SIGNAL": optional(
+            Rule(
+                'the name of a signal, for example "SIGUSR1"',
+                lambda value: isinstance(value, str) and value in signal.Signals.__members__,
+            )
+        ),
+        "CELERY_QUEUE": optional(TEXT),
     }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from monitio.integrations.installed import expect
+
 if TYPE_CHECKING:
     from monitio.integrations.cancellation import Cancelled as Cancelled
     from monitio.integrations.cancellation import cancelled as cancelled
@@ -32,6 +34,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
+    if name == "notify_user":
+        from monitio_tasks import compat
+
+        expect("monitio_tasks", [compat.signals.task_enqueued] if compat.signals else [])
     globals()[name] = value
     return value
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+# Not the class itself: Django takes each one that it finds here for an app of this package.
+from monitio.integrations import installed
 
-class MonitioTasksConfig(AppConfig):
+
+class MonitioTasksConfig(installed.QueueAppConfig):
     name = "monitio_tasks"
     verbose_name = _("Messages from background tasks")
 

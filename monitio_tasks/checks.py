@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from monitio.integrations.middleware import is_installed
 from monitio_tasks import compat
-
-
-@register()
-def check_apps(**_: Any) -> list[CheckMessage]:
-    if apps.is_installed("monitio"):
-        return []
-    return [
-        Error(
-            '"monitio_tasks" is installed without "monitio".',
-            hint='Add "monitio" to INSTALLED_APPS.',
-            id="monitio_tasks.E001",
-        )
-    ]
 
 
 @register()

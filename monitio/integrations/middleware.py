@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -12,6 +14,8 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from monitio.integrations.context import current_request
+
+logger = logging.getLogger("monitio")
 
 
 class NotifyMiddleware:
@@ -43,6 +47,17 @@ class NotifyMiddleware:
             return await self.get_response(request)  # type: ignore[no-any-return]
         finally:
             current_request.reset(token)
+
+
+@cache
+def warn_once_if_missing() -> None:
+    """A task has started that should notify whoever started it, and nothing names them."""
+    if not is_installed():
+        logger.warning(
+            "A task with @notify_user was started, and nobody is notified: NotifyMiddleware is "
+            "missing, so its starter is unknown. Add NotifyMiddleware of monitio_celery.middleware "
+            "(or of monitio_tasks.middleware) to MIDDLEWARE, or name the recipients with user=."
+        )
 
 
 def is_installed() -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from monitio.integrations import context
+from monitio.integrations import context, middleware
 from monitio.integrations.decorators import signature_of
 from monitio.jobs.options import Options
 from monitio.recipients import Recipient
@@ -29,7 +29,10 @@ def explicit(task: Any, options: Options | None, args: Any, kwargs: Any) -> list
 def requester(options: Options | None) -> Recipient | None:
     """Whoever makes the request that is being served."""
     # Only a task that will tell is worth giving a visitor an address.
-    return context.requester(mint=options is not None)
+    found = context.requester(mint=options is not None)
+    if found is None and options is not None:
+        middleware.warn_once_if_missing()
+    return found
 
 
 def resolve_user(user: Any, task: Any, args: Any, kwargs: Any) -> list[Recipient]:

@@ -29,6 +29,7 @@ from monitio.integrations.run import Carried, Reporter, Run, current_run, enter,
 from monitio.jobs.options import Options
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Job
+from monitio_celery import checks
 from monitio_celery import headers as header
 from monitio_celery.cancellation import Cancelled, store_as_revoked
 from monitio_celery.conf import settings
@@ -103,6 +104,15 @@ def _drop_broken_connection() -> None:
 
 
 # In the process that publishes.
+
+
+@_on(signals.before_task_publish)
+def warn_without_broker(**_: Any) -> None:
+    """Before the first task of this process: it may fail, or wait where no worker looks."""
+    _disconnect("warn_without_broker")
+    missing = checks.missing_broker()
+    if missing is not None:
+        logger.warning("%s %s", *missing)
 
 
 @_on(signals.before_task_publish)

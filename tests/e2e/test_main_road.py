@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.peers import Peer
-from tests.servers.postgres import Postgres
-from tests.servers.valkey import Valkey
-from tests.stream.servers import Server
+from tests.integration.stream.servers import Server
+from tests.support.peers import Peer
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.valkey import Valkey
 
 pytestmark = pytest.mark.main_road
 
@@ -26,7 +26,7 @@ def place(
 
 @pytest.fixture
 def site(place: tuple[str, dict[str, Any]]) -> Iterator[Peer]:
-    site = Peer("tests.stream.process", place[0], **place[1])
+    site = Peer("tests.integration.stream.process", place[0], **place[1])
     site.migrate()
     yield site
     site.close()

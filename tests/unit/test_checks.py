@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.urls import path
 from django.utils.module_loading import import_string
 
 from monitio.checks import has_middleware
+from monitio.conf import Settings
 from monitio.storage import PersistentMessageStorage
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
@@ -23,6 +25,10 @@ urlpatterns = [path("", lambda request: None)]
 
 class OwnStorage(PersistentMessageStorage):
     """A site's own."""
+
+
+def repr_kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def found(deploy: bool = False) -> dict[str, Any]:
@@ -97,10 +103,48 @@ def test_a_site_that_mails_nobody_needs_no_address(settings: Any, name: str, val
     assert found() == {}
 
 
-@pytest.mark.parametrize("url", ["/messages/", "ftp://example.com", "https://", "https://[", 7])
+@pytest.mark.parametrize("url", ["/messages/", "ftp://example.com", "https://", "https://["])
 def test_an_address_that_is_none_is_found(settings: Any, url: Any) -> None:
     settings.MONITIO_BASE_URL = url
     assert set(found()) == {"monitio.E014"}
+
+
+@pytest.mark.parametrize("name", Settings.RULES)
+@pytest.mark.parametrize("value", [object(), -1, True, "5", [], math.nan], ids=repr_kind)
+def test_a_value_of_the_wrong_kind_is_named_and_stops_no_check(
+    name: str, value: Any, settings: Any
+) -> None:
+    setattr(settings, f"MONITIO_{name}", value)
+    said = run_checks(tags=["monitio"])
+    if not Settings.RULES[name].accepts(value):
+        assert [message.id for message in said] == ["monitio.E015"]
+        assert f"MONITIO_{name} is " in said[0].msg
+
+
+def test_each_setting_says_what_it_has_to_be() -> None:
+    assert Settings.RULES.keys() == Settings.DEFAULTS.keys()
+    assert not list(Settings().mistakes())
+
+
+def test_a_secret_of_the_wrong_kind_is_not_shown(settings: Any) -> None:
+    settings.MONITIO_POSTGRES_DSN = {"password": "xyzzy"}
+    assert "xyzzy" not in str(found()["monitio.E015"])
+
+
+def test_the_originals_redis_settings_are_a_dictionary(settings: Any) -> None:
+    settings.REDIS_SSEQUEUE_CONNECTION_SETTINGS = "127.0.0.1:6379"
+    assert set(found()) == {"monitio.E015"}
+
+
+def test_a_misspelt_setting_is_told_its_right_name(settings: Any) -> None:
+    settings.MONITIO_SNAPSHOT_SIZES = 5
+    assert found()["monitio.W009"].hint == "Did you mean MONITIO_SNAPSHOT_SIZE?"
+
+
+def test_settings_of_celery_need_its_app(settings: Any) -> None:
+    settings.MONITIO_CELERY_QUEUE = "mail"
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio_celery"]
+    assert "MONITIO_CELERY_QUEUE" in found()["monitio.W009"].msg
 
 
 def test_sqlite_that_fails_beside_a_worker_is_found_in_production(

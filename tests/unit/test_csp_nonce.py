@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject, empty
 import monitio
 from monitio import api
 from monitio.models import Message
-from tests.people import user
+from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
 

@@ -3,8 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from celery import Celery, _state
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 
+import monitio_celery
+from monitio_celery.conf import CelerySettings
 from monitio_celery.middleware import NotifyMiddleware
 
 # Some of Django's checks look at the database.
@@ -16,6 +20,13 @@ class Subclass(NotifyMiddleware):
     """A site's own."""
 
 
+@pytest.fixture(autouse=True)
+def app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site's Celery app."""
+    app = Celery("site", broker="memory://", set_as_current=False)
+    monkeypatch.setattr(_state._tls, "current_app", app)
+
+
 def ids() -> list[str]:
     return [str(m.id) for m in run_checks() if str(m.id).startswith("monitio_celery")]
 
@@ -24,11 +35,39 @@ def test_all_is_well() -> None:
     assert ids() == []
 
 
-def test_the_core_is_missing(settings: Any) -> None:
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio"]
-    from monitio_celery.checks import check_apps
+def test_the_app_needs_the_core(settings: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match='needs "monitio" beside it'):
+        settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio"]
 
-    assert [message.id for message in check_apps()] == ["monitio_celery.E001"]
+
+def test_tasks_ask_for_notifications_and_the_app_is_missing(settings: Any) -> None:
+    assert monitio_celery.notify_user
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio_celery"]
+    assert "monitio_celery.W003" in ids()
+
+
+def test_a_setting_is_misspelt(settings: Any) -> None:
+    settings.MONITIO_CELERY_LOSTAFTER = 30
+    assert ids() == ["monitio_celery.W005"]
+
+
+@pytest.mark.parametrize("name", CelerySettings.RULES)
+def test_a_setting_has_a_value_of_the_wrong_kind(name: str, settings: Any) -> None:
+    setattr(settings, f"MONITIO_{name}", object())
+    assert ids() == ["monitio_celery.E006"]
+
+
+def test_no_celery_app_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_state._tls, "current_app", None)
+    monkeypatch.setattr(_state, "default_app", None)
+    assert ids() == ["monitio_celery.W004"]
+    assert _state.default_app is None, "looking makes no app"
+
+
+def test_the_celery_app_has_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_state._tls, "current_app", Celery("shop", set_as_current=False))
+    (warning,) = (message for message in run_checks() if message.id == "monitio_celery.W004")
+    assert "'shop' has no broker" in warning.msg
 
 
 def test_the_middleware_is_missing(settings: Any) -> None:
@@ -51,13 +90,11 @@ def test_each_check_has_its_line_in_the_docs() -> None:
     from pathlib import Path
 
     docs = (Path(__file__).parents[3] / "docs" / "celery.md").read_text()
-    for name in ("E001", "W001", "W002"):
+    for name in ("W001", "W002", "W003", "W004", "W005", "E006"):
         assert f"monitio_celery.{name}" in docs
 
 
 @pytest.mark.parametrize("name", ["notify_user", "notify_group", "track", "beat_schedule"])
 def test_the_public_names(name: str) -> None:
-    import monitio_celery
-
     assert callable(getattr(monitio_celery, name))
     assert name in dir(monitio_celery)

@@ -1,0 +1,114 @@
+"""The code in README and docs works when it is copied."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from monitio.conf import Settings
+from monitio_celery.conf import CelerySettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *(path for path in ROOT.glob("examples/**/*.md") if "var" not in path.parts),
+    ]
+)
+BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>\w+)\n(?P<code>.*?)^(?P=indent)```", re.M | re.S)
+# Of settings that are not ours: what a reader sets in a test or a shell.
+NO_SETTINGS = {"MONITIO_TEST_PROFILES", "MONITIO_TEST_DATABASE"}
+
+
+def blocks(kind: str, *pages: Path) -> Iterator[tuple[str, str]]:
+    """Place and text of each block of code of this kind."""
+    for page in pages or PAGES:
+        text = page.read_text()
+        for found in BLOCK.finditer(text):
+            if found["kind"] == kind:
+                line = text.count("\n", 0, found.start()) + 1
+                yield f"{page.relative_to(ROOT)}:{line}", textwrap.dedent(found["code"])
+
+
+PYTHON = dict(blocks("python"))
+
+
+def test_the_blocks_are_found() -> None:
+    assert len(PYTHON) >= 30
+
+
+@pytest.mark.parametrize("place", PYTHON)
+def test_python_compiles(place: str) -> None:
+    tree = ast.parse(PYTHON[place], place)
+    compile(tree, place, "exec")
+    # A function may have no body here; a value with a hole in it works nowhere.
+    holders = [node for node in ast.walk(tree) if isinstance(node, ast.List | ast.Tuple | ast.Dict)]
+    assert not [part for part in map(ast.unparse, holders) if "..." in part]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_manage_py_exist(page: Path) -> None:
+    named = re.findall(
+        r"(?:manage\.py|django-admin|examples\.\w+\.manage) ([a-z_]+)", page.read_text()
+    )
+    known = {*get_commands(), "prepare_demo"}
+    assert not set(named) - known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_exist(page: Path) -> None:
+    named = set(re.findall(r"\bMONITIO_[A-Z_]*[A-Z]\b(?!_)", page.read_text()))
+    known = {f"MONITIO_{name}" for name in (*Settings.DEFAULTS, *CelerySettings.DEFAULTS)}
+    assert not named - known - NO_SETTINGS
+
+
+def test_each_setting_has_one_row() -> None:
+    tables = (ROOT / "docs" / "settings.md").read_text() + (ROOT / "docs" / "celery.md").read_text()
+    rows = [line.split("|")[1] for line in tables.splitlines() if line.startswith("| `MONITIO_")]
+    named = [name for row in rows for name in re.findall(r"`MONITIO_(\w+)`", row)]
+    assert sorted(named) == sorted([*Settings.DEFAULTS, *CelerySettings.DEFAULTS])
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project made of docs/celery.md, with the settings of the tests."""
+    package = tmp_path / "shop"
+    package.mkdir()
+    for code in dict(blocks("python", ROOT / "docs" / "celery.md")).values():
+        name = re.match(r"# shop/([a-z_]+\.py)", code)
+        if name:
+            (package / name[1]).write_text(code)
+    (package / "settings.py").write_text(
+        "from tests.settings import *\nCELERY_BROKER_URL = 'memory://'\n"
+    )
+    return tmp_path
+
+
+def test_the_celery_app_of_the_manual_knows_our_tasks_and_feeds_beat(shop: Path) -> None:
+    code = """
+        import django, shop.settings
+        django.setup()
+        from celery import current_app
+        from django.core.checks import run_checks
+        app = current_app._get_current_object()
+        app.finalize()
+        entries = app.conf.beat_schedule.values()
+        assert app.main == "shop" and entries
+        assert not {entry["task"] for entry in entries} - app.tasks.keys()
+        assert "monitio_celery.tasks.deliver" in app.tasks
+        assert not [m for m in run_checks(tags=["monitio"]) if "Celery" in m.msg]
+    """
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(shop), str(ROOT)])
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run(command, env=environment, check=True, timeout=120)
