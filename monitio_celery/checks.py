@@ -42,7 +42,8 @@ def check_broker(**_: Any) -> list[CheckMessage]:
 def missing_broker() -> tuple[str, str] | None:
     """Why this process starts tasks at amqp://localhost, where nobody chose that, and the cure."""
     # Not celery.current_app, which would make an app where there is none.
-    app = _state._tls.current_app or _state.default_app
+    state: Any = _state
+    app = state._tls.current_app or state.default_app
     if app is None or app.main == "default":
         text = "No Celery app is imported, so tasks go to amqp://localhost."
         cure = (
