@@ -51,6 +51,11 @@ def test_a_setting_is_misspelt(settings: Any) -> None:
     assert ids() == ["monitio_celery.W005"]
 
 
+def test_each_setting_has_a_rule_that_its_default_keeps() -> None:
+    assert CelerySettings.RULES.keys() == CelerySettings.DEFAULTS.keys()
+    assert not list(CelerySettings().mistakes())
+
+
 @pytest.mark.parametrize("name", CelerySettings.RULES)
 def test_a_setting_has_a_value_of_the_wrong_kind(name: str, settings: Any) -> None:
     setattr(settings, f"MONITIO_{name}", object())
