@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -189,12 +189,6 @@ def arguments(function: Callable[..., Any]) -> list[str]:
     return ["request", "message", *(n for n in arguments(api.add_message)[3:])]
 
 
-def every_argument() -> Iterator[Any]:
-    for function, call in CALLS:
-        for name in arguments(function):
-            yield pytest.param(call, name, id=f"{function.__name__}-{name}")
-
-
 def world(call: Callable[..., None], without_storage: bool = False, **kwargs: Any) -> World:
     result = World(user(), user("bob"))
     Message.objects.all().delete()
@@ -209,12 +203,16 @@ def world(call: Callable[..., None], without_storage: bool = False, **kwargs: An
     return result
 
 
-@pytest.mark.parametrize(("call", "name"), list(every_argument()))
-def test_the_argument_has_its_effect(call: Callable[..., None], name: str) -> None:
-    assert name in EFFECTS, f"Say in EFFECTS what {name} does."
-    value, has_effect = EFFECTS[name]
-    assert not has_effect(world(call, without_storage=name == "fail_silently"))
-    assert has_effect(world(call, **{name: value}))
+@pytest.mark.parametrize(("function", "call"), CALLS)
+def test_each_argument_has_its_effect(
+    function: Callable[..., Any], call: Callable[..., None], subtests: pytest.Subtests
+) -> None:
+    for name in arguments(function):
+        with subtests.test(name):
+            assert name in EFFECTS, f"Say in EFFECTS what {name} does."
+            value, has_effect = EFFECTS[name]
+            assert not has_effect(world(call, without_storage=name == "fail_silently"))
+            assert has_effect(world(call, **{name: value}))
 
 
 def test_the_shortcuts_add_at_their_own_level_and_pass_on_extra_tags_by_position() -> None:

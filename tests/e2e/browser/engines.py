@@ -21,6 +21,7 @@ from selenium.webdriver.webkitgtk.service import Service
 from websocket import WebSocket, create_connection
 
 from tests.conftest import missing
+from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_until
 
 DEADLINE = 60.0
@@ -144,7 +145,7 @@ class WebKitGTK:
         options.add_argument("--automation")
         # Nothing here has a graphics card.
         env = {**os.environ, "DISPLAY": display, "WEBKIT_DISABLE_COMPOSITING_MODE": "1"}
-        self._service = Service(driver, env=env)
+        self._service = Service(driver, port=free_port(), env=env)
         try:
             self._service.start()
             self._driver = webdriver.Remote(self._connection(), options=options)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.support.servers.ports import ShortFolder
+from tests.support.servers.ports import ShortFolder, free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +32,7 @@ class Demo:
                 env={
                     **os.environ,
                     "DEMO_VAR": str(self.folder.path / "var"),
-                    "DEMO_PORT": "0",
+                    "DEMO_PORT": str(free_port()),
                     **environment,
                 },
                 stdout=output,

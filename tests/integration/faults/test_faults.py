@@ -47,7 +47,7 @@ def test_redis_is_killed_and_restarted_during_2000_publishes(site: Site, redis: 
         redis.start()
     longest = site.writer.end()
     site.settle()
-    assert longest < 2, "a publisher waits a second, and the machine may be busy"
+    assert longest < 4, "a publisher waits a second, and the machine may be busy"
 
 
 def test_redis_freezes_for_12_seconds(site: Site, redis: Valkey) -> None:

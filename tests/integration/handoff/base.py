@@ -203,7 +203,7 @@ class Conformance(ABC):
         self, site: Peer, browser: Browser, page: Page
     ) -> None:
         site.log_out(browser["cookie"])
-        page.wait_for_state("stopped", RECHECK + 10)
+        page.wait_for_state("stopped")
 
     def test_logging_out_needs_no_look(self, port: int, site: Peer, browser: Browser) -> None:
         with stream_of(port, browser) as stream:
@@ -218,7 +218,7 @@ class Conformance(ABC):
         with Page(port, site.sign_in(name), handed_off=True) as elsewhere:
             elsewhere.wait_until_open()
             site.log_out(browser["cookie"])
-            page.wait_for_state("stopped", RECHECK + 10)
+            page.wait_for_state("stopped")
             site.write(browser["key"], "still here")
             elsewhere.wait_until_it_shows("still here")
 
@@ -226,18 +226,18 @@ class Conformance(ABC):
         self, site: Peer, browser: Browser, name: str, page: Page
     ) -> None:
         browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
-        page.wait_for_state("stopped", RECHECK + 10)
+        page.wait_for_state("stopped")
         assert page.known == {}
 
     def test_a_new_password_stops_the_page(self, site: Peer, name: str, page: Page) -> None:
         site.change_account(name, "new password")
-        page.wait_for_state("stopped", RECHECK + 10)
+        page.wait_for_state("stopped")
 
     def test_a_session_that_ended_unheard_stops_the_page_at_the_next_look(
         self, site: Peer, page: Page
     ) -> None:
         site.end_sessions("flushed")
-        page.wait_for_state("stopped", RECHECK + 10)
+        page.wait_for_state("stopped")
 
     def test_whoever_ignores_all_of_it_hears_nothing_after_two_spans(
         self, port: int, site: Peer, browser: Browser, name: str
@@ -270,7 +270,7 @@ class Conformance(ABC):
         cut_off = Peer(PROCESS, database, **{**settings, "MONITIO_STREAM": nowhere})
         cut_off.write(browser["key"], "by nobody's bell")
         cut_off.close()
-        page.wait_until_it_shows("by nobody's bell", timeout=RECHECK + 5)
+        page.wait_until_it_shows("by nobody's bell")
         assert not [data for name, data in page.frames if name == "message"]
 
     def test_a_dead_hub_costs_nothing_and_what_it_missed_is_repaired(

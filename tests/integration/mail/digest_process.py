@@ -61,7 +61,7 @@ def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
     """
     if die_at:
         _die_after(die_at)
-    time.sleep(max(0.0, moment - time.time()))
+    time.sleep(max(0.0, moment - time.monotonic()))
     sent = 0
     while claims := list(digests.hand_out(clock=lambda: now() + hours * HOUR)):
         sent += sum(digests.send_set(claim, lambda: now() + hours * HOUR).sent for claim in claims)
@@ -70,14 +70,14 @@ def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
 
 def hand_out(moment: float) -> list[str]:
     """Be beat alone: the sets for the workers."""
-    time.sleep(max(0.0, moment - time.time()))
+    time.sleep(max(0.0, moment - time.monotonic()))
     return list(digests.hand_out())
 
 
 def send_sets(moment: float, claims: list[str]) -> int:
     """Be a worker with these tasks, in an order of our own."""
     random.shuffle(claims)
-    time.sleep(max(0.0, moment - time.time()))
+    time.sleep(max(0.0, moment - time.monotonic()))
     return sum(digests.send_set(claim).sent for claim in claims)
 
 

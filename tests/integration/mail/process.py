@@ -45,7 +45,7 @@ def send_all(moment: float, die_at: int = 0) -> int:
         _die_at(die_at)
     pks = list(Delivery.objects.values_list("pk", flat=True))
     random.shuffle(pks)
-    time.sleep(max(0.0, moment - time.time()))
+    time.sleep(max(0.0, moment - time.monotonic()))
     return sum(deliveries.run(pk) for pk in pks)
 
 

@@ -39,7 +39,7 @@ def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
 
 def at_once(peers: list[Peer], function: str, *args: object) -> int:
     """Let all do it, started at the same moment; the sum of their answers."""
-    moment = time.time() + 0.3
+    moment = time.monotonic() + 0.3
     for peer in peers:
         peer.begin(function, moment, *args)
     return sum(peer.end() for peer in peers)
@@ -67,7 +67,7 @@ def test_every_message_is_in_one_digest(peers: list[Peer], mail_server: MailServ
 
 
 def test_two_beats_and_tasks_that_come_twice(peers: list[Peer], mail_server: MailServer) -> None:
-    moment = time.time() + 0.3
+    moment = time.monotonic() + 0.3
     for beat in peers[:2]:
         beat.begin("hand_out", moment)
     claims = [claim for beat in peers[:2] for claim in beat.end()]
@@ -93,7 +93,7 @@ def test_what_a_killed_sender_left_goes_again_under_the_same_id(
     peers: list[Peer], mail_server: MailServer, database: str
 ) -> None:
     victim = start(database, mail_server)
-    victim.begin("send_all", time.time(), 0, 2)
+    victim.begin("send_all", time.monotonic(), 0, 2)
     wait_until(lambda: len(mail_server.sources) >= 2, 60, "two digests")
     at_once(peers, "send_all")
     with pytest.raises(AssertionError, match="has died"):

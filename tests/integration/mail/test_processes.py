@@ -36,7 +36,7 @@ def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
 
 
 def test_every_mail_is_sent_once(peers: list[Peer], mail_server: MailServer) -> None:
-    moment = time.time() + 0.3
+    moment = time.monotonic() + 0.3
     for peer in peers:
         peer.begin("send_all", moment)
     assert sum(peer.end() for peer in peers) == MAILS
@@ -48,10 +48,10 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
     peers: list[Peer], mail_server: MailServer, database: str
 ) -> None:
     victim = start(database, mail_server)
-    victim.begin("send_all", time.time(), 2)
+    victim.begin("send_all", time.monotonic(), 2)
     wait_until(lambda: mail_server.sources, 60, "an e-mail")
     for peer in peers:
-        peer.begin("send_all", time.time())
+        peer.begin("send_all", time.monotonic())
     with pytest.raises(AssertionError, match="has died"):
         victim.end()
     victim.close()
@@ -62,7 +62,7 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(
 
     assert peers[0].end_leases() == 1
     for peer in peers:
-        peer.begin("send_all", time.time())
+        peer.begin("send_all", time.monotonic())
     assert sum(peer.end() for peer in peers) == 1
     assert Counter(peers[0].states()) == {"sent": MAILS}
     assert mail_server.times_sent() == {1: MAILS - 1, 2: 1}

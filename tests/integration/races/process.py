@@ -48,7 +48,7 @@ job_ended.connect(_note_end)
 
 def wait_for(moment: float) -> None:
     """Processes that wait for the same moment start together."""
-    time.sleep(max(0.0, moment - time.time()))
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _empty(peers: list[Peer]) -> None:
 
 def at_once(*calls: tuple[Peer, str, list[Any]]) -> list[Any]:
     """Call all, started at the same moment; the answers."""
-    moment = time.time() + 0.3
+    moment = time.monotonic() + 0.3
     for peer, function, args in calls:
         peer.begin(function, moment, *args)
     return [peer.end() for peer, _, _ in calls]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import psutil
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
@@ -19,8 +21,8 @@ def open_streams(request: HttpRequest) -> HttpResponse:
 
 
 def process(request: HttpRequest) -> HttpResponse:
-    """Which process answers."""
-    return HttpResponse(str(os.getpid()))
+    """Which process answers: an id alone may come again."""
+    return HttpResponse(f"{os.getpid()} {psutil.Process().create_time()}")
 
 
 def fork(request: HttpRequest) -> HttpResponse:
@@ -50,10 +52,17 @@ def write(request: HttpRequest, key: str, text: str) -> HttpResponse:
     return HttpResponse(str(api.create_message(Recipient.from_key(key), INFO, text).pk))
 
 
+def recheck(request: HttpRequest, seconds: int) -> HttpResponse:
+    """Streams that open from now on look at their sessions this often."""
+    settings.MONITIO_STREAM_RECHECK = seconds
+    return HttpResponse(str(seconds))
+
+
 urlpatterns = [
     path("open/", open_streams),
     path("process/", process),
     path("fork/", fork),
+    path("recheck/<int:seconds>/", recheck),
     path("flood/<str:topic>/<int:count>/", flood),
     path("write/<str:key>/<str:text>/", write),
     path("", include("tests.urls")),

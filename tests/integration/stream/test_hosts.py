@@ -35,7 +35,7 @@ class Host:
 
     def __init__(self, line: Forwarder, database: str, settings: dict[str, Any]) -> None:
         self.line, self.database, self.settings = line, database, settings
-        self.ports = [free_port() for _ in range(EACH)]
+        self.ports = [free_port(line.host) for _ in range(EACH)]
         self.servers: list[Server] = []
         self.start()
 

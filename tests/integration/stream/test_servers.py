@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -17,7 +16,7 @@ from tests.support.servers.postgres import Postgres
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.stream.process"
-RECHECK = 3.0
+RECHECK = 3
 SETTINGS = {
     "MONITIO_STREAM_HEARTBEAT": 0.5,
     "MONITIO_STREAM_RECHECK": RECHECK,
@@ -52,6 +51,14 @@ def browser(site: Peer, server: Server, name: str) -> Browser:
     """Somebody signed in, when all streams of earlier tests are over."""
     wait_until(lambda: server.open_streams() == 0, message="earlier streams have ended")
     return dict(site.sign_in(name))
+
+
+@pytest.fixture
+def by_bells_alone(server: Server) -> Iterator[None]:
+    """Streams do not look at their sessions by themselves while a test runs."""
+    server.get("/recheck/3600/")
+    yield
+    server.get(f"/recheck/{RECHECK}/")
 
 
 class TestStream:
@@ -108,7 +115,7 @@ class TestStream:
         with server.stream(browser) as stream:
             stream.wait_for("snapshot")
             assert server.open_streams() == 1
-        wait_until(lambda: server.open_streams() == 0, 5)
+        wait_until(lambda: server.open_streams() == 0)
 
     def test_a_child_process_inherits_no_stream_and_takes_none_away(
         self, server: Server, site: Peer, browser: Browser
@@ -133,24 +140,22 @@ class TestWho:
         with server.stream({**browser, "cookie": ""}) as stream:
             assert stream.status == 204
 
+    @pytest.mark.usefixtures("by_bells_alone")
     def test_logging_out_ends_it_at_once(
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
         with server.stream(browser) as stream:
             stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
-            begin = time.monotonic()
             site.log_out(browser["cookie"])
             assert stream.wait_until_it_ends() == "signed-out"
-            assert time.monotonic() - begin < RECHECK - 0.5, "by the bell"
 
+    @pytest.mark.usefixtures("by_bells_alone")
     def test_logging_out_while_it_opens_is_not_missed(
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
         with server.stream(browser) as stream:
-            begin = time.monotonic()
             site.log_out(browser["cookie"])
             assert stream.wait_until_it_ends() == "signed-out"
-            assert time.monotonic() - begin < RECHECK - 0.5, "the hub did not hear the bell yet"
 
     def test_logging_out_leaves_other_browsers_alone(
         self, server: Server, site: Peer, browser: Browser, name: str
@@ -171,7 +176,7 @@ class TestWho:
         with server.stream(visitor) as stream:
             stream.wait_for("snapshot")
             site.log_in(visitor["cookie"], name)
-            assert stream.wait_until_it_ends(RECHECK + 3) == "signed-out"
+            assert stream.wait_until_it_ends() == "signed-out"
 
     def test_another_log_in_in_the_same_browser_stops_the_page(
         self, server: Server, site: Peer, browser: Browser, name: str
@@ -179,21 +184,20 @@ class TestWho:
         with Page(server.port, browser) as page:
             page.wait_until_open()
             browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
-            page.wait_for_state("stopped", RECHECK + 10)
+            page.wait_for_state("stopped")
             # Its snapshots and older messages say so, too.
             with pytest.raises(LookupError):
                 page.reload()
 
+    @pytest.mark.usefixtures("by_bells_alone")
     @pytest.mark.parametrize("deed", ["new password", "deactivated", "deleted"])
     def test_an_account_that_changed_ends_it_at_once(
         self, server: Server, site: Peer, browser: Browser, name: str, deed: str
     ) -> None:
         with server.stream(browser) as stream:
             stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
-            begin = time.monotonic()
             site.change_account(name, deed)
             assert stream.wait_until_it_ends() == "signed-out"
-            assert time.monotonic() - begin < RECHECK - 0.5, "by the bell"
 
     def test_an_account_that_changed_without_a_word_ends_it_at_the_next_look(
         self, server: Server, site: Peer, browser: Browser, name: str
@@ -308,7 +312,7 @@ class TestPolling:
     @pytest.fixture(scope="class")
     @classmethod
     def settings(cls) -> dict[str, Any]:
-        return {**SETTINGS, "MONITIO_TRANSPORT": "polling"}
+        return {**SETTINGS, "MONITIO_TRANSPORT": "polling", "MONITIO_STREAM_RECHECK": 3600}
 
     def test_live_messages_and_log_out(
         self, database: str, settings: dict[str, Any], site: Peer
@@ -320,10 +324,8 @@ class TestPolling:
             stream.wait_for("snapshot")
             writer.write(browser["key"], "by way of the database")
             stream.wait_until_it_shows("by way of the database")
-            begin = time.monotonic()
             writer.log_out(browser["cookie"])
             assert stream.wait_until_it_ends() == "signed-out"
-            assert time.monotonic() - begin < RECHECK - 0.5, "by the bell"
         server.close()
         writer.close()
 

@@ -37,8 +37,10 @@ class TestSQLite(Polling):
         try:
             rung, seconds = hand.ring([[topic, "resync"]])
             assert not rung and 0.8 < seconds < 4
-            rung, seconds = hand.ring([[topic, "resync"]])
-            assert not rung and seconds < 0.7
+            later = [hand.ring([[topic, "resync"]]) for _ in range(3)]
+            assert not any(rung for rung, _ in later)
+            # The shortest: what costs a second does so each time.
+            assert min(seconds for _, seconds in later) < 0.7
         finally:
             rival.rollback()
             rival.close()

@@ -148,13 +148,13 @@ class TestFrozen:
         with frozen(server):
             times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
-        assert 0.8 < times[0][1] < 2.5
+        assert 0.8 < times[0][1] < 4
         assert sum(seconds for _, seconds in times[1:]) < 2
 
     def test_connecting_costs_a_second_too(self, server: Postgres, hand: Peer) -> None:
         with frozen(server):
             rung, seconds = hand.ring([["user:1", "resync"]])
-        assert not rung and seconds < 2.5
+        assert not rung and seconds < 4
 
     def test_the_line_is_cut_and_made_anew(
         self, server: Postgres, ears: Hearing, hand: Peer

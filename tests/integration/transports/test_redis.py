@@ -19,6 +19,7 @@ from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
 
 TIMES = {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}
+PAID = 4.0
 
 
 def sqlite(factory: pytest.TempPathFactory) -> str:
@@ -75,6 +76,12 @@ def hand(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
     return peers[1]
 
 
+def seconds_to_follow(ears: Hearing, topic: str) -> float:
+    begin = time.monotonic()
+    ears.peer.follow([topic])
+    return time.monotonic() - begin
+
+
 @contextmanager
 def frozen(server: Valkey) -> Iterator[None]:
     os.kill(server.pid, signal.SIGSTOP)
@@ -121,13 +128,12 @@ class TestDead:
     def test_streams_that_open_meanwhile_are_heard_afterwards(
         self, server: Valkey, ears: Hearing, hand: Peer
     ) -> None:
-        topic = new_topic()
+        topics = [new_topic() for _ in range(5)]
         server.kill()
-        begin = time.monotonic()
-        ears.peer.follow([topic])
-        assert time.monotonic() - begin < 0.7, "a dead server holds no stream"
+        # The shortest: what is waited for on purpose is waited for each time.
+        assert min(seconds_to_follow(ears, topic) for topic in topics) < 0.7
         server.start()
-        ears.wait_for("gap", topic)
+        ears.wait_for("gap", *topics)
 
 
 class TestCutOff:
@@ -166,10 +172,19 @@ class TestFrozen:
         with frozen(server):
             times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
-        assert 0.8 < times[0][1] < 2.5
+        assert 0.8 < times[0][1] < 4
         assert sum(seconds for _, seconds in times[1:]) < 2
 
-    def test_whoever_rings_later_pays_nothing(self, server: Valkey, hand: Peer) -> None:
+    @pytest.fixture
+    def paying_hand(self, server: Valkey, hand: Peer) -> Iterator[Peer]:
+        """Waits longer for a dead server than a busy machine takes for anything."""
+        server.start()
+        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PAID)
+        yield hand
+        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
+
+    def test_whoever_rings_later_pays_nothing(self, server: Valkey, paying_hand: Peer) -> None:
+        hand = paying_hand
         assert hand.ring([["user:1", "resync"]])[0]
         with frozen(server):
             hand.ring([["user:1", "resync"]])
@@ -178,7 +193,7 @@ class TestFrozen:
             times = []
             while time.monotonic() < end:
                 times.append(hand.ring([["user:1", "resync"]])[1])
-        assert max(times) < 0.7
+        assert max(times) < PAID / 2
         wait_until(lambda: hand.ring([["user:1", "resync"]])[0], message="found to be back")
 
     def test_ringing_for_many_costs_a_second_too(self, server: Valkey, hand: Peer) -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
 
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port of ``host`` that belongs to this process until it ends.
+
+    The kernel gives a port that nothing holds to the next process that asks for any, or to an
+    outgoing connection. On Linux, a bound socket that does not listen keeps both away, and a server
+    that sets ``SO_REUSEADDR``, as all here do, can listen beside it.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((host, 0))
+    port = int(holder.getsockname()[1])
+    if sys.platform == "linux":
+        # Left open on purpose.
+        holder.detach()
+    else:
+        holder.close()
+    return port
 
 
 def is_listening(port: int, host: str = "127.0.0.1") -> bool:

@@ -38,11 +38,9 @@ class Replicated:
         self.replica = Valkey("--replicaof", "127.0.0.1", str(self.master.port))
         self.sentinel = Sentinel(self.master)
         self._servers = (self.master, self.replica, self.sentinel)
-
-    @property
-    def url(self) -> str:
-        """Names a Sentinel first that is not there."""
-        return f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}/{SERVICE}"
+        # Names a Sentinel first that is not there.
+        sentinels = f"127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}"
+        self.url = f"redis+sentinel://{sentinels}/{SERVICE}"
 
     def start(self) -> None:
         for server in self._servers:
