@@ -8,12 +8,16 @@ BIN := $(VENV)/bin
 PYTEST_PROCESSES ?= 2
 # The tests' packages bring Node along, for machines without.
 export PATH := $(PATH):$(abspath $(BIN))
-SETUP = PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+SETUP = env PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 OLDEST_VENV := .venv-oldest
-SETUP_OLDEST = PYTHON="$(PYTHON)" VENV="$(OLDEST_VENV)" OLDEST=1 sh tools/setup.sh
+SETUP_OLDEST = env PYTHON="$(PYTHON)" VENV="$(OLDEST_VENV)" OLDEST=1 sh tools/setup.sh
+# Each step of a long target says what it is and how long it took.
+export STARTED := $(shell date +%s)
+STEP = @sh tools/timed.sh
+PYTEST = $(BIN)/python -m pytest -n $(PYTEST_PROCESSES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test test-oldest soak coverage lint format messages static clean
+.PHONY: help demo run-minimal test-unit test test-full test-oldest coverage packages lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,24 +30,27 @@ run-minimal: ## Start the smallest example: runserver and a worker
 	@$(SETUP) demo
 	@exec $(BIN)/python -m examples.minimal
 
-test: ## Run the whole suite (options: make test ARGS="-k inbox")
-	@sh tools/debian-packages.sh
-	@$(SETUP) test
-	@sh tools/npm.sh
-	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile $(ARGS)
+test-unit: ## Run the tests that need no server, in less than a minute: neither apt nor npm
+	$(STEP) "Python packages" $(SETUP) test-unit
+	$(STEP) "Unit tests" $(PYTEST) tests/unit $(ARGS)
+
+test: packages ## Run the suite (options: make test ARGS="-k inbox")
+	$(STEP) "Tests" $(PYTEST) $(ARGS)
 
 test-oldest: ## Run the main road on the oldest versions that setup.cfg allows
-	@$(SETUP_OLDEST) test
-	$(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
+	$(STEP) "Oldest Python packages" $(SETUP_OLDEST) test
+	$(STEP) "Main road on the oldest versions" $(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
 
-soak: ## Run the tests that take minutes
-	@sh tools/debian-packages.sh
-	@$(SETUP) test
-	$(BIN)/python -m pytest -m soak $(ARGS)
+test-full: test test-oldest ## Run everything: the suite, the oldest versions, what takes minutes
+	$(STEP) "Soak tests" $(BIN)/python -m pytest -m soak
 
-coverage: ## Run the suite and show which lines it misses
-	@$(SETUP) test
-	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist loadfile --cov --cov-report term $(ARGS)
+coverage: packages ## Run the suite and show which lines it misses
+	$(STEP) "Tests" $(PYTEST) --cov --cov-report term $(ARGS)
+
+packages:
+	$(STEP) "Debian packages" sh tools/debian-packages.sh
+	$(STEP) "Python packages" $(SETUP) test
+	$(STEP) "Node packages" sh tools/npm.sh
 
 lint: ## Check style, types, migrations and translations
 	@$(SETUP) test

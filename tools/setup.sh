@@ -53,7 +53,7 @@ fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # What the environment depends on; a moved checkout needs new paths, too.
 wanted="$version $(pwd) $(cat setup.cfg pyproject.toml tools/oldest.py | cksum)"
-# The tests' extra includes the demo's.
+# The tests' extra includes the others.
 for stamp in "$venv/.stamp-$extra" "$venv/.stamp-test"; do
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         exit 0
@@ -71,7 +71,7 @@ if [ ! -x "$venv/bin/pip" ]; then
     say "Creating $venv with Python $version ..."
     "$python" -m venv "$venv"
 fi
-say "Installing monitio[$extra] into $venv (once, about a minute) ..."
+say "Installing monitio[$extra] into $venv (once) ..."
 constraints="$venv/constraints.txt"
 if [ -n "${OLDEST:-}" ]; then
     "$venv/bin/python" tools/oldest.py >"$constraints"
