@@ -153,7 +153,7 @@ class TestRobust:
 
     @pytest.fixture
     def mails(self, monkeypatch: pytest.MonkeyPatch) -> SlowMails:
-        mails = SlowMails(FakeClock(monkeypatch, "monitio.dispatch"))
+        mails = SlowMails(FakeClock(monkeypatch, "monitio.dispatch", "monitio.utils.deadline"))
         monkeypatch.setattr("monitio.channels.deliveries.run", mails.run)
         monkeypatch.setattr(dispatch, "_next_try_here", 0.0)
         return mails

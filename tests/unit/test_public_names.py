@@ -204,7 +204,7 @@ def world(call: Callable[..., None], without_storage: bool = False, **kwargs: An
 
 
 @pytest.mark.parametrize(("function", "call"), CALLS)
-def test_each_argument_has_its_effect(
+def test_the_argument_has_its_effect(
     function: Callable[..., Any], call: Callable[..., None], subtests: pytest.Subtests
 ) -> None:
     for name in arguments(function):

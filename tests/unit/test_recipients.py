@@ -140,15 +140,14 @@ def test_two_visitors_never_share_a_token(db: None) -> None:
 
 
 def test_a_token_lives_a_bounded_time_and_is_never_minted_again(
-    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+    db: None, settings: Any, time_machine: Any
 ) -> None:
     settings.MONITIO_VISITOR_AGE = 100
     session = SessionStore()
     session.create()
     request = request_of(None, session)
     visitor = Recipient.from_request(request)
-    later = time.time() + 101
-    monkeypatch.setattr("monitio.recipients.time.time", lambda: later)
+    time_machine.move_to(time.time() + 101)
     assert Recipient.existing(request) is None
     assert Recipient.from_request(request) != visitor
 

@@ -16,6 +16,7 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio_celery.signals import run as receivers
+from tests.support.jobs import FakeClock
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
@@ -74,13 +75,13 @@ def test_one_query_says_that_all_running_jobs_are_alive(
 def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
     running: list[str], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    now = 1000.0
-    monkeypatch.setattr(receivers.time, "monotonic", lambda: now)
+    clock = FakeClock(monkeypatch, receivers.__name__)
     receivers.stamp_running()
     with django_assert_num_queries(0):
-        for now in (1002.0, 1029.9):  # noqa: B007
+        for seconds in (2, 27.9):
+            clock.forward(seconds)
             receivers.stamp_running()
-    now = 1030.0
+    clock.forward(0.2)
     with django_assert_num_queries(1):
         receivers.stamp_running()
 

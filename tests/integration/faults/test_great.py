@@ -1,6 +1,7 @@
 """Many people, several web processes that die at random, and nothing is lost, doubled or mixed up.
 
-The short one belongs to the suite; `make test-full` runs the great one. MONITIO_TEST_SEED repeats a run.
+The short one belongs to the suite, the great one to `make test-full`. MONITIO_TEST_SEED repeats a
+run.
 """
 
 from __future__ import annotations

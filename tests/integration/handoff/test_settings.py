@@ -16,6 +16,7 @@ from monitio.transports import Bell, Handoff, get_handoff, get_transport
 from monitio.transports import hub as base
 from monitio.transports.polling import PollingTransport
 from tests.support import people
+from tests.support.jobs import FakeClock
 
 NCHAN = {"BACKEND": "nchan", "PUBLISH_URL": "http://127.0.0.1:1/publish"}
 MERCURE = {"BACKEND": "mercure", "PUBLISH_URL": "http://127.0.0.1:1/", "PUBLISHER_KEY": "k" * 32}
@@ -140,7 +141,8 @@ class TestPublishing:
     def test_a_hub_that_is_too_slow_for_all_of_it_is_not_taken_for_dead(
         self, hub: Recording, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(base.time, "monotonic", lambda: 0.2 * len(hub.sent))
+        clock = FakeClock(monkeypatch, base.__name__)
+        monkeypatch.setattr(clock, "monotonic", lambda: 0.2 * len(hub.sent))
         hub.publish([Bell(f"user:{number}") for number in range(100)])
         assert len(hub.sent) == 3
         assert "too slow" in caplog.text
@@ -151,13 +153,13 @@ class TestAddresses:
         self, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.MONITIO_STREAM_RECHECK = 30
-        monkeypatch.setattr(base.time, "time", lambda: 1_000_000.0)
+        clock = FakeClock(monkeypatch, base.__name__)
         present = base.address_of("user:1")
         assert present == base.address_of("user:1") != base.address_of("user:2")
-        monkeypatch.setattr(base.time, "time", lambda: 1_000_030.0)
+        clock.forward(30)
         assert base.address_of("user:1") != present
         assert base.live_addresses("user:1") == [base.address_of("user:1"), present]
-        monkeypatch.setattr(base.time, "time", lambda: 1_000_060.0)
+        clock.forward(30)
         assert present not in base.live_addresses("user:1")
 
     def test_another_site_has_others(self, settings: Any) -> None:

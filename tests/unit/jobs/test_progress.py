@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    return FakeClock(monkeypatch, "monitio.jobs.reporter")
+    return FakeClock(monkeypatch, "monitio.jobs.reporter", "monitio.jobs.progress")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_bells
-from tests.support.jobs import payloads, plainly, report, reporter, told
+from tests.support.jobs import FakeClock, payloads, plainly, report, reporter, told
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
@@ -204,13 +204,12 @@ class TestAlive:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written: list[Any] = []
-        now = 5.0
-        monkeypatch.setattr("monitio.jobs.reporter.time.monotonic", lambda: now)
+        clock = FakeClock(monkeypatch, "monitio.jobs.reporter")
         monkeypatch.setattr("monitio.jobs.reporter.stamp_alive", written.append)
         job = reporter(user())
         job.alive()
         job.alive()
-        now += 30
+        clock.forward(30)
         job.alive()
         assert written == [["task-1"], ["task-1"]]
 
