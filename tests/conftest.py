@@ -30,7 +30,7 @@ def needs_packages() -> None:
     root = Path(__file__).resolve().parents[1]
     if (root / "node_modules" / ".unreachable").exists():
         pytest.skip("npm could not install its packages.")
-    if shutil.which("node") is None or not (root / "node_modules").exists():
+    if not (shutil.which("node") and (root / "node_modules/.package-lock.json").exists()):
         missing("Packages of npm are missing: run `npm ci` (Node 20.19 or newer)")
 
 

@@ -328,7 +328,7 @@ def crowd(size: int) -> None:
 def test_twenty_batches_take_the_memory_of_few(
     inside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH", 100)
+    monkeypatch.setattr(create, "BATCH", 100)
     crowd(2000)
     people = get_user_model().objects.filter(username__startswith="user")
     api.notify_many(people[:10], 120, "warm up")
