@@ -27,16 +27,15 @@ from monitio.messages import create
 from monitio.messages.create import build, clear, store, store_batch
 from monitio.messages.recipients import addressee, batches
 from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
-from monitio.recipients import Recipient
+from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
+from monitio.utils.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 logger = logging.getLogger("monitio")
 
-# What the largest supported integer column holds.
-LARGEST_KEY = 2**63 - 1
 # Above this many changed messages, open pages look for themselves.
 FEW = 20
 
@@ -74,7 +73,7 @@ def create_message(
     Written in the caller's transaction; nobody is told before it commits. Raises
     ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values.
     """
-    how = mailing(email, email_delay)
+    how, level = mailing(email, email_delay), create.known_level(level)
     row = build(
         addressee(to_user),
         level,
@@ -118,7 +117,7 @@ def notify_many(
     Nobody in a queryset is told twice; of another iterable nobody in the same ``BATCH``. Raises
     ``UnknownRecipient`` for a primary key of nobody; its batch is then not written.
     """
-    how = mailing(email, email_delay)
+    how, level = mailing(email, email_delay), create.known_level(level)
     fields: dict[str, Any] = {
         "from_user": from_user,
         "extra_tags": extra_tags,
@@ -241,9 +240,9 @@ def inbox(
     if level:
         rows = rows.named(level)
     if category:
-        rows = rows.filter(category=category)
+        rows = rows.filter(category=clean_text(category))
     if text:
-        rows = rows.saying(text)
+        rows = rows.saying(clean_text(text))
     return list(rows[: limit or settings.SNAPSHOT_SIZE])
 
 
@@ -362,7 +361,7 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them), ended ``jobs`` that no message
     speaks of any more, ``digests`` older than a quarter, and ``bells`` of yesterday.
     """
-    now = now or timezone.now()
+    now = create.moment("now", now) or timezone.now()
     yesterday = now - timedelta(seconds=DAY)
     # Nobody holds a token that old, so nobody could read what was sent to it.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)

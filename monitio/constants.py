@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 DEBUG: Final = 110
 INFO: Final = 120
@@ -20,8 +20,29 @@ OFFSET: Final = 100
 # Django's levels and ours share one list of names on the wire: the last two digits are the same.
 _NAMES: Final = ((40, "error"), (30, "warning"), (25, "success"), (20, "info"))
 
+# What the smallest supported integer column holds.
+LARGEST_INTEGER: Final = 2**31 - 1
+
 # The name of the channel that people's preferences speak of.
 EMAIL: Final = "email"
+
+
+def as_level(level: Any) -> int:
+    """``level`` as a number that the database takes. Raises ``ValueError`` for anything else."""
+    try:
+        number = int(level)
+    except (TypeError, ValueError, OverflowError):
+        raise wrong_level(level) from None
+    if not 0 <= number <= LARGEST_INTEGER:
+        raise wrong_level(level)
+    return number
+
+
+def wrong_level(level: object) -> ValueError:
+    return ValueError(
+        f"level is monitio.DEBUG, INFO, SUCCESS, WARNING or ERROR, a level of "
+        f"django.contrib.messages.constants or one of MESSAGE_TAGS, not {level!r}."
+    )
 
 
 def is_persistent(level: int) -> bool:
@@ -45,6 +66,8 @@ LEVEL_NAMES: Final = ("debug", "info", "success", "warning", "error")
 def levels_named(name: str) -> tuple[range, range]:
     """Every level that reads as ``name``: Django's, and those that are kept."""
     floors = [0, *(floor for floor, _name in reversed(_NAMES)), OFFSET]
+    if name not in LEVEL_NAMES:
+        raise ValueError(f"level is one of {', '.join(LEVEL_NAMES)}, not {name!r}.")
     at = LEVEL_NAMES.index(name)
     low, high = floors[at], floors[at + 1]
     return range(low, high), range(low + OFFSET, high + OFFSET)

@@ -7,6 +7,7 @@ another recipient than user 5 of another: each belongs to a scope (scope.py).
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -22,11 +23,17 @@ from django.utils.functional import LazyObject
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
+from monitio.utils.text import clean_text, identifier
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+# What the largest supported integer column holds.
+LARGEST_KEY = 2**63 - 1
 SESSION_KEY = "_monitio_visitor"
+# As the columns of a message have room; to MySQL, spaces and control characters equal nothing.
+TOKEN = re.compile("[!-~]{1,64}")
+LONGEST_LANGUAGE = 16
 USER, VISITOR = "user", "visitor"
 
 
@@ -49,6 +56,11 @@ class Recipient:
                 "A Recipient is either a user or a visitor: give one of the two."
             )
         scopes.valid(self.scope)
+        if self.token and not TOKEN.fullmatch(self.token):
+            raise UnknownRecipient(f"{self.token!r} is not the token of a visitor.")
+        if len(self.language) > LONGEST_LANGUAGE or self.language != clean_text(self.language):
+            # No reason to send them nothing: the site's own language will do.
+            object.__setattr__(self, "language", "")
 
     @classmethod
     def for_user(cls, user: Any, language: str = "") -> Recipient:
@@ -212,9 +224,13 @@ def _clean_pk(pk: Any) -> Any:
     while key.remote_field is not None:
         key = key.remote_field.model._meta.pk
     try:
-        return key.to_python(pk)
+        clean = key.to_python(pk)
+        identifier("key", str(clean))
+        if isinstance(clean, int) and abs(clean) > LARGEST_KEY:
+            raise ValueError
     except Exception as error:
         raise UnknownRecipient(f"{pk!r} is not the primary key of a user.") from error
+    return clean
 
 
 def _token_in(session: Any) -> str | None:

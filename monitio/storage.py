@@ -27,7 +27,7 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.channels.policy import Delay, Email, Mailing, mailing
 from monitio.conf import settings
-from monitio.constants import is_persistent
+from monitio.constants import as_level, is_persistent
 from monitio.messages import create
 from monitio.messages.recipients import addressee
 from monitio.models import Message
@@ -110,7 +110,7 @@ class PersistentMessageStorage(BaseStorage):
         Raises ``NotImplementedError`` for a monitio level to an anonymous visitor,
         ``UnknownRecipient`` for a ``user`` who does not exist.
         """
-        level = int(level)
+        level = as_level(level)
         if not (message or subject) or level < self.level:
             return None
         fields: dict[str, Any] = {

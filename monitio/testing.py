@@ -18,6 +18,7 @@ from django.test import override_settings
 
 from monitio.digests import sender as digests
 from monitio.models import Message
+from monitio.models.schedule import aware
 from monitio.recipients import Recipient
 from monitio.transports.base import Bell, Ears, Transport
 
@@ -85,7 +86,7 @@ def run_digests(at: datetime) -> list[EmailMessage]:
     ['Your report is ready']
     """
     before = len(mail.outbox)
-    digests.run_due(clock=lambda: at)
+    digests.run_due(clock=lambda: aware(at))
     return mail.outbox[before:]
 
 

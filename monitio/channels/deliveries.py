@@ -22,6 +22,7 @@ from monitio.channels.policy import Mailing
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Message
+from monitio.utils.text import clean_text
 
 logger = logging.getLogger("monitio")
 
@@ -179,7 +180,7 @@ def _settle(
         # Too slow: another sender has taken it over, and says what becomes of it.
         rows = rows.filter(state=State.CLAIMED, attempts=delivery.attempts)
     sent_at = now if state == State.SENT else None
-    rows.update(state=state, error=error, due_at=due_at or now, sent_at=sent_at, **more)
+    rows.update(state=state, error=clean_text(error), due_at=due_at or now, sent_at=sent_at, **more)
     if state != State.PENDING:
         remove_shown(delivery.message_id)
 

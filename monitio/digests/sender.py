@@ -32,6 +32,7 @@ from monitio.models.categories import Mode
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.schedule import GATHERED, Frequency, now, storable
 from monitio.recipients import Recipient
+from monitio.utils.text import clean_text
 
 logger = logging.getLogger("monitio")
 
@@ -214,7 +215,7 @@ class _Round:
             sent = Digest.objects.filter(pk=digest.pk)
             sent.update(state=state, error="", sent_at=storable(self.clock()))
         else:
-            unfinished.update(state=state, error=error)
+            unfinished.update(state=state, error=clean_text(error))
         self.tally.sent += state == State.SENT
         self.tally.failed += state == State.FAILED
         self.tally.waiting += state == State.PENDING

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from monitio.conf import settings
+from monitio.utils.text import as_number
 
 if TYPE_CHECKING:
     from monitio.integrations.run import Run, Standing
@@ -137,10 +138,11 @@ class Progress:
 
     def standing(self) -> Standing:
         """Done, total and text of the whole task: an inner bar fills one step of the outer one."""
+        own, of = as_number(self.done), as_number(self.total)
         if self._inside is None:
-            return (self.done if self.total or self.done else None), self.total, self._text
+            return (own if of or own else None), of, self._text
         done, total, text = self._inside.standing()
-        share = min(1.0, self.done / self.total) if self.total else 0.0
+        share = min(1.0, (own or 0) / of) if of else 0.0
         return (done or 0) + share, total, self._text or text
 
 

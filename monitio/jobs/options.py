@@ -30,6 +30,7 @@ from monitio.constants import State
 from monitio.exceptions import UserFacingError
 from monitio.jobs.outcome import Notice, Outcome
 from monitio.utils.shorten import LONGEST_URL
+from monitio.utils.text import at_most, check_url
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -360,11 +361,7 @@ class _UrlTemplate(_Template):
 
 def checked_link(url: str) -> str:
     """``url``. Raises ``ValueError`` where it cannot be linked to, or is too long to be stored."""
-    from monitio.models import check_url  # the models are not loaded when tasks are declared
-
-    if len(url) > LONGEST_URL:
-        raise ValueError(f"A link has {len(url)} characters; {LONGEST_URL} at most.")
-    return check_url(url)
+    return check_url(at_most("url", url, LONGEST_URL))
 
 
 def _fields(template: str) -> set[str]:

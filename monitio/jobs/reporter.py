@@ -42,12 +42,21 @@ from monitio.jobs.recipients import (
 )
 from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, news, transition
 from monitio.models import Job, Message, plain_text
+from monitio.models.rows import KEY_LENGTH
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.utils.compiled_sql import insert_if_new
 from monitio.utils.deadline import is_deadlock, is_unreachable, short_wait
 from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
-from monitio.utils.text import plain, storable, whole, why
+from monitio.utils.text import (
+    as_int,
+    as_number,
+    at_most,
+    clean_text,
+    error_details,
+    identifier,
+    json_safe,
+)
 
 __all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
 
@@ -96,7 +105,8 @@ class JobReporter:
         arguments: Mapping[str, Any] | None = None,
         cancellable: bool = False,
     ) -> None:
-        self.task_id, self.queue, self.name = str(task_id), queue, name
+        self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
+        self.queue, self.name = queue, clean_text(name)
         self.scope = scopes.current()
         self.recipients = self._of_this_scope(dict.fromkeys(recipients))
         self.wording = wording or _default_wording()
@@ -131,7 +141,7 @@ class JobReporter:
 
     def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
         """Attempt number ``attempt`` failed and another one is planned."""
-        return self._move(State.RETRYING, attempt, **why(reason))
+        return self._move(State.RETRYING, attempt, **error_details(reason))
 
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is seen by the wording and not stored."""
@@ -140,18 +150,18 @@ class JobReporter:
 
     def failed(self, error: BaseException | str) -> bool:
         """It ended badly. What of ``error`` the reader sees is the wording's choice."""
-        return self._move(State.FAILED, None, **why(error))
+        return self._move(State.FAILED, None, **error_details(error))
 
     def revoked(self, reason: str = "") -> bool:
         """Somebody cancelled it."""
-        return self._move(State.REVOKED, None, **why(reason))
+        return self._move(State.REVOKED, None, **error_details(reason))
 
     @scopes.in_own_scope
     def withdrawn(self, reason: str = "") -> bool:
         """It was cancelled while it waited. False when a worker has begun, or it has ended."""
         _guard, changes = transition(State.REVOKED, None)
         waits = Q(state__in=(State.QUEUED, State.RETRYING))
-        return self._advance(waits, changes | {"error": storable(reason)}, {})
+        return self._advance(waits, changes | {"error": clean_text(reason)}, {})
 
     @scopes.in_own_scope
     def cancel_requested(self) -> bool:
@@ -193,9 +203,10 @@ class JobReporter:
         job, or of this attempt, it is ignored.
         ``shared`` bars are moved by several processes: by all of them together once a second.
         """
+        done, total = as_number(done), as_number(total)
         if shared:
             return self._bar.share(done, total)
-        return self._bar.move(done, total, storable(text), final)
+        return self._bar.move(done, total, clean_text(text), final)
 
     @scopes.in_own_scope
     def alive(self) -> None:
@@ -376,8 +387,8 @@ class JobReporter:
             state=job.state,
             attempt=job.attempt,
             error=job.error,
-            done=whole(job.done),
-            total=whole(job.total),
+            done=as_int(job.done),
+            total=as_int(job.total),
             text=job.text,
             arguments=self.arguments or job.arguments or {},
             runtime=(end - job.started_at).total_seconds() if job.started_at else None,
@@ -460,7 +471,7 @@ def _stored_arguments(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """As JSON; one that is very long as a text."""
     if not arguments:
         return None
-    safe = {storable(name): plain(value) for name, value in arguments.items()}
+    safe = {clean_text(name): json_safe(value) for name, value in arguments.items()}
     return {name: _bounded(value) for name, value in safe.items()}
 
 
@@ -493,15 +504,15 @@ def _resolved(notice: Notice | None) -> Notice | None:
         return None
     check(notice.email, notice.email_delay)
     return Notice(
-        subject=storable(notice.subject),
-        message=_text(storable(notice.message)),
+        subject=clean_text(notice.subject),
+        message=_text(clean_text(notice.message)),
         level=int(notice.level),
         url=checked_link(str(notice.url)) if notice.url else None,
-        url_label=storable(notice.url_label),
+        url_label=clean_text(notice.url_label),
         email=notice.email,
         email_delay=notice.email_delay,
-        extra_tags=str(notice.extra_tags),
-        category=str(notice.category),
+        extra_tags=clean_text(notice.extra_tags),
+        category=clean_text(notice.category),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib.messages.utils import get_level_tags
 from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -13,15 +14,16 @@ from django.utils.functional import Promise
 from monitio import dispatch
 from monitio.channels import deliveries
 from monitio.channels.policy import Mailing
+from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
-from monitio.models import Message, check_url
+from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient
 
 # Rows in one INSERT, recipients in one batch of bells.
 BATCH = 1000
-# What the smallest supported integer column holds.
-MOST_SECONDS = 2**31 - 1
+# MySQL's begin at 1000; near the others time zones leave the calendar.
+FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 
 def build(
@@ -49,14 +51,14 @@ def build(
     if mailing and recipient is not None and recipient.is_visitor:
         raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
     row = Message(
-        level=int(level),
-        message=message,
-        subject=_short("subject", subject),
-        extra_tags=_short("extra_tags", extra_tags),
-        category=_short("category", category, 100),
-        url=check_url(_short("url", str(url or ""), 2048)),
-        url_label=_short("url_label", url_label),
-        expires=_moment(expires),
+        level=as_level(level),
+        message=_text("message", message),
+        subject=_text("subject", subject),
+        extra_tags=_text("extra_tags", extra_tags),
+        category=_text("category", category),
+        url=_text("url", url or ""),
+        url_label=_text("url_label", url_label),
+        expires=moment("expires", expires),
         close_timeout=_seconds(close_timeout),
         from_user=from_user,
         live=live,
@@ -125,10 +127,17 @@ def clear(rows: MessageQuerySet) -> None:
     rows.exclude(pk__in=waiting).delete()
 
 
-def _short(name: str, value: Any, length: int = 255) -> Any:
-    text = "" if value is None else str(value)
-    if len(text) > length:
-        raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
+def known_level(level: Any) -> int:
+    """One of Django's, of monitio's or of the site's levels. Raises ``ValueError`` otherwise."""
+    number = as_level(level)
+    known = (*get_level_tags(), *PERSISTENT_LEVELS)
+    if isinstance(level, bool) or number != level or number not in known:
+        raise wrong_level(level)
+    return number
+
+
+def _text(name: str, value: Any) -> Any:
+    text = Message.stored_text(name, value)
     # Lazily translated text is fixed when it is stored, in the language of that moment.
     return value if isinstance(value, Promise) else text
 
@@ -137,23 +146,29 @@ def _seconds(close_timeout: int | None) -> int | None:
     if close_timeout is None:
         return None
     try:
-        seconds = int(close_timeout)
-    except (TypeError, ValueError):
+        seconds = -1 if isinstance(close_timeout, bool) else int(close_timeout)
+    except (TypeError, ValueError, OverflowError):
         seconds = -1
-    if not 0 <= seconds <= MOST_SECONDS:
+    if not 0 <= seconds <= LARGEST_INTEGER:
         raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout!r}.")
     return seconds
 
 
-def _moment(expires: datetime | None) -> datetime | None:
+def moment(name: str, value: Any) -> datetime | None:
     """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
 
-    With ``USE_TZ = False`` it is the other way round.
+    With ``USE_TZ = False`` it is the other way round. Raises ``ValueError`` for what is no moment
+    of a calendar that every database and time zone has.
     """
-    if expires is None:
+    if value is None:
         return None
-    if not isinstance(expires, datetime):
-        raise ValueError(f"expires is a date and time (datetime), not {expires!r}.")
-    if timezone.is_aware(expires) == django_settings.USE_TZ:
-        return expires
-    return timezone.make_aware(expires) if django_settings.USE_TZ else timezone.make_naive(expires)
+    if not isinstance(value, datetime):
+        raise ValueError(f"{name} is a date and time (datetime), not {value!r}.")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(
+            f"{name} lies between the years {FIRST_YEAR} and {LAST_YEAR}, not at {value}. "
+            "Leave it out where there is no such moment."
+        )
+    if timezone.is_aware(value) == django_settings.USE_TZ:
+        return value
+    return timezone.make_aware(value) if django_settings.USE_TZ else timezone.make_naive(value)

@@ -9,7 +9,8 @@ from monitio.models.messages import Message
 from monitio.models.notes import LastBell, Repeat, VisitorLogin
 from monitio.models.preferences import WEEKDAYS, CategoryChoice, Preferences, validate_time_zone
 from monitio.models.rows import delete_along
-from monitio.models.texts import check_url, plain_text, validate_url
+from monitio.models.texts import plain_text, validate_url
+from monitio.utils.text import check_url
 
 __all__ = [
     "WEEKDAYS",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from monitio.constants import State
 from monitio.models.querysets import JobQuerySet
 from monitio.models.rows import KEY_LENGTH, scope_field
+from monitio.utils.text import LARGEST_NUMBER
 
 STATES = (
     (State.QUEUED, _("Queued")),
@@ -82,7 +83,8 @@ class Job(models.Model):
         """Seconds until its bar is full, while it runs; None when nobody can tell."""
         if not self.pace or not self.total or self.done is None or self.done >= self.total:
             return None
-        return math.ceil((self.total - self.done) / self.pace)
+        seconds = (self.total - self.done) / self.pace
+        return math.ceil(seconds) if seconds < LARGEST_NUMBER else None
 
     @property
     def may_be_cancelled(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.utils import get_level_tags
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -21,9 +23,13 @@ from monitio import constants
 from monitio.models.jobs import Job
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.rows import KEY_LENGTH, delete_along, scope_field
-from monitio.models.texts import check_url, plain_text, validate_url
+from monitio.models.texts import field_text, plain_text, validate_url
 from monitio.recipients import Recipient
+from monitio.utils.text import check_url, one_line
 
+logger = logging.getLogger("monitio")
+
+TEXT_FIELDS = ("subject", "message", "extra_tags", "category", "url", "url_label")
 LEVELS = (
     (django_levels.DEBUG, _("Debug")),
     (django_levels.INFO, _("Info")),
@@ -182,11 +188,42 @@ class Message(models.Model):
         self.scope = recipient.scope
         self.language = recipient.language
 
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Message:
+        """Leave out a link that no browser may follow: it was written past ``save()``."""
+        message = super().from_db(*args, **kwargs)
+        try:
+            check_url(message.__dict__.get("url", ""))
+        except ValueError:
+            logger.warning("The link of message %s is not shown: it is no web address.", message.pk)
+            message.url = ""
+        return message
+
+    @classmethod
+    def stored_text(cls, name: str, value: object) -> str:
+        """``value`` as the text field ``name`` stores it. Raises ``ValueError`` that names it."""
+        field: Any = cls._meta.get_field(name)
+        return field_text(field, value)
+
+    def clean(self) -> None:
+        """What ``prepare()`` would refuse, as forms want it."""
+        errors = {}
+        for name in TEXT_FIELDS:
+            try:
+                self.stored_text(name, getattr(self, name))
+            except ValueError as error:
+                errors[name] = str(error)
+        if errors:
+            raise ValidationError(errors)
+
     def prepare(self) -> None:
-        """Bring every field into the form that is stored. Raises ``ValueError`` for a bad url."""
-        self.subject, self.extra_tags = str(self.subject or ""), str(self.extra_tags or "")
-        self.url, self.url_label = check_url(str(self.url or "")), str(self.url_label or "")
-        self.message = str(self.message)
+        """Bring every field into the form that is stored.
+
+        Raises ``ValueError`` that names a field which cannot be brought into it.
+        """
+        for name in TEXT_FIELDS:
+            setattr(self, name, self.stored_text(name, getattr(self, name)))
+        self.level = constants.as_level(self.level)
         # A safe text that was replaced by any other is safe no longer.
         self.safe = isinstance(self.message, SafeString)
         self.recipient_key = self.recipient.key
@@ -242,7 +279,7 @@ class Message(models.Model):
             return ""
         # Not every user model has a real name.
         full_name = getattr(sender, "get_full_name", str)()
-        return str(full_name or sender.get_username())
+        return one_line(str(full_name or sender.get_username()))
 
     @property
     def is_expired(self) -> bool:

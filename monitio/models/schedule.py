@@ -35,7 +35,11 @@ GATHERED = (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY)
 
 def now() -> datetime:
     """This moment, aware whatever ``USE_TZ`` says."""
-    moment = timezone.now()
+    return aware(timezone.now())
+
+
+def aware(moment: datetime) -> datetime:
+    """A moment as the site gives it, with its time zone: the present one where it has none."""
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import html
 import re
-from urllib.parse import urlsplit
+from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Field
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeData
 
-SCHEMES = ("", "http", "https")
+from monitio.utils.text import at_most, check_url, clean_text, identifier
+
+# Cleaned: people read them. The others are identifiers: a wrong one is refused.
+FOR_READERS = frozenset({"subject", "message", "url_label"})
 
 
-def check_url(url: str) -> str:
-    """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
-    # Browsers skip control characters and spaces, so "java\nscript:" runs: none may hide there.
-    hidden = any(character < " " or character == "\x7f" for character in url)
-    try:
-        scheme = urlsplit(url.strip()).scheme.lower()
-    except ValueError:
-        hidden, scheme = True, ""
-    if hidden or scheme not in SCHEMES:
-        raise ValueError(f"{url!r} cannot be linked to: use a path or an http(s) address.")
-    return url
+def field_text(field: Field[Any, Any], value: object) -> str:
+    """``value`` as this text field of a message stores it. Raises ``ValueError`` that names it."""
+    text = "" if value is None else clean_text(value) if field.name in FOR_READERS else str(value)
+    if field.max_length is not None:
+        at_most(field.name, text, field.max_length)
+    if field.name == "url":
+        return check_url(text)
+    return text if field.name in FOR_READERS else identifier(field.name, text)
 
 
 def validate_url(url: str) -> None:

@@ -9,23 +9,23 @@ preferences.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 
 from monitio import scope as scopes
 from monitio.constants import EMAIL
 from monitio.exceptions import UnknownRecipient
 from monitio.models import CategoryChoice, Delivery, Digest, Message, Preferences
 from monitio.models.categories import Category, Mode, categories, category, essential
-from monitio.models.schedule import Frequency, now, storable
+from monitio.models.schedule import Frequency, aware, now, storable
 from monitio.preferences import unsubscribe_links as tokens
 from monitio.recipients import Recipient
+from monitio.utils.text import at_most, identifier
 
 __all__ = [
     "Category",
@@ -189,23 +189,34 @@ def _assign(row: Preferences, fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if name not in FIELDS:
             raise ValueError(f"There is no preference {name!r}; there are {', '.join(FIELDS)}.")
-        setattr(row, name, value)
+        setattr(row, name, _cleaned(row, name, value))
     try:
-        row.clean_fields(exclude=["user"])
         row.clean()
     except ValidationError as error:
-        raise ValueError(_named(error)) from None
+        raise ValueError(" ".join(error.messages)) from None
 
 
-def _named(error: ValidationError) -> str:
-    if not hasattr(error, "error_dict"):
-        return " ".join(error.messages)
-    return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+def _cleaned(row: Preferences, name: str, value: Any) -> Any:
+    """``value`` as the field of this name takes it. Raises ``ValueError`` that names it."""
+    field: Any = Preferences._meta.get_field(name)
+    if isinstance(value, str):
+        identifier(name, value)
+    try:
+        clean = field.clean(value, row)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {' '.join(error.messages)}") from None
+    except (TypeError, OverflowError):
+        raise ValueError(f"{name} cannot be {value!r}.") from None
+    if isinstance(clean, time) and clean.tzinfo is not None:
+        raise ValueError(f"{name} is a time of day without a time zone, not {value!r}.")
+    return clean
 
 
 def _checked_choices(wanted: Mapping[str, str | None]) -> dict[str, str]:
+    longest = CategoryChoice._meta.get_field("category").max_length or 0
     choices = {name: str(mode or INHERIT) for name, mode in wanted.items()}
     for name, mode in choices.items():
+        identifier("categories", at_most("categories", name, longest))
         if mode and mode not in Mode.values:
             known = ", ".join(Mode.values)
             raise ValueError(f"{mode!r} is no choice for {name!r}: {known} or None.")
@@ -249,7 +260,7 @@ def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
 def _held(delivery: Delivery, row: Preferences) -> Delivery:
     if not _is_essential(delivery.message.category):
         due_at = delivery.due_at
-        delivery.due_at = storable(row.schedule.held_until(_aware(due_at)))
+        delivery.due_at = storable(row.schedule.held_until(aware(due_at)))
     return delivery
 
 
@@ -266,7 +277,3 @@ def _recall(row: Preferences, names: Sequence[str] | None) -> None:
         Digest.objects.here().unfinished().filter(user=row.user_id).update(**skipped)
     else:
         waiting.filter(message__category__in=names).update(**skipped)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

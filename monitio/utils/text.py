@@ -1,47 +1,107 @@
-"""What a task says, in a form that every database takes."""
+"""Texts and values in the form that every database, page and e-mail takes.
+
+Texts that people read are cleaned. Identifiers (links, categories, tags) must arrive as they were
+meant: a wrong one raises a ``ValueError`` that names its field.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import category
+from urllib.parse import urlsplit
+
+from django.utils.safestring import SafeData, mark_safe
+
+# RFC 5322 2.1.1 bounds a line at 998 bytes; one as long as that is read by nobody.
+LONGEST_LINE = 255
+SCHEMES = ("", "http", "https")
+LARGEST_NUMBER = 2**53
+
+# NUL, which PostgreSQL refuses; lone surrogates, which have no encoding; overrides of the
+# direction, which let "exe.gpj" read "jpg.exe".
+_REFUSED = re.compile("[\0\ud800-\udfff\u202d\u202e]")
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+_NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp", "Cs"})
+# Embeddings, overrides and isolates would reach into the words that follow a name.
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def storable(text: object) -> str:
-    """The text without what no database takes: NUL, and the halves of a file name's odd bytes."""
-    clean = str(text)
-    if "\0" in clean or not _encodes(clean):
-        clean = clean.replace("\0", "").encode("utf-8", "replace").decode()
-    return clean
+def clean_text(value: object) -> str:
+    """The text of ``value``, with U+FFFD in place of what cannot be stored or shown.
+
+    Replaced, never removed: what stood around it must not join and become markup. A text that is
+    marked safe stays so.
+    """
+    text = str(value)
+    if not _REFUSED.search(text):
+        return text
+    clean = _REFUSED.sub("\ufffd", text)
+    return mark_safe(clean) if isinstance(text, SafeData) else clean  # noqa: S308 - it was safe
 
 
-def plain(value: Any) -> Any:
+def one_line(text: str) -> str:
+    """For headers and names amid other words: without line breaks and directions of its own."""
+    kept = "".join(
+        " " if category(letter) in _NOT_IN_A_LINE or letter in _DIRECTIONS else letter
+        for letter in text
+    )
+    return " ".join(kept.split())[:LONGEST_LINE]
+
+
+def identifier(name: str, text: str) -> str:
+    """``text``. Raises ``ValueError`` where ``clean_text`` would change it."""
+    if _REFUSED.search(text):
+        raise ValueError(
+            f"{name} cannot hold NUL, lone surrogates and bidirectional overrides: {text!r}."
+        )
+    return text
+
+
+def at_most(name: str, text: str, length: int) -> str:
+    """``text``. Raises ``ValueError`` when it has more than ``length`` characters."""
+    if len(text) > length:
+        raise ValueError(f"{name} has {len(text)} characters; {length} at most.")
+    return text
+
+
+def check_url(url: str) -> str:
+    """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
+    # Browsers skip control characters and spaces, so "java\nscript:" runs: none may hide there.
+    hidden = any(character < " " or character == "\x7f" for character in url)
+    try:
+        scheme = urlsplit(url.strip()).scheme.lower()
+    except ValueError:
+        hidden, scheme = True, ""
+    if hidden or scheme not in SCHEMES or _REFUSED.search(url):
+        raise ValueError(f"url {url!r} cannot be linked to: use a path or an http(s) address.")
+    return url
+
+
+def json_safe(value: Any) -> Any:
     """The value as every database's JSON takes it; the text of whatever is no JSON."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < 2**63:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, Mapping):
-        return {storable(name): plain(entry) for name, entry in value.items()}
+        return {clean_text(name): json_safe(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
+        return [json_safe(entry) for entry in value]
     try:
-        return storable(value)
+        return clean_text(value)
     except Exception:  # of a class whose __str__ is broken
         return type(value).__name__
 
 
-def _encodes(text: str) -> bool:
+def error_details(error: BaseException | str) -> dict[str, Any]:
+    """``error`` as ``Job.error`` stores it, and the exception if it is one."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def why(error: BaseException | str) -> dict[str, Any]:
-    try:
-        text = storable(error)
+        text = clean_text(error)
     except Exception:  # of a class whose __str__ is broken
         text = type(error).__name__
     if not isinstance(error, BaseException):
@@ -49,6 +109,15 @@ def why(error: BaseException | str) -> dict[str, Any]:
     return {"error": text or type(error).__name__, "exception": error}
 
 
-def whole(number: float | None) -> float | None:
+def as_number(value: Any) -> float | None:
+    """``value`` as bars take it; None for what is no number that browsers can count to."""
+    try:
+        number: float = value if isinstance(value, int | float) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -LARGEST_NUMBER <= number <= LARGEST_NUMBER else None
+
+
+def as_int(number: float | None) -> float | None:
     """3.0, as the database gives it back, reads "3" in a text."""
     return int(number) if isinstance(number, float) and number.is_integer() else number

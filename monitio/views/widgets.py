@@ -20,6 +20,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.serializers import payload
 from monitio.storage import PersistentMessageStorage
+from monitio.utils.text import clean_text
 from monitio.views.strings import strings
 from monitio.views.themes import stylesheet
 
@@ -109,7 +110,9 @@ def mark_read_by_url(request: HttpRequest) -> int:
     recipient = Recipient.existing(request)
     if recipient is None:
         return 0
-    here = {request.path, request.get_full_path(), request.build_absolute_uri()}
+    addresses = {request.path, request.get_full_path(), request.build_absolute_uri()}
+    # An address with NUL in it is no message's, and not every database can be asked for it.
+    here = [address for address in addresses if address == clean_text(address)]
     unread = Message.objects.of(recipient).visible().unread().filter(url__in=here)
     pks = list(unread.values_list("pk", flat=True))
     if not pks:

@@ -29,7 +29,7 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.text import plain
+from monitio.utils.text import json_safe
 from monitio_celery.headers import recipients_in
 from monitio_celery.models import GroupPart
 
@@ -102,7 +102,7 @@ class PartReporter:
 
     @scopes.in_own_scope
     def started(self, attempt: int = 0) -> bool:
-        part, carried = self.part, plain(self.carried)
+        part, carried = self.part, json_safe(self.carried)
         row = GroupPart(
             group=part.group,
             number=part.number,

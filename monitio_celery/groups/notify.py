@@ -20,7 +20,7 @@ from django.db import transaction
 from monitio import dispatch
 from monitio.integrations.run import Carried, current_run
 from monitio.jobs.options import Options
-from monitio.utils.text import storable
+from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.groups import members as parts
 
@@ -99,7 +99,7 @@ def notify_group(
         if callable(options[name]):
             raise TypeError(f"{name}= of notify_group travels with the tasks: give it a string.")
     plain = {name: _plain(value) for name, value in options.items()}
-    title = storable(title)
+    title = clean_text(title)
     parts.check(title, plain)
     return NotifiedCanvas(canvas, title, user, plain)
 
@@ -161,7 +161,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return {storable(key): _plain(inner) for key, inner in value.items()}
+        return {clean_text(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return sorted(map(storable, value))
-    return storable(value)
+        return sorted(map(clean_text, value))
+    return clean_text(value)

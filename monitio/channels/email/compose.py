@@ -8,7 +8,6 @@ from datetime import tzinfo
 from email.message import EmailMessage
 from email.policy import Policy
 from typing import Any
-from unicodedata import category
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -16,12 +15,9 @@ from django.utils import timezone, translation
 
 from monitio.channels.email import links
 from monitio.conf import settings
+from monitio.utils.text import one_line
 
-# RFC 5322 2.1.1 bounds a line at 998 bytes; a subject as long as that is read by nobody.
-LONGEST_SUBJECT = 255
 UNSUBSCRIBE = "List-Unsubscribe"
-# Control characters, line and paragraph separators, halves of surrogate pairs.
-NOT_IN_HEADERS = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +87,6 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(html, "text/html")
     return mail
-
-
-def one_line(text: str) -> str:
-    """Without line breaks, which would begin a new header, and whatever no header can hold."""
-    kept = "".join(" " if category(letter) in NOT_IN_HEADERS else letter for letter in text)
-    return " ".join(kept.split())[:LONGEST_SUBJECT]
 
 
 def message_id(identity: str) -> str:

@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
 
 from monitio import preferences
 from monitio.digests import sender as digests
 from monitio.exceptions import PermanentFailure
 from monitio.management.base import ScopedCommand
+from monitio.management.users import user_named
 from monitio.models import Preferences
 
 
@@ -63,11 +63,7 @@ class Command(ScopedCommand):
 
 
 def _preferences(name: str) -> Preferences:
-    model: Any = get_user_model()
-    try:
-        user = model._default_manager.get_by_natural_key(name)
-    except model.DoesNotExist:
-        raise CommandError(f"There is no user {name!r}.") from None
+    user = user_named(name)
     row = preferences.for_user(user)
     row.user = user
     return row

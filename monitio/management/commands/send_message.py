@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from monitio import constants
 from monitio.api import create_message
+from monitio.management.users import user_named
 
 LEVELS = ("DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR")
 
@@ -24,10 +24,10 @@ class Command(BaseCommand):
         parser.add_argument("--email", action="store_true", help="also mail it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sender = None if options["from_user"] == "-" else _user(options["from_user"])
+        sender = None if options["from_user"] == "-" else user_named(options["from_user"])
         try:
             message = create_message(
-                _user(options["to_user"]),
+                user_named(options["to_user"]),
                 getattr(constants, options["level"]),
                 " ".join(options["message"]),
                 from_user=sender,
@@ -38,11 +38,3 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Message {message.pk} sent to {options['to_user']}.")
-
-
-def _user(name: str) -> Any:
-    model: Any = get_user_model()
-    try:
-        return model._default_manager.get_by_natural_key(name)
-    except model.DoesNotExist:
-        raise CommandError(f"There is no user {name!r}.") from None

@@ -215,7 +215,7 @@ class TestWording:
         reporter(user(), wording=lambda outcome: odd).succeeded()
         message = the_message()
         assert (len(message.subject), message.subject[127]) == (255, "…")
-        assert message.message == "ab?"
+        assert message.message == "a\ufffdb\ufffd"
         assert message.level == constants.ERROR, "kept, whatever level was meant"
         assert (len(message.extra_tags), len(message.category)) == (255, 100)
 

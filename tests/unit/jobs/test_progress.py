@@ -249,7 +249,7 @@ class TestReader:
 
     def test_the_authors_text_wins(self, job: JobReporter) -> None:
         job.progressed(1, 4, "reading\0 page", final=True)
-        assert stored()[2] == "reading page"
+        assert stored()[2] == "reading\ufffd page"
 
     def test_a_total_nobody_knows_has_no_percentage(self, job: JobReporter) -> None:
         with capture_bells() as bells:

@@ -183,7 +183,7 @@ class TestRow:
             (ValueError("no such row"), "no such row"),
             (ValueError(), "ValueError"),
             ("plain", "plain"),
-            (OSError("\udcff\0.csv"), "?.csv"),
+            (OSError("\udcff\0.csv"), "\ufffd\ufffd.csv"),
         ],
     )
     def test_any_error_can_be_stored(self, error: Any, stored: str) -> None:
@@ -282,7 +282,7 @@ class TestArguments:
         }
         reporter(user(), arguments=odd).started()
         assert the_job().arguments == {
-            "day": "2026-05-01", "rows": [1, {"2": "nan"}], "nul": "ab", "x": "Broken"
+            "day": "2026-05-01", "rows": [1, {"2": "nan"}], "nul": "a\ufffdb", "x": "Broken"
         }  # fmt: skip
 
 

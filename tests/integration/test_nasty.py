@@ -1,0 +1,29 @@
+"""The tests of nasty input on the other databases: what one of them takes all of them take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.peers import ROOT
+from tests.unit import test_nasty
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_other_databases_take_and_refuse_the_same(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    server: Any = request.getfixturevalue(f"{kind}_server")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test_nasty.__file__],
+        cwd=ROOT,
+        env={**os.environ, "MONITIO_TEST_DATABASE": server.database("nasty")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
