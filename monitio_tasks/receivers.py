@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from monitio import dispatch
+from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.cancellation import Cancelled
-from monitio.integrations.context import run_off_loop, savepoint
+from monitio.integrations.context import current_request, run_off_loop, savepoint
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Run, current_run, enter, leave
 from monitio.jobs.options import Options
@@ -38,6 +38,7 @@ Handler = Callable[..., None]
 
 def connect(signals: Any) -> None:
     """Hear the signals of this module, once."""
+    signals.task_started.connect(set_mount_point, dispatch_uid="monitio_tasks.mount_point")
     signals.task_enqueued.connect(report_enqueued, dispatch_uid="monitio_tasks.enqueued")
     signals.task_started.connect(report_started, dispatch_uid="monitio_tasks.started")
     signals.task_finished.connect(report_finished, dispatch_uid="monitio_tasks.finished")
@@ -62,6 +63,12 @@ def _quietly(handler: Handler) -> Handler:
             logger.exception("%s failed; the task is not affected.", handler.__name__)
 
     return guarded
+
+
+def set_mount_point(**_: object) -> None:
+    # A task of the immediate backend runs inside its request.
+    if current_request.get() is None:
+        links.set_mount_point()
 
 
 @_quietly

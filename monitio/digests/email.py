@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import Count
 
-from monitio.channels.email import addresses, links
+from monitio import links
+from monitio.channels.email import addresses
 from monitio.channels.email.compose import Letter, compose
 from monitio.conf import settings
 from monitio.models import Message, Preferences
@@ -52,15 +53,16 @@ def compose_digest(
         "count": sum(len(group.entries) + group.more for group in groups),
         "user": row.user,
     }
+    language = _language(row, groups)
     return compose(
         Letter(
             template="monitio/email/digest",
             to=addresses.address_of(row.user),
-            language=_language(row, groups),
+            language=language,
             time_zone=row.zone,
             identity=f"digest-{batch}",
             context=context,
-            unsubscribe_url=unsubscribe_url(row.user_id, None) or "",
+            unsubscribe_url=unsubscribe_url(row.user_id, None, language) or "",
         )
     )
 

@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from monitio import dispatch
+from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.channels import deliveries
 from monitio.channels.policy import Mailing, check, mailing
@@ -453,8 +453,7 @@ class JobReporter:
 
     def notice(self, recipient: Recipient, outcome: Outcome) -> Notice | None:
         """How to say it to this recipient. A wording that fails is logged, never passed on."""
-        language = recipient.language or translation.get_language()
-        with translation.override(language):
+        with links.for_reader(recipient.language):
             try:
                 return _resolved(self.wording(outcome))
             except Exception:

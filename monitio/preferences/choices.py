@@ -15,9 +15,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
-from django.urls import NoReverseMatch, reverse
 
-from monitio import scope as scopes
+from monitio import links
 from monitio.constants import EMAIL
 from monitio.exceptions import UnknownRecipient
 from monitio.models import CategoryChoice, Delivery, Digest, Message, Preferences
@@ -114,20 +113,16 @@ def admit(deliveries: Sequence[Delivery]) -> list[Delivery]:
     return admitted
 
 
-def unsubscribe_url(user: Any, category: str | None) -> str | None:
+def unsubscribe_url(user: Any, category: str | None, language: str = "") -> str | None:
     """Where a click ends the e-mails of a category (None: all that can be ended), without a log-in.
 
-    None without ``MONITIO_BASE_URL``, and for a category that cannot be switched off.
+    ``language``: the reader's, a language code; '' is the active one. None without
+    ``MONITIO_BASE_URL``, and for a category that cannot be switched off.
     """
-    base = scopes.base_url()
-    if not base or (category is not None and _is_essential(category)):
+    if category is not None and _is_essential(category):
         return None
     token = tokens.sign(tokens.Departure(str(_pk(user)), category))
-    try:
-        path = reverse("message_unsubscribe", args=[token])
-    except NoReverseMatch:
-        return None
-    return f"{base.rstrip('/')}{path}"
+    return links.page("message_unsubscribe", token, language=language) or None
 
 
 def unsubscribe(departure: tokens.Departure) -> str:

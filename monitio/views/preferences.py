@@ -16,6 +16,7 @@ from monitio.exceptions import BadToken, UnknownRecipient
 from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
+from monitio.stream.client_address import address_of
 from monitio.views import ratelimit
 from monitio.views.forms import PreferencesForm
 from monitio.views.inbox import for_its_page, public
@@ -98,7 +99,8 @@ def _refuse(request: HttpRequest, status: int, reason: str) -> HttpResponse:
 
 
 def _refuse_guess(request: HttpRequest) -> HttpResponse:
-    address = request.META.get("REMOTE_ADDR", "")
+    # A private address is one for all clients behind a proxy, but one each on an intranet.
+    address = address_of(request) or request.META.get("REMOTE_ADDR", "")
     if not ratelimit.allows(f"guess {address}", GUESSES, GUESSES_IN):
         return _refuse(request, 429, _too_often())
     return _refuse(request, 400, _("This link is not complete, or it leads to nobody any more."))

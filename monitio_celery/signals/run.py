@@ -20,7 +20,7 @@ from celery.utils.dispatch import Signal
 from django.db import connections
 from django.utils import timezone
 
-from monitio import dispatch
+from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.constants import State
 from monitio.integrations.context import run_off_loop
@@ -185,6 +185,12 @@ def report_queued(
 
 
 # In the process that runs the task.
+
+
+@_on(signals.task_prerun)
+def set_mount_point(*, task: Any, **_: Any) -> None:
+    if not task.request.is_eager:
+        links.set_mount_point()
 
 
 @_on(signals.task_prerun)

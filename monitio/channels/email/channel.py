@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.core.mail import EmailMultiAlternatives
 
-from monitio import preferences
+from monitio import links, preferences
 from monitio.channels.base import Channel
-from monitio.channels.email import addresses, links
+from monitio.channels.email import addresses
 from monitio.channels.email.compose import Letter, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
@@ -22,16 +22,18 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
     """The mail for one message. Raises ``PermanentFailure`` when there is nobody to send it to."""
     to, url = addresses.address_of(message.user), links.absolute(message.url)
     chosen = preferences.for_user(message.user)
+    language = addresses.language_of(chosen, message.language)
+    way_out = preferences.unsubscribe_url(message.user_id, message.category, language)
     return compose(
         Letter(
             template="monitio/email/message",
             to=to,
-            language=addresses.language_of(chosen, message.language),
+            language=language,
             time_zone=chosen.zone,
             identity=_identity(message, delivery),
             context={"message": message, "user": message.user, "url": url},
             reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
-            unsubscribe_url=links.unsubscribe_link(message),
+            unsubscribe_url=way_out or "",
         )
     )
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from email.message import EmailMessage
 from email.policy import Policy
+from email.utils import parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from monitio.channels.email import links
+from monitio import links
 from monitio.conf import settings
+from monitio.scope import base_url
 from monitio.utils.text import one_line
 
 UNSUBSCRIBE = "List-Unsubscribe"
@@ -72,7 +76,7 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
     Beside ``letter.context`` the templates know ``site_name``, ``inbox_url``, ``preferences_url``,
     ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
     """
-    with translation.override(letter.language), timezone.override(letter.time_zone):
+    with links.for_reader(letter.language, base_url()), timezone.override(letter.time_zone):
         context = _shared_context(letter) | dict(letter.context)
         subject = render_to_string(f"{letter.template}.subject.txt", context)
         text = render_to_string(f"{letter.template}.txt", context)
@@ -90,12 +94,27 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
 
 
 def message_id(identity: str) -> str:
-    return f"<monitio.{identity}@{links.mail_domain()}>"
+    return f"<monitio.{identity}@{_mail_domain()}>"
+
+
+def _site_name() -> str:
+    """What the site calls itself in the address bar; '' when its address is unknown."""
+    return urlsplit(base_url()).hostname or ""
+
+
+def _mail_domain() -> str:
+    """The domain of the site, else that of the sender of its e-mails."""
+    sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
+    domain = _site_name() or sender.rpartition("@")[2]
+    try:
+        return domain.encode("idna").decode() or "monitio.invalid"
+    except UnicodeError:
+        return "monitio.invalid"
 
 
 def _shared_context(letter: Letter) -> dict[str, Any]:
     return {
-        "site_name": links.site_name(),
+        "site_name": _site_name(),
         "inbox_url": links.page("message_list"),
         "preferences_url": links.page("message_preferences"),
         "unsubscribe_url": letter.unsubscribe_url,

@@ -321,6 +321,40 @@ class TestUnsubscribing:
         assert [answer.status_code for answer in answers] == [400, 400, 429]
         assert mail_program.post(link, ONE_CLICK).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("first", "second", "status"),
+        [
+            ("203.0.113.7", "203.0.113.8", 400),
+            ("203.0.113.7", "203.0.113.7", 429),
+            ("2001:db8::1", "2001:db8:0:1::1", 400),
+            ("2001:db8::1", "2001:db8::ffff:2", 429),
+        ],
+    )
+    def test_bad_links_are_counted_by_the_clients_address_behind_a_proxy(
+        self,
+        mail_program: Client,
+        link: str,
+        monkeypatch: pytest.MonkeyPatch,
+        settings: Any,
+        first: str,
+        second: str,
+        status: int,
+    ) -> None:
+        settings.MONITIO_CLIENT_ADDRESS = "HTTP_X_REAL_IP"
+        monkeypatch.setattr(preference_views, "GUESSES", 1)
+        mail_program.post(f"{link[:-1]}x/", headers={"X-Real-IP": first})
+        answer: Any = mail_program.post(f"{link[:-1]}y/", headers={"X-Real-IP": second})
+        assert answer.status_code == status
+
+    def test_on_an_intranet_each_address_has_its_own_count(
+        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "GUESSES", 1)
+        answers: list[Any] = [
+            mail_program.post(f"{link[:-1]}x/", REMOTE_ADDR=f"10.0.0.{n}") for n in (1, 2, 1)
+        ]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+
 
 class TestThrottle:
     def test_it_counts(self) -> None:

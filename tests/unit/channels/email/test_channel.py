@@ -10,7 +10,7 @@ import monitio
 from monitio import api, dispatch
 from monitio.channels import PermanentFailure
 from monitio.channels.email.channel import EmailChannel, build
-from monitio.channels.email.links import absolute
+from monitio.links import absolute
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from tests.support.people import user
