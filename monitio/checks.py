@@ -19,8 +19,8 @@ from monitio import scope
 from monitio.channels import get_channel
 from monitio.conf import settings
 from monitio.models import categories
-from monitio.stream import client_address
 from monitio.transports import get_handoff, get_transport
+from monitio.utils import client_address
 from monitio.views import themes
 
 Apps = Sequence[AppConfig] | None

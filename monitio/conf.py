@@ -99,6 +99,8 @@ class Settings:
         "EXCLUDE_READ": True,
         # How many of a person's newest messages a page and a snapshot hold.
         "SNAPSHOT_SIZE": 100,
+        # Whether anonymous visitors get messages and a stream: False turns both off.
+        "VISITORS": True,
         # Seconds a visitor's token, and what it has received, lives.
         "VISITOR_AGE": 14 * DAY,
         # Seconds after which a claim that no response settled is given up.

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 from django.utils import translation
@@ -23,10 +24,12 @@ from django.utils.functional import LazyObject
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
+from monitio.utils.client_address import address_of
 from monitio.utils.text import clean_text, identifier
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
 # What the largest supported integer column holds.
 LARGEST_KEY = 2**63 - 1
@@ -34,6 +37,7 @@ SESSION_KEY = "_monitio_visitor"
 # As the columns of a message have room; to MySQL, spaces and control characters equal nothing.
 TOKEN = re.compile("[!-~]{1,64}")
 LONGEST_LANGUAGE = 16
+MARKER = "monitio_visitor"
 USER, VISITOR = "user", "visitor"
 
 
@@ -91,30 +95,36 @@ class Recipient:
 
     @classmethod
     def existing(cls, request: HttpRequest) -> Recipient | None:
-        """Who is asking, or None when we have never met: mints nothing, creates no session."""
+        """Who is asking; None for a stranger: mints nothing, creates no session."""
         language = translation.get_language() or ""
         user = getattr(request, "user", None)
         if _has_account(user):
             return cls.for_user(user, language)
-        token = _token_in(getattr(request, "session", None))
+        token = _visitor_in(getattr(request, "session", None))
         return cls.for_visitor(token, language) if token else None
 
     @classmethod
     def from_request(cls, request: HttpRequest) -> Recipient:
         """Who is asking; an anonymous visitor gets a token in their session if they have none.
 
-        Raises ``UnknownRecipient`` when the request carries neither user nor session.
+        For code that is about to write to them. Raises ``UnknownRecipient`` when the request
+        carries neither user nor session, and for anonymous visitors when ``MONITIO_VISITORS`` is
+        off.
         """
         known = cls.existing(request)
         if known is not None:
             return known
-        session = getattr(request, "session", None)
-        if session is None:
+        if not settings.VISITORS:
+            raise UnknownRecipient(
+                "This request is an anonymous visitor's, and MONITIO_VISITORS is False. Check "
+                "request.user.is_authenticated first, or turn visitors on."
+            )
+        if getattr(request, "session", None) is None:
             raise UnknownRecipient(
                 "This request has no session, so an anonymous visitor cannot be told anything. Add "
                 "django.contrib.sessions.middleware.SessionMiddleware to MIDDLEWARE."
             )
-        return cls.for_visitor(_mint(session), translation.get_language() or "")
+        return cls.for_visitor(_mint(request), translation.get_language() or "")
 
     @classmethod
     def from_key(cls, key: str, language: str = "") -> Recipient:
@@ -173,28 +183,67 @@ class Recipient:
         return f"Recipient({'visitor' if self.is_visitor else self.key!r})"
 
 
-def page_token(recipient: Recipient) -> str:
-    """What a page carries to say for whom it was rendered; tells a reader nothing."""
+def page_token(recipient: Recipient | None) -> str:
+    """What a page carries to say for whom it was rendered; tells a reader nothing.
+
+    The same for all visitors and strangers (None) of a scope: a stranger's page may come from a
+    cache, and becomes a visitor's page as it is. What it is fed comes from the session alone.
+    """
+    if recipient is None or recipient.is_visitor:
+        return f"v{_scope_mark(scopes.current() if recipient is None else recipient.scope)}."
     digest = salted_hmac("monitio.page", recipient.key, algorithm="sha256").hexdigest()[:32]
-    return f"{_kind(recipient)}.{digest}"
+    return f"u{_scope_mark(recipient.scope)}.{digest}"
 
 
 def page_fits(token: str, recipient: Recipient) -> bool:
-    """Whether a page with this token may be fed with this recipient's messages.
-
-    Two first requests of a new visitor can end with one page that carries the loser's token; what
-    is streamed comes from the session alone, so any visitor's page fits any visitor of its scope.
-    """
-    if recipient.is_visitor and token.startswith(f"{_kind(recipient)}."):
-        return True
+    """Whether a page with this token may be fed with this recipient's messages."""
+    if recipient.is_visitor:
+        return token.startswith(page_token(recipient))
     return constant_time_compare(token, page_token(recipient))
 
 
-def _kind(recipient: Recipient) -> str:
-    kind = "v" if recipient.is_visitor else "u"
-    if not recipient.scope:
-        return kind
-    return kind + salted_hmac("monitio.scope", recipient.scope, algorithm="sha256").hexdigest()[:8]
+def _scope_mark(scope: str) -> str:
+    if not scope:
+        return ""
+    return salted_hmac("monitio.scope", scope, algorithm="sha256").hexdigest()[:8]
+
+
+def marker_name() -> str:
+    """The cookie that lets a page's script see that its browser has become a visitor's.
+
+    It says no more than that: the token stays in the session.
+    """
+    own = django_settings.SESSION_COOKIE_NAME
+    # Sites on one host differ in the names of their sessions' cookies.
+    return MARKER if own == "sessionid" else f"{MARKER}_{own}"
+
+
+def update_marker(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Let the cookie say what the session says, when the response goes out."""
+    session: Any = getattr(request, "session", None)
+    # One that was not read has not changed, and reading it would make the page vary by cookie.
+    # After an error the session is not saved.
+    if not getattr(session, "accessed", False) or response.status_code >= 500:
+        return
+    name = marker_name()
+    is_visitor = _visitor_in(session) is not None
+    if is_visitor and name not in request.COOKIES:
+        response.set_cookie(
+            name,
+            "1",
+            max_age=None if session.get_expire_at_browser_close() else settings.VISITOR_AGE,
+            path=django_settings.SESSION_COOKIE_PATH,
+            domain=django_settings.SESSION_COOKIE_DOMAIN,
+            secure=django_settings.SESSION_COOKIE_SECURE,
+            samesite=django_settings.SESSION_COOKIE_SAMESITE,
+        )
+    elif not is_visitor and name in request.COOKIES:
+        response.delete_cookie(
+            name,
+            path=django_settings.SESSION_COOKIE_PATH,
+            domain=django_settings.SESSION_COOKIE_DOMAIN,
+            samesite=django_settings.SESSION_COOKIE_SAMESITE,
+        )
 
 
 def take_token(session: Any) -> str | None:
@@ -233,6 +282,10 @@ def _clean_pk(pk: Any) -> Any:
     return clean
 
 
+def _visitor_in(session: Any) -> str | None:
+    return _token_in(session) if settings.VISITORS else None
+
+
 def _token_in(session: Any) -> str | None:
     # A session nobody has written to yet holds no token, and reading it would cost a query.
     if session is None or (
@@ -249,18 +302,28 @@ def _stored(session: Any) -> dict[str, Any]:
     return stored if isinstance(stored, dict) and isinstance(stored.get("token"), str) else {}
 
 
-def _mint(session: Any) -> str:
+def _mint(request: HttpRequest) -> str:
     """A new token, kept in the session.
 
-    Derived from the session key where there is one, so that two parallel first requests agree on
-    it and the later save of the two does no harm.
+    Parallel first requests agree on it, so that the later save of the two does no harm.
     """
+    session: Any = request.session
     expired = _stored(session).get("token", "")
-    key = getattr(session, "session_key", None)
+    seed = getattr(session, "session_key", None) or _shared_secret(request)
     token = (
-        salted_hmac("monitio.visitor", f"{key}{expired}", algorithm="sha256").hexdigest()[:32]
-        if key
+        salted_hmac("monitio.visitor", f"{seed}{expired}", algorithm="sha256").hexdigest()[:32]
+        if seed
         else secrets.token_hex(16)
     )
     session[SESSION_KEY] = {"token": token, "until": int(time.time()) + settings.VISITOR_AGE}
     return token
+
+
+def _shared_secret(request: HttpRequest) -> str:
+    """What a browser without a session sends with all requests of this minute; "" if nothing.
+
+    Its CSRF cookie, which a page with a form has set. Not the cookie alone: programs may send a
+    fixed one, and it outlives the session of whoever used the browser before.
+    """
+    secret = request.COOKIES.get(django_settings.CSRF_COOKIE_NAME)
+    return f"{secret} {address_of(request)} {int(time.time()) // 60}" if secret else ""

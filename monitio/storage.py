@@ -32,7 +32,7 @@ from monitio.messages import create
 from monitio.messages.recipients import addressee
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, update_marker
 
 logger = logging.getLogger("monitio")
 
@@ -132,7 +132,7 @@ class PersistentMessageStorage(BaseStorage):
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, how)
-        if recipient == me and can_wait:
+        if recipient == me and (can_wait or (me is None and not settings.VISITORS)):
             self._queue(create.build(recipient, level, message, live=False, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
@@ -204,6 +204,11 @@ class PersistentMessageStorage(BaseStorage):
 
         A response with an error status was not read by anybody: all it showed shows again.
         """
+        unstored = self._settle_and_store(response)
+        update_marker(self.request, response)
+        return unstored
+
+    def _settle_and_store(self, response: HttpResponseBase) -> list[Any]:
         shown = self.used and response.status_code < 500
         self._claim.settle(shown)
         if not (self.used or self.added_new):
@@ -227,7 +232,11 @@ class PersistentMessageStorage(BaseStorage):
         # Who it is may have changed since: the request itself logged somebody in or out.
         me = self._me() if rows else None
         nobody = me is None or me.is_visitor
-        for_cookie = [row for row in rows if nobody and not row.user_id and _fits_cookie(row)]
+        for_cookie = [
+            row
+            for row in rows
+            if nobody and not row.user_id and (_fits_cookie(row) or not settings.VISITORS)
+        ]
         rows = [row for row in rows if row not in for_cookie]
         for row in rows:
             if not row.user_id:
@@ -321,4 +330,4 @@ def _fits_cookie(row: Message) -> bool:
 
 
 def _as_django(row: Message) -> DjangoMessage:
-    return DjangoMessage(row.level, row.message, extra_tags=row.extra_tags)
+    return DjangoMessage(row.level, row.message or row.subject, extra_tags=row.extra_tags)

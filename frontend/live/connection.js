@@ -14,16 +14,30 @@ import { Tabs } from "./tabs.js";
  * }} Page
  */
 
+/** @param {string} name */
+function hasCookie(name) {
+  try {
+    return document.cookie.split("; ").some((cookie) => cookie.startsWith(`${name}=`));
+  } catch {
+    // A sandboxed frame may not look.
+    return false;
+  }
+}
+
 export class Connection {
   /** @type {ConnectionState} */
   state = "idle";
   /** Streams of a hub begin without a snapshot. */
   fetchesSnapshot = false;
+  /** The cookie that a stranger's page waits for: until it is there, nothing is to be shown. */
+  cookie = "";
   #url = "";
   #wanted = false;
   /** @type {Tabs | null} */
   #tabs = null;
   #stream = new Stream(this);
+  // The answer to one of the page's requests may bring the cookie.
+  #requests = new PerformanceObserver(() => this.#wake());
   #page;
 
   /** @param {Page} page */
@@ -34,8 +48,10 @@ export class Connection {
     document.addEventListener("freeze", () => this.#sleep());
     addEventListener("pageshow", () => this.#wake());
     document.addEventListener("resume", () => this.#wake());
-    // A page that is left becomes hidden once more after it went to sleep.
-    document.addEventListener("visibilitychange", () => navigator.locks || this.#wake());
+    document.addEventListener("visibilitychange", () => {
+      // A page that is left becomes hidden once more after it went to sleep.
+      if (!navigator.locks || !document.hidden) this.#wake();
+    });
     addEventListener("online", () => this.#stream.hurry());
   }
 
@@ -81,13 +97,19 @@ export class Connection {
     this.#sleep();
   }
 
-  /** The page was made for somebody else. */
+  /** The page was made for somebody else; or a visitor's session, and so the cookie, has ended. */
   stop() {
-    this.#set("stopped");
     this.#sleep();
+    this.#set(this.#isStranger ? "idle" : "stopped");
+    this.#wake();
+  }
+
+  get #isStranger() {
+    return !!this.cookie && !hasCookie(this.cookie);
   }
 
   #sleep() {
+    this.#requests.disconnect();
     this.#stream.close();
     this.#tabs?.close();
     this.#tabs = null;
@@ -97,6 +119,8 @@ export class Connection {
     // Without locks each tab has a stream of its own: only those in sight.
     if (document.hidden && !navigator.locks) return this.#sleep();
     if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
+    this.#requests.disconnect();
+    if (this.#isStranger) return this.#requests.observe({ type: "resource" });
     if (this.state === "idle") this.#set("connecting");
     this.#tabs = new Tabs(`monitio ${this.#url}`, this);
   }
@@ -105,6 +129,8 @@ export class Connection {
   #set(state) {
     if (state === this.state) return;
     this.state = state;
+    // From now on it is a visitor's page.
+    if (state === "open") this.cookie = "";
     this.#tabs?.tell();
     this.#page.onState(state);
   }

@@ -42,6 +42,7 @@ export function configure(element) {
   if (streamUrl !== null && url !== streamUrl) store.clear();
   streamUrl = url;
   connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
+  connection.cookie = element.getAttribute("visitor-cookie") ?? "";
   connection.use(url);
   actions.url = element.getAttribute("api-url") ?? "";
   setScope(actions.url, url);

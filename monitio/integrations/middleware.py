@@ -14,12 +14,16 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from monitio.integrations.context import current_request
+from monitio.recipients import update_marker
 
 logger = logging.getLogger("monitio")
 
 
 class NotifyMiddleware:
-    """Add it anywhere in ``MIDDLEWARE``: the user is looked up when a task is started."""
+    """Add it anywhere in ``MIDDLEWARE``: the user is looked up when a task is started.
+
+    The response also sets, or removes, the cookie by which pages see that a visitor has a token.
+    """
 
     sync_capable = True
     async_capable = True
@@ -36,17 +40,21 @@ class NotifyMiddleware:
         # Set outside of the view's ATOMIC_REQUESTS block: its on_commit callbacks still see it.
         token = current_request.set(request)
         try:
-            return self.get_response(request)  # type: ignore[no-any-return]
+            response: HttpResponseBase = self.get_response(request)
         finally:
             # Threads are pooled: the next request must not find this one.
             current_request.reset(token)
+        update_marker(request, response)
+        return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         token = current_request.set(request)
         try:
-            return await self.get_response(request)  # type: ignore[no-any-return]
+            response: HttpResponseBase = await self.get_response(request)
         finally:
             current_request.reset(token)
+        update_marker(request, response)
+        return response
 
 
 @cache

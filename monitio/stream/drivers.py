@@ -29,7 +29,6 @@ from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot
 from monitio.stream import shutdown
 from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
-from monitio.stream.client_address import address_of
 from monitio.stream.protocol import (
     Command,
     Conversation,
@@ -41,6 +40,7 @@ from monitio.stream.protocol import (
     finite,
 )
 from monitio.transports import get_handoff
+from monitio.utils.client_address import address_of
 
 logger = logging.getLogger("monitio")
 

@@ -18,14 +18,17 @@ register = Library()
 
 
 @register.simple_tag(takes_context=True)
-def monitio(context: Context, theme: str | None = None, **options: Any) -> SafeString:
+def monitio(
+    context: Context, theme: str | None = None, visitors: bool = False, **options: Any
+) -> SafeString:
     """Pop-ups and the live connection; goes before ``</body>``.
 
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
-    system_notifications``, and ``theme`` in place of ``MONITIO_THEME``.
+    system_notifications``, and ``theme`` in place of ``MONITIO_THEME``. ``visitors=True`` opens an
+    anonymous visitor's stream before anything is to be shown there.
     """
     request = widgets.request_of(context, "monitio")
-    return widgets.messages_html(request, widgets.csp_nonce(context), theme, **options)
+    return widgets.messages_html(request, widgets.csp_nonce(context), theme, visitors, **options)
 
 
 @register.simple_tag(takes_context=True)

@@ -225,9 +225,10 @@ def message_json(request: HttpRequest) -> HttpResponse:
         rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1)
         page = rows[: settings.SNAPSHOT_SIZE]
         return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
-    nothing: dict[str, Any] = {"messages": [], "unread": 0, "floor": 0}
-    state = snapshot(recipient) if recipient else nothing
-    return _private({**state, "csrf": get_token(request)})
+    if recipient is None:
+        # Without a CSRF token, which would set a cookie: there is nothing to change.
+        return _private({"messages": [], "unread": 0, "floor": 0})
+    return _private({**snapshot(recipient), "csrf": get_token(request)})
 
 
 @public

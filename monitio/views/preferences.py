@@ -16,7 +16,7 @@ from monitio.exceptions import BadToken, UnknownRecipient
 from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
-from monitio.stream.client_address import address_of
+from monitio.utils.client_address import address_of
 from monitio.views import ratelimit
 from monitio.views.forms import PreferencesForm
 from monitio.views.inbox import for_its_page, public

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from monitio import api
 from monitio.conf import settings
 from monitio.models import Message
-from monitio.recipients import Recipient, page_token
+from monitio.recipients import Recipient, marker_name, page_token
 from monitio.serializers import payload
 from monitio.storage import PersistentMessageStorage
 from monitio.utils.text import clean_text
@@ -57,25 +57,35 @@ def csp_nonce(context: Context) -> str:
 
 
 def messages_html(
-    request: HttpRequest, nonce: str, theme: str | None, **options: Any
+    request: HttpRequest, nonce: str, theme: str | None, visitors: bool, **options: Any
 ) -> SafeString:
-    """Assets, the messages that have not been seen, and the live connection."""
+    """Assets, the messages that have not been seen, and the live connection.
+
+    ``visitors``: an anonymous visitor's stream opens at once, which costs a session.
+    """
     unknown = options.keys() - OPTIONS
     if unknown:
         raise TypeError(
             f"{{% monitio %}} has no option {', '.join(sorted(unknown))}. "
-            f"It takes: {', '.join(sorted({*OPTIONS, 'theme'}))}."
+            f"It takes: {', '.join(sorted({*OPTIONS, 'theme', 'visitors'}))}."
         )
-    recipient = _recipient(request)
+    can_be_visitor = settings.VISITORS and hasattr(request, "session")
+    recipient = Recipient.existing(request)
+    if recipient is None and visitors and can_be_visitor:
+        recipient = Recipient.from_request(request)
+    is_stranger = recipient is None and can_be_visitor
     messages = _messages(request, recipient)
     context = {
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
         "theme": stylesheet(settings.THEME if theme is None else theme),
-        "page": page_token(recipient) if recipient else "",
+        "page": page_token(recipient) if recipient or is_stranger else "",
+        # A stranger's page waits for it: until then there is nothing to show.
+        "visitor_cookie": marker_name() if is_stranger else "",
         # A hub knows no snapshot: the page fetches it whenever its stream opens.
         "handed_off": bool(settings.STREAM),
-        "with_csrf": bool(messages) or (recipient is not None and not recipient.is_visitor),
+        # Rendering the token sets a cookie.
+        "with_csrf": recipient is not None and (bool(messages) or not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
         "strings": _json(strings()),
         "csp_nonce": nonce,
@@ -120,13 +130,6 @@ def mark_read_by_url(request: HttpRequest) -> int:
     if hasattr(request, UNREAD):
         delattr(request, UNREAD)
     return api.mark_read(recipient, pks)
-
-
-def _recipient(request: HttpRequest) -> Recipient | None:
-    """Mints a visitor's token: the open page has an address before any task starts."""
-    if not hasattr(request, "session"):
-        return Recipient.existing(request)
-    return Recipient.from_request(request)
 
 
 def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message]:

@@ -138,12 +138,30 @@ def test_flash_messages_of_another_storage(ann: Any, settings: Any) -> None:
     assert [item["body"] for item in items(page)] == ["Careful.", "kept"]
 
 
-def test_a_visitor_gets_a_token_and_a_stream() -> None:
+def test_a_page_that_asks_for_it_gives_a_visitor_a_token_and_a_stream() -> None:
     request = request_for()
-    page = render("{% load monitio %}{% monitio %}", request)
+    page = render("{% load monitio %}{% monitio visitors=True %}", request)
     recipient = Recipient.existing(request)
     assert recipient is not None and recipient.is_visitor
     assert page_token(recipient) in str(attribute(page, "stream-url"))
+    assert attribute(page, "visitor-cookie") is None
+
+
+def test_a_strangers_page_waits_for_the_cookie_of_a_visitor() -> None:
+    request = request_for()
+    page = render("{% load monitio %}{% monitio %}", request)
+    assert Recipient.existing(request) is None
+    assert attribute(page, "visitor-cookie") == "monitio_visitor"
+    assert attribute(page, "stream-url") == f"/messages/stream/?page={page_token(None)}"
+    assert attribute(page, "api-url") == "/messages/"
+
+
+def test_without_visitors_a_strangers_page_has_no_stream(settings: Any) -> None:
+    settings.MONITIO_VISITORS = False
+    request = request_for()
+    page = render("{% load monitio %}{% monitio visitors=True %}", request)
+    assert Recipient.existing(request) is None
+    assert "visitor-cookie" not in page and attribute(page, "stream-url") is None
 
 
 def test_a_visitors_empty_page_has_no_csrf_token_so_that_it_can_be_cached() -> None:

@@ -28,11 +28,11 @@ class Tab:
         self.page.on("pageerror", lambda error: complaints.append(str(error)))
         self._mark = FIRST_MARK
 
-    def open(self, url: str = "", **options: Any) -> Tab:
+    def open(self, url: str = "", state: str = "open", **options: Any) -> Tab:
         """Load the page and wait for its live connection; options are attributes, "_" for "-"."""
         query = "&".join(f"{name.replace('_', '-')}={value}" for name, value in options.items())
         self.page.goto(f"{url or self.wire.url}/?{query}")
-        self.wait_for_connection()
+        self.wait_for_connection(state)
         return self
 
     def reload(self) -> None:

@@ -88,6 +88,8 @@ class Wire:
         self.pages = 0
         # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
         self.stream_status = self.post_status = 200
+        # Set by the answer to POST /start, and by those with status 204.
+        self.cookie = ""
         # What came in: (path below the API, form fields), reports of the browser, asked streams,
         # files and snapshots, and who asked.
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
@@ -360,6 +362,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/csp":
             self.wire.reports.append(body)
             return self.answer("", status=204)
+        if self.path == "/start":
+            return self.answer("<h1>Started</h1>", "text/html")
         path, fields = self.path.removeprefix("/m/"), parse_qs(body)
         self.wire.posts.append((path, fields))
         self.wire.post_authorizations.append(self.headers["Authorization"])
@@ -377,6 +381,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = text.encode()
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
+        if self.wire.cookie and (status == 204 or self.path == "/start"):
+            self.send_header("Set-Cookie", self.wire.cookie)
         self.end_headers()
         self.wfile.write(body)
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from monitio.stream.client_address import address_of
+from monitio.utils.client_address import address_of
 
 
 def request(remote: str = "127.0.0.1", **meta: str) -> HttpRequest:

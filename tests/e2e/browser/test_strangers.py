@@ -1,0 +1,103 @@
+"""A stranger's page opens no stream before there is something to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.browser.conftest import OpenTab
+from tests.e2e.browser.tab import DEADLINE, Tab
+from tests.e2e.browser.wire import Wire, message
+from tests.support.waiting import wait_until
+
+COOKIE = "monitio_visitor"
+SET, REMOVE = f"{COOKIE}=1; Path=/", f"{COOKIE}=; Path=/; Max-Age=0"
+# The ways in which a page's own script may ask; none reads the answer.
+FETCH = "() => { fetch('/start', { method: 'POST' }) }"
+XHR = "() => { const x = new XMLHttpRequest(); x.open('POST', '/start'); x.send() }"
+BEACON = "() => { navigator.sendBeacon('/start') }"
+SUBMIT = """() => {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = "/start";
+  document.body.append(form);
+  form.submit();
+}"""
+# Ends when the observers of this page have seen the answer.
+ASK = """() => new Promise((resolve) => {
+  const observer = new PerformanceObserver((list) =>
+    list.getEntriesByName(`${location.origin}/other`).length && resolve());
+  observer.observe({ type: "resource" });
+  fetch("/other").then((response) => response.text());
+})"""
+
+
+@pytest.fixture
+def stranger(wire: Wire, open_tab: OpenTab) -> Tab:
+    """The page of somebody who has only just come."""
+    return open_tab(state="idle", visitor_cookie=COOKIE)
+
+
+def test_a_page_that_is_only_read_asks_for_nothing(wire: Wire, stranger: Tab) -> None:
+    stranger.run(ASK)
+    assert stranger.connection == "idle"
+    assert (wire.asked, wire.snapshots_asked, wire.posts) == (0, 0, [])
+
+
+@pytest.mark.parametrize("ask", [FETCH, XHR, BEACON])
+def test_the_stream_opens_after_the_pages_own_request(wire: Wire, stranger: Tab, ask: str) -> None:
+    wire.cookie = SET
+    stranger.run(ask)
+    stranger.wait_for_connection()
+    wire.put(message(1, level="error"))
+    stranger.wait_for(1)
+    assert wire.asked == 1
+
+
+def test_a_cached_page_opens_it_after_a_form_was_sent(wire: Wire, stranger: Tab) -> None:
+    wire.cookie = SET
+    with stranger.page.expect_navigation():
+        stranger.run(SUBMIT)
+    stranger.open(visitor_cookie=COOKIE)
+
+
+def test_going_back_to_the_page_opens_it(wire: Wire, stranger: Tab) -> None:
+    wire.cookie = SET
+    with stranger.page.expect_navigation():
+        stranger.run(SUBMIT)
+    stranger.page.go_back()
+    stranger.wait_for_connection()
+
+
+def test_a_tab_opens_it_when_another_has_made_a_visitor_of_the_browser(
+    wire: Wire, stranger: Tab, open_tab: OpenTab
+) -> None:
+    wire.cookie = SET
+    other = open_tab(state="idle", visitor_cookie=COOKIE)
+    other.run(FETCH)
+    other.wait_for_connection()
+    stranger.run("() => { document.dispatchEvent(new Event('visibilitychange')) }")
+    stranger.wait_for_connection()
+    # One stream for both: the page's token is the same for all visitors.
+    assert wire.asked == 1
+
+
+def test_a_cookie_whose_session_has_ended_makes_a_stranger_again(
+    wire: Wire, open_tab: OpenTab, stranger: Tab
+) -> None:
+    wire.stream_status, wire.cookie = 204, REMOVE
+    stranger.page.context.add_cookies([{"name": COOKIE, "value": "1", "url": wire.url}])
+    returning = open_tab(state="idle", visitor_cookie=COOKIE)
+    wait_until(lambda: wire.asked == 1, DEADLINE)
+    wait_until(lambda: not returning.page.context.cookies(), DEADLINE)
+    returning.wait_for_connection("idle")
+    assert returning.page.locator("monitio-messages li.toast").count() == 0
+    wire.stream_status, wire.cookie = 200, SET
+    returning.run(FETCH)
+    returning.wait_for_connection()
+
+
+def test_a_strangers_bell_can_be_opened(wire: Wire, stranger: Tab) -> None:
+    wire.stream_status = 204
+    stranger.page.locator("monitio-bell").click()
+    stranger.run(ASK)
+    assert stranger.connection == "idle"
