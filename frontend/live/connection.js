@@ -4,6 +4,7 @@
 
 import { Stream } from "./stream.js";
 import { Tabs } from "./tabs.js";
+import { VisitorCookie } from "./visitor.js";
 
 /**
  * `refresh`: fetch a snapshot.
@@ -14,30 +15,17 @@ import { Tabs } from "./tabs.js";
  * }} Page
  */
 
-/** @param {string} name */
-function hasCookie(name) {
-  try {
-    return document.cookie.split("; ").some((cookie) => cookie.startsWith(`${name}=`));
-  } catch {
-    // A sandboxed frame may not look.
-    return false;
-  }
-}
-
 export class Connection {
   /** @type {ConnectionState} */
   state = "idle";
   /** Streams of a hub begin without a snapshot. */
   fetchesSnapshot = false;
-  /** The cookie that a stranger's page waits for: until it is there, nothing is to be shown. */
-  cookie = "";
   #url = "";
   #wanted = false;
   /** @type {Tabs | null} */
   #tabs = null;
   #stream = new Stream(this);
-  // The answer to one of the page's requests may bring the cookie.
-  #requests = new PerformanceObserver(() => this.#wake());
+  #visitor = new VisitorCookie(() => this.#wake());
   #page;
 
   /** @param {Page} page */
@@ -63,8 +51,10 @@ export class Connection {
   /**
    * The address holds the page's token, so tabs of different users never meet.
    * @param {string} url
+   * @param {string} cookie that a stranger's page waits for
    */
-  use(url) {
+  use(url, cookie) {
+    this.#visitor.name = cookie;
     if (url === this.#url) return;
     this.close();
     this.#url = url;
@@ -100,16 +90,12 @@ export class Connection {
   /** The page was made for somebody else; or a visitor's session, and so the cookie, has ended. */
   stop() {
     this.#sleep();
-    this.#set(this.#isStranger ? "idle" : "stopped");
+    this.#set(this.#visitor.isMissing ? "idle" : "stopped");
     this.#wake();
   }
 
-  get #isStranger() {
-    return !!this.cookie && !hasCookie(this.cookie);
-  }
-
   #sleep() {
-    this.#requests.disconnect();
+    this.#visitor.close();
     this.#stream.close();
     this.#tabs?.close();
     this.#tabs = null;
@@ -119,18 +105,19 @@ export class Connection {
     // Without locks each tab has a stream of its own: only those in sight.
     if (document.hidden && !navigator.locks) return this.#sleep();
     if (!this.#wanted || !this.#url || this.#tabs || this.state === "stopped") return;
-    this.#requests.disconnect();
-    if (this.#isStranger) return this.#requests.observe({ type: "resource" });
+    const name = `monitio ${this.#url}`;
+    if (this.#visitor.isMissing) return this.#visitor.watch(name);
+    this.#visitor.close();
     if (this.state === "idle") this.#set("connecting");
-    this.#tabs = new Tabs(`monitio ${this.#url}`, this);
+    this.#tabs = new Tabs(name, this);
   }
 
   /** @param {ConnectionState} state */
   #set(state) {
     if (state === this.state) return;
     this.state = state;
-    // From now on it is a visitor's page.
-    if (state === "open") this.cookie = "";
+    // From now on it is a visitor's page as any other.
+    if (state === "open") this.#visitor.name = "";
     this.#tabs?.tell();
     this.#page.onState(state);
   }

@@ -42,8 +42,7 @@ export function configure(element) {
   if (streamUrl !== null && url !== streamUrl) store.clear();
   streamUrl = url;
   connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
-  connection.cookie = element.getAttribute("visitor-cookie") ?? "";
-  connection.use(url);
+  connection.use(url, element.getAttribute("visitor-cookie") ?? "");
   actions.url = element.getAttribute("api-url") ?? "";
   setScope(actions.url, url);
   actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;

@@ -67,6 +67,7 @@ def test_a_reload_in_the_middle_finds_the_bar_again(visit: Visitor) -> None:
 
 def test_a_second_tab_shows_the_same_and_closes_along(visit: Visitor) -> None:
     page = visit()
+    log_in(page, "Ann")
     second = page.context.new_page()
     second.goto(page.url)
     for tab in (page, second):

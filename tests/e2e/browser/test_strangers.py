@@ -68,17 +68,24 @@ def test_going_back_to_the_page_opens_it(wire: Wire, stranger: Tab) -> None:
     stranger.wait_for_connection()
 
 
-def test_a_tab_opens_it_when_another_has_made_a_visitor_of_the_browser(
+def test_all_tabs_of_the_browser_share_the_stream_of_the_first(
     wire: Wire, stranger: Tab, open_tab: OpenTab
 ) -> None:
     wire.cookie = SET
-    other = open_tab(state="idle", visitor_cookie=COOKIE)
-    other.run(FETCH)
-    other.wait_for_connection()
+    tabs = [stranger, open_tab(state="idle", visitor_cookie=COOKIE)]
+    stranger.run(FETCH)
+    for tab in tabs:
+        tab.wait_for_connection()
+    wire.put(message(1, level="error"))
+    for tab in tabs:
+        tab.wait_for(1)
+    assert wire.asked == 1
+
+
+def test_a_tab_that_comes_into_view_looks_for_the_cookie(wire: Wire, stranger: Tab) -> None:
+    stranger.page.context.add_cookies([{"name": COOKIE, "value": "1", "url": wire.url}])
     stranger.run("() => { document.dispatchEvent(new Event('visibilitychange')) }")
     stranger.wait_for_connection()
-    # One stream for both: the page's token is the same for all visitors.
-    assert wire.asked == 1
 
 
 def test_a_cookie_whose_session_has_ended_makes_a_stranger_again(
