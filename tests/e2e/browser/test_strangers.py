@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from tests.e2e.browser.conftest import OpenTab
 from tests.e2e.browser.tab import DEADLINE, Tab
@@ -89,13 +90,13 @@ def test_a_tab_that_comes_into_view_looks_for_the_cookie(wire: Wire, stranger: T
 
 
 def test_a_cookie_whose_session_has_ended_makes_a_stranger_again(
-    wire: Wire, open_tab: OpenTab, stranger: Tab
+    wire: Wire, open_tab: OpenTab, context: BrowserContext
 ) -> None:
     wire.stream_status, wire.cookie = 204, REMOVE
-    stranger.page.context.add_cookies([{"name": COOKIE, "value": "1", "url": wire.url}])
+    context.add_cookies([{"name": COOKIE, "value": "1", "url": wire.url}])
     returning = open_tab(state="idle", visitor_cookie=COOKIE)
     wait_until(lambda: wire.asked == 1, DEADLINE)
-    wait_until(lambda: not returning.page.context.cookies(), DEADLINE)
+    wait_until(lambda: not context.cookies(), DEADLINE)
     returning.wait_for_connection("idle")
     assert returning.page.locator("monitio-messages li.toast").count() == 0
     wire.stream_status, wire.cookie = 200, SET
