@@ -89,8 +89,8 @@ export class Connection {
 
   /** The page was made for somebody else; or a visitor's session, and so the cookie, has ended. */
   stop() {
-    this.#sleep();
     this.#set(this.#visitor.isMissing ? "idle" : "stopped");
+    this.#sleep();
     this.#wake();
   }
 

@@ -45,9 +45,9 @@ def test_the_script_stays_within_17_kb_as_shipped() -> None:
     assert packed(built()) <= 17 * KB
 
 
-def test_the_script_stays_within_13_kb_minified() -> None:
+def test_the_script_stays_within_14_kb_minified() -> None:
     needs_packages()
-    assert packed(static.minified()) <= 13 * KB
+    assert packed(static.minified()) <= 14 * KB
 
 
 def test_the_style_sheet_stays_within_2_kb() -> None:

@@ -1,4 +1,4 @@
-/* From frontend, c6535c4f, by `make static`. */
+/* From frontend, 6debd765, by `make static`. */
 var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button,label{min-height:1.75rem;min-width:1.75rem}button{padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button,label,a{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
 var bell_default = '.bell{position:relative;padding:.4375rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
 var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
@@ -31,14 +31,14 @@ var Actions = class {
 	page = "";
 	options = {};
 	#store;
-	#onForeign;
+	#owner;
 	#seen = new Set();
 	#seenTimer = 0;
 	#discarded = null;
 	#discardTimer = 0;
-	constructor(store2, onForeign) {
+	constructor(store2, owner) {
 		this.#store = store2;
-		this.#onForeign = onForeign;
+		this.#owner = owner;
 		addEventListener("pagehide", () => {
 			this.#reportSeen();
 			this.discard();
@@ -83,6 +83,7 @@ var Actions = class {
 	}
 	take(snapshot, asked) {
 		const { floor, older } = this.#store;
+		this.#owner.onSnapshot(snapshot);
 		this.#store.replace(snapshot, asked);
 		if (older < floor) this.loadOlder(older).catch(() => {});
 	}
@@ -90,9 +91,9 @@ var Actions = class {
 		let before;
 		do {
 			before = this.#store.older;
-			const page2 = before && await this.#get(`json/?before=${before}`);
-			if (!page2) return;
-			this.#store.addOlder(page2.messages, before, page2.more);
+			const page3 = before && await this.#get(`json/?before=${before}`);
+			if (!page3) return;
+			this.#store.addOlder(page3.messages, before, page3.more);
 		} while (this.#store.older > lowest);
 	}
 	#remove(which, settle) {
@@ -120,17 +121,23 @@ var Actions = class {
 	}
 	async #post(path, fields) {
 		if (!this.url) return {};
-		const send = () => this.#fetch(path, { method: "POST", keepalive: true, body: new URLSearchParams(fields) });
+		const body = new URLSearchParams(fields);
+		if (this.page) body.set("page", this.page);
+		const send = () => {
+			body.set("csrfmiddlewaretoken", this.csrf);
+			return this.#fetch(path, { method: "POST", keepalive: true, body });
+		};
 		let response = this.csrf && await send();
 		if (!response || response.status === 403) {
 			await this.#get("json/");
 			response = await send();
 		}
+		if (response.status === 409) this.#owner.onForeign();
 		return answerOf(response);
 	}
 	async #get(path) {
 		const response = await this.#fetch(path);
-		if (response.status === 204) return this.#onForeign(), null;
+		if (response.status === 204) return this.#owner.onForeign(), null;
 		const data = await answerOf(response);
 		this.csrf = data.csrf ?? this.csrf;
 		return data;
@@ -139,22 +146,73 @@ var Actions = class {
 		const url = new URL(this.url + path, document.baseURI);
 		if (!init) url.searchParams.set("page", this.page);
 		const { headers, withCredentials } = this.options;
-		return fetch(url, { ...init, credentials: withCredentials ? "include" : "same-origin", headers: { Accept: "application/json", "X-CSRFToken": this.csrf, ...headers } });
+		return fetch(url, { ...init, credentials: withCredentials ? "include" : "same-origin", headers: { Accept: "application/json", ...headers } });
 	}
 };
 function answerOf(response) {
 	if (!response.ok) throw new Error(response.url);
 	return response.json();
 }
+function make(tag, attributes = {}, ...children) {
+	const node = document.createElement(tag);
+	node.className = attributes.part ?? "";
+	for (const [name, value] of Object.entries(attributes)) {
+		if (typeof value === "function") node.addEventListener(name, value);
+		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+	}
+	node.append(...children);
+	return node;
+}
+var button = (part, click, ...children) => make("button", { type: "button", part, click }, ...children);
+function setText(node, text) {
+	if (node.textContent !== text) node.textContent = text;
+}
+function batched(work) {
+	let timer = 0;
+	return () => {
+		timer ||= setTimeout(() => {
+			timer = 0;
+			work();
+		}, 30);
+	};
+}
+var later = (act, delay) => setTimeout(act, Math.min(2 ** 31 - 1, delay));
+var dispatch = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
+var Rows = class {
+	#views = new Map();
+	#list;
+	#build;
+	constructor(list, build) {
+		this.#list = list;
+		this.#build = build;
+	}
+	update(messages) {
+		const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
+		const focused = this.#list.getRootNode().activeElement;
+		const { children } = this.#list;
+		const at = [...children].findIndex((node) => node.contains(focused));
+		for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
+		this.#views = views;
+		[...views.values()].forEach((view, index) => {
+			view.fill(messages[index]);
+			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
+		});
+		if (at < 0 || focused?.isConnected) return void 0;
+		return children[Math.min(at, children.length - 1)] ?? null;
+	}
+};
 var EVENTS = ["snapshot", "message", "gone", "resync"];
 var FIRST_DELAY = 1e3;
 var LONGEST_DELAY = 6e4;
+var MISSED = 2.5;
 var Stream = class {
 	Source = EventSource;
 	options = {};
 	#source = null;
 	#failures = 0;
 	#timer = 0;
+	#silence = 0;
+	#heartbeat = 30;
 	#url = "";
 	#owner;
 	constructor(owner) {
@@ -167,9 +225,14 @@ var Stream = class {
 	}
 	close() {
 		clearTimeout(this.#timer);
+		clearTimeout(this.#silence);
 		this.#timer = 0;
 		this.#source?.close();
 		this.#source = null;
+	}
+	expect(heartbeat) {
+		this.#heartbeat = heartbeat;
+		if (this.#source) this.#watch();
 	}
 	hurry() {
 		if (this.#timer) this.#connect();
@@ -178,7 +241,12 @@ var Stream = class {
 		this.close();
 		let opened = false;
 		const source = this.#source = new this.Source(this.#url, this.options);
-		const on = (type, act) => source.addEventListener(type, ({ data }) => source === this.#source && act(data && JSON.parse(data)));
+		this.#watch();
+		const on = (type, act) => source.addEventListener(type, ({ data }) => {
+			if (source !== this.#source) return;
+			this.#watch();
+			act(data && JSON.parse(data));
+		});
 		for (const type of EVENTS) on(type, (data) => {
 			this.#owner.change("open");
 			this.#owner.deliver(type, data);
@@ -188,8 +256,17 @@ var Stream = class {
 			this.#failures = 0;
 			this.#owner.opened();
 		});
+		on("beat", () => this.#owner.change("open"));
 		on("bye", (bye) => this.#bye(bye));
 		on("error", () => this.#lost(opened));
+	}
+	#watch() {
+		clearTimeout(this.#silence);
+		if (!this.#heartbeat) return;
+		this.#silence = later(() => {
+			this.#owner.change("offline");
+			this.#connect();
+		}, MISSED * 1e3 * this.#heartbeat);
 	}
 	#bye({ reason, retry }) {
 		this.close();
@@ -203,7 +280,7 @@ var Stream = class {
 		if (!opened) this.#owner.refresh();
 	}
 	#retry(delay) {
-		this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random()));
+		this.#timer = later(() => this.#connect(), delay * (0.5 + Math.random()));
 	}
 };
 var LOOK = 1300;
@@ -317,8 +394,8 @@ var Connection = class {
 	#stream = new Stream(this);
 	#visitor = new VisitorCookie(() => this.#wake());
 	#page;
-	constructor(page2) {
-		this.#page = page2;
+	constructor(page3) {
+		this.#page = page3;
 		addEventListener("pagehide", () => this.#sleep());
 		document.addEventListener("freeze", () => this.#sleep());
 		addEventListener("pageshow", () => this.#wake());
@@ -344,6 +421,9 @@ var Connection = class {
 		this.#sleep();
 		this.#wake();
 	}
+	expect(heartbeat) {
+		this.#stream.expect(heartbeat);
+	}
 	open() {
 		this.#wanted = true;
 		this.#wake();
@@ -353,8 +433,8 @@ var Connection = class {
 		this.#sleep();
 	}
 	stop() {
-		this.#sleep();
 		this.#set(this.#visitor.isMissing ? "idle" : "stopped");
+		this.#sleep();
 		this.#wake();
 	}
 	#sleep() {
@@ -406,67 +486,29 @@ var Connection = class {
 		if (event) this.#page.deliver(event, data);
 	}
 };
-function make(tag, attributes = {}, ...children) {
-	const node = document.createElement(tag);
-	node.className = attributes.part ?? "";
-	for (const [name, value] of Object.entries(attributes)) {
-		if (typeof value === "function") node.addEventListener(name, value);
-		else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
-	}
-	node.append(...children);
-	return node;
+var site = "";
+var page = "";
+function setScope(apiUrl, streamUrl2) {
+	site = apiUrl;
+	page = streamUrl2;
 }
-var button = (part, click, ...children) => make("button", { type: "button", part, click }, ...children);
-function setText(node, text) {
-	if (node.textContent !== text) node.textContent = text;
-}
-function batched(work) {
-	let timer = 0;
-	return () => {
-		timer ||= setTimeout(() => {
-			timer = 0;
-			work();
-		}, 30);
-	};
-}
-var dispatch = (target, type, detail) => target.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
-var Rows = class {
-	#views = new Map();
-	#list;
-	#build;
-	constructor(list, build) {
-		this.#list = list;
-		this.#build = build;
-	}
-	update(messages) {
-		const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
-		const focused = this.#list.getRootNode().activeElement;
-		const { children } = this.#list;
-		const at = [...children].findIndex((node) => node.contains(focused));
-		for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
-		this.#views = views;
-		[...views.values()].forEach((view, index) => {
-			view.fill(messages[index]);
-			if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
-		});
-		if (at < 0 || focused?.isConnected) return void 0;
-		return children[Math.min(at, children.length - 1)] ?? null;
-	}
-};
+var siteKey = (name) => `monitio ${site} ${name}`;
+var pageKey = (name) => `monitio ${page} ${name}`;
 function remember(storage, key, value) {
 	try {
-		if (value) window[storage][`monitio.${key}`] = value;
-		return window[storage][`monitio.${key}`];
+		if (value) window[storage][key] = value;
+		return window[storage][key];
 	} catch {
 		return void 0;
 	}
 }
-var isOn = (key) => remember("localStorage", key) === "yes";
-var turn = (key, on) => remember("localStorage", key, on ? "yes" : "no");
+var isOn = (name) => remember("localStorage", siteKey(name)) === "yes";
+var turn = (name, on) => remember("localStorage", siteKey(name), on ? "yes" : "no");
 var KEEP_OPEN = "keep-open";
-var wasClosed = (id) => !!remember("sessionStorage", `closed.${id}`);
-var setClosed = (id) => remember("sessionStorage", `closed.${id}`, "yes");
-var tellTabs = (id) => remember("localStorage", "closed", `${id} ${Date.now()}`);
+var wasClosed = (id) => !!remember("sessionStorage", pageKey(`closed ${id}`));
+var setClosed = (id) => remember("sessionStorage", pageKey(`closed ${id}`), "yes");
+var tellTabs = (id) => remember("localStorage", pageKey("closed"), `${id} ${Date.now()}`);
+var closedElsewhere = ({ key, newValue }) => key === pageKey("closed") ? parseInt(newValue ?? "") : NaN;
 var MS_PER_WORD = 500;
 var LIVES = 3;
 var Popups = class extends EventTarget {
@@ -485,7 +527,7 @@ var Popups = class extends EventTarget {
 		on("put", ({ message, previous }) => this.#put(message, previous));
 		on("drop", ({ message, force }) => this.#drop(message, force));
 		document.addEventListener("visibilitychange", () => this.#changed());
-		addEventListener("storage", ({ key, newValue }) => key === "monitio.closed" && this.#remove(parseInt(newValue ?? "")));
+		addEventListener("storage", (event) => this.#remove(closedElsewhere(event)));
 	}
 	get size() {
 		return this.#open.size;
@@ -580,7 +622,7 @@ var Popups = class extends EventTarget {
 		clearTimeout(this.#timer);
 		this.#timer = 0;
 		const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
-		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = setTimeout(() => this.#changed(), Math.max(0, next));
+		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = later(() => this.#changed(), next);
 	}
 };
 function wantsToPopUp(message, previous) {
@@ -590,7 +632,6 @@ function wantsToPopUp(message, previous) {
 	if (seen) return false;
 	return !previous || isRunning(previous) || previous.seen && version > previous.version;
 }
-var LONGEST_TIMEOUT = 2 ** 31 - 1;
 var Store = class extends EventTarget {
 	messages = new Map();
 	unread = 0;
@@ -724,8 +765,7 @@ var Store = class extends EventTarget {
 		for (const message of [...this.messages.values()]) if (isExpired(message)) this.#lose(message, true);
 		else next = Math.min(next, message.expiresAt ?? next);
 		if (next === Infinity) return;
-		const delay = Math.min(LONGEST_TIMEOUT, next - Date.now() + 1);
-		this.#expiryTimer = setTimeout(() => this.#expire(), delay);
+		this.#expiryTimer = later(() => this.#expire(), next - Date.now() + 1);
 	}
 };
 var isOlder = (message, known) => message.version < known.version || message.version === known.version && message.seq < known.seq;
@@ -754,7 +794,7 @@ function formatAge(date) {
 }
 var GRACE = 2e3;
 var store = new Store();
-var actions = new Actions(store, () => connection.stop());
+var actions = new Actions(store, { onForeign: () => connection.stop(), onSnapshot: ({ heartbeat = 0 }) => connection.expect(heartbeat) });
 var popups = new Popups(store, (message) => actions.seen(message));
 var connection = new Connection({ deliver, onState, refresh: () => actions.refresh() });
 var attached = new Set();
@@ -774,6 +814,7 @@ function configure(element) {
 	connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
 	connection.use(url, element.getAttribute("visitor-cookie") ?? "");
 	actions.url = element.getAttribute("api-url") ?? "";
+	setScope(actions.url, url);
 	actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
 	actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
 }
@@ -951,7 +992,7 @@ var InboxItem = class extends MessageView {
 		this.#send.disabled = false;
 	}
 };
-var IN_SIGHT = "monitio in sight";
+var inSight = () => siteKey("in sight");
 var canNotify = () => "Notification" in window && !!navigator.locks && !!document.querySelector("monitio-messages[system-notifications]");
 var notifies = () => Notification.permission === "granted" && isOn("notify");
 async function setNotifies(on) {
@@ -960,13 +1001,14 @@ async function setNotifies(on) {
 }
 function notify(message) {
 	if (!canNotify() || !notifies() || isRunning(message)) return;
-	navigator.locks.request(IN_SIGHT, { ifAvailable: true }, (lock) => lock && show(message));
+	navigator.locks.request(inSight(), { ifAvailable: true }, (lock) => lock && show(message));
 }
 function show(message) {
 	const { id, title, body, url } = message;
 	const target = safeUrl(url);
 	try {
-		const shown = new Notification(heading(message), { body: title && body, tag: `monitio ${id}` });
+		const tag = pageKey(`${id}`);
+		const shown = new Notification(heading(message), { body: title && body, tag });
 		shown.onclick = () => {
 			focus();
 			if (target) location.assign(target);
@@ -978,7 +1020,7 @@ function watchSight() {
 	away.resolve(null);
 	if (document.hidden || !canNotify()) return;
 	const { promise } = away = Promise.withResolvers();
-	navigator.locks.request(IN_SIGHT, { mode: "shared" }, () => promise);
+	navigator.locks.request(inSight(), { mode: "shared" }, () => promise);
 }
 document.addEventListener("visibilitychange", watchSight);
 var GAP = 8;
@@ -1422,8 +1464,8 @@ var MonitioProgress = class extends MonitioElement {
 		this.state(this.#state = job.state, true);
 	}
 };
-var page = globalThis;
-var monitio = page.monitioPage ??= { add: ({ timeout, ...message }) => store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1e3 }), update: (id, changes) => store.change(id, changes), close: (id) => popups.close(id), closeAll: () => popups.closeAll(), markRead: (which) => actions.markRead(which), remove: (which) => actions.remove(which), cancel: async (id) => !!await actions.cancel(id), reply: async (id, text) => !!await actions.reply(id, text), configure({ EventSourceClass = void 0, ...options } = {}) {
+var page2 = globalThis;
+var monitio = page2.monitioPage ??= { add: ({ timeout, ...message }) => store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1e3 }), update: (id, changes) => store.change(id, changes), close: (id) => popups.close(id), closeAll: () => popups.closeAll(), markRead: (which) => actions.markRead(which), remove: (which) => actions.remove(which), cancel: async (id) => !!await actions.cancel(id), reply: async (id, text) => !!await actions.reply(id, text), configure({ EventSourceClass = void 0, ...options } = {}) {
 	actions.options = options;
 	connection.configure(EventSourceClass, options);
 }, get unread() {
