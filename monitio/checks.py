@@ -31,6 +31,7 @@ def register() -> None:
     for check in CHECKS:
         checks.register(check, "monitio")
     checks.register(check_reachable, "monitio", deploy=True)
+    checks.register(check_wsgi, "monitio", deploy=True)
 
 
 def needs_sound_settings(check: Callable[..., Messages]) -> Callable[..., Messages]:
@@ -385,3 +386,19 @@ def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
     except ImproperlyConfigured:
         return []  # check_transport or check_stream says it
     return found
+
+
+@needs_sound_settings
+def check_wsgi(app_configs: Apps, **kwargs: Any) -> Messages:
+    """With --deploy: pages of a site that may be served by WSGI are meant to poll."""
+    is_chosen = settings.STREAM or settings.STREAMS_PER_PROCESS is not None
+    if is_chosen or getattr(django_settings, "ASGI_APPLICATION", None):
+        return []
+    return [
+        checks.Info(
+            "Served by WSGI without greenlets, open pages poll: no limit for live streams is set.",
+            hint="Serve the site by ASGI, use monitio.contrib.gunicorn, or set "
+            "MONITIO_STREAMS_PER_PROCESS below the number of threads (docs/serving.md).",
+            id="monitio.I050",
+        )
+    ]

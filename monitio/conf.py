@@ -112,8 +112,7 @@ class Settings:
         "STREAM_RECHECK": 30.0,
         # Milliseconds a browser waits before it comes back.
         "STREAM_RETRY": 3000,
-        # Open streams per process and per recipient; None: 4 under WSGI, 1,000 under ASGI,
-        # 10,000 behind monitio.asgi.
+        # Open streams per process and per recipient; None: see stream/capacity.py.
         "STREAMS_PER_PROCESS": None,
         "STREAMS_PER_USER": 10,
         # The same of one address (of IPv6: one /64); None: as many as there are.

@@ -27,7 +27,7 @@ from monitio import scope
 from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot
-from monitio.stream import shutdown
+from monitio.stream import capacity, shutdown
 from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
 from monitio.stream.protocol import (
     Command,
@@ -51,7 +51,6 @@ HEADERS = {
     "X-Accel-Buffering": "no",
     "Content-Encoding": "identity",
 }
-WSGI_STREAMS, ASGI_STREAMS, ENDPOINT_STREAMS = 4, 1000, 10_000
 
 # Reads of the database at once, snapshots and looks at sessions, for all streams of the process.
 LOADERS = 4
@@ -158,19 +157,13 @@ def _limits(request: HttpRequest) -> Limits:
         # Its one thread would answer nobody else.
         per_process = 0
     elif per_process is None:
-        per_process = _default_streams(request)
+        per_process = capacity.default(request, behind_endpoint=_desk(request) is not None)
     return Limits(
         per_process,
         settings.STREAMS_PER_USER,
         settings.STREAMS_PER_ADDRESS,
         address_of(request),
     )
-
-
-def _default_streams(request: HttpRequest) -> int:
-    if _desk(request) is not None:
-        return ENDPOINT_STREAMS
-    return ASGI_STREAMS if isinstance(request, ASGIRequest) else WSGI_STREAMS
 
 
 class _Visit:

@@ -172,6 +172,19 @@ def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
     assert [message.id for message in said].count("monitio.E010") == 1
 
 
+def test_a_site_that_may_be_served_by_wsgi_is_told_of_polling(settings: Any) -> None:
+    assert "monitio.I050" in found(deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ASGI_APPLICATION", "shop.asgi.application"), ("MONITIO_STREAMS_PER_PROCESS", 0)],
+)
+def test_a_site_that_has_chosen_is_told_nothing(name: str, value: Any, settings: Any) -> None:
+    setattr(settings, name, value)
+    assert "monitio.I050" not in found(deploy=True)
+
+
 def test_subclasses_will_do(settings: Any) -> None:
     settings.MESSAGE_STORAGE = f"{__name__}.OwnStorage"
     assert found() == {}
@@ -188,7 +201,7 @@ def test_every_check_is_in_the_manual() -> None:
     import re
 
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
-    assert identifiers == {*FAULTS, "monitio.W013", "monitio.E061"}
+    assert identifiers == {*FAULTS, "monitio.W013", "monitio.E061", "monitio.I050"}
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
 
 

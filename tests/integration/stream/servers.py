@@ -43,6 +43,8 @@ WSGI = {
     "--blocking-threads {threads} --workers-kill-timeout 3 --log-level warning",
     "runserver": "django runserver 127.0.0.1:{port} --noreload",
 }
+# A stream holds one of their threads, and they do not say how many there are.
+POOLS = ("gthread", "waitress", "granian-wsgi")
 
 
 def command_of(kind: str, port: int, threads: int) -> list[str]:
@@ -77,6 +79,8 @@ class Server:
         # Where browsers find it: a proxy's, if one stands before it.
         self.public_port = self.port
         self._command = [*command_of(kind, self.port, threads), *options]
+        if kind in POOLS:
+            settings = {"MONITIO_STREAMS_PER_PROCESS": threads // 2, **settings}
         self._environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.integration.stream.settings",

@@ -115,7 +115,40 @@ def test_preloaded_workers_hear_bells_and_stop_gracefully(
         assert stream.wait_until_it_ends() == "shutdown"
 
 
-def test_the_manual_shows_the_configuration_that_was_tested() -> None:
-    shown = (ROOT / "docs/serving.md").read_text()
-    code = [line.strip() for line in (ROOT / CONFIG).read_text().splitlines() if line[:1] == " "]
-    assert not [line for line in code if '"""' not in line and line not in shown]
+class TestThreads:
+    """gunicorn's threads are too few for a stream of each page."""
+
+    @pytest.fixture
+    def people(self, site: Peer, request: pytest.FixtureRequest) -> list[Browser]:
+        name = f"user-{abs(hash(request.node.nodeid))}"
+        return [dict(site.sign_in(f"{name}-{number}")) for number in range(5)]
+
+    @pytest.mark.parametrize("kind", ["gthread", "waitress"])
+    def test_by_default_pages_poll_and_the_site_answers(
+        self, start: Start, people: list[Browser], kind: str
+    ) -> None:
+        server = start(kind, MONITIO_STREAMS_PER_PROCESS=None)
+        with ExitStack() as stack:
+            streams = [stack.enter_context(server.stream(one)) for one in people]
+            for stream in streams:
+                assert stream.wait_until_it_ends() == "busy"
+            assert server.open_streams() == 0
+
+    def test_with_our_hooks_some_threads_hold_streams_and_others_pages(
+        self, start: Start, people: list[Browser]
+    ) -> None:
+        options = ("--config", CONFIG, "--threads", "4")
+        server = start("gthread", *options, MONITIO_STREAMS_PER_PROCESS=None)
+        with ExitStack() as stack:
+            streams = [stack.enter_context(server.stream(one)) for one in people]
+            for stream in streams:
+                stream.wait_for("snapshot")
+            wait_until(lambda: sum(stream.ended.is_set() for stream in streams) == 3)
+            assert server.open_streams() == 2
+
+    def test_greenlets_hold_streams_by_default(self, start: Start, people: list[Browser]) -> None:
+        server = start("gevent")
+        with ExitStack() as stack:
+            for one in people:
+                stack.enter_context(server.stream(one)).wait_for("snapshot")
+            assert server.open_streams() == len(people)
