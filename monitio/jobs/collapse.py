@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from monitio import dispatch
 from monitio.conf import settings
+from monitio.constants import State
 from monitio.jobs.outcome import Notice
 from monitio.jobs.recipients import Reader
 from monitio.models import Message, Repeat
@@ -57,12 +58,15 @@ def _kind(name: str, recipient: Recipient, notice: Notice) -> str:
 def _count(kind: str, reader: Reader, notice: Notice) -> Message | None:
     """The unread message of this kind, now counting one more; None when there is none."""
     repeat = Repeat.objects.filter(kind=kind).first()
-    if repeat is None:
+    own = reader.message if repeat is not None else None
+    if repeat is None or (own is not None and own.pk == repeat.message_id):
+        # Its own: the job has failed before.
         return None
     # By primary keys from here on: whoever locks by kind on MySQL, beside another whose _lead()
     # has just failed, waits for them and they for him.
-    if not _touch(repeat.message_id, pop_up=reader.message is not None):
-        Repeat.objects.filter(pk=repeat.pk, message=repeat.message_id).delete()
+    pk = repeat.message_id
+    if not (_has_failed(pk) and _touch(pk, pop_up=own is not None)):
+        Repeat.objects.filter(pk=repeat.pk, message=pk).delete()
         return None
     # The message is ours until the commit, and so is its count.
     Repeat.objects.filter(pk=repeat.pk).update(times=F("times") + 1)
@@ -71,6 +75,11 @@ def _count(kind: str, reader: Reader, notice: Notice) -> Message | None:
     leader.subject = _counted(reader.recipient, notice.subject, repeat.times)
     Message.objects.filter(pk=leader.pk).update(subject=leader.subject)
     return leader
+
+
+def _has_failed(pk: int) -> bool:
+    """Whether this message still reports a failure: its job may have gone on since."""
+    return Message.objects.filter(pk=pk, job__state=State.FAILED).exists()
 
 
 def _touch(pk: int, *, pop_up: bool) -> int:

@@ -148,9 +148,13 @@ class JobReporter:
         # Whatever the last step was that the throttle let through.
         return self._move(State.SUCCEEDED, None, result=result, done=ALL)
 
-    def failed(self, error: BaseException | str) -> bool:
-        """It ended badly. What of ``error`` the reader sees is the wording's choice."""
-        return self._move(State.FAILED, None, **error_details(error))
+    def failed(self, error: BaseException | str, attempt: int | None = None) -> bool:
+        """It ended badly. What of ``error`` the reader sees is the wording's choice.
+
+        ``attempt`` is given where it was not the run itself that reported it: its process died,
+        and may have published a retry before. A later attempt, and any other end, overrides that.
+        """
+        return self._move(State.FAILED, attempt, **error_details(error))
 
     def revoked(self, reason: str = "") -> bool:
         """Somebody cancelled it."""

@@ -16,14 +16,15 @@ from monitio.constants import State
 from monitio.models import Job
 from monitio.utils.compiled_sql import Slot, Update
 
-_PHASES = {State.QUEUED: 0, State.STARTED: 1, State.RETRYING: 2}
+# A failure of an attempt may be premature: the process died, and its retry was published before.
+_PHASES = {State.QUEUED: 0, State.STARTED: 1, State.FAILED: 2, State.RETRYING: 3}
 # No attempt is ever this late.
-_FINAL_KEY = 2**40
+FINAL_KEY = 2**40
 
 
-def order_key(state: str, attempt: int) -> int:
-    """How far a job has come. Rises with attempt and phase; an end is above all else."""
-    return _FINAL_KEY if state in State.FINAL else attempt * 4 + _PHASES[state]
+def order_key(state: str, attempt: int | None) -> int:
+    """How far a job has come. Rises with attempt and phase; an end of no attempt is above all."""
+    return FINAL_KEY if attempt is None else attempt * 4 + _PHASES[state]
 
 
 def news(key: int | Slot) -> Q:
@@ -41,7 +42,7 @@ def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any
     }
     if state == State.LOST:
         return Q(state=State.STARTED), changes
-    changes["key"] = order_key(state, attempt or 0)
+    changes["key"] = order_key(state, attempt)
     if attempt is not None:
         changes["attempt"] = attempt
     return None, changes

@@ -26,6 +26,7 @@ from monitio.integrations.run import Carried
 from monitio.jobs.options import Options
 from monitio.jobs.outcome import Notice, Outcome
 from monitio.jobs.reporter import JobReporter
+from monitio.jobs.states import FINAL_KEY
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
@@ -135,8 +136,8 @@ class PartReporter:
     def succeeded(self, result: Any = None) -> bool:
         return self._settle(failed=False, result=result)
 
-    def failed(self, error: BaseException | str) -> bool:
-        return self._settle(failed=True)
+    def failed(self, error: BaseException | str, attempt: int | None = None) -> bool:
+        return self._settle(failed=True, lost=attempt is not None)
 
     def revoked(self, reason: str = "") -> bool:
         return self._settle(failed=True)
@@ -208,11 +209,14 @@ class PartReporter:
         with transaction.atomic(using=dispatch.database()):
             # Holds the row: a late bar of another part waits, and then finds the job ended.
             job = Job.objects.of_task(self.part.group)
-            job.exclude(state__in=State.FINAL).update(done=total - failed, total=total)
+            job.filter(key__lt=FINAL_KEY).update(done=total - failed, total=total)
             if failed and self.group.cancel_requested():
                 return self.group.revoked()
             if failed:
-                return self.group.failed(f"{failed} of {total} parts failed")
+                # A part that was given up may still succeed.
+                lost = GroupPart.objects.filter(group=self.part.group, lost=True).exists()
+                text = f"{failed} of {total} parts failed"
+                return self.group.failed(text, attempt=0 if lost else None)
             return self.group.succeeded(result)
 
     def _rows(self) -> Any:

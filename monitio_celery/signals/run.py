@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
+from weakref import WeakSet
 
 from celery import current_app, signals, states
 from celery.concurrency.solo import TaskPool as SoloPool
@@ -242,7 +243,8 @@ def report_failed(
     """In the child; in the worker's main process for what the child could not say itself."""
     request = sender.request if sender.request.id == task_id else None
     error = _unwrap(exception)
-    _report(sender, task_id, request, lambda r: r.failed(error), args, kwargs)
+    attempt = _dead_attempt(task_id) if run_of(task_id) is None else None
+    _report(sender, task_id, request, lambda r: r.failed(error, attempt), args, kwargs)
 
 
 @_on(signals.task_retry)
@@ -326,6 +328,30 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     with header.activate(header.read(request.request_dict)):
         if Job.objects.of_task(job_id).filter(cancel_requested=True).exists():
             revoked.add(request.id)
+
+
+@_on(signals.task_received)
+def remember_received(*, request: Any, **_: Any) -> None:
+    _received.add(request)
+
+
+# The messages of tasks that this worker holds.
+_received: WeakSet[Any] = WeakSet()
+
+
+def _dead_attempt(task_id: str) -> int | None:
+    """Which attempt of a task died in its process; None when that is unknown.
+
+    Its retry, if it has published one, may have been received by this worker, and even run.
+    """
+    from celery.worker.state import active_requests
+
+    begun = (
+        request
+        for request in _received
+        if request.id == task_id and request.time_start and request not in active_requests
+    )
+    return max((request.request_dict.get("retries") or 0 for request in begun), default=None)
 
 
 @_on(signals.task_revoked)

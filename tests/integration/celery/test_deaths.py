@@ -11,7 +11,7 @@ import billiard
 import celery
 import pytest
 
-from tests.integration.celery.conftest import Site, Staff, begin, until
+from tests.integration.celery.conftest import Shared, Site, Staff, begin, until
 
 # The mails of these tests are sent by the worker that all tests share.
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq", "no-results")]
@@ -62,6 +62,40 @@ def test_a_message_delivered_twice_is_told_and_mailed_once(
     until(lambda: all("succeeded in" in worker.log.read_text() for worker in (first, second)))
     assert site.job(task)["state"] == "succeeded"
     assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_child_that_dies_when_its_retry_is_published_goes_on(
+    site: Site, staff: Staff, gate: Path
+) -> None:
+    args = [str(gate), staff.queue]
+    task = site.start("ann", "dies_after_its_retry", how="apply_async", args=args)
+    # Nobody serves the queue of the retry yet.
+    site.ends(task, "failed")
+    (before,) = site.message_ids(task)
+    staff.hire()
+    until(lambda: site.job(task)["state"] == "started")
+    assert site.message(task)["subject"] == "Dies after its retry: started"
+    gate.touch()
+    assert site.ends(task, "succeeded")["attempt"] == 1
+    assert site.message_ids(task) == [before]
+    assert len(site.message(task)["mails"]) == 1
+
+
+def test_a_death_that_is_noticed_during_the_next_attempt_changes_nothing(
+    site: Site, shared: Shared, gate: Path
+) -> None:
+    args = [str(gate), "celery"]
+    task = site.start("ann", "dies_after_its_retry", how="apply_async", args=args)
+    until(
+        lambda: (
+            f"{task}] received" in (log := shared.alive().log.read_text())
+            and "WorkerLost" in log[log.index(task) :]
+        )
+    )
+    until(lambda: site.job(task)["state"] == "started" and site.job(task)["attempt"] == 1)
+    gate.touch()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Dies after its retry: done"
 
 
 def test_a_cold_shutdown_interrupts(site: Site, staff: Staff, gate: Path) -> None:

@@ -327,3 +327,43 @@ class TestCancelling:
         self.cancel()
         running.succeeded()
         assert ends == ["revoked"]
+
+
+class TestDeath:
+    """A part whose process died after it had published its retry."""
+
+    def test_its_next_attempt_is_what_counts(self, group: Group) -> None:
+        for number in range(2):
+            group.started(number).succeeded()
+        group.started(2).failed("died", 0)
+        assert group.job.state == "failed"
+        group.started(2).succeeded()
+        assert group.job.state == "succeeded"
+        assert (group.job.done, group.job.total) == (3, 3)
+
+    def test_a_part_that_fails_besides_is_counted_anew(self, group: Group) -> None:
+        group.started(0).succeeded()
+        group.started(1).failed("boom")
+        group.started(2).failed("died", 0)
+        group.started(2).succeeded()
+        text = "2 of 3 parts are done, 1 failed."
+        assert (group.job.state, Message.objects.get().message) == ("failed", text)
+
+
+def test_a_group_whose_last_part_could_not_end_it_is_ended_by_the_sweep(
+    group: Group, monkeypatch: pytest.MonkeyPatch, stored: Any
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(PartReporter, "show", lambda *args: None)
+        for number in range(3):
+            group.started(number).succeeded()
+    Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
+    tasks.sweep_jobs()
+    assert group.job.state == "succeeded"
+
+
+def test_options_that_nobody_understands_do_not_cost_the_end() -> None:
+    group = Group(no_such_option=True)
+    for number in range(3):
+        group.started(number).succeeded()
+    assert (group.job.state, Message.objects.get().subject) == ("succeeded", "Import: done")

@@ -94,3 +94,34 @@ def test_a_worker_without_a_notified_task_asks_nothing(
     monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
     with django_assert_num_queries(0):
         receivers.stamp_running()
+
+
+class Request:
+    """As the main process of a worker holds it."""
+
+    def __init__(self, retries: int, time_start: float | None) -> None:
+        self.id, self.time_start, self.request_dict = "1", time_start, {"retries": retries}
+
+
+def test_a_death_is_that_of_the_attempt_that_had_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead, next_one, waiting = Request(1, 1.0), Request(2, 2.0), Request(3, None)
+    other = Request(7, 1.0)
+    other.id = "2"
+    monkeypatch.setattr(state, "active_requests", [next_one])
+    monkeypatch.setattr(receivers, "_received", [dead, next_one, waiting, other])
+    assert receivers._dead_attempt("1") == 1
+    assert receivers._dead_attempt("3") is None
+
+
+class Odd(Exception):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("no attributes")
+
+    __str__ = __bool__ = __len__ = __getattr__  # type: ignore[assignment]
+
+
+def test_an_exception_is_taken_out_of_what_carries_it() -> None:
+    odd, error = Odd(), ValueError("no")
+    assert receivers._unwrap(odd) is odd
+    assert receivers._unwrap(error) is error
+    assert receivers._unwrap(SimpleNamespace(exc=odd)) is odd

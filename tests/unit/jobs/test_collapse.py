@@ -146,3 +146,21 @@ def test_prune_forgets_the_counts_of_yesterday() -> None:
     Repeat.objects.update(created=timezone.now() - timedelta(days=2))
     api.prune()
     assert not Repeat.objects.exists()
+
+
+def test_a_job_that_fails_after_its_death_keeps_its_message() -> None:
+    job = reporter(user())
+    job.started()
+    job.failed("died", 0)
+    job.started(1)
+    job.failed("boom")
+    assert told(user()) == ["failed 1"]
+
+
+def test_a_message_whose_job_goes_on_counts_no_failures() -> None:
+    job = reporter(user(), wording=lambda outcome: Notice(subject=outcome.state))
+    job.failed("died", 0)
+    job.started(1)
+    job.succeeded()
+    fail(2, wording=lambda outcome: Notice(subject=outcome.state))
+    assert told(user()) == ["succeeded", "failed"]

@@ -142,6 +142,36 @@ class TestLost:
         assert [job.lost(), job.lost(), job.started(), job.lost()] == [True, False, True, True]
 
 
+class TestDeath:
+    """A failure that only the main process of a worker reports."""
+
+    @pytest.mark.parametrize(
+        "later", ["started 1", "retrying 0", "retrying 1", "succeeded", "failed x", "revoked"]
+    )
+    def test_whatever_comes_later_overrides_it(self, later: str) -> None:
+        job = reporter(user())
+        job.started()
+        assert job.failed("died", 0)
+        assert the_job().state == "failed"
+        assert report(job, later)
+        assert the_job().state == later.split()[0]
+        assert len(told(user())) == 1
+
+    @pytest.mark.parametrize("known", ["retrying 0", "started 1", "succeeded", "revoked"])
+    def test_one_that_is_noticed_too_late_changes_nothing(self, known: str) -> None:
+        job = reporter(user())
+        job.started()
+        report(job, known)
+        assert not job.failed("died", 0)
+        assert the_job().state == known.split()[0]
+
+    @pytest.mark.parametrize("event", ["queued", "started"])
+    def test_nothing_of_its_own_attempt_revives_it(self, event: str) -> None:
+        job = reporter(user())
+        job.failed("died", 0)
+        assert not report(job, event)
+
+
 class TestRow:
     def test_an_unknown_job_without_recipients_is_nobodys_business(self) -> None:
         job = JobReporter("stranger", wording=plainly)

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from celery import Task, chain, chord, group, shared_task
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 
@@ -227,6 +227,18 @@ def killed_once(path: str) -> str:
         Path(path).touch()
         os.kill(os.getpid(), 9)
     return "at last"
+
+
+@shared_task(bind=True, max_retries=1)
+@notify_user(email=True)
+def dies_after_its_retry(self: Task[Any, Any], path: str, queue: str) -> str:
+    """Its first attempt publishes the second one and dies; that one waits for the file."""
+    if self.request.retries:
+        return str(wait_for.run(path))
+    with contextlib.suppress(Retry):
+        self.retry(countdown=0, queue=queue)
+    os.kill(os.getpid(), 9)
+    return "never"
 
 
 @shared_task
