@@ -38,14 +38,16 @@ def page(engine: Engine, wire: Wire) -> Iterator[Page]:
 class Page:
     """The present tab of an engine at the fake site."""
 
-    def __init__(self, engine: Engine, wire: Wire, url: str = "") -> None:
-        self.engine, self.wire, self.url = engine, wire, url or wire.url
+    def __init__(
+        self, engine: Engine, wire: Wire, url: str = "", path: str = "", state: str = "open"
+    ) -> None:
+        self.engine, self.wire, self.url = engine, wire, f"{url or wire.url}/{path}"
         self.run = engine.run
-        self.open()
+        self.open(state)
 
-    def open(self) -> None:
-        self.engine.go(f"{self.url}/")
-        self.wait_for("window.monitio?.connection", "open")
+    def open(self, state: str = "open") -> None:
+        self.engine.go(self.url)
+        self.wait_for("window.monitio?.connection", state)
 
     def wait_for(self, expression: str, value: Any) -> None:
         wait_until(
@@ -139,6 +141,18 @@ class TestMainRoad:
         page.wait_for("events.some(([type, state]) => state === 'offline')", True)
         page.shows(1)
         page.wait_for("monitio.connection", "open")
+        engine.close_tabs()
+
+    def test_a_strangers_page_opens_its_stream_after_its_own_request(
+        self, engine: Engine, wire: Wire
+    ) -> None:
+        page = Page(engine, wire, path="?visitor-cookie=monitio_visitor", state="idle")
+        wire.cookie = "monitio_visitor=1; Path=/"
+        page.run("fetch('/start', { method: 'POST' }), null")
+        page.wait_for("monitio.connection", "open")
+        wire.put(message(1, level="error"))
+        page.shows(1)
+        page.run("document.cookie = 'monitio_visitor=; Max-Age=0; Path=/', null")
         engine.close_tabs()
 
     def test_right_to_left_the_pop_ups_are_on_the_left(self, page: Page) -> None:

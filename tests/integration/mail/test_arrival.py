@@ -15,7 +15,6 @@ from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api, dispatch, preferences
-from monitio.channels.email import links
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from tests.support.people import user
@@ -126,7 +125,7 @@ def test_no_header_but_the_known_ones(arrive: Any) -> None:
 def test_the_way_out_is_one_click(
     arrive: Any, monkeypatch: pytest.MonkeyPatch, mail_server: MailServer
 ) -> None:
-    monkeypatch.setattr(links, "unsubscribe_link", lambda message: UNSUBSCRIBE)
+    monkeypatch.setattr(preferences, "unsubscribe_url", lambda *_: UNSUBSCRIBE)
     mail = arrive()
     assert mail["List-Unsubscribe"].strip() == f"<{UNSUBSCRIBE}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
