@@ -172,6 +172,7 @@ class Settings:
         "THEME": TEXT,
         "EXCLUDE_READ": FLAG,
         "SNAPSHOT_SIZE": whole(1),
+        "VISITORS": FLAG,
         "VISITOR_AGE": SECONDS,
         "CLAIM_TIMEOUT": SECONDS,
         "STREAM_HEARTBEAT": SECONDS,
