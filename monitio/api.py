@@ -12,7 +12,6 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
 from django.contrib.messages import MessageFailure
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -27,7 +26,7 @@ from monitio.messages import create
 from monitio.messages.create import build, clear, store, store_batch
 from monitio.messages.recipients import addressee, batches
 from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
-from monitio.recipients import LARGEST_KEY, Recipient
+from monitio.recipients import LARGEST_KEY, Recipient, accounts
 from monitio.serializers import newest
 from monitio.utils.text import clean_text
 
@@ -313,7 +312,7 @@ def reply(recipient: Any, pk: int, message: str) -> Message:
     subject = original.subject
     if subject and not subject.startswith(prefix):
         subject = f"{prefix}{subject}"
-    me = get_user_model()._default_manager.get(pk=who.user_id)
+    me = accounts().get(pk=who.user_id)
     return create_message(
         original.from_user, constants.INFO, message, from_user=me, subject=subject[:255]
     )

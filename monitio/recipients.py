@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.db.models import Model
+from django.db import router
+from django.db.models import Model, QuerySet
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.functional import LazyObject
@@ -181,6 +182,12 @@ class Recipient:
     def __repr__(self) -> str:
         # A visitor's token is their address: it stays out of logs and tracebacks.
         return f"Recipient({'visitor' if self.is_visitor else self.key!r})"
+
+
+def accounts() -> QuerySet[Any]:
+    """The accounts, from where they are written: a replica may not know a new one yet."""
+    model = get_user_model()
+    return model._default_manager.using(router.db_for_write(model))
 
 
 def page_token(recipient: Recipient | None) -> str:

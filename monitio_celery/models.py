@@ -64,6 +64,7 @@ class GroupPart(models.Model):
     objects = GroupPartQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("part of a group")
         verbose_name_plural = _("parts of groups")
         indexes = [models.Index(fields=["ended", "alive_at"], name="monitio_celery_part_silent")]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -18,7 +17,7 @@ from monitio.exceptions import UnknownRecipient
 from monitio.jobs.outcome import Notice
 from monitio.messages import visitors
 from monitio.models import Job, Message
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, accounts
 from monitio.utils.compiled_sql import Slot, Update, insert
 from monitio.utils.shorten import shorten
 
@@ -76,7 +75,7 @@ class _Others:
         """The keys of those users who are still there."""
         users = (reader.recipient for reader in self.readers.values())
         pks = [user.user_id for user in users if not user.is_visitor]
-        found = get_user_model()._default_manager.filter(pk__in=pks).values_list("pk", flat=True)
+        found = accounts().filter(pk__in=pks).values_list("pk", flat=True)
         return {Recipient.for_user(pk).key for pk in found}
 
 

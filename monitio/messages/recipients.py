@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.messages import visitors
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, accounts
 
 
 def addressee(to_user: Any) -> Recipient:
@@ -60,8 +60,8 @@ def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> No
     """A user who is missing would only fail at the caller's commit, and say nothing of why."""
     given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
     pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
-    users = get_user_model()._default_manager.filter(pk__in=pks)
-    missing = pks - set(users.values_list("pk", flat=True)) if pks else set()
+    known = accounts().filter(pk__in=pks)
+    missing = pks - set(known.values_list("pk", flat=True)) if pks else set()
     if missing:
         names = ", ".join(sorted(repr(pk) for pk in missing)[:5])
         raise UnknownRecipient(f"There are no users with these primary keys: {names}.")

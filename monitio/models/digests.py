@@ -40,6 +40,7 @@ class Digest(models.Model):
     objects = DigestQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("digest")
         verbose_name_plural = _("digests")
         constraints = [

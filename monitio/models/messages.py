@@ -112,6 +112,7 @@ class Message(models.Model):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.models.querysets import ScopedQuerySet
+from monitio.models.querysets import PrimaryQuerySet, ScopedQuerySet
 from monitio.models.rows import KEY_LENGTH, scope_field
 
 
@@ -24,7 +24,10 @@ class Repeat(models.Model):
     times = models.PositiveIntegerField(default=1)
     created = models.DateTimeField(default=timezone.now)
 
+    objects = PrimaryQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("repeated failure")
         verbose_name_plural = _("repeated failures")
 
@@ -43,6 +46,7 @@ class VisitorLogin(models.Model):
     objects = ScopedQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("visitor's log-in")
         verbose_name_plural = _("visitors' log-ins")
         constraints = [models.UniqueConstraint(fields=["token", "scope"], name="monitio_one_login")]
@@ -60,7 +64,10 @@ class LastBell(models.Model):
     # Without an index: it moves with every bell, and only the daily prune asks for it.
     modified = models.DateTimeField(default=timezone.now)
 
+    objects = PrimaryQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("last bell")
         verbose_name_plural = _("last bells")
 

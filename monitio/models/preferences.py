@@ -13,7 +13,7 @@ from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.categories import Mode, category, gathered_by_default
-from monitio.models.querysets import ScopedQuerySet
+from monitio.models.querysets import PrimaryQuerySet, ScopedQuerySet
 from monitio.models.rows import scope_field
 from monitio.models.schedule import GATHERED, Frequency, Schedule
 
@@ -63,6 +63,7 @@ class Preferences(models.Model):
     objects = ScopedQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("preferences")
         verbose_name_plural = _("preferences")
         indexes = [
@@ -146,7 +147,10 @@ class CategoryChoice(models.Model):
     # As Preferences.since, for this category.
     since = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = PrimaryQuerySet.as_manager()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("choice for a category")
         verbose_name_plural = _("choices for categories")
         constraints = [

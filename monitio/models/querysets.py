@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db import models
+from django.db import models, router
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=models.Model)
 
 
-class ScopedQuerySet(models.QuerySet[M]):
+class PrimaryQuerySet(models.QuerySet[M]):
+    """Reads where it writes, whatever ``DATABASE_ROUTERS`` answers for reads.
+
+    Nearly every read decides a write or what an open page drops, and a replica lags behind.
+    ``using()`` still chooses another database.
+    """
+
+    @property
+    def db(self) -> str:
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+
+class ScopedQuerySet(PrimaryQuerySet[M]):
     def here(self) -> Self:
         """Those of the current scope."""
         return self.filter(scope=scopes.current())

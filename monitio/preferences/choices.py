@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import time, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
@@ -23,7 +22,7 @@ from monitio.models import CategoryChoice, Delivery, Digest, Message, Preference
 from monitio.models.categories import Category, Mode, categories, category, essential
 from monitio.models.schedule import Frequency, aware, now, storable
 from monitio.preferences import unsubscribe_links as tokens
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, accounts
 from monitio.utils.text import at_most, identifier
 
 __all__ = [
@@ -80,7 +79,7 @@ def change(
     Raises ``ValueError`` that names the bad value, ``UnknownRecipient`` for nobody.
     """
     choices = _checked_choices(categories or {})
-    if not get_user_model()._default_manager.filter(pk=_pk(user)).exists():
+    if not accounts().filter(pk=_pk(user)).exists():
         raise UnknownRecipient(f"There is no user with the primary key {_pk(user)!r}.")
     with transaction.atomic(using=router.db_for_write(Preferences)):
         row = _locked(_pk(user))

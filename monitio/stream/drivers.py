@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import SESSION_KEY, get_user, get_user_model
+from django.contrib.auth import SESSION_KEY, get_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -25,7 +25,7 @@ from django.http.response import HttpResponseBase
 
 from monitio import scope
 from monitio.conf import settings
-from monitio.recipients import Recipient, page_fits
+from monitio.recipients import Recipient, accounts, page_fits
 from monitio.serializers import snapshot
 from monitio.stream import capacity, shutdown
 from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
@@ -196,8 +196,7 @@ class _Visit:
         return Recipient.for_user(user) == self.recipient or self._is_active()
 
     def _is_active(self) -> bool:
-        users = get_user_model()._default_manager
-        user: Any = users.filter(pk=self.recipient.user_id).first()
+        user: Any = accounts().filter(pk=self.recipient.user_id).first()
         return user is not None and user.is_active
 
 

@@ -62,7 +62,7 @@ class PollingTransport(Transport):
             raise
 
     def listen(self, ears: Ears) -> None:
-        alias = router.db_for_read(LastBell)
+        alias = router.db_for_write(LastBell)
         # A connection of its own: SQLite's data_version only counts what others write.
         connection = connections[alias].copy()
         try:
@@ -156,7 +156,7 @@ def _in_scopes(topics: Iterable[str], work: Callable[[list[str]], object]) -> No
 
 def _nonces(topics: Iterable[str]) -> Nonces:
     # Plain SQL: this is asked several times a second, and the ORM compiles it anew each time.
-    connection = connections[router.db_for_read(LastBell)]
+    connection = connections[router.db_for_write(LastBell)]
     quote = connection.ops.quote_name
     table, topic, nonce = quote(LastBell._meta.db_table), quote("topic"), quote("nonce")
     wanted = sorted(_row_of(Bell(name, kind)) for name in topics for kind in (RESYNC, RECHECK))
