@@ -16,7 +16,15 @@ from monitio import dispatch, preferences
 from monitio import scope as scopes
 from monitio.digests import sender as digests
 from monitio.messages import create
-from monitio.models import CategoryChoice, Delivery, Digest, Job, Message, Preferences
+from monitio.models import (
+    BlockedSender,
+    CategoryChoice,
+    Delivery,
+    Digest,
+    Job,
+    Message,
+    Preferences,
+)
 from monitio.preferences.choices import FIELDS
 
 M = TypeVar("M", bound=Model)
@@ -30,10 +38,11 @@ if TYPE_CHECKING:
     ChoiceRows = admin.TabularInline[CategoryChoice, Preferences]
     PreferencesOptions = admin.ModelAdmin[Preferences]
     DigestOptions = admin.ModelAdmin[Digest]
+    BlockedSenderOptions = admin.ModelAdmin[BlockedSender]
 else:
     DeliveryRows = ChoiceRows = admin.TabularInline
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
-    PreferencesOptions = DigestOptions = admin.ModelAdmin
+    PreferencesOptions = DigestOptions = BlockedSenderOptions = admin.ModelAdmin
 
 
 def _here(rows: QuerySet[M]) -> QuerySet[M]:
@@ -223,6 +232,14 @@ class PreferencesAdmin(PreferencesOptions):
         choices = {choice.category: None for choice in formset.deleted_objects}
         choices |= {choice.category: choice.mode for choice in kept}
         preferences.change(form.instance.user_id, categories=choices)
+
+
+@admin.register(BlockedSender)
+class BlockedSenderAdmin(BlockedSenderOptions):
+    list_display = ("user", "sender", "created")
+    list_select_related = ("user", "sender")
+    raw_id_fields = ("user", "sender")
+    show_full_result_count = False
 
 
 @admin.register(Digest)

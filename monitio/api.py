@@ -16,17 +16,16 @@ from django.contrib.messages import MessageFailure
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from monitio import constants, dispatch
 from monitio.channels.policy import Delay, Email, mailing
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
-from monitio.messages import create
+from monitio.messages import create, replies
 from monitio.messages.create import build, clear, store, store_batch
 from monitio.messages.recipients import addressee, batches
 from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
-from monitio.recipients import LARGEST_KEY, Recipient, accounts
+from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
 from monitio.utils.text import clean_text
 
@@ -301,21 +300,28 @@ def delete_all(recipient: Any) -> int:
 def reply(recipient: Any, pk: int, message: str) -> Message:
     """Answer one of the recipient's own messages; it goes to its sender and to nobody else.
 
-    Raises ``Message.DoesNotExist`` for anybody else's message and ``NotAllowed`` when it has no
-    sender or the recipient is an anonymous visitor.
+    When that sender blocks the recipient (``block_sender``) nothing is stored, and the answer that
+    is returned has no key. Raises ``Message.DoesNotExist`` for anybody else's message,
+    ``NotAllowed`` when it has no sender or the recipient is an anonymous visitor, and
+    ``TooManyReplies`` above ``MONITIO_REPLIES_PER_HOUR`` answers to this message.
     """
     who = Recipient.of(recipient)
-    original = get_message(who, pk)
-    if original.from_user is None or who.is_visitor:
-        raise NotAllowed
-    prefix = _("Re: ")
-    subject = original.subject
-    if subject and not subject.startswith(prefix):
-        subject = f"{prefix}{subject}"
-    me = accounts().get(pk=who.user_id)
-    return create_message(
-        original.from_user, constants.INFO, message, from_user=me, subject=subject[:255]
-    )
+    return replies.reply(who, get_message(who, pk), message)
+
+
+def block_sender(recipient: Any, pk: int) -> None:
+    """Take no more replies from the sender of one of the recipient's own messages.
+
+    The sender is not told. What a site's own code sends still arrives. Raises like ``reply``.
+    """
+    who = Recipient.of(recipient)
+    replies.block(who, get_message(who, pk))
+
+
+def unblock_sender(recipient: Any, pk: int) -> None:
+    """Take ``block_sender`` back."""
+    who = Recipient.of(recipient)
+    replies.unblock(who, get_message(who, pk))
 
 
 def cancel_job(recipient: Any, pk: int) -> bool:
@@ -489,5 +495,7 @@ amark_all_read = _twin(mark_all_read)
 adelete = _twin(delete)
 adelete_all = _twin(delete_all)
 areply = _twin(reply)
+ablock_sender = _twin(block_sender)
+aunblock_sender = _twin(unblock_sender)
 acancel_job = _twin(cancel_job)
 aprune = _twin(prune)

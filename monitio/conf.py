@@ -147,6 +147,8 @@ class Settings:
         "DELIVER_RETRIES": 100,
         # Categories of messages: {"exports": {"title": …, "essential": False, "default": None}}.
         "CATEGORIES": {},
+        # How often one person may answer one message in an hour.
+        "REPLIES_PER_HOUR": 20,
         # How many messages of each category a digest shows.
         "DIGEST_SIZE": 10,
         # Seconds after which whoever claimed users' digests counts as dead.
@@ -198,6 +200,7 @@ class Settings:
         "DELIVER_RETRIES": whole(0),
         "CATEGORIES": CHECKED_ELSEWHERE,
         "DIGEST_SIZE": whole(1),
+        "REPLIES_PER_HOUR": whole(0),
         "DIGEST_LEASE": SECONDS,
     }
 

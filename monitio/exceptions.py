@@ -30,6 +30,10 @@ class NotAllowed(MonitioError, PermissionError):
     """This message cannot be answered: it has no sender, or it is not yours."""
 
 
+class TooManyReplies(MonitioError):
+    """This message was answered too often (MONITIO_REPLIES_PER_HOUR)."""
+
+
 class TemporaryFailure(MonitioError):
     """The channel could not be reached; try again later."""
 

@@ -16,6 +16,8 @@ urlpatterns = [
     path("delete/message/<int:message_id>/", views.message_delete, name="message_delete"),
     path("delete/all/", views.message_delete_all, name="message_delete_all"),
     path("reply/<int:message_id>/", views.message_reply, name="message_reply"),
+    path("block/<int:message_id>/", views.message_block, name="message_block"),
+    path("unblock/<int:message_id>/", views.message_unblock, name="message_unblock"),
     path("cancel/<int:message_id>/", views.message_cancel, name="message_cancel"),
     path("preferences/", preference_views.message_preferences, name="message_preferences"),
     path(

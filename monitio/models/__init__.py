@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitio.models.blocks import BlockedSender
 from monitio.models.deliveries import Delivery
 from monitio.models.digests import Digest
 from monitio.models.jobs import Job
@@ -14,6 +15,7 @@ from monitio.utils.text import check_url
 
 __all__ = [
     "WEEKDAYS",
+    "BlockedSender",
     "CategoryChoice",
     "Delivery",
     "Digest",

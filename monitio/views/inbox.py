@@ -32,8 +32,8 @@ from django.views.decorators.http import (
 
 from monitio import api
 from monitio.conf import settings
-from monitio.exceptions import NotAllowed
-from monitio.models import Message
+from monitio.exceptions import NotAllowed, TooManyReplies
+from monitio.models import BlockedSender, Message
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot
 from monitio.stream import drivers
@@ -110,8 +110,12 @@ def message_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message."""
-    _recipient, message = _own(request, message_id)
-    return render(request, "monitio/message/detail.html", {"message": message})
+    recipient, message = _own(request, message_id)
+    has_sender = message.from_user_id is not None and not recipient.is_visitor
+    blocks = BlockedSender.objects.between(recipient.user_id, message.from_user_id)
+    is_blocked = has_sender and blocks.exists()
+    context = {"message": message, "has_sender": has_sender, "is_blocked": is_blocked}
+    return render(request, "monitio/message/detail.html", context)
 
 
 @public
@@ -187,13 +191,53 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     recipient, message = _own(request, message_id)
     if message.from_user is None or recipient.is_visitor:
         raise Http404(str(NotAllowed()))
-    form = ReplyForm(request.POST or None)
+    form, status = ReplyForm(request.POST or None), 200
     if request.method == "POST" and form.is_valid():
-        api.reply(recipient, message_id, form.cleaned_data["message"])
-        return _done(request, recipient)
+        try:
+            api.reply(recipient, message_id, form.cleaned_data["message"])
+            return _done(request, recipient)
+        except TooManyReplies:
+            form.add_error("message", _("That was tried too often. Please wait for a while."))
+            status = 429
     if request.method == "POST" and _wants_json(request):
-        return JsonResponse({"ok": False, "errors": form.errors}, status=400)
-    return render(request, "monitio/message/reply.html", {"message": message, "form": form})
+        answer = {"ok": False, "errors": form.errors}
+        return JsonResponse(answer, status=400 if status == 200 else status)
+    context = {"message": message, "form": form}
+    return render(request, "monitio/message/reply.html", context, status=status)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+@for_its_page
+def message_block(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Take no more replies from the sender of a message."""
+    question = _("Block %(name)s? You will get no more replies from them.")
+    return _for_sender(request, message_id, api.block_sender, _("Block sender"), question)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+@for_its_page
+def message_unblock(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Take replies from the sender of a message again."""
+    question = _("Unblock %(name)s?")
+    return _for_sender(request, message_id, api.unblock_sender, _("Unblock sender"), question)
+
+
+def _for_sender(
+    request: HttpRequest,
+    message_id: int,
+    act: Callable[[Recipient, int], None],
+    title: str,
+    question: str,
+) -> HttpResponse:
+    recipient, message = _own(request, message_id)
+    if message.from_user is None or recipient.is_visitor:
+        raise Http404("It has no sender")
+    if request.method == "GET":
+        return _ask(request, title, question % {"name": message.sender})
+    act(recipient, message_id)
+    return _done(request, recipient)
 
 
 @public

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods
 
 from monitio import preferences
 from monitio.exceptions import BadToken, UnknownRecipient
+from monitio.messages import ratelimit
 from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
 from monitio.utils.client_address import address_of
-from monitio.views import ratelimit
 from monitio.views.forms import PreferencesForm
 from monitio.views.inbox import for_its_page, public
 

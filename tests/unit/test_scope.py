@@ -28,13 +28,12 @@ from monitio.checks import check_scope
 from monitio.digests import sender as digests
 from monitio.exceptions import BadToken, ScopesFailed, UnknownRecipient
 from monitio.integrations.context import run_off_loop
-from monitio.messages import visitors
+from monitio.messages import ratelimit, visitors
 from monitio.models import Delivery, Digest, Job, Message, Preferences, VisitorLogin
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient, page_fits, page_token
 from monitio.stream.broadcaster import Hub, Mailbox
 from monitio.testing import capture_bells
-from monitio.views import ratelimit
 from tests.support import jobs, scopes
 from tests.support.people import user, visitor_of
 

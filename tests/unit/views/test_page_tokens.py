@@ -166,6 +166,7 @@ def bundled_pages(who: Any, message: Message) -> dict[str, str]:
     views = [
         "message_list", "message_detail", "message_preferences", "message_reply", "message_cancel",
         "message_mark_read", "message_mark_all_read", "message_delete", "message_delete_all",
+        "message_block", "message_unblock",
     ]  # fmt: skip
     pages = {name: client.get(address(name, message)).content.decode() for name in views}
     for name in ("message.html", "messages.html", "messages.jquery.html"):

@@ -15,11 +15,11 @@ from django.urls import reverse
 
 import monitio
 from monitio import api, preferences
+from monitio.messages import ratelimit
 from monitio.models import Preferences
 from monitio.preferences.choices import Frequency, Mode
 from monitio.stream.broadcaster import get_hub
 from monitio.views import preferences as preference_views
-from monitio.views import ratelimit
 from tests.support.people import user, visitor_of
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}

@@ -18,7 +18,7 @@ def allows(name: str, times: int, seconds: int) -> bool:
     A cache that is down allows everything: the way out of e-mails must not depend on it.
     """
     name = scopes.key_in(scopes.current(), name)
-    key = f"monitio.views.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    key = f"monitio.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     try:
         cache.add(key, 0, seconds)
         return int(cache.incr(key)) <= times
