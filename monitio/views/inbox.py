@@ -211,7 +211,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
 @for_its_page
 def message_block(request: HttpRequest, message_id: int) -> HttpResponse:
     """Take no more replies from the sender of a message."""
-    question = _("Block %(name)s? You will get no more replies from them.")
+    question = _("Block %(name)s? You won’t receive replies from this person.")
     return _for_sender(request, message_id, api.block_sender, _("Block sender"), question)
 
 
