@@ -19,7 +19,7 @@ from monitio.conf import settings
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
 from monitio.transports import Bell, get_transport
-from monitio.transports.publish import bell_for, gone_bell, recheck_bell, ring
+from monitio.transports.publish import bell_for, gone_bell, recheck_bell, ring, session_bell
 from monitio.utils.deadline import at_most, time_left
 
 logger = logging.getLogger("monitio")
@@ -82,6 +82,11 @@ def announce_gone(recipient: Recipient, pks: Sequence[int]) -> None:
 def announce_recheck(recipient: Recipient) -> None:
     """Tell open streams to look whether their session still stands, after commit."""
     after_commit(lambda: ring([recheck_bell(recipient)]))
+
+
+def announce_session_end(session_key: str) -> None:
+    """Tell the streams that were opened with this session to look whether it still stands."""
+    after_commit(lambda: ring([session_bell(session_key)]))
 
 
 def push(bells: Sequence[Bell]) -> bool:

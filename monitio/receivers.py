@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_delete, post_save
@@ -28,11 +29,22 @@ def connect() -> None:
 def keep_visitors_messages(
     *, request: HttpRequest | None = None, user: Any, **kwargs: object
 ) -> None:
-    """At log-in a visitor's messages become the user's."""
+    """At log-in a visitor's messages become the user's, and another user's streams end."""
+    _end_replaced_session(request)
     token = take_token(getattr(request, "session", None))
     if token:
         visitors.log_in(token, user)
         dispatch.announce_recheck(Recipient.for_visitor(token))
+
+
+def _end_replaced_session(request: HttpRequest | None) -> None:
+    """Django has flushed the session if somebody else was signed in: it has no key until saved."""
+    session: Any = getattr(request, "session", None)
+    if request is None or session is None or session.session_key:
+        return
+    old_key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
+    if old_key:
+        dispatch.announce_session_end(old_key)
 
 
 def end_streams(*, user: Any = None, **kwargs: object) -> None:

@@ -202,6 +202,13 @@ def page_token(recipient: Recipient | None) -> str:
     return f"u{_scope_mark(recipient.scope)}.{digest}"
 
 
+def session_mark(session_key: str | None) -> str:
+    """What names a session between processes; "" for none. The key itself would open it."""
+    if not session_key:
+        return ""
+    return salted_hmac("monitio.session", session_key, algorithm="sha256").hexdigest()[:32]
+
+
 def page_fits(token: str, recipient: Recipient) -> bool:
     """Whether a page with this token may be fed with this recipient's messages."""
     if recipient.is_visitor:

@@ -155,7 +155,8 @@ class _Stream:
         # What the server and its wrappers have put there is there for each of their sends.
         self.context = copy_context()
         self._pump = _pumps.setdefault(self._loop, _Pump(self._loop))
-        self._mailbox = Mailbox(ticket.topic, partial(self._pump.wake, self))
+        wake = partial(self._pump.wake, self)
+        self._mailbox = Mailbox(ticket.topic, wake, ticket.source.session)
         self._talk = open_conversation(self._mailbox, ticket.source, ticket.limits)
         # The server's task, while it waits for the client to leave.
         self._task: asyncio.Task[Any] | None = None

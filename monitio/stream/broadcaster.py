@@ -23,7 +23,7 @@ from monitio.models import Message
 from monitio.scope import activate, by_scope
 from monitio.stream import frames
 from monitio.transports import Bell, get_transport, reset_transport
-from monitio.transports.base import GONE, MESSAGE, RECHECK
+from monitio.transports.base import EVERYBODY, GONE, MESSAGE, RECHECK
 from monitio.utils.deadline import pause
 
 logger = logging.getLogger("monitio")
@@ -70,8 +70,10 @@ class Mailbox:
     Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
     """
 
-    def __init__(self, topic: str, wake: Callable[[], None]) -> None:
+    def __init__(self, topic: str, wake: Callable[[], None], session: str = "") -> None:
         self.topic = topic
+        # The mark of the session it was opened with.
+        self.session = session
         # Whose share of the streams per address it takes.
         self.address = ""
         self._wake = wake
@@ -191,13 +193,14 @@ class Hub:
     # What the transport calls.
 
     def hear(self, bell: Bell) -> None:
+        if bell.kind == RECHECK:
+            for mailbox in self._named_by(bell):
+                mailbox.recheck()
+            return
         boxes = self._boxes(bell.topic)
         if not boxes:
             return
-        if bell.kind == RECHECK:
-            for mailbox in boxes:
-                mailbox.recheck()
-        elif bell.kind in (MESSAGE, GONE) and bell.data is not None:
+        if bell.kind in (MESSAGE, GONE) and bell.data is not None:
             # Encoded once, however many streams send it.
             frame = frames.event(bell.kind, bell.data)
             key = bell.data.get("id", object())
@@ -206,6 +209,14 @@ class Hub:
                 mailbox.put(key, frame, rank)
         else:
             self._resync(bell.topic)
+
+    def _named_by(self, bell: Bell) -> Iterable[Mailbox]:
+        """Whose session may have ended."""
+        if bell.topic != EVERYBODY:
+            return self._boxes(bell.topic)
+        # Transports that carry no data name no session.
+        session = bell.data and bell.data.get("session")
+        return [mailbox for mailbox in self._boxes() if session in (None, mailbox.session)]
 
     def gap(self, topic: str | None = None) -> None:
         for mailbox in self._boxes(topic):

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import SESSION_KEY, get_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -25,10 +24,11 @@ from django.http.response import HttpResponseBase
 
 from monitio import scope
 from monitio.conf import settings
-from monitio.recipients import Recipient, accounts, page_fits
+from monitio.recipients import Recipient, page_fits, session_mark
 from monitio.serializers import snapshot
 from monitio.stream import capacity, shutdown
 from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
+from monitio.stream.identity import Identity, answer_who_asks
 from monitio.stream.protocol import (
     Command,
     Conversation,
@@ -93,17 +93,20 @@ def respond(request: HttpRequest) -> HttpResponseBase:
 
 def _answer(request: HttpRequest) -> HttpResponseBase:
     recipient = Recipient.existing(request)
+    answer_who_asks(request, recipient)
     if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
         # The one status that tells EventSource to stop for good.
         return HttpResponse(status=204)
     hub = get_handoff()
     if hub is not None:
         return hub.respond(request, recipient.topic)
+    identity = Identity(request, recipient)
     # Loaded in other threads, whose connections know nothing of this request's tenant.
     source = Source(
         snapshot=scope.bind(lambda: snapshot(recipient)),
-        still_valid=scope.bind(_Visit(request, recipient).still_valid),
+        still_valid=scope.bind(identity.is_valid),
         stopping=shutdown.stopping,
+        session=session_mark(identity.session_key),
     )
     return _response(request, recipient.topic, source)
 
@@ -166,43 +169,9 @@ def _limits(request: HttpRequest) -> Limits:
     )
 
 
-class _Visit:
-    """Who opened a stream, and whether they still are who they were.
-
-    Holds nothing of the request that could keep its thread or connection.
-    """
-
-    def __init__(self, request: HttpRequest, recipient: Recipient) -> None:
-        session: Any = getattr(request, "session", None)
-        self.recipient = recipient
-        self.store = type(session)
-        self.session_key = getattr(session, "session_key", None)
-        self.signed_in_as = None if session is None else session.get(SESSION_KEY)
-
-    def still_valid(self) -> bool:
-        """Look again, with a fresh session: log-out, new password, deactivation, expiry, flush."""
-        fresh: Any = HttpRequest()
-        if self.session_key is not None:
-            fresh.session = self.store(self.session_key)
-        if self.recipient.is_visitor:
-            return Recipient.existing(fresh) == self.recipient
-        if self.signed_in_as is None:
-            # A token or the web server says who they are: no session that could end.
-            return self._is_active()
-        # get_user compares the password's hash and asks the backend, which refuses inactive users.
-        user = get_user(fresh)
-        if not user.is_authenticated or str(user.pk) != self.signed_in_as:
-            return False
-        return Recipient.for_user(user) == self.recipient or self._is_active()
-
-    def _is_active(self) -> bool:
-        user: Any = accounts().filter(pk=self.recipient.user_id).first()
-        return user is not None and user.is_active
-
-
 def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
     woken = threading.Event()
-    mailbox = Mailbox(topic, woken.set)
+    mailbox = Mailbox(topic, woken.set, source.session)
     talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:
@@ -225,7 +194,7 @@ def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
 async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncIterator[bytes]:
     shutdown.install()  # here, the server's own handlers are in place
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
-    mailbox = Mailbox(topic, lambda: _wake(loop, woken))
+    mailbox = Mailbox(topic, lambda: _wake(loop, woken), source.session)
     talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:

@@ -26,6 +26,10 @@ logger = logging.getLogger("monitio")
 LOOK_AGAIN = 1.0
 
 
+class SiteUnavailable(Exception):
+    """The site cannot say now whose a stream is: the page has to ask again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Write these bytes to the client."""
@@ -59,10 +63,12 @@ class Source:
     """What a conversation asks the database."""
 
     snapshot: Callable[[], Payload]
-    # Whether whoever opened the stream still is who they were.
+    # Whether the site would still open the stream for the same recipient; or SiteUnavailable.
     still_valid: Callable[[], bool]
     # Set when the process is about to stop.
     stopping: Callable[[], bool]
+    # The mark of the session that the stream was opened with.
+    session: str = ""
 
 
 def conversation(mailbox: Mailbox, source: Source) -> Conversation:
@@ -72,6 +78,9 @@ def conversation(mailbox: Mailbox, source: Source) -> Conversation:
         reason = yield from _until_the_end(mailbox, source)
     except DatabaseError as error:
         logger.warning("A stream ends because the database does not answer: %s", error)
+        reason = "busy"
+    except SiteUnavailable as error:
+        logger.info("A stream ends for now: %s.", error)
         reason = "busy"
     yield _bye(reason)
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # What PostgreSQL's NOTIFY takes, and far more than a notification should be.
 MAX_BYTES = 7_000
 
+# A topic that every process receives, whatever streams it has.
+EVERYBODY = "!"
+
 MESSAGE, GONE, RESYNC, RECHECK = "message", "gone", "resync", "recheck"
 KINDS = frozenset({MESSAGE, GONE, RESYNC, RECHECK})
 
@@ -26,7 +29,8 @@ class Bell:
     """An announcement that a topic has news.
 
     ``message`` and ``gone`` carry the news as data; ``resync`` says to look it up; ``recheck`` says
-    that a session of this recipient may have ended.
+    that a session of this recipient may have ended, or with the topic ``EVERYBODY`` the session
+    whose mark is the data, or one that is not named.
     """
 
     topic: str
@@ -75,7 +79,10 @@ class Ears(Protocol):
         """Bells of this topic, or of all, may have been missed."""
 
     def topics(self) -> set[str]:
-        """The topics of the open streams. Asked again and again: they come and go."""
+        """The topics of the open streams. Asked again and again: they come and go.
+
+        Bells of ``EVERYBODY`` are taken as well.
+        """
 
     def tick(self) -> None:
         """Called about once a second from the listening thread."""

@@ -23,7 +23,7 @@ from django.utils import timezone
 from monitio.conf import settings
 from monitio.models import LastBell
 from monitio.scope import activate, by_scope
-from monitio.transports.base import RECHECK, RESYNC, Bell, Ears, Transport
+from monitio.transports.base import EVERYBODY, RECHECK, RESYNC, Bell, Ears, Transport
 from monitio.utils.deadline import short_wait
 
 logger = logging.getLogger("monitio")
@@ -77,6 +77,8 @@ class PollingTransport(Transport):
         next_tick = 0.0
         while not ears.stopping():
             topics = ears.topics()
+            if topics:
+                topics = {*topics, EVERYBODY}
             # Asked before the rows are read, so that a change during the reading is seen next time.
             if look.changed() or not topics <= known.keys():
                 known = self._compare(topics, known, ears)

@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from monitio.conf import settings
-from monitio.transports.base import Bell, Ears, Transport
+from monitio.transports.base import EVERYBODY, Bell, Ears, Transport
 
 # A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
 PING_EVERY, PONG_WITHIN = 3.0, 3.0
@@ -119,7 +119,7 @@ class _Listener:
 
     def run(self) -> None:
         while not self.ears.stopping():
-            self._follow(self.ears.topics())
+            self._follow({*self.ears.topics(), EVERYBODY})
             for payload in self.connection.notifications(time.monotonic() + LOOK_EVERY):
                 bell = Bell.decode(payload)
                 if bell is not None and bell.topic in self.topics:

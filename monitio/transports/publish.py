@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from django.core.exceptions import ImproperlyConfigured
 
 from monitio.models import Message
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, session_mark
 from monitio.serializers import Payload, payload
 from monitio.transports import Bell, get_transport
-from monitio.transports.base import GONE, MESSAGE, RECHECK
+from monitio.transports.base import EVERYBODY, GONE, MESSAGE, RECHECK
 
 logger = logging.getLogger("monitio")
 
@@ -37,6 +37,11 @@ def gone_bell(recipient: Recipient, pks: Sequence[int]) -> Bell:
 def recheck_bell(recipient: Recipient) -> Bell:
     """Says that a session of this recipient may have ended."""
     return Bell(recipient.topic, RECHECK)
+
+
+def session_bell(session_key: str) -> Bell:
+    """Says that this session has ended, whoever was signed in."""
+    return Bell(EVERYBODY, RECHECK, {"session": session_mark(session_key)})
 
 
 def ring(bells: Iterable[Bell]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from django.core import checks
 
 from monitio.conf import settings
-from monitio.transports.base import Bell, Ears, Transport
+from monitio.transports.base import EVERYBODY, Bell, Ears, Transport
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
@@ -25,8 +25,6 @@ PUBLISH_TIMEOUT = 1.0
 LOOK_EVERY = 0.1
 # redis-py's own bound of 100 would be met by a busy server of many greenlets.
 CONNECTIONS = 10_000
-# Always subscribed: redis-py cannot read a subscription to nothing.
-NO_TOPIC = "!"
 
 
 class RedisTransport(Transport):
@@ -120,7 +118,7 @@ class _Line:
         self.next_tick = 0.0
 
     def read_until_stopped(self) -> None:
-        self.pubsub.subscribe(_channel(NO_TOPIC))
+        self.pubsub.subscribe(_channel(EVERYBODY))
         while not self.ears.stopping():
             self._follow(self.ears.topics())
             message = self.pubsub.get_message(timeout=LOOK_EVERY)

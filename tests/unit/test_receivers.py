@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, session_mark
 from monitio.testing import capture_bells
-from monitio.transports.base import RECHECK
-from tests.support.people import user
+from monitio.transports import Bell
+from monitio.transports.base import EVERYBODY, RECHECK
+from tests.support.people import user, visitor_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,3 +51,44 @@ def test_any_other_change_rings_nothing() -> None:
 
 def test_a_new_account_rings_nothing() -> None:
     assert rung_by(lambda ann: user("bob", is_active=False)) == []
+
+
+def log_in(browser: Client, name: str) -> list[Bell]:
+    """By the view. Returns what rings for the sessions of everybody."""
+    user(name)
+    with capture_bells() as bells:
+        answer = browser.post("/login/", {"username": name, "password": "secret"})
+    assert answer.status_code == 302
+    return [bell for bell in bells if bell.topic == EVERYBODY]
+
+
+@pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "signed_cookies"])
+def test_a_log_in_as_somebody_else_rings_for_the_session_it_ends(
+    client: Client, settings: Any, engine: str
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    log_in(client, "ann")
+    old_key = client.cookies["sessionid"].value
+    assert log_in(client, "bob") == [
+        Bell(EVERYBODY, RECHECK, {"session": session_mark(old_key)}),
+    ]
+
+
+def test_the_key_of_a_session_never_leaves_the_process(client: Client) -> None:
+    log_in(client, "ann")
+    old_key = client.cookies["sessionid"].value
+    (bell,) = log_in(client, "bob")
+    assert old_key not in bell.encode().decode()
+
+
+def test_a_log_in_that_replaces_nobody_rings_for_no_session(client: Client) -> None:
+    visitor_of(client)
+    assert log_in(client, "ann") == []
+    # The same user again.
+    assert log_in(client, "ann") == []
+
+
+def test_a_log_in_outside_of_a_browser_rings_for_no_session() -> None:
+    with capture_bells() as bells:
+        Client().force_login(user())
+    assert list(bells) == []

@@ -14,6 +14,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
 from monitio.transports import Bell
+from monitio.transports.base import EVERYBODY
 from tests.support.jobs import FakeClock
 from tests.support.people import user
 from tests.support.waiting import wait_until
@@ -122,6 +123,18 @@ class TestMailbox:
         assert not box.take().gap
         hub.gap(TOPIC)
         assert box.take().gap and not box.take().gap
+
+    @pytest.mark.parametrize(
+        ("data", "asked"), [({"session": "a"}, [True, False]), (None, [True, True])]
+    )
+    def test_a_session_that_ended_concerns_its_streams_alone(
+        self, hub: Hub, data: dict[str, Any] | None, asked: list[bool]
+    ) -> None:
+        boxes = [Mailbox(f"user:{mark}", lambda: None, mark) for mark in ("a", "b")]
+        for box in boxes:
+            hub.join(box)
+        hub.hear(Bell(EVERYBODY, "recheck", data))
+        assert [box.take().recheck for box in boxes] == asked
 
     def test_a_recheck_survives_a_gap(self, hub: Hub, box: Box) -> None:
         hub.hear(Bell(TOPIC, "recheck"))

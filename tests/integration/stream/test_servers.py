@@ -183,8 +183,12 @@ class TestWho:
     ) -> None:
         with Page(server.port, browser) as page:
             page.wait_until_open()
+            site.write(browser["key"], "are you there?")
+            page.wait_until_it_shows("are you there?")
+            begin = time.monotonic()
             browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
-            page.wait_for_state("stopped")
+            page.wait_for_state("stopped", RECHECK + 10)
+            assert time.monotonic() - begin < RECHECK - 0.5, "by the bell"
             # Its snapshots and older messages say so, too.
             with pytest.raises(LookupError):
                 page.reload()

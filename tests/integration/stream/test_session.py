@@ -16,6 +16,7 @@ from monitio.stream.protocol import (
     Conversation,
     Load,
     Send,
+    SiteUnavailable,
     Source,
     Wait,
     conversation,
@@ -36,6 +37,7 @@ class Talk:
         self.valid, self.is_stopping = True, False
         self.rechecks = self.snapshots = 0
         self.broken: Exception | None = None
+        self.broken_recheck: Exception | None = None
         # Happens while the database is read.
         self.meanwhile: Any = lambda: None
         self.sent: list[bytes] = []
@@ -55,6 +57,8 @@ class Talk:
 
     def _recheck(self) -> bool:
         self.rechecks += 1
+        if self.broken_recheck:
+            raise self.broken_recheck
         return self.valid
 
     def _until_it_waits(self, answer: Any) -> float:
@@ -267,6 +271,12 @@ class TestEnd:
         talk.wake()
         assert self.said(talk) == "busy"
         assert "the database does not answer" in caplog.text
+
+    def test_a_site_that_cannot_say_whose_it_is_ends_it_for_now(self, talk: Talk) -> None:
+        talk.broken_recheck = SiteUnavailable("a middleware answers with 503")
+        talk.mailbox.recheck()
+        talk.wake()
+        assert self.said(talk) == "busy"
 
     def test_a_defect_is_not_hidden(self, talk: Talk) -> None:
         talk.broken = ZeroDivisionError()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from monitio.transports.base import EVERYBODY
 from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
@@ -167,6 +168,15 @@ class Conformance:
         hand.publish([[topic, kind] for kind in order])
         ears.wait_for("recheck", topic)
         ears.wait_for("resync", topic)
+
+    def test_what_concerns_everybody_is_heard_with_every_topic(
+        self, ears: Hearing, hand: Peer
+    ) -> None:
+        ears.follow(new_topic())
+        data = {"session": "mark"}
+        hand.publish([[EVERYBODY, "recheck", data]])
+        ears.wait_for("recheck", EVERYBODY)
+        assert (EVERYBODY, "recheck", data if self.carries_data else None) in ears.events
 
     def test_news_is_no_recheck(self, ears: Hearing, hand: Peer) -> None:
         topic = new_topic()
