@@ -34,6 +34,7 @@ from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient, page_fits, page_token
 from monitio.stream.broadcaster import Hub, Mailbox
 from monitio.testing import capture_bells
+from monitio.transports import Bell, polling
 from tests.support import jobs, scopes
 from tests.support.people import user, visitor_of
 
@@ -559,3 +560,27 @@ def test_tenants_without_a_scope_are_an_error(
     assert check_scope(None) == []
     monkeypatch.setattr("monitio.checks.apps.is_installed", lambda name: name == "django_tenants")
     assert [error.id for error in check_scope(None)] == ["monitio.E061"]
+
+
+# The polling transport, where each scope may have a table of its own.
+
+
+def test_polling_writes_and_reads_the_bells_of_each_scope_in_it(transactional_db: None) -> None:
+    seen = []
+    topics = ["a/user:1", "user:1", "b/user:1", "a/user:2"]
+    polling._in_scopes(topics, lambda some: seen.append((scope.current(), some)))
+    assert seen == [("a", ["a/user:1", "a/user:2"]), ("", ["user:1"]), ("b", ["b/user:1"])]
+    polling.PollingTransport().publish([Bell(topic) for topic in topics])
+    nonces = polling._nonces(topics)
+    assert all(nonces[topic] is not None for topic in topics)
+
+
+def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    def fail_in_a(topics: list[str]) -> None:
+        if scope.current() == "a":
+            raise RuntimeError("no such schema")
+
+    polling._in_scopes(["a/user:1", "b/user:1"], fail_in_a)
+    assert "'a'" in caplog.text
+    with pytest.raises(RuntimeError):
+        polling._in_scopes(["a/user:1"], fail_in_a)
