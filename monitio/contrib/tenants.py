@@ -63,7 +63,7 @@ class TenantScope:
         return [_scope_of(name) for name in ([public] if is_shared else []) + names]
 
     def base_url(self) -> str:
-        """``MONITIO_BASE_URL`` with the tenant's primary domain; '' for a tenant without one."""
+        """``MONITIO_BASE_URL`` (``https://``) with the tenant's primary domain; '' without one."""
         tenant = _connection().tenant
         known: str | None = getattr(tenant, "_monitio_base_url", None)
         if known is None:
@@ -108,9 +108,7 @@ def _base_url(schema: str) -> str:
     domain = rows.values_list("domain", flat=True).first()
     if domain is None:
         return base if schema == get_public_schema_name() else ""
-    if not base:
-        return ""
-    parts = urlsplit(base)
+    parts = urlsplit(base or "https://")
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=f"{domain}{port}").geturl()
 

@@ -11,6 +11,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core import checks, mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -584,3 +586,22 @@ def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFix
     assert "'a'" in caplog.text
     with pytest.raises(RuntimeError):
         polling._in_scopes(["a/user:1"], fail_in_a)
+
+
+# What was added later.
+
+# Without a scope of their own: they hold a key or a hash of one, or belong to a row that has it.
+DERIVED = {"CategoryChoice", "LastBell", "Repeat"}
+NAMES = {"recipient_key", "recipients", "session", "token", "topic", "carried", "message"}
+
+
+def test_every_table_that_names_a_recipient_has_a_scope() -> None:
+    user_model = get_user_model()
+    for label in ("monitio", "monitio_celery"):
+        for model in apps.get_app_config(label).get_models():
+            fields = {field.name: field for field in model._meta.fields}
+            named = NAMES & set(fields) or [
+                name for name, field in fields.items() if field.related_model is user_model
+            ]
+            if named and model.__name__ not in DERIVED:
+                assert "scope" in fields, model
