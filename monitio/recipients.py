@@ -340,4 +340,9 @@ def _shared_secret(request: HttpRequest) -> str:
     fixed one, and it outlives the session of whoever used the browser before.
     """
     secret = request.COOKIES.get(django_settings.CSRF_COOKIE_NAME)
-    return f"{secret} {address_of(request)} {int(time.time()) // 60}" if secret else ""
+    if not secret:
+        return ""
+    # The header may be forged, but only by somebody who has the cookie as well.
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0]
+    where = address_of(request) or forwarded or request.META.get("REMOTE_ADDR")
+    return f"{secret} {where} {int(time.time()) // 60}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -228,6 +229,16 @@ class TestBecomingAVisitor:
         client.get("/write/")
         assert COOKIE not in client.get("/write/").cookies
 
+    @pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file", "signed_cookies"])
+    def test_every_engine_keeps_the_token(self, engine: str, settings: Any, tmp_path: Path) -> None:
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        settings.SESSION_FILE_PATH = str(tmp_path)
+        client = Client()
+        assert COOKIE in client.get("/write/").cookies
+        assert "written" in client.get("/page/").content.decode()
+        assert client.get("/out/").cookies[COOKIE]["max-age"] == 0
+        assert "visitor-cookie" in client.get("/page/").content.decode()
+
     @pytest.mark.parametrize("missing", ["storage", "middleware"])
     def test_the_storage_or_the_middleware_sets_it(self, missing: str, settings: Any) -> None:
         if missing == "storage":
@@ -259,7 +270,7 @@ class TestBecomingAVisitor:
         assert len(tokens) == 1
         assert Session.objects.count() == 2
 
-    @pytest.mark.parametrize("other", ["cookie", "address", "minute"])
+    @pytest.mark.parametrize("other", ["cookie", "address", "proxied", "intranet", "minute"])
     def test_the_token_is_another_for_another_browser_place_or_time(
         self, other: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -270,6 +281,13 @@ class TestBecomingAVisitor:
             requests[1].COOKIES["csrftoken"] = "b" * 32
         elif other == "address":
             requests[1].META["REMOTE_ADDR"] = "8.8.8.8"
+        elif other == "proxied":
+            for number, request in enumerate(requests):
+                request.META["REMOTE_ADDR"] = "10.0.0.1"
+                request.META["HTTP_X_FORWARDED_FOR"] = f"8.8.8.{number}, 10.0.0.7"
+        elif other == "intranet":
+            for number, request in enumerate(requests):
+                request.META["REMOTE_ADDR"] = f"10.0.0.{number}"
         token = self.mint(requests[0])
         if other == "minute":
             later = time.time() + 60
