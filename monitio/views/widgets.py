@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings as django_settings
+from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.contrib.messages import get_messages
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.template import Context
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, reverse, translate_url
 from django.utils.safestring import SafeString, mark_safe
 
 from monitio import api
@@ -120,9 +122,8 @@ def mark_read_by_url(request: HttpRequest) -> int:
     recipient = Recipient.existing(request)
     if recipient is None:
         return 0
-    addresses = {request.path, request.get_full_path(), request.build_absolute_uri()}
     # An address with NUL in it is no message's, and not every database can be asked for it.
-    here = [address for address in addresses if address == clean_text(address)]
+    here = [address for address in _addresses_of(request) if address == clean_text(address)]
     unread = Message.objects.of(recipient).visible().unread().filter(url__in=here)
     pks = list(unread.values_list("pk", flat=True))
     if not pks:
@@ -130,6 +131,20 @@ def mark_read_by_url(request: HttpRequest) -> int:
     if hasattr(request, UNREAD):
         delattr(request, UNREAD)
     return api.mark_read(recipient, pks)
+
+
+def _addresses_of(request: HttpRequest) -> set[str]:
+    """How messages may link to this page: in any language, with and without query and host."""
+    addresses = {request.path, request.get_full_path(), request.build_absolute_uri()}
+    urlconf = getattr(request, "urlconf", None) or django_settings.ROOT_URLCONF
+    if not is_language_prefix_patterns_used(urlconf)[0]:
+        return addresses
+    query = request.META.get("QUERY_STRING")
+    for code, _name in django_settings.LANGUAGES:
+        path = translate_url(request.path_info, code)
+        full = f"{path}?{query}" if query else path
+        addresses |= {path, full, request.build_absolute_uri(full)}
+    return addresses
 
 
 def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message]:

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib import messages as django_messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, RequestContext, Template, engines
 from django.test import Client, RequestFactory
+from django.urls import path
 from django.utils import translation
 from django.utils.safestring import mark_safe
 from pytest_django import DjangoAssertNumQueries
@@ -240,6 +242,23 @@ def test_numbers_stay_numbers_in_every_language(ann: Any, settings: Any) -> None
 def test_an_unknown_option_is_an_error(ann: Any) -> None:
     with pytest.raises(TypeError, match="no option position"):
         render("{% load monitio %}{% monitio position=1 %}", request_for(ann))
+
+
+@pytest.mark.parametrize(
+    "url", ["/pl/page/?tab=2", "/en/page/", "http://testserver/pl/page/?tab=2"]
+)
+def test_a_page_reads_what_links_to_it_in_another_language(
+    ann: Any, settings: Any, url: str
+) -> None:
+    settings.ROOT_URLCONF = (
+        *i18n_patterns(path("page/", lambda _request: HttpResponse(), name="page")),
+    )
+    message = api.create_message(ann, monitio.INFO, "here", url=url)
+    with translation.override("en"):
+        request = request_for(ann, "/en/page/?tab=2")
+        render("{% load monitio %}{% mark_as_read_by_url %}", request)
+    message.refresh_from_db()
+    assert message.read
 
 
 @pytest.mark.parametrize("tag", ["monitio", "monitio_bell", "mark_as_read_by_url"])
