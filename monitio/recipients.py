@@ -209,9 +209,9 @@ def session_mark(session_key: str | None) -> str:
     return salted_hmac("monitio.session", session_key, algorithm="sha256").hexdigest()[:32]
 
 
-def page_fits(token: str, recipient: Recipient) -> bool:
-    """Whether a page with this token may be fed with this recipient's messages."""
-    if recipient.is_visitor:
+def page_fits(token: str, recipient: Recipient | None) -> bool:
+    """Whether a page with this token was made for this recipient; None is a stranger."""
+    if recipient is None or recipient.is_visitor:
         return token.startswith(page_token(recipient))
     return constant_time_compare(token, page_token(recipient))
 

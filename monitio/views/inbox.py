@@ -63,16 +63,11 @@ def for_its_page(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         token = request.POST.get("page") or request.GET.get("page")
-        if token and not is_page_of(token, Recipient.existing(request)):
+        if token and not page_fits(token, Recipient.existing(request)):
             return _refuse_page(request)
         return view(request, *args, **kwargs)
 
     return guarded  # type: ignore[return-value]
-
-
-def is_page_of(token: str, recipient: Recipient | None) -> bool:
-    """Whether a page with this token was made for ``recipient``."""
-    return recipient is not None and page_fits(token, recipient)
 
 
 def _refuse_page(request: HttpRequest) -> HttpResponse:
@@ -261,7 +256,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
     recipient = Recipient.existing(request)
     token = request.GET.get("page")
-    if token and not is_page_of(token, recipient):
+    if token and not (recipient and page_fits(token, recipient)):
         # An open page of somebody else asks: as from the stream, it learns to reload.
         return HttpResponse(status=204)
     before = _whole_number(request, "before")

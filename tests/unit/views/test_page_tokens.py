@@ -151,6 +151,13 @@ def test_a_user_who_has_logged_out_is_not_found_but_refused(
     assert client.post(reverse("message_delete_all"), {"page": page}).status_code == 409
 
 
+def test_the_page_of_a_stranger_is_a_strangers(client: Client, message: Message) -> None:
+    answer = client.post(
+        reverse("message_mark_seen"), {"ids": "1", "page": page_token(None)}, headers=JSON
+    )
+    assert answer.status_code == 200
+
+
 def rendered(source: str, who: Any) -> str:
     request = RequestFactory().get("/")
     request.user = who
