@@ -5,10 +5,10 @@ Names are resolved on first use: Django imports this package before apps are rea
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from monitio.constants import DEBUG, ERROR, INFO, PERSISTENT_MESSAGE_LEVELS, SUCCESS, WARNING
+from monitio.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from monitio.api import (
@@ -49,15 +49,14 @@ __all__ = [
     "warning",
 ]
 
-_HOMES = {"Recipient": "monitio.recipients", "UserFacingError": "monitio.exceptions"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'monitio' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "monitio.api")), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        **dict.fromkeys(__all__, "monitio.api"),
+        "Recipient": "monitio.recipients",
+        "UserFacingError": "monitio.exceptions",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,8 @@ from monitio.digests import sender as digests
 from monitio.models import Message
 from monitio.models.schedule import aware
 from monitio.recipients import Recipient
-from monitio.transports.base import Bell, Ears, Transport
+from monitio.transports.base import Ears, Transport
+from monitio.transports.events import Bell
 
 
 @contextmanager

@@ -5,10 +5,10 @@ Most names are resolved lazily: Django and Celery import this package before app
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from monitio.integrations.installed import expect
+from monitio.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from monitio.integrations.cancellation import cancelled as cancelled
@@ -43,16 +43,15 @@ __all__ = [
 ]
 
 
+_import = lazy_attributes(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     if name in ("notify_user", "notify_group"):
         from celery import signals
 
         expect("monitio_celery", [signals.before_task_publish, signals.task_prerun])
-    globals()[name] = value
-    return value
+    return _import(name)
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,6 @@ back, the sweep finds what the result backend knows.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connections
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
 from monitio.utils.deadline import pause
+from monitio.utils.fork import ProcessLocal
 
 Report = Callable[[], object]
 
@@ -39,7 +39,7 @@ def tell(report: Report) -> None:
     except (OperationalError, InterfaceError):
         # In a transaction it fails with it: there is nothing to tell then.
         if not dispatch.in_transaction():
-            _queue.add(report)
+            _queue.get().add(report)
             logger.warning("The database is away; a task's news is told when it is back.")
         raise
 
@@ -88,13 +88,4 @@ def _repeat(report: Report, deadline: float) -> None:
             return
 
 
-_queue = _Queue()
-
-
-def _forget() -> None:
-    """In a forked child: the parent tells what is its own."""
-    global _queue
-    _queue = _Queue()
-
-
-os.register_at_fork(after_in_child=_forget)
+_queue = ProcessLocal(_Queue)

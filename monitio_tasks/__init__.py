@@ -5,10 +5,10 @@ Names are resolved lazily: Django imports this package before apps are ready.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from monitio.integrations.installed import expect
+from monitio.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from monitio.integrations.cancellation import Cancelled as Cancelled
@@ -30,16 +30,15 @@ _HOMES = {
 __all__ = ["Cancelled", "cancelled", "notify", "notify_user", "progress", "track"]
 
 
+_import = lazy_attributes(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     if name == "notify_user":
         from monitio_tasks import compat
 
         expect("monitio_tasks", [compat.signals.task_enqueued] if compat.signals else [])
-    globals()[name] = value
-    return value
+    return _import(name)
 
 
 def __dir__() -> list[str]:

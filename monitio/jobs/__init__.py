@@ -5,17 +5,13 @@ Tasks are declared before apps are ready, so this package imports no model by it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monitio.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from monitio.jobs.reporter import JobReporter
 
 __all__ = ["JobReporter"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'monitio.jobs' has no attribute {name!r}")
-    from monitio.jobs import reporter
-
-    return getattr(reporter, name)
+__getattr__ = lazy_attributes(__name__, {"JobReporter": "monitio.jobs.reporter"})

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from monitio.stream.drivers import (
     with_database,
 )
 from monitio.stream.protocol import Load, Send, Wait
+from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
 
@@ -121,24 +121,7 @@ class _Pump:
 
 # Each lives as long as a stream that uses it.
 _pumps: WeakValueDictionary[asyncio.AbstractEventLoop, _Pump] = WeakValueDictionary()
-_loaders: ThreadPoolExecutor | None = None
-
-
-def _get_loaders() -> ThreadPoolExecutor:
-    global _loaders
-    if _loaders is None:
-        _loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="monitio-load")
-    return _loaders
-
-
-def _forget_after_fork() -> None:
-    # The child has none of the parent's threads.
-    global _loaders
-    _loaders = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+_loaders = ProcessLocal(lambda: ThreadPoolExecutor(LOADERS, thread_name_prefix="monitio-load"))
 
 
 class _Stream:
@@ -226,7 +209,7 @@ class _Stream:
 
     def _load(self, command: Load) -> None:
         future = self._loop.run_in_executor(
-            _get_loaders(), self._ticket.context.run, with_database, command
+            _loaders.get(), self._ticket.context.run, with_database, command
         )
         future.add_done_callback(self._loaded, context=self.context)
 

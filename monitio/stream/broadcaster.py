@@ -7,7 +7,6 @@ call of the process raise SynchronousOnlyOperation.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import Counter
@@ -23,8 +22,9 @@ from monitio.models import Message
 from monitio.scope import activate, by_scope
 from monitio.stream import frames
 from monitio.transports import Bell, get_transport, reset_transport
-from monitio.transports.base import EVERYBODY, GONE, MESSAGE, RECHECK
+from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
 from monitio.utils.deadline import pause
+from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
 
@@ -322,33 +322,21 @@ def _fingerprints(topics: Iterable[str]) -> dict[str, Fingerprint]:
     return found
 
 
-_hub: Hub | None = None
-_hub_lock = threading.Lock()
+_hub = ProcessLocal(Hub)
 
 
 def get_hub() -> Hub:
     """This process's hub."""
-    global _hub
-    if _hub is None:
-        with _hub_lock:
-            _hub = _hub or Hub()
-    return _hub
+    return _hub.get()
 
 
 def reset_hub(**kwargs: object) -> None:
     """Stop listening and start afresh at the next stream."""
-    global _hub
-    hub, _hub = _hub, None
+    hub = _hub.reset()
     if hub is not None:
         hub.stop()
         hub.wake_all()
     reset_transport()
-
-
-def _forget_after_fork() -> None:
-    # The child has neither the listening thread nor the parent's streams.
-    global _hub, _hub_lock
-    _hub, _hub_lock = None, threading.Lock()
 
 
 def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
@@ -356,6 +344,4 @@ def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
         reset_hub()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
 setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.hub")

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import Context, copy_context
@@ -41,6 +40,7 @@ from monitio.stream.protocol import (
 )
 from monitio.transports import get_handoff
 from monitio.utils.client_address import address_of
+from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
 
@@ -54,7 +54,7 @@ HEADERS = {
 
 # Reads of the database at once, snapshots and looks at sessions, for all streams of the process.
 LOADERS = 4
-_loading = threading.BoundedSemaphore(LOADERS)
+_loading = ProcessLocal(lambda: threading.BoundedSemaphore(LOADERS))
 
 # The key of an ASGI scope where the endpoint has put its desk.
 TICKET_DESK: Final = "monitio.desk"
@@ -235,7 +235,7 @@ def with_database(command: Load) -> Any:
     A few at once: after a gap every stream of the process wants a snapshot, and a database that
     refuses the hundredth connection would end them all.
     """
-    turn = _loading
+    turn = _loading.get()
     if not turn.acquire(blocking=False):
         # Whoever has a turn may wait for the very connection that the middleware left here.
         close_connections()
@@ -247,16 +247,6 @@ def with_database(command: Load) -> Any:
     finally:
         close_connections()
         turn.release()
-
-
-def _forget_after_fork() -> None:
-    # What the parent's threads hold is never given back here.
-    global _loading
-    _loading = threading.BoundedSemaphore(LOADERS)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

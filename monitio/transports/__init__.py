@@ -13,8 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from monitio.conf import settings
-from monitio.transports.base import Bell, Transport
+from monitio.transports.base import Transport
 from monitio.transports.breaker import Breaker
+from monitio.transports.events import Bell
 from monitio.transports.hub import Handoff
 
 __all__ = ["Bell", "Handoff", "Transport", "get_handoff", "get_transport", "reset_transport"]

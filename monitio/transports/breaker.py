@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
-from monitio.transports.base import Bell
+from monitio.transports.events import Bell
 from monitio.utils.deadline import pause
 
 

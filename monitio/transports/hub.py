@@ -27,17 +27,9 @@ from django.utils.crypto import salted_hmac
 
 from monitio.conf import settings
 from monitio.exceptions import TransportError
-from monitio.transports.base import (
-    GONE,
-    MAX_BYTES,
-    MESSAGE,
-    RECHECK,
-    RESYNC,
-    Bell,
-    Ears,
-    Transport,
-    dump,
-)
+from monitio.transports.base import Ears, Transport
+from monitio.transports.events import GONE, MAX_BYTES, MESSAGE, RECHECK, RESYNC, Bell, dump
+from monitio.utils.optional import import_optional
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -66,7 +58,7 @@ class Handoff(Transport):
 
     def __init__(self) -> None:
         self.options = _options(settings.STREAM, self.required, self.defaults)
-        self._urllib3 = _import_urllib3()
+        self._urllib3 = import_optional("urllib3", extra="nchan", needed_by="MONITIO_STREAM")
         self._pool = self._urllib3.PoolManager(maxsize=KEPT_OPEN, retries=False)
 
     @abstractmethod
@@ -195,13 +187,3 @@ def _options(
             "https://; the web processes and workers post to it."
         )
     return {**defaults, **given}
-
-
-def _import_urllib3() -> Any:
-    try:
-        import urllib3
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            'MONITIO_STREAM needs the urllib3 package: pip install "monitio[nchan]"'
-        ) from error
-    return urllib3

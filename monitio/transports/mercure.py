@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,8 +15,9 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from monitio.conf import settings
-from monitio.transports.base import RECHECK, dump
+from monitio.transports.events import RECHECK, dump
 from monitio.transports.hub import Handoff, address_of
+from monitio.utils.optional import import_optional
 
 # Seconds a token of ours is good for publishing: it is made for each call.
 PUBLISHING = 60
@@ -38,7 +38,9 @@ class MercureHandoff(Handoff):
 
     def __init__(self) -> None:
         super().__init__()
-        self._jwt = _import_jwt()
+        self._jwt = import_optional(
+            "jwt", extra="mercure", needed_by='MONITIO_STREAM with "mercure"'
+        )
         self._keys = {
             "publish": self.options["PUBLISHER_KEY"],
             "subscribe": self.options["SUBSCRIBER_KEY"] or self.options["PUBLISHER_KEY"],
@@ -81,13 +83,3 @@ class MercureHandoff(Handoff):
 
 def _topic(address: str) -> str:
     return f"urn:monitio:{address}"
-
-
-def _import_jwt() -> Any:
-    try:
-        import jwt
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            'MONITIO_STREAM with "mercure" needs the PyJWT package: pip install "monitio[mercure]"'
-        ) from error
-    return jwt

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from monitio.transports.base import RECHECK
+from monitio.transports.events import RECHECK
 from monitio.transports.hub import Handoff, address_of
 
 EXPLANATION = (

@@ -23,7 +23,8 @@ from django.utils import timezone
 from monitio.conf import settings
 from monitio.models import LastBell
 from monitio.scope import activate, by_scope
-from monitio.transports.base import EVERYBODY, RECHECK, RESYNC, Bell, Ears, Transport
+from monitio.transports.base import Ears, Transport
+from monitio.transports.events import EVERYBODY, RECHECK, RESYNC, Bell
 from monitio.utils.deadline import short_wait
 
 logger = logging.getLogger("monitio")

@@ -20,7 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from monitio.conf import settings
-from monitio.transports.base import EVERYBODY, Bell, Ears, Transport
+from monitio.transports.base import Ears, Transport
+from monitio.transports.events import EVERYBODY, Bell
+from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
 PING_EVERY, PONG_WITHIN = 3.0, 3.0
@@ -33,7 +35,9 @@ NOTIFY = b"SELECT pg_notify($1, bell) FROM json_array_elements_text($2::json) AS
 
 class PostgresTransport(Transport):
     def __init__(self) -> None:
-        self._psycopg = _import_psycopg()
+        self._psycopg = import_optional(
+            "psycopg.pq", extra="postgres", needed_by='MONITIO_TRANSPORT = "postgres"'
+        )
         self._conninfo = _conninfo(self._psycopg)
         self._publisher: _Connection | None = None
         self._lock = threading.Lock()
@@ -278,14 +282,3 @@ def _conninfo(psycopg: Any) -> str:
     }
     given = {name: value for name, value in named_so.items() if value}
     return make_conninfo(**{"fallback_application_name": "monitio", **options, **given})
-
-
-def _import_psycopg() -> Any:
-    try:
-        import psycopg
-        import psycopg.pq
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            'MONITIO_TRANSPORT = "postgres" needs psycopg 3: pip install "monitio[postgres]"'
-        ) from error
-    return psycopg

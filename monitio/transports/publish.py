@@ -14,7 +14,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient, session_mark
 from monitio.serializers import Payload, payload
 from monitio.transports import Bell, get_transport
-from monitio.transports.base import EVERYBODY, GONE, MESSAGE, RECHECK
+from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
 
 logger = logging.getLogger("monitio")
 

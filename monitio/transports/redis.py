@@ -14,7 +14,8 @@ from typing import Any
 from django.core import checks
 
 from monitio.conf import settings
-from monitio.transports.base import EVERYBODY, Bell, Ears, Transport
+from monitio.transports.base import Ears, Transport
+from monitio.transports.events import EVERYBODY, Bell
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.

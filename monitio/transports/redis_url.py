@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from monitio.utils.optional import import_optional
+
 FORMS = (
     "redis://host:6379/0, rediss://host:6379/0 (TLS), unix:///run/redis.sock?db=0, "
     "redis+sentinel://host:26379,host:26379/service/0 or redis+cluster://host:6379,host:6379 "
@@ -87,14 +89,7 @@ def _client(url: str, options: Options) -> Any:
 
 def import_redis() -> Any:
     """redis-py. Raises ``ImproperlyConfigured`` when it is not installed."""
-    try:
-        import redis
-        import redis.sentinel
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            'MONITIO_TRANSPORT = "redis" needs the redis package: pip install "monitio[redis]"'
-        ) from error
-    return redis
+    return import_optional("redis.sentinel", extra="redis", needed_by='MONITIO_TRANSPORT = "redis"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.storage import PersistentMessageStorage
 from monitio.testing import capture_bells
-from monitio.transports.base import Bell
+from monitio.transports.events import Bell
 from tests.support.people import request_of, user
 
 pytestmark = pytest.mark.django_db(transaction=True)

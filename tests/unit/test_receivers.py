@@ -11,7 +11,7 @@ from django.test import Client
 from monitio.recipients import Recipient, session_mark
 from monitio.testing import capture_bells
 from monitio.transports import Bell
-from monitio.transports.base import EVERYBODY, RECHECK
+from monitio.transports.events import EVERYBODY, RECHECK
 from tests.support.people import user, visitor_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

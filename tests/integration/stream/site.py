@@ -13,7 +13,7 @@ from monitio import INFO, api
 from monitio.recipients import Recipient
 from monitio.stream.broadcaster import get_hub
 from monitio.transports import Bell
-from monitio.transports.base import MESSAGE
+from monitio.transports.events import MESSAGE
 
 
 def open_streams(request: HttpRequest) -> HttpResponse:

@@ -18,6 +18,7 @@ from monitio.stream.broadcaster import Hub, Limits
 from monitio.stream.drivers import TICKET_DESK, Ticket
 from monitio.stream.protocol import Source
 from monitio.transports import Bell
+from monitio.utils.fork import ProcessLocal
 from tests.integration.stream.servers import Server
 from tests.support.databases import database
 from tests.support.peers import Peer
@@ -74,7 +75,7 @@ class QuietHub(Hub):
 @pytest.fixture(autouse=True)
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     hub = QuietHub()
-    monkeypatch.setattr(hubs, "_hub", hub)
+    monkeypatch.setattr(hubs, "_hub", ProcessLocal(lambda: hub))
     yield hub
     assert hub.open_streams() == 0, "each has left"
 

@@ -14,7 +14,7 @@ from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
 from monitio.transports import Bell
-from monitio.transports.base import EVERYBODY
+from monitio.transports.events import EVERYBODY
 from tests.support.jobs import FakeClock
 from tests.support.people import user
 from tests.support.waiting import wait_until

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from monitio.transports.base import EVERYBODY
+from monitio.transports.events import EVERYBODY
 from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 

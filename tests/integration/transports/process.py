@@ -20,6 +20,7 @@ from monitio.stream import broadcaster as hubs
 from monitio.stream.broadcaster import Hub, Mailbox, get_hub
 from monitio.transports import Bell, get_transport
 from monitio.transports.publish import ring
+from monitio.utils.fork import ProcessLocal
 
 heard: list[list[Any]] = []
 logged: list[str] = []
@@ -51,7 +52,7 @@ def noted_pause(failures: int) -> float:
 
 
 usual_pause, hubs.pause = hubs.pause, noted_pause
-hubs.Hub = RecordingHub  # type: ignore[misc]
+hubs._hub = ProcessLocal(RecordingHub)
 logging.getLogger("monitio").addHandler(Recorder())
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from monitio.transports.base import Bell
 from monitio.transports.breaker import Breaker
+from monitio.transports.events import Bell
 from tests.support.waiting import wait_until
 
 ANN, BOB = Bell("user:1"), Bell("user:2")

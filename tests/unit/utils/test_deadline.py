@@ -42,13 +42,13 @@ class Unlucky:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         self.times, self.tell = times, JobReporter._try_to_advance
-        monkeypatch.setattr(JobReporter, "_try_to_advance", lambda *args: self(*args))
+        monkeypatch.setattr(JobReporter, "_try_to_advance", lambda *a, **kw: self(*a, **kw))
 
-    def __call__(self, *args: Any) -> bool:
+    def __call__(self, *args: Any, **kwargs: Any) -> bool:
         self.times -= 1
         if self.times >= 0:
             raise DEADLOCK
-        return self.tell(*args)
+        return self.tell(*args, **kwargs)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,52 @@
+"""Values that live once in each process."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from monitio.utils.fork import ProcessLocal
+
+
+def test_the_value_is_made_once_however_many_threads_ask() -> None:
+    ready, made = threading.Barrier(8), []
+
+    def factory() -> object:
+        made.append(1)
+        return object()
+
+    local, got = ProcessLocal(factory), []
+
+    def ask() -> None:
+        ready.wait()
+        got.append(local.get())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(set(map(id, got)))) == (1, 1)
+
+
+def test_a_reset_returns_the_former_value_and_makes_a_new_one() -> None:
+    local = ProcessLocal(object)
+    former = local.get()
+    assert local.reset() is former
+    assert local.reset() is None
+    assert local.get() is not former
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="This system has no fork.")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_makes_its_own_also_when_the_parent_holds_the_lock() -> None:
+    local = ProcessLocal(os.getpid)
+    local.get()
+    with local._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if local.get() == os.getpid() else 1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
