@@ -25,6 +25,7 @@ from monitio.messages import create, replies
 from monitio.messages.create import build, clear, store, store_batch
 from monitio.messages.recipients import addressee, batches
 from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
+from monitio.models.schedule import checked_moment
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
 from monitio.utils.text import clean_text
@@ -366,7 +367,7 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them), ended ``jobs`` that no message
     speaks of any more, ``digests`` older than a quarter, and ``bells`` of yesterday.
     """
-    now = create.moment("now", now) or timezone.now()
+    now = checked_moment("now", now) or timezone.now()
     yesterday = now - timedelta(seconds=DAY)
     # Nobody holds a token that old, so nobody could read what was sent to it.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)

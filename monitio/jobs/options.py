@@ -29,8 +29,8 @@ from monitio.channels.policy import CONDITIONS, Delay, Email, check
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
 from monitio.jobs.outcome import Notice, Outcome
-from monitio.utils.shorten import LONGEST_URL
-from monitio.utils.text import at_most, check_url
+from monitio.utils.shorten import LONGEST_LINE, LONGEST_URL
+from monitio.utils.text import at_most, check_url, identifier
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -132,9 +132,11 @@ class Options:
         _check_levels(self.levels)
         if not isinstance(self.cancel, bool):
             raise TypeError(f"cancel= must be True or False, not {self.cancel!r}.")
-        for option in ("category", "extra_tags"):
-            if not isinstance(getattr(self, option), str):
-                raise TypeError(f"{option}= must be a string, not {getattr(self, option)!r}.")
+        for option, longest in (("category", 100), ("extra_tags", LONGEST_LINE)):
+            text = getattr(self, option)
+            if not isinstance(text, str):
+                raise TypeError(f"{option}= must be a string, not {text!r}.")
+            identifier(option, at_most(option, text, longest))
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -444,7 +446,7 @@ def _check_when(when: object) -> None:
     is_number = isinstance(when, int | float) and not isinstance(when, bool)
     if when is not None and not is_number and not callable(when):
         raise TypeError(f"when= must be seconds or a function of the Outcome, not {when!r}.")
-    if is_number and when < 0:  # type: ignore[operator]
+    if is_number and not when >= 0:  # type: ignore[operator]  # NaN is not
         raise ValueError(f"when= must not be negative: {when!r}.")
 
 

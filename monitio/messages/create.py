@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.contrib.messages.utils import get_level_tags
 from django.db import connections, transaction
-from django.utils import timezone
 from django.utils.functional import Promise
 
 from monitio import dispatch
@@ -18,12 +16,11 @@ from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wron
 from monitio.messages import visitors
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
+from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 
 # Rows in one INSERT, recipients in one batch of bells.
 BATCH = 1000
-# MySQL's begin at 1000; near the others time zones leave the calendar.
-FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 
 def build(
@@ -58,7 +55,7 @@ def build(
         category=_text("category", category),
         url=_text("url", url or ""),
         url_label=_text("url_label", url_label),
-        expires=moment("expires", expires),
+        expires=checked_moment("expires", expires),
         close_timeout=_seconds(close_timeout),
         from_user=from_user,
         live=live,
@@ -152,23 +149,3 @@ def _seconds(close_timeout: int | None) -> int | None:
     if not 0 <= seconds <= LARGEST_INTEGER:
         raise ValueError(f"close_timeout is in seconds and cannot be {close_timeout!r}.")
     return seconds
-
-
-def moment(name: str, value: Any) -> datetime | None:
-    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
-
-    With ``USE_TZ = False`` it is the other way round. Raises ``ValueError`` for what is no moment
-    of a calendar that every database and time zone has.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise ValueError(f"{name} is a date and time (datetime), not {value!r}.")
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(
-            f"{name} lies between the years {FIRST_YEAR} and {LAST_YEAR}, not at {value}. "
-            "Leave it out where there is no such moment."
-        )
-    if timezone.is_aware(value) == django_settings.USE_TZ:
-        return value
-    return timezone.make_aware(value) if django_settings.USE_TZ else timezone.make_naive(value)

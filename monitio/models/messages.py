@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -23,6 +24,7 @@ from monitio import constants
 from monitio.models.jobs import Job
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.rows import KEY_LENGTH, delete_along, scope_field
+from monitio.models.schedule import checked_moment
 from monitio.models.texts import field_text, plain_text, validate_url
 from monitio.recipients import Recipient
 from monitio.utils.text import check_url, one_line
@@ -209,9 +211,15 @@ class Message(models.Model):
     def clean(self) -> None:
         """What ``prepare()`` would refuse, as forms want it."""
         errors = {}
-        for name in TEXT_FIELDS:
+        # The link has a validator.
+        names = [name for name in TEXT_FIELDS if name != "url"]
+        checks: dict[str, Callable[[Any], Any]] = {
+            name: partial(self.stored_text, name) for name in names
+        }
+        checks["expires"] = partial(checked_moment, "expires")
+        for name, check in checks.items():
             try:
-                self.stored_text(name, getattr(self, name))
+                check(getattr(self, name))
             except ValueError as error:
                 errors[name] = str(error)
         if errors:
@@ -225,6 +233,8 @@ class Message(models.Model):
         for name in TEXT_FIELDS:
             setattr(self, name, self.stored_text(name, getattr(self, name)))
         self.level = constants.as_level(self.level)
+        if self._state.adding:
+            self.expires = checked_moment("expires", self.expires)
         # A safe text that was replaced by any other is safe no longer.
         self.safe = isinstance(self.message, SafeString)
         self.recipient_key = self.recipient.key

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+# MySQL's begin at 1000; near the others time zones leave the calendar.
+FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 
 class Frequency(models.TextChoices):
@@ -46,6 +49,26 @@ def aware(moment: datetime) -> datetime:
 def storable(moment: datetime) -> datetime:
     """An aware moment as the database takes it."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
+
+
+def checked_moment(name: str, value: Any) -> datetime | None:
+    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
+
+    With ``USE_TZ = False`` it is the other way round. Raises ``ValueError`` for what is no moment
+    of a calendar that every database and time zone has.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise ValueError(f"{name} is a date and time (datetime), not {value!r}.")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(
+            f"{name} lies between the years {FIRST_YEAR} and {LAST_YEAR}, not at {value}. "
+            "Leave it out where there is no such moment."
+        )
+    if timezone.is_aware(value) == settings.USE_TZ:
+        return value
+    return timezone.make_aware(value) if settings.USE_TZ else timezone.make_naive(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from django.contrib import messages
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeData, mark_safe
 
@@ -34,6 +35,7 @@ from monitio.models import CategoryChoice, Job, Message, Preferences
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
 from monitio.testing import run_digests
+from monitio.urls import urlpatterns as monitio_urls
 from monitio.utils.text import clean_text, one_line
 from monitio.views.widgets import mark_read_by_url
 from tests.support import nasty
@@ -198,6 +200,11 @@ def of(who: Any) -> Client:
     return browser
 
 
+def as_header(text: str) -> str:
+    """As servers hand headers on."""
+    return text[:99].encode(errors="surrogatepass").decode("latin-1")
+
+
 def encoded(text: str) -> str:
     return quote(text, safe="", errors="surrogatepass")
 
@@ -324,6 +331,65 @@ def test_a_cleaned_text_keeps_its_place_and_what_it_is() -> None:
     assert clean_text(text := "šǧ 🎉") is text
 
 
+# Whole requests, whatever their parameters.
+
+PARAMETERS = (
+    "next undo ids before text level category unread message frequency hour weekday time_zone "
+    "quiet_from quiet_to category: theme saved List-Unsubscribe"
+).split()
+
+
+IN_REQUESTS = (
+    "NUL", "low surrogate", "override to the left", "line breaks", "script", "longer than a link",
+)  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+PATTERNS = [pattern for pattern in monitio_urls if pattern.name != "message_stream"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
+def test_any_parameter_is_answered(pattern: Any) -> None:
+    pk = api.create_message(ann(), monitio.INFO, "one", from_user=bob()).pk
+    known = {"message_id": pk, "token": "x"}
+    kwargs = {name: known[name] for name in pattern.pattern.converters}
+    address = reverse(pattern.name, kwargs=kwargs)
+    for kind in IN_REQUESTS:
+        text = nasty.TEXTS[kind]
+        query = "&".join(f"{name}={encoded(text[:4000])}" for name in PARAMETERS)
+        answers = [
+            of(ann()).get(f"{address}?{query}", headers={"referer": as_header(text)}),
+            of(ann()).get(f"{address}?page={encoded(text[:4000])}"),
+            of(ann()).post(address, query, content_type=FORM),
+        ]
+        assert all(answer.status_code < 500 for answer in answers), kind
+
+
+@pytest.mark.parametrize("kind", IN_REQUESTS)
+def test_the_admin_takes_a_message_or_says_what_is_wrong(kind: str, admin_client: Client) -> None:
+    text = nasty.TEXTS[kind]
+    data = {
+        "user": ann().pk, "level": monitio.INFO, "subject": "one", "message": "one",
+        "deliveries-TOTAL_FORMS": 0, "deliveries-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    for name in ("subject", "message", "category", "extra_tags", "url", "url_label"):
+        fields_of_form = {**data, name: text}
+        body = "&".join(f"{key}={encoded(str(value))}" for key, value in fields_of_form.items())
+        answer = admin_client.post("/admin/monitio/message/add/", body, content_type=FORM)
+        assert answer.status_code in (200, 302), name
+    _check_rows(kind, set())
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "0999-12-31"])
+def test_the_admin_says_that_a_moment_is_too_far(day: str, admin_client: Client) -> None:
+    data = {
+        "user": ann().pk, "level": monitio.INFO, "message": "one",
+        "deliveries-TOTAL_FORMS": 0, "deliveries-INITIAL_FORMS": 0,
+        "expires_0": day, "expires_1": "12:00",
+    }  # fmt: skip
+    answer = admin_client.post("/admin/monitio/message/add/", data)
+    assert "expires lies between the years" in answer.content.decode()
+    assert not Message.objects.exists()
+
+
 # Numbers.
 
 
@@ -404,6 +470,9 @@ MOMENTS: dict[str, Callable[[Any], object]] = {
     "create_message, expires": lambda moment: create(expires=moment),
     "notify_many, expires": lambda moment: notify_many(expires=moment),
     "add_message, expires": lambda moment: add(expires=moment),
+    "save, expires": lambda moment: Message.objects.create(
+        user=ann(), message="one", expires=moment
+    ),
     "prune, now": lambda moment: api.prune(now=moment),
     "preferences, quiet_to": lambda moment: choose("quiet_to", moment),
 }
