@@ -18,18 +18,9 @@ def test_other_databases_take_and_refuse_the_same(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue(f"{kind}_server")
+    tests = [test_nasty.__file__, "-k", "any_text or any_number or any_moment"]
     run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            test_nasty.__file__,
-            "-k",
-            "any_text or any_number or any_moment",
-        ],  # fmt: skip
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,
         env={**os.environ, "MONITIO_TEST_DATABASE": server.database("nasty")},
         capture_output=True,
