@@ -65,6 +65,28 @@ def test_a_reload_in_the_middle_finds_the_bar_again(visit: Visitor) -> None:
     assert running.count() == 1
 
 
+def test_a_stranger_costs_no_session_and_no_stream_before_a_task_starts(visit: Visitor) -> None:
+    page = visit()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload(wait_until="networkidle")
+    # That of the page's forms.
+    assert names_of_cookies(page) == {"csrftoken"}
+    assert not [url for url in asked if "/messages/" in url]
+
+    # Two requests at once: neither has a session.
+    page.evaluate("""() => ["fail", "flaky"].forEach((task) =>
+      document.querySelector(`form[action*='/${task}/'] button`).click())""")
+
+    expect(toast(page, "Closing of the month: failed")).to_be_visible()
+    expect(toast(page, "Exchange rates")).to_be_visible()
+    assert names_of_cookies(page) == {"csrftoken", "sessionid", "monitio_visitor"}
+
+
+def names_of_cookies(page: Page) -> set[str]:
+    return {cookie.get("name", "") for cookie in page.context.cookies()}
+
+
 def test_a_second_tab_shows_the_same_and_closes_along(visit: Visitor) -> None:
     page = visit()
     log_in(page, "Ann")
