@@ -243,8 +243,10 @@ class PersistentMessageStorage(BaseStorage):
                 row.recipient = me = me or Recipient.from_request(self.request)
         try:
             create.insert(rows)
-        except IntegrityError:
+        except DatabaseError as error:
             # The request deleted its own user: their next page is a visitor's.
+            if not isinstance(error, IntegrityError):
+                logger.warning("Messages could not be stored; a cookie keeps them.", exc_info=True)
             for_cookie, rows = [*for_cookie, *rows], []
         self._written |= {row.pk for row in rows}
         return [_as_django(row) for row in for_cookie]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from django.contrib.messages.utils import get_level_tags
-from django.db import connections, transaction
+from django.db import DataError, OperationalError, connections, transaction
 from django.utils.functional import Promise
 
 from monitio import dispatch
@@ -19,6 +20,8 @@ from monitio.models.querysets import MessageQuerySet
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 
+# MySQL's error number.
+INCORRECT_STRING = 1366
 # Rows in one INSERT, recipients in one batch of bells.
 BATCH = 1000
 
@@ -67,12 +70,16 @@ def build(
 
 def store(row: Message, mailing: Mailing | None = None) -> Message:
     """Write one built message, its deliveries, and tell after commit."""
-    with transaction.atomic(using=dispatch.database()):
-        row.save(force_insert=True)
-        visitors.settle([row.recipient])
-        if mailing:
-            dispatch.deliver(deliveries.plan([row], mailing))
-        dispatch.announce([row])
+
+    def write() -> None:
+        with transaction.atomic(using=dispatch.database()):
+            row.save(force_insert=True)
+            visitors.settle([row.recipient])
+            if mailing:
+                dispatch.deliver(deliveries.plan([row], mailing))
+            dispatch.announce([row])
+
+    _insist([row], write)
     return row
 
 
@@ -81,13 +88,29 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
     if not rows:
         return
     alias = dispatch.database()
-    with transaction.atomic(using=alias):
-        if need_keys and not _tells_keys(alias):
-            for row in rows:
-                row.save(force_insert=True)
-        else:
-            Message.objects.bulk_create(rows, BATCH)
-        visitors.settle(row.recipient for row in rows)
+
+    def write() -> None:
+        with transaction.atomic(using=alias):
+            if need_keys and not _tells_keys(alias):
+                for row in rows:
+                    row.save(force_insert=True)
+            else:
+                Message.objects.bulk_create(rows, BATCH)
+            visitors.settle(row.recipient for row in rows)
+
+    _insist(rows, write)
+
+
+def _insist(rows: Iterable[Message], write: Callable[[], None]) -> None:
+    """``write()``, where need be without the characters that MySQL's utf8mb3 cannot hold."""
+    try:
+        write()
+    except (DataError, OperationalError) as error:
+        if error.args[:1] != (INCORRECT_STRING,):
+            raise
+        for row in rows:
+            row.replace_wide_characters()
+        write()
 
 
 def store_batch(rows: list[Message], mailing: Mailing | None) -> None:

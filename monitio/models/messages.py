@@ -25,9 +25,9 @@ from monitio.models.jobs import Job
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.rows import KEY_LENGTH, delete_along, scope_field
 from monitio.models.schedule import checked_moment
-from monitio.models.texts import field_text, plain_text, validate_url
+from monitio.models.texts import FOR_READERS, field_text, plain_text, validate_url
 from monitio.recipients import Recipient
-from monitio.utils.text import check_url, one_line
+from monitio.utils.text import check_url, one_line, replace_wide
 
 logger = logging.getLogger("monitio")
 
@@ -238,6 +238,11 @@ class Message(models.Model):
         # A safe text that was replaced by any other is safe no longer.
         self.safe = isinstance(self.message, SafeString)
         self.recipient_key = self.recipient.key
+
+    def replace_wide_characters(self) -> None:
+        """For tables that hold three bytes a character: U+FFFD takes the place of an emoji."""
+        for name in FOR_READERS:
+            setattr(self, name, replace_wide(getattr(self, name)))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.prepare()

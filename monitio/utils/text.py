@@ -23,6 +23,7 @@ LARGEST_NUMBER = 2**53
 # NUL, which PostgreSQL refuses; lone surrogates, which have no encoding; overrides of the
 # direction, which let "exe.gpj" read "jpg.exe".
 _REFUSED = re.compile("[\0\ud800-\udfff\u202d\u202e]")
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp", "Cs"})
 # Embeddings, overrides and isolates would reach into the words that follow a name.
@@ -35,10 +36,18 @@ def clean_text(value: object) -> str:
     Replaced, never removed: what stood around it must not join and become markup. A text that is
     marked safe stays so.
     """
-    text = str(value)
-    if not _REFUSED.search(text):
+    return _replace(_REFUSED, str(value))
+
+
+def replace_wide(text: str) -> str:
+    """``text`` with U+FFFD in place of characters that take four bytes in UTF-8."""
+    return _replace(_WIDE, text)
+
+
+def _replace(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.search(text):
         return text
-    clean = _REFUSED.sub("\ufffd", text)
+    clean = pattern.sub("\ufffd", text)
     return mark_safe(clean) if isinstance(text, SafeData) else clean  # noqa: S308 - it was safe
 
 

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.messages.storage.base import Message as DjangoMessage
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
@@ -19,6 +20,7 @@ import monitio
 from monitio import api
 from monitio.exceptions import UnknownRecipient
 from monitio.models import Message
+from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.testing import capture_bells
 from tests.integration.storage import site
@@ -328,3 +330,20 @@ def test_a_request_without_session_or_user_says_what_is_missing(rf: Any) -> None
     with pytest.raises(UnknownRecipient, match="SessionMiddleware"):
         Recipient.from_request(rf.get("/"))
     assert Recipient.existing(rf.get("/")) is None
+
+
+def test_what_the_database_refuses_shows_on_the_next_page_all_the_same(
+    ann: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise DataError("not in this character set")
+
+    request = request_of(ann)
+    messages.info(request, "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(MessageQuerySet, "bulk_create", refuse)
+        response = respond(request)
+    assert "could not be stored" in caplog.text
+    following = next_request(request, response)
+    assert shown(following) == ["one"]
+    assert shown(next_request(following, respond(following))) == []

@@ -8,18 +8,21 @@ from tests.support.peers import serve, set_up
 
 set_up()
 
+from django.contrib.messages import info
 from django.core.management import call_command
 from django.db import connection
 
+import monitio
+from monitio import api
 from monitio.dispatch import hooks
 from monitio.jobs.options import Options
 from monitio.jobs.outcome import Notice, Outcome
 from monitio.jobs.reporter import JobReporter
-from monitio.models import Delivery, Job
+from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery.groups import members as parts
 from monitio_celery.models import GroupPart
-from tests.support.people import user
+from tests.support.people import request_of, respond, user
 
 ODD = "emoji \U0001f600, NUL \0, half a surrogate \udc80"
 hooks.deliver = None
@@ -94,4 +97,18 @@ def end_group(task: str, failed: bool) -> dict[str, Any]:
     return {**_standing(task), "parts": GroupPart.objects.filter(group=task).count()}
 
 
-serve({"migrate": migrate, "end_job": end_job, "end_group": end_group})
+def write(text: str) -> list[list[str]]:
+    """What is stored of messages with this text, written by every road."""
+    ann = user()
+    Message.objects.all().delete()
+    api.create_message(ann, monitio.INFO, text, subject=text, email=True)
+    api.notify_many([ann], monitio.INFO, text, subject=text)
+    api.notify_many([ann], monitio.INFO, text, subject=text, email=True)
+    request = request_of(ann)
+    info(request, text)
+    respond(request)
+    rows = Message.objects.order_by("pk").values_list("subject", "message")
+    return [list(row) for row in rows]
+
+
+serve({"write": write, "migrate": migrate, "end_job": end_job, "end_group": end_group})

@@ -41,3 +41,9 @@ def test_the_end_of_a_group_is_reported(peer: Peer, failed: bool) -> None:
     assert found["state"] == ("failed" if failed else "succeeded")
     assert found["subject"].endswith("failed" if failed else "done")
     assert found["parts"] == 1
+
+
+def test_a_character_that_a_table_cannot_hold_costs_that_character(peer: Peer) -> None:
+    text, kept = "\U0001f600 \u0142", peer.write("\U0001f600 \u0142")
+    assert [row[1][-1] for row in kept] == ["\u0142"] * 4
+    assert {row[1] for row in kept} <= {text, "\ufffd \u0142"}
