@@ -168,7 +168,7 @@ def _find_part(row: GroupPart, now: datetime) -> bool:
 def _end_complete_groups(now: datetime) -> None:
     """Groups whose last part could not end them: the database was away in that moment."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    for job in Job.objects.filter(queue=members.QUEUE).silent_since(moment):
+    for job in Job.objects.here().filter(queue=members.QUEUE).silent_since(moment):
         _judge(job.task_id, partial(members.end_if_complete, job))
 
 

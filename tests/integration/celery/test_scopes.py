@@ -303,3 +303,19 @@ def test_a_part_of_a_group_reports_in_its_scope(ann: Any) -> None:
     assert GroupPart.objects.get().scope == "a"
     part.succeeded()
     assert subjects("a") == ["Import: done"] and Message.objects.count() == 1
+
+
+def test_the_sweep_judges_the_parts_of_each_scope_in_it(
+    ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where in ("a", "b"):
+        with scope.activate(where):
+            GroupPart.objects.create(
+                group=where, number=0, ended=False, alive_at=timezone.now() - timedelta(days=1)
+            )
+    judged = []
+    monkeypatch.setattr(
+        tasks, "_find_part", lambda row, now: judged.append((scope.current(), row.group))
+    )
+    tasks.sweep_jobs()
+    assert judged == [("a", "a"), ("b", "b")]
