@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import sys
 from typing import Any
 
 from tests.support.peers import serve, set_up
@@ -14,7 +16,7 @@ from celery.contrib.testing.worker import start_worker
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
@@ -128,9 +130,25 @@ def mails() -> list[dict[str, str]]:
     return [{"body": letter.body, "id": letter.extra_headers["Message-ID"]} for letter in sent]
 
 
+def start_in_async_view(cookie: str, schema: str) -> dict[str, Any]:
+    with schema_context("public"):
+        tenant = Tenant.objects.get(schema_name=schema)
+        # The one host that this client can have.
+        Domain.objects.create(tenant=tenant, domain="testserver", is_primary=False)
+    client = AsyncClient()
+    client.cookies = clients[cookie].cookies
+    with _worker():
+        task_id = asyncio.run(client.get("/start/")).content.decode()
+        return wait_until(lambda: _ended(schema, task_id), 60)
+
+
+def _worker() -> Any:
+    return start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=60)
+
+
 def run_tasks(user: int, *orders: tuple[str, bool]) -> list[dict[str, Any]]:
     """Tasks that this user starts, in these schemas, and what a worker made of them."""
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=60):
+    with _worker():
         started = []
         for schema, fails in orders:
             with schema_context(schema), notify(user):
@@ -159,7 +177,9 @@ def scopes() -> list[str]:
 if __name__ == "__main__":
     functions = (
         command, create, delete, frequency, gather, get, mails, make_due, post, promote, run_tasks,
-        schema_of_now, scopes, sign_in, texts, write, write_silently,
+        schema_of_now, scopes, sign_in, start_in_async_view, texts, write, write_silently,
     )  # fmt: skip
     assert tasks.deliver
+    # The view imports it, and shall find this one.
+    sys.modules["tests.integration.tenants.process"] = sys.modules["__main__"]
     serve({function.__name__: function for function in functions})

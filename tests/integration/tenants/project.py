@@ -21,6 +21,7 @@ def settings(url: str, **more: Any) -> dict[str, Any]:
         "MIDDLEWARE": ["django_tenants.middleware.main.TenantMainMiddleware", *MIDDLEWARE],
         "TENANT_MODEL": "tenants.Tenant",
         "TENANT_DOMAIN_MODEL": "tenants.Domain",
+        "ROOT_URLCONF": "tests.integration.tenants.urls",
         "MONITIO_SCOPE": "monitio.contrib.tenants.TenantScope",
         "MONITIO_BASE_URL": "https://example.com:8443/app",
         **more,

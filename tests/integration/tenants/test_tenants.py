@@ -210,3 +210,12 @@ def test_a_worker_reports_to_the_tenant_that_started_the_task(peer: Peer) -> Non
         {"state": "failed", "keys": [f".42.ig-.43.o/user:{user}"]},
     ]
     assert peer.schema_of_now() == before
+
+
+def test_a_task_of_an_async_view_belongs_to_the_tenant_of_its_request(peer: Peer) -> None:
+    browsers = {schema: sign_in(peer, schema, "kim") for schema in (A, B)}
+    # django-tenants leaves the schema of the last request on the thread's connection.
+    peer.get(browsers[B]["cookie"], "/messages/")
+    assert peer.schema_of_now() == B
+    ended = peer.start_in_async_view(browsers[A]["cookie"], A)
+    assert ended["keys"] == [f"a/user:{browsers[A]['user']}"]
