@@ -10,7 +10,11 @@ import monitio
 
 ROOT = Path(monitio.__file__).parents[1]
 OPTIONAL = ("celery", "kombu", "redis", "psycopg", "urllib3", "jwt", "monitio_celery")
-OWN_MODULES = ("monitio.transports.redis", "monitio.transports.postgres")
+OWN_MODULES = (
+    "monitio.contrib.tenants",
+    "monitio.transports.postgres",
+    "monitio.transports.redis",
+)
 
 
 def test_imports_keep_the_contracts_of_setup_cfg() -> None:
