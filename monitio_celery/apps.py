@@ -13,8 +13,9 @@ class MonitioCeleryConfig(installed.QueueAppConfig):
 
     def ready(self) -> None:
         # Each import registers: the checks, and the tasks, whether or not the site discovers them.
+        from monitio.integrations import base
         from monitio_celery import checks, integration, tasks  # noqa: F401
         from monitio_celery.signals import run as receivers
 
-        integration.install()
+        base.register(integration.celery)
         receivers.connect()

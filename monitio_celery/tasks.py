@@ -21,7 +21,7 @@ from monitio.digests import sender as digests
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
 from monitio.models import Job
-from monitio_celery import headers, integration, reporters
+from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
 from monitio_celery.models import GroupPart
@@ -30,6 +30,19 @@ logger = logging.getLogger("monitio")
 
 # How many waiting jobs one sweep asks the result backend about.
 WAITING_AT_ONCE = 100
+
+
+# A worker holds what it was told to do later. A broker that waits for it to be done delivers it
+# again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
+LONGEST_WAIT = 20 * 60.0
+
+
+def seconds_until(moment: datetime | None) -> float | None:
+    """How long a worker shall wait; None when it is not to wait at all: beat finds it when due."""
+    if moment is None:
+        return None
+    seconds = max(0.0, (moment - timezone.now()).total_seconds())
+    return seconds if seconds <= LONGEST_WAIT else None
 
 
 @shared_task(
@@ -43,7 +56,7 @@ def deliver(self: Any, delivery_id: int) -> bool:
                 return True
         except TemporaryFailure as error:
             logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
-        wait = integration.seconds_until(deliveries.next_try(delivery_id))
+        wait = seconds_until(deliveries.next_try(delivery_id))
         if wait is None or self.request.is_eager:
             return False
         raise self.retry(countdown=wait)

@@ -11,9 +11,9 @@ class MonitioTasksConfig(installed.QueueAppConfig):
     verbose_name = _("Messages from background tasks")
 
     def ready(self) -> None:
-        from monitio import dispatch
+        from monitio.integrations import base
         from monitio_tasks import checks, compat, receivers  # noqa: F401 - registers the checks
 
-        dispatch.hooks.cancel[receivers.QUEUE] = receivers.leave_it_to_the_task
+        base.register(receivers.integration)
         if compat.signals is not None:
             receivers.connect(compat.signals)

@@ -17,7 +17,7 @@ from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.integrations import recipients as task_recipients
-from monitio.integrations.cancellation import Cancelled
+from monitio.integrations.base import Cancelled, Integration
 from monitio.integrations.context import current_request, run_off_loop, savepoint
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Run, current_run, enter, leave
@@ -44,8 +44,13 @@ def connect(signals: Any) -> None:
     signals.task_finished.connect(report_finished, dispatch_uid="monitio_tasks.finished")
 
 
-def leave_it_to_the_task(task_id: str) -> None:
+class TasksIntegration(Integration):
     """``django.tasks`` can neither withdraw nor stop a task: it stops when it looks."""
+
+    names = (QUEUE,)
+
+
+integration = TasksIntegration()
 
 
 def _quietly(handler: Handler) -> Handler:
@@ -111,6 +116,7 @@ def report_started(task_result: Any) -> None:
         attempt=attempt,
         outer=current_run(),
         scope=reporter.scope,
+        integration=integration,
     )
     enter(run)
     reporter.started(attempt)

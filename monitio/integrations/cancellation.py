@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from monitio.integrations.base import Cancelled
 from monitio.integrations.run import current_run
 
-
-class Cancelled(Exception):
-    """Raise it in a task that has seen that it is cancelled: the task ends as revoked."""
-
-
-# What ``check()`` of a bar raises: the queue's own kind of it, which ends the task as cancelled.
-kind: type[Cancelled] = Cancelled
+__all__ = ["Cancelled", "cancelled"]
 
 
 def cancelled() -> bool:

@@ -17,7 +17,7 @@ from monitio.conf import settings
 from monitio.utils.text import as_number
 
 if TYPE_CHECKING:
-    from monitio.integrations.run import Run, Standing
+    from monitio.integrations.run import Bar, Run, Standing
 
 T = TypeVar("T")
 NEVER = float("inf")
@@ -43,7 +43,7 @@ class Progress:
         self.total = total
         self._text = str(text)
         self._run: Run | None = current_run()
-        self._inside: Progress | None = None
+        self._inside: Bar | None = None
         self._next = NEVER
         if self._run is not None and self._run.reporter is not None:
             self._inside = self._run.bars[-1] if self._run.bars else None
@@ -94,10 +94,8 @@ class Progress:
 
     def check(self) -> None:
         """Raise ``Cancelled`` when the task's owner has cancelled it."""
-        if self.cancelled:
-            from monitio.integrations import cancellation
-
-            raise cancellation.kind
+        if self._run is not None and self.cancelled:
+            raise self._run.integration.cancelled_error
 
     def __enter__(self) -> Self:
         self._open()
@@ -149,14 +147,13 @@ class Progress:
 def _report(run: Run, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
     from monitio import dispatch
-    from monitio.integrations import run as running
     from monitio.integrations.context import run_off_loop
 
     assert run.reporter is not None
     report = run.reporter.progressed
     if run.is_locked_out():
         return
-    with running.undisturbed():
+    with run.integration.uninterrupted():
         try:
             shown = run_off_loop(lambda: report(*standing, final=forced))
             # Inside a transaction nothing was written down: the end of the run makes up for it.

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from monitio import dispatch
 from monitio import scope as scopes
+from monitio.integrations.base import Integration, current_task_id
 from monitio.integrations.context import in_event_loop, run_aside
-
-if TYPE_CHECKING:
-    from monitio.integrations.progress import Progress
-
 
 logger = logging.getLogger("monitio")
 
@@ -57,6 +52,12 @@ class Pace:
             self._hurried_at = now
 
 
+class Bar(Protocol):
+    """An open progress bar."""
+
+    def standing(self) -> Standing: ...
+
+
 class Reporter(Protocol):
     """What signals are reported to: a job of its own, or a part of a group."""
 
@@ -77,8 +78,9 @@ class Run:
     """One run of one task in this process."""
 
     __slots__ = (
-        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "name", "nesting",
-        "outer", "outside", "pace", "replaced", "reporter", "scope", "task_id", "thread", "written",
+        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "integration", "name",
+        "nesting", "outer", "outside", "pace", "replaced", "reporter", "scope", "task_id",
+        "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +94,9 @@ class Run:
         nesting: int = 0,
         outer: Run | None = None,
         scope: str | None = None,
+        integration: Integration | None = None,
     ) -> None:
+        self.integration = integration or Integration()
         self.task_id, self.name = task_id, name
         self.carried, self.reporter = carried, reporter
         self.attempt, self.outer = attempt, outer
@@ -102,9 +106,9 @@ class Run:
         # How many tasks this one has replaced, and whether another one goes on in its place.
         self.nesting, self.replaced = nesting, False
         # The open bars, the outermost first.
-        self.bars: list[Progress] = []
+        self.bars: list[Bar] = []
         # The newest of the bars that stand in no other, and what of it was written down.
-        self.bar: Progress | None = None
+        self.bar: Bar | None = None
         self.written: Standing | None = None
         self.pace = Pace()
         # Whether the task was told that its owner has cancelled it.
@@ -135,7 +139,7 @@ class Run:
         # What an eager task says of itself is not committed yet: nobody can have cancelled it.
         if self.reporter is None or self.thread is not None:
             return False
-        with undisturbed():
+        with self.integration.uninterrupted():
             try:
                 return run_aside(self.reporter.cancel_requested)
             except Exception:
@@ -160,10 +164,6 @@ class Run:
 _current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
 # By task id: a thread that got no copy of the context may still know the queue's current task.
 _runs: dict[str, Run] = {}
-# What knows the id of the queue's current task, or says None.
-finders: list[Callable[[], str | None]] = []
-# The block of code in which nothing interrupts the task, such as a time limit: it waits.
-undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def current_run() -> Run | None:
@@ -171,7 +171,7 @@ def current_run() -> Run | None:
     run = _current.get()
     if run is not None or not _runs:
         return run
-    task_id = next(filter(None, (find() for find in finders)), None)
+    task_id = current_task_id()
     return _runs.get(task_id) if task_id else None
 
 

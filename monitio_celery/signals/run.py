@@ -35,6 +35,7 @@ from monitio_celery import headers as header
 from monitio_celery.cancellation import Cancelled, store_as_revoked
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import Part, later, part_of, reporter_of_part
+from monitio_celery.integration import celery
 from monitio_celery.models import GroupPart
 from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
 from monitio_celery.retry import tell
@@ -219,6 +220,7 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         nesting=request.get("replaced_task_nesting") or 0,
         outer=outer,
         scope=None if carried is None else carried.get("scope", ""),
+        integration=celery,
     )
     enter(run)
     if reporter is not None:

@@ -15,6 +15,7 @@ from celery.utils.dispatch import Signal
 from monitio.integrations import run
 from monitio.integrations.run import Run
 from monitio_celery import cancelled, progress
+from monitio_celery.integration import celery
 from monitio_celery.signals import run as receivers
 from monitio_celery.time_limits import held_back
 from tests.integration.celery.conftest import Site
@@ -49,7 +50,7 @@ def limited() -> Iterator[None]:
 def reporter(db: None, limited: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
     reporter = Reporter()
-    run.enter(Run("1", carried=None, reporter=reporter))  # type: ignore[arg-type]
+    run.enter(Run("1", carried=None, reporter=reporter, integration=celery))  # type: ignore[arg-type]
     yield reporter
     run.leave("1")
 

@@ -20,6 +20,7 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery import beat_schedule, integration, notify_user, reporters, tasks
+from monitio_celery.integration import celery
 from monitio_celery.models import GroupPart
 from tests.support.people import user
 
@@ -265,10 +266,10 @@ def test_the_beat_entries_go_to_the_chosen_queue(settings: Any) -> None:
 
 
 def test_the_core_hands_over_to_celery() -> None:
-    assert dispatch.hooks.deliver is integration.deliver
+    assert dispatch.hooks.deliver == celery.deliver
     assert dispatch.hooks.cancel == {
-        "celery": integration.cancel,
-        "celery.group": integration.cancel,
+        "celery": celery.cancel,
+        "celery.group": celery.cancel,
     }
 
 
@@ -277,7 +278,7 @@ def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))
     )
-    integration.deliver(7, timezone.now())
+    celery.deliver(7, timezone.now())
     assert sent == [((7,), {"retry": False, "queue": None})]
 
 
@@ -291,7 +292,7 @@ def test_a_worker_holds_no_delivery_for_long(
         "apply_async",
         lambda args, **options: countdowns.append(options["countdown"]),
     )
-    integration.deliver(7, timezone.now() + timedelta(seconds=seconds))
+    celery.deliver(7, timezone.now() + timedelta(seconds=seconds))
     assert [seconds - 5 < countdown <= seconds for countdown in countdowns] == [True] * handed
 
 
@@ -301,5 +302,5 @@ def test_cancel_revokes(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Celery("cancel", set_as_current=False)
     monkeypatch.setattr(integration, "current_app", app)
     monkeypatch.setattr(app.control, "revoke", lambda *a, **k: revoked.append((a, k)))
-    integration.cancel("1")
+    celery.cancel("1")
     assert revoked == [((["1"],), {"terminate": True, "signal": "SIGTERM"})]
