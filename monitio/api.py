@@ -28,6 +28,7 @@ from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
 from monitio.models.schedule import checked_moment
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
+from monitio.utils.outage import one_line
 from monitio.utils.text import clean_text
 
 if TYPE_CHECKING:
@@ -347,8 +348,12 @@ def cancel_job(recipient: Any, pk: int) -> bool:
 def _pass_on(cancel: Callable[[str], None], job: Job) -> None:
     try:
         cancel(job.task_id)
-    except Exception:
-        logger.exception("Job %s could not be cancelled; its readers may try again.", job.task_id)
+    except Exception as error:
+        logger.warning(
+            "Job %s could not be cancelled; its readers may try again. %s",
+            job.task_id,
+            one_line(error),
+        )
         Job.objects.filter(pk=job.pk).update(cancel_requested=False)
         _announce_job(job)
 

@@ -21,6 +21,7 @@ from monitio.recipients import Recipient
 from monitio.transports import Bell, get_transport
 from monitio.transports.publish import bell_for, gone_bell, recheck_bell, ring, session_bell
 from monitio.utils.deadline import at_most, time_left
+from monitio.utils.outage import Outage
 
 logger = logging.getLogger("monitio")
 
@@ -40,6 +41,7 @@ class Hooks:
 
 
 hooks = Hooks()
+_broker_outage = Outage()
 
 
 def database() -> str:
@@ -115,9 +117,13 @@ def _hand_over(waiting: Sequence[tuple[int, datetime]]) -> None:
     try:
         for pk, due_at in waiting:
             queue(pk, due_at)
-    except Exception:
+    except Exception as error:
         # A dead broker is asked once. The rows stay pending: the mails are late, not lost.
-        logger.exception("Deliveries could not be handed over; monitio_deliver will send them.")
+        _broker_outage.begins(
+            "Deliveries could not be handed over; monitio_deliver will send them. %s", error
+        )
+    else:
+        _broker_outage.ends()
 
 
 # When, by the monotonic clock, this process tries a mail server again that kept it waiting.

@@ -9,7 +9,6 @@ Showing claims: of two parallel requests one shows a message, and a response tha
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,23 +17,18 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.storage.fallback import FallbackStorage
-from django.db import DatabaseError, IntegrityError, InternalError, transaction
 from django.db.models import Q
-from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio import dispatch
 from monitio.channels.policy import Delay, Email, Mailing, mailing
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
-from monitio.messages import create
+from monitio.messages import create, tolerant
 from monitio.messages.recipients import addressee
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient, update_marker
-
-logger = logging.getLogger("monitio")
 
 AnyMessage = Message | DjangoMessage
 
@@ -177,12 +171,8 @@ class PersistentMessageStorage(BaseStorage):
 
     def _waiting(self) -> list[Message]:
         """What the database holds for this page, oldest first. One query for a small inbox."""
-        try:
-            return self._newest()[::-1]
-        except (TransactionManagementError, InternalError):
-            # The view broke its transaction: nothing can be read before it ends.
-            logger.warning("Messages could not be read; they wait for the next page.")
-            return []
+        rows: list[Message] = tolerant.ask(self._newest, [])
+        return rows[::-1]
 
     def _newest(self) -> list[Message]:
         rows = self._rows().unclaimed().select_related("job")
@@ -241,12 +231,14 @@ class PersistentMessageStorage(BaseStorage):
         for row in rows:
             if not row.user_id:
                 row.recipient = me = me or Recipient.from_request(self.request)
-        try:
+
+        def insert() -> bool:
             create.insert(rows)
-        except DatabaseError as error:
-            # The request deleted its own user: their next page is a visitor's.
-            if not isinstance(error, IntegrityError):
-                logger.warning("Messages could not be stored; a cookie keeps them.", exc_info=True)
+            return True
+
+        if not tolerant.ask(insert, False, "Messages could not be stored; a cookie keeps them."):
+            # The request deleted its own user, whose next page is a visitor's, or the table is
+            # older than the code: Django's storages carry what they can.
             for_cookie, rows = [*for_cookie, *rows], []
         self._written |= {row.pk for row in rows}
         return [_as_django(row) for row in for_cookie]
@@ -286,16 +278,15 @@ class _Claim:
 
     def _guarded_update(self, pks: set[int]) -> set[int]:
         rows = Message.objects.filter(pk__in=pks)
-        try:
-            with transaction.atomic(using=dispatch.database()):
-                claimed = rows.unclaimed().update(claim=self.token, claimed_at=timezone.now())
-        except DatabaseError:
-            # Another writer holds the database. A page without a message beats no page.
-            logger.warning("Messages could not be claimed; they wait for the next page.")
-            return set()
-        if claimed == len(pks):
-            return pks
-        return set(rows.filter(claim=self.token).values_list("pk", flat=True))
+
+        def claim() -> set[int]:
+            claimed = rows.unclaimed().update(claim=self.token, claimed_at=timezone.now())
+            if claimed == len(pks):
+                return pks
+            return set(rows.filter(claim=self.token).values_list("pk", flat=True))
+
+        # Another writer may hold the database, too. A page without a message beats no page.
+        return tolerant.ask(claim, set())
 
     def settle(self, shown: bool) -> None:
         """Remove what went out; let go of what did not."""
@@ -304,14 +295,15 @@ class _Claim:
             return
         # Without a claim: the view was rolled back, but its page went out all the same.
         mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
-        try:
+
+        def settle() -> None:
             if shown:
                 create.clear(mine)
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
-        except DatabaseError:
-            # The page is ready: it goes out, and what it shows may show once more.
-            logger.warning("Shown messages could not be removed.", exc_info=True)
+
+        # If it fails, the page that is ready goes out, and what it shows may show once more.
+        tolerant.ask(settle, None)
 
 
 def _refuse_for_visitor(level: int, how: Mailing | None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 
 from django.core.cache import cache
 
 from monitio import scope as scopes
+from monitio.utils.outage import Outage
 
-logger = logging.getLogger("monitio")
+_outage = Outage()
 
 
 def allows(name: str, times: int, seconds: int) -> bool:
@@ -21,9 +21,11 @@ def allows(name: str, times: int, seconds: int) -> bool:
     key = f"monitio.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     try:
         cache.add(key, 0, seconds)
-        return int(cache.incr(key)) <= times
+        count = int(cache.incr(key))
     except ValueError:
         return True  # it ran out between the two
-    except Exception:
-        logger.warning("The cache does not answer, so nothing is counted.", exc_info=True)
+    except Exception as error:
+        _outage.begins("The cache does not answer, so nothing is counted. %s", error)
         return True
+    _outage.ends()
+    return count <= times

@@ -25,10 +25,13 @@ from monitio.transports import Bell, get_transport, reset_transport
 from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
 from monitio.utils.deadline import pause
 from monitio.utils.fork import ProcessLocal
+from monitio.utils.outage import Outage
 
 logger = logging.getLogger("monitio")
 
 CAPACITY = 100
+# Seconds without a failure after which the next one is another outage.
+BACK_AFTER = 10.0
 CHUNK = 500
 TRANSPORT_SETTINGS = frozenset(
     f"MONITIO_{name}"
@@ -130,6 +133,7 @@ class Hub:
         self._mailboxes: dict[str, set[Mailbox]] = {}
         # All of them together: counted anew for each stream, a thousand would cost a million steps.
         self._open = 0
+        self._outage, self._listens_since = Outage(), float("inf")
         self._addresses: Counter[str] = Counter()
         # What the database held for each topic when it was last compared.
         self._fingerprints: dict[str, Fingerprint] = {}
@@ -231,6 +235,15 @@ class Hub:
             return set(self._mailboxes)
 
     def tick(self) -> None:
+        if self._listens_long():
+            self._outage.ends()
+        self._reconcile_in_time()
+
+    def _listens_long(self) -> bool:
+        """Whether the transport is back: one that is frozen accepts connections, too."""
+        return time.monotonic() - self._listens_since > BACK_AFTER
+
+    def _reconcile_in_time(self) -> None:
         if time.monotonic() >= self._next_reconcile:
             self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
             self.reconcile()
@@ -285,19 +298,22 @@ class Hub:
     def _run(self) -> None:
         stop, failures = self._stop, 0
         while not stop.is_set():
-            started = time.monotonic()
+            self._listens_since = time.monotonic()
             try:
-                get_transport().listen(self)
+                transport = get_transport()
+                self._outage = transport.breaker.outage
+                transport.listen(self)
             except Exception as error:
-                if time.monotonic() - started > 10:
+                if self._listens_long():
                     failures = 0
-                if not failures:
-                    logger.warning("The live transport is cut off (%s); trying again.", error)
+                self._outage.begins(
+                    "The live transport is cut off; open pages catch up later. %s", error
+                )
                 failures += 1
             finally:
                 close_connections()
             # Without the transport, the database still tells.
-            self.tick()
+            self._reconcile_in_time()
             stop.wait(pause(failures))
 
 

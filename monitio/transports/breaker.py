@@ -11,6 +11,7 @@ from django.db import connections
 
 from monitio.transports.events import Bell
 from monitio.utils.deadline import pause
+from monitio.utils.outage import Outage
 
 
 class Breaker:
@@ -35,6 +36,8 @@ class Breaker:
         self._last_bell = 0.0
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        # Of publishing and of listening: this process logs it once.
+        self.outage = Outage()
 
     def keeps(self, bells: Sequence[Bell]) -> bool:
         """True while the transport is known to be dead: these will ring when it is back."""
@@ -44,13 +47,12 @@ class Breaker:
             self._remember(bells)
             return self._ensure_trying()
 
-    def failed(self, bells: Sequence[Bell]) -> bool:
-        """Note that these could not ring; True when it is the first failure, worth a log line."""
+    def failed(self, bells: Sequence[Bell]) -> None:
+        """Note that these could not ring."""
         with self._lock:
-            is_first, self._open = not self._open, True
+            self._open = True
             self._remember(bells)
             self._ensure_trying()
-            return is_first
 
     def stop(self) -> None:
         """Try no more: another transport takes over."""
@@ -123,4 +125,5 @@ class Breaker:
         with self._lock:
             late, self._missed = list(self._missed), set()
             self._open, self._thread = False, None
+            self.outage.ends()
             return late

@@ -64,10 +64,10 @@ def ring(bells: Iterable[Bell]) -> bool:
         return False
     try:
         transport.publish(bells)
-    except Exception:
-        if breaker.failed(bells):
-            logger.warning(
-                "The live transport cannot be reached; open pages catch up later.", exc_info=True
-            )
+    except Exception as error:
+        breaker.failed(bells)
+        breaker.outage.begins(
+            "The live transport cannot be reached; open pages catch up later. %s", error
+        )
         return False
     return True

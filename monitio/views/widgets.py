@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from monitio import api
 from monitio.conf import settings
+from monitio.messages import tolerant
 from monitio.models import Message
 from monitio.recipients import Recipient, marker_name, page_token
 from monitio.serializers import payload
@@ -106,7 +107,7 @@ def unread_count(request: HttpRequest) -> int:
     known: int | None = getattr(request, UNREAD, None)
     if known is None:
         recipient = Recipient.existing(request)
-        known = api.unread_count(recipient) if recipient else 0
+        known = tolerant.ask(lambda: api.unread_count(recipient), 0) if recipient else 0
         setattr(request, UNREAD, known)
     return known
 
@@ -122,6 +123,10 @@ def mark_read_by_url(request: HttpRequest) -> int:
     recipient = Recipient.existing(request)
     if recipient is None:
         return 0
+    return tolerant.ask(lambda: _mark_read_by_url(request, recipient), 0)
+
+
+def _mark_read_by_url(request: HttpRequest, recipient: Recipient) -> int:
     # An address with NUL in it is no message's, and not every database can be asked for it.
     here = [address for address in _addresses_of(request) if address == clean_text(address)]
     unread = Message.objects.of(recipient).visible().unread().filter(url__in=here)
@@ -157,9 +162,11 @@ def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message
     if unused and isinstance(storage, PersistentMessageStorage) and settings.EXCLUDE_READ:
         # Our own storage has just read the very rows.
         _count_unread(request, flash)
-        prefetch_related_objects([row for row in flash if row.pk], "from_user")
+        tolerant.ask(
+            lambda: prefetch_related_objects([row for row in flash if row.pk], "from_user"), None
+        )
         return flash
-    rows = api.inbox(recipient)
+    rows: list[Message] = tolerant.ask(lambda: api.inbox(recipient), [])
     seen = {row.pk for row in rows}
     return [*(row for row in flash if row.pk not in seen), *rows]
 

@@ -1,4 +1,4 @@
-"""The tests of nasty input on the other databases: what one of them takes all of them take."""
+"""Tests of nasty input and of older tables, on the other databases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.peers import ROOT
 from tests.unit import test_nasty
+from tests.unit.messages import test_tolerant
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
@@ -18,7 +19,8 @@ def test_other_databases_take_and_refuse_the_same(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue(f"{kind}_server")
-    tests = [test_nasty.__file__, "-k", "any_text or any_number or any_moment"]
+    files = [test_nasty.__file__, test_tolerant.__file__]
+    tests = [*files, "-k", "any_text or any_number or any_moment or test_tolerant"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,

@@ -42,7 +42,7 @@ class RecordingHub(Hub):
 
 class Recorder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        logged.append(record.getMessage())
+        logged.append(self.format(record))
 
 
 def noted_pause(failures: int) -> float:

@@ -104,6 +104,18 @@ class TestDead:
         assert sum(seconds for _, seconds in times) < 5
         assert warnings(hand) == before + 1
 
+    def test_a_process_that_listens_and_publishes_logs_one_line(
+        self, server: Valkey, ears: Hearing
+    ) -> None:
+        ears.follow(new_topic())
+        before, cuts = len(ears.peer.logged()), ears.peer.cuts()
+        server.kill()
+        for _ in range(3):
+            ears.peer.ring([["user:1", "resync"]])
+        wait_until(lambda: ears.peer.cuts() > cuts + 1, message="it tries to connect again")
+        (line,) = ears.peer.logged()[before:]
+        assert line.startswith("The live transport") and "\n" not in line
+
     def test_a_restart_is_a_gap_and_later_bells_arrive(
         self, server: Valkey, ears: Hearing, hand: Peer
     ) -> None:

@@ -1,0 +1,132 @@
+"""A page whose messages cannot be read is a page without messages: 200, and a line in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.messages import get_messages
+from django.db import connection, transaction
+from django.db.models import Field
+from django.http import HttpRequest, HttpResponse
+from django.template import engines
+from django.test import Client
+from django.urls import include, path
+
+import monitio
+from monitio import api
+from monitio.models import Message
+from tests.support.people import user
+
+# Tables change, and SQLite does that outside of transactions.
+pytestmark = pytest.mark.django_db(transaction=True)
+WARNING = "The page goes without messages"
+PAGE = "{% load monitio %}{% monitio_bell %}{% mark_as_read_by_url %}{% monitio %}"
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(engines["django"].from_string(PAGE).render({}, request))
+
+
+@transaction.atomic
+def page_in_a_transaction(request: HttpRequest) -> HttpResponse:
+    get_user_model().objects.create(username="before")
+    response = page(request)
+    get_user_model().objects.create(username="after")
+    return response
+
+
+@transaction.atomic
+def page_of_a_broken_transaction(request: HttpRequest) -> HttpResponse:
+    assert request.user.is_authenticated
+    transaction.set_rollback(True)
+    return page(request)
+
+
+def add(request: HttpRequest) -> HttpResponse:
+    from django.contrib import messages
+
+    messages.info(request, "saved")
+    return HttpResponse("done")
+
+
+def read(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("|".join(str(message) for message in get_messages(request)))
+
+
+urlpatterns = [
+    path("", page),
+    path("transaction/", page_in_a_transaction),
+    path("broken/", page_of_a_broken_transaction),
+    path("add/", add),
+    path("read/", read),
+    path("messages/", include("monitio.urls")),
+]
+
+
+@pytest.fixture
+def browser(settings: Any) -> Client:
+    settings.ROOT_URLCONF = __name__
+    ann = user("ann")
+    client = Client()
+    client.force_login(ann)
+    api.create_message(ann, monitio.INFO, "hello", from_user=ann, url="/")
+    return client
+
+
+@contextmanager
+def without(field: Field[Any, Any]) -> Iterator[None]:
+    """The database of a site whose code is newer: it has not this column yet."""
+    with connection.schema_editor() as editor:
+        editor.execute(
+            f"ALTER TABLE {Message._meta.db_table} RENAME COLUMN {field.column} TO not_yet"
+        )
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            editor.execute(
+                f"ALTER TABLE {Message._meta.db_table} RENAME COLUMN not_yet TO {field.column}"
+            )
+
+
+@pytest.fixture
+def older_table(browser: Client) -> Iterator[None]:
+    with without(Message._meta.get_field("url_label")):
+        yield
+
+
+@pytest.mark.usefixtures("older_table")
+@pytest.mark.parametrize("address", ["/", "/transaction/", "/broken/"])
+def test_a_missing_column_costs_the_messages_and_not_the_page(
+    address: str, browser: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    assert "<monitio-messages" in answer.content.decode()
+    assert "hello" not in answer.content.decode()
+    lines = [record for record in caplog.records if WARNING in record.getMessage()]
+    assert lines and not any(record.exc_info for record in lines)
+
+
+@pytest.mark.usefixtures("older_table")
+def test_the_pages_own_transaction_goes_on(browser: Client) -> None:
+    assert browser.get("/transaction/").status_code == 200
+    names = set(get_user_model().objects.values_list("username", flat=True))
+    assert {"before", "after"} <= names
+
+
+@pytest.mark.usefixtures("older_table")
+def test_what_cannot_be_stored_is_carried_as_django_does(browser: Client) -> None:
+    assert browser.get("/add/").status_code == 200
+    assert browser.get("/read/").content == b"saved"
+
+
+def test_a_table_that_is_whole_shows_everything(
+    browser: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "hello" in browser.get("/transaction/").content.decode()
+    assert WARNING not in caplog.text
