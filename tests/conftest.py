@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,20 @@ def needs_packages() -> None:
         pytest.skip("npm could not install its packages.")
     if not (shutil.which("node") and (root / "node_modules/.package-lock.json").exists()):
         missing("Packages of npm are missing: run `npm ci` (Node 20.19 or newer)")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.support.scheduling import ByServers
+
+    return ByServers(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        # e2e, integration, unit: what takes long comes first, so that the processes end together.
+        items.sort(key=lambda item: item.nodeid.split("/")[1])
 
 
 def pytest_unconfigure() -> None:

@@ -46,10 +46,10 @@ def chromium_path() -> str | None:
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    # Its event loop runs in this thread until it ends, so it ends with the module: tests of other
-    # modules have loops of their own, and Django takes every query for one from async code.
+    # Its event loop runs in this thread until it ends, so it ends with the folder: tests of others
+    # have loops of their own, and Django takes every query for one from async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as running:
         yield running
@@ -63,7 +63,7 @@ def launch(playwright: Playwright, **options: Any) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=list(QUIET), **options)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     browser = launch(playwright)
     yield browser

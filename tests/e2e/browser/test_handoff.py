@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.browser.conftest import browser, playwright  # noqa: F401
+from tests.integration.handoff import test_nchan
 from tests.integration.handoff.base import PROCESS, RECHECK
-from tests.integration.handoff.test_nchan import NchanHub, hub  # noqa: F401
+from tests.integration.handoff.test_nchan import NchanHub
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
+hub = test_nchan.hub
 PATIENCE = 40.0
 MONITIO = """(await import("/static/monitio/monitio.js")).monitio"""
 
@@ -39,7 +40,7 @@ class Tab:
 
 
 @pytest.fixture(scope="module")
-def site(hub: NchanHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:  # noqa: F811
+def site(hub: NchanHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     database = f"sqlite://{tmp_path_factory.mktemp('browser')}/site.sqlite3"
     settings: dict[str, Any] = {"MONITIO_STREAM": hub.options, "MONITIO_STREAM_RECHECK": RECHECK}
     peer = Peer(PROCESS, database, **settings)
@@ -51,7 +52,7 @@ def site(hub: NchanHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pe
 
 
 @pytest.fixture
-def person(hub: NchanHub, site: Peer, request: pytest.FixtureRequest) -> dict[str, str]:  # noqa: F811
+def person(hub: NchanHub, site: Peer, request: pytest.FixtureRequest) -> dict[str, str]:
     """Signed in, before a hub that runs."""
     hub.start()
     site.forget_failures()
@@ -59,7 +60,7 @@ def person(hub: NchanHub, site: Peer, request: pytest.FixtureRequest) -> dict[st
 
 
 @pytest.fixture
-def tabs(hub: NchanHub, person: dict[str, str], browser: Browser) -> Iterator[list[Tab]]:  # noqa: F811
+def tabs(hub: NchanHub, person: dict[str, str], browser: Browser) -> Iterator[list[Tab]]:
     context = browser.new_context()
     name, _, value = person["cookie"].partition("=")
     context.add_cookies([{"name": name, "value": value, "url": f"http://127.0.0.1:{hub.public}"}])
@@ -83,7 +84,7 @@ def test_every_tab_looks_when_the_hub_says_so(
 
 
 def test_every_tab_catches_up_when_the_hub_was_away(
-    hub: NchanHub,  # noqa: F811
+    hub: NchanHub,
     site: Peer,
     person: dict[str, str],
     tabs: list[Tab],

@@ -1,0 +1,34 @@
+"""Which of pytest-xdist's processes runs which tests: those that share servers stay together."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.integration.celery.profiles import PROFILES
+
+CELERY, CHROMIUM = "tests/integration/celery/", "tests/e2e/browser/"
+# Longest first: "rabbitmq-redis" is not "rabbitmq".
+PROFILE = re.compile(rf"[\[-]({'|'.join(sorted(PROFILES, key=len, reverse=True))})[\]-]")
+
+
+class ByServers(LoadScopeScheduling):  # type: ignore[misc]
+    """A process gets a file at a time, all of Chromium, or all tests on one kind of Celery site.
+
+    In the order in which they were collected.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if path.startswith(CELERY) and (profile := PROFILE.search(nodeid)):
+            return f"{CELERY} on {profile[1]}"
+        if path.startswith(CHROMIUM) and not path.endswith("/test_engines.py"):
+            return CHROMIUM
+        return path
