@@ -1,4 +1,10 @@
-"""The servers that tests share: each starts when the first test asks for it, once a process."""
+"""What tests share: people, and servers, of which each process starts one when a test asks for it.
+
+tests/support has what is no fixture: ``people`` (users, visitors, their requests), ``jobs``
+(reporters, a fake clock), ``peers`` (other processes of a site), ``threads``, ``waiting`` (for a
+condition, with a deadline), ``databases`` (their addresses), ``servers`` (one module each), and
+``scheduling`` (which process runs which tests).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +13,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from tests.support.people import user
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.rabbitmq import RabbitMQ
@@ -53,6 +62,34 @@ def pytest_unconfigure() -> None:
     """Remove what SQLite leaves beside a database that Django has deleted."""
     for path in Path(tempfile.gettempdir()).glob(f"monitio-test-{os.getpid()}.sqlite3*"):
         path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def ann(db: None) -> Any:
+    """A user."""
+    return user()
+
+
+@pytest.fixture
+def bob(db: None) -> Any:
+    """Another user."""
+    return user("bob")
+
+
+@pytest.fixture
+def browser(ann: Any, client: Client) -> Client:
+    """Ann's, who is signed in."""
+    client.force_login(ann)
+    return client
+
+
+_numbers = count()
+
+
+@pytest.fixture
+def name() -> str:
+    """A user's whom no other test knows, for sites that live longer than a test."""
+    return f"user-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")

@@ -40,16 +40,6 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
-
-
 def kept(who: Any, text: str = "one", **more: Any) -> Message:
     return api.create_message(who, monitio.INFO, text, **more)
 

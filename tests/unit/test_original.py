@@ -64,11 +64,6 @@ def _without_worker(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ann() -> Any:
-    return user()
-
-
-@pytest.fixture
 def request_(ann: Any) -> HttpRequest:
     return request_of(ann)
 

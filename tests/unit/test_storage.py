@@ -71,22 +71,6 @@ def _site(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
-
-
-@pytest.fixture
-def browser(ann: Any, client: Client) -> Client:
-    client.force_login(ann)
-    return client
-
-
 def page(browser: Client) -> str:
     return browser.get("/show/").content.decode()
 

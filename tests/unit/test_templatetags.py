@@ -34,11 +34,6 @@ pytestmark = pytest.mark.django_db
 BOTH = "{% load monitio %}{% monitio_bell %}{% monitio %}"
 
 
-@pytest.fixture
-def ann(django_user_model: Any) -> Any:
-    return django_user_model.objects.create_user("ann")
-
-
 def request_for(user: Any = None, path: str = "/", session: bool = True) -> HttpRequest:
     request = RequestFactory().get(path)
     request.user = user or AnonymousUser()

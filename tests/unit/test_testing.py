@@ -16,16 +16,6 @@ from monitio.testing import (
 )
 
 
-@pytest.fixture
-def ann(db: None) -> User:
-    return get_user_model().objects.create_user("ann")
-
-
-@pytest.fixture
-def bob(db: None) -> User:
-    return get_user_model().objects.create_user("bob")
-
-
 def test_a_message_that_fits_is_returned(ann: User) -> None:
     monitio.create_message(ann, monitio.INFO, "An older one", subject="Export")
     wanted = monitio.create_message(ann, monitio.SUCCESS, "120 rows", subject="Export", url="/x/")

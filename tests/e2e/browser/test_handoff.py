@@ -52,11 +52,11 @@ def site(hub: NchanHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pe
 
 
 @pytest.fixture
-def person(hub: NchanHub, site: Peer, request: pytest.FixtureRequest) -> dict[str, str]:
+def person(hub: NchanHub, site: Peer, name: str) -> dict[str, str]:
     """Signed in, before a hub that runs."""
     hub.start()
     site.forget_failures()
-    return dict(site.sign_in(f"user-{abs(hash(request.node.nodeid))}"))
+    return dict(site.sign_in(name))
 
 
 @pytest.fixture

@@ -78,11 +78,6 @@ class Conformance(ABC):
         server.close()
 
     @pytest.fixture
-    def name(self, request: pytest.FixtureRequest) -> str:
-        """A user for each test."""
-        return f"user-{abs(hash(request.node.nodeid))}"
-
-    @pytest.fixture
     def browser(self, hub: Hub, port: int, site: Peer, name: str) -> Browser:
         """Somebody signed in, before a hub that runs and a site that knows of no failure."""
         hub.start()

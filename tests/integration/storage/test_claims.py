@@ -87,11 +87,6 @@ def _site(settings: Any) -> None:
 
 
 @pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
 def browser(ann: Any, client: Client) -> Client:
     client.force_login(ann)
     client.raise_request_exception = False

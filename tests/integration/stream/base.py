@@ -30,10 +30,10 @@ class ServerSuite:
     """Needs a ``server`` with ``SETTINGS``, and the ``site`` behind it."""
 
     @pytest.fixture
-    def browser(self, site: Peer, server: Server, request: pytest.FixtureRequest) -> Browser:
+    def browser(self, site: Peer, server: Server, name: str) -> Browser:
         """Somebody signed in, when all streams of earlier tests are over."""
         wait_until(lambda: server.open_streams() == 0, 60, "earlier streams have ended")
-        return dict(site.sign_in(f"user-{abs(hash(request.node.nodeid))}"))
+        return dict(site.sign_in(name))
 
     def test_it_begins_at_once_and_goes_on_live(
         self, server: Server, site: Peer, browser: Browser

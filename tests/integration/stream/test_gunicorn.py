@@ -42,8 +42,8 @@ def start(site: Peer, database: str, transport: dict[str, str]) -> Iterator[Star
 
 
 @pytest.fixture
-def browser(site: Peer, request: pytest.FixtureRequest) -> Browser:
-    return dict(site.sign_in(f"user-{abs(hash(request.node.nodeid))}"))
+def browser(site: Peer, name: str) -> Browser:
+    return dict(site.sign_in(name))
 
 
 def process_of(server: Server) -> str:

@@ -122,10 +122,10 @@ def cluster(
 
 
 @pytest.fixture
-def pages(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[list[Page]]:
+def pages(cluster: Cluster, name: str) -> Iterator[list[Page]]:
     """Two open pages in each process, all of different people."""
     count = 2 * ALL
-    names = [f"{abs(hash(request.node.nodeid))}-{number}" for number in range(count)]
+    names = [f"{name}-{number}" for number in range(count)]
     pages = [Page(cluster.port, cluster.site.sign_in(name)) for name in names]
     for page in pages:
         # The second says that the transport is heard.

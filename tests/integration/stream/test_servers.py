@@ -41,12 +41,6 @@ def server(kind: str, site: Peer, database: str, transport: dict[str, str]) -> I
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """A user for each test."""
-    return f"user-{abs(hash(request.node.nodeid))}"
-
-
-@pytest.fixture
 def browser(site: Peer, server: Server, name: str) -> Browser:
     """Somebody signed in, when all streams of earlier tests are over."""
     wait_until(lambda: server.open_streams() == 0, message="earlier streams have ended")

@@ -19,11 +19,6 @@ from monitio.recipients import Recipient
 from tests.support.people import user
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
 def made(who: Any, message: Any = "one", **fields: Any) -> Message:
     return Message.objects.create(**{"user": who, "level": 120, "message": message, **fields})
 

@@ -39,11 +39,6 @@ def _site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ann() -> Any:
-    return user()
-
-
-@pytest.fixture
 def noon() -> Iterator[datetime]:
     moment = datetime(2026, 11, 23, 12, tzinfo=UTC)
     with time_machine.travel(moment, tick=False):

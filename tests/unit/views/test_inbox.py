@@ -33,25 +33,9 @@ def _quiet_afterwards() -> Iterator[None]:
 
 
 @pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
-
-
-@pytest.fixture
 def message(ann: Any, bob: Any) -> Message:
     """A message of ann's, written by bob."""
     return api.create_message(ann, monitio.INFO, "the secret", from_user=bob, subject="Subject")
-
-
-@pytest.fixture
-def browser(ann: Any, client: Client) -> Client:
-    client.force_login(ann)
-    return client
 
 
 def signed_in(who: Any, **options: Any) -> Client:

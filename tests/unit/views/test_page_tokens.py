@@ -18,7 +18,6 @@ import monitio
 from monitio import api, preferences, urls
 from monitio.models import Job, Message, Preferences
 from monitio.recipients import Recipient, page_token
-from tests.support.people import user
 
 JSON = {"accept": "application/json"}
 # Works without a log-in: its token names the user.
@@ -39,16 +38,6 @@ def impersonate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
         return get_response(request)
 
     return middleware
-
-
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
 
 
 @pytest.fixture

@@ -37,17 +37,6 @@ def _site(settings: Any) -> Iterator[None]:
     get_hub().stop()
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def browser(ann: Any, client: Client) -> Client:
-    client.force_login(ann)
-    return client
-
-
 def body(response: Any) -> str:
     return str(response.content.decode())
 
