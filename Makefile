@@ -30,18 +30,18 @@ run-minimal: ## Start the smallest example: runserver and a worker
 	@$(SETUP) demo
 	@exec $(BIN)/python -m examples.minimal
 
-test-unit: ## Run the tests that need no server, in less than a minute: neither apt nor npm
+test-unit: ## Run the tests that need no server, in less than a minute (needs neither apt nor npm)
 	$(STEP) "Python packages" $(SETUP) test-unit
 	$(STEP) "Unit tests" $(PYTEST) tests/unit $(ARGS)
 
-test: packages ## Run the suite (options: make test ARGS="-k inbox")
+test: packages ## Run the test suite (options: make test ARGS="-k inbox")
 	$(STEP) "Tests" $(PYTEST) $(ARGS)
 
 test-oldest: ## Run the main road on the oldest versions that setup.cfg allows
 	$(STEP) "Oldest Python packages" $(SETUP_OLDEST) test
 	$(STEP) "Main road on the oldest versions" $(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
 
-test-full: test test-oldest ## Run everything: the suite, the oldest versions, what takes minutes
+test-full: test test-oldest ## Run both, and the tests that take minutes
 	$(STEP) "Soak tests" $(BIN)/python -m pytest -m soak
 
 coverage: packages ## Run the suite and show which lines it misses

@@ -78,7 +78,7 @@ class ServerSuite:
             pages = [stack.enter_context(Page(server.public_port, browser)) for _ in range(3)]
             for page in pages:
                 page.wait_until_open()
-            site.begin("write_many", browser["key"], 40, 2.0)
+            site.begin("write_many", browser["key"], 40, 1.0)
             assert server.terminate() < PROMPT
             server.start()
             texts = site.end()

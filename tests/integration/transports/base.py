@@ -223,6 +223,6 @@ class Conformance:
 
     def test_idle_it_costs_next_to_nothing(self, ears: Hearing) -> None:
         ears.follow(*(new_topic() for _ in range(20)))
-        share = ears.peer.cpu_share(3)
+        share = ears.peer.cpu_share(1.5)
         print(f"idle: {share:.2%} of a core")
         assert share < 0.02, "documented as under 0.5 %; the machine may be busy"
