@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from uuid import uuid4
@@ -250,8 +250,15 @@ def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
 def revoke_surely(site: Site, worker: Worker, task: str) -> None:
     """Revoke the task, and know that the worker has heard of it."""
     asked = {"destination": [worker.name], "reply": True, "limit": 1, "timeout": 10}
-    # A worker that is busy coming up may miss the first call.
-    until(lambda: site.revoke(task, **asked))
+
+    def revoked() -> Any:
+        # A worker that is busy coming up may miss the first call, and the site's connection may
+        # have ended with a broker that another test has restarted.
+        with suppress(RuntimeError):
+            return site.revoke(task, **asked)
+        return None
+
+    until(revoked)
 
 
 @pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])
@@ -294,9 +301,16 @@ def ear(environment: dict[str, str]) -> Iterator[Ear]:
     ear.close()
 
 
+@contextmanager
+def opened(gate: Path) -> Iterator[Path]:
+    """A file that the waiting tasks of the project wait for; it is there in the end."""
+    try:
+        yield gate
+    finally:
+        gate.touch()
+
+
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Path]:
-    """A file that the waiting tasks of the project wait for."""
-    gate = tmp_path / "gate"
-    yield gate
-    gate.touch()
+    with opened(tmp_path / "gate") as gate:
+        yield gate

@@ -16,7 +16,15 @@ import celery
 import pytest
 
 from monitio.constants import State
-from tests.integration.celery.conftest import Site, Staff, Worker, begin, revoke_surely, until
+from tests.integration.celery.conftest import (
+    Site,
+    Staff,
+    Worker,
+    begin,
+    opened,
+    revoke_surely,
+    until,
+)
 from tests.support.servers.valkey import Valkey
 
 DOCS = Path(__file__).parents[3] / "docs" / "outcomes.md"
@@ -209,20 +217,21 @@ def crew(
     crew.dismiss()
 
 
-@pytest.mark.parametrize(
-    ("what", "crew", "state"),
-    # Pool by pool, so that its tests share a worker.
-    [cell for pool in POOLS for cell in cells() if cell[1] == pool and cell[2] != "–"],
-    indirect=["crew"],
-)
-def test_in_another_pool(site: Site, crew: Staff, gate: Path, what: str, state: str) -> None:
-    expected = ON_OLD_CELERY.get((what, crew.pool), state) if OLD else state
-    if expected is None:
-        pytest.skip("Celery before 5.7 says nothing, and keeps the task among those that run")
-    task = SCENES[what](Stage(site, crew, gate))
-    ended = site.ends(task)
-    assert ended["state"] == expected, ended
-    assert len(site.messages(task)) == 1
+# A test for each cell would need a worker of its own.
+@pytest.mark.parametrize("crew", POOLS, indirect=True)
+def test_in_another_pool(
+    site: Site, crew: Staff, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    for number, (what, pool, state) in enumerate(cells()):
+        if pool == crew.pool and state != "–":
+            with subtests.test(what), opened(tmp_path / f"gate-{number}") as gate:
+                expected = ON_OLD_CELERY.get((what, pool), state) if OLD else state
+                if expected is None:
+                    pytest.skip("Celery before 5.7 says nothing, and takes the task for running")
+                task = SCENES[what](Stage(site, crew, gate))
+                ended = site.ends(task)
+                assert ended["state"] == expected, ended
+                assert len(site.messages(task)) == 1
 
 
 class EagerStage(Stage):
