@@ -1,0 +1,52 @@
+"""While a new version is rolled out, processes of the old one write to the new tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import AddField
+
+import monitio
+from monitio.models import Job, Message
+from tests.support.people import user
+
+# The tables of 1.0.0b1. Sites have them.
+RELEASED = {"monitio": "0006_preferences", "monitio_celery": "0002_running_parts"}
+LOADER = MigrationLoader(None, ignore_no_migrations=True)
+
+
+def added_fields() -> Iterator[tuple[str, Any]]:
+    """Every column that a later migration adds to a released table, and where."""
+    for (app, name), migration in LOADER.disk_migrations.items():
+        if app not in RELEASED or name <= RELEASED[app]:
+            continue
+        for operation in migration.operations:
+            if isinstance(operation, AddField):
+                place = f"{app}.{name}: {operation.model_name}.{operation.name}"
+                yield place, operation.field
+
+
+def test_the_released_migrations_exist() -> None:
+    assert RELEASED.items() <= set(LOADER.disk_migrations)
+    assert list(added_fields())
+
+
+@pytest.mark.parametrize(("place", "field"), list(added_fields()), ids=str)
+def test_the_old_version_may_leave_a_new_column_out(place: str, field: Any) -> None:
+    assert field.many_to_many or field.null or field.has_db_default(), (
+        f"{place} needs a db_default: the old version inserts rows without it."
+    )
+
+
+@pytest.mark.django_db
+def test_rows_of_the_old_version_are_complete() -> None:
+    old = LOADER.project_state(list(RELEASED.items())).apps
+    ann = user("ann")
+    job = old.get_model("monitio", "Job").objects.create(task_id="old", name="shop.report")
+    message = old.get_model("monitio", "Message").objects.create(
+        user_id=ann.pk, recipient_key=f"user:{ann.pk}", level=monitio.INFO, message="old", job=job
+    )
+    assert (Job.objects.get(pk=job.pk).scope, Message.objects.get(pk=message.pk).scope) == ("", "")
