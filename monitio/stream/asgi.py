@@ -139,7 +139,7 @@ class _Stream:
         self.context = copy_context()
         self._pump = _pumps.setdefault(self._loop, _Pump(self._loop))
         wake = partial(self._pump.wake, self)
-        self._mailbox = Mailbox(ticket.topic, wake, ticket.source.session)
+        self._mailbox = Mailbox(ticket.topic, wake, ticket.source.identity)
         self._talk = open_conversation(self._mailbox, ticket.source, ticket.limits)
         # The server's task, while it waits for the client to leave.
         self._task: asyncio.Task[Any] | None = None

@@ -7,6 +7,7 @@ call of the process raise SynchronousOnlyOperation.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -19,8 +20,9 @@ from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings
 from monitio.models import Message
-from monitio.scope import activate, by_scope
+from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
+from monitio.stream.identity import Identity, unchanged
 from monitio.transports import Bell, get_transport, reset_transport
 from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
 from monitio.utils.deadline import pause
@@ -32,6 +34,8 @@ logger = logging.getLogger("monitio")
 CAPACITY = 100
 # Seconds without a failure after which the next one is another outage.
 BACK_AFTER = 10.0
+# Seconds. Between two ticks lies about one.
+LOOK_AHEAD = 2.5
 CHUNK = 500
 TRANSPORT_SETTINGS = frozenset(
     f"MONITIO_{name}"
@@ -73,10 +77,13 @@ class Mailbox:
     Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
     """
 
-    def __init__(self, topic: str, wake: Callable[[], None], session: str = "") -> None:
+    def __init__(
+        self, topic: str, wake: Callable[[], None], identity: Identity | None = None
+    ) -> None:
         self.topic = topic
-        # The mark of the session it was opened with.
-        self.session = session
+        self.identity = identity
+        # When the stream looks by itself whether its user still is the same, by time.monotonic().
+        self.recheck_at = math.inf
         # Whose share of the streams per address it takes.
         self.address = ""
         self._wake = wake
@@ -220,7 +227,11 @@ class Hub:
             return self._boxes(bell.topic)
         # Transports that carry no data name no session.
         session = bell.data and bell.data.get("session")
-        return [mailbox for mailbox in self._boxes() if session in (None, mailbox.session)]
+        return [
+            mailbox
+            for mailbox in self._boxes()
+            if session is None or (mailbox.identity and mailbox.identity.session_mark == session)
+        ]
 
     def gap(self, topic: str | None = None) -> None:
         for mailbox in self._boxes(topic):
@@ -247,6 +258,7 @@ class Hub:
         if time.monotonic() >= self._next_reconcile:
             self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
             self.reconcile()
+        self.recheck()
 
     def stopping(self) -> bool:
         return self._stop.is_set()
@@ -273,6 +285,30 @@ class Hub:
                 # One that is compared for the first time may have changed since its stream opened.
                 if known.get(topic) != now:
                     self._resync(topic)
+
+    def recheck(self) -> None:
+        """Confirm the users of the streams that would look soon, with one query for all of them.
+
+        Whoever is not confirmed here looks alone.
+        """
+        now = time.monotonic()
+        horizon = now + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
+        due = [box for box in self._boxes() if box.identity and box.recheck_at <= horizon]
+        scopes: dict[str, list[Mailbox]] = {}
+        for box in due:
+            scopes.setdefault(scope_of(box.topic), []).append(box)
+        for scope, boxes in scopes.items():
+            try:
+                with activate(scope):
+                    valid = unchanged([box.identity for box in boxes if box.identity])
+            except Exception as error:
+                logger.warning("The users of open streams could not be looked up: %s", error)
+                continue
+            finally:
+                close_connections()
+            for box in boxes:
+                if box.identity in valid:
+                    box.recheck_at = now + settings.STREAM_RECHECK
 
     def stop(self) -> None:
         """End the listening thread; a later ``join`` starts a new one."""

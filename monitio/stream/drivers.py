@@ -23,7 +23,7 @@ from django.http.response import HttpResponseBase
 
 from monitio import scope
 from monitio.conf import settings
-from monitio.recipients import Recipient, page_fits, session_mark
+from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot
 from monitio.stream import capacity, shutdown
 from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
@@ -106,7 +106,7 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         snapshot=scope.bind(lambda: snapshot(recipient)),
         still_valid=scope.bind(identity.is_valid),
         stopping=shutdown.stopping,
-        session=session_mark(identity.session_key),
+        identity=identity,
     )
     return _response(request, recipient.topic, source)
 
@@ -171,7 +171,7 @@ def _limits(request: HttpRequest) -> Limits:
 
 def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
     woken = threading.Event()
-    mailbox = Mailbox(topic, woken.set, source.session)
+    mailbox = Mailbox(topic, woken.set, source.identity)
     talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:
@@ -194,7 +194,7 @@ def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
 async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncIterator[bytes]:
     shutdown.install()  # here, the server's own handlers are in place
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
-    mailbox = Mailbox(topic, lambda: _wake(loop, woken), source.session)
+    mailbox = Mailbox(topic, lambda: _wake(loop, woken), source.identity)
     talk = open_conversation(mailbox, source, limits)
     answer: Any = None
     try:

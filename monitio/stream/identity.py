@@ -1,30 +1,47 @@
 """Whether the site would still answer the request of an open stream with the same recipient.
 
-While the session and the account are what they were, two reads say yes. When the session has
-changed, or when it is not the session that names the user (a middleware, a token, the web server),
-the request goes through the site's middleware once more, up to the view.
+While the session and the account are what they were, two reads say yes, for many streams at once.
+When the session has changed, or when it is not the session that names the user (a middleware, a
+token, the web server), the request goes through the site's middleware once more, up to the view.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from functools import cache
 from io import BytesIO
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY, get_user
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user,
+    load_backend,
+)
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.sessions.backends.cache import SessionStore as CacheStore
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.core.cache import caches
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import setting_changed
+from django.db import router
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from monitio.recipients import Recipient, accounts
-from monitio.stream.protocol import SiteUnavailable
+from monitio.recipients import Recipient, accounts, session_mark
 
 _QUESTION = "_monitio_who_asks"
+
+
+class SiteUnavailable(Exception):
+    """The site cannot say now whose a stream is: the page has to ask again."""
 
 
 class Identity:
@@ -33,13 +50,20 @@ class Identity:
     def __init__(self, request: HttpRequest, recipient: Recipient) -> None:
         session: Any = getattr(request, "session", None)
         self.recipient = recipient
-        self.session_key: str | None = getattr(session, "session_key", None)
-        self._store = type(session)
+        self.session_key: str = getattr(session, "session_key", None) or ""
+        # What names the session between processes.
+        self.session_mark = session_mark(self.session_key)
+        self.store = type(session)
         self._build = _rebuilder(request)
-        self._is_in_session = self.session_key is not None and (
+        self._is_in_session = bool(self.session_key) and (
             recipient.is_visitor or session.get(SESSION_KEY) == recipient.user_pk
         )
-        self._state = _state_of(session) if self._is_in_session else b""
+        self.state = b""
+        self._backend = self._password = ""
+        if self._is_in_session:
+            self.state = _digest(session)
+            self._backend = session.get(BACKEND_SESSION_KEY, "")
+            self._password = session.get(HASH_SESSION_KEY, "")
 
     def is_valid(self) -> bool:
         """Look again: log-out, another log-in, impersonation, new password, deactivation, expiry.
@@ -49,16 +73,35 @@ class Identity:
         if not self._is_in_session:
             return self._site_agrees() and (self.recipient.is_visitor or self._is_active())
         fresh: Any = HttpRequest()
-        fresh.session = self._store(self.session_key)
-        state = _state_of(fresh.session)
-        if state != self._state:
+        fresh.session = self.store(self.session_key)
+        state = _digest(fresh.session)
+        if state != self.state:
             if not self._site_agrees():
                 return False
-            self._state = state
+            self.state = state
         if not self.recipient.is_visitor:
             # Compares the password's hash and asks the backend, which refuses inactive users.
             fresh.user = get_user(fresh)
         return Recipient.existing(fresh) == self.recipient
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether session and account are rows whose comparison says it all."""
+        return (
+            bool(self._backend)
+            and issubclass(self.store, DatabaseStore | CacheStore)
+            and type(load_backend(self._backend)).get_user is ModelBackend.get_user
+        )
+
+    def is_account(self, user: Any) -> bool:
+        """Whether ``get_user`` would accept this account for the session as it was."""
+        backend: Any = load_backend(self._backend)
+        password = getattr(user, "get_session_auth_hash", None)
+        return (
+            password is not None
+            and backend.user_can_authenticate(user)
+            and constant_time_compare(self._password, password())
+        )
 
     def _site_agrees(self) -> bool:
         # What the middleware activates (language, time zone) ends with the question.
@@ -67,6 +110,39 @@ class Identity:
     def _is_active(self) -> bool:
         user: Any = accounts().filter(pk=self.recipient.user_id).first()
         return user is not None and user.is_active
+
+
+def unchanged(identities: Iterable[Identity]) -> set[Identity]:
+    """Those that are certainly valid: one query for all sessions, and one for all accounts."""
+    stores: dict[Any, list[Identity]] = {}
+    for identity in identities:
+        if identity.is_comparable:
+            stores.setdefault(identity.store, []).append(identity)
+    same = [one for store, some in stores.items() for one in _in_same_session(store, some)]
+    users = accounts().in_bulk({one.recipient.user_id for one in same}) if same else {}
+    return {one for one in same if one.is_account(users.get(one.recipient.user_id))}
+
+
+def _in_same_session(store: Any, identities: list[Identity]) -> list[Identity]:
+    keys = {identity.session_key for identity in identities}
+    read = _cached_sessions if issubclass(store, CacheStore) else _session_rows
+    states = {key: _digest(session) for key, session in read(store, keys).items()}
+    return [one for one in identities if states.get(one.session_key) == one.state]
+
+
+def _session_rows(store: Any, keys: set[str]) -> dict[str, Any]:
+    model = store.get_model_class()
+    rows = model._default_manager.using(router.db_for_write(model)).in_bulk(keys)
+    now = timezone.now()
+    return {
+        key: store().decode(row.session_data) for key, row in rows.items() if row.expire_date > now
+    }
+
+
+def _cached_sessions(store: Any, keys: set[str]) -> dict[str, Any]:
+    names = {key: store(key).cache_key for key in keys}
+    found = caches[settings.SESSION_CACHE_ALIAS].get_many(names.values())
+    return {key: found[name] for key, name in names.items() if name in found}
 
 
 def answer_who_asks(request: HttpRequest, recipient: Recipient | None) -> None:
@@ -133,6 +209,6 @@ def _as_wsgi(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-def _state_of(session: Any) -> bytes:
-    """A digest of what the session holds; loads it."""
+def _digest(session: Any) -> bytes:
+    """Of what the session holds; loads it."""
     return hashlib.blake2b(repr(dict(session.items())).encode(), digest_size=16).digest()

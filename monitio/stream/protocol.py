@@ -7,6 +7,7 @@ rule of a stream stands here once, and is tested without a server.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Generator
@@ -19,15 +20,12 @@ from monitio.conf import settings
 from monitio.serializers import Payload
 from monitio.stream import frames
 from monitio.stream.broadcaster import Mailbox, News
+from monitio.stream.identity import Identity, SiteUnavailable
 
 logger = logging.getLogger("monitio")
 
 # Seconds between the two looks at a session that may have ended.
 LOOK_AGAIN = 1.0
-
-
-class SiteUnavailable(Exception):
-    """The site cannot say now whose a stream is: the page has to ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,8 @@ class Source:
     still_valid: Callable[[], bool]
     # Set when the process is about to stop.
     stopping: Callable[[], bool]
-    # The mark of the session that the stream was opened with.
-    session: str = ""
+    # Who opened it; None: that is not compared with others at once.
+    identity: Identity | None = None
 
 
 def conversation(mailbox: Mailbox, source: Source) -> Conversation:
@@ -87,7 +85,7 @@ def conversation(mailbox: Mailbox, source: Source) -> Conversation:
 
 def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, str]:
     """Everything between the first line and ``bye``; the reason to say there."""
-    clock = _Clock()
+    clock = _Clock(mailbox)
     mailbox.resync()
     while not source.stopping():
         if clock.is_old():
@@ -109,11 +107,13 @@ def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, 
 class _Clock:
     """When a stream is too old, and when its session has to be looked at again."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailbox: Mailbox) -> None:
         now = time.monotonic()
+        self._mailbox = mailbox
         # Spread, so that not all pages come back at once.
         self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
-        self._recheck_at: float = now + settings.STREAM_RECHECK
+        mailbox.recheck_at = now + settings.STREAM_RECHECK
+        self._look_again_at = math.inf
 
     def is_old(self) -> bool:
         return time.monotonic() >= self._end
@@ -124,18 +124,17 @@ class _Clock:
         Then once more a moment later: Django says that somebody logs out before it is done.
         """
         now = time.monotonic()
-        if now >= self._recheck_at:
-            self._recheck_at = now + settings.STREAM_RECHECK
-        elif not news.recheck:
+        if not (news.recheck or now >= min(self._mailbox.recheck_at, self._look_again_at)):
             return news.gap
-        if news.recheck:
-            self._recheck_at = min(self._recheck_at, now + LOOK_AGAIN)
+        self._mailbox.recheck_at = now + settings.STREAM_RECHECK
+        self._look_again_at = now + LOOK_AGAIN if news.recheck else math.inf
         return True
 
     def until_next(self) -> float:
         """Seconds to sleep when nothing happens."""
         now, heartbeat = time.monotonic(), float(settings.STREAM_HEARTBEAT)
-        return max(0.0, min(heartbeat, self._end - now, self._recheck_at - now))
+        next_look = min(self._mailbox.recheck_at, self._look_again_at)
+        return max(0.0, min(heartbeat, self._end - now, next_look - now))
 
 
 def finite(source: Source) -> Conversation:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
@@ -15,8 +16,7 @@ from django.utils import timezone, translation
 from django.utils.decorators import async_only_middleware
 
 from monitio.recipients import Recipient, page_token
-from monitio.stream.identity import Identity
-from monitio.stream.protocol import SiteUnavailable
+from monitio.stream.identity import Identity, SiteUnavailable, unchanged
 from tests.support.people import user, visitor_of
 
 HERE = "tests.unit.test_identity"
@@ -48,6 +48,13 @@ def by_token(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReques
         return get_response(request)
 
     return middleware
+
+
+class Suspicious(ModelBackend):
+    """Asks somewhere else whether a user may come in."""
+
+    def get_user(self, user_id: Any) -> Any:
+        return super().get_user(user_id)
 
 
 def refuse(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
@@ -292,3 +299,86 @@ def test_a_site_below_a_prefix_that_is_not_ascii_is_asked_under_it(
     identity = open_stream(browser, ann, SCRIPT_NAME="/é".encode().decode("latin-1"))
     change_session(browser, cart=[1])
     assert identity.is_valid() and passed == ["ann"]
+
+
+class TestManyAtOnce:
+    """What is certainly unchanged is found for all streams together; the rest looks alone."""
+
+    @pytest.mark.parametrize("engine", ["db", "cache", "cached_db"])
+    def test_unchanged_sessions_are_confirmed(
+        self, ann: Any, client: Client, settings: Any, engine: str
+    ) -> None:
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        client.force_login(ann)
+        identity = open_stream(client, ann)
+        assert unchanged([identity]) == {identity}
+        assert passed == []
+
+    def test_two_queries_are_enough_for_all(self, db: None, django_assert_num_queries: Any) -> None:
+        identities = []
+        for number in range(10):
+            browser, who = Client(), user(f"user{number}")
+            browser.force_login(who)
+            identities.append(open_stream(browser, who))
+        with django_assert_num_queries(2):
+            assert unchanged(identities) == set(identities)
+
+    @pytest.mark.parametrize(
+        "deed", [log_out, log_in_as_another, flush, new_password, deactivate, delete]
+    )
+    @pytest.mark.parametrize("engine", ["db", "cache", "cached_db"])
+    def test_what_may_have_ended_is_not_confirmed(
+        self,
+        ann: Any,
+        client: Client,
+        settings: Any,
+        deed: Callable[[Client, Any], None],
+        engine: str,
+    ) -> None:
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        client.force_login(ann)
+        identity = open_stream(client, ann)
+        deed(client, ann)
+        assert unchanged([identity]) == set()
+
+    def test_a_session_that_has_expired_is_not_confirmed(self, browser: Client, ann: Any) -> None:
+        identity = open_stream(browser, ann)
+        expire(browser, ann)
+        assert unchanged([identity]) == set()
+
+    def test_a_changed_session_is_not_confirmed_until_the_site_was_asked(
+        self, browser: Client, ann: Any
+    ) -> None:
+        identity = open_stream(browser, ann)
+        change_session(browser, cart=[1])
+        assert unchanged([identity]) == set()
+        assert identity.is_valid()
+        assert unchanged([identity]) == {identity}
+
+    @pytest.mark.parametrize("engine", ["file", "signed_cookies"])
+    def test_sessions_elsewhere_look_alone(
+        self, ann: Any, client: Client, settings: Any, engine: str
+    ) -> None:
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        client.force_login(ann)
+        identity = open_stream(client, ann)
+        assert unchanged([identity]) == set()
+        assert identity.is_valid()
+
+    def test_a_user_who_did_not_come_from_the_session_looks_alone(
+        self, browser: Client, bob: Any
+    ) -> None:
+        change_session(browser, be="bob")
+        assert unchanged([open_stream(browser, bob)]) == set()
+
+    def test_a_backend_with_rules_of_its_own_is_asked_for_each(
+        self, ann: Any, client: Client, settings: Any
+    ) -> None:
+        settings.AUTHENTICATION_BACKENDS = [f"{HERE}.Suspicious"]
+        client.force_login(ann)
+        identity = open_stream(client, ann)
+        assert unchanged([identity]) == set()
+        assert identity.is_valid()
+
+    def test_visitors_look_alone(self, client: Client, db: None) -> None:
+        assert unchanged([open_stream(client, visitor_of(client))]) == set()

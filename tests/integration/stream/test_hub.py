@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import override_settings
 
 from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
+from monitio.stream import broadcaster
 from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
 from monitio.transports import Bell
 from monitio.transports.events import EVERYBODY
@@ -130,7 +135,10 @@ class TestMailbox:
     def test_a_session_that_ended_concerns_its_streams_alone(
         self, hub: Hub, data: dict[str, Any] | None, asked: list[bool]
     ) -> None:
-        boxes = [Mailbox(f"user:{mark}", lambda: None, mark) for mark in ("a", "b")]
+        boxes = [
+            Mailbox(f"user:{mark}", lambda: None, SimpleNamespace(session_mark=mark))  # type: ignore[arg-type]
+            for mark in ("a", "b")
+        ]
         for box in boxes:
             hub.join(box)
         hub.hear(Bell(EVERYBODY, "recheck", data))
@@ -220,6 +228,67 @@ class TestHub:
         with override_settings(MONITIO_TRANSPORT="monitio.testing.RecordingTransport"):
             assert get_hub() is not first
         reset_hub()
+
+
+class Someone(SimpleNamespace):
+    """Who opened a stream; confirmed or not."""
+
+    __hash__ = object.__hash__
+
+
+class TestRecheck:
+    """The hub confirms many streams at once; whoever it does not confirm looks alone."""
+
+    @pytest.fixture(autouse=True)
+    def _database(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unchanged(identities: list[Any]) -> set[Any]:
+            if any(one.breaks for one in identities):
+                raise OperationalError("the server is gone")
+            return {one for one in identities if one.is_same}
+
+        monkeypatch.setattr(broadcaster, "unchanged", unchanged)
+
+    def open_stream(
+        self,
+        hub: Hub,
+        *,
+        due_in: float,
+        topic: str = TOPIC,
+        same: bool = True,
+        breaks: bool = False,
+    ) -> Mailbox:
+        box = Mailbox(topic, lambda: None, Someone(is_same=same, breaks=breaks))  # type: ignore[arg-type]
+        box.recheck_at = time.monotonic() + due_in
+        hub.join(box)
+        return box
+
+    def due_in(self, box: Mailbox) -> float:
+        return round(box.recheck_at - time.monotonic(), -1)
+
+    def test_who_is_confirmed_looks_later(self, hub: Hub) -> None:
+        box = self.open_stream(hub, due_in=1)
+        hub.recheck()
+        assert self.due_in(box) == 30
+
+    def test_who_is_not_confirmed_looks_alone(self, hub: Hub) -> None:
+        box = self.open_stream(hub, due_in=1, same=False)
+        hub.recheck()
+        assert self.due_in(box) == 0
+
+    def test_who_is_not_due_is_left_alone(self, hub: Hub) -> None:
+        box = self.open_stream(hub, due_in=10, breaks=True)
+        hub.recheck()
+        assert self.due_in(box) == 10
+
+    def test_a_database_that_fails_for_one_scope_confirms_the_others(
+        self, hub: Hub, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(broadcaster, "activate", lambda scope: nullcontext())
+        broken = self.open_stream(hub, due_in=1, breaks=True)
+        other = self.open_stream(hub, due_in=1, topic="acme/user:1")
+        hub.recheck()
+        assert (self.due_in(broken), self.due_in(other)) == (0, 30)
+        assert "could not be looked up" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,12 +11,12 @@ from django.db import OperationalError
 
 from monitio.stream import protocol
 from monitio.stream.broadcaster import Mailbox
+from monitio.stream.identity import SiteUnavailable
 from monitio.stream.protocol import (
     Command,
     Conversation,
     Load,
     Send,
-    SiteUnavailable,
     Source,
     Wait,
     conversation,
