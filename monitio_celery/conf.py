@@ -22,6 +22,9 @@ class CelerySettings(Settings):
         "CELERY_LOST_AFTER": 300,
         # The same for a group: its parts may wait in the queue for long.
         "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,
+        # Seconds a task may wait for a worker, past its ETA or expiry if it has one, until it
+        # counts as interrupted: its queue may be lost. None: for ever.
+        "CELERY_WAITING_LOST_AFTER": 24 * 60 * 60,
         # Seconds between two runs of the tasks in beat_schedule().
         "CELERY_SWEEP_INTERVAL": 60,
         "CELERY_DIGEST_INTERVAL": 60,
@@ -36,6 +39,7 @@ class CelerySettings(Settings):
         "CELERY_ALIVE_INTERVAL": SECONDS,
         "CELERY_LOST_AFTER": SECONDS,
         "CELERY_GROUP_LOST_AFTER": SECONDS,
+        "CELERY_WAITING_LOST_AFTER": optional(SECONDS),
         "CELERY_SWEEP_INTERVAL": SECONDS,
         "CELERY_DIGEST_INTERVAL": SECONDS,
         "CELERY_PRUNE_INTERVAL": SECONDS,

@@ -9,8 +9,10 @@ task was replaced by (``self.replace``) carries ``"heir"``: the run whose place 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitio import scope as scopes
@@ -43,6 +45,26 @@ def activate(carried: Carried | None) -> AbstractContextManager[Any]:
     return nullcontext() if carried is None else scopes.activate(carried.get("scope") or "")
 
 
+def due_at(said: Mapping[str, Any]) -> datetime | None:
+    """When a worker should begin a task: at its ETA, before it expires.
+
+    ``said`` are the headers of its message, or the options of ``apply_async``.
+    """
+    moments = [_moment(said.get(name)) for name in ("countdown", "eta", "expires")]
+    return max(filter(None, moments), default=None)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        if isinstance(value, int | float):
+            return datetime.now(UTC) + timedelta(seconds=value)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        # Celery's own are in UTC where they do not say otherwise.
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def recipients_in(carried: Carried | None) -> list[Recipient]:
     """The recipients a header names; one that cannot be read is left out."""
     found = []
@@ -63,9 +85,22 @@ def inheritable(carried: Carried | None) -> Carried | None:
     )
 
 
-def bequeath(carried: Carried, task_id: str, name: str, part: Any) -> Carried:
+def bequeath(carried: Carried, task_id: str, name: str, replaced: Carried | None) -> Carried:
     """Let whichever task ends up with this id go on as the run that it replaces."""
-    return {**carried, "heir": {"id": task_id, "name": name, "part": part}}
+    part = replaced.get("part") if replaced else None
+    heir = {"id": task_id, "name": name, "part": part, "run": run_of(replaced)}
+    return {**carried, "heir": heir}
+
+
+def of_a_new_run(carried: Carried) -> Carried:
+    """The header of a task that is published now, unless it says already when it was."""
+    return carried if "run" in carried else {**carried, "run": time.time_ns() // 1_000_000}
+
+
+def run_of(carried: Carried | None) -> int:
+    """Milliseconds since 1970 when the run was published; 0 where the header does not say."""
+    run = carried.get("run") if carried else None
+    return run if isinstance(run, int) and 0 < run < 2**62 else 0
 
 
 def inheritance(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
@@ -73,7 +108,8 @@ def inheritance(carried: Carried | None, task_id: str) -> tuple[Carried | None, 
     heir = carried.get("heir") if carried else None
     if carried is None or not isinstance(heir, dict) or heir.get("id") != task_id:
         return carried, None
-    return {**carried, "part": heir.get("part")}, str(heir.get("name") or "") or None
+    carried = {**carried, "part": heir.get("part"), "run": heir.get("run")}
+    return carried, str(heir.get("name") or "") or None
 
 
 def choose(

@@ -13,7 +13,7 @@ from monitio.jobs.options import Options
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio_celery.groups import members
-from monitio_celery.headers import activate, inheritance, recipients_in
+from monitio_celery.headers import activate, inheritance, recipients_in, run_of
 
 QUEUE = "celery"
 MAPS = ("celery.map", "celery.starmap")
@@ -87,4 +87,5 @@ def job_reporter(
         wording=(options or Options()).wording(),
         arguments=arguments,
         cancellable=options is not None and options.cancel,
+        run=run_of(carried),
     )

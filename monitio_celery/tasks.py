@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -30,6 +30,10 @@ logger = logging.getLogger("monitio")
 
 # How many waiting jobs one sweep asks the result backend about.
 WAITING_AT_ONCE = 100
+# By how much the clocks of workers may differ.
+STALE = timedelta(minutes=5)
+# How many overdue jobs one sweep gives up.
+OVERDUE_AT_ONCE = 1000
 
 
 # A worker holds what it was told to do later. A broker that waits for it to be done delivers it
@@ -111,7 +115,17 @@ def _sweep_jobs() -> int:
     _judge_parts(now)
     _end_complete_groups(now)
     jobs = (*_silent(now), *_waiting(now))
-    return sum(_judge(job.task_id, partial(_find, job)) for job in jobs)
+    return sum(_judge(job.task_id, partial(_find, job)) for job in jobs) + _give_up_overdue(now)
+
+
+def _give_up_overdue(now: datetime) -> int:
+    """Jobs whose queue was lost, or whose worker died before it could report their start."""
+    limit = settings.CELERY_WAITING_LOST_AFTER
+    if limit is None:
+        return 0
+    rows = Job.objects.here().filter(queue__in=(reporters.QUEUE, members.QUEUE))
+    jobs = rows.overdue_since(now - timedelta(seconds=limit))[:OVERDUE_AT_ONCE]
+    return sum(_judge(job.task_id, partial(_find, job, waiting=True)) for job in jobs)
 
 
 @shared_task(ignore_result=True)
@@ -157,7 +171,7 @@ def _own_limits() -> dict[float, list[str]]:
 
 
 def _waiting(now: datetime) -> list[Job]:
-    """Jobs that may have begun, and ended, while the database was away. They are never lost."""
+    """Jobs that may have begun, and ended, while the database was away."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
     rows = Job.objects.here().waiting_since(moment).filter(queue=reporters.QUEUE)
     return list(rows[:WAITING_AT_ONCE])
@@ -175,7 +189,7 @@ def _find_part(row: GroupPart, now: datetime) -> bool:
     silent_since = row.alive_at or now
     if reporter is None or silent_since >= now - _limit(reporter.part):
         return False
-    return _report_end(row.task_id, reporter)
+    return _report_end(_stored(row.task_id), reporter, reporter.lost)
 
 
 def _end_complete_groups(now: datetime) -> None:
@@ -199,13 +213,17 @@ def _judge(task_id: str, judge: Callable[[], object]) -> bool:
         return False
 
 
-def _find(job: Job) -> bool:
-    return _report_end(job.task_id, reporters.reporter_of(job))
+def _find(job: Job, *, waiting: bool = False) -> bool:
+    reporter = reporters.reporter_of(job)
+    stored = _stored(job.task_id, job.created - STALE)
+    return _report_end(stored, reporter, partial(reporter.lost, waiting=waiting))
 
 
-def _report_end(task_id: str, reporter: Reporter) -> bool:
+def _report_end(
+    stored: tuple[str | None, Any], reporter: Reporter, give_up: Callable[[], bool]
+) -> bool:
     """Report the end that the result backend knows, else that it is lost: True then."""
-    state, result = _stored(task_id)
+    state, result = stored
     if state == states.SUCCESS:
         reporter.succeeded(result)
         return False
@@ -215,14 +233,27 @@ def _report_end(task_id: str, reporter: Reporter) -> bool:
     if state == states.REVOKED:
         reporter.revoked()
         return False
-    return reporter.lost()
+    return give_up()
 
 
-def _stored(task_id: str) -> tuple[str | None, Any]:
-    """What the result backend knows; nothing where there is none or it is down."""
+def _stored(task_id: str, since: datetime | None = None) -> tuple[str | None, Any]:
+    """What the result backend knows; nothing where there is none or it is down.
+
+    A result from before ``since`` is that of an earlier run under the same id.
+    """
     try:
         result = current_app.AsyncResult(task_id)
+        if since is not None and _is_older(result.date_done, since):
+            return None, None
         return result.state, result.result
     except Exception as error:
         logger.debug("The result backend does not answer: %s", error)
         return None, None
+
+
+def _is_older(date_done: datetime | None, since: datetime) -> bool:
+    if date_done is None:
+        return False
+    # Celery's are in UTC where they do not say otherwise, Django's in the current time zone.
+    done = date_done if date_done.tzinfo else date_done.replace(tzinfo=UTC)
+    return done < (since if since.tzinfo else timezone.make_aware(since))

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -40,9 +41,10 @@ from monitio.jobs.recipients import (
     rewrite_unseen,
     write,
 )
-from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, news, transition
+from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, WAITS, news, transition
 from monitio.models import Job, Message, plain_text
 from monitio.models.rows import KEY_LENGTH
+from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.utils.compiled_sql import insert_if_new
@@ -87,6 +89,8 @@ class JobReporter:
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
     ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
+    ``run`` rises each time that a task is queued under the same ``task_id``; 0: unknown. The run
+    that follows one that has ended is a job of its own.
     The job belongs to the scope in which its reporter is made, and so do its recipients; every
     method activates it.
 
@@ -104,6 +108,7 @@ class JobReporter:
         wording: Wording | None = None,
         arguments: Mapping[str, Any] | None = None,
         cancellable: bool = False,
+        run: int = 0,
     ) -> None:
         self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
         self.queue, self.name = queue, clean_text(name)
@@ -111,7 +116,7 @@ class JobReporter:
         self.recipients = self._of_this_scope(dict.fromkeys(recipients))
         self.wording = wording or _default_wording()
         self.arguments = arguments or {}
-        self.cancellable = cancellable
+        self.cancellable, self.run = cancellable, run
         # Reports what could not be reported otherwise: see _insist().
         self.is_fallback = False
         self._bar = Bar(self)
@@ -128,20 +133,25 @@ class JobReporter:
                 )
         return mine
 
-    def queued(self) -> bool:
-        """It was handed to the queue."""
-        return self._move(State.QUEUED, 0)
+    def queued(self, due_at: datetime | None = None) -> bool:
+        """It was handed to the queue. ``due_at``: when a worker should begin it, if not now."""
+        return self._move(State.QUEUED, 0, due_at=_due(due_at), **self._of_this_run())
 
     def started(self, attempt: int = 0) -> bool:
         """A worker began attempt number ``attempt``, counted from 0. Its bar begins anew."""
         self._bar.attempt = attempt
         now = timezone.now()
         begun = {"alive_at": now, "started_at": AS_BEFORE, **NO_PROGRESS}
-        return self._move(State.STARTED, attempt, **begun)
+        return self._move(State.STARTED, attempt, **begun, **self._of_this_run())
 
-    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
-        """Attempt number ``attempt`` failed and another one is planned."""
-        return self._move(State.RETRYING, attempt, **error_details(reason))
+    def _of_this_run(self) -> dict[str, int]:
+        return {"run": self.run} if self.run else {}
+
+    def retrying(
+        self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
+    ) -> bool:
+        """Attempt number ``attempt`` failed and another one is planned, for ``due_at`` or now."""
+        return self._move(State.RETRYING, attempt, due_at=_due(due_at), **error_details(reason))
 
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is seen by the wording and not stored."""
@@ -164,17 +174,20 @@ class JobReporter:
     def withdrawn(self, reason: str = "") -> bool:
         """It was cancelled while it waited. False when a worker has begun, or it has ended."""
         _guard, changes = transition(State.REVOKED, None)
-        waits = Q(state__in=(State.QUEUED, State.RETRYING))
-        return self._advance(waits, changes | {"error": clean_text(reason)}, {})
+        return self._advance(WAITS, changes | {"error": clean_text(reason)}, {})
 
     @scopes.in_own_scope
     def cancel_requested(self) -> bool:
         """Whether a reader has asked for its end."""
         return Job.objects.of_task(self.task_id).filter(cancel_requested=True).exists()
 
-    def lost(self) -> bool:
-        """No sign of life for too long. Any later event of the job overrides this."""
-        return self._move(State.LOST, None)
+    def lost(self, *, waiting: bool = False) -> bool:
+        """No sign of life for too long, or with ``waiting`` no worker has begun it for too long.
+
+        Any later event of the job overrides this.
+        """
+        guard, changes = transition(State.LOST, None)
+        return self._advance(WAITS if waiting else guard, changes, {})
 
     @scopes.in_own_scope
     def resumed(self) -> bool:
@@ -229,17 +242,28 @@ class JobReporter:
         changes |= details
         changes["error"] = shorten(changes["error"], LONGEST_TEXT)
         advance = partial(self._advance, guard, changes, told)
-        if not self.recipients or state == State.LOST:
+        if not self.recipients:
             return advance()
         begin = partial(self._insist, JobReporter._try_to_begin, changes, told)
         if state == State.QUEUED:
             # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
-            return begin() or advance()
+            return begin() or advance() or (self._may_begin() and (begin() or advance()))
         # A look before the insert: late events are many, and SQLite has one writer.
-        return advance() or (not self._is_known() and begin()) or advance()
+        return advance() or (self._may_begin() and begin()) or advance()
 
-    def _is_known(self) -> bool:
-        return Job.objects.of_task(self.task_id).exists()
+    def _may_begin(self) -> bool:
+        """Whether the job can be written: there is none, or it is that of an earlier run.
+
+        That one has ended, and keeps its messages under an id that no queue uses.
+        """
+        job = Job.objects.of_task(self.task_id).first()
+        if job is None:
+            return True
+        if not job.has_ended or job.run >= self.run:
+            return False
+        rows = Job.objects.filter(pk=job.pk, task_id=self.task_id, key=job.key, state=job.state)
+        rows.update(task_id=f"{self.task_id[:150]}#{job.pk}")
+        return True
 
     def _advance(
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
@@ -369,6 +393,7 @@ class JobReporter:
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
         begun = {name: value for name, value in changes.items() if value is not ALL}
+        begun["run"] = self.run
         if "started_at" in begun:
             begun["started_at"] = begun["alive_at"]
         return Job(
@@ -468,6 +493,15 @@ class JobReporter:
 # What moves the row and notifies: it is given the reporter, the changes, what a wording sees, and
 # whether to trust that the recipients exist.
 _Attempt: TypeAlias = Callable[[JobReporter, Mapping[str, Any], Mapping[str, Any], bool], bool]
+
+
+def _due(moment: datetime | None) -> datetime:
+    """Not before now. A moment that no database holds counts as now."""
+    now = timezone.now()
+    try:
+        return max(now, checked_moment("due_at", moment) or now)
+    except ValueError:
+        return now
 
 
 def _stored_arguments(arguments: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -48,6 +48,8 @@ def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any
     return None, changes
 
 
+# A job that no worker has begun, or begun again.
+WAITS = Q(state__in=(State.QUEUED, State.RETRYING))
 # What a new attempt begins with.
 NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
 # The time of the first start is kept, and at a success all is done, whatever bar was shown last.

@@ -49,6 +49,10 @@ class Job(models.Model):
     cancellable = models.BooleanField(_("its readers may cancel it"), default=False)
     cancel_requested = models.BooleanField(_("its cancelling was asked for"), default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
+    # When a worker should begin it, or begin it again: at its ETA, before it expires.
+    due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Rises each time a task is published under the same id; 0 where that is unknown.
+    run = models.BigIntegerField(default=0, db_default=0, editable=False)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)

@@ -159,6 +159,12 @@ class JobQuerySet(ScopedQuerySet["Job"]):
         rows = self.filter(state__in=(State.QUEUED, State.RETRYING), created__lt=moment)
         return rows.order_by("-created")
 
+    def overdue_since(self, moment: datetime) -> Self:
+        """Jobs that a worker should have begun, or begun again, before; the oldest first."""
+        rows = self.filter(state__in=(State.QUEUED, State.RETRYING))
+        due = Q(due_at__lt=moment) | Q(due_at=None, created__lt=moment)
+        return rows.filter(due).order_by("pk")
+
     def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
         """Note a sign of life of many running jobs, in one query."""
         rows = self.here().filter(task_id__in=list(task_ids), state=State.STARTED)

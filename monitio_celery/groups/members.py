@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -98,7 +99,7 @@ class PartReporter:
         self.scope = self.group.scope
         self._next = 0.0
 
-    def queued(self) -> bool:
+    def queued(self, due_at: datetime | None = None) -> bool:
         return False
 
     @scopes.in_own_scope
@@ -128,7 +129,9 @@ class PartReporter:
         return True
 
     @scopes.in_own_scope
-    def retrying(self, attempt: int, reason: str | BaseException = "") -> bool:
+    def retrying(
+        self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
+    ) -> bool:
         # It waits for its turn, as before its first: nobody expects a sign of life.
         self._rows().filter(ended=False).update(alive_at=None, share=0.0)
         return False

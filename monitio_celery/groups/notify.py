@@ -7,7 +7,8 @@ becomes of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -54,7 +55,7 @@ class NotifiedCanvas:
         canvas = self.canvas.clone()
         places = number_parts(canvas)
         group_id = uuid()
-        shared = {"group": group_id, "total": len(places), "title": self.title}
+        shared: dict[str, Any] = {"group": group_id, "total": len(places), "title": self.title}
         for number, (task, skips, follows) in enumerate(places):
             task.options.setdefault("task_id", parts.part_id(group_id, number))
             place = {"number": number, "skips": skips, "follows": follows}
@@ -63,7 +64,8 @@ class NotifiedCanvas:
             task.options["headers"] = {**(task.options.get("headers") or {}), **header}
         result = canvas.apply_async(**options)
         # After the publish: a broker that is down leaves no message behind.
-        self._announce({**shared, "number": 0, "options": self.options}, carried)
+        whole = parts.Part(**shared, number=0, options=self.options)
+        self._announce(whole, carried, headers.due_at(options))
         return result
 
     def _carried(self) -> Carried | None:
@@ -71,10 +73,10 @@ class NotifiedCanvas:
         options = Options(user=None if self.user is None else lambda: self.user)
         return headers.choose(None, options, (), {}, run.carried if run else None)
 
-    def _announce(self, part: dict[str, Any], carried: Carried) -> None:
-        reporter = parts.group_reporter(parts.Part(**part), headers.recipients_in(carried))
-        dispatch.after_commit(reporter.queued)
-        if not part["total"]:
+    def _announce(self, whole: parts.Part, carried: Carried, due_at: datetime | None) -> None:
+        reporter = parts.group_reporter(whole, headers.recipients_in(carried))
+        dispatch.after_commit(partial(reporter.queued, due_at))
+        if not whole.total:
             # Nobody will ever report.
             dispatch.after_commit(reporter.succeeded)
 

@@ -132,7 +132,7 @@ def name_recipients(
     if run is not None and replaces:
         run.replaced = True
     if header.HEADER in headers:
-        _name_recipients_of_errbacks(body, header.read(headers))
+        _write_header(headers, body, header.read(headers))
         return
     task, args, kwargs = called(_task(sender), *_arguments(body))
     inherited = run.carried if run else None
@@ -141,11 +141,16 @@ def name_recipients(
             lambda: header.choose(task, options_of(task), args, kwargs, inherited)
         )
     if carried is not None and run is not None and replaces:
-        part = (run.carried or {}).get("part")
-        carried = header.bequeath(carried, run.task_id, run.name, part)
-    if carried is not None:
-        headers[header.HEADER] = carried
-        _name_recipients_of_errbacks(body, carried)
+        carried = header.bequeath(carried, run.task_id, run.name, run.carried)
+    _write_header(headers, body, carried)
+
+
+def _write_header(headers: dict[str, Any], body: Any, carried: Carried | None) -> None:
+    if carried is None:
+        return
+    # A retry belongs to the run that it repeats.
+    headers[header.HEADER] = carried if headers.get("retries") else header.of_a_new_run(carried)
+    _name_recipients_of_errbacks(body, carried)
 
 
 def _name_scope(headers: dict[str, Any]) -> None:
@@ -154,10 +159,10 @@ def _name_scope(headers: dict[str, Any]) -> None:
         headers[header.HEADER] = header.write([])
 
 
-def _name_recipients_of_errbacks(body: Any, carried: Carried | None) -> None:
+def _name_recipients_of_errbacks(body: Any, carried: Carried) -> None:
     """When a process dies, the worker's main process starts them, which runs no task itself."""
     embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
-    if carried is not None and embedded.get("errbacks"):
+    if embedded.get("errbacks"):
         to = header.inheritable(carried)
         # Copies: the next caller may use the same signature.
         embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
@@ -183,7 +188,8 @@ def report_queued(
     reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
     if reporter is not None:
         with header.activate(carried):
-            run_off_loop(functools.partial(dispatch.after_commit, reporter.queued))
+            queued = functools.partial(reporter.queued, header.due_at(headers))
+            run_off_loop(functools.partial(dispatch.after_commit, queued))
 
 
 # In the process that runs the task.
@@ -205,6 +211,8 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     if carried is None:
         inherited = outer.carried if outer else None
         carried = run_off_loop(lambda: header.choose(task, options, args, kwargs, inherited))
+        if carried is not None and request.is_eager and not request.retries:
+            carried = header.of_a_new_run(carried)
     reporter = reporter_for(task, task_id, carried, args, kwargs)
     if reporter is None and carried is None:
         return
@@ -258,8 +266,8 @@ def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) 
     error = _unwrap(reason)
     if error is reason:
         error = str(reason)
-    attempt = request.retries or 0
-    _report(sender, request.id, request, lambda reporter: reporter.retrying(attempt, error))
+    attempt, due_at = request.retries or 0, header.due_at({"eta": getattr(reason, "when", None)})
+    _report(sender, request.id, request, lambda r: r.retrying(attempt, error, due_at))
 
 
 @_on(signals.task_postrun)
@@ -327,8 +335,11 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     job_id = _job_id(request)
     if job_id is None or not _may_be_cancelled(request):
         return
-    with header.activate(header.read(request.request_dict)):
-        if Job.objects.of_task(job_id).filter(cancel_requested=True).exists():
+    carried = header.read(request.request_dict)
+    # The job of an earlier run under the same id may have been cancelled.
+    run = 0 if _part(request) is not None else header.run_of(carried)
+    with header.activate(carried):
+        if Job.objects.of_task(job_id).filter(cancel_requested=True, run__gte=run).exists():
             revoked.add(request.id)
 
 

@@ -29,6 +29,23 @@ def test_a_worker_that_dies_is_found_by_the_sweep(site: Site, staff: Staff, gate
     assert site.message(task)["subject"] == "Wait for: interrupted"
 
 
+def test_a_job_that_no_worker_begins_is_found_by_the_sweep(
+    site: Site, staff: Staff, gate: Path
+) -> None:
+    gate.touch()
+    args = [str(gate)]
+    task = site.start("ann", "wait_for", how="apply_async", args=args, options=staff.options)
+    assert site.sweep() == 0
+    site.make_overdue(task)
+    assert site.sweep() == 1
+    assert site.job(task)["state"] == "lost"
+    assert site.message(task)["subject"] == "Wait for: interrupted"
+    # The queue was not lost after all.
+    staff.hire()
+    site.ends(task, "succeeded")
+    assert site.message(task)["subject"] == "Wait for: done"
+
+
 def test_a_dead_workers_message_goes_on_elsewhere(site: Site, staff: Staff, gate: Path) -> None:
     worker = staff.hire(TEST_VISIBILITY=str(VISIBILITY))
     task = begin(site, staff, "wait_with_late_ack", gate)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -136,3 +137,45 @@ def test_only_listed_arguments_are_picked() -> None:
 
 def test_bad_arguments_pick_nothing() -> None:
     assert task_recipients.pick_arguments(lambda a: None, ["a"], (1, 2), {}) == {}
+
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, None),
+        ({"eta": None, "expires": None}, None),
+        ({"eta": NOW.isoformat()}, NOW),
+        ({"eta": NOW, "expires": NOW + timedelta(hours=1)}, NOW + timedelta(hours=1)),
+        ({"eta": NOW.replace(tzinfo=None).isoformat()}, NOW),
+        ({"eta": "nonsense", "expires": 10**20}, None),
+    ],
+)
+def test_a_task_is_due_at_its_eta_before_it_expires(said: Any, expected: Any) -> None:
+    assert headers.due_at(said) == expected
+
+
+@pytest.mark.parametrize("said", [{"countdown": 60}, {"eta": 60.0}, {"expires": 60}])
+def test_seconds_count_from_now(said: Any) -> None:
+    found = headers.due_at(said)
+    assert found is not None
+    assert timedelta(seconds=50) < found - datetime.now(UTC) <= timedelta(seconds=60)
+
+
+def test_what_replaces_a_task_belongs_to_its_run() -> None:
+    replaced = {"to": [], "run": 7, "part": None}
+    carried = headers.bequeath(headers.of_a_new_run({"to": []}), "1", "a.b", replaced)
+    assert headers.run_of(carried) > 7
+    assert headers.run_of(headers.inheritance(carried, "1")[0]) == 7
+    assert headers.run_of(headers.inheritance(carried, "2")[0]) > 7
+
+
+@pytest.mark.parametrize("run", [None, "7", -1, 2**70, []])
+def test_a_run_that_is_no_number_is_none(run: Any) -> None:
+    assert headers.run_of({"to": [], "run": run}) == 0
+
+
+def test_children_are_runs_of_their_own() -> None:
+    assert "run" not in (headers.inheritable({"to": [], "run": 7}) or {})

@@ -95,6 +95,7 @@ def test_a_retry_says_that_it_tries_again(site: Site) -> None:
     until(lambda: (job := site.job(task)) and job["state"] == "retrying")
     assert site.message(task)["subject"] == "Flaky: trying again"
     assert site.message(task)["message"] == "Attempt 1 did not succeed."
+    assert 3500 < site.waiting_for(task) <= 3600
 
 
 def test_exhausted_retries_fail(site: Site) -> None:
@@ -121,6 +122,29 @@ def test_expired_before_it_starts(site: Site) -> None:
     options = {"countdown": 3, "expires": 1}
     task = site.start("ann", "plain_success", how="apply_async", options=options)
     site.ends(task, "revoked")
+
+
+def test_a_job_waits_until_its_task_is_due(site: Site) -> None:
+    options = {"countdown": 3600, "expires": 7200}
+    task = site.start("ann", "plain_success", how="apply_async", options=options)
+    assert 7100 < site.waiting_for(task) <= 7200
+    site.revoke(task)
+
+
+def test_a_second_run_under_the_same_id_is_a_job_of_its_own(site: Site, tmp_path: Path) -> None:
+    task = f"nightly-{uuid4()}"
+    gates = [tmp_path / "first", tmp_path / "second"]
+    gates[0].touch()
+    for gate in gates:
+        asked = {"args": [str(gate)], "options": {"task_id": task}}
+        site.start("ann", "wait_for", how="apply_async", **asked)
+        gate.touch()
+        until(lambda gate=gate: len(site.earlier_runs(task)) == gates.index(gate))  # type: ignore[misc]
+        site.ends(task, "succeeded")
+    (earlier,) = site.earlier_runs(task)
+    for job in (earlier, task):
+        assert site.message(job)["subject"] == "Wait for: done"
+        assert not any(site.repeat_events(task))
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGKILL"])

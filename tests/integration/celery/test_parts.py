@@ -85,7 +85,9 @@ def ends() -> Iterator[list[str]]:
 def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Any]]:
     """What the result backend knows, by task id."""
     known: dict[str, tuple[str, Any]] = {}
-    monkeypatch.setattr(tasks, "_stored", lambda task_id: known.get(task_id, (None, None)))
+    monkeypatch.setattr(
+        tasks, "_stored", lambda task_id, since=None: known.get(task_id, (None, None))
+    )
     return known
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,7 +40,9 @@ def started_job(task_id: str = "1", queue: str = "celery", silent_for: float = 3
 def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the result backend knows, by task id."""
     known: dict[str, Any] = {}
-    monkeypatch.setattr(tasks, "_stored", lambda task_id: known.get(task_id, (None, None)))
+    monkeypatch.setattr(
+        tasks, "_stored", lambda task_id, since=None: known.get(task_id, (None, None))
+    )
     return known
 
 
@@ -83,6 +86,86 @@ def test_a_job_that_waits_since_a_moment_ago_is_left_alone(stored: Any) -> None:
     stored["1"] = ("SUCCESS", 1)
     tasks.sweep_jobs()
     assert state_of(job) == "queued"
+
+
+DAYS = timedelta(days=1)
+
+
+def overdue(state: str, due_in: timedelta, queue: str = "celery") -> Job:
+    """A job that waits since two days, and was to begin at that moment."""
+    now = timezone.now()
+    job = JobReporter("1", queue=queue, name="a.b", recipients=[Recipient.of(user())])
+    if state == "queued":
+        job.queued(now + due_in)
+    else:
+        job.started()
+        job.retrying(0, "boom", now + due_in)
+    Job.objects.update(created=now - 2 * DAYS)
+    if due_in < timedelta():
+        Job.objects.update(due_at=now + due_in)
+    return Job.objects.get()
+
+
+@pytest.mark.parametrize("queue", ["celery", "celery.group"])
+@pytest.mark.parametrize("state", ["queued", "retrying"])
+@pytest.mark.parametrize(
+    ("due_in", "is_lost"), [(-1.1 * DAYS, True), (-0.9 * DAYS, False), (7 * DAYS, False)]
+)
+def test_a_job_that_waits_a_day_longer_than_it_should_is_interrupted(
+    stored: Any, queue: str, state: str, due_in: timedelta, is_lost: bool
+) -> None:
+    job = overdue(state, due_in, queue)
+    assert tasks.sweep_jobs() == is_lost
+    assert state_of(job) == ("lost" if is_lost else state)
+
+
+@pytest.mark.parametrize("sign", ["queued", "started", "succeeded", "revoked"])
+def test_a_sign_of_life_overrides_it(stored: Any, sign: str) -> None:
+    job = overdue("queued", -2 * DAYS)
+    tasks.sweep_jobs()
+    assert getattr(JobReporter("1"), sign)()
+    assert state_of(job) == sign
+
+
+def test_the_result_backend_knows_better(stored: Any) -> None:
+    job = overdue("queued", -2 * DAYS)
+    stored["1"] = ("SUCCESS", 1)
+    assert tasks.sweep_jobs() == 0
+    assert state_of(job) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("limit", "state"), [(None, "queued"), (3 * 86400, "queued"), (60, "lost")]
+)
+def test_how_long_a_job_may_wait_is_a_setting(
+    stored: Any, settings: Any, limit: float | None, state: str
+) -> None:
+    settings.MONITIO_CELERY_WAITING_LOST_AFTER = limit
+    job = overdue("queued", -2 * DAYS)
+    tasks.sweep_jobs()
+    assert state_of(job) == state
+
+
+def test_a_job_from_before_the_column_counts_from_its_creation(stored: Any) -> None:
+    job = overdue("queued", -2 * DAYS)
+    Job.objects.update(due_at=None)
+    assert tasks.sweep_jobs() == 1
+    assert state_of(job) == "lost"
+
+
+@pytest.mark.parametrize(
+    ("done", "state"),
+    [(timedelta(), "SUCCESS"), (-DAYS, None), (None, "SUCCESS")],
+    ids=["of now", "of yesterday", "of a moment that nobody kept"],
+)
+def test_a_result_of_an_earlier_run_is_not_taken_for_this_ones(
+    monkeypatch: pytest.MonkeyPatch, done: timedelta | None, state: str | None
+) -> None:
+    date_done = None if done is None else (timezone.now() + done).replace(tzinfo=None)
+    result = SimpleNamespace(state="SUCCESS", result=1, date_done=date_done)
+    app = SimpleNamespace(AsyncResult=lambda task_id: result)
+    monkeypatch.setattr(tasks, "current_app", app)
+    assert tasks._stored("1", timezone.now() - tasks.STALE)[0] == state
 
 
 def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
@@ -160,7 +243,7 @@ def test_the_limit_of_one_task_is_not_that_of_others(stored: Any, limit: Any) ->
 def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def stored(task_id: str) -> tuple[None, None]:
+    def stored(task_id: str, since: Any = None) -> tuple[None, None]:
         if task_id == "1":
             raise TypeError("nobody expects this")
         return None, None

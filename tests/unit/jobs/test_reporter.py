@@ -172,6 +172,58 @@ class TestDeath:
         assert not report(job, event)
 
 
+class TestRuns:
+    """Tasks that are queued again and again under an id of one's own."""
+
+    def run(self, run: int, *events: str, who: Any = None) -> list[bool]:
+        job = reporter(who or user(), run=run)
+        return [report(job, event) for event in events]
+
+    def test_one_after_the_end_of_another_is_a_job_of_its_own(self) -> None:
+        for run in (1, 2):
+            assert all(self.run(run, "queued", "started", "failed x" if run == 1 else "succeeded"))
+        assert told(user()) == ["failed 0", "succeeded 0"]
+        assert [message.read for message in Message.objects.all()] == [False, False]
+        assert the_job().run == 2
+
+    @pytest.mark.parametrize("first", ["queued", "started", "succeeded", "failed x", "revoked"])
+    def test_its_first_event_may_be_any(self, first: str) -> None:
+        self.run(1, "started", "succeeded")
+        assert self.run(2, first) == [True]
+        assert told(user()) == ["succeeded 0", f"{first.split()[0]} 0"]
+
+    @pytest.mark.parametrize("late", ["queued", "started", "succeeded", "failed x"])
+    def test_a_late_event_of_the_same_or_an_earlier_run_changes_nothing(self, late: str) -> None:
+        self.run(2, "queued", "started", "succeeded")
+        for run in (0, 1, 2):
+            assert self.run(run, late) == [False]
+        assert told(user()) == ["succeeded 0"]
+
+    def test_one_that_is_queued_while_another_runs_begins_after_its_end(self) -> None:
+        self.run(1, "queued", "started")
+        assert self.run(2, "queued", "started") == [False, False]
+        self.run(1, "succeeded")
+        assert self.run(2, "succeeded") == [True]
+        assert told(user()) == ["succeeded 0", "succeeded 0"]
+
+    def test_a_run_for_somebody_else_shows_them_nothing_of_the_earlier_one(self) -> None:
+        self.run(1, "started", "failed x", who=user("ann"))
+        self.run(2, "started", who=user("bob"))
+        assert (told(user("ann")), told(user("bob"))) == (["failed 0"], ["started 0"])
+        jobs = {message.job.state for message in Message.objects.of(Recipient.of(user("ann")))}
+        assert jobs == {"failed"}
+
+    def test_a_run_of_an_interrupted_job_goes_on_in_its_message(self) -> None:
+        self.run(1, "started", "lost")
+        assert self.run(2, "started", "succeeded", "queued") == [True, True, False]
+        assert told(user()) == ["succeeded 0"]
+
+    def test_a_long_id_makes_room_too(self) -> None:
+        for run in (1, 2):
+            assert reporter(user(), task="x" * 190, run=run).succeeded()
+        assert Job.objects.count() == 2
+
+
 class TestRow:
     def test_an_unknown_job_without_recipients_is_nobodys_business(self) -> None:
         job = JobReporter("stranger", wording=plainly)

@@ -187,6 +187,23 @@ def forget_sign_of_life(task_id: str, seconds: int = 3600) -> None:
     Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
 
 
+def make_overdue(task_id: str) -> None:
+    """A worker should have begun it two days ago."""
+    Job.objects.filter(task_id=task_id).update(due_at=timezone.now() - timedelta(days=2))
+
+
+def waiting_for(task_id: str) -> float:
+    """Seconds until a worker should begin it."""
+    due_at = Job.objects.values_list("due_at", flat=True).get(task_id=task_id)
+    return (due_at - timezone.now()).total_seconds() if due_at else 0.0
+
+
+def earlier_runs(task_id: str) -> list[str]:
+    """The ids of the jobs that gave this one to a later run."""
+    rows = Job.objects.filter(task_id__startswith=f"{task_id}#").order_by("pk")
+    return list(rows.values_list("task_id", flat=True))
+
+
 def running_parts(group: str) -> list[int]:
     """The numbers of the parts that have begun and not ended."""
     rows = GroupPart.objects.filter(group=group, ended=False)
