@@ -5,8 +5,10 @@ One rule for where the site is mounted, so that all links of an e-mail agree whe
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings as django_settings
@@ -16,6 +18,8 @@ from django.utils import translation
 from monitio.conf import settings
 from monitio.scope import base_url
 
+logger = logging.getLogger("monitio")
+
 
 def mount_point(base: str | None = None) -> str:
     """The path below which the site lies, with a slash at both ends.
@@ -23,12 +27,33 @@ def mount_point(base: str | None = None) -> str:
     In order of precedence: the path of ``base`` (``MONITIO_BASE_URL``), ``FORCE_SCRIPT_NAME``, the
     SCRIPT_NAME of the request that this thread serves.
     """
+    path = _configured_path(settings.BASE_URL if base is None else base)
+    return f"/{path}/" if path else get_script_prefix()
+
+
+def _configured_path(base: object) -> str:
     try:
-        path = urlsplit(str(settings.BASE_URL if base is None else base)).path.strip("/")
+        path = urlsplit(str(base)).path.strip("/")
     except ValueError:
         path = ""  # no address; a check reports it
-    path = path or (django_settings.FORCE_SCRIPT_NAME or "").strip("/")
-    return f"/{path}/" if path else get_script_prefix()
+    return path or (django_settings.FORCE_SCRIPT_NAME or "").strip("/")
+
+
+def check_prefix() -> None:
+    """Log, once in a process, that workers do not know the SCRIPT_NAME of this request."""
+    prefix = get_script_prefix()
+    if prefix != "/" and settings.BASE_URL and not _configured_path(settings.BASE_URL):
+        _warn_of_prefix(prefix, urljoin(settings.BASE_URL, prefix))
+
+
+@cache
+def _warn_of_prefix(prefix: str, url: str) -> None:
+    logger.warning(
+        "This site lies below %s, which workers do not know: links in their e-mails lead nowhere. "
+        "Set MONITIO_BASE_URL = %r.",
+        prefix,
+        url,
+    )
 
 
 def set_mount_point() -> None:

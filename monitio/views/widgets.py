@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse, translate_url
 from django.utils.safestring import SafeString, mark_safe
 
-from monitio import api
+from monitio import api, links
 from monitio.conf import settings
 from monitio.messages import tolerant
 from monitio.models import Message
@@ -72,6 +72,7 @@ def messages_html(
             f"{{% monitio %}} has no option {', '.join(sorted(unknown))}. "
             f"It takes: {', '.join(sorted({*OPTIONS, 'theme', 'visitors'}))}."
         )
+    links.check_prefix()
     can_be_visitor = settings.VISITORS and hasattr(request, "session")
     recipient = Recipient.existing(request)
     if recipient is None and visitors and can_be_visitor:

@@ -112,6 +112,33 @@ def test_every_link_is_in_its_readers_language(settings: Any) -> None:
         assert all("/pl/messages/" in link for link in found), found
 
 
+@pytest.mark.parametrize(
+    ("base", "force", "prefix", "warnings"),
+    [
+        ("https://example.com", None, "/app", 1),
+        ("https://example.com/app", None, "/app", 0),
+        ("https://example.com", "/app", "/app", 0),
+        ("https://example.com", None, "/", 0),
+        ("", None, "/app", 0),
+    ],
+)
+def test_a_prefix_that_workers_cannot_know_is_logged_once_with_its_cure(
+    base: str,
+    force: str | None,
+    prefix: str,
+    warnings: int,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.MONITIO_BASE_URL, settings.FORCE_SCRIPT_NAME = base, force
+    links._warn_of_prefix.cache_clear()
+    set_script_prefix(prefix)
+    for _ in range(2):
+        links.check_prefix()
+    assert len(caplog.messages) == warnings
+    assert all(f"MONITIO_BASE_URL = '{APP}/'" in line for line in caplog.messages)
+
+
 def in_a_thread(function: Any) -> Any:
     """What it returns in a thread that serves no request."""
     answers: list[Any] = []
