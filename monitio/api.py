@@ -29,7 +29,7 @@ from monitio.models.schedule import checked_moment
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
 from monitio.utils.outage import one_line
-from monitio.utils.text import clean_text
+from monitio.utils.text import clean_text, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -230,11 +230,15 @@ def inbox(
     it down.
     """
     who = Recipient.of(recipient)
+    if limit is not None:
+        limit = min(whole_number("limit", limit), constants.LARGEST_INTEGER)
+        if limit < 0:
+            raise ValueError(f"limit is a number of messages, not {limit}.")
     if before is None and limit is None and not (unread_only or level or category or text):
         return newest(who)[0]
     rows = Message.objects.of(who).for_inbox().select_related("job", "from_user").newest_first()
     if before is not None:
-        rows = rows.filter(pk__lt=before)
+        rows = rows.filter(pk__lt=whole_number("before", before))
     if unread_only:
         rows = rows.unread()
     if level:
@@ -260,7 +264,7 @@ def unread_count(recipient: Any) -> int:
 def get_message(recipient: Any, pk: int) -> Message:
     """One of the recipient's own messages. Raises ``Message.DoesNotExist`` for anybody else's."""
     rows = Message.objects.of(Recipient.of(recipient)).visible()
-    return rows.select_related("job", "from_user").get(pk=pk)
+    return rows.select_related("job", "from_user").get(pk=whole_number("pk", pk))
 
 
 def mark_read(recipient: Any, pks: Iterable[int]) -> int:
@@ -416,7 +420,8 @@ def _change(
 
 def _possible(pks: Iterable[int]) -> list[int]:
     # A number that no column holds is an error to some databases instead of nobody's key.
-    return [pk for pk in pks if 0 < int(pk) <= LARGEST_KEY]
+    numbers = [whole_number("pk", pk) for pk in pks]
+    return [pk for pk in numbers if 0 < pk <= LARGEST_KEY]
 
 
 def _announce_changes(who: Recipient, pks: Sequence[int]) -> None:

@@ -118,6 +118,14 @@ def error_details(error: BaseException | str) -> dict[str, Any]:
     return {"error": text or type(error).__name__, "exception": error}
 
 
+def whole_number(name: str, value: Any) -> int:
+    """``value`` as an integer. Raises ``ValueError`` that names it."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is a whole number, not {value!r}.") from None
+
+
 def as_number(value: Any) -> float | None:
     """``value`` as bars take it; None for what is no number that browsers can count to."""
     try:

@@ -37,6 +37,7 @@ from monitio.models import BlockedSender, Message
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot
 from monitio.stream import drivers
+from monitio.utils.text import one_line
 from monitio.views.forms import ReplyForm, SearchForm
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -306,7 +307,7 @@ def _whole_number(request: HttpRequest, name: str) -> int | None:
 
 
 def _name(message: Message) -> str:
-    return message.subject or message.text[:80]
+    return one_line(message.subject or message.text[:80])
 
 
 def _ask(request: HttpRequest, title: str, question: str, way_out: str = "") -> HttpResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -404,6 +405,11 @@ def progress(**fields: Any) -> None:
     job.progressed(**{"done": 1, "total": 2, "final": True, **fields})
 
 
+def found(verb: Callable[..., Any], pk: Any, *args: Any) -> None:
+    with suppress(Message.DoesNotExist):
+        verb(ann(), pk, *args)
+
+
 def closed(pk: Any) -> None:
     answer = of(ann()).post(
         "/messages/seen/", {"ids": [pk]}, headers={"accept": "application/json"}
@@ -434,7 +440,15 @@ NUMBERS: dict[str, Callable[[Any], object]] = {
     ),
     "job, done": lambda number: progress(done=number),
     "job, total": lambda number: progress(total=number),
-    "inbox, before": paged,
+    "inbox, before in a form": paged,
+    "inbox, before": lambda number: api.inbox(ann(), before=number),
+    "inbox, limit": lambda number: api.inbox(ann(), limit=number),
+    "get_message, pk": lambda number: found(api.get_message, number),
+    "mark_read, pk": lambda number: api.mark_read(ann(), [number]),
+    "delete, pk": lambda number: api.delete(ann(), [number]),
+    "reply, pk": lambda number: found(api.reply, number, "one"),
+    "cancel_job, pk": lambda number: found(api.cancel_job, number),
+    "block_sender, pk": lambda number: found(api.block_sender, number),
     "message_mark_seen": closed,
 }  # fmt: skip
 
