@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from monitio import dispatch
-from monitio.messages import visitors
+from monitio.messages import tolerant, visitors
 from monitio.recipients import Recipient, take_token
 
 logger = logging.getLogger("monitio")
@@ -33,7 +33,12 @@ def keep_visitors_messages(
     _end_replaced_session(request)
     token = take_token(getattr(request, "session", None))
     if token:
-        visitors.log_in(token, user)
+        # Nobody is kept out because a table is older than the code.
+        tolerant.ask(
+            lambda: visitors.log_in(token, user),
+            None,
+            "A visitor's messages are not handed over.",
+        )
         dispatch.announce_recheck(Recipient.for_visitor(token))
 
 

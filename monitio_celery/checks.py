@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from celery import _state
+from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Warning, register
 
 from monitio.integrations.middleware import is_installed
@@ -39,11 +41,37 @@ def check_broker(**_: Any) -> list[CheckMessage]:
     return [Warning(text, hint=cure, id="monitio_celery.W004")]
 
 
+@register()
+def check_beat(**_: Any) -> list[CheckMessage]:
+    """In production, the schedule of the site's app has monitio's entries."""
+    if django_settings.DEBUG or missing_broker() or apps.is_installed("django_celery_beat"):
+        return []
+    app = _current_app()
+    # Sites may fill the schedule as late as this.
+    app.finalize()
+    names = [str(entry.get("task")) for entry in app.conf.beat_schedule.values()]
+    if any(name.startswith("monitio_celery.") for name in names):
+        return []
+    return [
+        Warning(
+            "Beat does not start monitio's tasks: no digest is sent, no mail is tried again, and a "
+            "task whose worker has died stays unfinished.",
+            hint="app.conf.beat_schedule |= monitio_celery.beat_schedule() (docs/celery.md), or "
+            "run the management commands by cron.",
+            id="monitio_celery.W007",
+        )
+    ]
+
+
+def _current_app() -> Any:
+    """Not celery.current_app, which makes an app where there is none."""
+    state: Any = _state
+    return state._tls.current_app or state.default_app
+
+
 def missing_broker() -> tuple[str, str] | None:
     """Why this process starts tasks at amqp://localhost, where nobody chose that, and the cure."""
-    # Not celery.current_app, which would make an app where there is none.
-    state: Any = _state
-    app = state._tls.current_app or state.default_app
+    app = _current_app()
     if app is None or app.main == "default":
         text = "No Celery app is imported, so tasks go to amqp://localhost."
         cure = (

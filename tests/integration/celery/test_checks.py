@@ -24,6 +24,7 @@ class Subclass(NotifyMiddleware):
 def app(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site's Celery app."""
     app = Celery("site", broker="memory://", set_as_current=False)
+    app.conf.beat_schedule = monitio_celery.beat_schedule()
     monkeypatch.setattr(_state._tls, "current_app", app)
 
 
@@ -69,6 +70,25 @@ def test_no_celery_app_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _state.default_app is None, "looking makes no app"
 
 
+def test_beat_starts_nothing_of_ours(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    app = Celery("shop", broker="memory://", set_as_current=False)
+    monkeypatch.setattr(_state._tls, "current_app", app)
+    assert ids() == ["monitio_celery.W007"]
+    settings.DEBUG = True
+    assert ids() == []
+
+
+def test_a_schedule_that_is_made_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Celery("shop", broker="memory://", set_as_current=False)
+    monkeypatch.setattr(_state._tls, "current_app", app)
+
+    @app.on_after_finalize.connect
+    def schedule(sender: Any, **_: Any) -> None:
+        sender.conf.beat_schedule |= monitio_celery.beat_schedule()
+
+    assert ids() == []
+
+
 def test_the_celery_app_has_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_state._tls, "current_app", Celery("shop", set_as_current=False))
     (warning,) = (message for message in run_checks() if message.id == "monitio_celery.W004")
@@ -95,7 +115,7 @@ def test_each_check_has_its_line_in_the_docs() -> None:
     from pathlib import Path
 
     docs = (Path(__file__).parents[3] / "docs" / "celery.md").read_text()
-    for name in ("W001", "W002", "W003", "W004", "W005", "E006"):
+    for name in ("W001", "W002", "W003", "W004", "W005", "E006", "W007"):
         assert f"monitio_celery.{name}" in docs
 
 
