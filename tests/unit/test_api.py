@@ -574,3 +574,15 @@ def test_prune_counts_messages_not_what_hangs_on_them(
     assert Delivery.objects.count() == 5
     assert api.prune()["expired"] == 5
     assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("stream", "silence"),
+    [(None, 15.0), ({"BACKEND": "nchan", "PUBLISH_URL": "http://127.0.0.1:1/"}, 30.0)],
+    ids=["own streams", "hub"],
+)
+def test_a_snapshot_says_how_long_a_working_stream_may_be_silent(
+    ann: Any, settings: Any, stream: Any, silence: float
+) -> None:
+    settings.MONITIO_STREAM = stream
+    assert snapshot(Recipient.for_user(ann))["heartbeat"] == silence
