@@ -104,3 +104,20 @@ def check_lost_after(**_: Any) -> list[CheckMessage]:
             id="monitio_celery.W002",
         )
     ]
+
+
+@register()
+def check_waiting_lost_after(**_: Any) -> list[CheckMessage]:
+    if any(settings.mistakes()):
+        return []
+    limit, shortest = settings.CELERY_WAITING_LOST_AFTER, settings.CELERY_LOST_AFTER
+    if limit is None or limit >= shortest:
+        return []
+    return [
+        Warning(
+            "MONITIO_CELERY_WAITING_LOST_AFTER is so short that tasks in a busy queue count as "
+            "interrupted.",
+            hint=f"Set it to at least {shortest}, as MONITIO_CELERY_LOST_AFTER; a day is usual.",
+            id="monitio_celery.W008",
+        )
+    ]

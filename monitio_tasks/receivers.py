@@ -209,8 +209,8 @@ def _gave_up(task_result: Any) -> bool:
     """Whether the last attempt raised ``Cancelled``, in whatever process."""
     try:
         return issubclass(task_result.errors[-1].exception_class, Cancelled)
-    except (LookupError, ImportError, ValueError):
-        return False  # it says nothing, or names what nobody finds
+    except Exception:
+        return False  # it says nothing, or names what is no exception or cannot be imported
 
 
 def _last_error(task_result: Any) -> str:

@@ -181,6 +181,7 @@ class JobReporter:
         """Whether a reader has asked for its end."""
         return Job.objects.of_task(self.task_id).filter(cancel_requested=True).exists()
 
+    @scopes.in_own_scope
     def lost(self, *, waiting: bool = False) -> bool:
         """No sign of life for too long, or with ``waiting`` no worker has begun it for too long.
 

@@ -19,6 +19,7 @@ from celery import current_app, signals, states
 from celery.concurrency.solo import TaskPool as SoloPool
 from celery.utils.dispatch import Signal
 from django.db import connections
+from django.db.models import Q
 from django.utils import timezone
 
 from monitio import dispatch, links
@@ -336,10 +337,10 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     if job_id is None or not _may_be_cancelled(request):
         return
     carried = header.read(request.request_dict)
-    # The job of an earlier run under the same id may have been cancelled.
-    run = 0 if _part(request) is not None else header.run_of(carried)
+    # The job that was cancelled may be that of an earlier run under the same id.
+    is_this_run = Q(run=0) | Q(run__gte=header.run_of(carried))
     with header.activate(carried):
-        if Job.objects.of_task(job_id).filter(cancel_requested=True, run__gte=run).exists():
+        if Job.objects.of_task(job_id).filter(is_this_run, cancel_requested=True).exists():
             revoked.add(request.id)
 
 

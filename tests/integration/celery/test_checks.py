@@ -111,11 +111,19 @@ def test_jobs_that_are_given_up_too_soon(settings: Any) -> None:
     assert ids() == ["monitio_celery.W002"]
 
 
+@pytest.mark.parametrize(("limit", "found"), [(60, ["W008"]), (300, []), (None, [])])
+def test_waiting_jobs_that_are_given_up_too_soon(
+    settings: Any, limit: float | None, found: list[str]
+) -> None:
+    settings.MONITIO_CELERY_WAITING_LOST_AFTER = limit
+    assert ids() == [f"monitio_celery.{name}" for name in found]
+
+
 def test_each_check_has_its_line_in_the_docs() -> None:
     from pathlib import Path
 
     docs = (Path(__file__).parents[3] / "docs" / "celery.md").read_text()
-    for name in ("W001", "W002", "W003", "W004", "W005", "E006", "W007"):
+    for name in ("W001", "W002", "W003", "W004", "W005", "E006", "W007", "W008"):
         assert f"monitio_celery.{name}" in docs
 
 

@@ -113,6 +113,21 @@ def test_a_death_is_that_of_the_attempt_that_had_begun(monkeypatch: pytest.Monke
     assert receivers._dead_attempt("3") is None
 
 
+@pytest.mark.parametrize(
+    ("run", "is_discarded"), [(7, True), (0, True), (8, False)], ids=["same", "unknown", "later"]
+)
+def test_what_was_cancelled_is_one_run_and_not_the_next(
+    monkeypatch: pytest.MonkeyPatch, run: int, is_discarded: bool
+) -> None:
+    JobReporter("1", recipients=[Recipient.of(user())], cancellable=True, run=7).revoked()
+    Job.objects.update(cancel_requested=True)
+    monkeypatch.setattr(state, "revoked", set())
+    task = SimpleNamespace(name="x", __monitio__=Options(cancel=True))
+    carried = {"monitio": {"to": [], "run": run}}
+    receivers.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
+    assert state.revoked == ({"1"} if is_discarded else set())
+
+
 class Odd(Exception):
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("no attributes")

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _scopes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MONITIO_SCOPE = scopes.PATH
-    monkeypatch.setattr(tasks, "_stored", lambda task_id: (None, None))
+    monkeypatch.setattr(tasks, "_stored", lambda task_id, since=None: (None, None))
 
 
 @pytest.fixture
@@ -62,8 +62,10 @@ def subjects(where: str) -> list[str]:
 
 def test_the_header_names_the_scope_once_and_of_each_recipient(ann: Any) -> None:
     named = {"user": str(ann.pk), "scope": "a"}
-    assert published("x", who=ann)["monitio"] == {"to": [named], "scope": "a"}
-    assert published("x", who=ann, where="")["monitio"] == {"to": [{"user": str(ann.pk)}]}
+    here, nowhere = published("x", who=ann), published("x", who=ann, where="")
+    assert (here["monitio"]["to"], here["monitio"]["scope"]) == ([named], "a")
+    assert nowhere["monitio"].keys() == {"to", "run"}
+    assert nowhere["monitio"]["to"] == [{"user": str(ann.pk)}]
 
 
 def test_what_becomes_of_a_task_is_told_in_its_scope(app: Celery, ann: Any) -> None:
@@ -128,6 +130,7 @@ def test_a_child_that_inherits_its_people_inherits_their_scope(app: Celery, ann:
             receivers.name_recipients(sender="child", headers=found, body=([], {}, {}))
 
     parent.apply(headers=published(parent.name, who=ann))
+    assert found["monitio"].pop("run")
     assert found["monitio"] == {"to": [{"user": str(ann.pk), "scope": "a"}], "scope": "a"}
 
 
