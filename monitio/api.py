@@ -71,7 +71,9 @@ def create_message(
     is still news then. A delay with ``email=True`` means "unless_read".
 
     Written in the caller's transaction; nobody is told before it commits. Raises
-    ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values.
+    ``UnknownRecipient`` for somebody who does not exist and ``ValueError`` for bad values. In
+    ``message``, ``subject`` and ``url_label`` U+FFFD replaces NUL, lone surrogates and overrides
+    of the direction.
     """
     how, level = mailing(email, email_delay), create.known_level(level)
     row = build(
@@ -318,7 +320,8 @@ def reply(recipient: Any, pk: int, message: str) -> Message:
 def block_sender(recipient: Any, pk: int) -> None:
     """Take no more replies from the sender of one of the recipient's own messages.
 
-    The sender is not told. What a site's own code sends still arrives. Raises like ``reply``.
+    The sender is not notified. Messages that the site's own code sends still arrive. Raises like
+    ``reply``.
     """
     who = Recipient.of(recipient)
     replies.block(who, get_message(who, pk))

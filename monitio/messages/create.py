@@ -79,7 +79,7 @@ def store(row: Message, mailing: Mailing | None = None) -> Message:
                 dispatch.deliver(deliveries.plan([row], mailing))
             dispatch.announce([row])
 
-    _insist([row], write)
+    _retry_without_wide([row], write)
     return row
 
 
@@ -98,10 +98,10 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
                 Message.objects.bulk_create(rows, BATCH)
             visitors.settle(row.recipient for row in rows)
 
-    _insist(rows, write)
+    _retry_without_wide(rows, write)
 
 
-def _insist(rows: Iterable[Message], write: Callable[[], None]) -> None:
+def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> None:
     """``write()``, where need be without the characters that MySQL's utf8mb3 cannot hold."""
     try:
         write()

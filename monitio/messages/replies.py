@@ -1,6 +1,6 @@
-"""Replies: from the recipient of a message to its sender, and to nobody else.
+"""Replies: from the recipient of a message to its sender alone.
 
-They are limited, and who gets them may block whoever sends them.
+Their number is limited, and the recipient of replies may block their sender.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOUR = 60 * 60
 
 
 def reply(who: Recipient, original: Message, text: str) -> Message:
-    """The answer of ``who`` to ``original``; it is not stored when its reader blocks ``who``."""
+    """The answer of ``who`` to ``original``; it is not stored when its recipient blocks ``who``."""
     sender = sender_for(who, original)
     answer = create.build(
         Recipient.for_user(sender),
@@ -29,7 +29,7 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
         from_user=accounts().get(pk=who.user_id),
         subject=_subject(original.subject),
     )
-    # Also of those who are blocked: they cannot tell one from the other.
+    # Blocked senders are counted alike, so that the limit does not give the block away.
     name = f"reply {who.key} {original.pk} {original.created.timestamp()}"
     if not ratelimit.allows(name, settings.REPLIES_PER_HOUR, HOUR):
         raise TooManyReplies
@@ -38,7 +38,7 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
 
 
 def sender_for(who: Recipient, original: Message) -> Any:
-    """Whom ``who`` may answer or block. Raises ``NotAllowed`` when there is nobody."""
+    """The user whom ``who`` may answer or block. Raises ``NotAllowed`` without one."""
     if original.from_user is None or who.is_visitor:
         raise NotAllowed
     return original.from_user

@@ -19,7 +19,7 @@ class BlockedSenderQuerySet(ScopedQuerySet["BlockedSender"]):
 
 
 class BlockedSender(models.Model):
-    """``sender`` cannot reply to ``user``, and is not told so."""
+    """Replies of ``sender`` to ``user`` are not stored; ``sender`` is not notified of that."""
 
     scope = scope_field()
     user = models.ForeignKey(

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from django.utils.safestring import SafeData, mark_safe
 
-# RFC 5322 2.1.1 bounds a line at 998 bytes; one as long as that is read by nobody.
-LONGEST_LINE = 255
+from monitio.utils.shorten import LONGEST_LINE
+
 SCHEMES = ("", "http", "https")
 LARGEST_NUMBER = 2**53
 

@@ -365,7 +365,7 @@ def test_any_parameter_is_answered(pattern: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", IN_REQUESTS)
-def test_the_admin_takes_a_message_or_says_what_is_wrong(kind: str, admin_client: Client) -> None:
+def test_the_admin_stores_a_message_or_shows_an_error(kind: str, admin_client: Client) -> None:
     text = nasty.TEXTS[kind]
     data = {
         "user": ann().pk, "level": monitio.INFO, "subject": "one", "message": "one",
@@ -380,7 +380,7 @@ def test_the_admin_takes_a_message_or_says_what_is_wrong(kind: str, admin_client
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "0999-12-31"])
-def test_the_admin_says_that_a_moment_is_too_far(day: str, admin_client: Client) -> None:
+def test_the_admin_refuses_a_moment_that_is_too_far(day: str, admin_client: Client) -> None:
     data = {
         "user": ann().pk, "level": monitio.INFO, "message": "one",
         "deliveries-TOTAL_FORMS": 0, "deliveries-INITIAL_FORMS": 0,

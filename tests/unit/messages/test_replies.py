@@ -1,4 +1,4 @@
-"""Replies are limited, and their reader may block whoever sends them."""
+"""Replies are limited, and their recipient may block their sender."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_answer_that_is_refused_does_not_count(ann: Any, bob: Any, settings: 
     assert api.reply(bob, message.pk, "1").pk
 
 
-def test_the_form_says_that_it_was_too_often(ann: Any, bob: Any, settings: Any) -> None:
+def test_the_form_answers_429_above_the_limit(ann: Any, bob: Any, settings: Any) -> None:
     settings.MONITIO_REPLIES_PER_HOUR = 0
     message = from_ann(ann, bob)
     page = post(bob, "message_reply", message, message="Yes")
@@ -91,7 +91,7 @@ def blocked_by_ann(ann: Any, bob: Any) -> Message:
     return from_ann(ann, bob)
 
 
-def test_who_is_blocked_gets_the_same_answer_and_reaches_nobody(ann: Any, bob: Any) -> None:
+def test_a_blocked_sender_gets_the_same_answer_and_nothing_is_stored(ann: Any, bob: Any) -> None:
     free = post(bob, "message_reply", from_ann(ann, bob), message="Yes", accept=JSON).json()
     message = blocked_by_ann(ann, bob)
     assert post(bob, "message_reply", message, message="No", accept=JSON).json() == free
@@ -100,7 +100,7 @@ def test_who_is_blocked_gets_the_same_answer_and_reaches_nobody(ann: Any, bob: A
     assert not Message.objects.of(Recipient.of(ann)).exists()
 
 
-def test_who_is_blocked_meets_the_same_limit(ann: Any, bob: Any, settings: Any) -> None:
+def test_the_limit_is_the_same_for_a_blocked_sender(ann: Any, bob: Any, settings: Any) -> None:
     message = blocked_by_ann(ann, bob)
     settings.MONITIO_REPLIES_PER_HOUR = 1
     api.reply(bob, message.pk, "1")
@@ -110,7 +110,7 @@ def test_who_is_blocked_meets_the_same_limit(ann: Any, bob: Any, settings: Any) 
 
 def test_only_their_replies_are_blocked(ann: Any, bob: Any) -> None:
     blocked_by_ann(ann, bob)
-    api.create_message(ann, monitio.INFO, "The site says", from_user=bob)
+    api.create_message(ann, monitio.INFO, "From the site", from_user=bob)
     eve = user("eve")
     api.reply(eve, from_ann(ann, eve).pk, "Hello")
     api.reply(ann, api.create_message(ann, monitio.INFO, "x", from_user=bob).pk, "To bob")
