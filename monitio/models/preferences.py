@@ -112,8 +112,9 @@ class Preferences(models.Model):
     def zone(self) -> ZoneInfo:
         try:
             return ZoneInfo(self.time_zone or django_settings.TIME_ZONE)
-        except ZoneInfoNotFoundError:
-            # This machine's IANA database has lost the name, or does not know it yet.
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            # This machine's IANA database has lost the name, or does not know it yet; or it was
+            # written past every check and is none.
             return ZoneInfo(django_settings.TIME_ZONE)
 
     @property

@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.constants import PERSISTENT_LEVELS, State, levels_named
+from monitio.models.texts import FOR_READERS
+from monitio.utils.text import clean_text
 
 if TYPE_CHECKING:
     from monitio.models import Delivery, Digest, Job, Message  # noqa: F401 - named in quotes below
@@ -49,7 +51,10 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         return super().bulk_create(messages, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:
-        """A new text is only safe when it says so, whatever the old one was."""
+        """Texts are cleaned; a new one is only safe when it says so, whatever the old one was."""
+        for name in FOR_READERS & kwargs.keys():
+            if isinstance(kwargs[name], str):
+                kwargs[name] = clean_text(kwargs[name])
         if "message" in kwargs:
             kwargs.setdefault("safe", isinstance(kwargs["message"], SafeString))
         return super().update(**kwargs)

@@ -234,6 +234,7 @@ TEXTS: dict[str, Callable[[str], object]] = {
     "messages.info in a form": add_by_form,
     "save": save,
     "bulk_create": save_in_bulk,
+    "update": lambda text: (create(), Message.objects.update(message=text, url_label=text[:255])),
     "reply": reply,
     "reply, message in a form": reply_by_form,
     "inbox": search,
@@ -551,3 +552,10 @@ def test_a_script_that_was_written_past_save_is_no_link_anywhere(url: str, caplo
     assert "is not shown" in caplog.text
     row.read = True
     row.save()
+
+
+@pytest.mark.parametrize(
+    "name", ["Mars/Olympus", "Europe", "../../etc/passwd", "/etc", "\0", "x" * 300]
+)
+def test_a_time_zone_that_was_written_past_every_check_is_the_sites(name: str) -> None:
+    assert Preferences(time_zone=name).zone.key == "Europe/Warsaw"
