@@ -360,12 +360,15 @@ def _dead_attempt(task_id: str) -> int | None:
     """
     from celery.worker.state import active_requests
 
-    begun = (
-        request
-        for request in _received
-        if request.id == task_id and request.time_start and request not in active_requests
-    )
-    return max((request.request_dict.get("retries") or 0 for request in begun), default=None)
+    try:
+        begun = [
+            request.request_dict.get("retries") or 0
+            for request in _received
+            if request.id == task_id and request.time_start and request not in active_requests
+        ]
+    except RuntimeError:  # another thread has just received one
+        return None
+    return max(begun, default=None)
 
 
 @_on(signals.task_revoked)

@@ -86,7 +86,7 @@ def test_a_child_that_dies_when_its_retry_is_published_goes_on(
 ) -> None:
     args = [str(gate), staff.queue]
     task = site.start("ann", "dies_after_its_retry", how="apply_async", args=args)
-    # Nobody serves the queue of the retry yet.
+    # No worker serves the queue of the retry yet.
     site.ends(task, "failed")
     (before,) = site.message_ids(task)
     staff.hire()

@@ -343,7 +343,7 @@ class TestDeath:
         assert group.job.state == "succeeded"
         assert (group.job.done, group.job.total) == (3, 3)
 
-    def test_a_part_that_fails_besides_is_counted_anew(self, group: Group) -> None:
+    def test_a_part_that_fails_besides_still_counts(self, group: Group) -> None:
         group.started(0).succeeded()
         group.started(1).failed("boom")
         group.started(2).failed("died", 0)
@@ -364,7 +364,7 @@ def test_a_group_whose_last_part_could_not_end_it_is_ended_by_the_sweep(
     assert group.job.state == "succeeded"
 
 
-def test_options_that_nobody_understands_do_not_cost_the_end() -> None:
+def test_unknown_options_do_not_cost_the_end() -> None:
     group = Group(no_such_option=True)
     for number in range(3):
         group.started(number).succeeded()

@@ -156,7 +156,7 @@ def test_a_job_from_before_the_column_counts_from_its_creation(stored: Any) -> N
 @pytest.mark.parametrize(
     ("done", "state"),
     [(timedelta(), "SUCCESS"), (-DAYS, None), (None, "SUCCESS")],
-    ids=["of now", "of yesterday", "of a moment that nobody kept"],
+    ids=["of now", "of yesterday", "of an unknown moment"],
 )
 def test_a_result_of_an_earlier_run_is_not_taken_for_this_ones(
     monkeypatch: pytest.MonkeyPatch, done: timedelta | None, state: str | None

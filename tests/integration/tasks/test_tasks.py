@@ -148,6 +148,12 @@ def test_any_other_reason_stays_with_the_developers(site: Site) -> None:
     assert "for developers" in job["error"]
 
 
+def test_an_exception_that_cannot_be_printed_is_a_failure(site: Site) -> None:
+    assert site.ended(site.web.ask("fails_unprintably", "ann", {}))["state"] == "failed"
+    (message,) = site.web.messages("ann")
+    assert message["subject"] == "Fails unprintably: failed"
+
+
 def test_a_task_that_exits_fails(site: Site) -> None:
     assert site.ended(site.web.ask("exits", "ann", {}))["state"] == "failed"
 
@@ -244,7 +250,13 @@ def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Sit
 
 
 @pytest.mark.parametrize(
-    ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
+    ("name", "state"),
+    [
+        ("below", "succeeded"),
+        ("fails", "failed"),
+        ("fails_unprintably", "failed"),
+        ("gives_up", "revoked"),
+    ],
 )
 def test_tasks_run_at_once_are_told_too(site: Site, name: str, state: str) -> None:
     task = site.web.ask(name, "ann", {"backend": "at_once"})

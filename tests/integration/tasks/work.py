@@ -39,6 +39,18 @@ def fails(text: str = "") -> None:
     raise UserFacingError(text) if text else ValueError("for developers")
 
 
+class Unprintable(UserFacingError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@notify_user(failure="{error}")
+@task
+def fails_unprintably() -> None:
+    progress(total=1, text="half a surrogate \udc80, NUL \0").advance()
+    raise Unprintable
+
+
 @notify_user
 @task
 def exits() -> None:
