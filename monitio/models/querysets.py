@@ -165,10 +165,10 @@ class JobQuerySet(ScopedQuerySet["Job"]):
         return rows.order_by("-created")
 
     def overdue_since(self, moment: datetime) -> Self:
-        """Jobs that a worker should have begun, or begun again, before; the oldest first."""
-        rows = self.filter(state__in=(State.QUEUED, State.RETRYING))
-        due = Q(due_at__lt=moment) | Q(due_at=None, created__lt=moment)
-        return rows.filter(due).order_by("pk")
+        """Jobs that a worker should have begun, or begun again, before."""
+        # Without an order: it would tempt a database to walk along all jobs that have ended.
+        rows = self.filter(state__in=(State.QUEUED, State.RETRYING)).order_by()
+        return rows.filter(Q(due_at__lt=moment) | Q(due_at=None, created__lt=moment))
 
     def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
         """Note a sign of life of many running jobs, in one query."""
