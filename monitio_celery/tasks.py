@@ -20,6 +20,7 @@ from monitio.channels import TemporaryFailure, deliveries
 from monitio.digests import sender as digests
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
+from monitio.jobs.reporter import CLOCK_DIFFERENCE
 from monitio.models import Job
 from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
@@ -30,8 +31,6 @@ logger = logging.getLogger("monitio")
 
 # How many waiting jobs one sweep asks the result backend about.
 WAITING_AT_ONCE = 100
-# By how much the clocks of workers may differ.
-STALE = timedelta(minutes=5)
 # How many overdue jobs one sweep gives up.
 OVERDUE_AT_ONCE = 1000
 
@@ -215,7 +214,7 @@ def _judge(task_id: str, judge: Callable[[], object]) -> bool:
 
 def _find(job: Job, *, waiting: bool = False) -> bool:
     reporter = reporters.reporter_of(job)
-    stored = _stored(job.task_id, job.created - STALE)
+    stored = _stored(job.task_id, job.created - timedelta(seconds=CLOCK_DIFFERENCE))
     return _report_end(stored, reporter, partial(reporter.lost, waiting=waiting))
 
 

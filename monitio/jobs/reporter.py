@@ -65,6 +65,8 @@ __all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
 logger = logging.getLogger("monitio")
 
 ALIVE_EVERY = 30.0
+# Seconds by which the clocks of two machines may differ.
+CLOCK_DIFFERENCE = 300.0
 # How often a telling may meet a deadlock, or the deletion of a recipient in that very moment.
 RETRIES = 3
 
@@ -89,8 +91,8 @@ class JobReporter:
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
     ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
-    ``run`` rises each time that a task is queued under the same ``task_id``; 0: unknown. The run
-    that follows one that has ended is a job of its own.
+    ``run`` is when the task was queued, in milliseconds since 1970; 0: unknown. A run under the
+    ``task_id`` of one that has ended before is a job of its own.
     The job belongs to the scope in which its reporter is made, and so do its recipients; every
     method activates it.
 
@@ -260,11 +262,16 @@ class JobReporter:
         job = Job.objects.of_task(self.task_id).first()
         if job is None:
             return True
-        if not job.has_ended or job.run >= self.run:
+        if not job.has_ended or job.run >= self.run or not (job.run or self._is_long_after(job)):
             return False
         rows = Job.objects.filter(pk=job.pk, task_id=self.task_id, key=job.key, state=job.state)
         rows.update(task_id=f"{self.task_id[:150]}#{job.pk}")
         return True
+
+    def _is_long_after(self, job: Job) -> bool:
+        """Whether the run began after an end of which it is unknown which run it was."""
+        ended = job.finished_at.timestamp() if job.finished_at else time.time()
+        return self.run / 1000 > ended + CLOCK_DIFFERENCE
 
     def _advance(
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]

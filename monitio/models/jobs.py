@@ -51,7 +51,7 @@ class Job(models.Model):
     created = models.DateTimeField(_("created"), default=timezone.now)
     # When a worker should begin it, or begin it again: at its ETA, before it expires.
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # Rises each time a task is published under the same id; 0 where that is unknown.
+    # When it was queued, in milliseconds since 1970; 0 where that is unknown.
     run = models.BigIntegerField(default=0, db_default=0, editable=False)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

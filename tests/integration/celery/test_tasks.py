@@ -165,7 +165,7 @@ def test_a_result_of_an_earlier_run_is_not_taken_for_this_ones(
     result = SimpleNamespace(state="SUCCESS", result=1, date_done=date_done)
     app = SimpleNamespace(AsyncResult=lambda task_id: result)
     monkeypatch.setattr(tasks, "current_app", app)
-    assert tasks._stored("1", timezone.now() - tasks.STALE)[0] == state
+    assert tasks._stored("1", timezone.now() - timedelta(minutes=5))[0] == state
 
 
 def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:

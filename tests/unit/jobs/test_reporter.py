@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise, permutations
@@ -217,6 +218,13 @@ class TestRuns:
         self.run(1, "started", "lost")
         assert self.run(2, "started", "succeeded", "queued") == [True, True, False]
         assert told(user()) == ["succeeded 0"]
+
+    def test_an_end_of_an_unknown_run_may_be_its_own(self) -> None:
+        """As an old version reports it, which does not know of runs."""
+        now = time.time_ns() // 1_000_000
+        self.run(0, "started", "succeeded")
+        assert self.run(now, "queued") == [False]
+        assert self.run(now + 3_600_000, "queued") == [True]
 
     def test_a_long_id_makes_room_too(self) -> None:
         for run in (1, 2):
