@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import settings
 
 from tests.support.people import user
 from tests.support.servers.mariadb import MariaDB
@@ -26,6 +27,11 @@ from tests.support.servers.postgres import Postgres
 from tests.support.servers.rabbitmq import RabbitMQ
 from tests.support.servers.smtp import MailServer
 from tests.support.servers.valkey import Valkey
+
+# The same examples in each run, however slow the machine is. `pytest --hypothesis-profile default`
+# tries others.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 
 def missing(reason: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.celery.conftest import Ear, Site, Staff, until
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
 
 def group_job(site: Site, **asked: Any) -> str:

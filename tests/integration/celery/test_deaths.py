@@ -14,7 +14,10 @@ import pytest
 from tests.integration.celery.conftest import Shared, Site, Staff, begin, until
 
 # The mails of these tests are sent by the worker that all tests share.
-pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq", "no-results")]
+pytestmark = [
+    pytest.mark.usefixtures("worker"),
+    pytest.mark.also_on("sqlite", "rabbitmq", "no-results"),
+]
 # Seconds after which the broker gives a message that nobody acknowledged to another worker.
 VISIBILITY = 1
 

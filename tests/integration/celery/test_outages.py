@@ -17,7 +17,7 @@ from tests.support.servers.ports import free_port
 from tests.support.servers.valkey import Valkey
 
 # The mails of these tests are sent by the worker that all tests share.
-pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq")]
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite", "rabbitmq")]
 
 
 @contextmanager

@@ -12,7 +12,10 @@ import pytest
 from tests.integration.celery.conftest import Site, Worker, revoke_surely, until
 from tests.integration.celery.profiles import Profile
 
-pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("rabbitmq", "no-results")]
+pytestmark = [
+    pytest.mark.usefixtures("worker"),
+    pytest.mark.also_on("sqlite", "rabbitmq", "no-results"),
+]
 
 
 @pytest.mark.main_road

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.celery.conftest import Ear, Site, until
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
 
 def test_the_bar_stands_in_the_row_while_the_task_runs(site: Site, gate: Path) -> None:

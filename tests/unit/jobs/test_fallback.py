@@ -101,9 +101,7 @@ POINTS = [
     ("monitio.jobs.options.public_reason", 2),
 ]  # fmt: skip
 # Each example is a job with a start and an end of its own.
-examples = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+examples = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @examples

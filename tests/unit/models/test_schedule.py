@@ -8,7 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitio.models.schedule import Frequency, Schedule
@@ -193,7 +193,6 @@ plans = st.builds(
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 
 
-@settings(deadline=None, database=None)
 @given(plans, moments)
 def test_whatever_is_chosen_each_period_is_due_once_and_outside_the_quiet_hours(
     plan: Schedule, begin: datetime
@@ -210,7 +209,6 @@ def test_whatever_is_chosen_each_period_is_due_once_and_outside_the_quiet_hours(
     assert len(set(periods[1:])) == len(periods) - 1
 
 
-@settings(deadline=None, database=None)
 @given(plans, plans, moments)
 def test_after_a_change_of_zone_or_hour_the_next_digest_is_not_far(
     before: Schedule, after: Schedule, begin: datetime
