@@ -58,10 +58,11 @@ class Identity:
         self._is_in_session = bool(self.session_key) and (
             recipient.is_visitor or session.get(SESSION_KEY) == recipient.user_pk
         )
-        self.state = b""
+        # Digests of what the session held, and of the row that was found to hold it.
+        self._state = self._row = b""
         self._backend = self._password = ""
         if self._is_in_session:
-            self.state = _digest(session)
+            self._state = _digest(session)
             self._backend = session.get(BACKEND_SESSION_KEY, "")
             self._password = session.get(HASH_SESSION_KEY, "")
 
@@ -75,10 +76,10 @@ class Identity:
         fresh: Any = HttpRequest()
         fresh.session = self.store(self.session_key)
         state = _digest(fresh.session)
-        if state != self.state:
+        if state != self._state:
             if not self._site_agrees():
                 return False
-            self.state = state
+            self._state, self._row = state, b""
         if not self.recipient.is_visitor:
             # Compares the password's hash and asks the backend, which refuses inactive users.
             fresh.user = get_user(fresh)
@@ -92,6 +93,21 @@ class Identity:
             and issubclass(self.store, DatabaseStore | CacheStore)
             and type(load_backend(self._backend)).get_user is ModelBackend.get_user
         )
+
+    def is_session(self, session: Any) -> bool:
+        """Whether this is the session as it was; None is one that has ended."""
+        return session is not None and _digest(session) == self._state
+
+    def is_row(self, row: str | None) -> bool:
+        """The same for ``session_data``. Each row is decoded once."""
+        if row is None:
+            return False
+        mark = _hash(row)
+        if mark != self._row:
+            if not self.is_session(self.store().decode(row)):
+                return False
+            self._row = mark
+        return True
 
     def is_account(self, user: Any) -> bool:
         """Whether ``get_user`` would accept this account for the session as it was."""
@@ -125,18 +141,18 @@ def unchanged(identities: Iterable[Identity]) -> set[Identity]:
 
 def _in_same_session(store: Any, identities: list[Identity]) -> list[Identity]:
     keys = {identity.session_key for identity in identities}
-    read = _cached_sessions if issubclass(store, CacheStore) else _session_rows
-    states = {key: _digest(session) for key, session in read(store, keys).items()}
-    return [one for one in identities if states.get(one.session_key) == one.state]
+    if issubclass(store, CacheStore):
+        sessions = _cached_sessions(store, keys)
+        return [one for one in identities if one.is_session(sessions.get(one.session_key))]
+    rows = _session_rows(store, keys)
+    return [one for one in identities if one.is_row(rows.get(one.session_key))]
 
 
-def _session_rows(store: Any, keys: set[str]) -> dict[str, Any]:
+def _session_rows(store: Any, keys: set[str]) -> dict[str, str]:
     model = store.get_model_class()
     rows = model._default_manager.using(router.db_for_write(model)).in_bulk(keys)
     now = timezone.now()
-    return {
-        key: store().decode(row.session_data) for key, row in rows.items() if row.expire_date > now
-    }
+    return {key: row.session_data for key, row in rows.items() if row.expire_date > now}
 
 
 def _cached_sessions(store: Any, keys: set[str]) -> dict[str, Any]:
@@ -211,4 +227,8 @@ def _as_wsgi(text: str) -> str:
 
 def _digest(session: Any) -> bytes:
     """Of what the session holds; loads it."""
-    return hashlib.blake2b(repr(dict(session.items())).encode(), digest_size=16).digest()
+    return _hash(repr(dict(session.items())))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
