@@ -317,20 +317,23 @@ def reply(recipient: Any, pk: int, message: str) -> Message:
     return replies.reply(who, get_message(who, pk), message)
 
 
-def block_sender(recipient: Any, pk: int) -> None:
-    """Take no more replies from the sender of one of the recipient's own messages.
+def block_sender(recipient: Any, sender: Any) -> None:
+    """Store no more replies of ``sender``, a user or a user's primary key, to the recipient.
 
-    The sender is not notified. Messages that the site's own code sends still arrive. Raises like
-    ``reply``.
+    The sender is not notified. Messages that the site's own code sends still arrive. Raises
+    ``NotAllowed`` for an anonymous visitor, ``UnknownRecipient`` for a sender who does not exist.
     """
-    who = Recipient.of(recipient)
-    replies.block(who, get_message(who, pk))
+    replies.block(Recipient.of(recipient), addressee(sender))
 
 
-def unblock_sender(recipient: Any, pk: int) -> None:
+def unblock_sender(recipient: Any, sender: Any) -> None:
     """Take ``block_sender`` back."""
-    who = Recipient.of(recipient)
-    replies.unblock(who, get_message(who, pk))
+    replies.unblock(Recipient.of(recipient), Recipient.for_user(sender))
+
+
+def blocked_senders(recipient: Any) -> list[Any]:
+    """The users whose replies the recipient blocks."""
+    return replies.blocked_senders(Recipient.of(recipient))
 
 
 def cancel_job(recipient: Any, pk: int) -> bool:
@@ -511,5 +514,6 @@ adelete_all = _twin(delete_all)
 areply = _twin(reply)
 ablock_sender = _twin(block_sender)
 aunblock_sender = _twin(unblock_sender)
+ablocked_senders = _twin(blocked_senders)
 acancel_job = _twin(cancel_job)
 aprune = _twin(prune)

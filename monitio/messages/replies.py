@@ -21,7 +21,9 @@ HOUR = 60 * 60
 
 def reply(who: Recipient, original: Message, text: str) -> Message:
     """The answer of ``who`` to ``original``; it is not stored when its recipient blocks ``who``."""
-    sender = sender_for(who, original)
+    sender = original.from_user
+    if sender is None or who.is_visitor:
+        raise NotAllowed
     answer = create.build(
         Recipient.for_user(sender),
         constants.INFO,
@@ -37,21 +39,19 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
     return answer if is_blocked else create.store(answer)
 
 
-def sender_for(who: Recipient, original: Message) -> Any:
-    """The user whom ``who`` may answer or block. Raises ``NotAllowed`` without one."""
-    if original.from_user is None or who.is_visitor:
-        raise NotAllowed
-    return original.from_user
+def block(who: Recipient, sender: Recipient) -> None:
+    if who.is_visitor or sender.is_visitor:
+        raise NotAllowed("Only users can block, and only users can be blocked.")
+    BlockedSender.objects.here().get_or_create(user_id=who.user_id, sender_id=sender.user_id)
 
 
-def block(who: Recipient, original: Message) -> None:
-    sender = sender_for(who, original)
-    BlockedSender.objects.here().get_or_create(user_id=who.user_id, sender=sender)
+def unblock(who: Recipient, sender: Recipient) -> None:
+    BlockedSender.objects.between(who.user_id, sender.user_id).delete()
 
 
-def unblock(who: Recipient, original: Message) -> None:
-    sender = sender_for(who, original)
-    BlockedSender.objects.between(who.user_id, sender.pk).delete()
+def blocked_senders(who: Recipient) -> list[Any]:
+    rows = BlockedSender.objects.here().filter(user=who.user_id).select_related("sender")
+    return [row.sender for row in rows.order_by("pk")]
 
 
 def _subject(subject: str) -> str:

@@ -223,7 +223,7 @@ def message_unblock(request: HttpRequest, message_id: int) -> HttpResponse:
 def _for_sender(
     request: HttpRequest,
     message_id: int,
-    act: Callable[[Recipient, int], None],
+    act: Callable[[Recipient, Any], None],
     title: str,
     question: str,
 ) -> HttpResponse:
@@ -232,7 +232,7 @@ def _for_sender(
         raise Http404("It has no sender")
     if request.method == "GET":
         return _ask(request, title, question % {"name": message.sender})
-    act(recipient, message_id)
+    act(recipient, message.from_user)
     return _done(request, recipient)
 
 

@@ -449,7 +449,8 @@ NUMBERS: dict[str, Callable[[Any], object]] = {
     "delete, pk": lambda number: api.delete(ann(), [number]),
     "reply, pk": lambda number: found(api.reply, number, "one"),
     "cancel_job, pk": lambda number: found(api.cancel_job, number),
-    "block_sender, pk": lambda number: found(api.block_sender, number),
+    "block_sender": lambda number: api.block_sender(ann(), number),
+    "unblock_sender": lambda number: api.unblock_sender(ann(), number),
     "message_mark_seen": closed,
 }  # fmt: skip
 
