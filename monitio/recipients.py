@@ -197,9 +197,9 @@ def page_token(recipient: Recipient | None) -> str:
     cache, and becomes a visitor's page as it is. What it is fed comes from the session alone.
     """
     if recipient is None or recipient.is_visitor:
-        return f"v{_scope_mark(scopes.current() if recipient is None else recipient.scope)}."
+        return f"v{scope_mark(scopes.current() if recipient is None else recipient.scope)}."
     digest = salted_hmac("monitio.page", recipient.key, algorithm="sha256").hexdigest()[:32]
-    return f"u{_scope_mark(recipient.scope)}.{digest}"
+    return f"u{scope_mark(recipient.scope)}.{digest}"
 
 
 def session_mark(session_key: str | None) -> str:
@@ -216,7 +216,8 @@ def page_fits(token: str, recipient: Recipient | None) -> bool:
     return constant_time_compare(token, page_token(recipient))
 
 
-def _scope_mark(scope: str) -> str:
+def scope_mark(scope: str) -> str:
+    """What names a scope outside of the site; '' for none."""
     if not scope:
         return ""
     return salted_hmac("monitio.scope", scope, algorithm="sha256").hexdigest()[:8]

@@ -15,6 +15,7 @@ from functools import cache, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from monitio.conf import settings
@@ -29,15 +30,17 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 logger = logging.getLogger("monitio")
 
 LENGTH = 64
-# Lower case, because MySQL does not tell it from upper case; ":" and "/" are separators in keys.
-_VALID = re.compile(rf"[a-z0-9_.-]{{0,{LENGTH}}}")
+_PLAIN = re.compile(rf"[a-z0-9_.-]{{0,{LENGTH}}}")
+# ":" and "/" are separators in keys; no database stores the others.
+_ANY = re.compile(rf"[^\s/:\x00-\x1f\x7f\ud800-\udfff]{{0,{LENGTH}}}")
 
 
 class ScopeBackend(Protocol):
     """What ``MONITIO_SCOPE`` names: an object with these methods, or its class.
 
-    A scope is 1 to 64 of the characters ``a-z 0-9 _ . -``; ``''`` belongs to no tenant. One more
-    method may say where links in e-mails of the current scope begin: ``base_url() -> str``.
+    A scope is text of up to 64 characters without spaces, ``/`` and ``:`` (on MySQL out of
+    ``a-z 0-9 _ . -``); ``''`` belongs to no tenant. One more method may say where links in e-mails
+    of the current scope begin: ``base_url() -> str``.
     """
 
     def current(self) -> str:
@@ -105,12 +108,19 @@ def all() -> list[str]:  # noqa: A001 - as the backend calls it
 
 def valid(scope: Any) -> str:
     """``scope`` if it can be one. Raises ``ImproperlyConfigured``."""
-    if isinstance(scope, str) and _VALID.fullmatch(scope):
+    if isinstance(scope, str) and (
+        _PLAIN.fullmatch(scope) or (_ANY.fullmatch(scope) and not _is_mysql_used())
+    ):
         return scope
     raise ImproperlyConfigured(
-        f"{scope!r} cannot be a scope. MONITIO_SCOPE gives up to {LENGTH} characters out of "
-        "a-z, 0-9, _, . and -."
+        f"{scope!r} cannot be a scope. MONITIO_SCOPE gives text of up to {LENGTH} characters "
+        "without spaces, / and :; on MySQL out of a-z, 0-9, _, . and -."
     )
+
+
+def _is_mysql_used() -> bool:
+    """It takes A for a, and é for e: two tenants would be one."""
+    return any(connections[alias].vendor == "mysql" for alias in connections)
 
 
 def base_url() -> str:

@@ -18,7 +18,8 @@ from typing import Any
 from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.integrations import recipients as task_recipients
-from monitio.integrations.run import Carried
+from monitio.integrations.context import run_off_loop
+from monitio.integrations.run import Carried, Run
 from monitio.jobs.options import Options
 from monitio.recipients import Recipient
 
@@ -126,3 +127,12 @@ def choose(
         return inheritable(inherited)
     requester = task_recipients.requester(options)
     return None if requester is None else write([requester])
+
+
+def choose_in(
+    run: Run | None, task: Any, options: Options | None, args: Any, kwargs: Any
+) -> Carried | None:
+    """``choose`` for a task that ``run`` starts, or that no task starts (None)."""
+    inherited = run.carried if run else None
+    with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
+        return run_off_loop(lambda: choose(task, options, args, kwargs, inherited))

@@ -118,8 +118,8 @@ def _has_us(names: Any) -> bool:
 
 
 def _scope_of(schema: str) -> str:
-    """A schema may be called anything, a scope may not: ``Acme`` is ``.41.cme``."""
-    return re.sub(r"[^a-z0-9_-]", lambda found: f".{ord(found[0]):x}.", schema)
+    """A schema may be called anything, a scope may not: ``a b`` is ``a.20.b``."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f".{ord(found[0]):x}.", schema)
 
 
 def _schema_of(scope: str) -> str:

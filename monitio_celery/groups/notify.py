@@ -18,7 +18,7 @@ from celery.result import AsyncResult
 from celery.utils import uuid
 from django.db import transaction
 
-from monitio import dispatch
+from monitio import dispatch, scope
 from monitio.integrations.run import Carried, current_run
 from monitio.jobs.options import Options
 from monitio.utils.text import clean_text
@@ -45,7 +45,7 @@ class NotifiedCanvas:
 
     def delay_on_commit(self) -> None:
         """Start it when the surrounding transaction has been committed."""
-        transaction.on_commit(self.delay)
+        transaction.on_commit(scope.bind(self.delay))
 
     def apply_async(self, **options: Any) -> AsyncResult[Any]:
         """Start it with Celery's own options, for example ``countdown=10``."""
@@ -69,12 +69,12 @@ class NotifiedCanvas:
         return result
 
     def _carried(self) -> Carried | None:
-        run = current_run()
         options = Options(user=None if self.user is None else lambda: self.user)
-        return headers.choose(None, options, (), {}, run.carried if run else None)
+        return headers.choose_in(current_run(), None, options, (), {})
 
     def _announce(self, whole: parts.Part, carried: Carried, due_at: datetime | None) -> None:
-        reporter = parts.group_reporter(whole, headers.recipients_in(carried))
+        with headers.activate(carried):
+            reporter = parts.group_reporter(whole, headers.recipients_in(carried))
         dispatch.after_commit(partial(reporter.queued, due_at))
         if not whole.total:
             # Nobody will ever report.

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from typing import Any
 from weakref import WeakSet
 
@@ -136,11 +135,7 @@ def name_recipients(
         _write_header(headers, body, header.read(headers))
         return
     task, args, kwargs = called(_task(sender), *_arguments(body))
-    inherited = run.carried if run else None
-    with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
-        carried = run_off_loop(
-            lambda: header.choose(task, options_of(task), args, kwargs, inherited)
-        )
+    carried = header.choose_in(run, task, options_of(task), args, kwargs)
     if carried is not None and run is not None and replaces:
         carried = header.bequeath(carried, run.task_id, run.name, run.carried)
     _write_header(headers, body, carried)
@@ -204,14 +199,15 @@ def set_mount_point(*, task: Any, **_: Any) -> None:
 
 @_on(signals.task_prerun)
 def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any) -> None:
+    if task.name.startswith(OWN_TASKS):
+        return  # they carry a scope and tell nobody
     request = task.request
     # A worker's process may hold a run whose postrun never came; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
     options = options_of(task)
     carried = header.read(request.headers)
     if carried is None:
-        inherited = outer.carried if outer else None
-        carried = run_off_loop(lambda: header.choose(task, options, args, kwargs, inherited))
+        carried = header.choose_in(outer, task, options, args, kwargs)
         if carried is not None and request.is_eager and not request.retries:
             carried = header.of_a_new_run(carried)
     reporter = reporter_for(task, task_id, carried, args, kwargs)
@@ -316,10 +312,7 @@ def report_internal_error(
     """The result backend is down; or an eager task raised and the exception goes on."""
     carried = header.read((request or {}).get("headers")) or header.read(request)
     if carried is None:
-        outer = current_run()
-        inherited = outer.carried if outer else None
-        options = options_of(sender)
-        carried = run_off_loop(lambda: header.choose(sender, options, args, kwargs, inherited))
+        carried = header.choose_in(current_run(), sender, options_of(sender), args, kwargs)
     reporter = reporter_for(sender, task_id, carried, args, kwargs)
     if reporter is not None:
         tell(functools.partial(reporter.failed, _unwrap(exception)))
@@ -421,6 +414,8 @@ def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
 def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     ids = {job_id for request in requests if (job_id := _job_id(request))}
     parts = {request.id for request in requests if _part(request) is not None}
+    if not ids and not parts:
+        return
     with scopes.activate(scope):
         # A worker that shuts down has just said of its tasks that they are interrupted.
         if ids and stamp_alive(ids) < len(ids) and not keep_lost:

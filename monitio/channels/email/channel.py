@@ -11,6 +11,7 @@ from monitio.channels.email.compose import Letter, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
 from monitio.models import Delivery, Message
+from monitio.recipients import scope_mark
 
 
 class EmailChannel(Channel):
@@ -42,4 +43,5 @@ def _identity(message: Message, delivery: Delivery | None) -> str:
     row: Message | Delivery = message if delivery is None else delivery
     # The moment, too: a database that was set up anew counts from 1 again.
     number = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
-    return f"{row.scope}.{number}" if row.scope else number
+    # Tenants with tables of their own count alike.
+    return f"{number}-{scope_mark(row.scope)}" if row.scope else number

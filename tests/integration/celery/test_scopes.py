@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, group
 from celery.worker import state
 from django.core import mail
 from django.utils import timezone
@@ -16,10 +16,19 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences, scope
 from monitio.exceptions import ScopesFailed
+from monitio.integrations.run import current_run
 from monitio.jobs.options import Options
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
-from monitio_celery import headers, notify, notify_user, progress, reporters, tasks
+from monitio_celery import (
+    headers,
+    notify,
+    notify_group,
+    notify_user,
+    progress,
+    reporters,
+    tasks,
+)
 from monitio_celery.groups.members import Part, PartReporter, part_id
 from monitio_celery.models import GroupPart
 from monitio_celery.signals import run as receivers
@@ -322,3 +331,29 @@ def test_the_sweep_judges_the_parts_of_each_scope_in_it(
     )
     tasks.sweep_jobs()
     assert judged == [("a", "a"), ("b", "b")]
+
+
+def test_a_group_that_a_task_starts_is_announced_in_the_scope_of_the_task(
+    app: Celery, ann: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.task
+    def part() -> None: ...
+
+    @app.task
+    @notify_user
+    def parent() -> None:
+        notify_group("Import", group([part.si()]), user=ann.pk).delay()
+
+    app.conf.task_always_eager = True
+    parent.apply(headers=published(parent.name, who=ann))
+    assert set(Job.objects.values_list("scope", "state")) == {("a", "succeeded")}
+    assert sorted(subjects("a")) == ["Import: done", "Parent: done"]
+    assert "another scope" not in caplog.text
+
+
+def test_our_own_tasks_are_no_runs_of_a_users_task(app: Celery) -> None:
+    headers = published(tasks.deliver.name)
+    request = SimpleNamespace(headers=headers, is_eager=False, retries=0, get=headers.get)
+    task = SimpleNamespace(name=tasks.deliver.name, request=request)
+    receivers.report_started(task_id="1", task=task, args=(), kwargs={})
+    assert current_run() is None

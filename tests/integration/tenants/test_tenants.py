@@ -149,7 +149,7 @@ def test_a_page_of_one_tenant_is_worth_nothing_at_another(peer: Peer) -> None:
 
 
 def test_the_scopes_are_the_schemas_that_have_our_tables(peer: Peer) -> None:
-    assert peer.scopes() == ["a", ".42.ig-.43.o"]
+    assert peer.scopes() == ["a", "Big-Co"]
 
 
 def test_the_admin_of_a_tenant_shows_its_own(peer: Peer) -> None:
@@ -207,7 +207,7 @@ def test_a_worker_reports_to_the_tenant_that_started_the_task(peer: Peer) -> Non
     ended = peer.run_tasks(user, [A, False], [B, True])
     assert ended == [
         {"state": "succeeded", "keys": [f"a/user:{user}"]},
-        {"state": "failed", "keys": [f".42.ig-.43.o/user:{user}"]},
+        {"state": "failed", "keys": [f"Big-Co/user:{user}"]},
     ]
     assert peer.schema_of_now() == before
 

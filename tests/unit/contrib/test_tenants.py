@@ -62,7 +62,8 @@ def test_every_schema_has_a_scope_and_every_scope_its_schema(schema: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("schema", "name"), [("acme_1-x", "acme_1-x"), ("Acme", ".41.cme"), ("a.b", "a.2e.b")]
+    ("schema", "name"),
+    [("acme_1-x", "acme_1-x"), ("Acme", "Acme"), ("a b", "a.20.b"), ("a.b", "a.2e.b")],
 )
 def test_plain_names_stay_as_they_are(schema: str, name: str) -> None:
     assert tenants._scope_of(schema) == name
