@@ -24,7 +24,7 @@ from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
 from monitio.transports import Bell, get_transport, reset_transport
-from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
+from monitio.transports.events import GONE, MESSAGE, RECHECK, is_everybody
 from monitio.utils.deadline import pause
 from monitio.utils.fork import ProcessLocal
 from monitio.utils.outage import Outage
@@ -223,7 +223,7 @@ class Hub:
 
     def _named_by(self, bell: Bell) -> Iterable[Mailbox]:
         """Whose session may have ended."""
-        if bell.topic != EVERYBODY:
+        if not is_everybody(bell.topic):
             return self._boxes(bell.topic)
         # Transports that carry no data name no session.
         session = bell.data and bell.data.get("session")

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from monitio.scope import key_in, scope_of
+
 # What PostgreSQL's NOTIFY takes, and far more than a notification should be.
 MAX_BYTES = 7_000
 
-# A topic that every process receives, whatever streams it has.
+# A topic that every process receives, whatever streams it has; each scope has one (everybody_in).
 EVERYBODY = "!"
 
 MESSAGE, GONE, RESYNC, RECHECK = "message", "gone", "resync", "recheck"
@@ -23,7 +25,7 @@ class Bell:
     """An announcement that a topic has news.
 
     ``message`` and ``gone`` carry the news as data; ``resync`` says to look it up; ``recheck`` says
-    that a session of this recipient may have ended, or with the topic ``EVERYBODY`` the session
+    that a session of this recipient may have ended, or with a topic ``is_everybody`` the session
     whose mark is the data, or one that is not named.
     """
 
@@ -53,6 +55,15 @@ class Bell:
         if not isinstance(topic, str) or kind not in KINDS or not isinstance(data, dict | None):
             return None
         return cls(topic, kind, data)
+
+
+def everybody_in(scope: str) -> str:
+    """The topic of all streams of a scope."""
+    return key_in(scope, EVERYBODY)
+
+
+def is_everybody(topic: str) -> bool:
+    return topic == everybody_in(scope_of(topic))
 
 
 def dump(value: dict[str, Any]) -> bytes:

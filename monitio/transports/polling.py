@@ -24,7 +24,7 @@ from monitio.conf import settings
 from monitio.models import LastBell
 from monitio.scope import activate, by_scope
 from monitio.transports.base import Ears, Transport
-from monitio.transports.events import EVERYBODY, RECHECK, RESYNC, Bell
+from monitio.transports.events import RECHECK, RESYNC, Bell, everybody_in
 from monitio.utils.deadline import short_wait
 
 logger = logging.getLogger("monitio")
@@ -78,8 +78,7 @@ class PollingTransport(Transport):
         next_tick = 0.0
         while not ears.stopping():
             topics = ears.topics()
-            if topics:
-                topics = {*topics, EVERYBODY}
+            topics = topics | {everybody_in(scope) for scope in by_scope(topics)}
             # Asked before the rows are read, so that a change during the reading is seen next time.
             if look.changed() or not topics <= known.keys():
                 known = self._compare(topics, known, ears)

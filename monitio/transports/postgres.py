@@ -21,7 +21,7 @@ from django.db import connections
 
 from monitio.conf import settings
 from monitio.transports.base import Ears, Transport
-from monitio.transports.events import EVERYBODY, Bell
+from monitio.transports.events import EVERYBODY, Bell, is_everybody
 from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
@@ -126,7 +126,7 @@ class _Listener:
             self._follow({*self.ears.topics(), EVERYBODY})
             for payload in self.connection.notifications(time.monotonic() + LOOK_EVERY):
                 bell = Bell.decode(payload)
-                if bell is not None and bell.topic in self.topics:
+                if bell and (bell.topic in self.topics or is_everybody(bell.topic)):
                     self.ears.hear(bell)
             self._keep_alive(time.monotonic())
 

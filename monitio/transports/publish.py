@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
+from monitio import scope
 from monitio.models import Message
 from monitio.recipients import Recipient, session_mark
 from monitio.serializers import Payload, payload
 from monitio.transports import Bell, get_transport
-from monitio.transports.events import EVERYBODY, GONE, MESSAGE, RECHECK
+from monitio.transports.events import GONE, MESSAGE, RECHECK, everybody_in
 
 logger = logging.getLogger("monitio")
 
@@ -41,7 +42,7 @@ def recheck_bell(recipient: Recipient) -> Bell:
 
 def session_bell(session_key: str) -> Bell:
     """Says that this session has ended, whoever was signed in."""
-    return Bell(EVERYBODY, RECHECK, {"session": session_mark(session_key)})
+    return Bell(everybody_in(scope.current()), RECHECK, {"session": session_mark(session_key)})
 
 
 def ring(bells: Iterable[Bell]) -> bool:

@@ -15,7 +15,7 @@ from django.core import checks
 
 from monitio.conf import settings
 from monitio.transports.base import Ears, Transport
-from monitio.transports.events import EVERYBODY, Bell
+from monitio.transports.events import EVERYBODY, Bell, is_everybody
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
@@ -59,11 +59,11 @@ class RedisTransport(Transport):
     def _ring(publisher: Any, bells: Sequence[Bell]) -> None:
         if len(bells) == 1:
             # The usual case, and cheaper than a pipeline.
-            publisher.publish(_channel(bells[0].topic), bells[0].encode())
+            publisher.publish(_channel_of(bells[0]), bells[0].encode())
             return
         pipe = publisher.pipeline(transaction=False)
         for bell in bells:
-            pipe.publish(_channel(bell.topic), bell.encode())
+            pipe.publish(_channel_of(bell), bell.encode())
         pipe.execute()
 
     def listen(self, ears: Ears) -> None:
@@ -154,6 +154,11 @@ class _Line:
         if now >= self.next_tick:
             self.next_tick = now + 1.0
             self.ears.tick()
+
+
+def _channel_of(bell: Bell) -> str:
+    # One for all scopes: a process need not know of each.
+    return _channel(EVERYBODY if is_everybody(bell.topic) else bell.topic)
 
 
 def _channel(topic: str) -> str:

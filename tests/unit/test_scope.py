@@ -37,7 +37,7 @@ from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient, page_fits, page_token
 from monitio.stream.broadcaster import Hub, Mailbox
 from monitio.testing import capture_bells
-from monitio.transports import Bell, polling
+from monitio.transports import Bell, events, polling
 from tests.support import jobs, scopes
 from tests.support.people import user, visitor_of
 
@@ -603,6 +603,18 @@ def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFix
     assert "'a'" in caplog.text
     with pytest.raises(RuntimeError):
         polling._in_scopes(["a/user:1"], fail_in_a)
+
+
+def test_a_session_that_ends_is_said_in_its_scope(transactional_db: None) -> None:
+    with capture_bells() as bells, scope.activate("a"):
+        dispatch.announce_session_end("key")
+    assert [bell.topic for bell in bells] == ["a/!"]
+    assert events.is_everybody("a/!") and events.is_everybody("!")
+
+
+@given(SCOPES, st.text(min_size=1))
+def test_no_recipient_is_everybody(where: str, pk: str) -> None:
+    assert not events.is_everybody(Recipient(user_pk=pk, scope=where).topic)
 
 
 # What was added later.

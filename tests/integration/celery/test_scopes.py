@@ -156,11 +156,13 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
 ) -> None:
     with scope.activate("a"):
         jobs.reporter(ann, task="1", queue="celery", cancellable=True).queued()
-    Job.objects.update(cancel_requested=True)
+    carried = published("x", who=ann)["monitio"]
+    Job.objects.update(cancel_requested=True, run=carried["run"])
     monkeypatch.setattr(state, "revoked", set())
     task = SimpleNamespace(name="x", __monitio__=Options(cancel=True))
     for where in ("b", "a"):
-        request = SimpleNamespace(id="1", task=task, request_dict=published("x", where=where))
+        said = {"monitio": {**carried, "scope": where}}
+        request = SimpleNamespace(id="1", task=task, request_dict=said)
         receivers.discard_cancelled(request=request)
         assert state.revoked == ({"1"} if where == "a" else set())
 
