@@ -80,6 +80,7 @@ class Identity:
             if not self._site_agrees():
                 return False
             self._state, self._row = state, b""
+            return True
         if not self.recipient.is_visitor:
             # Compares the password's hash and asks the backend, which refuses inactive users.
             fresh.user = get_user(fresh)
