@@ -1,7 +1,7 @@
 """Who gets a message: a user, or the session of an anonymous visitor.
 
 A visitor is known by a token that lives inside their session. It never is the session key: that one
-would let whoever reads the broker or the database take the session over. User 5 of one tenant is
+would let readers of the broker or the database take the session over. User 5 of one tenant is
 another recipient than user 5 of another: each belongs to a scope (scope.py).
 """
 
@@ -47,7 +47,7 @@ class Recipient:
     """A frozen value: exactly one of ``user_pk`` (as text) and ``token`` is set.
 
     ``scope`` is the tenant or site they belong to: the current one unless it is given.
-    ``language`` says in which language to address them, it is no part of who they are.
+    ``language`` is the language to address them in; it is no part of who they are.
     """
 
     user_pk: str | None = None
@@ -191,7 +191,7 @@ def accounts() -> QuerySet[Any]:
 
 
 def page_token(recipient: Recipient | None) -> str:
-    """What a page carries to say for whom it was rendered; tells a reader nothing.
+    """What a page carries to name its recipient; a reader learns nothing from it.
 
     The same for all visitors and strangers (None) of a scope: a stranger's page may come from a
     cache, and becomes a visitor's page as it is. What it is fed comes from the session alone.
@@ -226,7 +226,7 @@ def scope_mark(scope: str) -> str:
 def marker_name() -> str:
     """The cookie that lets a page's script see that its browser has become a visitor's.
 
-    It says no more than that: the token stays in the session.
+    It holds no secret: the token stays in the session.
     """
     own = django_settings.SESSION_COOKIE_NAME
     # Sites on one host differ in the names of their sessions' cookies.
@@ -234,7 +234,7 @@ def marker_name() -> str:
 
 
 def update_marker(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Let the cookie say what the session says, when the response goes out."""
+    """Set or remove the cookie, as the session of the response holds a visitor's token or none."""
     session: Any = getattr(request, "session", None)
     # One that was not read has not changed, and reading it would make the page vary by cookie.
     # After an error the session is not saved.
@@ -302,7 +302,7 @@ def _visitor_in(session: Any) -> str | None:
 
 
 def _token_in(session: Any) -> str | None:
-    # A session nobody has written to yet holds no token, and reading it would cost a query.
+    # A session that is new and unwritten holds no token, and reading it would cost a query.
     if session is None or (
         getattr(session, "session_key", "") is None and not getattr(session, "modified", True)
     ):
@@ -338,12 +338,12 @@ def _shared_secret(request: HttpRequest) -> str:
     """What a browser without a session sends with all requests of this minute; "" if nothing.
 
     Its CSRF cookie, which a page with a form has set. Not the cookie alone: programs may send a
-    fixed one, and it outlives the session of whoever used the browser before.
+    fixed one, and it outlives the session of the browser's last visitor.
     """
     secret = request.COOKIES.get(django_settings.CSRF_COOKIE_NAME)
     if not secret:
         return ""
-    # The header may be forged, but only by somebody who has the cookie as well.
+    # A forged header alone gains nothing without the cookie.
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0]
     where = address_of(request) or forwarded or request.META.get("REMOTE_ADDR")
     return f"{secret} {where} {int(time.time()) // 60}"

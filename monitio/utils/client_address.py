@@ -16,7 +16,7 @@ Address = IPv4Address | IPv6Address
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address, of IPv6 its /64 network; "" when nobody the site trusts says it.
+    """The client's address, of IPv6 its /64 network; "" when no trusted source names it.
 
     Raises ``ImproperlyConfigured`` when MONITIO_CLIENT_ADDRESS cannot work.
     """
