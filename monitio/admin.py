@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -27,8 +27,6 @@ from monitio.models import (
 )
 from monitio.preferences.choices import FIELDS
 
-M = TypeVar("M", bound=Model)
-
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
     DeliveryRows = admin.TabularInline[Delivery, Message]
@@ -45,9 +43,12 @@ else:
     PreferencesOptions = DigestOptions = BlockedSenderOptions = admin.ModelAdmin
 
 
-def _here(rows: QuerySet[M]) -> QuerySet[M]:
-    """What the admin of one tenant or site may see of a table that several share."""
-    return rows.filter(scope=scopes.current())
+class OfThisScope:
+    """The admin of one tenant or site, of a table that several may share."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        return rows.filter(scope=scopes.current())
 
 
 def excerpt(message: Message) -> str:
@@ -68,7 +69,7 @@ class DeliveryInline(DeliveryRows):
 
 
 @admin.register(Message)
-class MessageAdmin(MessageOptions):
+class MessageAdmin(OfThisScope, MessageOptions):
     list_display = ("excerpt", "user", "level", "created", "read", "is_persistent")
     list_filter = ("level", "read", "category", "created")
     list_select_related = ("user",)
@@ -92,7 +93,7 @@ class MessageAdmin(MessageOptions):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         # HTML that is safe on the site's pages is no part of the admin's: not knowing that a text
         # is safe, the admin shows its source.
-        return _here(super().get_queryset(request)).defer("safe")
+        return super().get_queryset(request).defer("safe")
 
     @admin.display(description=_("message"))
     def excerpt(self, message: Message) -> str:
@@ -131,16 +132,13 @@ class MessageAdmin(MessageOptions):
 
 
 @admin.register(Job)
-class JobAdmin(JobOptions):
+class JobAdmin(OfThisScope, JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
     list_filter = ("state", "queue", "name")
     search_fields = ("task_id", "name")
     show_full_result_count = False
     # A visitor's token is their address.
     exclude = ("recipients",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return _here(super().get_queryset(request))
 
     @admin.display(description=_("progress"))
     def percentage(self, job: Job) -> str:
@@ -155,7 +153,7 @@ class JobAdmin(JobOptions):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeliveryOptions):
+class DeliveryAdmin(OfThisScope, DeliveryOptions):
     list_display = (
         "excerpt", "channel", "state", "attempts", "error", "created", "due_at", "sent_at"
     )  # fmt: skip
@@ -163,8 +161,7 @@ class DeliveryAdmin(DeliveryOptions):
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        rows = _here(super().get_queryset(request))
-        return rows.select_related("message").defer("message__safe")
+        return super().get_queryset(request).select_related("message").defer("message__safe")
 
     @admin.display(description=_("message"))
     def excerpt(self, delivery: Delivery) -> str:
@@ -198,7 +195,7 @@ class ChoiceInline(ChoiceRows):
 
 
 @admin.register(Preferences)
-class PreferencesAdmin(PreferencesOptions):
+class PreferencesAdmin(OfThisScope, PreferencesOptions):
     list_display = ("user", "frequency", "time_zone", "next_digest_at")
     list_filter = ("frequency",)
     list_select_related = ("user",)
@@ -216,9 +213,6 @@ class PreferencesAdmin(PreferencesOptions):
         "next_digest_at",
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Preferences]:
-        return _here(super().get_queryset(request))
-
     def get_readonly_fields(self, request: HttpRequest, obj: Preferences | None = None) -> Any:
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
@@ -235,7 +229,7 @@ class PreferencesAdmin(PreferencesOptions):
 
 
 @admin.register(BlockedSender)
-class BlockedSenderAdmin(BlockedSenderOptions):
+class BlockedSenderAdmin(OfThisScope, BlockedSenderOptions):
     list_display = ("user", "sender", "created")
     list_select_related = ("user", "sender")
     raw_id_fields = ("user", "sender")
@@ -243,15 +237,12 @@ class BlockedSenderAdmin(BlockedSenderOptions):
 
 
 @admin.register(Digest)
-class DigestAdmin(DigestOptions):
+class DigestAdmin(OfThisScope, DigestOptions):
     list_display = ("user", "period", "state", "attempts", "error", "created", "sent_at")
     list_filter = ("state",)
     list_select_related = ("user",)
     show_full_result_count = False
     actions = ("send_again",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Digest]:
-        return _here(super().get_queryset(request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

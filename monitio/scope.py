@@ -39,8 +39,8 @@ class ScopeBackend(Protocol):
     """What ``MONITIO_SCOPE`` names: an object with these methods, or its class.
 
     A scope is text of up to 64 characters without spaces, ``/`` and ``:`` (on MySQL out of
-    ``a-z 0-9 _ . -``); ``''`` belongs to no tenant. One more method may say where links in e-mails
-    of the current scope begin: ``base_url() -> str``.
+    ``a-z 0-9 _ . -``); ``''`` belongs to no tenant. A method ``base_url() -> str`` is not required:
+    where links in e-mails of the current scope begin.
     """
 
     def current(self) -> str:

@@ -30,7 +30,7 @@ from monitio.conf import settings
 from monitio.integrations.context import current_request, in_event_loop
 from monitio.integrations.run import current_run
 
-# The schema inside ``activate``, for event loops: their thread's connection belongs to nobody.
+# The schema inside ``activate``, for event loops: their thread's connection belongs to no request.
 _active: ContextVar[str | None] = ContextVar("monitio_schema", default=None)
 
 
@@ -38,7 +38,7 @@ class TenantScope:
     """Scopes are named as the schemas are; ``public`` is one of them."""
 
     def current(self) -> str:
-        """Raises ``ImproperlyConfigured`` in an event loop where nothing says whose turn it is."""
+        """Raises ``ImproperlyConfigured`` in an event loop without a request or task."""
         return _scope_of(_schema_in_loop() if in_event_loop() else _connection().schema_name)
 
     def activate(self, scope: str) -> AbstractContextManager[Any]:

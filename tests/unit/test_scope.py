@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.core import checks, mail
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 
 import monitio
 from monitio import api, dispatch, preferences, scope
+from monitio.admin import OfThisScope
 from monitio.channels import deliveries
 from monitio.checks import check_scope
 from monitio.digests import sender as digests
@@ -491,6 +493,13 @@ def test_the_admin_shows_what_belongs_to_its_scope(ann: Any) -> None:
         assert f"{url}{row.pk}/" in here.get(url).content.decode(), name
         assert f"{url}{row.pk}/" not in there.get(url).content.decode(), name
         assert there.get(f"{url}{row.pk}/change/").status_code == 302, name
+
+
+def test_every_page_of_the_admin_is_of_one_scope() -> None:
+    pages = {model.__name__: page for model, page in site._registry.items()}
+    ours = [page for page in pages.values() if page.model._meta.app_label.startswith("monitio")]
+    assert len(ours) >= 6
+    assert not [page for page in ours if not isinstance(page, OfThisScope)]
 
 
 # Every scope in turn.
