@@ -190,7 +190,8 @@ INJECTIONS = ["a\nBcc: eve@example.com", "a\r\nBcc: eve@example.com", "a\rBcc: e
 @pytest.mark.parametrize("bad", INJECTIONS)
 def test_nothing_becomes_a_header_or_markup(arrive: Any, bad: str, mail_server: MailServer) -> None:
     sender = user("bob", first_name=bad[:150], last_name="B")
-    mail = arrive(bad, subject=bad, category=bad, extra_tags=bad, from_user=sender, url_label=bad,
+    name = bad.replace("\0", "")  # refused in what is no text for readers
+    mail = arrive(bad, subject=bad, category=name, extra_tags=name, from_user=sender, url_label=bad,
                   url="/x/")  # fmt: skip
     assert mail["Bcc"] is None
     assert mail_server.commands.count("RCPT") == 1
