@@ -103,7 +103,6 @@ class Wire:
         self.begins_with_snapshot, self.ends_at_once = True, False
         # Seconds between two `beat` events, as snapshots say; None: streams have none.
         self.heartbeat: float | None = None
-        self.beats = 0
         # Whoever asks for /busy waits for this.
         self.busy = threading.Event()
         self.errors: list[BaseException] = []
@@ -409,7 +408,6 @@ class _Handler(BaseHTTPRequestHandler):
             # Only who writes learns that the browser has gone.
             if self.wire.heartbeat is None:
                 return b": still there\n\n"
-            self.wire.beats += 1
             return b"event: beat\ndata: {}\n\n"
         if event is None:
             return None
