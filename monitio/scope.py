@@ -11,10 +11,11 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.module_loading import import_string
 
@@ -66,12 +67,27 @@ class _OneScope:
         return [""]
 
 
+_backend: ScopeBackend | None = None
+
+
 def backend() -> ScopeBackend:
     """What ``MONITIO_SCOPE`` names. Raises ``ImproperlyConfigured``."""
-    return _load(settings.SCOPE)
+    global _backend
+    if _backend is None:
+        # Kept: each recipient asks for it.
+        _backend = _load(settings.SCOPE)
+    return _backend
 
 
-@cache
+def _forget_backend(*, setting: str, **kwargs: object) -> None:
+    global _backend
+    if setting == "MONITIO_SCOPE":
+        _backend = None
+
+
+setting_changed.connect(_forget_backend, dispatch_uid="monitio.scope")
+
+
 def _load(path: str | None) -> ScopeBackend:
     if not path:
         return _OneScope()
@@ -109,7 +125,7 @@ def all() -> list[str]:  # noqa: A001 - as the backend calls it
 def valid(scope: Any) -> str:
     """``scope`` if it can be one. Raises ``ImproperlyConfigured``."""
     if isinstance(scope, str) and (
-        _PLAIN.fullmatch(scope) or (_ANY.fullmatch(scope) and not _is_mysql_used())
+        not scope or _PLAIN.fullmatch(scope) or (_ANY.fullmatch(scope) and not _is_mysql_used())
     ):
         return scope
     raise ImproperlyConfigured(
