@@ -171,7 +171,7 @@ class Settings:
             "a string of 1 to 63 bytes",
             lambda value: isinstance(value, str) and 1 <= len(value.encode()) <= 63,
         ),
-        "THEME": TEXT,
+        "THEME": optional(TEXT),
         "EXCLUDE_READ": FLAG,
         "SNAPSHOT_SIZE": whole(1),
         "VISITORS": FLAG,
