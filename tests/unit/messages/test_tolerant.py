@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.db import connection, transaction
-from django.db.models import Field
 from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.test import Client
@@ -21,7 +19,7 @@ from monitio import api
 from monitio.models import Message
 from tests.support.people import user
 
-# Tables change, and SQLite does that outside of transactions.
+# Tables change, outside of transactions.
 pytestmark = pytest.mark.django_db(transaction=True)
 WARNING = "The page goes without messages"
 PAGE = "{% load monitio %}{% monitio_bell %}{% mark_as_read_by_url %}{% monitio %}"
@@ -77,26 +75,24 @@ def browser(settings: Any) -> Client:
     return client
 
 
-@contextmanager
-def without(field: Field[Any, Any]) -> Iterator[None]:
-    """The database of a site whose code is newer: it has not this column yet."""
-    with connection.schema_editor() as editor:
-        editor.execute(
-            f"ALTER TABLE {Message._meta.db_table} RENAME COLUMN {field.column} TO not_yet"
-        )
-    try:
-        yield
-    finally:
-        with connection.schema_editor() as editor:
-            editor.execute(
-                f"ALTER TABLE {Message._meta.db_table} RENAME COLUMN not_yet TO {field.column}"
-            )
+TABLE = Message._meta.db_table
+MISSING = {
+    "column": (
+        f"ALTER TABLE {TABLE} RENAME COLUMN url_label TO not_yet",
+        f"ALTER TABLE {TABLE} RENAME COLUMN not_yet TO url_label",
+    ),
+    "table": (f"ALTER TABLE {TABLE} RENAME TO not_yet", f"ALTER TABLE not_yet RENAME TO {TABLE}"),
+}
 
 
-@pytest.fixture
-def older_table(browser: Client) -> Iterator[None]:
-    with without(Message._meta.get_field("url_label")):
+@pytest.fixture(params=MISSING)
+def older_table(browser: Client, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The database of a site whose code is newer."""
+    take_away, bring_back = MISSING[request.param]
+    with connection.cursor() as cursor:
+        cursor.execute(take_away)
         yield
+        cursor.execute(bring_back)
 
 
 @pytest.mark.usefixtures("older_table")
