@@ -148,12 +148,18 @@ def _in_scopes(topics: Iterable[str], work: Callable[[list[str]], object]) -> No
         try:
             with activate(scope):
                 work(some)
+            _left_out.discard(scope)
         except Exception as error:
             failed[scope] = error
     if failed and len(failed) == len(groups):
         raise next(iter(failed.values()))
-    for scope, reason in failed.items():
-        logger.warning("The bells of scope %r are left out: %s", scope, reason)
+    for scope in failed.keys() - _left_out:
+        logger.warning("The bells of scope %r are left out: %s", scope, failed[scope])
+    _left_out.update(failed)
+
+
+# Logged once, not at each poll.
+_left_out: set[str] = set()
 
 
 def _nonces(topics: Iterable[str]) -> Nonces:

@@ -29,16 +29,33 @@ class Command(ScopedCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"] and not options["dry_run"]:
             raise CommandError("--user goes with --dry-run: what is due is sent to everybody.")
+        self._is_found = not options["user"]
         super().handle(*args, **options)
+        if not self._is_found:
+            raise CommandError(f"There is no user {options['user']!r}.")
 
     def handle_scope(self, **options: Any) -> None:
-        if options["dry_run"]:
-            self._show([_preferences(options["user"])] if options["user"] else digests.due())
-            return
+        if options["user"]:
+            self._show_user(options["user"])
+        elif options["dry_run"]:
+            self._show(digests.due())
+        else:
+            self._send()
+
+    def _send(self) -> None:
         tally = digests.run_due()
         self.report(
             f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
         )
+
+    def _show_user(self, name: str) -> None:
+        """Where there are several scopes, the user need not be known in each of them."""
+        try:
+            row = _preferences(name)
+        except CommandError:
+            return
+        self._is_found = True
+        self._show([row])
 
     def _show(self, rows: Iterable[Preferences]) -> None:
         count = 0
