@@ -102,3 +102,6 @@ def test_rows_from_before_are_handed_over(settings: Any, transactional_db: None)
         exec(code("def adopt"), {})
     with scope.activate("a"):
         assert [message.message for message in api.inbox(ann)] == ["from before"]
+    for model in apps.get_app_config("monitio").get_models():
+        if any(field.name == "scope" for field in model._meta.fields):
+            assert f"models.{model.__name__}" in code("def adopt")
