@@ -128,7 +128,7 @@ def serve_worker() -> None:
                     category=CATEGORIES[number % len(CATEGORIES)],
                 )
             )
-        Preferences.objects.update(since=moment)
+        Preferences.objects.update(digests_since=moment)
 
     def to_everybody(message: Message) -> None:
         """In one statement: a million objects take minutes."""
@@ -148,18 +148,18 @@ def serve_worker() -> None:
             )
 
     def hand_out() -> list[str]:
-        return list(digests.hand_out(sets=10**6))
+        return list(digests.claim_batches(sets=10**6))
 
     def send(claims: list[str]) -> dict[str, float]:
         begin = time.process_time()
-        sent = sum(digests.send_set(claim).sent for claim in claims)
+        sent = sum(digests.send_batch(claim).sent for claim in claims)
         kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {"sent": sent, "cpu": time.process_time() - begin, "kib": kib}
 
     def idle() -> float:
         begin = time.perf_counter()
         for _ in range(100):
-            assert not list(digests.hand_out())
+            assert not list(digests.claim_batches())
         return (time.perf_counter() - begin) * 10
 
     functions = (fill, hand_out, send, idle)

@@ -17,7 +17,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from monitio.integrations.run import Run, enter, leave
+from monitio.integrations.run import TaskRun, activate, deactivate
 from monitio_celery import track
 
 STEPS, ROUNDS = 1_000_000, 9
@@ -47,9 +47,9 @@ def seconds(iterable: Iterable[int]) -> float:
 
 def main() -> None:
     items = range(STEPS)
-    enter(Run("benchmark", carried=None, reporter=Silent()))  # type: ignore[arg-type]
+    activate(TaskRun("benchmark", carried=None, reporter=Silent()))  # type: ignore[arg-type]
     rounds = [(seconds(items), seconds(bare(items)), seconds(track(items))) for _ in range(ROUNDS)]
-    leave("benchmark")
+    deactivate("benchmark")
     loop, generator, tracked = (
         statistics.median(column) / STEPS * 1e9 for column in zip(*rounds, strict=True)
     )

@@ -112,7 +112,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
         """A new message rings like any other; of a changed one only what was changed is written."""
         if not change:
-            create.store(obj)
+            create.save_message(obj)
         elif form.changed_data:
             obj.version, obj.modified = F("version") + 1, timezone.now()
             obj.save(update_fields=[*form.changed_data, "version", "modified"])
@@ -134,7 +134,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
 @admin.register(Job)
 class JobAdmin(OfThisScope, JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
-    list_filter = ("state", "queue", "name")
+    list_filter = ("state", "integration", "name")
     search_fields = ("task_id", "name")
     show_full_result_count = False
     # A visitor's token is their address.

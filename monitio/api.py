@@ -18,13 +18,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from monitio import constants, dispatch
-from monitio.channels.policy import Delay, Email, mailing
+from monitio.channels.policy import Delay, Email, delivery_policy
 from monitio.conf import DAY, settings
 from monitio.exceptions import NotAllowed
 from monitio.messages import create, replies
-from monitio.messages.create import build, clear, store, store_batch
-from monitio.messages.recipients import addressee, batches
-from monitio.models import Digest, Job, LastBell, Message, Repeat, VisitorLogin
+from monitio.messages.create import build_message, delete_or_hide, save_batch, save_message
+from monitio.messages.recipients import iter_recipients, resolve_recipient
+from monitio.models import Digest, Job, LastEvent, Message, Repeat, VisitorLogin
 from monitio.models.schedule import checked_moment
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.serializers import newest
@@ -75,9 +75,9 @@ def create_message(
     ``message``, ``subject`` and ``url_label`` U+FFFD replaces NUL, lone surrogates and overrides
     of the direction.
     """
-    how, level = mailing(email, email_delay), create.known_level(level)
-    row = build(
-        addressee(to_user),
+    how, level = delivery_policy(email, email_delay), create.known_level(level)
+    row = build_message(
+        resolve_recipient(to_user),
         level,
         message,
         from_user=from_user,
@@ -91,7 +91,7 @@ def create_message(
         url_label=url_label,
         category=category,
     )
-    return store(row, how)
+    return save_message(row, how)
 
 
 def notify_many(
@@ -119,7 +119,7 @@ def notify_many(
     Nobody in a queryset is told twice; of another iterable nobody in the same ``BATCH``. Raises
     ``UnknownRecipient`` for a primary key of nobody; its batch is then not written.
     """
-    how, level = mailing(email, email_delay), create.known_level(level)
+    how, level = delivery_policy(email, email_delay), create.known_level(level)
     fields: dict[str, Any] = {
         "from_user": from_user,
         "extra_tags": extra_tags,
@@ -133,9 +133,9 @@ def notify_many(
         "category": category,
     }
     count = 0
-    for recipients in batches(users, create.BATCH):
-        rows = [build(recipient, level, message, **fields) for recipient in recipients]
-        store_batch(rows, how)
+    for recipients in iter_recipients(users, create.BATCH):
+        rows = [build_message(recipient, level, message, **fields) for recipient in recipients]
+        save_batch(rows, how)
         count += len(rows)
     return count
 
@@ -323,7 +323,7 @@ def block_sender(recipient: Any, sender: Any) -> None:
     The sender is not notified. Messages that the site's own code sends still arrive. Raises
     ``NotAllowed`` for an anonymous visitor, ``UnknownRecipient`` for a sender who does not exist.
     """
-    replies.block(Recipient.of(recipient), addressee(sender))
+    replies.block(Recipient.of(recipient), resolve_recipient(sender))
 
 
 def unblock_sender(recipient: Any, sender: Any) -> None:
@@ -345,7 +345,7 @@ def cancel_job(recipient: Any, pk: int) -> bool:
     not offered to be cancelled (``cancel=True``).
     """
     job = get_message(recipient, pk).job
-    cancel = dispatch.hooks.cancel.get(job.queue) if job is not None else None
+    cancel = dispatch.hooks.cancel.get(job.integration) if job is not None else None
     if job is None or not job.cancellable or cancel is None:
         raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
     if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
@@ -401,7 +401,7 @@ def prune(now: datetime | None = None) -> dict[str, int]:
         "digests": _delete_rows(
             Digest.objects.here().filter(created__lt=quarter).exclude(state="pending")
         ),
-        "bells": _delete_rows(LastBell.objects.filter(modified__lt=yesterday)),
+        "bells": _delete_rows(LastEvent.objects.filter(modified__lt=yesterday)),
     }
 
 
@@ -448,7 +448,7 @@ def _remove(who: Recipient, pks: list[int]) -> int:
     """Delete, or hide until the mail is out, and tell open pages."""
     if not pks:
         return 0
-    clear(Message.objects.filter(pk__in=pks))
+    delete_or_hide(Message.objects.filter(pk__in=pks))
     dispatch.announce_gone(who, pks)
     return len(pks)
 

@@ -19,7 +19,7 @@ from monitio import scope
 from monitio.channels import get_channel
 from monitio.conf import settings
 from monitio.models import categories
-from monitio.transports import get_handoff, get_transport
+from monitio.transports import get_hub, get_transport
 from monitio.utils import client_address
 from monitio.views import themes
 
@@ -193,7 +193,7 @@ def _legacy_redis() -> Messages:
 def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_STREAM names a hub that can be loaded."""
     try:
-        get_handoff()
+        get_hub()
     except ImproperlyConfigured as error:
         return [
             checks.Error(

@@ -18,9 +18,15 @@ from monitio.channels import TemporaryFailure, deliveries
 from monitio.conf import settings
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
-from monitio.transports import Bell, get_transport
-from monitio.transports.publish import bell_for, gone_bell, recheck_bell, ring, session_bell
-from monitio.utils.deadline import at_most, time_left
+from monitio.transports import Event, get_transport
+from monitio.transports.publish import (
+    gone_event,
+    message_event,
+    publish,
+    recheck_event,
+    session_bell,
+)
+from monitio.utils.deadline import deadline, remaining
 from monitio.utils.outage import Outage
 
 logger = logging.getLogger("monitio")
@@ -66,39 +72,39 @@ def announce(messages: Sequence[Message]) -> None:
     """Tell open pages the present state of these messages, after commit."""
     live = [message for message in messages if message.live]
     if live:
-        after_commit(lambda: ring([bell_for(message) for message in live]))
+        after_commit(lambda: publish([message_event(message) for message in live]))
 
 
 def announce_news(recipients: Iterable[Recipient]) -> None:
     """Tell open pages to look for themselves, after commit: for changes of many messages."""
-    bells = [Bell(recipient.topic) for recipient in recipients]
-    after_commit(lambda: ring(bells))
+    bells = [Event(recipient.topic) for recipient in recipients]
+    after_commit(lambda: publish(bells))
 
 
 def announce_gone(recipient: Recipient, pks: Sequence[int]) -> None:
     """Tell open pages that these messages are no more, after commit."""
     if pks:
-        after_commit(lambda: ring([gone_bell(recipient, pks)]))
+        after_commit(lambda: publish([gone_event(recipient, pks)]))
 
 
 def announce_recheck(recipient: Recipient) -> None:
     """Tell open streams to look whether their session still stands, after commit."""
-    after_commit(lambda: ring([recheck_bell(recipient)]))
+    after_commit(lambda: publish([recheck_event(recipient)]))
 
 
 def announce_session_end(session_key: str) -> None:
     """Tell the streams that were opened with this session to look whether it still stands."""
-    after_commit(lambda: ring([session_bell(session_key)]))
+    after_commit(lambda: publish([session_bell(session_key)]))
 
 
-def push(bells: Sequence[Bell]) -> bool:
+def push(bells: Sequence[Event]) -> bool:
     """Ring at once, also inside a transaction: for moving bars, which say nothing uncommitted.
 
     A transport that rings by writing to the database cannot do that: False, the bar moves later.
     """
     if in_transaction() and get_transport().in_database:
         return False
-    return ring(bells)
+    return publish(bells)
 
 
 def deliver(pending: Iterable[Delivery]) -> None:
@@ -133,19 +139,19 @@ _next_try_here = 0.0
 def _send_here(pks: Sequence[int]) -> None:
     """Send what can be sent in the time of one e-mail: somebody waits for this process."""
     global _next_try_here
-    with at_most(settings.EMAIL_TIMEOUT):
+    with deadline(settings.EMAIL_TIMEOUT):
         for number, pk in enumerate(pks):
-            if not time_left(settings.EMAIL_TIMEOUT) or time.monotonic() < _next_try_here:
+            if not remaining(settings.EMAIL_TIMEOUT) or time.monotonic() < _next_try_here:
                 logger.warning("%d deliveries wait for monitio_deliver.", len(pks) - number)
                 break
             _try_to_send(pk)
-        if not time_left(settings.EMAIL_TIMEOUT):
+        if not remaining(settings.EMAIL_TIMEOUT):
             _next_try_here = time.monotonic() + PAUSE
 
 
 def _try_to_send(pk: int) -> None:
     try:
-        deliveries.run(pk)
+        deliveries.send(pk)
     except TemporaryFailure as error:
         logger.warning("Delivery %s waits for the next monitio_deliver: %s", pk, error)
     except Exception:

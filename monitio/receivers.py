@@ -35,7 +35,7 @@ def keep_visitors_messages(
     if token:
         # Nobody is kept out because a table is older than the code.
         tolerant.ask(
-            lambda: visitors.log_in(token, user),
+            lambda: visitors.merge(token, user),
             None,
             "A visitor's messages are not handed over.",
         )

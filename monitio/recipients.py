@@ -25,7 +25,7 @@ from django.utils.functional import LazyObject
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
-from monitio.utils.client_address import address_of
+from monitio.utils.client_address import client_address
 from monitio.utils.text import clean_text, identifier
 
 if TYPE_CHECKING:
@@ -345,5 +345,5 @@ def _shared_secret(request: HttpRequest) -> str:
         return ""
     # A forged header alone gains nothing without the cookie.
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0]
-    where = address_of(request) or forwarded or request.META.get("REMOTE_ADDR")
+    where = client_address(request) or forwarded or request.META.get("REMOTE_ADDR")
     return f"{secret} {where} {int(time.time()) // 60}"

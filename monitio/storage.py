@@ -21,11 +21,11 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio.channels.policy import Delay, Email, Mailing, mailing
+from monitio.channels.policy import Delay, DeliveryPolicy, Email, delivery_policy
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
-from monitio.messages.recipients import addressee
+from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient, update_marker
@@ -117,20 +117,20 @@ class PersistentMessageStorage(BaseStorage):
             "url_label": url_label,
             "category": category,
         }
-        how = mailing(email, email_delay)
+        how = delivery_policy(email, email_delay)
         can_wait = not (is_persistent(level) or live or how)
         if user is None and can_wait:
-            self._queue(create.build(None, level, message, live=False, **fields))
+            self._queue(create.build_message(None, level, message, live=False, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, how)
         if recipient == me and (can_wait or (me is None and not settings.VISITORS)):
-            self._queue(create.build(recipient, level, message, live=False, **fields))
+            self._queue(create.build_message(recipient, level, message, live=False, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
-        row = create.build(
+        row = create.build_message(
             recipient or Recipient.from_request(self.request),
             level,
             message,
@@ -145,15 +145,15 @@ class PersistentMessageStorage(BaseStorage):
         nobody = not getattr(user, "is_authenticated", True)
         if user is None or (nobody and (me is None or me.is_visitor)):
             return me
-        return addressee(user)
+        return resolve_recipient(user)
 
     def _queue(self, row: Message) -> None:
         """It is written by ``update()``."""
         self.added_new = True
         self._queued_messages.append(row)
 
-    def _write(self, row: Message, how: Mailing | None) -> Message:
-        create.store(row, how)
+    def _write(self, row: Message, how: DeliveryPolicy | None) -> Message:
+        create.save_message(row, how)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -298,7 +298,7 @@ class _Claim:
 
         def settle() -> None:
             if shown:
-                create.clear(mine)
+                create.delete_or_hide(mine)
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
 
@@ -306,7 +306,7 @@ class _Claim:
         tolerant.ask(settle, None)
 
 
-def _refuse_for_visitor(level: int, how: Mailing | None) -> None:
+def _refuse_for_visitor(level: int, how: DeliveryPolicy | None) -> None:
     if is_persistent(level):
         raise NotImplementedError(
             "An anonymous visitor's request cannot add a message that is kept. Use a level of "

@@ -20,8 +20,8 @@ from monitio.digests import sender as digests
 from monitio.models import Message
 from monitio.models.schedule import aware
 from monitio.recipients import Recipient
-from monitio.transports.base import Ears, Transport
-from monitio.transports.events import Bell
+from monitio.transports.base import Listener, Transport
+from monitio.transports.events import Event
 
 
 @contextmanager
@@ -101,20 +101,20 @@ def _listed(messages: list[Message]) -> str:
 class RecordingTransport(Transport):
     """Rings nothing and remembers every bell. For tests of a site, see ``capture_bells``."""
 
-    bells: ClassVar[list[Bell]] = []
+    events: ClassVar[list[Event]] = []
 
-    def publish(self, bells: Sequence[Bell]) -> None:
-        self.bells.extend(bells)
+    def publish(self, bells: Sequence[Event]) -> None:
+        self.events.extend(bells)
 
-    def listen(self, ears: Ears) -> None:
+    def listen(self, ears: Listener) -> None:
         while not ears.stopping():
-            ears.tick()
+            ears.on_tick()
             time.sleep(0.05)
 
 
 @contextmanager
-def capture_bells() -> Iterator[list[Bell]]:
+def capture_events() -> Iterator[list[Event]]:
     """Every bell that rings inside the block, in order; none leaves the process."""
-    RecordingTransport.bells.clear()
+    RecordingTransport.events.clear()
     with override_settings(MONITIO_TRANSPORT=f"{__name__}.RecordingTransport"):
-        yield RecordingTransport.bells
+        yield RecordingTransport.events

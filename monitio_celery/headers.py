@@ -19,8 +19,8 @@ from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.context import run_off_loop
-from monitio.integrations.run import Carried, Run
-from monitio.jobs.options import Options
+from monitio.integrations.run import Carried, TaskRun
+from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 
 HEADER = "monitio"
@@ -86,7 +86,7 @@ def inheritable(carried: Carried | None) -> Carried | None:
     )
 
 
-def bequeath(carried: Carried, task_id: str, name: str, replaced: Carried | None) -> Carried:
+def replaced_by(carried: Carried, task_id: str, name: str, replaced: Carried | None) -> Carried:
     """Let whichever task ends up with this id go on as the run that it replaces."""
     part = replaced.get("part") if replaced else None
     heir = {"id": task_id, "name": name, "part": part, "run": run_of(replaced)}
@@ -104,7 +104,7 @@ def run_of(carried: Carried | None) -> int:
     return run if isinstance(run, int) and 0 < run < 2**62 else 0
 
 
-def inheritance(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
+def for_task(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
     """The header as it holds for this task, and the name of the task it goes on for, if any."""
     heir = carried.get("heir") if carried else None
     if carried is None or not isinstance(heir, dict) or heir.get("id") != task_id:
@@ -114,7 +114,7 @@ def inheritance(carried: Carried | None, task_id: str) -> tuple[Carried | None, 
 
 
 def choose(
-    task: Any, options: Options | None, args: Any, kwargs: Any, inherited: Carried | None
+    task: Any, options: NotifyOptions | None, args: Any, kwargs: Any, inherited: Carried | None
 ) -> Carried | None:
     """Whom a task is to tell that carries no header yet. Explicit beats inherited beats request.
 
@@ -130,7 +130,7 @@ def choose(
 
 
 def choose_in(
-    run: Run | None, task: Any, options: Options | None, args: Any, kwargs: Any
+    run: TaskRun | None, task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
 ) -> Carried | None:
     """``choose`` for a task that ``run`` starts, or that no task starts (None)."""
     inherited = run.carried if run else None

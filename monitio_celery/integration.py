@@ -14,7 +14,7 @@ from monitio_celery import reporters, tasks
 from monitio_celery.cancellation import Cancelled
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
-from monitio_celery.time_limits import held_back
+from monitio_celery.time_limits import defer_soft_timeout
 
 # Tasks named in one broadcast to the workers.
 REVOKED_AT_ONCE = 1000
@@ -40,19 +40,19 @@ class CeleryIntegration(Integration):
         Raises kombu's ``OperationalError`` when the broker is down.
         """
         job = Job.objects.of_task(task_id).get()
-        if job.queue == members.QUEUE:
-            _revoke(members.withdraw(job))
+        if job.integration == members.QUEUE:
+            _revoke(members.cancel_waiting(job))
             # Where nothing has run yet, nobody else will end it.
-            members.PartReporter(members.whole_of(job), []).show()
+            members.MemberReporter(members.group_of(job), []).show()
         else:
             _revoke([task_id])
-            reporters.reporter_of(job).withdrawn()
+            reporters.reporter_for_job(job).cancelled_while_waiting()
 
     def current_task_id(self) -> str | None:
         return current_task.request.id if current_task else None
 
     def uninterrupted(self) -> AbstractContextManager[object]:
-        return held_back()
+        return defer_soft_timeout()
 
 
 celery = CeleryIntegration()

@@ -14,13 +14,13 @@ from monitio.models.querysets import ScopedQuerySet
 from monitio.models.rows import scope_field
 
 
-class GroupPartQuerySet(ScopedQuerySet["GroupPart"]):
+class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
     def counts(self, group: str) -> tuple[int, int, float]:
         """How many parts ended, how many of them without success, and what the others have done."""
         counted = self.filter(group=group).aggregate(
             ends=models.Count("pk", filter=models.Q(ended=True)),
             failures=models.Count("pk", filter=models.Q(ended=True, failed=True)),
-            shares=models.Sum("share", filter=models.Q(ended=False)),
+            shares=models.Sum("fraction", filter=models.Q(ended=False)),
         )
         return counted["ends"], counted["failures"], counted["shares"] or 0.0
 
@@ -41,7 +41,7 @@ class GroupPartQuerySet(ScopedQuerySet["GroupPart"]):
         return rows.update(alive_at=now)
 
 
-class GroupPart(models.Model):
+class GroupMember(models.Model):
     """One part of a ``notify_group`` that began or ended. It is counted once, whatever repeats."""
 
     scope = scope_field()
@@ -54,14 +54,14 @@ class GroupPart(models.Model):
     # It fell silent and counts as failed, until it tells something else.
     lost = models.BooleanField(_("lost"), default=False)
     # How much of it is done, 0 to 1, while it runs.
-    share = models.FloatField(_("done"), default=0.0)
+    fraction = models.FloatField(_("done"), default=0.0)
     # None while nobody expects one.
     alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     # Its header, for whoever finds it silent.
-    carried = models.JSONField(null=True, blank=True, editable=False)
+    header = models.JSONField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
 
-    objects = GroupPartQuerySet.as_manager()
+    objects = GroupMemberQuerySet.as_manager()
 
     class Meta:
         base_manager_name = "objects"

@@ -9,17 +9,17 @@ from celery import current_app
 from monitio.integrations.decorators import options_of
 from monitio.integrations.recipients import pick_arguments
 from monitio.integrations.run import Carried, Reporter
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio_celery.groups import members
-from monitio_celery.headers import activate, inheritance, recipients_in, run_of
+from monitio_celery.headers import activate, for_task, recipients_in, run_of
 
 QUEUE = "celery"
 MAPS = ("celery.map", "celery.starmap")
 
 
-def called(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
+def unwrap_map(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     """The task that a map, starmap or chunk calls again and again. No arguments hold for all."""
     if getattr(task, "name", "") not in MAPS:
         return task, args, kwargs
@@ -41,13 +41,13 @@ def reporter_for(
 def _reporter_here(
     task: Any, task_id: str, carried: Carried | None, args: Any, kwargs: Any
 ) -> Reporter | None:
-    carried, replaced = inheritance(carried, task_id)
-    part = members.part_of(carried)
-    task, args, kwargs = called(task, args, kwargs)
+    carried, replaced = for_task(carried, task_id)
+    part = members.member_in(carried)
+    task, args, kwargs = unwrap_map(task, args, kwargs)
     if part is not None:
         own = options_of(task)
         lost_after = None if own is None else own.lost_after
-        return members.PartReporter(part, recipients_in(carried), task_id, carried, lost_after)
+        return members.MemberReporter(part, recipients_in(carried), task_id, carried, lost_after)
     # What replaces a task goes on in its words: the reader knows nothing of the two.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task
@@ -63,10 +63,10 @@ def _reporter_here(
     )
 
 
-def reporter_of(job: Job) -> JobReporter:
+def reporter_for_job(job: Job) -> JobReporter:
     """For a job that is known already, in whatever process."""
-    if job.queue == members.QUEUE:
-        return members.group_reporter(members.whole_of(job), [])
+    if job.integration == members.QUEUE:
+        return members.group_reporter(members.group_of(job), [])
     options = options_of(current_app.tasks.get(job.name))
     return job_reporter(job.task_id, name=job.name, options=options)
 
@@ -75,16 +75,16 @@ def job_reporter(
     task_id: str,
     *,
     name: str = "",
-    options: Options | None = None,
+    options: NotifyOptions | None = None,
     carried: Carried | None = None,
     arguments: dict[str, Any] | None = None,
 ) -> JobReporter:
     return JobReporter(
         task_id,
-        queue=QUEUE,
+        integration=QUEUE,
         name=name,
         recipients=recipients_in(carried),
-        wording=(options or Options()).wording(),
+        render=(options or NotifyOptions()).render(),
         arguments=arguments,
         cancellable=options is not None and options.cancel,
         run=run_of(carried),

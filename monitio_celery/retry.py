@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
-from monitio.utils.deadline import pause
+from monitio.utils.deadline import backoff
 from monitio.utils.fork import ProcessLocal
 
 Report = Callable[[], object]
@@ -29,7 +29,7 @@ GIVE_UP_AFTER = 600.0
 REPORTS_KEPT = 1000
 
 
-def tell(report: Report) -> None:
+def report_with_retry(report: Report) -> None:
     """Call ``report`` now; if the database is away, again and again until it is back.
 
     Raises what the first call raised, so that it is logged where it happened.
@@ -74,7 +74,7 @@ class _Queue:
 
 def _repeat(report: Report, deadline: float) -> None:
     for failures in count():
-        time.sleep(pause(failures))
+        time.sleep(backoff(failures))
         try:
             report()
             return

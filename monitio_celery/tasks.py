@@ -25,7 +25,7 @@ from monitio.models import Job
 from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
-from monitio_celery.models import GroupPart
+from monitio_celery.models import GroupMember
 
 logger = logging.getLogger("monitio")
 
@@ -55,7 +55,7 @@ def deliver(self: Any, delivery_id: int) -> bool:
     """Send one delivery; come back when it is due while it is not settled."""
     with _scope_of(self):
         try:
-            if deliveries.run(delivery_id):
+            if deliveries.send(delivery_id):
                 return True
         except TemporaryFailure as error:
             logger.warning("Delivery %s waits for its next try: %s", delivery_id, error)
@@ -80,7 +80,7 @@ def send_digests() -> int:
 
 def _send_digests() -> int:
     count = 0
-    for claim in digests.hand_out():
+    for claim in digests.claim_batches():
         try:
             send_digest_set.apply_async((claim,), queue=settings.CELERY_QUEUE)
         except Exception:
@@ -97,7 +97,7 @@ def send_digest_set(self: Any, claim: str) -> dict[str, int]:
     Run again, it serves whom nobody has served yet.
     """
     with _scope_of(self):
-        return asdict(digests.send_set(claim))
+        return asdict(digests.send_batch(claim))
 
 
 @shared_task(ignore_result=True)
@@ -122,7 +122,7 @@ def _give_up_overdue(now: datetime) -> int:
     limit = settings.CELERY_WAITING_LOST_AFTER
     if limit is None:
         return 0
-    rows = Job.objects.here().filter(queue__in=(reporters.QUEUE, members.QUEUE))
+    rows = Job.objects.here().filter(integration__in=(reporters.QUEUE, members.QUEUE))
     jobs = rows.overdue_since(now - timedelta(seconds=limit))[:OVERDUE_AT_ONCE]
     return sum(_judge(job.task_id, partial(_find, job, waiting=True)) for job in jobs)
 
@@ -138,7 +138,7 @@ def prune() -> dict[str, int]:
 
 def _prune() -> dict[str, int]:
     week_ago = timezone.now() - timedelta(days=7)
-    parts, _ = GroupPart.objects.here().filter(created__lt=week_ago).delete()
+    parts, _ = GroupMember.objects.here().filter(created__lt=week_ago).delete()
     return {**api.prune(), "parts": parts}
 
 
@@ -148,10 +148,10 @@ def _scope_of(task: Any) -> AbstractContextManager[Any]:
 
 
 def _silent(now: datetime) -> list[Job]:
-    jobs, own = Job.objects.here().filter(queue=reporters.QUEUE), _own_limits()
+    jobs, own = Job.objects.here().filter(integration=reporters.QUEUE), _own_limits()
     limits = [
         (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
-        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.here().filter(queue=members.QUEUE)),
+        (settings.CELERY_GROUP_LOST_AFTER, Job.objects.here().filter(integration=members.QUEUE)),
         *((limit, jobs.filter(name__in=names)) for limit, names in own.items()),
     ]
     return [
@@ -172,19 +172,19 @@ def _own_limits() -> dict[float, list[str]]:
 def _waiting(now: datetime) -> list[Job]:
     """Jobs that may have begun, and ended, while the database was away."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    rows = Job.objects.here().waiting_since(moment).filter(queue=reporters.QUEUE)
+    rows = Job.objects.here().waiting_since(moment).filter(integration=reporters.QUEUE)
     return list(rows[:WAITING_AT_ONCE])
 
 
 def _judge_parts(now: datetime) -> None:
     """A part that died counts as failed, so that its group can end."""
     # All that run: there are no more than the workers have processes.
-    for row in GroupPart.objects.silent_since(now):
+    for row in GroupMember.objects.silent_since(now):
         _judge(row.task_id, partial(_find_part, row, now))
 
 
-def _find_part(row: GroupPart, now: datetime) -> bool:
-    reporter = members.reporter_of_part(row)
+def _find_part(row: GroupMember, now: datetime) -> bool:
+    reporter = members.reporter_of_member(row)
     silent_since = row.alive_at or now
     if reporter is None or silent_since >= now - _limit(reporter.part):
         return False
@@ -194,11 +194,11 @@ def _find_part(row: GroupPart, now: datetime) -> bool:
 def _end_complete_groups(now: datetime) -> None:
     """Groups whose last part could not end them: the database was away in that moment."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    for job in Job.objects.here().filter(queue=members.QUEUE).silent_since(moment):
+    for job in Job.objects.here().filter(integration=members.QUEUE).silent_since(moment):
         _judge(job.task_id, partial(members.end_if_complete, job))
 
 
-def _limit(part: members.Part) -> timedelta:
+def _limit(part: members.Member) -> timedelta:
     own = part.own_limit
     return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 
@@ -213,7 +213,7 @@ def _judge(task_id: str, judge: Callable[[], object]) -> bool:
 
 
 def _find(job: Job, *, waiting: bool = False) -> bool:
-    reporter = reporters.reporter_of(job)
+    reporter = reporters.reporter_for_job(job)
     stored = _stored(job.task_id, job.created - timedelta(seconds=CLOCK_DIFFERENCE))
     return _report_end(stored, reporter, partial(reporter.lost, waiting=waiting))
 

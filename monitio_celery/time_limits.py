@@ -15,7 +15,7 @@ from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def defer_soft_timeout() -> Iterator[None]:
     """A soft time limit that is reached inside the block raises at its end."""
     if not _may_come():
         yield

@@ -22,7 +22,7 @@ logger = logging.getLogger("monitio")
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
 
-class Orphans:
+class PendingChildren:
     """What to do when the job of a task becomes known; one thread looks for each of them."""
 
     def __init__(self) -> None:
@@ -66,4 +66,4 @@ def _try(adopt: Callable[[], None], parent: str) -> None:
         logger.exception("A task that task %s started could not be told of.", parent)
 
 
-orphans = Orphans()
+pending_children = PendingChildren()

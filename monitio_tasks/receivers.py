@@ -20,13 +20,13 @@ from monitio.integrations import recipients as task_recipients
 from monitio.integrations.base import Cancelled, Integration
 from monitio.integrations.context import current_request, run_off_loop, savepoint
 from monitio.integrations.decorators import options_of
-from monitio.integrations.run import Run, current_run, enter, leave
-from monitio.jobs.options import Options
+from monitio.integrations.run import TaskRun, activate, current_run, deactivate
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.recipients import recipients_of
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio_tasks.orphans import orphans
+from monitio_tasks.orphans import pending_children
 
 logger = logging.getLogger("monitio")
 
@@ -86,7 +86,7 @@ def report_enqueued(task_result: Any) -> None:
         _report_enqueued(task_result, options, run)
 
 
-def _report_enqueued(task_result: Any, options: Options, run: Run | None) -> None:
+def _report_enqueued(task_result: Any, options: NotifyOptions, run: TaskRun | None) -> None:
     # Explicit beats inherited beats whoever makes the request.
     recipients = task_recipients.explicit(
         task_result.task, options, task_result.args, task_result.kwargs
@@ -108,7 +108,7 @@ def report_started(task_result: Any) -> None:
         return
     attempt = max(0, task_result.attempts - 1)
     reporter = _known_reporter(task_result, options)
-    run = Run(
+    run = TaskRun(
         str(task_result.id),
         name=task_result.task.module_path,
         carried=None,
@@ -118,13 +118,13 @@ def report_started(task_result: Any) -> None:
         scope=reporter.scope,
         integration=integration,
     )
-    enter(run)
+    activate(run)
     reporter.started(attempt)
 
 
 @_quietly
 def report_finished(task_result: Any) -> None:
-    run = leave(str(task_result.id))
+    run = deactivate(str(task_result.id))
     options = options_of(task_result.task)
     if options is None:
         return
@@ -138,17 +138,17 @@ def report_finished(task_result: Any) -> None:
         _report_end(reporter, task_result, sys.exc_info()[1])
 
 
-def _inherit(task_result: Any, options: Options, parent: str) -> None:
+def _inherit(task_result: Any, options: NotifyOptions, parent: str) -> None:
     """Tell those who are told about the task ``parent``, as soon as it is known who they are."""
     job = Job.objects.of_task(parent).first()
     if job is not None:
         _announce(task_result, options, recipients_of(job))
     else:
         adopt = functools.partial(_inherit, task_result, options, parent)
-        dispatch.after_commit(functools.partial(orphans.add, parent, adopt))
+        dispatch.after_commit(functools.partial(pending_children.add, parent, adopt))
 
 
-def _announce(task_result: Any, options: Options, recipients: list[Recipient]) -> None:
+def _announce(task_result: Any, options: NotifyOptions, recipients: list[Recipient]) -> None:
     if not recipients:
         name = task_result.task.module_path
         logger.debug("Nobody is told about %s: nobody is known to have asked for it.", name)
@@ -159,7 +159,7 @@ def _announce(task_result: Any, options: Options, recipients: list[Recipient]) -
 
 
 def _reporter(
-    task_result: Any, options: Options, recipients: Iterable[Recipient] = ()
+    task_result: Any, options: NotifyOptions, recipients: Iterable[Recipient] = ()
 ) -> JobReporter:
     task = task_result.task
     picked = task_recipients.pick_arguments(
@@ -167,16 +167,16 @@ def _reporter(
     )
     return JobReporter(
         str(task_result.id),
-        queue=QUEUE,
+        integration=QUEUE,
         name=task.module_path,
         recipients=recipients,
-        wording=options.wording(),
+        render=options.render(),
         arguments=picked,
         cancellable=options.cancel,
     )
 
 
-def _known_reporter(task_result: Any, options: Options) -> JobReporter:
+def _known_reporter(task_result: Any, options: NotifyOptions) -> JobReporter:
     """In a worker, which knows the task alone: its job says to which scope it belongs."""
     task_id = str(task_result.id)
     rows = Job.objects.filter(task_id=task_id).values_list("scope", flat=True)

@@ -38,7 +38,7 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from monitio import api  # noqa: E402
 from monitio.models import Job  # noqa: E402
-from monitio.stream.broadcaster import get_hub  # noqa: E402
+from monitio.stream.broadcaster import get_broadcaster  # noqa: E402
 from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
 from tests.e2e.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
 from tests.support.people import user  # noqa: E402
@@ -67,7 +67,7 @@ def site() -> Iterator[str]:
     server.start()
     server.is_ready.wait()
     yield f"http://127.0.0.1:{server.port}"
-    get_hub().stop()
+    get_broadcaster().stop()
     server.terminate()
     teardown_databases(databases, verbosity=0)
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from monitio import preferences
 from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
-from monitio.channels.email.smtp import one_connection
-from monitio.channels.policy import Mailing
+from monitio.channels.email.smtp import shared_connection
+from monitio.channels.policy import DeliveryPolicy
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Message
@@ -26,7 +26,7 @@ from monitio.utils.text import clean_text
 
 logger = logging.getLogger("monitio")
 
-AT_ONCE = Mailing()
+IMMEDIATELY = DeliveryPolicy()
 FAILURES_IN_A_ROW = 5
 # A sender that has not settled what it claimed by then is dead.
 LEASE = timedelta(minutes=5)
@@ -35,8 +35,8 @@ LONGEST_BACKOFF = 15 * 60.0
 State = Delivery.State
 
 
-def plan(
-    messages: Iterable[Message], mailing: Mailing = AT_ONCE, channel: str = EMAIL
+def create_deliveries(
+    messages: Iterable[Message], mailing: DeliveryPolicy = IMMEDIATELY, channel: str = EMAIL
 ) -> list[Delivery]:
     """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
     due_at = timezone.now() + timedelta(seconds=mailing.delay)
@@ -51,7 +51,7 @@ def plan(
         for message in messages
     ]
     if channel == EMAIL:
-        deliveries = preferences.admit(deliveries)
+        deliveries = preferences.filter_by_preference(deliveries)
     if not deliveries:
         return []
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
@@ -60,7 +60,7 @@ def plan(
     return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
 
 
-def run(pk: int) -> bool:
+def send(pk: int) -> bool:
     """Send one delivery of the current scope if it is due; True when this call sent it.
 
     Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
@@ -119,10 +119,10 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     Gives up after a few failures in a row: the mail server is down, and each try takes its time.
     """
     sent = failed = in_a_row = 0
-    with one_connection():
+    with shared_connection():
         for pk in list(oldest_due()[:limit]):
             try:
-                sent += run(pk)
+                sent += send(pk)
                 in_a_row = 0
             except TemporaryFailure:
                 failed += 1

@@ -17,14 +17,14 @@ LONGEST_DELAY = 366 * DAY
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mailing:
+class DeliveryPolicy:
     """``delay`` is in seconds; ``unless`` it is "read" or "seen" until then; '' means anyway."""
 
     unless: str = ""
     delay: float = 0.0
 
 
-def mailing(email: Email, delay: Delay = None) -> Mailing | None:
+def delivery_policy(email: Email, delay: Delay = None) -> DeliveryPolicy | None:
     """How to mail a message; None: not at all.
 
     Who waits does so to spare a mail that is not needed: a delay alone means "unless_read".
@@ -34,9 +34,11 @@ def mailing(email: Email, delay: Delay = None) -> Mailing | None:
     if not email:
         return None
     if email is True and not delay:
-        return Mailing()
+        return DeliveryPolicy()
     unless = "read" if email is True else CONDITIONS[email]
-    return Mailing(unless=unless, delay=_seconds(settings.EMAIL_DELAY if delay is None else delay))
+    return DeliveryPolicy(
+        unless=unless, delay=_seconds(settings.EMAIL_DELAY if delay is None else delay)
+    )
 
 
 def check(email: object, delay: object = None) -> None:

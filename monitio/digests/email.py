@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from monitio import links
 from monitio.channels.email import addresses
-from monitio.channels.email.compose import Letter, compose
+from monitio.channels.email.compose import EmailContent, compose
 from monitio.conf import settings
 from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
@@ -55,12 +55,12 @@ def compose_digest(
     }
     language = _language(row, groups)
     return compose(
-        Letter(
+        EmailContent(
             template="monitio/email/digest",
-            to=addresses.address_of(row.user),
+            to=addresses.email_address(row.user),
             language=language,
             time_zone=row.zone,
-            identity=f"digest-{batch}",
+            message_key=f"digest-{batch}",
             context=context,
             unsubscribe_url=unsubscribe_url(row.user_id, None, language) or "",
         )

@@ -22,7 +22,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from monitio.channels.deliveries import backoff
 from monitio.channels.email import addresses
-from monitio.channels.email.smtp import one_connection, send
+from monitio.channels.email.smtp import send, shared_connection
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.digests.email import compose_digest
@@ -30,7 +30,7 @@ from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.models.categories import Mode
 from monitio.models.querysets import MessageQuerySet
-from monitio.models.schedule import GATHERED, Frequency, now, storable
+from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, as_stored, now
 from monitio.recipients import Recipient
 from monitio.utils.text import clean_text
 
@@ -40,16 +40,16 @@ Clock = Callable[[], datetime]
 State = Digest.State
 UNFINISHED = (State.PENDING, State.CLAIMED)
 # Users in one set: what one worker does in one go.
-SET = 200
+BATCH_SIZE = 200
 # Sets handed out at once, for 100,000 users; the next tick goes on.
-SETS = 500
+BATCHES = 500
 # The mail server is down: the rest of the set waits.
 FAILURES_IN_A_ROW = 3
 PAUSE = timedelta(minutes=1)
 
 
 @dataclass
-class Tally:
+class DigestStats:
     """What became of the digests of a run."""
 
     sent: int = 0
@@ -59,12 +59,12 @@ class Tally:
     # Sets that were given back, because the mail server is down.
     given_back: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: DigestStats) -> DigestStats:
         sums = {name: count + getattr(other, name) for name, count in asdict(self).items()}
-        return Tally(**sums)
+        return DigestStats(**sums)
 
 
-def hand_out(sets: int = SETS, clock: Clock = now) -> Iterator[str]:
+def claim_batches(sets: int = BATCHES, clock: Clock = now) -> Iterator[str]:
     """Claim those who are due, a set at a time, for ``send_set``. One query when nobody is."""
     for _ in range(sets):
         claim = _claim_set(clock())
@@ -75,24 +75,24 @@ def hand_out(sets: int = SETS, clock: Clock = now) -> Iterator[str]:
 
 def release(claim: str, clock: Clock = now) -> None:
     """Give a set back: whoever was not served yet is due in a minute."""
-    moment = storable(clock() + PAUSE)
+    moment = as_stored(clock() + PAUSE)
     Preferences.objects.here().filter(claim=claim).update(claim="", next_digest_at=moment)
 
 
-def send_set(claim: str, clock: Clock = now) -> Tally:
+def send_batch(claim: str, clock: Clock = now) -> DigestStats:
     """Send the digests of a claimed set. Whom another process has taken over is left out."""
-    with one_connection():
-        return _Round(claim, clock).serve()
+    with shared_connection():
+        return _BatchSender(claim, clock).serve()
 
 
-def run_due(sets: int = SETS, clock: Clock = now) -> Tally:
+def run_due(sets: int = BATCHES, clock: Clock = now) -> DigestStats:
     """Send what is due, here. For sites without a task queue.
 
     Gives up when the mail server is down: each try takes its time.
     """
-    tally = Tally()
-    for claim in hand_out(sets, clock):
-        tally += send_set(claim, clock)
+    tally = DigestStats()
+    for claim in claim_batches(sets, clock):
+        tally += send_batch(claim, clock)
         if tally.given_back:
             break
     return tally
@@ -106,15 +106,15 @@ def send_again(failed: Iterable[Digest], clock: Clock = now) -> int:
     pks = dict(rows.values_list("pk", "user"))
     Digest.objects.filter(pk__in=pks).update(state=State.PENDING, attempts=0, error="")
     users = Preferences.objects.here().filter(user__in=pks.values(), claim="")
-    users.update(next_digest_at=storable(clock()))
+    users.update(next_digest_at=as_stored(clock()))
     return len(pks)
 
 
 def due(clock: Clock = now) -> Iterator[Preferences]:
     """Whose digest is due, in bounded memory."""
-    rows = Preferences.objects.here().filter(next_digest_at__lte=storable(clock()))
+    rows = Preferences.objects.here().filter(next_digest_at__lte=as_stored(clock()))
     related = rows.select_related("user").prefetch_related("choices").order_by("pk")
-    return related.iterator(chunk_size=SET)
+    return related.iterator(chunk_size=BATCH_SIZE)
 
 
 def preview(row: Preferences) -> EmailMultiAlternatives | None:
@@ -127,14 +127,14 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
 
 def _claim_set(moment: datetime) -> str | None:
     alias = router.db_for_write(Preferences)
-    rows = Preferences.objects.using(alias).here().filter(next_digest_at__lte=storable(moment))
+    rows = Preferences.objects.using(alias).here().filter(next_digest_at__lte=as_stored(moment))
     first = rows.order_by("next_digest_at").values_list("pk", flat=True)
     if not first[:1]:
         return None
     if not connections[alias].features.has_select_for_update_skip_locked:
-        return _mark(rows, list(first[:SET]), moment)
+        return _mark(rows, list(first[:BATCH_SIZE]), moment)
     with transaction.atomic(using=alias):
-        return _mark(rows, list(first.select_for_update(skip_locked=True)[:SET]), moment)
+        return _mark(rows, list(first.select_for_update(skip_locked=True)[:BATCH_SIZE]), moment)
 
 
 def _mark(rows: Any, pks: list[int], moment: datetime) -> str | None:
@@ -145,23 +145,23 @@ def _mark(rows: Any, pks: list[int], moment: datetime) -> str | None:
 
 def _lease(moment: datetime) -> datetime:
     """When whoever claims something now counts as dead."""
-    return storable(moment + timedelta(seconds=settings.DIGEST_LEASE))
+    return as_stored(moment + timedelta(seconds=settings.DIGEST_LEASE))
 
 
-class _Round:
+class _BatchSender:
     """One worker's way through a set."""
 
     def __init__(self, claim: str, clock: Clock) -> None:
         self.claim, self.clock = claim, clock
-        self.tally = Tally()
+        self.tally = DigestStats()
 
-    def serve(self) -> Tally:
+    def serve(self) -> DigestStats:
         in_a_row = 0
         users = Preferences.objects.here().filter(claim=self.claim).order_by("pk")
         for row in users.select_related("user").prefetch_related("choices"):
             waiting = self.tally.waiting
             try:
-                self._serve_user(row)
+                self._send_for_user(row)
             except Exception:
                 # One user's row must not stop the others; the lease brings it back.
                 logger.exception("The digest of preferences %s failed.", row.pk)
@@ -172,7 +172,7 @@ class _Round:
                 break
         return self.tally
 
-    def _serve_user(self, row: Preferences) -> None:
+    def _send_for_user(self, row: Preferences) -> None:
         moment = self.clock()
         held_until = row.schedule.held_until(moment)
         unfinished = self._take(row, moment, gather=held_until == moment)
@@ -213,7 +213,7 @@ class _Round:
         if state == State.SENT:
             # Whatever was said of it meanwhile.
             sent = Digest.objects.filter(pk=digest.pk)
-            sent.update(state=state, error="", sent_at=storable(self.clock()))
+            sent.update(state=state, error="", sent_at=as_stored(self.clock()))
         else:
             unfinished.update(state=state, error=clean_text(error))
         self.tally.sent += state == State.SENT
@@ -246,7 +246,7 @@ class _Round:
 
     def _settle(self, row: Preferences, moment: datetime) -> None:
         """Look at them again then, unless they were taken over or have changed their mind."""
-        following = storable(row.schedule.held_until(moment)) if row.gathers else None
+        following = as_stored(row.schedule.held_until(moment)) if row.uses_digests else None
         Preferences.objects.filter(pk=row.pk, claim=row.claim).update(
             claim="", next_digest_at=following
         )
@@ -255,7 +255,7 @@ class _Round:
 def _can_be_mailed(row: Preferences) -> bool:
     """Without an address there is no digest that could only fail; the messages wait for one."""
     try:
-        return bool(addresses.address_of(row.user))
+        return bool(addresses.email_address(row.user))
     except PermanentFailure:
         return False
 
@@ -300,12 +300,12 @@ def _is_for_digests(row: Preferences) -> Q:
     special = {*row.chosen, *settings.CATEGORIES}
     # Never true: a Q without conditions would be.
     wanted = Q(pk__in=[])
-    if row.frequency in GATHERED:
-        wanted |= ~Q(category__in=special) & _since(row.since)
+    if row.frequency in DIGEST_FREQUENCIES:
+        wanted |= ~Q(category__in=special) & _since(row.digests_since)
     for name in sorted(special):
         if row.mode(name) == Mode.DIGEST:
             chosen = row.chosen.get(name)
-            begin = max(row.since, chosen.since) if chosen else row.since
+            begin = max(row.digests_since, chosen.digests_since) if chosen else row.digests_since
             wanted |= Q(category=name) & _since(begin)
     return wanted
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from monitio.channels.policy import Delay, Email
-from monitio.jobs.options import AnyString, Options, Text, When
+from monitio.jobs.options import AnyString, NotifyOptions, Text, When
 from monitio.jobs.outcome import Outcome
 
 ATTRIBUTE = "__monitio__"
@@ -64,7 +64,7 @@ def notify_user(task: Any = None, /, **options: Any) -> Any:
             f"@notify_user has no option {unknown[0]!r}. Valid are "
             f"{', '.join(OptionNames.__annotations__)}."
         )
-    chosen = Options(**options)
+    chosen = NotifyOptions(**options)
 
     def attach(task: T) -> T:
         _check_arguments(task, chosen)
@@ -74,18 +74,18 @@ def notify_user(task: Any = None, /, **options: Any) -> Any:
     return attach if task is None else attach(task)
 
 
-def options_of(task: Any) -> Options | None:
+def options_of(task: Any) -> NotifyOptions | None:
     """The options attached to a task, or to the function it runs; None: nobody is told."""
     place = task
     while place is not None:
         options = getattr(place, ATTRIBUTE, None)
-        if isinstance(options, Options):
+        if isinstance(options, NotifyOptions):
             return options
         place = next(filter(None, (getattr(place, name, None) for name in _INNER)), None)
     return None
 
 
-def _attach(task: Any, options: Options) -> None:
+def _attach(task: Any, options: NotifyOptions) -> None:
     # A task of django.tasks is frozen.
     setattr(task if callable(task) else task.func, ATTRIBUTE, options)
     # Each Celery app makes its own task of one shared function: mark that function, too.
@@ -105,7 +105,7 @@ def signature_of(task: Any) -> inspect.Signature | None:
     return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
-def _check_arguments(task: Any, options: Options) -> None:
+def _check_arguments(task: Any, options: NotifyOptions) -> None:
     """Raise ``ValueError`` when an option names an argument that the task does not take."""
     signature = signature_of(task)
     if signature is None:

@@ -17,7 +17,7 @@ from monitio.conf import settings
 from monitio.utils.text import as_number
 
 if TYPE_CHECKING:
-    from monitio.integrations.run import Bar, Run, Standing
+    from monitio.integrations.run import Bar, Standing, TaskRun
 
 T = TypeVar("T")
 NEVER = float("inf")
@@ -42,7 +42,7 @@ class Progress:
         self.done: float = 0
         self.total = total
         self._text = str(text)
-        self._run: Run | None = current_run()
+        self._run: TaskRun | None = current_run()
         self._inside: Bar | None = None
         self._next = NEVER
         if self._run is not None and self._run.reporter is not None:
@@ -144,7 +144,7 @@ class Progress:
         return (done or 0) + share, total, self._text or text
 
 
-def _report(run: Run, standing: Standing, forced: bool) -> None:
+def _report(run: TaskRun, standing: Standing, forced: bool) -> None:
     """Hand it to the job. A bar that cannot move must never stop the task."""
     from monitio import dispatch
     from monitio.integrations.context import run_off_loop

@@ -10,13 +10,15 @@ from django.db.models import Model
 
 from monitio.integrations import context, middleware
 from monitio.integrations.decorators import signature_of
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 
 logger = logging.getLogger("monitio")
 
 
-def explicit(task: Any, options: Options | None, args: Any, kwargs: Any) -> list[Recipient] | None:
+def explicit(
+    task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
+) -> list[Recipient] | None:
     """Who was named: by a ``notify()`` block, else by the task's ``user=``. None: nobody was."""
     named = context.named()
     if named is not None:
@@ -26,7 +28,7 @@ def explicit(task: Any, options: Options | None, args: Any, kwargs: Any) -> list
     return None
 
 
-def requester(options: Options | None) -> Recipient | None:
+def requester(options: NotifyOptions | None) -> Recipient | None:
     """Whoever makes the request that is being served."""
     # Only a task that will tell is worth giving a visitor an address.
     found = context.requester(mint=options is not None)

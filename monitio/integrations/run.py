@@ -77,7 +77,7 @@ class Reporter(Protocol):
     ) -> bool: ...
 
 
-class Run:
+class TaskRun:
     """One run of one task in this process."""
 
     __slots__ = (
@@ -95,7 +95,7 @@ class Run:
         reporter: Reporter | None,
         attempt: int = 0,
         nesting: int = 0,
-        outer: Run | None = None,
+        outer: TaskRun | None = None,
         scope: str | None = None,
         integration: Integration | None = None,
     ) -> None:
@@ -164,12 +164,12 @@ class Run:
             logger.exception("The last progress of task %s could not be written.", self.task_id)
 
 
-_current: ContextVar[Run | None] = ContextVar("monitio_run", default=None)
+_current: ContextVar[TaskRun | None] = ContextVar("monitio_run", default=None)
 # By task id: a thread that got no copy of the context may still know the queue's current task.
-_runs: dict[str, Run] = {}
+_runs: dict[str, TaskRun] = {}
 
 
-def current_run() -> Run | None:
+def current_run() -> TaskRun | None:
     """The run this code belongs to, None outside of tasks."""
     run = _current.get()
     if run is not None or not _runs:
@@ -178,12 +178,12 @@ def current_run() -> Run | None:
     return _runs.get(task_id) if task_id else None
 
 
-def enter(run: Run) -> None:
+def activate(run: TaskRun) -> None:
     _runs[run.task_id] = run
     _current.set(run)
 
 
-def leave(task_id: str) -> Run | None:
+def deactivate(task_id: str) -> TaskRun | None:
     """The run is over; None when there was none of this id.
 
     The variable would leak into the next task of this process otherwise.
@@ -194,5 +194,5 @@ def leave(task_id: str) -> Run | None:
     return run
 
 
-def run_of(task_id: str) -> Run | None:
+def run_of(task_id: str) -> TaskRun | None:
     return _runs.get(task_id)

@@ -18,15 +18,15 @@ from django.utils.translation import ngettext
 from monitio import dispatch
 from monitio.conf import settings
 from monitio.constants import State
-from monitio.jobs.outcome import Notice
-from monitio.jobs.recipients import Reader
+from monitio.jobs.outcome import MessageContent
+from monitio.jobs.recipients import JobRecipient
 from monitio.models import Message, Repeat
 from monitio.recipients import Recipient
 from monitio.utils.shorten import LONGEST_LINE, shorten
 
 
-def tell_once(
-    name: str, reader: Reader, notice: Notice, say: Callable[[], Message | None]
+def collapse(
+    name: str, reader: JobRecipient, notice: MessageContent, say: Callable[[], Message | None]
 ) -> tuple[Message | None, bool]:
     """The message that says it, by ``say()`` if need be, and whether it had been said before.
 
@@ -35,11 +35,11 @@ def tell_once(
     """
     if not settings.COLLAPSE_WITHIN:
         return say(), False
-    kind = _kind(name, reader.recipient, notice)
+    kind = _fingerprint(name, reader.recipient, notice)
     leader = _count(kind, reader, notice)
     if leader is None:
         reader.message = message = say()
-        if message is None or _lead(kind, message):
+        if message is None or _become_leader(kind, message):
             return message, False
         # Another job failed in this very moment, and leads.
         leader = _count(kind, reader, notice)
@@ -49,15 +49,15 @@ def tell_once(
     return leader, True
 
 
-def _kind(name: str, recipient: Recipient, notice: Notice) -> str:
+def _fingerprint(name: str, recipient: Recipient, notice: MessageContent) -> str:
     """What two failures must share to be told as one."""
     words = (notice.subject, notice.message, notice.url, notice.level, notice.category)
     return blake2b(repr((recipient.key, name, words)).encode(), digest_size=16).hexdigest()
 
 
-def _count(kind: str, reader: Reader, notice: Notice) -> Message | None:
+def _count(kind: str, reader: JobRecipient, notice: MessageContent) -> Message | None:
     """The unread message of this kind, now counting one more; None when there is none."""
-    repeat = Repeat.objects.filter(kind=kind).first()
+    repeat = Repeat.objects.filter(fingerprint=kind).first()
     own = reader.message if repeat is not None else None
     if repeat is None or (own is not None and own.pk == repeat.message_id):
         # Its own: the job has failed before.
@@ -89,17 +89,17 @@ def _touch(pk: int, *, pop_up: bool) -> int:
     return rows.touch(seen=False) if pop_up else rows.touch()
 
 
-def _lead(kind: str, message: Message) -> bool:
+def _become_leader(kind: str, message: Message) -> bool:
     """Let ``message`` count its kind from now on; False: another one is a moment ahead."""
     try:
         with transaction.atomic(using=dispatch.database()):
-            Repeat.objects.create(kind=kind, message=message)
+            Repeat.objects.create(fingerprint=kind, message=message)
     except IntegrityError:
         return False
     return True
 
 
-def _drop(reader: Reader) -> None:
+def _drop(reader: JobRecipient) -> None:
     """The reader's own message of this job has nothing more to say."""
     if reader.message is not None:
         pk = reader.message.pk

@@ -6,18 +6,18 @@ from dataclasses import replace
 
 from django.utils import translation
 
-from monitio.jobs.options import Options
-from monitio.jobs.outcome import Notice, Outcome, Wording
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.outcome import MessageContent, Outcome, Render
 
 
-def in_default_words(wording: Wording, *, bare: bool = False) -> Wording:
+def in_default_words(wording: Render, *, bare: bool = False) -> Render:
     """A wording that reports what ``wording`` reports, in the default words.
 
     Level, category and e-mail stay the author's choice. With ``bare`` they do not, and the words
     are English: nothing is left that could fail.
     """
 
-    def say(outcome: Outcome) -> Notice | None:
+    def say(outcome: Outcome) -> MessageContent | None:
         default = _default(outcome, bare)
         try:
             chosen = wording(outcome)
@@ -37,9 +37,9 @@ def in_default_words(wording: Wording, *, bare: bool = False) -> Wording:
     return say
 
 
-def _default(outcome: Outcome, bare: bool) -> Notice:
+def _default(outcome: Outcome, bare: bool) -> MessageContent:
     plain = replace(outcome, result=None, exception=None, error="", text="", arguments={})
     with translation.override(None if bare else translation.get_language()):
-        notice = Options().notice(plain)
+        notice = NotifyOptions().content(plain)
     assert notice is not None
     return notice

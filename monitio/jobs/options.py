@@ -28,7 +28,7 @@ from monitio import constants
 from monitio.channels.policy import CONDITIONS, Delay, Email, check
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
-from monitio.jobs.outcome import Notice, Outcome
+from monitio.jobs.outcome import MessageContent, Outcome
 from monitio.utils.shorten import LONGEST_LINE, LONGEST_URL
 from monitio.utils.text import at_most, check_url, identifier
 
@@ -79,7 +79,7 @@ _LEVELS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class NotifyOptions:
     """What a task's author chose. Raises ``TypeError`` or ``ValueError`` for what makes no sense.
 
     ``email`` is True (when it succeeded or failed), the names of the ends that are mailed,
@@ -143,20 +143,20 @@ class Options:
         """The names a string may use."""
         return (*PLACEHOLDERS, *self.arguments)
 
-    def wording(self) -> Callable[[Outcome], Notice | None]:
+    def render(self) -> Callable[[Outcome], MessageContent | None]:
         """The function a ``JobReporter`` asks how a message should read now."""
-        return self.notice
+        return self.content
 
-    def notice(self, outcome: Outcome) -> Notice | None:
+    def content(self, outcome: Outcome) -> MessageContent | None:
         """The message as it should read now, in the active language; None: say nothing."""
-        if not self._is_due(outcome):
+        if not self.should_notify(outcome):
             return None
         option = _option_for(outcome)
         body = self._text(option, outcome)
         if body is False:
             return None
         email = _ends(self.email).get(outcome.state, False)
-        return Notice(
+        return MessageContent(
             subject=self._subject(option, outcome),
             message=_default_body(outcome) if body is None else body,
             level=self.levels.get(outcome.state, _LEVELS[outcome.state]),
@@ -168,7 +168,7 @@ class Options:
             category=self.category,
         )
 
-    def _is_due(self, outcome: Outcome) -> bool:
+    def should_notify(self, outcome: Outcome) -> bool:
         when = self.when
         if when is None or (outcome.state in (State.FAILED, State.LOST) and not callable(when)):
             return True

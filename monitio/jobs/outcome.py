@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
+class MessageContent:
     """What a wording answers: the message as it should read now.
 
     ``email`` and ``email_delay`` count at an end alone, and mean what ``create_message`` says.
@@ -56,4 +56,4 @@ class Notice:
 
 
 # None: say nothing; a message that exists keeps its text. Called in the recipient's language.
-Wording = Callable[[Outcome], Notice | None]
+Render = Callable[[Outcome], MessageContent | None]

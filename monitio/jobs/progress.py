@@ -15,14 +15,14 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.conf import settings
 from monitio.constants import State
-from monitio.jobs.rate import Tempo
-from monitio.jobs.recipients import is_untold, messages_of
-from monitio.jobs.states import order_key
+from monitio.jobs.rate import RateEstimator
+from monitio.jobs.recipients import has_unnotified, messages_of
+from monitio.jobs.states import rank
 from monitio.models import Job, Message
 from monitio.serializers import payload
 from monitio.transports import get_transport
-from monitio.transports.publish import progress_bell
-from monitio.utils.deadline import is_unreachable, short_wait
+from monitio.transports.publish import progress_event
+from monitio.utils.deadline import is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ logger = logging.getLogger("monitio")
 T = TypeVar("T")
 
 
-class Bar:
+class ProgressWriter:
     """The moving bar of one attempt: throttled writes and pushes."""
 
     def __init__(self, reporter: JobReporter) -> None:
@@ -45,21 +45,21 @@ class Bar:
         self._over = False
         # How often there was no row yet.
         self._absences = 0
-        self._tempo = Tempo()
+        self._tempo = RateEstimator()
 
-    def begin(self, job: Job, messages: list[Message]) -> None:
+    def reset(self, job: Job, messages: list[Message]) -> None:
         """The job moved to ``job``, and these messages say so."""
         committed = not dispatch.in_transaction()
         self._job, self._messages = (job, messages) if committed else (None, [])
         self._next_write = self._next_push = 0.0
         self._over = False
-        self._tempo = Tempo()
+        self._tempo = RateEstimator()
 
-    def move(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
+    def update(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
         if self._over or (now < self._next_push and not final):
             return False
-        self._tempo.step(now, done)
+        self._tempo.update(now, done)
         if (final or now >= self._next_write) and not dispatch.in_transaction():
             self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
             if not self._write(done, total, text):
@@ -68,20 +68,21 @@ class Bar:
         self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
         return self._push(done, total, text, self._tempo.rate)
 
-    def share(self, done: float | None, total: float | None) -> bool:
+    def update_shared(self, done: float | None, total: float | None) -> bool:
         """Write and push, unless another process has done so within the last second."""
         if dispatch.in_transaction():
             return False
-        with short_wait(dispatch.database()):
+        with lock_timeout(dispatch.database()):
             self._load()
             job, now = self._job, _milliseconds()
             if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
                 return False
-            rate, said = _average(job, done), self._said(done, total)
-            standing = {"done": done, "total": total, "rate": rate, "seq": now}
+            rate, said = _average(job, done), self._status_text(done, total)
+            standing = {"completed": done, "total": total, "rate": rate, "seq": now}
             rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
             if not _with_text(
-                said, lambda text: rows.update(**standing, text=text, alive_at=timezone.now())
+                said,
+                lambda text: rows.update(**standing, status_text=text, alive_at=timezone.now()),
             ):
                 return False
         self._push(done, total, "", rate)
@@ -93,13 +94,15 @@ class Bar:
         if self._job is None:
             self._load()
         try:
-            with short_wait(alias):
-                standing = {"done": done, "total": total, "rate": self._tempo.rate}
-                said = text or self._said(done, total)
-                if not _with_text(said, lambda shown: self._win(**standing, text=shown)):
+            with lock_timeout(alias):
+                standing = {"completed": done, "total": total, "rate": self._tempo.rate}
+                said = text or self._status_text(done, total)
+                if not _with_text(
+                    said, lambda shown: self._update_row(**standing, status_text=shown)
+                ):
                     return False
                 self._load()
-                self._speak_up()
+                self._notify_new()
         except OperationalError as error:
             logger.warning("The bar of %s could not be written: %s", self.reporter.name, error)
         return True
@@ -110,17 +113,17 @@ class Bar:
         So it may come between the write that found none and this look: only a row that is further
         than this attempt says that it is over.
         """
-        key = order_key(State.STARTED, self.attempt)
-        self._over = Job.objects.of_task(self.reporter.task_id).filter(key__gt=key).exists()
+        key = rank(State.STARTED, self.attempt)
+        self._over = Job.objects.of_task(self.reporter.task_id).filter(rank__gt=key).exists()
         self._absences += 1
         self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
-    def _win(self, **standing: Any) -> bool:
+    def _update_row(self, **standing: Any) -> bool:
         """Write the row while it is this attempt's. A bar that moves is a sign of life, too."""
         # Never below what another process has written, however its clock goes.
         seq = Greatest(F("seq") + 1, Value(_milliseconds()))
-        key = order_key(State.STARTED, self.attempt)
-        rows = Job.objects.of_task(self.reporter.task_id).filter(key=key, state=State.STARTED)
+        key = rank(State.STARTED, self.attempt)
+        rows = Job.objects.of_task(self.reporter.task_id).filter(rank=key, state=State.STARTED)
         changes = {**standing, "seq": seq, "alive_at": timezone.now()}
         return bool(
             rows.update(**changes)
@@ -132,35 +135,35 @@ class Bar:
         self._job = Job.objects.of_task(self.reporter.task_id).first()
         self._messages = list(messages_of(self._job)) if self._job else []
 
-    def _speak_up(self) -> None:
+    def _notify_new(self) -> None:
         """Where the wording held the start back: now it may have something to say."""
-        if self._job is not None and is_untold(self._job) and self.reporter.speak_up():
+        if self._job is not None and has_unnotified(self._job) and self.reporter.notify_now():
             self._load()
 
     def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
         job = self._job
         if job is None or not self._messages:
             return False
-        job.done, job.total, job.rate = done, total, rate
+        job.completed, job.total, job.rate = done, total, rate
         job.seq = max(job.seq + 1, _milliseconds())
         bells = []
         for message in self._messages:
-            job.text = shorten(text or self._wording(message, job))
+            job.status_text = shorten(text or self._wording(message, job))
             message.job = job
-            bells.append(progress_bell(message.recipient_key, payload(message)))
+            bells.append(progress_event(message.recipient_key, payload(message)))
         return dispatch.push(bells)
 
-    def _said(self, done: float | None, total: float | None) -> str:
+    def _status_text(self, done: float | None, total: float | None) -> str:
         """The text a reload shows: one for all, so in the first reader's language."""
         if self._job is None or not self._messages:
             return ""
-        self._job.done, self._job.total, self._job.text = done, total, ""
+        self._job.completed, self._job.total, self._job.status_text = done, total, ""
         return self._wording(self._messages[0], self._job)
 
     def _wording(self, message: Message, job: Job) -> str:
-        if job.done is None:
+        if job.completed is None:
             return ""
-        notice = self.reporter.notice(message.recipient, self.reporter.outcome(job))
+        notice = self.reporter.content(message.recipient, self.reporter.outcome(job))
         return notice.message if notice else ""
 
 
@@ -179,9 +182,9 @@ def _with_text(text: str, write: Callable[[str], T]) -> T:
 
 def _average(job: Job, done: float | None) -> float | None:
     """Steps a second since the start; None while nobody can tell."""
-    tempo = Tempo()
-    tempo.step(job.started_at.timestamp() if job.started_at else 0.0, 0.0)
-    tempo.step(time.time(), done)
+    tempo = RateEstimator()
+    tempo.update(job.started_at.timestamp() if job.started_at else 0.0, 0.0)
+    tempo.update(time.time(), done)
     return tempo.rate if job.started_at else None
 
 

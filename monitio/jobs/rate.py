@@ -10,7 +10,7 @@ SAID_AFTER = 3.0
 MEMORY = 15.0
 
 
-class Tempo:
+class RateEstimator:
     """Steps a second of one bar, of late.
 
     The quotient of two sums that fade alike: at first it is the plain average, so it does not jump
@@ -23,7 +23,7 @@ class Tempo:
         self._began: float | None = None
         self._at = self._done = self._moved = self._time = 0.0
 
-    def step(self, now: float, done: float | None) -> None:
+    def update(self, now: float, done: float | None) -> None:
         """The bar stands at ``done``, ``now`` by a clock that never goes back, in seconds."""
         done = done or 0.0
         if self._began is None or done < self._done:

@@ -14,27 +14,27 @@ from django.utils.safestring import SafeString
 from monitio import dispatch
 from monitio.constants import PERSISTENT_LEVELS, is_persistent, level_name
 from monitio.exceptions import UnknownRecipient
-from monitio.jobs.outcome import Notice
+from monitio.jobs.outcome import MessageContent
 from monitio.messages import visitors
 from monitio.models import Job, Message
 from monitio.recipients import Recipient, accounts
-from monitio.utils.compiled_sql import Slot, Update, insert
+from monitio.utils.compiled_sql import CompiledUpdate, Placeholder, insert
 from monitio.utils.shorten import shorten
 
 logger = logging.getLogger("monitio")
 
 # What is noted of a recipient in Job.recipients, beside who they are.
-TOLD, MAILED = "told", "mailed"
+NOTIFIED, EMAILED = "told", "mailed"
 
 
-def is_untold(job: Job) -> bool:
-    return not all(entry.get(TOLD) for entry in job.recipients)
+def has_unnotified(job: Job) -> bool:
+    return not all(entry.get(NOTIFIED) for entry in job.recipients)
 
 
-class Reader:
+class JobRecipient:
     """One recipient of a job, what was noted of them, and the message they hold."""
 
-    def __init__(self, recipient: Recipient, others: _Others) -> None:
+    def __init__(self, recipient: Recipient, others: _RecipientCache) -> None:
         self.recipient = recipient
         self.notes: list[dict[str, Any]] = []
         # A visitor's message may still be on its way to the user they turned out to be.
@@ -51,20 +51,20 @@ class Reader:
         """Whether they can still be told: a user may have been deleted meanwhile."""
         return self.recipient.is_visitor or self.recipient.key in self._others.present
 
-    def was(self, what: str) -> bool:
+    def is_marked(self, what: str) -> bool:
         return any(note.get(what) for note in self.notes)
 
-    def note(self, what: str) -> None:
+    def mark(self, what: str) -> None:
         for note in self.notes:
             note[what] = True
 
 
-class _Others:
+class _RecipientCache:
     """What is asked for all readers at once, by the first of them who needs it."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.readers: dict[str, Reader] = {}
+        self.readers: dict[str, JobRecipient] = {}
 
     @cached_property
     def messages(self) -> dict[str, Message]:
@@ -79,12 +79,12 @@ class _Others:
         return {Recipient.for_user(pk).key for pk in found}
 
 
-def readers_of(job: Job) -> list[Reader]:
+def job_recipients(job: Job) -> list[JobRecipient]:
     """Whom the job tells today. Their messages are read when they are asked for."""
-    others = _Others(job)
+    others = _RecipientCache(job)
     for entry, stored in _stored_recipients(job):
-        recipient = visitors.resolve(stored)
-        reader = others.readers.setdefault(recipient.key, Reader(recipient, others))
+        recipient = visitors.current_recipient(stored)
+        reader = others.readers.setdefault(recipient.key, JobRecipient(recipient, others))
         reader.notes.append(entry)
         reader.keys.append(stored.key)
     return list(others.readers.values())
@@ -115,7 +115,9 @@ def messages_of(job: Job, *, lock: bool = False) -> list[Message]:
     return messages
 
 
-def rewrite_unseen(job: Job, reader: Reader, notice: Notice, ended: bool) -> Message | None:
+def rewrite_unseen(
+    job: Job, reader: JobRecipient, notice: MessageContent, ended: bool
+) -> Message | None:
     """Rewrite the reader's message without reading it first.
 
     None when there is none under their present name, or the database cannot tell what it wrote.
@@ -136,22 +138,22 @@ def rewrite_unseen(job: Job, reader: Reader, notice: Notice, ended: bool) -> Mes
 
 
 _NEXT = F("version") + 1
-_REWRITE = Update(
+_REWRITE = CompiledUpdate(
     lambda: Message.objects.filter(
-        job_id=Slot("job_of", Job._meta.pk),
-        recipient_key=Slot("key", Message._meta.get_field("recipient_key")),
+        job_id=Placeholder("job_of", Job._meta.pk),
+        recipient_key=Placeholder("key", Message._meta.get_field("recipient_key")),
         hidden=False,
     )
 )
 
 
-def _changes(notice: Notice | None, ended: bool) -> dict[str, Any]:
+def _changes(notice: MessageContent | None, ended: bool) -> dict[str, Any]:
     # The end is news, whatever its reader did to the message on the way.
     news = {"read": False, "seen": False} if ended else {}
     return {**(_fields(notice) if notice else {}), **news}
 
 
-def rewrite(job: Job, message: Message, notice: Notice | None, ended: bool) -> None:
+def rewrite(job: Job, message: Message, notice: MessageContent | None, ended: bool) -> None:
     changes = _changes(notice, ended)
     Message.objects.filter(pk=message.pk).touch(**changes)
     for name, value in changes.items():
@@ -160,8 +162,8 @@ def rewrite(job: Job, message: Message, notice: Notice | None, ended: bool) -> N
     message.version += 1
 
 
-def write(job: Job, reader: Reader, notice: Notice) -> Message:
-    if reader.was(TOLD):
+def write(job: Job, reader: JobRecipient, notice: MessageContent) -> Message:
+    if reader.is_marked(NOTIFIED):
         # Deleted by its reader, kept until its mail is out: it gives its place to a new one.
         hidden = Message.objects.filter(job=job, hidden=True, recipient_key=reader.recipient.key)
         hidden.update(job=None)
@@ -169,11 +171,11 @@ def write(job: Job, reader: Reader, notice: Notice) -> Message:
     message.recipient = reader.recipient
     message.prepare()
     insert(message, dispatch.database())
-    visitors.settle(reader.recipient)
+    visitors.merge_after_commit(reader.recipient)
     return message
 
 
-def _fields(notice: Notice) -> dict[str, Any]:
+def _fields(notice: MessageContent) -> dict[str, Any]:
     return {
         "subject": shorten(notice.subject),
         "message": notice.message,

@@ -24,31 +24,39 @@ from django.utils import timezone
 from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.channels import deliveries
-from monitio.channels.policy import Mailing, check, mailing
+from monitio.channels.policy import DeliveryPolicy, check, delivery_policy
 from monitio.constants import State
 from monitio.jobs import collapse
 from monitio.jobs.fallback import in_default_words
-from monitio.jobs.options import Options, checked_link
-from monitio.jobs.outcome import Notice, Outcome, Wording
-from monitio.jobs.progress import Bar
+from monitio.jobs.options import NotifyOptions, checked_link
+from monitio.jobs.outcome import MessageContent, Outcome, Render
+from monitio.jobs.progress import ProgressWriter
 from monitio.jobs.recipients import (
-    MAILED,
-    TOLD,
-    Reader,
-    is_untold,
-    readers_of,
+    EMAILED,
+    NOTIFIED,
+    JobRecipient,
+    has_unnotified,
+    job_recipients,
     rewrite,
     rewrite_unseen,
     write,
 )
-from monitio.jobs.states import ADVANCE, ALL, AS_BEFORE, NO_PROGRESS, WAITS, news, transition
+from monitio.jobs.states import (
+    ADVANCE,
+    FILL_BAR,
+    KEEP_STARTED_AT,
+    RESET_PROGRESS,
+    WAITS,
+    is_newer,
+    transition,
+)
 from monitio.models import Job, Message, plain_text
 from monitio.models.rows import KEY_LENGTH
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.deadline import is_deadlock, is_unreachable, short_wait
+from monitio.utils.deadline import is_deadlock, is_unreachable, lock_timeout
 from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
 from monitio.utils.text import (
     as_int,
@@ -60,7 +68,7 @@ from monitio.utils.text import (
     json_safe,
 )
 
-__all__ = ["JobReporter", "Notice", "Outcome", "Wording", "stamp_alive"]
+__all__ = ["JobReporter", "MessageContent", "Outcome", "Render", "stamp_alive"]
 
 logger = logging.getLogger("monitio")
 
@@ -77,7 +85,7 @@ def stamp_alive(task_ids: Iterable[str]) -> int:
     A database that others keep locked is waited for a second; the next sign of life comes soon.
     """
     try:
-        with short_wait(dispatch.database()):
+        with lock_timeout(dispatch.database()):
             return int(Job.objects.stamp_alive(task_ids))
     except OperationalError as error:
         logger.warning("A sign of life could not be written: %s", error)
@@ -90,7 +98,7 @@ class JobReporter:
     ``recipients`` and ``wording`` say whom to tell and how. A job that is already known keeps the
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is nobody's business: every method then answers False and writes nothing.
-    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[queue]``.
+    ``cancellable`` offers its readers to cancel it, through ``dispatch.hooks.cancel[integration]``.
     ``run`` is when the task was queued, in milliseconds since 1970; 0: unknown. A run under the
     ``task_id`` of one that has ended before is a job of its own.
     The job belongs to the scope in which its reporter is made, and so do its recipients; every
@@ -104,24 +112,24 @@ class JobReporter:
         self,
         task_id: str,
         *,
-        queue: str = "",
+        integration: str = "",
         name: str = "",
         recipients: Iterable[Recipient] = (),
-        wording: Wording | None = None,
+        render: Render | None = None,
         arguments: Mapping[str, Any] | None = None,
         cancellable: bool = False,
         run: int = 0,
     ) -> None:
         self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
-        self.queue, self.name = queue, clean_text(name)
+        self.integration, self.name = integration, clean_text(name)
         self.scope = scopes.current()
         self.recipients = self._of_this_scope(dict.fromkeys(recipients))
-        self.wording = wording or _default_wording()
+        self.render = render or _default_render()
         self.arguments = arguments or {}
         self.cancellable, self.run = cancellable, run
         # Reports what could not be reported otherwise: see _insist().
         self.is_fallback = False
-        self._bar = Bar(self)
+        self._bar = ProgressWriter(self)
         self._next_alive = 0.0
 
     def _of_this_scope(self, recipients: Iterable[Recipient]) -> list[Recipient]:
@@ -143,7 +151,7 @@ class JobReporter:
         """A worker began attempt number ``attempt``, counted from 0. Its bar begins anew."""
         self._bar.attempt = attempt
         now = timezone.now()
-        begun = {"alive_at": now, "started_at": AS_BEFORE, **NO_PROGRESS}
+        begun = {"alive_at": now, "started_at": KEEP_STARTED_AT, **RESET_PROGRESS}
         return self._move(State.STARTED, attempt, **begun, **self._of_this_run())
 
     def _of_this_run(self) -> dict[str, int]:
@@ -158,7 +166,7 @@ class JobReporter:
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is seen by the wording and not stored."""
         # Whatever the last step was that the throttle let through.
-        return self._move(State.SUCCEEDED, None, result=result, done=ALL)
+        return self._move(State.SUCCEEDED, None, result=result, completed=FILL_BAR)
 
     def failed(self, error: BaseException | str, attempt: int | None = None) -> bool:
         """It ended badly. What of ``error`` the reader sees is the wording's choice.
@@ -173,7 +181,7 @@ class JobReporter:
         return self._move(State.REVOKED, None, **error_details(reason))
 
     @scopes.in_own_scope
-    def withdrawn(self, reason: str = "") -> bool:
+    def cancelled_while_waiting(self, reason: str = "") -> bool:
         """It was cancelled while it waited. False when a worker has begun, or it has ended."""
         _guard, changes = transition(State.REVOKED, None)
         return self._advance(WAITS, changes | {"error": clean_text(reason)}, {})
@@ -193,18 +201,18 @@ class JobReporter:
         return self._advance(WAITS if waiting else guard, changes, {})
 
     @scopes.in_own_scope
-    def resumed(self) -> bool:
+    def recovered(self) -> bool:
         """It was given up for lost, and lives: it goes on where it stood."""
         alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
         # It is a heartbeat that calls this: the next one comes soon.
-        with short_wait(dispatch.database()):
+        with lock_timeout(dispatch.database()):
             return self._advance(Q(state=State.LOST), alive, {})
 
     @scopes.in_own_scope
-    def speak_up(self) -> bool:
+    def notify_now(self) -> bool:
         """Where the wording held the start back (``when=``), tell it now. True when it was told."""
-        with short_wait(dispatch.database()):
-            return self._insist(JobReporter._try_to_speak_up, {}, {})
+        with lock_timeout(dispatch.database()):
+            return self._with_retries(JobReporter._try_to_speak_up, {}, {})
 
     @scopes.in_own_scope
     def progressed(
@@ -225,8 +233,8 @@ class JobReporter:
         """
         done, total = as_number(done), as_number(total)
         if shared:
-            return self._bar.share(done, total)
-        return self._bar.move(done, total, clean_text(text), final)
+            return self._bar.update_shared(done, total)
+        return self._bar.update(done, total, clean_text(text), final)
 
     @scopes.in_own_scope
     def alive(self) -> None:
@@ -247,7 +255,7 @@ class JobReporter:
         advance = partial(self._advance, guard, changes, told)
         if not self.recipients:
             return advance()
-        begin = partial(self._insist, JobReporter._try_to_begin, changes, told)
+        begin = partial(self._with_retries, JobReporter._try_to_begin, changes, told)
         if state == State.QUEUED:
             # Whoever hands it to the queue is mostly the first to speak of it, and nobody else is.
             return begin() or advance() or (self._may_begin() and (begin() or advance()))
@@ -264,7 +272,7 @@ class JobReporter:
             return True
         if not job.has_ended or job.run >= self.run or not (job.run or self._is_long_after(job)):
             return False
-        rows = Job.objects.filter(pk=job.pk, task_id=self.task_id, key=job.key, state=job.state)
+        rows = Job.objects.filter(pk=job.pk, task_id=self.task_id, rank=job.rank, state=job.state)
         rows.update(task_id=f"{self.task_id[:150]}#{job.pk}")
         return True
 
@@ -277,9 +285,9 @@ class JobReporter:
         self, guard: Q | None, changes: Mapping[str, Any], told: Mapping[str, Any]
     ) -> bool:
         """Move the row if this event is news, and tell. None: news is what has a higher key."""
-        return self._insist(partial(JobReporter._try_to_advance, guard=guard), changes, told)
+        return self._with_retries(partial(JobReporter._try_to_advance, guard=guard), changes, told)
 
-    def _insist(
+    def _with_retries(
         self, attempt: _Attempt, changes: Mapping[str, Any], told: Mapping[str, Any]
     ) -> bool:
         """The attempt's answer. Whatever fails in it, the state is reported: in the default words.
@@ -313,7 +321,7 @@ class JobReporter:
         fallback = copy(self)
         fallback.is_fallback = True
         fallback.name = as_ascii(self.name)
-        fallback.wording = in_default_words(self.wording, bare=bare)
+        fallback.render = in_default_words(self.render, bare=bare)
         return fallback
 
     def _repeat(self, attempt: Callable[[bool], bool]) -> bool:
@@ -343,7 +351,7 @@ class JobReporter:
             if not rows.update(alive_at=timezone.now()):
                 return False
             job = Job.objects.of_task(self.task_id).get()
-            return is_untold(job) and bool(self.tell(job, self.outcome(job), only_new=True))
+            return has_unnotified(job) and bool(self.notify(job, self.outcome(job), only_new=True))
 
     def _try_to_advance(
         self,
@@ -358,22 +366,22 @@ class JobReporter:
             job = self._update(guard, changes)
             if job is None:
                 return False
-            messages = self.tell(job, self.outcome(job, **told), trusting=trusting)
-        self._bar.begin(job, messages)
+            messages = self.notify(job, self.outcome(job, **told), trusting=trusting)
+        self._bar.reset(job, messages)
         return True
 
     def _update(self, guard: Q | None, changes: Mapping[str, Any]) -> Job | None:
         """The row as it is now, None when the event is no news."""
         if guard is None:
-            key = changes["key"]
+            key = changes["rank"]
             slots = {"task": self.task_id, "scope": self.scope, "below": key}
             slots["now"] = changes.get("alive_at")
             rows = ADVANCE.run(dispatch.database(), changes, **slots)
             if rows is not None:
                 return rows[0] if rows else None
-            guard = news(key)
+            guard = is_newer(key)
         by_hand = {
-            name: value if value is not AS_BEFORE else Coalesce(F(name), changes["alive_at"])
+            name: value if value is not KEEP_STARTED_AT else Coalesce(F(name), changes["alive_at"])
             for name, value in changes.items()
         }
         if not Job.objects.of_task(self.task_id).filter(guard).update(**by_hand):
@@ -395,21 +403,21 @@ class JobReporter:
             stored = job.recipients
             job.recipients = [recipient.to_dict() for recipient in self.recipients]
             outcome = self.outcome(job, **told)
-            messages = self.tell(job, outcome, trusting=trusting, stored=stored)
-        self._bar.begin(job, messages)
+            messages = self.notify(job, outcome, trusting=trusting, stored=stored)
+        self._bar.reset(job, messages)
         return True
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
-        begun = {name: value for name, value in changes.items() if value is not ALL}
+        begun = {name: value for name, value in changes.items() if value is not FILL_BAR}
         begun["run"] = self.run
         if "started_at" in begun:
             begun["started_at"] = begun["alive_at"]
         return Job(
             task_id=self.task_id,
-            queue=self.queue,
+            integration=self.integration,
             name=self.name[:255],
             # What nearly always becomes true: it spares an update.
-            recipients=[{**recipient.to_dict(), TOLD: True} for recipient in self.recipients],
+            recipients=[{**recipient.to_dict(), NOTIFIED: True} for recipient in self.recipients],
             arguments=None if self.is_fallback else _stored_arguments(self.arguments),
             cancellable=self.cancellable,
             **begun,
@@ -424,15 +432,15 @@ class JobReporter:
             state=job.state,
             attempt=job.attempt,
             error=job.error,
-            done=as_int(job.done),
+            done=as_int(job.completed),
             total=as_int(job.total),
-            text=job.text,
+            text=job.status_text,
             arguments=self.arguments or job.arguments or {},
             runtime=(end - job.started_at).total_seconds() if job.started_at else None,
             **told,
         )
 
-    def tell(
+    def notify(
         self,
         job: Job,
         outcome: Outcome,
@@ -448,12 +456,12 @@ class JobReporter:
         ``stored`` is what the row holds of the recipients, where that is not what ``job`` says.
         """
         told: list[Message] = []
-        mailed: defaultdict[Mailing, list[Message]] = defaultdict(list)
+        mailed: defaultdict[DeliveryPolicy, list[Message]] = defaultdict(list)
         before = stored or [dict(entry) for entry in job.recipients]
-        for reader in readers_of(job):
-            if only_new and reader.was(TOLD):
+        for reader in job_recipients(job):
+            if only_new and reader.is_marked(NOTIFIED):
                 continue
-            message, how = self._tell(job, reader, outcome, trusting)
+            message, how = self._notify(job, reader, outcome, trusting)
             if message is not None:
                 told.append(message)
                 if how is not None:
@@ -462,40 +470,40 @@ class JobReporter:
             Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
         dispatch.announce(told)
         for how, messages in mailed.items():
-            dispatch.deliver(deliveries.plan(messages, how))
+            dispatch.deliver(deliveries.create_deliveries(messages, how))
         if outcome.has_ended:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return told
 
-    def _tell(
-        self, job: Job, reader: Reader, outcome: Outcome, trusting: bool
-    ) -> tuple[Message | None, Mailing | None]:
+    def _notify(
+        self, job: Job, reader: JobRecipient, outcome: Outcome, trusting: bool
+    ) -> tuple[Message | None, DeliveryPolicy | None]:
         """The reader's message as it now is, None when they hear nothing; how to mail it."""
-        notice = self.notice(reader.recipient, outcome)
-        say = partial(_say, job, reader, notice, outcome, trusting)
+        notice = self.content(reader.recipient, outcome)
+        say = partial(_save_content, job, reader, notice, outcome, trusting)
         repeated = False
         if notice is not None and outcome.state == State.FAILED and not self.is_fallback:
-            message, repeated = collapse.tell_once(self.name or job.name, reader, notice, say)
+            message, repeated = collapse.collapse(self.name or job.name, reader, notice, say)
         else:
             message = say()
         if message is None:
             return None, None
-        reader.note(TOLD)
+        reader.mark(NOTIFIED)
         is_news = outcome.has_ended and not repeated
-        how = mailing(notice.email, notice.email_delay) if notice and is_news else None
-        if how is None or reader.recipient.is_visitor or reader.was(MAILED):
+        how = delivery_policy(notice.email, notice.email_delay) if notice and is_news else None
+        if how is None or reader.recipient.is_visitor or reader.is_marked(EMAILED):
             return message, None
-        reader.note(MAILED)
+        reader.mark(EMAILED)
         return message, how
 
-    def notice(self, recipient: Recipient, outcome: Outcome) -> Notice | None:
+    def content(self, recipient: Recipient, outcome: Outcome) -> MessageContent | None:
         """How to say it to this recipient. A wording that fails is logged, never passed on."""
         with links.for_reader(recipient.language):
             try:
-                return _resolved(self.wording(outcome))
+                return _resolved(self.render(outcome))
             except Exception:
                 logger.exception("The wording of %s failed; the default text is used.", self.name)
-                return _resolved(_default_wording()(outcome))
+                return _resolved(_default_render()(outcome))
 
 
 # What moves the row and notifies: it is given the reporter, the changes, what a wording sees, and
@@ -525,11 +533,11 @@ def _bounded(value: Any) -> Any:
     return value if len(text) <= LONGEST_TEXT else shorten(str(value), LONGEST_TEXT)
 
 
-def _say(
-    job: Job, reader: Reader, notice: Notice | None, outcome: Outcome, trusting: bool
+def _save_content(
+    job: Job, reader: JobRecipient, notice: MessageContent | None, outcome: Outcome, trusting: bool
 ) -> Message | None:
     """The reader's message as it now reads; None: they hear nothing."""
-    ended, was_told = outcome.has_ended, reader.was(TOLD)
+    ended, was_told = outcome.has_ended, reader.is_marked(NOTIFIED)
     if was_told and notice is not None:
         message = rewrite_unseen(job, reader, notice, ended)
         if message is not None:
@@ -543,12 +551,12 @@ def _say(
     return write(job, reader, notice) if trusting or reader.exists() else None
 
 
-def _resolved(notice: Notice | None) -> Notice | None:
+def _resolved(notice: MessageContent | None) -> MessageContent | None:
     """Lazy texts become text while the recipient's language is active."""
     if notice is None:
         return None
     check(notice.email, notice.email_delay)
-    return Notice(
+    return MessageContent(
         subject=clean_text(notice.subject),
         message=_text(clean_text(notice.message)),
         level=int(notice.level),
@@ -568,5 +576,5 @@ def _text(message: str) -> str:
     return shorten(plain_text(message), LONGEST_TEXT)
 
 
-def _default_wording() -> Wording:
-    return Options().wording()
+def _default_render() -> Render:
+    return NotifyOptions().render()

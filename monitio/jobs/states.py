@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from monitio.constants import State
 from monitio.models import Job
-from monitio.utils.compiled_sql import Slot, Update
+from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
 
 # A failure of an attempt may be premature: the process died, and its retry was published before.
 _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.FAILED: 2, State.RETRYING: 3}
@@ -22,14 +22,14 @@ _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.FAILED: 2, State.RETRYING: 3
 FINAL_KEY = 2**40
 
 
-def order_key(state: str, attempt: int | None) -> int:
+def rank(state: str, attempt: int | None) -> int:
     """How far a job has come. Rises with attempt and phase; an end of no attempt is above all."""
     return FINAL_KEY if attempt is None else attempt * 4 + _PHASES[state]
 
 
-def news(key: int | Slot) -> Q:
+def is_newer(key: int | Placeholder) -> Q:
     """Whatever comes later than the row, and whatever is heard of a job that was given up."""
-    return Q(key__lt=key) | Q(state=State.LOST, key__lte=key)
+    return Q(rank__lt=key) | Q(state=State.LOST, rank__lte=key)
 
 
 def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any]]:
@@ -42,7 +42,7 @@ def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any
     }
     if state == State.LOST:
         return Q(state=State.STARTED), changes
-    changes["key"] = order_key(state, attempt)
+    changes["rank"] = rank(state, attempt)
     if attempt is not None:
         changes["attempt"] = attempt
     return None, changes
@@ -51,14 +51,14 @@ def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any
 # A job that no worker has begun, or begun again.
 WAITS = Q(state__in=(State.QUEUED, State.RETRYING))
 # What a new attempt begins with.
-NO_PROGRESS = {"done": None, "total": None, "text": "", "rate": None}
+RESET_PROGRESS = {"completed": None, "total": None, "status_text": "", "rate": None}
 # The time of the first start is kept, and at a success all is done, whatever bar was shown last.
-AS_BEFORE = Coalesce(F("started_at"), Slot("now", Job._meta.get_field("started_at")))
-ALL = Coalesce(F("total"), F("done"))
-ADVANCE = Update(
+KEEP_STARTED_AT = Coalesce(F("started_at"), Placeholder("now", Job._meta.get_field("started_at")))
+FILL_BAR = Coalesce(F("total"), F("completed"))
+ADVANCE = CompiledUpdate(
     lambda: Job.objects.filter(
-        news(Slot("below", Job._meta.get_field("key"))),
-        task_id=Slot("task", Job._meta.get_field("task_id")),
-        scope=Slot("scope", Job._meta.get_field("scope")),
+        is_newer(Placeholder("below", Job._meta.get_field("rank"))),
+        task_id=Placeholder("task", Job._meta.get_field("task_id")),
+        scope=Placeholder("scope", Job._meta.get_field("scope")),
     )
 )

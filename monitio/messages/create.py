@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 
 from monitio import dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import Mailing
+from monitio.channels.policy import DeliveryPolicy
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
 from monitio.models import Message
@@ -26,7 +26,7 @@ INCORRECT_STRING = 1366
 BATCH = 1000
 
 
-def build(
+def build_message(
     recipient: Recipient | None,
     level: int,
     message: str,
@@ -37,7 +37,7 @@ def build(
     expires: datetime | None = None,
     close_timeout: int | None = None,
     live: bool = True,
-    mailing: Mailing | None = None,
+    mailing: DeliveryPolicy | None = None,
     url: str | None = None,
     url_label: str = "",
     category: str = "",
@@ -68,15 +68,15 @@ def build(
     return row
 
 
-def store(row: Message, mailing: Mailing | None = None) -> Message:
+def save_message(row: Message, mailing: DeliveryPolicy | None = None) -> Message:
     """Write one built message, its deliveries, and tell after commit."""
 
     def write() -> None:
         with transaction.atomic(using=dispatch.database()):
             row.save(force_insert=True)
-            visitors.settle([row.recipient])
+            visitors.merge_after_commit([row.recipient])
             if mailing:
-                dispatch.deliver(deliveries.plan([row], mailing))
+                dispatch.deliver(deliveries.create_deliveries([row], mailing))
             dispatch.announce([row])
 
     _retry_without_wide([row], write)
@@ -96,7 +96,7 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
                     row.save(force_insert=True)
             else:
                 Message.objects.bulk_create(rows, BATCH)
-            visitors.settle(row.recipient for row in rows)
+            visitors.merge_after_commit(row.recipient for row in rows)
 
     _retry_without_wide(rows, write)
 
@@ -113,12 +113,12 @@ def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> N
         write()
 
 
-def store_batch(rows: list[Message], mailing: Mailing | None) -> None:
+def save_batch(rows: list[Message], mailing: DeliveryPolicy | None) -> None:
     alias = dispatch.database()
     with transaction.atomic(using=alias):
         insert(rows, need_keys=mailing is not None)
         if mailing:
-            dispatch.deliver(deliveries.plan(rows, mailing))
+            dispatch.deliver(deliveries.create_deliveries(rows, mailing))
         if rows[0].live:
             _announce_batch(rows, mailing is not None or _tells_keys(alias))
 
@@ -136,7 +136,7 @@ def _tells_keys(alias: str) -> bool:
     return connections[alias].features.can_return_rows_from_bulk_insert
 
 
-def clear(rows: MessageQuerySet) -> None:
+def delete_or_hide(rows: MessageQuerySet) -> None:
     """Delete messages; those whose mail is still to be sent are hidden until it is out.
 
     Who has deleted a message has seen it: a mail with such a condition goes with it.

@@ -12,7 +12,7 @@ from monitio.utils.outage import Outage
 _outage = Outage()
 
 
-def allows(name: str, times: int, seconds: int) -> bool:
+def is_allowed(name: str, times: int, seconds: int) -> bool:
     """Count one more; whether ``name`` has come at most ``times`` in these seconds.
 
     A cache that is down allows everything: the way out of e-mails must not depend on it.

@@ -15,7 +15,7 @@ from monitio.messages import visitors
 from monitio.recipients import Recipient, accounts
 
 
-def addressee(to_user: Any) -> Recipient:
+def resolve_recipient(to_user: Any) -> Recipient:
     """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
     recipient = _resolve(to_user)
     if not recipient.is_visitor:
@@ -23,7 +23,7 @@ def addressee(to_user: Any) -> Recipient:
     return recipient
 
 
-def batches(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
+def iter_recipients(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
     """Who is meant, ``size`` at a time, each once a batch. Raises ``UnknownRecipient``."""
     keys = _keys_of(users, size)
     everybody = iter(users if keys is None else keys)
@@ -43,7 +43,7 @@ def _resolve(who: Any) -> Recipient:
             f"This recipient belongs to scope {recipient.scope!r}, the current one is {here!r}: "
             f"write inside `with monitio.scope.activate({recipient.scope!r}):`."
         )
-    return visitors.resolve(recipient)
+    return visitors.current_recipient(recipient)
 
 
 def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:

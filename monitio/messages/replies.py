@@ -24,7 +24,7 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
     sender = original.from_user
     if sender is None or who.is_visitor:
         raise NotAllowed
-    answer = create.build(
+    answer = create.build_message(
         Recipient.for_user(sender),
         constants.INFO,
         text,
@@ -33,10 +33,10 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
     )
     # Blocked senders are counted alike, so that the limit does not give the block away.
     name = f"reply {who.key} {original.pk} {original.created.timestamp()}"
-    if not ratelimit.allows(name, settings.REPLIES_PER_HOUR, HOUR):
+    if not ratelimit.is_allowed(name, settings.REPLIES_PER_HOUR, HOUR):
         raise TooManyReplies
     is_blocked = BlockedSender.objects.between(sender.pk, who.user_id).exists()
-    return answer if is_blocked else create.store(answer)
+    return answer if is_blocked else create.save_message(answer)
 
 
 def block(who: Recipient, sender: Recipient) -> None:

@@ -19,7 +19,7 @@ from monitio.models.querysets import ScopedQuerySet
 from monitio.recipients import Recipient
 
 
-def resolve(recipient: Recipient) -> Recipient:
+def current_recipient(recipient: Recipient) -> Recipient:
     """Who is meant today: the user, for a visitor who has logged in since."""
     if not recipient.is_visitor:
         return recipient
@@ -28,16 +28,16 @@ def resolve(recipient: Recipient) -> Recipient:
     return recipient if login is None else replace(recipient, user_pk=str(login), token=None)
 
 
-def log_in(token: str, user: Any) -> None:
+def merge(token: str, user: Any) -> None:
     """Hand everything of this visitor to ``user``, now and in future."""
     # Whoever was first keeps the token: one that is shown again must not move to another account.
     visitor = Recipient.for_visitor(token)
     VisitorLogin.objects.get_or_create(token=token, scope=visitor.scope, defaults={"user": user})
     # After the line above is visible to others: see settle().
-    settle([visitor])
+    merge_after_commit([visitor])
 
 
-def settle(recipients: Iterable[Recipient] | Recipient) -> None:
+def merge_after_commit(recipients: Iterable[Recipient] | Recipient) -> None:
     """After commit, move what was written for visitors while they logged in."""
     everybody = [recipients] if isinstance(recipients, Recipient) else recipients
     for visitor in {recipient for recipient in everybody if recipient.is_visitor}:
@@ -45,7 +45,7 @@ def settle(recipients: Iterable[Recipient] | Recipient) -> None:
 
 
 def _catch_up(visitor: Recipient) -> None:
-    user = resolve(visitor)
+    user = current_recipient(visitor)
     if not user.is_visitor:
         _move(visitor, user)
 

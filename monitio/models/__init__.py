@@ -7,7 +7,7 @@ from monitio.models.deliveries import Delivery
 from monitio.models.digests import Digest
 from monitio.models.jobs import Job
 from monitio.models.messages import Message
-from monitio.models.notes import LastBell, Repeat, VisitorLogin
+from monitio.models.notes import LastEvent, Repeat, VisitorLogin
 from monitio.models.preferences import WEEKDAYS, CategoryChoice, Preferences, validate_time_zone
 from monitio.models.rows import delete_along
 from monitio.models.texts import plain_text, validate_url
@@ -20,7 +20,7 @@ __all__ = [
     "Delivery",
     "Digest",
     "Job",
-    "LastBell",
+    "LastEvent",
     "Message",
     "Preferences",
     "Repeat",

@@ -29,17 +29,17 @@ class Job(models.Model):
 
     scope = scope_field()
     task_id = models.CharField(_("task id"), max_length=KEY_LENGTH)
-    queue = models.CharField(_("queue"), max_length=50, blank=True, default="")
+    integration = models.CharField(_("integration"), max_length=50, blank=True, default="")
     name = models.CharField(_("name"), max_length=255, blank=True, default="")
     state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     # Orders events that arrive late, twice or shuffled: a transition must raise it (jobs.py).
-    key = models.BigIntegerField(default=-1, editable=False)
-    done = models.FloatField(_("done"), null=True, blank=True)
+    rank = models.BigIntegerField(default=-1, editable=False)
+    completed = models.FloatField(_("done"), null=True, blank=True)
     total = models.FloatField(_("total"), null=True, blank=True)
     # Steps a second, of late; None while nobody can tell.
     rate = models.FloatField(_("steps a second"), null=True, blank=True)
-    text = models.CharField(_("text"), max_length=255, blank=True, default="")
+    status_text = models.CharField(_("text"), max_length=255, blank=True, default="")
     seq = models.BigIntegerField(default=0, editable=False)
     error = models.TextField(_("error"), blank=True, default="")
     # The people to tell, as Recipient.to_dict().
@@ -74,9 +74,9 @@ class Job(models.Model):
     @property
     def percent(self) -> float | None:
         """0 to 100, or None when nobody knows how much there is to do."""
-        if self.done is None or not self.total:
+        if self.completed is None or not self.total:
             return None
-        return max(0.0, min(100.0, round(100 * self.done / self.total, 1)))
+        return max(0.0, min(100.0, round(100 * self.completed / self.total, 1)))
 
     @property
     def pace(self) -> float | None:
@@ -86,9 +86,14 @@ class Job(models.Model):
     @property
     def eta(self) -> int | None:
         """Seconds until its bar is full, while it runs; None when nobody can tell."""
-        if not self.pace or not self.total or self.done is None or self.done >= self.total:
+        if (
+            not self.pace
+            or not self.total
+            or self.completed is None
+            or self.completed >= self.total
+        ):
             return None
-        seconds = (self.total - self.done) / self.pace
+        seconds = (self.total - self.completed) / self.pace
         return math.ceil(seconds) if seconds < LARGEST_NUMBER else None
 
     @property

@@ -16,7 +16,7 @@ class Repeat(models.Model):
     """A failure that has been told, and how often (repeats.py). Of its kind there is one row."""
 
     # Hashed from the recipient, the task and every word.
-    kind = models.CharField(max_length=32, unique=True)
+    fingerprint = models.CharField(max_length=32, unique=True)
     # A row whose message is gone is taken over, so deleting messages need not look here.
     message = models.ForeignKey(
         Message, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
@@ -32,7 +32,7 @@ class Repeat(models.Model):
         verbose_name_plural = _("repeated failures")
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.times}"
+        return f"{self.fingerprint}: {self.times}"
 
 
 class VisitorLogin(models.Model):
@@ -55,7 +55,7 @@ class VisitorLogin(models.Model):
         return f"visitor -> {self.user_id}"
 
 
-class LastBell(models.Model):
+class LastEvent(models.Model):
     """The last bell of a topic: what the polling transport compares. Written after commit."""
 
     topic = models.CharField(max_length=KEY_LENGTH, unique=True)

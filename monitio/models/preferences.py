@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from monitio.models.categories import Mode, category, gathered_by_default
 from monitio.models.querysets import PrimaryQuerySet, ScopedQuerySet
 from monitio.models.rows import scope_field
-from monitio.models.schedule import GATHERED, Frequency, Schedule
+from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, Schedule
 
 WEEKDAYS = tuple(dates.WEEKDAYS.items())
 
@@ -55,7 +55,7 @@ class Preferences(models.Model):
     # What they read the site in when they chose.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     # Digests gather what is newer: who begins to get them is not told of years.
-    since = models.DateTimeField(default=timezone.now, editable=False)
+    digests_since = models.DateTimeField(default=timezone.now, editable=False)
     # When to look at this user next. While they are claimed: when their sender counts as dead.
     next_digest_at = models.DateTimeField(_("next digest"), null=True, blank=True, editable=False)
     claim = models.CharField(max_length=32, blank=True, default="", editable=False)
@@ -98,15 +98,17 @@ class Preferences(models.Model):
         chosen = self.chosen.get(name)
         if chosen is not None and chosen.mode:
             return Mode(chosen.mode)
-        return kind.default or (Mode.DIGEST if self.frequency in GATHERED else Mode.AT_ONCE)
+        return kind.default or (
+            Mode.DIGEST if self.frequency in DIGEST_FREQUENCIES else Mode.AT_ONCE
+        )
 
     @property
-    def gathers(self) -> bool:
+    def uses_digests(self) -> bool:
         """Whether there is anything a digest could hold."""
         if self.frequency == Frequency.NEVER:
             return False
         modes = {choice.mode for choice in self.chosen.values()}
-        return self.frequency in GATHERED or Mode.DIGEST in modes or gathered_by_default()
+        return self.frequency in DIGEST_FREQUENCIES or Mode.DIGEST in modes or gathered_by_default()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -124,7 +126,7 @@ class Preferences(models.Model):
         if self.quiet_from is not None and self.quiet_to is not None:
             quiet = self.quiet_from, self.quiet_to
         return Schedule(
-            frequency=self.frequency if self.frequency in GATHERED else Frequency.DAILY,
+            frequency=self.frequency if self.frequency in DIGEST_FREQUENCIES else Frequency.DAILY,
             zone=self.zone,
             hour=self.hour,
             weekday=self.weekday,
@@ -146,7 +148,7 @@ class CategoryChoice(models.Model):
         _("e-mails"), max_length=10, choices=Mode.choices, blank=True, default=""
     )
     # As Preferences.since, for this category.
-    since = models.DateTimeField(default=timezone.now, editable=False)
+    digests_since = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = PrimaryQuerySet.as_manager()
 

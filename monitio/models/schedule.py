@@ -33,7 +33,7 @@ class Frequency(models.TextChoices):
     NEVER = "never", _("Never")
 
 
-GATHERED = (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY)
+DIGEST_FREQUENCIES = (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY)
 
 
 def now() -> datetime:
@@ -46,7 +46,7 @@ def aware(moment: datetime) -> datetime:
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
-def storable(moment: datetime) -> datetime:
+def as_stored(moment: datetime) -> datetime:
     """An aware moment as the database takes it."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
 

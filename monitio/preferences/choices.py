@@ -20,7 +20,7 @@ from monitio.constants import EMAIL
 from monitio.exceptions import UnknownRecipient
 from monitio.models import CategoryChoice, Delivery, Digest, Message, Preferences
 from monitio.models.categories import Category, Mode, categories, category, essential
-from monitio.models.schedule import Frequency, aware, now, storable
+from monitio.models.schedule import Frequency, as_stored, aware, now
 from monitio.preferences import unsubscribe_links as tokens
 from monitio.recipients import Recipient, accounts
 from monitio.utils.text import at_most, identifier
@@ -29,9 +29,9 @@ __all__ = [
     "Category",
     "Frequency",
     "Mode",
-    "admit",
     "categories_of",
     "change",
+    "filter_by_preference",
     "for_user",
     "get",
     "resubscribe",
@@ -83,17 +83,17 @@ def change(
         raise UnknownRecipient(f"There is no user with the primary key {_pk(user)!r}.")
     with transaction.atomic(using=router.db_for_write(Preferences)):
         row = _locked(_pk(user))
-        gathered, timing = row.gathers, _timing(row)
+        gathered, timing = row.uses_digests, _timing(row)
         _assign(row, fields)
         stopped = _choose(row, choices)
         row.__dict__.pop("chosen", None)
         _plan(row, is_new=not gathered, is_moved=timing != _timing(row))
         row.save()
-        _recall(row, None if row.frequency == Frequency.NEVER else stopped)
+        _withdraw_pending(row, None if row.frequency == Frequency.NEVER else stopped)
     return row
 
 
-def admit(deliveries: Sequence[Delivery]) -> list[Delivery]:
+def filter_by_preference(deliveries: Sequence[Delivery]) -> list[Delivery]:
     """Those of these unsaved e-mails that are to be sent, each due when its recipient wants it.
 
     What is missing goes into a digest, or its recipient does not want it.
@@ -106,7 +106,7 @@ def admit(deliveries: Sequence[Delivery]) -> list[Delivery]:
         row = rows.get(message.user_id, without_choice)
         mode = row.mode(message.category)
         if mode == Mode.AT_ONCE:
-            admitted.append(_held(delivery, row))
+            admitted.append(_defer_for_quiet_hours(delivery, row))
         elif mode == Mode.DIGEST and row.next_digest_at is None:
             rows[message.user_id] = _begin(message)
     return admitted
@@ -120,11 +120,11 @@ def unsubscribe_url(user: Any, category: str | None, language: str = "") -> str 
     """
     if category is not None and _is_essential(category):
         return None
-    token = tokens.sign(tokens.Departure(str(_pk(user)), category))
+    token = tokens.sign(tokens.UnsubscribeToken(str(_pk(user)), category))
     return links.page("message_unsubscribe", token, language=language) or None
 
 
-def unsubscribe(departure: tokens.Departure) -> str:
+def unsubscribe(departure: tokens.UnsubscribeToken) -> str:
     """End the e-mails a token speaks of; a token that takes it back.
 
     Raises ``ValueError`` for a category that cannot be switched off.
@@ -138,11 +138,11 @@ def unsubscribe(departure: tokens.Departure) -> str:
         chosen = row.chosen.get(departure.category)
         before = chosen.mode if chosen and chosen.mode != Mode.OFF else INHERIT
         change(departure.user_id, categories={departure.category: Mode.OFF})
-    way_back = tokens.Departure(departure.user_pk, departure.category, before)
-    return tokens.sign(way_back, tokens.RETURN)
+    way_back = tokens.UnsubscribeToken(departure.user_pk, departure.category, before)
+    return tokens.sign(way_back, tokens.RESUBSCRIBE)
 
 
-def resubscribe(way_back: tokens.Departure) -> None:
+def resubscribe(way_back: tokens.UnsubscribeToken) -> None:
     """Take an ``unsubscribe`` back."""
     if way_back.category is None:
         change(way_back.user_id, frequency=way_back.before)
@@ -169,9 +169,9 @@ def _begin(message: Message) -> Preferences:
     """Plan the digest of somebody who has not chosen one: it is the site that gathers this."""
     row = _locked(message.user_id)
     if row.next_digest_at is None:
-        row.since = message.created - SLACK
-        row.next_digest_at = storable(row.schedule.next(now()))
-        row.save(update_fields=["since", "next_digest_at"])
+        row.digests_since = message.created - SLACK
+        row.next_digest_at = as_stored(row.schedule.next(now()))
+        row.save(update_fields=["digests_since", "next_digest_at"])
     return row
 
 
@@ -230,7 +230,7 @@ def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
         chosen = row.chosen.get(name)
         if mode == (chosen.mode if chosen else INHERIT):
             continue
-        values = {"mode": mode, "since": storable(now()) - SLACK}
+        values = {"mode": mode, "digests_since": as_stored(now()) - SLACK}
         CategoryChoice.objects.update_or_create(values, preferences=row, category=name)
         if mode == Mode.OFF:
             stopped.append(name)
@@ -240,25 +240,25 @@ def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
 def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
     # Whoever has read the row for a digest that is due must not go by what it said.
     row.claim = ""
-    if not row.gathers:
+    if not row.uses_digests:
         row.next_digest_at = None
         return
     moment = now()
     if is_new:
-        row.since = storable(moment) - SLACK
+        row.digests_since = as_stored(moment) - SLACK
     # One that is due stays due, unless it is for another moment now.
     if row.next_digest_at is None or is_moved:
-        row.next_digest_at = storable(row.schedule.next(moment))
+        row.next_digest_at = as_stored(row.schedule.next(moment))
 
 
-def _held(delivery: Delivery, row: Preferences) -> Delivery:
+def _defer_for_quiet_hours(delivery: Delivery, row: Preferences) -> Delivery:
     if not _is_essential(delivery.message.category):
         due_at = delivery.due_at
-        delivery.due_at = storable(row.schedule.held_until(aware(due_at)))
+        delivery.due_at = as_stored(row.schedule.held_until(aware(due_at)))
     return delivery
 
 
-def _recall(row: Preferences, names: Sequence[str] | None) -> None:
+def _withdraw_pending(row: Preferences, names: Sequence[str] | None) -> None:
     """Take back e-mails that still wait, of these categories or (None) of all that can be ended."""
     if names is not None and not names:
         return

@@ -16,11 +16,11 @@ from monitio import scope as scopes
 from monitio.exceptions import BadToken
 from monitio.recipients import Recipient
 
-LEAVE, RETURN = "monitio.unsubscribe", "monitio.resubscribe"
+UNSUBSCRIBE, RESUBSCRIBE = "monitio.unsubscribe", "monitio.resubscribe"
 
 
 @dataclass(frozen=True)
-class Departure:
+class UnsubscribeToken:
     """Who leaves what: a category, or None for everything that can be left."""
 
     user_pk: str
@@ -34,18 +34,18 @@ class Departure:
         return Recipient.for_user(self.user_pk).user_id
 
 
-def sign(departure: Departure, salt: str = LEAVE) -> str:
+def sign(departure: UnsubscribeToken, salt: str = UNSUBSCRIBE) -> str:
     values = [departure.user_pk, departure.category, departure.before]
     return _signer(salt).sign_object(values)
 
 
-def read(token: str, salt: str = LEAVE) -> Departure:
+def read(token: str, salt: str = UNSUBSCRIBE) -> UnsubscribeToken:
     """Who a token is for. Raises ``BadToken`` when it was not made here."""
     try:
         user_pk, category, before = _signer(salt).unsign_object(token)
     except (signing.BadSignature, ValueError):
         raise BadToken from None
-    return Departure(user_pk, category, before)
+    return UnsubscribeToken(user_pk, category, before)
 
 
 def _signer(salt: str) -> signing.Signer:

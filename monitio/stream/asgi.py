@@ -21,17 +21,17 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from monitio.stream import shutdown
-from monitio.stream.broadcaster import Mailbox, get_hub
+from monitio.stream.broadcaster import Mailbox, get_broadcaster
 from monitio.stream.drivers import (
+    HANDOFF_KEY,
     LOADERS,
-    TICKET_DESK,
-    Desk,
-    Ticket,
-    open_conversation,
+    OpenStream,
+    StreamHandoff,
+    open_protocol,
     resume,
     with_database,
 )
-from monitio.stream.protocol import Load, Send, Wait
+from monitio.stream.protocol import Query, Send, Wait
 from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
@@ -49,11 +49,11 @@ PATIENCE = 60.0
 
 async def serve(django: Application, scope: Scope, receive: Receive, send: SendEvent) -> None:
     """One HTTP request: Django's, and the stream's when its view has left a ticket."""
-    desk, client = Desk(), _Client(receive)
+    desk, client = StreamHandoff(), _Client(receive)
     try:
-        await django({**scope, TICKET_DESK: desk}, client.receive, _head_only(desk, send))
-        if desk.ticket is not None:
-            await _Stream(desk.ticket, send).run(client.receive)
+        await django({**scope, HANDOFF_KEY: desk}, client.receive, _head_only(desk, send))
+        if desk.stream is not None:
+            await _Stream(desk.stream, send).run(client.receive)
     finally:
         client.forget()
 
@@ -84,11 +84,11 @@ class _Client:
             self._leaving.cancel()
 
 
-def _head_only(desk: Desk, send: SendEvent) -> SendEvent:
+def _head_only(desk: StreamHandoff, send: SendEvent) -> SendEvent:
     """Django's response as it is; of one that leaves a ticket, the head."""
 
     async def relay(event: Event) -> None:
-        if desk.ticket is None:
+        if desk.stream is None:
             await send(event)
 
     return relay
@@ -132,7 +132,7 @@ class _Stream:
         "_ticket", "_timer", "_writing", "context",
     )  # fmt: skip
 
-    def __init__(self, ticket: Ticket, send: SendEvent) -> None:
+    def __init__(self, ticket: OpenStream, send: SendEvent) -> None:
         self._loop = asyncio.get_running_loop()
         self._ticket, self._send = ticket, send
         # What the server and its wrappers have put there is there for each of their sends.
@@ -140,7 +140,7 @@ class _Stream:
         self._pump = _pumps.setdefault(self._loop, _Pump(self._loop))
         wake = partial(self._pump.wake, self)
         self._mailbox = Mailbox(ticket.topic, wake, ticket.source.identity)
-        self._talk = open_conversation(self._mailbox, ticket.source, ticket.limits)
+        self._talk = open_protocol(self._mailbox, ticket.source, ticket.limits)
         # The server's task, while it waits for the client to leave.
         self._task: asyncio.Task[Any] | None = None
         # Runs while the conversation waits for the mailbox; what rings otherwise is noted as news.
@@ -195,7 +195,7 @@ class _Stream:
             if isinstance(command, Send):
                 if not self._write(command.frame):
                     return
-            elif isinstance(command, Load):
+            elif isinstance(command, Query):
                 self._load(command)
                 return
             elif self._news:
@@ -207,7 +207,7 @@ class _Stream:
     def _sleep(self, command: Wait) -> None:
         self._timer = self._loop.call_later(command.seconds, self._overslept, context=self.context)
 
-    def _load(self, command: Load) -> None:
+    def _load(self, command: Query) -> None:
         future = self._loop.run_in_executor(
             _loaders.get(), self._ticket.context.run, with_database, command
         )
@@ -270,7 +270,7 @@ class _Stream:
             self._timer.cancel()
         if self._writing is not None:
             self._writing.cancel()
-        get_hub().leave(self._mailbox)
+        get_broadcaster().unsubscribe(self._mailbox)
         self._talk.close()
 
 

@@ -23,9 +23,9 @@ from monitio.models import Message
 from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
-from monitio.transports import Bell, get_transport, reset_transport
+from monitio.transports import Event, get_transport, reset_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, is_everybody
-from monitio.utils.deadline import pause
+from monitio.utils.deadline import backoff
 from monitio.utils.fork import ProcessLocal
 from monitio.utils.outage import Outage
 
@@ -49,7 +49,7 @@ Rank = tuple[int, int]
 
 
 @dataclass(slots=True)
-class News:
+class MailboxContents:
     """What a stream finds in its mailbox."""
 
     frames: list[bytes] = field(default_factory=list)
@@ -119,11 +119,11 @@ class Mailbox:
             self._recheck = True
         self._wake()
 
-    def take(self) -> News:
+    def take(self) -> MailboxContents:
         """Empty the mailbox. To be called before the database is read, never after."""
         with self._lock:
             waiting = [frame for _, frame in self._frames.values()]
-            news = News(waiting, self._resync, self._recheck, self._gap)
+            news = MailboxContents(waiting, self._resync, self._recheck, self._gap)
             self._frames.clear()
             self._resync = self._recheck = self._gap = False
             return news
@@ -132,7 +132,7 @@ class Mailbox:
         self._wake()
 
 
-class Hub:
+class Broadcaster:
     """Implements ``transports.base.Ears``."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class Hub:
 
     # What streams use.
 
-    def join(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
+    def subscribe(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
         """Deliver to this mailbox from now on. False, and nothing is done, above ``limits``."""
         with self._lock:
             if limits is not None:
@@ -179,7 +179,7 @@ class Hub:
             and self._addresses[limits.address] >= limits.per_address
         )
 
-    def leave(self, mailbox: Mailbox) -> None:
+    def unsubscribe(self, mailbox: Mailbox) -> None:
         with self._lock:
             boxes = self._mailboxes.get(mailbox.topic, set())
             if mailbox not in boxes:
@@ -198,17 +198,17 @@ class Hub:
             return self._open if topic is None else len(self._mailboxes.get(topic, ()))
 
     def wake_all(self) -> None:
-        for mailbox in self._boxes():
+        for mailbox in self._mailboxes_of():
             mailbox.wake()
 
     # What the transport calls.
 
-    def hear(self, bell: Bell) -> None:
+    def receive(self, bell: Event) -> None:
         if bell.kind == RECHECK:
             for mailbox in self._named_by(bell):
                 mailbox.recheck()
             return
-        boxes = self._boxes(bell.topic)
+        boxes = self._mailboxes_of(bell.topic)
         if not boxes:
             return
         if bell.kind in (MESSAGE, GONE) and bell.data is not None:
@@ -221,31 +221,31 @@ class Hub:
         else:
             self._resync(bell.topic)
 
-    def _named_by(self, bell: Bell) -> Iterable[Mailbox]:
+    def _named_by(self, bell: Event) -> Iterable[Mailbox]:
         """Whose session may have ended."""
         if not is_everybody(bell.topic):
-            return self._boxes(bell.topic)
+            return self._mailboxes_of(bell.topic)
         # Transports that carry no data name no session.
         session = bell.data and bell.data.get("session")
         return [
             mailbox
-            for mailbox in self._boxes()
+            for mailbox in self._mailboxes_of()
             if session is None or (mailbox.identity and mailbox.identity.session_mark == session)
         ]
 
-    def gap(self, topic: str | None = None) -> None:
-        for mailbox in self._boxes(topic):
+    def on_gap(self, topic: str | None = None) -> None:
+        for mailbox in self._mailboxes_of(topic):
             mailbox.resync(gap=True)
 
     def _resync(self, topic: str) -> None:
-        for mailbox in self._boxes(topic):
+        for mailbox in self._mailboxes_of(topic):
             mailbox.resync()
 
     def topics(self) -> set[str]:
         with self._lock:
             return set(self._mailboxes)
 
-    def tick(self) -> None:
+    def on_tick(self) -> None:
         if self._listens_long():
             self._outage.ends()
         self._reconcile_in_time()
@@ -293,7 +293,7 @@ class Hub:
         """
         now = time.monotonic()
         horizon = now + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
-        due = [box for box in self._boxes() if box.identity and box.recheck_at <= horizon]
+        due = [box for box in self._mailboxes_of() if box.identity and box.recheck_at <= horizon]
         scopes: dict[str, list[Mailbox]] = {}
         for box in due:
             scopes.setdefault(scope_of(box.topic), []).append(box)
@@ -318,7 +318,7 @@ class Hub:
             thread.join(5)
         self._thread = None
 
-    def _boxes(self, topic: str | None = None) -> Iterable[Mailbox]:
+    def _mailboxes_of(self, topic: str | None = None) -> Iterable[Mailbox]:
         with self._lock:
             if topic is not None:
                 return list(self._mailboxes.get(topic, ()))
@@ -350,7 +350,7 @@ class Hub:
                 close_connections()
             # Without the transport, the database still tells.
             self._reconcile_in_time()
-            stop.wait(pause(failures))
+            stop.wait(backoff(failures))
 
 
 def close_connections() -> None:
@@ -374,17 +374,17 @@ def _fingerprints(topics: Iterable[str]) -> dict[str, Fingerprint]:
     return found
 
 
-_hub = ProcessLocal(Hub)
+_broadcaster = ProcessLocal(Broadcaster)
 
 
-def get_hub() -> Hub:
+def get_broadcaster() -> Broadcaster:
     """This process's hub."""
-    return _hub.get()
+    return _broadcaster.get()
 
 
-def reset_hub(**kwargs: object) -> None:
+def reset_broadcaster(**kwargs: object) -> None:
     """Stop listening and start afresh at the next stream."""
-    hub = _hub.reset()
+    hub = _broadcaster.reset()
     if hub is not None:
         hub.stop()
         hub.wake_all()
@@ -393,7 +393,7 @@ def reset_hub(**kwargs: object) -> None:
 
 def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
     if setting in TRANSPORT_SETTINGS:
-        reset_hub()
+        reset_broadcaster()
 
 
 setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.hub")

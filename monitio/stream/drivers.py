@@ -26,20 +26,20 @@ from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot
 from monitio.stream import capacity, shutdown
-from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_hub
+from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_broadcaster
 from monitio.stream.identity import Identity, answer_who_asks
 from monitio.stream.protocol import (
     Command,
-    Conversation,
-    Load,
+    Query,
     Send,
-    Source,
+    StreamProtocol,
+    StreamSource,
     Wait,
-    conversation,
     finite,
+    stream_protocol,
 )
-from monitio.transports import get_handoff
-from monitio.utils.client_address import address_of
+from monitio.transports import get_hub
+from monitio.utils.client_address import client_address
 from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
@@ -57,24 +57,24 @@ LOADERS = 4
 _loading = ProcessLocal(lambda: threading.BoundedSemaphore(LOADERS))
 
 # The key of an ASGI scope where the endpoint has put its desk.
-TICKET_DESK: Final = "monitio.desk"
+HANDOFF_KEY: Final = "monitio.desk"
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class OpenStream:
     """All it takes to hold a stream after the request is over."""
 
     topic: str
-    source: Source
+    source: StreamSource
     limits: Limits
     # The language, time zone and tenant that the middleware chose.
     context: Context
 
 
-class Desk:
+class StreamHandoff:
     """Where the view of one request may leave a ticket for the endpoint."""
 
-    ticket: Ticket | None = None
+    stream: OpenStream | None = None
 
 
 def respond(request: HttpRequest) -> HttpResponseBase:
@@ -97,12 +97,12 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
         # The one status that tells EventSource to stop for good.
         return HttpResponse(status=204)
-    hub = get_handoff()
+    hub = get_hub()
     if hub is not None:
         return hub.respond(request, recipient.topic)
     identity = Identity(request, recipient)
     # Loaded in other threads, whose connections know nothing of this request's tenant.
-    source = Source(
+    source = StreamSource(
         snapshot=scope.bind(lambda: snapshot(recipient)),
         still_valid=scope.bind(identity.is_valid),
         stopping=shutdown.stopping,
@@ -111,11 +111,11 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     return _response(request, recipient.topic, source)
 
 
-def _response(request: HttpRequest, topic: str, source: Source) -> StreamingHttpResponse:
-    desk, limits = _desk(request), _limits(request)
+def _response(request: HttpRequest, topic: str, source: StreamSource) -> StreamingHttpResponse:
+    desk, limits = _handoff(request), _limits(request)
     body: Iterator[bytes] | AsyncIterator[bytes]
     if desk is not None:
-        return _Receipt(_leave_ticket(desk, topic, source, limits), content_type=CONTENT_TYPE)
+        return _HandedOff(_hand_off(desk, topic, source, limits), content_type=CONTENT_TYPE)
     elif isinstance(request, ASGIRequest):
         body = _drive_async(topic, source, limits)
     else:
@@ -123,21 +123,21 @@ def _response(request: HttpRequest, topic: str, source: Source) -> StreamingHttp
     return StreamingHttpResponse(body, content_type=CONTENT_TYPE)
 
 
-def _desk(request: HttpRequest) -> Desk | None:
-    return request.scope.get(TICKET_DESK) if isinstance(request, ASGIRequest) else None
+def _handoff(request: HttpRequest) -> StreamHandoff | None:
+    return request.scope.get(HANDOFF_KEY) if isinstance(request, ASGIRequest) else None
 
 
-async def _leave_ticket(
-    desk: Desk, topic: str, source: Source, limits: Limits
+async def _hand_off(
+    desk: StreamHandoff, topic: str, source: StreamSource, limits: Limits
 ) -> AsyncIterator[bytes]:
     """An empty body. Only Django itself reads it, when no middleware has replaced the response."""
-    desk.ticket = Ticket(topic, source, limits, copy_context())
+    desk.stream = OpenStream(topic, source, limits, copy_context())
     nothing: tuple[bytes, ...] = ()
     for frame in nothing:
         yield frame
 
 
-class _Receipt(StreamingHttpResponse):
+class _HandedOff(StreamingHttpResponse):
     """The response of a request that has left a ticket."""
 
     def close(self) -> None:
@@ -160,19 +160,19 @@ def _limits(request: HttpRequest) -> Limits:
         # Its one thread would answer nobody else.
         per_process = 0
     elif per_process is None:
-        per_process = capacity.default(request, behind_endpoint=_desk(request) is not None)
+        per_process = capacity.default(request, behind_endpoint=_handoff(request) is not None)
     return Limits(
         per_process,
         settings.STREAMS_PER_USER,
         settings.STREAMS_PER_ADDRESS,
-        address_of(request),
+        client_address(request),
     )
 
 
-def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
+def _drive_sync(topic: str, source: StreamSource, limits: Limits) -> Iterator[bytes]:
     woken = threading.Event()
     mailbox = Mailbox(topic, woken.set, source.identity)
-    talk = open_conversation(mailbox, source, limits)
+    talk = open_protocol(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
@@ -180,7 +180,7 @@ def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
             answer = None
             if isinstance(command, Send):
                 yield command.frame
-            elif isinstance(command, Load):
+            elif isinstance(command, Query):
                 answer = with_database(command)
             else:
                 answer = woken.wait(command.seconds)
@@ -188,14 +188,14 @@ def _drive_sync(topic: str, source: Source, limits: Limits) -> Iterator[bytes]:
     except StopIteration:
         pass
     finally:
-        get_hub().leave(mailbox)
+        get_broadcaster().unsubscribe(mailbox)
 
 
-async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncIterator[bytes]:
+async def _drive_async(topic: str, source: StreamSource, limits: Limits) -> AsyncIterator[bytes]:
     shutdown.install()  # here, the server's own handlers are in place
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     mailbox = Mailbox(topic, lambda: _wake(loop, woken), source.identity)
-    talk = open_conversation(mailbox, source, limits)
+    talk = open_protocol(mailbox, source, limits)
     answer: Any = None
     try:
         while True:
@@ -206,30 +206,30 @@ async def _drive_async(topic: str, source: Source, limits: Limits) -> AsyncItera
             answer = None
             if isinstance(command, Send):
                 yield command.frame
-            elif isinstance(command, Load):
+            elif isinstance(command, Query):
                 answer = await sync_to_async(with_database)(command)
             else:
                 answer = await _wait(woken, command)
     finally:
-        get_hub().leave(mailbox)
+        get_broadcaster().unsubscribe(mailbox)
 
 
-def open_conversation(mailbox: Mailbox, source: Source, limits: Limits) -> Conversation:
+def open_protocol(mailbox: Mailbox, source: StreamSource, limits: Limits) -> StreamProtocol:
     """Join the hub; above the limits one snapshot and an end."""
     # Joined before the first snapshot is read: what rings meanwhile is not missed.
-    if get_hub().join(mailbox, limits):
-        return conversation(mailbox, source)
+    if get_broadcaster().subscribe(mailbox, limits):
+        return stream_protocol(mailbox, source)
     return finite(source)
 
 
-def resume(talk: Conversation, answer: Any) -> Command:
+def resume(talk: StreamProtocol, answer: Any) -> Command:
     """Hand over the answer, or throw it when it is an exception, and get the next command."""
     if isinstance(answer, Exception):
         return talk.throw(answer)
     return talk.send(answer)
 
 
-def with_database(command: Load) -> Any:
+def with_database(command: Query) -> Any:
     """The answer, or the exception: a conversation decides itself what a failure means.
 
     A few at once: after a gap every stream of the process wants a snapshot, and a database that

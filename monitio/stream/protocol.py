@@ -19,7 +19,7 @@ from django.db import DatabaseError
 from monitio.conf import settings
 from monitio.serializers import Payload
 from monitio.stream import frames
-from monitio.stream.broadcaster import Mailbox, News
+from monitio.stream.broadcaster import Mailbox, MailboxContents
 from monitio.stream.identity import Identity, SiteUnavailable
 
 logger = logging.getLogger("monitio")
@@ -43,7 +43,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Query:
     """Call this where the database may be used, give the connection back, answer its result.
 
     What it raises is thrown into the conversation.
@@ -52,12 +52,12 @@ class Load:
     function: Callable[[], Any]
 
 
-Command = Send | Wait | Load
-Conversation = Generator[Command, Any, None]
+Command = Send | Wait | Query
+StreamProtocol = Generator[Command, Any, None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class StreamSource:
     """What a conversation asks the database."""
 
     snapshot: Callable[[], Payload]
@@ -69,7 +69,7 @@ class Source:
     identity: Identity | None = None
 
 
-def conversation(mailbox: Mailbox, source: Source) -> Conversation:
+def stream_protocol(mailbox: Mailbox, source: StreamSource) -> StreamProtocol:
     """A stream from its first to its last byte."""
     yield Send(frames.retry(settings.STREAM_RETRY))
     try:
@@ -83,7 +83,7 @@ def conversation(mailbox: Mailbox, source: Source) -> Conversation:
     yield _bye(reason)
 
 
-def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, str]:
+def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command, Any, str]:
     """Everything between the first line and ``bye``; the reason to say there."""
     clock = _Clock(mailbox)
     mailbox.resync()
@@ -92,10 +92,10 @@ def _until_the_end(mailbox: Mailbox, source: Source) -> Generator[Command, Any, 
             return "age"
         # Taken before the database is read: what arrives during the reading comes after it.
         news = mailbox.take()
-        if clock.must_recheck(news) and not (yield Load(source.still_valid)):
+        if clock.must_recheck(news) and not (yield Query(source.still_valid)):
             return "signed-out"
         if news.resync:
-            yield Send(frames.event("snapshot", (yield Load(source.snapshot))))
+            yield Send(frames.event("snapshot", (yield Query(source.snapshot))))
         elif news.frames:
             yield Send(b"".join(news.frames))
         elif not (yield Wait(clock.until_next())):
@@ -118,7 +118,7 @@ class _Clock:
     def is_old(self) -> bool:
         return time.monotonic() >= self._end
 
-    def must_recheck(self, news: News) -> bool:
+    def must_recheck(self, news: MailboxContents) -> bool:
         """Whether to look now: every while, after a gap, and when a bell asks.
 
         Then once more a moment later: Django says that somebody logs out before it is done.
@@ -137,13 +137,13 @@ class _Clock:
         return max(0.0, min(heartbeat, self._end - now, next_look - now))
 
 
-def finite(source: Source) -> Conversation:
+def finite(source: StreamSource) -> StreamProtocol:
     """One snapshot and an end: for a process that cannot hold another stream open.
 
     EventSource comes back after ``retry``, so the page polls and misses nothing.
     """
     yield Send(frames.retry(settings.STREAM_RETRY))
-    yield Send(frames.event("snapshot", (yield Load(source.snapshot))))
+    yield Send(frames.event("snapshot", (yield Query(source.snapshot))))
     yield _bye("busy")
 
 

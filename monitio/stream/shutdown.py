@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 
 _stopping = threading.Event()
 Handler = Callable[[int, FrameType | None], None]
@@ -45,7 +45,7 @@ def begin() -> None:
     _stopping.set()
     # In a thread of its own: a signal may interrupt one that holds the hub's lock. Started in this
     # way, because a Thread waits until it runs, which gevent forbids in a handler.
-    _thread.start_new_thread(lambda: get_hub().wake_all(), ())
+    _thread.start_new_thread(lambda: get_broadcaster().wake_all(), ())
 
 
 def _before(previous: Any) -> Handler:

@@ -15,10 +15,10 @@ from django.utils.module_loading import import_string
 from monitio.conf import settings
 from monitio.transports.base import Transport
 from monitio.transports.breaker import Breaker
-from monitio.transports.events import Bell
-from monitio.transports.hub import Handoff
+from monitio.transports.events import Event
+from monitio.transports.hub import Hub
 
-__all__ = ["Bell", "Handoff", "Transport", "get_handoff", "get_transport", "reset_transport"]
+__all__ = ["Event", "Hub", "Transport", "get_hub", "get_transport", "reset_transport"]
 
 BUILT_IN = {
     "polling": "monitio.transports.polling.PollingTransport",
@@ -27,8 +27,8 @@ BUILT_IN = {
 }
 
 HUBS = {
-    "nchan": "monitio.transports.nchan.NchanHandoff",
-    "mercure": "monitio.transports.mercure.MercureHandoff",
+    "nchan": "monitio.transports.nchan.NchanHub",
+    "mercure": "monitio.transports.mercure.MercureHub",
 }
 
 _current: tuple[Any, Transport] | None = None
@@ -52,7 +52,7 @@ def get_transport() -> Transport:
     return current[1]
 
 
-def get_handoff() -> Handoff | None:
+def get_hub() -> Hub | None:
     """The hub that holds the streams; None when the web processes do.
 
     Raises ``ImproperlyConfigured`` when ``MONITIO_STREAM`` cannot work.
@@ -60,7 +60,7 @@ def get_handoff() -> Handoff | None:
     if not settings.STREAM:
         return None
     hub = get_transport()
-    if not isinstance(hub, Handoff):
+    if not isinstance(hub, Hub):
         raise ImproperlyConfigured(
             f"MONITIO_STREAM: {type(hub).__name__} is not a subclass of monitio.transports.Handoff."
         )

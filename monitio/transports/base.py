@@ -9,16 +9,16 @@ from typing import Protocol
 from django.core.checks import CheckMessage
 
 from monitio.transports.breaker import Breaker
-from monitio.transports.events import Bell
+from monitio.transports.events import Event
 
 
-class Ears(Protocol):
+class Listener(Protocol):
     """Whom a listening transport tells: the hub."""
 
-    def hear(self, bell: Bell) -> None:
+    def receive(self, bell: Event) -> None:
         """A bell rang."""
 
-    def gap(self, topic: str | None = None) -> None:
+    def on_gap(self, topic: str | None = None) -> None:
         """Bells of this topic, or of all, may have been missed."""
 
     def topics(self) -> set[str]:
@@ -27,7 +27,7 @@ class Ears(Protocol):
         Bells of ``EVERYBODY`` are taken as well.
         """
 
-    def tick(self) -> None:
+    def on_tick(self) -> None:
         """Called about once a second from the listening thread."""
 
     def stopping(self) -> bool:
@@ -49,11 +49,11 @@ class Transport(ABC):
     breaker: Breaker
 
     @abstractmethod
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         """Ring. Returns within about a second or raises."""
 
     @abstractmethod
-    def listen(self, ears: Ears) -> None:
+    def listen(self, ears: Listener) -> None:
         """Tell ``ears`` what rings until it says ``stopping``. Blocks; raises when cut off."""
 
     def check(self) -> list[CheckMessage]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
-from monitio.transports.events import Bell
-from monitio.utils.deadline import pause
+from monitio.transports.events import Event
+from monitio.utils.deadline import backoff
 from monitio.utils.outage import Outage
 
 
@@ -28,18 +28,18 @@ class Breaker:
     # Seconds without a bell after which nobody tries any more.
     IDLE = 300.0
 
-    def __init__(self, publish: Callable[[Sequence[Bell]], None]) -> None:
+    def __init__(self, publish: Callable[[Sequence[Event]], None]) -> None:
         self._publish = publish
         self._lock = threading.Lock()
         self._open = False
-        self._missed: set[Bell] = set()
+        self._missed: set[Event] = set()
         self._last_bell = 0.0
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         # Of publishing and of listening: this process logs it once.
         self.outage = Outage()
 
-    def keeps(self, bells: Sequence[Bell]) -> bool:
+    def is_blocking(self, bells: Sequence[Event]) -> bool:
         """True while the transport is known to be dead: these will ring when it is back."""
         with self._lock:
             if not self._open:
@@ -47,7 +47,7 @@ class Breaker:
             self._remember(bells)
             return self._ensure_trying()
 
-    def failed(self, bells: Sequence[Bell]) -> None:
+    def failed(self, bells: Sequence[Event]) -> None:
         """Note that these could not ring."""
         with self._lock:
             self._open = True
@@ -58,7 +58,7 @@ class Breaker:
         """Try no more: another transport takes over."""
         self._stopped.set()
 
-    def _remember(self, bells: Sequence[Bell]) -> None:
+    def _remember(self, bells: Sequence[Event]) -> None:
         self._last_bell = time.monotonic()
         if len(self._missed) < self.CAPACITY:
             self._missed |= {bell.without_data() for bell in bells}
@@ -75,7 +75,7 @@ class Breaker:
     def _try(self) -> None:
         failures = 1
         try:
-            while not self._stopped.wait(pause(failures)) and not self._ends_idle():
+            while not self._stopped.wait(backoff(failures)) and not self._ends_idle():
                 if self._is_back():
                     return
                 failures += 1
@@ -101,7 +101,7 @@ class Breaker:
             self.failed(late)
         return True
 
-    def _ring(self, bells: list[Bell]) -> bool:
+    def _ring(self, bells: list[Event]) -> bool:
         """Ring and remove them; False when some are left."""
         try:
             while bells:
@@ -111,16 +111,16 @@ class Breaker:
             return False
         return True
 
-    def _take_missed(self) -> list[Bell]:
+    def _take_missed(self) -> list[Event]:
         with self._lock:
             missed, self._missed = list(self._missed), set()
             return missed
 
-    def _put_back(self, bells: list[Bell]) -> None:
+    def _put_back(self, bells: list[Event]) -> None:
         with self._lock:
             self._missed |= set(bells)
 
-    def _close(self) -> list[Bell]:
+    def _close(self) -> list[Event]:
         """What has been kept since the others rang."""
         with self._lock:
             late, self._missed = list(self._missed), set()

@@ -21,7 +21,7 @@ KINDS = frozenset({MESSAGE, GONE, RESYNC, RECHECK})
 
 
 @dataclass(frozen=True, slots=True)
-class Bell:
+class Event:
     """An announcement that a topic has news.
 
     ``message`` and ``gone`` carry the news as data; ``resync`` says to look it up; ``recheck`` says
@@ -40,12 +40,12 @@ class Bell:
             return encoded
         return dump({"topic": self.topic, "kind": RESYNC, "data": None})
 
-    def without_data(self) -> Bell:
+    def without_data(self) -> Event:
         """The same news, to be looked up: what it carried is old by the time it rings."""
-        return Bell(self.topic, RECHECK if self.kind == RECHECK else RESYNC)
+        return Event(self.topic, RECHECK if self.kind == RECHECK else RESYNC)
 
     @classmethod
-    def decode(cls, raw: bytes | str) -> Bell | None:
+    def decode(cls, raw: bytes | str) -> Event | None:
         """The bell in these bytes, None when they hold none: others may share the channel."""
         try:
             fields = json.loads(raw)

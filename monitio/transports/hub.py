@@ -27,8 +27,8 @@ from django.utils.crypto import salted_hmac
 
 from monitio.conf import settings
 from monitio.exceptions import TransportError
-from monitio.transports.base import Ears, Transport
-from monitio.transports.events import GONE, MAX_BYTES, MESSAGE, RECHECK, RESYNC, Bell, dump
+from monitio.transports.base import Listener, Transport
+from monitio.transports.events import GONE, MAX_BYTES, MESSAGE, RECHECK, RESYNC, Event, dump
 from monitio.utils.optional import import_optional
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ KEPT_OPEN = 100
 NO_DATA: Final = b"{}"
 
 
-class Handoff(Transport):
+class Hub(Transport):
     """A hub. Tests of a new one inherit those of ``tests/integration/handoff/base.py``."""
 
     # The keys of MONITIO_STREAM beside BACKEND.
@@ -72,7 +72,7 @@ class Handoff(Transport):
         ``recheck`` asks for more: the streams there end, or are told to come back.
         """
 
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         begin = time.monotonic()
         for event, data, addresses in self._requests(bells):
             if time.monotonic() > begin + LAST_BEGINNING:
@@ -81,7 +81,7 @@ class Handoff(Transport):
                 return
             self.send(event, data, addresses, begin + PUBLISH_TIMEOUT)
 
-    def _requests(self, bells: Sequence[Bell]) -> Iterator[tuple[str, bytes, list[str]]]:
+    def _requests(self, bells: Sequence[Event]) -> Iterator[tuple[str, bytes, list[str]]]:
         """What to send to which addresses."""
         events = _together(bells)
         if len(events) > ONE_BY_ONE:
@@ -89,7 +89,7 @@ class Handoff(Transport):
         # Whose session may have ended comes first.
         for event, data in sorted(events, key=lambda one: one[0] != RECHECK):
             topics = events[event, data]
-            addresses = (address for topic in topics for address in live_addresses(topic))
+            addresses = (address for topic in topics for address in live_channels(topic))
             for some in _chunks(addresses, self.addresses_at_once):
                 yield event, data, some
 
@@ -106,13 +106,13 @@ class Handoff(Transport):
             raise TransportError(f"The hub answers {answer.status} to {method} {where}.")
         return answer
 
-    def listen(self, ears: Ears) -> None:
+    def listen(self, ears: Listener) -> None:
         raise TransportError("A hub holds the streams (MONITIO_STREAM): nothing rings here.")
 
     def check(self) -> list[checks.CheckMessage]:
         try:
             # Nobody has this topic.
-            self.publish([Bell("check")])
+            self.publish([Event("check")])
         except (TransportError, self._urllib3.exceptions.HTTPError) as error:
             return [
                 checks.Warning(
@@ -124,18 +124,18 @@ class Handoff(Transport):
         return []
 
 
-def address_of(topic: str) -> str:
+def channel_for(topic: str) -> str:
     """Where a stream of this topic that opens now is held. Tells a reader nothing."""
-    return _address(topic, _span())
+    return _address(topic, _epoch())
 
 
-def live_addresses(topic: str) -> list[str]:
+def live_channels(topic: str) -> list[str]:
     """Where streams of this topic may be held: they opened in this span or in the one before."""
-    span = _span()
+    span = _epoch()
     return [_address(topic, span), _address(topic, span - 1)]
 
 
-def _span() -> int:
+def _epoch() -> int:
     return int(time.time() // settings.STREAM_RECHECK)
 
 
@@ -143,7 +143,7 @@ def _address(topic: str, span: int) -> str:
     return salted_hmac("monitio.handoff", f"{span}:{topic}", algorithm="sha256").hexdigest()[:32]
 
 
-def _together(bells: Iterable[Bell]) -> dict[tuple[str, bytes], dict[str, None]]:
+def _together(bells: Iterable[Event]) -> dict[tuple[str, bytes], dict[str, None]]:
     """Each event, with the topics it goes to."""
     events: dict[tuple[str, bytes], dict[str, None]] = {}
     for bell in bells:
@@ -151,7 +151,7 @@ def _together(bells: Iterable[Bell]) -> dict[tuple[str, bytes], dict[str, None]]
     return events
 
 
-def _event(bell: Bell) -> tuple[str, bytes]:
+def _event(bell: Event) -> tuple[str, bytes]:
     """Name and JSON, as a stream of our own sends them; ``resync`` says to fetch the snapshot."""
     if bell.kind == RECHECK:
         return RECHECK, NO_DATA

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from monitio.conf import settings
 from monitio.transports.events import RECHECK, dump
-from monitio.transports.hub import Handoff, address_of
+from monitio.transports.hub import Hub, channel_for
 from monitio.utils.optional import import_optional
 
 # Seconds a token of ours is good for publishing: it is made for each call.
@@ -25,7 +25,7 @@ PUBLISHING = 60
 SHORTEST_KEY = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 
-class MercureHandoff(Handoff):
+class MercureHub(Hub):
     required = ("PUBLISH_URL", "PUBLISHER_KEY")
     defaults = {
         "SUBSCRIBE_URL": "/.well-known/mercure",
@@ -53,7 +53,7 @@ class MercureHandoff(Handoff):
             )
 
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        mine = _topic(address_of(topic))
+        mine = _topic(channel_for(topic))
         token = self._token("subscribe", mine, settings.STREAM_RECHECK)
         query = urlencode({"topic": mine, "authorization": token})
         return HttpResponseRedirect(f"{self.options['SUBSCRIBE_URL']}?{query}")

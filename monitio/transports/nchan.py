@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from monitio.transports.events import RECHECK
-from monitio.transports.hub import Handoff, address_of
+from monitio.transports.hub import Hub, channel_for
 
 EXPLANATION = (
     "MONITIO_STREAM says that nginx with nchan holds the streams of this site, "
@@ -21,7 +21,7 @@ EXPLANATION = (
 )
 
 
-class NchanHandoff(Handoff):
+class NchanHub(Hub):
     defaults = {"SUBSCRIBE_URL": "/monitio/nchan/"}
     # 33 characters each: what fits into nginx's usual 8 KiB for a request's first line.
     addresses_at_once = 200
@@ -36,7 +36,7 @@ class NchanHandoff(Handoff):
             )
 
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        headers = {"X-Accel-Redirect": f"{self._location}/{address_of(topic)}"}
+        headers = {"X-Accel-Redirect": f"{self._location}/{channel_for(topic)}"}
         return HttpResponse(EXPLANATION, content_type="text/plain", headers=headers)
 
     def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:

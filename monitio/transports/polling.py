@@ -21,11 +21,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from monitio.conf import settings
-from monitio.models import LastBell
+from monitio.models import LastEvent
 from monitio.scope import activate, by_scope
-from monitio.transports.base import Ears, Transport
-from monitio.transports.events import RECHECK, RESYNC, Bell, everybody_in
-from monitio.utils.deadline import short_wait
+from monitio.transports.base import Listener, Transport
+from monitio.transports.events import RECHECK, RESYNC, Event, everybody_in
+from monitio.utils.deadline import lock_timeout
 
 logger = logging.getLogger("monitio")
 
@@ -41,29 +41,29 @@ class PollingTransport(Transport):
     # Every bell is a write here, so a bar moves as often as its job is written.
     push_interval = 1.0
 
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         # In one order for all, so that no two publishers wait for each other.
         _in_scopes(sorted({_row_of(bell) for bell in bells}), self._write)
 
     @staticmethod
     def _write(topics: list[str]) -> None:
         now = timezone.now()
-        rows = [LastBell(topic=row, nonce=secrets.randbits(62), modified=now) for row in topics]
-        alias = router.db_for_write(LastBell)
+        rows = [LastEvent(topic=row, nonce=secrets.randbits(62), modified=now) for row in topics]
+        alias = router.db_for_write(LastEvent)
         connection = connections[alias]
         targets: dict[str, Any] = {"update_fields": ["nonce", "modified"]}
         if connection.features.supports_update_conflicts_with_target:
             targets["unique_fields"] = ["topic"]
         try:
-            with short_wait(alias):
-                LastBell.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
+            with lock_timeout(alias):
+                LastEvent.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
         except DatabaseError:
             # One that was cut stays broken otherwise: bells also ring outside of requests.
             connection.close_if_unusable_or_obsolete()
             raise
 
-    def listen(self, ears: Ears) -> None:
-        alias = router.db_for_write(LastBell)
+    def listen(self, ears: Listener) -> None:
+        alias = router.db_for_write(LastEvent)
         # A connection of its own: SQLite's data_version only counts what others write.
         connection = connections[alias].copy()
         try:
@@ -72,7 +72,7 @@ class PollingTransport(Transport):
             connection.close()
             connections[alias].close()
 
-    def _watch(self, connection: BaseDatabaseWrapper, ears: Ears) -> None:
+    def _watch(self, connection: BaseDatabaseWrapper, ears: Listener) -> None:
         look = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
         known: Nonces = {}
         next_tick = 0.0
@@ -84,21 +84,21 @@ class PollingTransport(Transport):
                 known = self._compare(topics, known, ears)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + 1.0
-                ears.tick()
+                ears.on_tick()
             time.sleep(self._interval(connection))
 
-    def _compare(self, topics: set[str], known: Nonces, ears: Ears) -> Nonces:
+    def _compare(self, topics: set[str], known: Nonces, ears: Listener) -> Nonces:
         current: Nonces = {}
         _in_scopes(topics, lambda some: current.update(_nonces(some)))
         for topic in topics & current.keys():
             if topic not in known:
                 # What rang before this first look is anybody's guess.
-                ears.gap(topic)
+                ears.on_gap(topic)
                 continue
             for kind in (RECHECK, RESYNC):
-                row = _row_of(Bell(topic, kind))
+                row = _row_of(Event(topic, kind))
                 if current[row] != known[row]:
-                    ears.hear(Bell(topic, kind))
+                    ears.receive(Event(topic, kind))
         return current
 
     @staticmethod
@@ -109,7 +109,7 @@ class PollingTransport(Transport):
         return 0.05 if connection.vendor == "sqlite" else 0.5
 
 
-def _row_of(bell: Bell) -> str:
+def _row_of(bell: Event) -> str:
     return bell.topic + RECHECK_MARK if bell.kind == RECHECK else bell.topic
 
 
@@ -164,10 +164,10 @@ _left_out: set[str] = set()
 
 def _nonces(topics: Iterable[str]) -> Nonces:
     # Plain SQL: this is asked several times a second, and the ORM compiles it anew each time.
-    connection = connections[router.db_for_write(LastBell)]
+    connection = connections[router.db_for_write(LastEvent)]
     quote = connection.ops.quote_name
-    table, topic, nonce = quote(LastBell._meta.db_table), quote("topic"), quote("nonce")
-    wanted = sorted(_row_of(Bell(name, kind)) for name in topics for kind in (RESYNC, RECHECK))
+    table, topic, nonce = quote(LastEvent._meta.db_table), quote("topic"), quote("nonce")
+    wanted = sorted(_row_of(Event(name, kind)) for name in topics for kind in (RESYNC, RECHECK))
     found: Nonces = dict.fromkeys(wanted)
     with connection.cursor() as cursor:
         for start in range(0, len(wanted), CHUNK):

@@ -20,8 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from monitio.conf import settings
-from monitio.transports.base import Ears, Transport
-from monitio.transports.events import EVERYBODY, Bell, is_everybody
+from monitio.transports.base import Listener, Transport
+from monitio.transports.events import EVERYBODY, Event, is_everybody
 from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
@@ -42,7 +42,7 @@ class PostgresTransport(Transport):
         self._publisher: _Connection | None = None
         self._lock = threading.Lock()
 
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         deadline = time.monotonic() + PUBLISH_TIMEOUT
         if not self._lock.acquire(timeout=PUBLISH_TIMEOUT):
             raise TimeoutError("PostgreSQL keeps another bell waiting")
@@ -76,7 +76,7 @@ class PostgresTransport(Transport):
     def _connect(self, deadline: float) -> _Connection:
         return _Connection(self._psycopg, self._conninfo, deadline)
 
-    def listen(self, ears: Ears) -> None:
+    def listen(self, ears: Listener) -> None:
         connection = self._connect(time.monotonic() + PONG_WITHIN)
         try:
             connection.listen(_channel(), time.monotonic() + PONG_WITHIN)
@@ -115,7 +115,7 @@ def _behind_a_pooler() -> checks.CheckMessage:
 class _Listener:
     """One connection that listens: reads it, pings it, gives up when it stays silent."""
 
-    def __init__(self, connection: _Connection, ears: Ears) -> None:
+    def __init__(self, connection: _Connection, ears: Listener) -> None:
         self.connection, self.ears = connection, ears
         self.topics: set[str] = set()
         self.next_ping = time.monotonic() + PING_EVERY
@@ -125,15 +125,15 @@ class _Listener:
         while not self.ears.stopping():
             self._follow({*self.ears.topics(), EVERYBODY})
             for payload in self.connection.notifications(time.monotonic() + LOOK_EVERY):
-                bell = Bell.decode(payload)
+                bell = Event.decode(payload)
                 if bell and (bell.topic in self.topics or is_everybody(bell.topic)):
-                    self.ears.hear(bell)
+                    self.ears.receive(bell)
             self._keep_alive(time.monotonic())
 
     def _follow(self, topics: set[str]) -> None:
         for topic in topics - self.topics:
             # Also after each new connection, which begins with no topics.
-            self.ears.gap(topic)
+            self.ears.on_gap(topic)
         self.topics = topics
 
     def _keep_alive(self, now: float) -> None:
@@ -142,7 +142,7 @@ class _Listener:
             self.connection.execute(b"SELECT 1", deadline=now + PONG_WITHIN)
         if now >= self.next_tick:
             self.next_tick = now + 1.0
-            self.ears.tick()
+            self.ears.on_tick()
 
 
 class _Connection:

@@ -14,38 +14,38 @@ from monitio import scope
 from monitio.models import Message
 from monitio.recipients import Recipient, session_mark
 from monitio.serializers import Payload, payload
-from monitio.transports import Bell, get_transport
+from monitio.transports import Event, get_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, everybody_in
 
 logger = logging.getLogger("monitio")
 
 
-def bell_for(message: Message) -> Bell:
+def message_event(message: Message) -> Event:
     """The bell that carries this message's present state."""
-    return Bell(message.recipient_key, MESSAGE, payload(message))
+    return Event(message.recipient_key, MESSAGE, payload(message))
 
 
-def progress_bell(topic: str, data: Payload) -> Bell:
+def progress_event(topic: str, data: Payload) -> Event:
     """A transient frame of a moving bar: same shape as a message's payload."""
-    return Bell(topic, MESSAGE, data)
+    return Event(topic, MESSAGE, data)
 
 
-def gone_bell(recipient: Recipient, pks: Sequence[int]) -> Bell:
+def gone_event(recipient: Recipient, pks: Sequence[int]) -> Event:
     """Says that these messages are no more."""
-    return Bell(recipient.topic, GONE, {"ids": list(pks)})
+    return Event(recipient.topic, GONE, {"ids": list(pks)})
 
 
-def recheck_bell(recipient: Recipient) -> Bell:
+def recheck_event(recipient: Recipient) -> Event:
     """Says that a session of this recipient may have ended."""
-    return Bell(recipient.topic, RECHECK)
+    return Event(recipient.topic, RECHECK)
 
 
-def session_bell(session_key: str) -> Bell:
+def session_bell(session_key: str) -> Event:
     """Says that this session has ended, whoever was signed in."""
-    return Bell(everybody_in(scope.current()), RECHECK, {"session": session_mark(session_key)})
+    return Event(everybody_in(scope.current()), RECHECK, {"session": session_mark(session_key)})
 
 
-def ring(bells: Iterable[Bell]) -> bool:
+def publish(bells: Iterable[Event]) -> bool:
     """Publish, whatever state the transport is in; True when it took the bells.
 
     Never raises: what matters is in the database already. A dead transport costs the first caller
@@ -61,7 +61,7 @@ def ring(bells: Iterable[Bell]) -> bool:
         logger.error("No bell can ring: %s", error)
         return False
     breaker = transport.breaker
-    if breaker.keeps(bells):
+    if breaker.is_blocking(bells):
         return False
     try:
         transport.publish(bells)

@@ -14,8 +14,8 @@ from typing import Any
 from django.core import checks
 
 from monitio.conf import settings
-from monitio.transports.base import Ears, Transport
-from monitio.transports.events import EVERYBODY, Bell, is_everybody
+from monitio.transports.base import Listener, Transport
+from monitio.transports.events import EVERYBODY, Event, is_everybody
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
@@ -34,7 +34,7 @@ class RedisTransport(Transport):
         self._address = parse(settings.REDIS_URL)
         self._publisher: Any = None
 
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         for tries_left in reversed(range(self._address.tries)):
             publisher = self._publisher
             if publisher is None:
@@ -56,7 +56,7 @@ class RedisTransport(Transport):
             failed.connection_pool.disconnect(inuse_connections=False)
 
     @staticmethod
-    def _ring(publisher: Any, bells: Sequence[Bell]) -> None:
+    def _ring(publisher: Any, bells: Sequence[Event]) -> None:
         if len(bells) == 1:
             # The usual case, and cheaper than a pipeline.
             publisher.publish(_channel_of(bells[0]), bells[0].encode())
@@ -66,7 +66,7 @@ class RedisTransport(Transport):
             pipe.publish(_channel_of(bell), bell.encode())
         pipe.execute()
 
-    def listen(self, ears: Ears) -> None:
+    def listen(self, ears: Listener) -> None:
         client = self._client(PONG_WITHIN)
         pubsub = client.pubsub()
         try:
@@ -112,7 +112,7 @@ class _Line:
     All of it happens in the listening thread, so a dead server never holds a stream that opens.
     """
 
-    def __init__(self, pubsub: Any, ears: Ears) -> None:
+    def __init__(self, pubsub: Any, ears: Listener) -> None:
         self.pubsub, self.ears = pubsub, ears
         self.topics: set[str] = set()
         self.last_ping = self.last_word = time.monotonic()
@@ -139,11 +139,11 @@ class _Line:
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
             # Also when redis-py has connected anew without a word.
-            self.ears.gap(_topic(message["channel"]))
+            self.ears.on_gap(_topic(message["channel"]))
         elif message["type"] == "message":
-            bell = Bell.decode(message["data"])
+            bell = Event.decode(message["data"])
             if bell is not None:
-                self.ears.hear(bell)
+                self.ears.receive(bell)
 
     def _keep_alive(self, now: float) -> None:
         if now - self.last_ping >= PING_EVERY:
@@ -153,10 +153,10 @@ class _Line:
             raise TimeoutError(f"Redis has not answered for {PONG_WITHIN:.0f} s")
         if now >= self.next_tick:
             self.next_tick = now + 1.0
-            self.ears.tick()
+            self.ears.on_tick()
 
 
-def _channel_of(bell: Bell) -> str:
+def _channel_of(bell: Event) -> str:
     # One for all scopes: a process need not know of each.
     return _channel(EVERYBODY if is_everybody(bell.topic) else bell.topic)
 

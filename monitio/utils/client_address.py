@@ -15,7 +15,7 @@ from monitio.conf import settings
 Address = IPv4Address | IPv6Address
 
 
-def address_of(request: HttpRequest) -> str:
+def client_address(request: HttpRequest) -> str:
     """The client's address, of IPv6 its /64 network; "" when no trusted source names it.
 
     Raises ``ImproperlyConfigured`` when MONITIO_CLIENT_ADDRESS cannot work.
@@ -23,10 +23,10 @@ def address_of(request: HttpRequest) -> str:
     look = load()
     if look is not None:
         address = _parse(look(request))
-        return "" if address is None else _household(address)
+        return "" if address is None else _network_key(address)
     address = _parse(request.META.get("REMOTE_ADDR"))
     # A private one is a proxy's or an intranet's, and says nothing about one client.
-    return "" if address is None or not address.is_global else _household(address)
+    return "" if address is None or not address.is_global else _network_key(address)
 
 
 def load() -> Callable[[HttpRequest], Any] | None:
@@ -65,7 +65,7 @@ def _parse(said: object) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _household(address: Address) -> str:
+def _network_key(address: Address) -> str:
     """One line to the Internet: it has one address of version 4, or a /64 of version 6."""
     if address.version == 4:
         return str(address)

@@ -25,10 +25,10 @@ _Compiled: TypeAlias = "tuple[str, list[Any], _RowReader]"
 # What every database's driver takes as it is.
 PLAIN = frozenset({str, int, float})
 # Texts that many a row holds: they become a part of the statement.
-WORDS = frozenset({"", *State.ALL})
+INLINED = frozenset({"", *State.ALL})
 
 
-class Slot(Expression):
+class Placeholder(Expression):
     """The place of a value that is known when the statement runs."""
 
     def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
@@ -51,7 +51,7 @@ def _returns_rows(connection: Any) -> bool:
     )
 
 
-class Update(Generic[M]):
+class CompiledUpdate(Generic[M]):
     """``UPDATE … RETURNING`` of one row. ``rows`` makes the queryset, with slots in its filters."""
 
     def __init__(self, rows: Callable[[], QuerySet[M]]) -> None:
@@ -72,7 +72,7 @@ class Update(Generic[M]):
         sql, places, reader = self._compiled[key]
         values = {**changes, **slots}
         params = [
-            place.fill(values[place.name], connection) if type(place) is Slot else place
+            place.fill(values[place.name], connection) if type(place) is Placeholder else place
             for place in places
         ]
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
@@ -86,7 +86,7 @@ class Update(Generic[M]):
         query: Any = rows.query.chain(UpdateQuery)
         query.add_update_values(
             {
-                name: Slot(name, meta.get_field(name)) if _fixed(value) is None else value
+                name: Placeholder(name, meta.get_field(name)) if _fixed(value) is None else value
                 for name, value in changes.items()
             }
         )
@@ -184,7 +184,7 @@ def _insertion(
 def _fixed(value: Any) -> Any:
     """What makes this value a part of the statement; None for one that varies."""
     if type(value) is str:
-        return value if value in WORDS else None
+        return value if value in INLINED else None
     if value is None or type(value) is bool:
         return repr(value)
     return id(value) if _is_expression(value) else None

@@ -13,12 +13,12 @@ from django.db import InterfaceError, OperationalError, connections
 # Seconds a bell, a bar or a sign of life waits; what matters waits as long as the site says.
 LOCK_TIMEOUT = 1.0
 # Seconds between two attempts to reach a dead transport, at most.
-LONGEST_PAUSE = 5.0
+MAX_BACKOFF = 5.0
 
 
-def pause(failures: int) -> float:
+def backoff(failures: int) -> float:
     """Seconds before the next attempt; random, so that not all processes come at once."""
-    longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(failures, 8))
+    longest = min(MAX_BACKOFF, 0.2 * 2.0 ** min(failures, 8))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
@@ -48,7 +48,7 @@ _end: ContextVar[float | None] = ContextVar("monitio_end", default=None)
 
 
 @contextlib.contextmanager
-def at_most(seconds: float) -> Iterator[None]:
+def deadline(seconds: float) -> Iterator[None]:
     """What happens inside shares this time; ``time_left`` tells what is left of it."""
     token = _end.set(time.monotonic() + seconds)
     try:
@@ -57,14 +57,14 @@ def at_most(seconds: float) -> Iterator[None]:
         _end.reset(token)
 
 
-def time_left(seconds: float) -> float:
+def remaining(seconds: float) -> float:
     """``seconds``, or what is left of the time of a surrounding ``at_most`` when that is less."""
     end = _end.get()
     return float(seconds) if end is None else max(0.0, min(seconds, end - time.monotonic()))
 
 
 @contextlib.contextmanager
-def short_wait(alias: str) -> Iterator[None]:
+def lock_timeout(alias: str) -> Iterator[None]:
     """Statements inside wait for SQLite's one writer a second and then raise OperationalError.
 
     Elsewhere rows are locked, and nobody holds these rows for long: nothing is changed. Nor is it

@@ -17,7 +17,7 @@ from monitio.messages import ratelimit
 from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
-from monitio.utils.client_address import address_of
+from monitio.utils.client_address import client_address
 from monitio.views.forms import PreferencesForm
 from monitio.views.inbox import for_its_page, public
 
@@ -60,7 +60,7 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             return _refuse(request, 403, _("These e-mails are essential: they cannot be ended."))
         if request.method != "POST":
             return _show(request, departure, "ask")
-        if not ratelimit.allows(f"unsubscribe {token}", CLICKS, CLICKS_IN):
+        if not ratelimit.is_allowed(f"unsubscribe {token}", CLICKS, CLICKS_IN):
             return _refuse(request, 429, _too_often())
         if "undo" in request.POST:
             return _undo(request, departure)
@@ -72,8 +72,8 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     return _show(request, departure, "done", undo=way_back)
 
 
-def _undo(request: HttpRequest, departure: unsubscribe_links.Departure) -> HttpResponse:
-    way_back = unsubscribe_links.read(request.POST["undo"], unsubscribe_links.RETURN)
+def _undo(request: HttpRequest, departure: unsubscribe_links.UnsubscribeToken) -> HttpResponse:
+    way_back = unsubscribe_links.read(request.POST["undo"], unsubscribe_links.RESUBSCRIBE)
     if (way_back.user_pk, way_back.category) != (departure.user_pk, departure.category):
         raise BadToken
     preferences.resubscribe(way_back)
@@ -81,7 +81,11 @@ def _undo(request: HttpRequest, departure: unsubscribe_links.Departure) -> HttpR
 
 
 def _show(
-    request: HttpRequest, departure: unsubscribe_links.Departure, step: str, *, undo: str = ""
+    request: HttpRequest,
+    departure: unsubscribe_links.UnsubscribeToken,
+    step: str,
+    *,
+    undo: str = "",
 ) -> HttpResponse:
     name = departure.category
     context = {
@@ -100,8 +104,8 @@ def _refuse(request: HttpRequest, status: int, reason: str) -> HttpResponse:
 
 def _refuse_guess(request: HttpRequest) -> HttpResponse:
     # A private address is one for all clients behind a proxy, but one each on an intranet.
-    address = address_of(request) or request.META.get("REMOTE_ADDR", "")
-    if not ratelimit.allows(f"guess {address}", GUESSES, GUESSES_IN):
+    address = client_address(request) or request.META.get("REMOTE_ADDR", "")
+    if not ratelimit.is_allowed(f"guess {address}", GUESSES, GUESSES_IN):
         return _refuse(request, 429, _too_often())
     return _refuse(request, 400, _("This link is not complete, or it leads to nobody any more."))
 

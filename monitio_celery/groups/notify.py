@@ -20,7 +20,7 @@ from django.db import transaction
 
 from monitio import dispatch, scope
 from monitio.integrations.run import Carried, current_run
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.groups import members as parts
@@ -53,26 +53,26 @@ class NotifiedCanvas:
         if carried is None:
             return self.canvas.apply_async(**options)
         canvas = self.canvas.clone()
-        places = number_parts(canvas)
+        places = number_members(canvas)
         group_id = uuid()
         shared: dict[str, Any] = {"group": group_id, "total": len(places), "title": self.title}
         for number, (task, skips, follows) in enumerate(places):
-            task.options.setdefault("task_id", parts.part_id(group_id, number))
-            place = {"number": number, "skips": skips, "follows": follows}
+            task.options.setdefault("task_id", parts.member_id(group_id, number))
+            place = {"number": number, "successors": skips, "predecessors": follows}
             part = {**shared, **place, "options": self.options}
             header = {headers.HEADER: {**carried, "part": part}}
             task.options["headers"] = {**(task.options.get("headers") or {}), **header}
         result = canvas.apply_async(**options)
         # After the publish: a broker that is down leaves no message behind.
-        whole = parts.Part(**shared, number=0, options=self.options)
+        whole = parts.Member(**shared, number=0, options=self.options)
         self._announce(whole, carried, headers.due_at(options))
         return result
 
     def _carried(self) -> Carried | None:
-        options = Options(user=None if self.user is None else lambda: self.user)
+        options = NotifyOptions(user=None if self.user is None else lambda: self.user)
         return headers.choose_in(current_run(), None, options, (), {})
 
-    def _announce(self, whole: parts.Part, carried: Carried, due_at: datetime | None) -> None:
+    def _announce(self, whole: parts.Member, carried: Carried, due_at: datetime | None) -> None:
         with headers.activate(carried):
             reporter = parts.group_reporter(whole, headers.recipients_in(carried))
         dispatch.after_commit(partial(reporter.queued, due_at))
@@ -109,7 +109,7 @@ def notify_group(
 Place = tuple[Signature, list[tuple[int, int]], list[tuple[int, int]]]
 
 
-def number_parts(canvas: Signature) -> list[Place]:
+def number_members(canvas: Signature) -> list[Place]:
     """The tasks of a canvas in order, each with the parts it would skip and those it follows."""
     places: list[Place] = []
     _walk(canvas, places)

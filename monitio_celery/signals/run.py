@@ -26,20 +26,28 @@ from monitio import scope as scopes
 from monitio.constants import State
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
-from monitio.integrations.run import Carried, Reporter, Run, current_run, enter, leave, run_of
-from monitio.jobs.options import Options
+from monitio.integrations.run import (
+    Carried,
+    Reporter,
+    TaskRun,
+    activate,
+    current_run,
+    deactivate,
+    run_of,
+)
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Job
 from monitio_celery import checks
 from monitio_celery import headers as header
 from monitio_celery.cancellation import Cancelled, store_as_revoked
 from monitio_celery.conf import settings
-from monitio_celery.groups.members import Part, later, part_of, reporter_of_part
+from monitio_celery.groups.members import Member, member_in, refresh_later, reporter_of_member
 from monitio_celery.integration import celery
-from monitio_celery.models import GroupPart
-from monitio_celery.reporters import called, job_reporter, reporter_for, reporter_of
-from monitio_celery.retry import tell
-from monitio_celery.time_limits import held_back
+from monitio_celery.models import GroupMember
+from monitio_celery.reporters import job_reporter, reporter_for, reporter_for_job, unwrap_map
+from monitio_celery.retry import report_with_retry
+from monitio_celery.time_limits import defer_soft_timeout
 
 logger = logging.getLogger("monitio")
 
@@ -81,7 +89,7 @@ def _on(signal: Signal) -> Callable[[Handler], Handler]:
         @functools.wraps(handler)
         def guarded(**kwargs: Any) -> None:
             kwargs.pop("signal", None)
-            with held_back():
+            with defer_soft_timeout():
                 _safely(handler, **kwargs)
 
         _HANDLERS[handler.__name__] = (signal, guarded)
@@ -134,10 +142,10 @@ def name_recipients(
     if header.HEADER in headers:
         _write_header(headers, body, header.read(headers))
         return
-    task, args, kwargs = called(_task(sender), *_arguments(body))
+    task, args, kwargs = unwrap_map(_task(sender), *_arguments(body))
     carried = header.choose_in(run, task, options_of(task), args, kwargs)
     if carried is not None and run is not None and replaces:
-        carried = header.bequeath(carried, run.task_id, run.name, run.carried)
+        carried = header.replaced_by(carried, run.task_id, run.name, run.carried)
     _write_header(headers, body, carried)
 
 
@@ -215,8 +223,8 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         return
     if reporter is not None and not (carried and carried["to"]):
         logger.debug("Nobody is told about %s: its message names no recipient.", task.name)
-    carried, replaced = header.inheritance(carried, task_id)
-    run = Run(
+    carried, replaced = header.for_task(carried, task_id)
+    run = TaskRun(
         task_id,
         name=replaced or task.name,
         carried=carried,
@@ -227,7 +235,7 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         scope=None if carried is None else carried.get("scope", ""),
         integration=celery,
     )
-    enter(run)
+    activate(run)
     if reporter is not None:
         run_off_loop(functools.partial(reporter.started, run.attempt))
 
@@ -271,7 +279,7 @@ def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) 
 def forget_run(
     *, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_: Any
 ) -> None:
-    run = leave(task_id)
+    run = deactivate(task_id)
     if isinstance(retval, Cancelled):
         store_as_revoked(task, task_id)
     if run is None or run.reporter is None:
@@ -282,13 +290,15 @@ def forget_run(
     if state == states.REJECTED and not comes_again:
         # Celery itself says so only since 5.7, and from the main process.
         reason = getattr(retval, "reason", None)
-        tell(functools.partial(run.reporter.failed, retval if reason is None else reason))
+        report_with_retry(
+            functools.partial(run.reporter.failed, retval if reason is None else reason)
+        )
     if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
         # Some pools and versions of Celery never say so.
-        tell(functools.partial(run.reporter.failed, "sys.exit() was called"))
+        report_with_retry(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
         # Nothing else tells of a task that raised Ignore: it gave up on purpose.
-        tell(run.reporter.revoked)
+        report_with_retry(run.reporter.revoked)
 
 
 def _exits_by_itself() -> bool:
@@ -315,7 +325,7 @@ def report_internal_error(
         carried = header.choose_in(current_run(), sender, options_of(sender), args, kwargs)
     reporter = reporter_for(sender, task_id, carried, args, kwargs)
     if reporter is not None:
-        tell(functools.partial(reporter.failed, _unwrap(exception)))
+        report_with_retry(functools.partial(reporter.failed, _unwrap(exception)))
 
 
 # In the worker's main process.
@@ -383,7 +393,7 @@ def report_unknown(
     with header.activate(header.read(getattr(message, "headers", None))):
         reporter = job_reporter(id, name=name)
     error = f"{name} is not registered" if exc is None else exc
-    tell(functools.partial(reporter.failed, error))
+    report_with_retry(functools.partial(reporter.failed, error))
 
 
 @_on(signals.heartbeat_sent)
@@ -419,13 +429,13 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     with scopes.activate(scope):
         # A worker that shuts down has just said of its tasks that they are interrupted.
         if ids and stamp_alive(ids) < len(ids) and not keep_lost:
-            bring_back(ids)
-        if parts and GroupPart.objects.stamp_alive(parts, timezone.now()) < len(parts):
-            bring_back_parts(parts)
+            recover_jobs(ids)
+        if parts and GroupMember.objects.stamp_alive(parts, timezone.now()) < len(parts):
+            recover_members(parts)
 
 
 @_on(signals.heartbeat_sent)
-def speak_up_for_slow_tasks(**_: Any) -> None:
+def notify_slow_tasks(**_: Any) -> None:
     """A task with ``when=`` seconds that shows no progress is told of when they are over."""
     from celery.worker.state import active_requests
 
@@ -444,9 +454,9 @@ def speak_up_for_slow_tasks(**_: Any) -> None:
 
 
 @_on(signals.worker_init)
-def look_again_later(**_: Any) -> None:
+def enable_refresh_timers(**_: Any) -> None:
     """Also in the processes that this one starts."""
-    later.in_worker = True
+    refresh_later.in_worker = True
 
 
 @_on(signals.worker_init)
@@ -459,7 +469,7 @@ def start_on_the_connection_of_the_task(**_: Any) -> None:
 
 
 @_on(signals.worker_ready)
-def give_a_pulse(*, sender: Any, **_: Any) -> None:
+def start_solo_heartbeat(*, sender: Any, **_: Any) -> None:
     """While the solo pool runs a task it sends no heartbeat: a thread gives the sign of life."""
     if isinstance(sender.pool, SoloPool):
         threading.Thread(target=_beat, name="monitio-pulse", daemon=True).start()
@@ -469,13 +479,13 @@ def _beat() -> None:
     while True:
         time.sleep(PULSE)
         stamp_running()
-        speak_up_for_slow_tasks()
+        notify_slow_tasks()
         connections.close_all()
 
 
-def _speak_up(*, request: Any, options: Options) -> None:
+def _speak_up(*, request: Any, options: NotifyOptions) -> None:
     with header.activate(header.read(request.request_dict)):
-        job_reporter(request.id, name=request.task.name, options=options).speak_up()
+        job_reporter(request.id, name=request.task.name, options=options).notify_now()
 
 
 # Since when a slow task is seen to run; None: it was told of.
@@ -483,22 +493,22 @@ _waiting: dict[str, float | None] = {}
 _stamped_at = float("-inf")
 
 
-def bring_back(task_ids: Iterable[str]) -> None:
+def recover_jobs(task_ids: Iterable[str]) -> None:
     """Jobs that were given up for lost although they run."""
     for job in Job.objects.here().filter(task_id__in=list(task_ids), state=State.LOST):
-        reporter_of(job).resumed()
+        reporter_for_job(job).recovered()
 
 
-def bring_back_parts(task_ids: Iterable[str]) -> None:
+def recover_members(task_ids: Iterable[str]) -> None:
     """Parts that were given up for lost although they run."""
-    for row in GroupPart.objects.here().filter(task_id__in=list(task_ids), lost=True):
-        reporter = reporter_of_part(row)
+    for row in GroupMember.objects.here().filter(task_id__in=list(task_ids), lost=True):
+        reporter = reporter_of_member(row)
         if reporter is not None:
-            reporter.resumed()
+            reporter.recovered()
 
 
-def _part(request: Any) -> Part | None:
-    return part_of(header.read(request.request_dict))
+def _part(request: Any) -> Member | None:
+    return member_in(header.read(request.request_dict))
 
 
 def _job_id(request: Any) -> str | None:
@@ -540,7 +550,7 @@ def _report(
             run.flush()
         report(reporter)
 
-    tell(flush_and_report)
+    report_with_retry(flush_and_report)
 
 
 def _carried(task_id: str, request: Any) -> Carried | None:

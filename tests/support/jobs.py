@@ -9,29 +9,29 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from monitio.jobs.reporter import JobReporter, Notice, Outcome, Wording
+from monitio.jobs.reporter import JobReporter, MessageContent, Outcome, Render
 from monitio.models import Message
 from monitio.recipients import Recipient
-from monitio.testing import Bell
+from monitio.testing import Event
 
 
-def plainly(outcome: Outcome) -> Notice:
+def plainly(outcome: Outcome) -> MessageContent:
     """State and attempt as the subject, and where the bar stands as the text."""
-    return Notice(
+    return MessageContent(
         subject=f"{outcome.state} {outcome.attempt}", message=f"{outcome.done} of {outcome.total}"
     )
 
 
-def mailing(outcome: Outcome) -> Notice:
-    return Notice(subject=outcome.state, message="text", email=True)
+def mailing(outcome: Outcome) -> MessageContent:
+    return MessageContent(subject=outcome.state, message="text", email=True)
 
 
 def reporter(
-    *recipients: Any, task: str = "task-1", wording: Wording = plainly, **more: Any
+    *recipients: Any, task: str = "task-1", render: Render = plainly, **more: Any
 ) -> JobReporter:
     """A reporter for users or Recipients."""
     people = [Recipient.of(who) for who in recipients]
-    return JobReporter(task, name="shop.report", recipients=people, wording=wording, **more)
+    return JobReporter(task, name="shop.report", recipients=people, render=render, **more)
 
 
 def report(reporter: JobReporter, event: str) -> bool:
@@ -59,7 +59,7 @@ def rolled_back() -> Iterator[None]:
         raise _Undone
 
 
-def payloads(bells: Iterable[Bell]) -> list[dict[str, Any]]:
+def payloads(bells: Iterable[Event]) -> list[dict[str, Any]]:
     return [bell.data for bell in bells if bell.data is not None]
 
 

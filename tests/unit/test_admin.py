@@ -16,7 +16,7 @@ import monitio
 from monitio import api, dispatch
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def test_messages_jobs_and_deliveries_are_registered() -> None:
 
 @pytest.mark.parametrize("model", ["message", "job", "delivery"])
 def test_every_list_and_page_opens(browser: Client, message: Message, model: str) -> None:
-    job = Job.objects.create(task_id="t", done=1, total=3, recipients=[{"visitor": "secret"}])
+    job = Job.objects.create(task_id="t", completed=1, total=3, recipients=[{"visitor": "secret"}])
     visitors = api.create_message(Recipient.for_visitor("secret"), monitio.INFO, "two")
     delivery = Delivery.objects.create(message=message, channel="email")
     assert browser.get(page(model, "changelist"), {"q": "one"}).status_code == 200
@@ -80,7 +80,7 @@ def test_every_list_and_page_opens(browser: Client, message: Message, model: str
 def test_a_message_written_in_the_admin_rings_like_any_other(browser: Client) -> None:
     ann = user()
     assert browser.get(page("message", "add")).status_code == 200
-    with capture_bells() as bells:
+    with capture_events() as bells:
         response = browser.post(page("message", "add"), form(user=ann.pk, subject="Hello"))
     assert response.status_code == 302
     message = Message.objects.get(level=120)
@@ -101,7 +101,7 @@ def test_a_bad_value_is_an_error_of_the_form(browser: Client, field: str, value:
 
 def test_a_change_moves_the_version_and_is_told(browser: Client, message: Message) -> None:
     Message.objects.update(version=7, read=True)
-    with capture_bells() as bells:
+    with capture_events() as bells:
         browser.post(page("message", "change", message.pk), form(message="other"))
     message.refresh_from_db()
     assert (message.message, message.version, message.read) == ("other", 8, True)
@@ -111,7 +111,7 @@ def test_a_change_moves_the_version_and_is_told(browser: Client, message: Messag
 
 
 def test_a_save_without_a_change_tells_nobody(browser: Client, message: Message) -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         browser.post(page("message", "change", message.pk), form(message="one"))
     assert bells == []
 
@@ -153,7 +153,7 @@ def test_a_deleted_message_is_gone_with_its_mail_and_told(
     browser: Client, message: Message
 ) -> None:
     Delivery.objects.create(message=message, channel="email")
-    with capture_bells() as bells:
+    with capture_events() as bells:
         browser.post(page("message", "delete", message.pk), {"post": "yes"})
     assert not Message.objects.filter(level=120).exists()
     assert [(bell.kind, bell.data) for bell in bells] == [("gone", {"ids": [message.pk]})]
@@ -162,7 +162,7 @@ def test_a_deleted_message_is_gone_with_its_mail_and_told(
 def test_deleting_several_tells_each_recipient(browser: Client, message: Message) -> None:
     other = api.create_message(user("bob"), monitio.INFO, "two")
     data = {"action": "delete_selected", "_selected_action": [message.pk, other.pk], "post": "yes"}
-    with capture_bells() as bells:
+    with capture_events() as bells:
         browser.post(page("message", "changelist"), data)
     assert not Message.objects.filter(level=120).exists()
     assert {bell.topic for bell in bells} == {message.recipient_key, other.recipient_key}

@@ -23,10 +23,10 @@ from monitio import api, dispatch
 from monitio.constants import State
 from monitio.exceptions import NotAllowed, UnknownRecipient
 from monitio.messages import create
-from monitio.models import Delivery, Job, LastBell, Message, VisitorLogin
+from monitio.models import Delivery, Job, LastEvent, Message, VisitorLogin
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.people import request_of, user
 from tests.support.threads import run_async
 
@@ -147,7 +147,7 @@ def test_a_site_without_time_zones_takes_either(ann: Any, settings: Any) -> None
 
 @transactional
 def test_nobody_is_told_before_the_commit_and_nothing_after_a_rollback(ann: Any) -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         with transaction.atomic():
             kept(ann, email=True)
             assert (bells, mail.outbox) == ([], [])
@@ -260,7 +260,7 @@ def test_nobody_at_all_is_fine(db: None) -> None:
 
 @transactional
 def test_a_rollback_tells_none_of_many(ann: Any, bob: Any) -> None:
-    with capture_bells() as bells, transaction.atomic():
+    with capture_events() as bells, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         transaction.set_rollback(True)
     assert (bells, mail.outbox, Message.objects.count()) == ([], [], 0)
@@ -268,7 +268,7 @@ def test_a_rollback_tells_none_of_many(ann: Any, bob: Any) -> None:
 
 @transactional
 def test_everybody_is_told_and_mailed_after_the_commit(ann: Any, bob: Any) -> None:
-    with capture_bells() as bells, transaction.atomic():
+    with capture_events() as bells, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         assert (bells, mail.outbox) == ([], [])
     assert {bell.topic for bell in bells} == {f"user:{ann.pk}", f"user:{bob.pk}"}
@@ -288,7 +288,7 @@ def test_outside_a_transaction_each_batch_is_told_as_it_is_written(
             told.append(len(bells))
             yield person
 
-    with capture_bells() as bells:
+    with capture_events() as bells:
         api.notify_many(ask(), 120, "one")
     assert told == [0, 0, 2, 2, 4]
     assert len(bells) == 5
@@ -301,7 +301,7 @@ def test_databases_that_tell_no_keys_mail_all_the_same(
     features = type(connection.features)
     monkeypatch.setattr(features, "can_return_rows_from_bulk_insert", False)
     people = [user("ann"), user("bob")]
-    with capture_bells() as bells:
+    with capture_events() as bells:
         assert api.notify_many(people, 120, "one", email=True) == 2
         assert api.notify_many(people, 120, "two") == 2
     assert len(mail.outbox) == 2
@@ -321,7 +321,7 @@ def test_ten_batches_take_the_memory_of_few(inside: bool, monkeypatch: pytest.Mo
     people = get_user_model().objects.filter(username__startswith="user")
     api.notify_many(people[:10], 120, "warm up")
     Message.objects.all().delete()
-    with capture_bells(), transaction.atomic() if inside else nullcontext():
+    with capture_events(), transaction.atomic() if inside else nullcontext():
         peak = peak_memory(lambda: api.notify_many(people, 120, "one " * 50))
     assert Message.objects.count() == 1000
     assert peak < peak_memory(lambda: list(Message.objects.all())) / 2
@@ -419,7 +419,7 @@ def test_every_change_is_told_to_every_open_page_of_the_recipient(
     ann: Any, verb: Any, kind: str
 ) -> None:
     message = kept(ann, sse=False)
-    with capture_bells() as bells:
+    with capture_events() as bells:
         assert verb(ann, message.pk) == 1
     assert [(bell.topic, bell.kind) for bell in bells] == [(f"user:{ann.pk}", kind)]
 
@@ -435,7 +435,7 @@ def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: An
 def test_many_changes_are_one_bell(transactional_db: None) -> None:
     ann = user()
     pks = [kept(ann, str(number)).pk for number in range(25)]
-    with capture_bells() as bells:
+    with capture_events() as bells:
         api.mark_read(ann, pks)
     assert [bell.kind for bell in bells] == ["resync"]
 
@@ -554,8 +554,8 @@ def test_prune_deletes_ended_jobs_nobody_can_read_of(ann: Any) -> None:
 
 
 def test_prune_deletes_bells_of_yesterday_and_mailed_messages_left_hidden(ann: Any) -> None:
-    aged(LastBell.objects.create(topic="t", nonce=1), modified=timezone.now() - timedelta(days=2))
-    LastBell.objects.create(topic="u", nonce=1)
+    aged(LastEvent.objects.create(topic="t", nonce=1), modified=timezone.now() - timedelta(days=2))
+    LastEvent.objects.create(topic="u", nonce=1)
     aged(kept(ann), hidden=True)
     waiting = aged(kept(ann, email=True), hidden=True)
     deleted = api.prune()

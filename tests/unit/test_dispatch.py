@@ -15,9 +15,9 @@ from monitio import INFO, api, dispatch
 from monitio.channels import TemporaryFailure
 from monitio.models import Delivery, Message
 from monitio.recipients import Recipient
-from monitio.testing import RecordingTransport, capture_bells
-from monitio.transports import Bell
-from monitio.utils.deadline import time_left
+from monitio.testing import RecordingTransport, capture_events
+from monitio.transports import Event
+from monitio.utils.deadline import remaining
 from tests.support.jobs import FakeClock, payloads, rolled_back
 from tests.support.people import user
 from tests.support.waiting import wait_until
@@ -46,7 +46,7 @@ class SlowMails:
         self.time_left: list[float] = []
 
     def run(self, pk: int) -> bool:
-        left = time_left(10)
+        left = remaining(10)
         self.time_left.append(left)
         self.clock.forward(min(self.seconds, left))
         raise TemporaryFailure("slow")
@@ -59,7 +59,7 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def dead() -> Iterator[type[DeadTransport]]:
-    DeadTransport.bells.clear()
+    DeadTransport.events.clear()
     DeadTransport.callers.clear()
     DeadTransport.dead = True
     with override_settings(MONITIO_TRANSPORT=f"{__name__}.DeadTransport"):
@@ -70,31 +70,31 @@ def write(text: str = "hello", **more: Any) -> Message:
     return api.create_message(user(), INFO, text, email=True, **more)
 
 
-def texts(bells: list[Bell]) -> list[str]:
+def texts(bells: list[Event]) -> list[str]:
     return [data["body"] for data in payloads(bells)]
 
 
 class TestCommit:
     def test_everything_is_told_after_it_and_nothing_before(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with transaction.atomic():
                 write()
                 assert not bells and not mail.outbox
             assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
 
     def test_without_a_transaction_it_is_told_at_once(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             write()
             assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
 
     def test_a_rollback_tells_nobody(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with rolled_back():
                 write()
         assert not bells and not mail.outbox and not Delivery.objects.exists()
 
     def test_a_rolled_back_savepoint_tells_of_the_rest_alone(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with transaction.atomic():
                 write("outside")
                 with rolled_back():
@@ -103,7 +103,7 @@ class TestCommit:
         assert len(mail.outbox) == 1
 
     def test_a_released_savepoint_waits_for_the_outer_block(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with rolled_back():
                 with transaction.atomic():
                     write()
@@ -118,14 +118,14 @@ class TestCommit:
         ],
     )
     def test_every_kind_of_bell_waits(self, announce: Any) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with transaction.atomic():
                 announce(Recipient.for_user(user()))
                 assert not bells
             assert len(bells) == 1
 
     def test_a_message_that_is_not_live_rings_no_bell(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             write(sse=False)
         assert not bells
 
@@ -134,7 +134,7 @@ class TestRobust:
     def test_what_fails_after_the_commit_is_logged_and_the_rest_goes_on(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with capture_bells() as bells, transaction.atomic():
+        with capture_events() as bells, transaction.atomic():
             dispatch.after_commit(lambda: 1 / 0)
             write()
         assert len(bells) == 1
@@ -154,7 +154,7 @@ class TestRobust:
     @pytest.fixture
     def mails(self, monkeypatch: pytest.MonkeyPatch) -> SlowMails:
         mails = SlowMails(FakeClock(monkeypatch, "monitio.dispatch", "monitio.utils.deadline"))
-        monkeypatch.setattr("monitio.channels.deliveries.run", mails.run)
+        monkeypatch.setattr("monitio.channels.deliveries.send", mails.run)
         monkeypatch.setattr(dispatch, "_next_try_here", 0.0)
         return mails
 
@@ -204,7 +204,7 @@ class TestRobust:
                 raise TemporaryFailure("later")
             return True
 
-        monkeypatch.setattr("monitio.channels.deliveries.run", fail_first)
+        monkeypatch.setattr("monitio.channels.deliveries.send", fail_first)
         api.notify_many([user("ann"), user("bob")], INFO, "hello", email=True)
         assert len(tried) == 2
 
@@ -231,7 +231,7 @@ class TestDeadTransport:
         dispatch.announce_news([ann])
         dispatch.announce_recheck(bob)
         dispatch.announce_news([ann])
-        assert not dead.bells
+        assert not dead.events
         dead.dead = False
-        wait_until(lambda: set(dead.bells) == {Bell(ann.topic), Bell(bob.topic, "recheck")})
-        wait_until(lambda: write() and texts(dead.bells[2:])[-1:] == ["hello"])
+        wait_until(lambda: set(dead.events) == {Event(ann.topic), Event(bob.topic, "recheck")})
+        wait_until(lambda: write() and texts(dead.events[2:])[-1:] == ["hello"])

@@ -30,8 +30,8 @@ from monitio import api, preferences
 from monitio.channels.email.channel import build
 from monitio.digests.sender import preview
 from monitio.exceptions import UnknownRecipient
-from monitio.jobs.options import Options
-from monitio.jobs.reporter import JobReporter, Notice, Outcome
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.reporter import JobReporter, MessageContent, Outcome
 from monitio.models import CategoryChoice, Job, Message, Preferences
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
@@ -171,18 +171,18 @@ def command(**options: Any) -> None:
 
 
 def job_text(**fields: Any) -> None:
-    def wording(outcome: Outcome) -> Notice:
-        return Notice(**{"subject": "one", **fields})
+    def wording(outcome: Outcome) -> MessageContent:
+        return MessageContent(**{"subject": "one", **fields})
 
-    JobReporter(next(ids), recipients=[Recipient.of(ann())], wording=wording).succeeded()
+    JobReporter(next(ids), recipients=[Recipient.of(ann())], render=wording).succeeded()
     assert Job.objects.count() == Message.objects.count()
 
 
 def job_of(text: str) -> None:
-    wording = Options(success="{result} {x}", failure="{error}", arguments=("x",)).wording()
+    wording = NotifyOptions(success="{result} {x}", failure="{error}", arguments=("x",)).render()
     for end in ("succeeded", "failed"):
         job = JobReporter(
-            next(ids), name=text, recipients=[Recipient.of(ann())], wording=wording,
+            next(ids), name=text, recipients=[Recipient.of(ann())], render=wording,
             arguments={"x": text, text: [text]},
         )  # fmt: skip
         job.started()

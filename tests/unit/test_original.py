@@ -23,7 +23,7 @@ import monitio
 from monitio import api, dispatch
 from monitio.models import Message
 from monitio.storage import PersistentMessageStorage
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.people import next_request, request_of, respond, shown, user
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +178,7 @@ def test_the_close_timeout_reaches_the_pop_up(ann: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_background_process_tells_the_user_live_and_by_mail(ann: Any) -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         api.create_message(
             ann, monitio.SUCCESS, "Your report is ready", None, "report", "Report", None, 10, True,
             True,

@@ -21,8 +21,8 @@ from monitio import api, dispatch
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.storage import PersistentMessageStorage
-from monitio.testing import capture_bells
-from monitio.transports.events import Bell
+from monitio.testing import capture_events
+from monitio.transports.events import Event
 from tests.support.people import request_of, user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,7 +100,7 @@ class World:
     person: Any
     other: Any
     row: Message | None = None
-    bells: list[Bell] = field(default_factory=list)
+    bells: list[Event] = field(default_factory=list)
     mails: int = 0
     error: BaseException | None = None
 
@@ -194,7 +194,7 @@ def world(call: Callable[..., None], without_storage: bool = False, **kwargs: An
     Message.objects.all().delete()
     mail.outbox.clear()
     given = {name: value(result) for name, value in kwargs.items()}
-    with capture_bells() as bells:
+    with capture_events() as bells:
         try:
             call(result, **given, **({"without_storage": True} if without_storage else {}))
         except (MessageFailure, ValueError) as error:
@@ -225,7 +225,7 @@ def test_the_shortcuts_add_at_their_own_level_and_pass_on_extra_tags_by_position
 
 
 def test_live_makes_a_message_of_a_django_level_ring_at_once() -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         monitio.add_message(request_of(user()), messages.INFO, "one", live=True)
     assert len(bells) == 1
 

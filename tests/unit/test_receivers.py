@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from monitio.recipients import Recipient, session_mark
-from monitio.testing import capture_bells
-from monitio.transports import Bell
+from monitio.testing import capture_events
+from monitio.transports import Event
 from monitio.transports.events import EVERYBODY, RECHECK
 from tests.support.people import user, visitor_of
 
@@ -34,7 +34,7 @@ def rename(ann: Any) -> None:
 
 def rung_by(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
     ann = user()
-    with capture_bells() as bells:
+    with capture_events() as bells:
         deed(ann)
     return [(bell.topic, bell.kind) for bell in bells]
 
@@ -53,10 +53,10 @@ def test_a_new_account_rings_nothing() -> None:
     assert rung_by(lambda ann: user("bob", is_active=False)) == []
 
 
-def log_in(browser: Client, name: str) -> list[Bell]:
+def log_in(browser: Client, name: str) -> list[Event]:
     """By the view. Returns what rings for the sessions of everybody."""
     user(name)
-    with capture_bells() as bells:
+    with capture_events() as bells:
         answer = browser.post("/login/", {"username": name, "password": "secret"})
     assert answer.status_code == 302
     return [bell for bell in bells if bell.topic == EVERYBODY]
@@ -70,7 +70,7 @@ def test_a_log_in_as_somebody_else_rings_for_the_session_it_ends(
     log_in(client, "ann")
     old_key = client.cookies["sessionid"].value
     assert log_in(client, "bob") == [
-        Bell(EVERYBODY, RECHECK, {"session": session_mark(old_key)}),
+        Event(EVERYBODY, RECHECK, {"session": session_mark(old_key)}),
     ]
 
 
@@ -89,6 +89,6 @@ def test_a_log_in_that_replaces_nobody_rings_for_no_session(client: Client) -> N
 
 
 def test_a_log_in_outside_of_a_browser_rings_for_no_session() -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         Client().force_login(user())
     assert list(bells) == []

@@ -29,11 +29,11 @@ from monitio.serializers import snapshot
 from monitio.testing import run_digests
 from monitio.transports.polling import PollingTransport
 from monitio.views import inbox as views
-from monitio_celery.models import GroupPart
+from monitio_celery.models import GroupMember
 from tests.support.people import request_of, respond, user
 
 OURS = ("monitio", "monitio_celery", "auth")
-MODELS = [*apps.get_app_config("monitio").get_models(), GroupPart]
+MODELS = [*apps.get_app_config("monitio").get_models(), GroupMember]
 
 
 class Replica:
@@ -121,8 +121,8 @@ def deliver() -> None:
 def log_in() -> None:
     visitor = Recipient.for_visitor("v" * 32)
     api.create_message(visitor, monitio.INFO, "one")
-    visitors.log_in("v" * 32, ann())
-    assert visitors.resolve(visitor) == Recipient.of(ann())
+    visitors.merge("v" * 32, ann())
+    assert visitors.current_recipient(visitor) == Recipient.of(ann())
 
 
 def flash() -> None:

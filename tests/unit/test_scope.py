@@ -37,9 +37,9 @@ from monitio.messages import ratelimit, visitors
 from monitio.models import Delivery, Digest, Job, Message, Preferences, VisitorLogin
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient, page_fits, page_token
-from monitio.stream.broadcaster import Hub, Mailbox
-from monitio.testing import capture_bells
-from monitio.transports import Bell, events, polling
+from monitio.stream.broadcaster import Broadcaster, Mailbox
+from monitio.testing import capture_events
+from monitio.transports import Event, events, polling
 from tests.support import jobs, scopes
 from tests.support.people import user, visitor_of
 
@@ -96,7 +96,7 @@ def test_the_empty_scope_leaves_every_name_as_it_was() -> None:
     ann = Recipient.for_user(5)
     assert (ann.key, ann.topic, ann.to_dict()) == ("user:5", "user:5", {"user": "5"})
     assert page_token(ann).startswith("u.")
-    token = unsubscribe_links.sign(unsubscribe_links.Departure("5", None))
+    token = unsubscribe_links.sign(unsubscribe_links.UnsubscribeToken("5", None))
     assert unsubscribe_links.signing.Signer(salt="monitio.unsubscribe").unsign_object(token)
 
 
@@ -219,13 +219,13 @@ def test_a_log_in_moves_the_visitors_messages_of_its_own_scope_alone(ann: Any) -
         with scope.activate(where):
             api.create_message(Recipient.for_visitor("token"), monitio.INFO, f"in {where}")
     with scope.activate("a"):
-        visitors.log_in("token", ann)
+        visitors.merge("token", ann)
         api.create_message(Recipient.for_visitor("token"), monitio.INFO, "later in a")
     assert texts("a", ann) == ["later in a", "in a"]
     assert texts("b", ann) == []
     with scope.activate("b"):
-        assert visitors.resolve(Recipient.for_visitor("token")).is_visitor
-        visitors.log_in("token", user("bob"))
+        assert visitors.current_recipient(Recipient.for_visitor("token")).is_visitor
+        visitors.merge("token", user("bob"))
     assert texts("b", user("bob")) == ["in b"]
     assert VisitorLogin.objects.count() == 2
 
@@ -259,7 +259,7 @@ def test_what_runs_off_the_event_loop_keeps_its_scope() -> None:
 
 
 def test_bells_ring_at_the_topic_of_their_scope(ann: Any) -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         message = write("a", ann)
         with scope.activate("a"):
             api.delete(ann, [message.pk])
@@ -267,17 +267,17 @@ def test_bells_ring_at_the_topic_of_their_scope(ann: Any) -> None:
 
 
 @pytest.fixture
-def hub(settings: Any) -> Iterator[Hub]:
+def hub(settings: Any) -> Iterator[Broadcaster]:
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-    hub = Hub()
+    hub = Broadcaster()
     yield hub
     hub.stop()
 
 
-def boxes(hub: Hub, *topics: str) -> list[Mailbox]:
+def boxes(hub: Broadcaster, *topics: str) -> list[Mailbox]:
     found = [Mailbox(topic, lambda: None) for topic in topics]
     for box in found:
-        hub.join(box)
+        hub.subscribe(box)
     hub.reconcile()
     for box in found:
         box.take()
@@ -285,10 +285,10 @@ def boxes(hub: Hub, *topics: str) -> list[Mailbox]:
 
 
 def test_reconciliation_asks_each_scope_for_its_own_topics(
-    hub: Hub, ann: Any, monkeypatch: pytest.MonkeyPatch
+    hub: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_a, in_b = boxes(hub, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
-    with capture_bells():
+    with capture_events():
         write("a", ann)
     asked = _note_queries(monkeypatch)
     hub.reconcile()
@@ -311,12 +311,12 @@ def _note_queries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]
 
 
 def test_a_scope_that_cannot_be_compared_does_not_hide_the_others(
-    hub: Hub, ann: Any, monkeypatch: pytest.MonkeyPatch
+    hub: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from monitio.stream import broadcaster
 
     in_a, in_b = boxes(hub, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
-    with capture_bells():
+    with capture_events():
         write("a", ann), write("b", ann)
     real = broadcaster._fingerprints
 
@@ -343,7 +343,7 @@ def test_a_delivery_is_sent_by_its_own_scope_alone(ann: Any) -> None:
     delivery = Delivery.objects.get()
     with scope.activate("b"):
         assert deliveries.run_due() == (0, 0)
-        assert not deliveries.run(delivery.pk)
+        assert not deliveries.send(delivery.pk)
         assert deliveries.next_try(delivery.pk) is None
     with scope.activate("a"):
         assert deliveries.run_due() == (1, 0)
@@ -409,16 +409,16 @@ def test_an_unsubscribe_link_is_worth_nothing_in_another_scope(ann: Any) -> None
     assert browser(ann, "b").post(url[1], one_click).status_code == 400
     assert browser(ann, "a").post(url[1], one_click).status_code == 200
     with scope.activate("a"):
-        way_back = preferences.unsubscribe(unsubscribe_links.Departure(str(ann.pk), None))
+        way_back = preferences.unsubscribe(unsubscribe_links.UnsubscribeToken(str(ann.pk), None))
     with scope.activate("b"), pytest.raises(BadToken):
-        unsubscribe_links.read(way_back, unsubscribe_links.RETURN)
+        unsubscribe_links.read(way_back, unsubscribe_links.RESUBSCRIBE)
 
 
 def test_what_is_tried_too_often_in_one_scope_is_free_in_another() -> None:
     for where in ("a", "b", ""):
         with scope.activate(where):
-            assert ratelimit.allows("guess 1.2.3.4", 1, 60)
-            assert not ratelimit.allows("guess 1.2.3.4", 1, 60)
+            assert ratelimit.is_allowed("guess 1.2.3.4", 1, 60)
+            assert not ratelimit.is_allowed("guess 1.2.3.4", 1, 60)
 
 
 # Jobs.
@@ -441,7 +441,7 @@ def test_two_scopes_may_use_the_same_task_id(ann: Any) -> None:
 def test_a_reporter_works_in_its_scope_wherever_it_is_called(ann: Any) -> None:
     with scope.activate("a"):
         reporter = jobs.reporter(ann)
-    with scope.activate("b"), capture_bells() as bells:
+    with scope.activate("b"), capture_events() as bells:
         assert reporter.started()
         assert reporter.progressed(1, 2)
         assert not reporter.cancel_requested()
@@ -616,7 +616,7 @@ def test_polling_writes_and_reads_the_bells_of_each_scope_in_it(transactional_db
     topics = ["a/user:1", "user:1", "b/user:1", "a/user:2"]
     polling._in_scopes(topics, lambda some: seen.append((scope.current(), some)))
     assert seen == [("a", ["a/user:1", "a/user:2"]), ("", ["user:1"]), ("b", ["b/user:1"])]
-    polling.PollingTransport().publish([Bell(topic) for topic in topics])
+    polling.PollingTransport().publish([Event(topic) for topic in topics])
     nonces = polling._nonces(topics)
     assert all(nonces[topic] is not None for topic in topics)
 
@@ -634,7 +634,7 @@ def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFix
 
 
 def test_a_session_that_ends_is_said_in_its_scope(transactional_db: None) -> None:
-    with capture_bells() as bells, scope.activate("a"):
+    with capture_events() as bells, scope.activate("a"):
         dispatch.announce_session_end("key")
     assert [bell.topic for bell in bells] == ["a/!"]
     assert events.is_everybody("a/!") and events.is_everybody("!")
@@ -648,8 +648,8 @@ def test_no_recipient_is_everybody(where: str, pk: str) -> None:
 # What was added later.
 
 # Without a scope of their own: they hold a key or a hash of one, or belong to a row that has it.
-DERIVED = {"CategoryChoice", "LastBell", "Repeat"}
-NAMES = {"recipient_key", "recipients", "session", "token", "topic", "carried", "message"}
+DERIVED = {"CategoryChoice", "LastEvent", "Repeat"}
+NAMES = {"recipient_key", "recipients", "session", "token", "topic", "header", "message"}
 
 
 def test_every_table_that_names_a_recipient_has_a_scope() -> None:

@@ -22,7 +22,7 @@ from monitio.exceptions import UnknownRecipient
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.recipients import Recipient
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.integration.storage import site
 from tests.support.people import next_request, request_of, respond, shown, user, visitor_of
 from tests.support.threads import run_async
@@ -186,7 +186,7 @@ def test_a_visitor_cannot_be_mailed(db: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_message_for_the_next_page_rings_no_bell_others_do(ann: Any, bob: Any) -> None:
-    with capture_bells() as bells:
+    with capture_events() as bells:
         request = request_of(ann)
         messages.info(request, "for the next page")
         respond(request)

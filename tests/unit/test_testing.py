@@ -11,7 +11,7 @@ import monitio
 from monitio.testing import (
     assert_not_notified,
     assert_notified,
-    capture_bells,
+    capture_events,
     capture_messages,
 )
 
@@ -65,7 +65,7 @@ def test_messages_of_a_block_are_captured_in_order(ann: User, bob: User) -> None
 def test_bells_of_a_block_are_captured_after_commit() -> None:
     ann = get_user_model().objects.create_user("ann")
 
-    with capture_bells() as bells:
+    with capture_events() as bells:
         with transaction.atomic():
             message = monitio.create_message(ann, monitio.INFO, "Hello")
             assert bells == []

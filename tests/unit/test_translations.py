@@ -21,7 +21,7 @@ from django.utils.translation import to_language
 
 import monitio
 from monitio import api
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 from monitio.views.strings import strings
 from tests.support.people import request_of, user
 
@@ -154,7 +154,7 @@ def page(language: str, client: Client, db: None) -> Iterator[str]:
     api.create_message(user(), monitio.WARNING, "42 %", subject="Export")
     response = client.get(reverse("message_list"), headers={"accept-language": language})
     yield response.content.decode()
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 def untranslated(spoken: dict[str, str], language: str) -> list[str]:

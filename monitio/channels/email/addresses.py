@@ -12,7 +12,7 @@ from monitio.exceptions import PermanentFailure
 from monitio.models import Message, Preferences
 
 
-def address_of(user: Any) -> str:
+def email_address(user: Any) -> str:
     """Raises ``PermanentFailure`` when there is nobody to write to."""
     if user is None:
         raise PermanentFailure("An anonymous visitor has no e-mail address.")

@@ -7,7 +7,7 @@ from django.core.mail import EmailMultiAlternatives
 from monitio import links, preferences
 from monitio.channels.base import Channel
 from monitio.channels.email import addresses
-from monitio.channels.email.compose import Letter, compose
+from monitio.channels.email.compose import EmailContent, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
 from monitio.models import Delivery, Message
@@ -21,17 +21,17 @@ class EmailChannel(Channel):
 
 def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlternatives:
     """The mail for one message. Raises ``PermanentFailure`` when there is nobody to send it to."""
-    to, url = addresses.address_of(message.user), links.absolute(message.url)
+    to, url = addresses.email_address(message.user), links.absolute(message.url)
     chosen = preferences.for_user(message.user)
     language = addresses.language_of(chosen, message.language)
     way_out = preferences.unsubscribe_url(message.user_id, message.category, language)
     return compose(
-        Letter(
+        EmailContent(
             template="monitio/email/message",
             to=to,
             language=language,
             time_zone=chosen.zone,
-            identity=_identity(message, delivery),
+            message_key=_identity(message, delivery),
             context={"message": message, "user": message.user, "url": url},
             reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
             unsubscribe_url=way_out or "",

@@ -25,7 +25,7 @@ UNSUBSCRIBE = "List-Unsubscribe"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class EmailContent:
     """What an e-mail is made from.
 
     ``template`` is the first part of the names of three templates, for example
@@ -38,7 +38,7 @@ class Letter:
     to: str
     language: str
     time_zone: tzinfo
-    identity: str
+    message_key: str
     context: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str = ""
     unsubscribe_url: str = ""
@@ -70,7 +70,7 @@ class _Verbatim(str):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-def compose(letter: Letter) -> EmailMultiAlternatives:
+def compose(letter: EmailContent) -> EmailMultiAlternatives:
     """The e-mail, in its reader's language and time zone.
 
     Beside ``letter.context`` the templates know ``site_name``, ``inbox_url``, ``preferences_url``,
@@ -112,7 +112,7 @@ def _mail_domain() -> str:
         return "monitio.invalid"
 
 
-def _shared_context(letter: Letter) -> dict[str, Any]:
+def _shared_context(letter: EmailContent) -> dict[str, Any]:
     return {
         "site_name": _site_name(),
         "inbox_url": links.page("message_list"),
@@ -123,9 +123,9 @@ def _shared_context(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _headers(letter: Letter) -> dict[str, str]:
+def _headers(letter: EmailContent) -> dict[str, str]:
     headers = {
-        "Message-ID": message_id(letter.identity),
+        "Message-ID": message_id(letter.message_key),
         # RFC 3834: nobody wrote this by hand, so no machine should answer it …
         "Auto-Submitted": "auto-generated",
         # … and what older machines look at instead.

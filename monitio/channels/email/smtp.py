@@ -24,7 +24,7 @@ from django.db import connections
 from monitio import scope
 from monitio.conf import settings
 from monitio.exceptions import PermanentFailure, TemporaryFailure
-from monitio.utils.deadline import time_left
+from monitio.utils.deadline import remaining
 
 # RFC 4954 and 3207: who sends must log in, or encrypt, first.
 LOG_IN_CODES = frozenset({530, 534, 535, 538})
@@ -36,7 +36,7 @@ MAILS_A_CONNECTION = 10
 logger = logging.getLogger("monitio")
 
 
-class _Line:
+class _SharedConnection:
     """The connection that several e-mails share, one after the other."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class _Line:
 
     def carry(self, backend: Any, mail: EmailMessage, seconds: float) -> None:
         self.backend = None  # a conversation that fails closes it
-        _Conversation(backend, mail, stays=True).run(seconds)
+        _TimedSend(backend, mail, stays=True).run(seconds)
         self.backend = backend
         self.mails += 1
         if self.mails % MAILS_A_CONNECTION == 0:
@@ -59,18 +59,20 @@ class _Line:
             self.backend = None
 
 
-_line: ContextVar[_Line | None] = ContextVar("monitio_mail_line", default=None)
+_shared_connection: ContextVar[_SharedConnection | None] = ContextVar(
+    "monitio_mail_line", default=None
+)
 
 
 @contextmanager
-def one_connection() -> Iterator[None]:
+def shared_connection() -> Iterator[None]:
     """What is sent inside goes over one connection, where the site's backend speaks SMTP."""
-    line = _Line()
-    token = _line.set(line)
+    line = _SharedConnection()
+    token = _shared_connection.set(line)
     try:
         yield
     finally:
-        _line.reset(token)
+        _shared_connection.reset(token)
         line.leave()
 
 
@@ -80,7 +82,7 @@ def send(mail: EmailMessage) -> None:
     Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
     cannot.
     """
-    seconds = time_left(settings.EMAIL_TIMEOUT)
+    seconds = remaining(settings.EMAIL_TIMEOUT)
     if not seconds:
         raise TemporaryFailure("There was no time left to send it.")
     try:
@@ -92,7 +94,7 @@ def send(mail: EmailMessage) -> None:
 
 
 def _send(mail: EmailMessage, seconds: float) -> None:
-    line = _line.get()
+    line = _shared_connection.get()
     backend = (line and line.backend) or _backend()
     if hasattr(backend, "timeout"):
         # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
@@ -100,7 +102,7 @@ def _send(mail: EmailMessage, seconds: float) -> None:
     if not isinstance(backend, SmtpBackend):
         _check(backend.send_messages([mail]))
     elif line is None:
-        _Conversation(backend, mail).run(seconds)
+        _TimedSend(backend, mail).run(seconds)
     else:
         line.carry(backend, mail, seconds)
 
@@ -120,7 +122,7 @@ def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
     return TemporaryFailure(reason)
 
 
-class _Conversation:
+class _TimedSend:
     """One e-mail by SMTP, cut off when its time is over.
 
     A time-out of a socket bounds each wait alone: a server that answers slowly again and again, or

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 import monitio
 from monitio import api
-from monitio.jobs.reporter import Notice
+from monitio.jobs.reporter import MessageContent
 from monitio.models import Message
 from tests.support.jobs import reporter
 
@@ -62,7 +62,9 @@ def fill(ann: Any, bob: Any) -> None:
         ann, monitio.ERROR, "The bank did not answer.", subject="Payment failed",
         url="/", url_label="Try again",
     )  # fmt: skip
-    job = reporter(ann, wording=lambda outcome: Notice(subject="Making the film"), cancellable=True)
+    job = reporter(
+        ann, render=lambda outcome: MessageContent(subject="Making the film"), cancellable=True
+    )
     job.started()
     job.progressed(42, 100, "42 of 100 scenes", final=True)
 

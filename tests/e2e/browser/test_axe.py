@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, Page
 
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
 from tests.e2e.browser.conftest import PATIENCE
 from tests.e2e.browser.scenes import MODES, PACKAGES, SCENES, THEMES, as_it_comes, dressed, fill
@@ -32,7 +32,7 @@ def theme(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
     for name, value in dressed(request.param).items():
         setattr(settings, name, value)
     yield request.param
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 @pytest.fixture

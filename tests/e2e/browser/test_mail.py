@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from monitio import dispatch
 from monitio.channels import deliveries
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Delivery, Message
 from tests.support.jobs import reporter
 from tests.support.people import user
@@ -22,8 +22,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def unless_seen(outcome: Outcome) -> Notice:
-    return Notice(subject=f"Report: {outcome.state}", email="unless_seen")
+def unless_seen(outcome: Outcome) -> MessageContent:
+    return MessageContent(subject=f"Report: {outcome.state}", email="unless_seen")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def page(browser: Browser, live_server: Any, settings: Any, client: Client) -> A
 
 def test_who_watched_a_job_finish_gets_no_mail(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
-    job = reporter(user(), wording=unless_seen)
+    job = reporter(user(), render=unless_seen)
     job.started()
     pop_up = page.locator("monitio-messages li.toast")
     expect(pop_up).to_contain_text("Report: started")

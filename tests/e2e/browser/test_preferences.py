@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 import monitio
 from monitio import api, preferences
 from monitio.preferences.choices import Frequency, Mode
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ def _site(settings: Any) -> Iterator[None]:
     }
     settings.MONITIO_STREAM_HEARTBEAT = 0.5
     yield
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 @pytest.fixture(params=[True, False], ids=["javascript", "plain"])

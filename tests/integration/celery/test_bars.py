@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monitio.integrations import run as running
-from monitio.integrations.run import Run
+from monitio.integrations.run import TaskRun
 from monitio_celery import progress, track
 
 
@@ -43,9 +43,9 @@ def recorder(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """Pretends that a task runs here."""
     monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
     recorder = Recorder()
-    running.enter(Run("1", carried=None, reporter=recorder))  # type: ignore[arg-type]
+    running.activate(TaskRun("1", carried=None, reporter=recorder))  # type: ignore[arg-type]
     yield recorder
-    running.leave("1")
+    running.deactivate("1")
 
 
 def test_outside_of_a_task_they_are_silent() -> None:

@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
 def group_job(site: Site, **asked: Any) -> str:
     """Start a canvas; the id of its group's job."""
-    before = set(site.jobs(queue="celery.group"))
+    before = set(site.jobs(integration="celery.group"))
     site.start("ann", how="call", **asked)
-    (job,) = until(lambda: set(site.jobs(queue="celery.group")) - before)
+    (job,) = until(lambda: set(site.jobs(integration="celery.group")) - before)
     return str(job)
 
 

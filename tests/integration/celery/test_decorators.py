@@ -8,7 +8,7 @@ from celery import Celery, shared_task
 from celery._state import get_current_app
 
 from monitio.integrations.decorators import options_of
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio_celery import notify_user
 
 
@@ -33,7 +33,7 @@ def test_bare_it_returns_the_same_object() -> None:
     def task() -> None: ...
 
     assert notify_user(task) is task
-    assert options_of(task) == Options()
+    assert options_of(task) == NotifyOptions()
 
 
 def test_with_options_it_returns_the_same_object() -> None:
@@ -90,7 +90,7 @@ def test_below_with_options_of_the_task(app: Celery, options: dict[str, Any]) ->
     def task(*args: Any) -> None: ...
 
     made = app.task(notify_user(task), name="odd", shared=False, **options)
-    assert options_of(made) == Options()
+    assert options_of(made) == NotifyOptions()
 
 
 def test_a_task_without_it_has_no_options(app: Celery) -> None:

@@ -54,7 +54,7 @@ def test_beat_has_one_entry_for_everybody(due: list[Any]) -> None:
 
 
 def test_a_set_goes_to_one_worker(due: list[Any], handed: list[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(digests, "SET", 2)
+    monkeypatch.setattr(digests, "BATCH_SIZE", 2)
     assert tasks.send_digests() == 2
     assert tasks.send_digests() == 0
     assert tasks.send_digest_set(handed[0])["sent"] == 2

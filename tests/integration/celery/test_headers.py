@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from monitio.exceptions import UnknownRecipient
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.context import current_request, requester
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 from monitio_celery import headers, notify
 
@@ -39,36 +39,36 @@ def visit() -> Any:
         current_request.reset(token)
 
 
-def choose(options: Options | None, *args: Any, inherited: Any = None, **kwargs: Any) -> Any:
+def choose(options: NotifyOptions | None, *args: Any, inherited: Any = None, **kwargs: Any) -> Any:
     return headers.choose(task, options, args, kwargs, inherited)
 
 
 def test_nothing_is_known_of_anybody() -> None:
-    assert choose(Options()) is None
+    assert choose(NotifyOptions()) is None
 
 
 def test_the_request_says_who(visit: Any) -> None:
     visit(User(pk=1))
-    assert headers.recipients_in(choose(Options())) == [ANN]
+    assert headers.recipients_in(choose(NotifyOptions())) == [ANN]
 
 
 def test_inherited_beats_the_request_and_loses_its_place_in_a_group(visit: Any) -> None:
     visit(User(pk=1))
-    assert choose(Options(), inherited=INHERITED) == {"to": [{"user": "2"}]}
+    assert choose(NotifyOptions(), inherited=INHERITED) == {"to": [{"user": "2"}]}
 
 
 def test_user_beats_inherited() -> None:
-    assert choose(Options(user="owner_id"), 1, inherited=INHERITED) == {"to": [{"user": "1"}]}
+    assert choose(NotifyOptions(user="owner_id"), 1, inherited=INHERITED) == {"to": [{"user": "1"}]}
 
 
 def test_notify_beats_user() -> None:
     with notify(2):
-        assert choose(Options(user="owner_id"), 1) == {"to": [{"user": "2"}]}
+        assert choose(NotifyOptions(user="owner_id"), 1) == {"to": [{"user": "2"}]}
 
 
 def test_notify_nobody() -> None:
     with notify():
-        assert choose(Options(), inherited=INHERITED) == {"to": []}
+        assert choose(NotifyOptions(), inherited=INHERITED) == {"to": []}
 
 
 def test_notify_refuses_what_is_nobody() -> None:
@@ -80,7 +80,7 @@ def test_a_visitor_gets_an_address_only_for_a_task_that_tells(visit: Any) -> Non
     request = visit()
     assert choose(None) is None
     assert not request.session.modified
-    (recipient,) = headers.recipients_in(choose(Options()))
+    (recipient,) = headers.recipients_in(choose(NotifyOptions()))
     assert recipient.is_visitor
     assert requester(mint=False) == recipient
 
@@ -166,10 +166,10 @@ def test_seconds_count_from_now(said: Any) -> None:
 
 def test_what_replaces_a_task_belongs_to_its_run() -> None:
     replaced = {"to": [], "run": 7, "part": None}
-    carried = headers.bequeath(headers.of_a_new_run({"to": []}), "1", "a.b", replaced)
+    carried = headers.replaced_by(headers.of_a_new_run({"to": []}), "1", "a.b", replaced)
     assert headers.run_of(carried) > 7
-    assert headers.run_of(headers.inheritance(carried, "1")[0]) == 7
-    assert headers.run_of(headers.inheritance(carried, "2")[0]) > 7
+    assert headers.run_of(headers.for_task(carried, "1")[0]) == 7
+    assert headers.run_of(headers.for_task(carried, "2")[0]) > 7
 
 
 @pytest.mark.parametrize("run", [None, "7", -1, 2**70, []])

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "pause", lambda failures: 0.0)
+    monkeypatch.setattr(retry, "backoff", lambda failures: 0.0)
 
 
 def failing(times: int, done: threading.Event) -> Callable[[], None]:
@@ -34,7 +34,7 @@ def failing(times: int, done: threading.Event) -> Callable[[], None]:
 def test_it_is_repeated_until_the_database_is_back() -> None:
     done = threading.Event()
     with pytest.raises(OperationalError):
-        retry.tell(failing(3, done))
+        retry.report_with_retry(failing(3, done))
     assert done.wait(20)
 
 
@@ -46,14 +46,14 @@ def test_a_bug_is_not_repeated() -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        retry.tell(report)
+        retry.report_with_retry(report)
     assert calls == [1]
 
 
 def test_what_fails_in_a_transaction_fails_with_it() -> None:
     done = threading.Event()
     with pytest.raises(OperationalError), transaction.atomic():
-        retry.tell(failing(1, done))
+        retry.report_with_retry(failing(1, done))
     assert not done.wait(0.2)
 
 

@@ -13,11 +13,11 @@ from billiard.pool import soft_timeout_sighandler
 from celery.utils.dispatch import Signal
 
 from monitio.integrations import run
-from monitio.integrations.run import Run
+from monitio.integrations.run import TaskRun
 from monitio_celery import cancelled, progress
 from monitio_celery.integration import celery
 from monitio_celery.signals import run as receivers
-from monitio_celery.time_limits import held_back
+from monitio_celery.time_limits import defer_soft_timeout
 from tests.integration.celery.conftest import Site
 
 
@@ -50,9 +50,9 @@ def limited() -> Iterator[None]:
 def reporter(db: None, limited: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
     reporter = Reporter()
-    run.enter(Run("1", carried=None, reporter=reporter, integration=celery))  # type: ignore[arg-type]
+    run.activate(TaskRun("1", carried=None, reporter=reporter, integration=celery))  # type: ignore[arg-type]
     yield reporter
-    run.leave("1")
+    run.deactivate("1")
 
 
 def test_a_moving_bar_leaves_it_to_the_task(reporter: Reporter) -> None:
@@ -90,8 +90,8 @@ def test_a_block_inside_a_block_waits_for_the_outer_one(limited: None) -> None:
     reached: list[str] = []
 
     def nested() -> None:
-        with held_back():
-            with held_back():
+        with defer_soft_timeout():
+            with defer_soft_timeout():
                 signal.raise_signal(signal.SIGUSR1)
             reached.append("the end of the outer one")
 
@@ -102,13 +102,13 @@ def test_a_block_inside_a_block_waits_for_the_outer_one(limited: None) -> None:
 
 def test_signals_of_others_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGUSR1)
-    with held_back():
+    with defer_soft_timeout():
         assert signal.getsignal(signal.SIGUSR1) is before
 
 
 def test_threads_are_left_alone(limited: None) -> None:
     def block() -> None:
-        with held_back():
+        with defer_soft_timeout():
             seen.append(signal.getsignal(signal.SIGUSR1))
 
     seen: list[Any] = []

@@ -15,11 +15,11 @@ from monitio.integrations.run import Carried
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from monitio_celery import headers, integration, notify_user, tasks
 from monitio_celery.groups import members
-from monitio_celery.groups.members import Part, PartReporter, part_id
-from monitio_celery.models import GroupPart
+from monitio_celery.groups.members import Member, MemberReporter, member_id
+from monitio_celery.models import GroupMember
 from monitio_celery.reporters import reporter_for
 from tests.support.jobs import payloads
 from tests.support.people import user
@@ -40,12 +40,12 @@ class Group:
         shared = {"group": self.id, "total": 3, "title": "Import", "options": self.options}
         return headers.write(self.recipients, part={**shared, "number": number, **place})
 
-    def part(self, number: int, **place: Any) -> PartReporter:
+    def part(self, number: int, **place: Any) -> MemberReporter:
         carried = self.carried(number, **place)
-        part = Part(**carried["part"])
-        return PartReporter(part, self.recipients, part_id(self.id, number), carried)
+        part = Member(**carried["part"])
+        return MemberReporter(part, self.recipients, member_id(self.id, number), carried)
 
-    def started(self, number: int, **place: Any) -> PartReporter:
+    def started(self, number: int, **place: Any) -> MemberReporter:
         part = self.part(number, **place)
         part.started()
         return part
@@ -59,7 +59,7 @@ class Group:
 def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What would be called a moment later."""
     calls: list[Callable[[], None]] = []
-    monkeypatch.setattr(members.later, "call", lambda group, again: calls.append(again))
+    monkeypatch.setattr(members.refresh_later, "call", lambda group, again: calls.append(again))
     return calls
 
 
@@ -98,15 +98,15 @@ def a_second_passes() -> None:
 
 def fall_silent(number: int, seconds: float = 3600) -> None:
     long_ago = timezone.now() - timedelta(seconds=seconds)
-    GroupPart.objects.filter(number=number).update(alive_at=long_ago)
+    GroupMember.objects.filter(number=number).update(alive_at=long_ago)
 
 
 class TestBar:
     def test_progress_inside_a_part_moves_it_by_its_share(self, group: Group) -> None:
         part = group.started(0)
-        with capture_bells() as bells:
+        with capture_events() as bells:
             part.progressed(5, 10)
-        assert group.job.done == 0.5
+        assert group.job.completed == 0.5
         assert [data["job"]["done"] for data in payloads(bells)] == [0.5]
 
     def test_parts_add_up(self, group: Group) -> None:
@@ -114,25 +114,25 @@ class TestBar:
         group.started(1).progressed(1, 4)
         a_second_passes()
         group.started(2).progressed(1, 2)
-        assert group.job.done == 1.75
+        assert group.job.completed == 1.75
 
     def test_all_parts_together_write_it_once_a_second(self, group: Group) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             for number in range(3):
                 group.started(number).progressed(number + 1, 10)
         assert len(payloads(bells)) == 1 + 1  # the start and the first move
-        assert group.job.done == 0.1
+        assert group.job.completed == 0.1
 
     def test_what_came_too_soon_is_shown_a_moment_later(
         self, group: Group, later: list[Callable[[], None]]
     ) -> None:
         for number in range(2):
             group.started(number).succeeded()
-        assert group.job.done == 1
+        assert group.job.completed == 1
         a_second_passes()
         (again,) = later
         again()
-        assert group.job.done == 2
+        assert group.job.completed == 2
 
     def test_what_has_been_shown_is_not_shown_again(
         self, group: Group, later: list[Callable[[], None]]
@@ -142,25 +142,25 @@ class TestBar:
 
     def test_an_unknown_total_moves_nothing(self, group: Group) -> None:
         assert not group.started(0).progressed(5)
-        assert group.job.done is None
+        assert group.job.completed is None
 
     def test_a_part_that_overshoots_fills_its_share(self, group: Group) -> None:
         group.started(0).progressed(30, 10)
-        assert group.job.done == 1
+        assert group.job.completed == 1
 
     def test_progress_of_a_part_that_has_ended_is_dropped(self, group: Group) -> None:
         part = group.started(0)
         part.succeeded()
         a_second_passes()
         assert not part.progressed(1, 2)
-        assert group.job.done == 1
+        assert group.job.completed == 1
 
     def test_texts_say_whole_parts(self) -> None:
         group = Group(progress="{done} of {total}")
         group.started(0).succeeded()
         a_second_passes()
         group.started(1).progressed(1, 2)
-        assert (group.job.done, group.job.text) == (1.5, "1 of 3")
+        assert (group.job.completed, group.job.status_text) == (1.5, "1 of 3")
 
 
 class TestEnd:
@@ -168,12 +168,12 @@ class TestEnd:
         part = group.started(0)
         part.progressed(9, 10)
         part.retrying(0, "again")
-        assert GroupPart.objects.get().share == 0
+        assert GroupMember.objects.get().fraction == 0
         part.started(1)
         part.succeeded()
         for number in (1, 2):
             group.started(number).succeeded()
-        assert (ends, group.job.done) == (["succeeded"], 3)
+        assert (ends, group.job.completed) == (["succeeded"], 3)
 
     def test_a_revoked_part_is_one_that_failed(self, group: Group) -> None:
         for number in range(2):
@@ -189,7 +189,7 @@ class TestEnd:
         members[0].failed("late")
         members[1].lost()
         assert ends == ["succeeded"]
-        assert group.job.done == 3
+        assert group.job.completed == 3
 
 
 class TestSilence:
@@ -219,14 +219,14 @@ class TestSilence:
     ) -> None:
         group.started(0).retrying(0, "again")
         tasks.sweep_jobs()
-        assert not GroupPart.objects.get().ended
+        assert not GroupMember.objects.get().ended
 
     def test_a_part_that_shows_progress_lives(self, group: Group, stored: dict[str, Any]) -> None:
         part = group.started(0)
         fall_silent(0)
         part.progressed(1, 2)
         tasks.sweep_jobs()
-        assert not GroupPart.objects.get().ended
+        assert not GroupMember.objects.get().ended
 
     def test_its_real_end_overrides_that(self, group: Group, stored: dict[str, Any]) -> None:
         part = group.started(0)
@@ -261,12 +261,12 @@ class TestSilence:
         @notify_user(lost_after=limit)
         def task() -> None: ...
 
-        begun = reporter_for(task, part_id(group.id, 0), group.carried(0))
+        begun = reporter_for(task, member_id(group.id, 0), group.carried(0))
         assert begun is not None
         begun.started()
         fall_silent(0, silent_for)
         tasks.sweep_jobs()
-        assert GroupPart.objects.get().lost == dead
+        assert GroupMember.objects.get().lost == dead
 
     def test_what_replaces_its_task_brings_its_own_limit(
         self, group: Group, stored: dict[str, Any]
@@ -280,7 +280,7 @@ class TestSilence:
         goes_on.started()
         fall_silent(0)
         tasks.sweep_jobs()
-        assert not GroupPart.objects.get().lost
+        assert not GroupMember.objects.get().lost
 
     def test_what_it_would_have_skipped_may_run_after_all(
         self, group: Group, stored: dict[str, Any]
@@ -288,9 +288,9 @@ class TestSilence:
         first = group.started(0, skips=[(1, 2)])
         fall_silent(0)
         tasks.sweep_jobs()
-        assert GroupPart.objects.filter(ended=True).count() == 2
-        assert first.resumed()
-        assert list(GroupPart.objects.values_list("number", "ended")) == [(0, False)]
+        assert GroupMember.objects.filter(ended=True).count() == 2
+        assert first.recovered()
+        assert list(GroupMember.objects.values_list("number", "ended")) == [(0, False)]
 
 
 class TestCancelling:
@@ -307,7 +307,7 @@ class TestCancelling:
         group = Group(cancel=True)
         self.cancel()
         assert ends == ["revoked"]
-        assert revoked == [part_id(group.id, number) for number in range(3)]
+        assert revoked == [member_id(group.id, number) for number in range(3)]
 
     def test_a_group_that_runs_ends_with_its_running_parts(
         self, revoked: list[str], ends: list[str]
@@ -316,7 +316,7 @@ class TestCancelling:
         group.started(0).succeeded()
         running = group.started(1)
         self.cancel()
-        assert sorted(revoked) == sorted(part_id(group.id, number) for number in (1, 2))
+        assert sorted(revoked) == sorted(member_id(group.id, number) for number in (1, 2))
         assert ends == []
         running.revoked()
         assert ends == ["revoked"]
@@ -341,7 +341,7 @@ class TestDeath:
         assert group.job.state == "failed"
         group.started(2).succeeded()
         assert group.job.state == "succeeded"
-        assert (group.job.done, group.job.total) == (3, 3)
+        assert (group.job.completed, group.job.total) == (3, 3)
 
     def test_a_part_that_fails_besides_still_counts(self, group: Group) -> None:
         group.started(0).succeeded()
@@ -356,7 +356,7 @@ def test_a_group_whose_last_part_could_not_end_it_is_ended_by_the_sweep(
     group: Group, monkeypatch: pytest.MonkeyPatch, stored: Any
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(PartReporter, "show", lambda *args: None)
+        patched.setattr(MemberReporter, "show", lambda *args: None)
         for number in range(3):
             group.started(number).succeeded()
     Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))

@@ -10,7 +10,7 @@ import pytest
 import monitio
 from monitio.constants import State
 from monitio.integrations.decorators import options_of
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import Outcome
 from monitio.models import Job
 from monitio.recipients import Recipient
@@ -46,7 +46,7 @@ OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after"}
 
 
 def test_every_option_has_an_entry() -> None:
-    assert {field.name for field in dataclasses.fields(Options)} == SHOWS.keys() | OTHERS
+    assert {field.name for field in dataclasses.fields(NotifyOptions)} == SHOWS.keys() | OTHERS
 
 
 @pytest.mark.parametrize("option", SHOWS)
@@ -58,41 +58,41 @@ def test_the_option_has_its_effect(option: str) -> None:
 
     options = options_of(task)
     assert options is not None
-    assert options.notice(outcome) != Options().notice(outcome)
+    assert options.content(outcome) != NotifyOptions().content(outcome)
 
 
 @pytest.mark.django_db
 def test_cancel_lets_its_readers_cancel_it() -> None:
     for value in (True, False):
-        job_reporter(str(value), options=Options(cancel=value), carried=FOR_SEVEN).queued()
+        job_reporter(str(value), options=NotifyOptions(cancel=value), carried=FOR_SEVEN).queued()
         assert Job.objects.get(task_id=str(value)).may_be_cancelled == value
 
 
 def test_arguments_may_appear_in_texts() -> None:
     outcome = Outcome(task_id="1", state=State.SUCCEEDED, arguments={"name": "a.csv"})
 
-    notice = Options(success="{name} is in", arguments=["name"]).notice(outcome)
+    notice = NotifyOptions(success="{name} is in", arguments=["name"]).content(outcome)
 
     assert notice is not None and notice.message == "a.csv is in"
     with pytest.raises(ValueError, match="name"):
-        Options(success="{name} is in")
+        NotifyOptions(success="{name} is in")
 
 
 def test_email_delay_says_how_long_a_mail_waits() -> None:
     outcome = Outcome(task_id="1", state=State.SUCCEEDED)
 
-    notice = Options(email="unless_seen", email_delay=5).notice(outcome)
+    notice = NotifyOptions(email="unless_seen", email_delay=5).content(outcome)
 
     assert notice is not None and notice.email_delay == 5
     with pytest.raises(ValueError, match="email_delay="):
-        Options(email_delay=5)
+        NotifyOptions(email_delay=5)
 
 
 @pytest.mark.django_db
 def test_user_says_who_hears_of_it() -> None:
     def task(author: int) -> None: ...
 
-    carried = choose(task, Options(user=lambda author: author), (7,), {}, None)
+    carried = choose(task, NotifyOptions(user=lambda author: author), (7,), {}, None)
 
     assert carried is not None
     assert carried["to"] == [Recipient.for_user(7).to_dict()]

@@ -11,7 +11,7 @@ from celery.utils.dispatch import Signal
 from celery.worker import state
 from django.utils import timezone
 
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
@@ -50,8 +50,8 @@ def running(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Three tasks that this worker runs."""
     ids = ["1", "2", "3"]
     for task_id in ids:
-        JobReporter(task_id, queue="celery", recipients=[Recipient.of(user())]).started()
-    task = SimpleNamespace(name="a.b", __monitio__=Options())
+        JobReporter(task_id, integration="celery", recipients=[Recipient.of(user())]).started()
+    task = SimpleNamespace(name="a.b", __monitio__=NotifyOptions())
     requests = [SimpleNamespace(id=pk, task=task, request_dict={}) for pk in ids]
     monkeypatch.setattr(state, "active_requests", requests)
     monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
@@ -122,7 +122,7 @@ def test_what_was_cancelled_is_one_run_and_not_the_next(
     JobReporter("1", recipients=[Recipient.of(user())], cancellable=True, run=7).revoked()
     Job.objects.update(cancel_requested=True)
     monkeypatch.setattr(state, "revoked", set())
-    task = SimpleNamespace(name="x", __monitio__=Options(cancel=True))
+    task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     carried = {"monitio": {"to": [], "run": run}}
     receivers.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
     assert state.revoked == ({"1"} if is_discarded else set())

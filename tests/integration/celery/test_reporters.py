@@ -11,8 +11,8 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio_celery.groups import members
-from monitio_celery.groups.members import Part, PartReporter
-from monitio_celery.groups.notify import number_parts
+from monitio_celery.groups.members import Member, MemberReporter
+from monitio_celery.groups.notify import number_members
 from monitio_celery.reporters import reporter_for
 from tests.support.people import user
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_the_worker_is_not_outrun_by_the_web_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row appears between the worker's failed update and its look whether there is one."""
     recipients = [Recipient.of(user())]
-    worker = JobReporter("1", queue="celery", recipients=recipients)
+    worker = JobReporter("1", integration="celery", recipients=recipients)
     advance = worker._advance
 
     def outrun(*args: Any) -> bool:
         if Job.objects.exists():
             return advance(*args)
-        JobReporter("1", queue="celery", recipients=recipients).queued()
+        JobReporter("1", integration="celery", recipients=recipients).queued()
         return False
 
     monkeypatch.setattr(worker, "_advance", outrun)
@@ -42,7 +42,7 @@ def test_each_part_knows_whom_it_skips_and_whom_it_follows() -> None:
 
     inner = chain(part("a"), part("b"), app=current_app)
     canvas = chord([inner, part("c")], part("d"), app=current_app)
-    places = {task.task: (skips, follows) for task, skips, follows in number_parts(canvas)}
+    places = {task.task: (skips, follows) for task, skips, follows in number_members(canvas)}
     assert places == {
         "a": ([(1, 2), (3, 4)], []),
         "b": ([(3, 4)], [(0, 1)]),
@@ -55,11 +55,11 @@ def test_the_body_ends_the_group_before_its_parts_have_said_so() -> None:
     """Celery starts the body before the last part's success signal."""
     shared = {"group": "g", "total": 3, "title": "Sum", "options": {"success": "Sum: {result}"}}
     recipients = [Recipient.of(user())]
-    PartReporter(Part(**shared, number=0), recipients).succeeded(1)
-    PartReporter(Part(**shared, number=2, follows=[(0, 2)]), recipients).succeeded(28)
-    PartReporter(Part(**shared, number=1), recipients).succeeded(7)
+    MemberReporter(Member(**shared, number=0), recipients).succeeded(1)
+    MemberReporter(Member(**shared, number=2, predecessors=[(0, 2)]), recipients).succeeded(28)
+    MemberReporter(Member(**shared, number=1), recipients).succeeded(7)
     job = Job.objects.get()
-    assert (job.state, job.done) == ("succeeded", 3)
+    assert (job.state, job.completed) == ("succeeded", 3)
     assert Message.objects.get().message == "Sum: 28"
 
 
@@ -67,11 +67,11 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     again: list[Callable[[], object]] = []
-    monkeypatch.setattr(members.later, "call", lambda group, call: again.append(call))
+    monkeypatch.setattr(members.refresh_later, "call", lambda group, call: again.append(call))
     shared = {"group": "g", "total": 2, "title": "Sum", "options": {"success": "Sum: {result}"}}
     recipients = [Recipient.of(user())]
-    header = PartReporter(Part(**shared, number=0, skips=[(1, 2)]), recipients)
-    body = PartReporter(Part(**shared, number=1, follows=[(0, 1)]), recipients)
+    header = MemberReporter(Member(**shared, number=0, successors=[(1, 2)]), recipients)
+    body = MemberReporter(Member(**shared, number=1, predecessors=[(0, 1)]), recipients)
     with monkeypatch.context() as patched:
         # Between the body's commit and what it does after it.
         patched.setattr(body, "show", lambda result: header.succeeded(7))

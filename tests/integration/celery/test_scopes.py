@@ -17,7 +17,7 @@ import monitio
 from monitio import api, dispatch, preferences, scope
 from monitio.exceptions import ScopesFailed
 from monitio.integrations.run import current_run
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery import (
@@ -29,8 +29,8 @@ from monitio_celery import (
     reporters,
     tasks,
 )
-from monitio_celery.groups.members import Part, PartReporter, part_id
-from monitio_celery.models import GroupPart
+from monitio_celery.groups.members import Member, MemberReporter, member_id
+from monitio_celery.models import GroupMember
 from monitio_celery.signals import run as receivers
 from tests.support import jobs, scopes
 from tests.support.people import user
@@ -159,7 +159,7 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
     carried = published("x", who=ann)["monitio"]
     Job.objects.update(cancel_requested=True, run=carried["run"])
     monkeypatch.setattr(state, "revoked", set())
-    task = SimpleNamespace(name="x", __monitio__=Options(cancel=True))
+    task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     for where in ("b", "a"):
         said = {"monitio": {**carried, "scope": where}}
         request = SimpleNamespace(id="1", task=task, request_dict=said)
@@ -269,7 +269,7 @@ def test_a_failing_scope_does_not_stop_the_others_and_fails_the_task(
 @pytest.fixture
 def running(ann: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker runs the same task id in both scopes, and a part of a group in each."""
-    task = SimpleNamespace(name="a.b", __monitio__=Options())
+    task = SimpleNamespace(name="a.b", __monitio__=NotifyOptions())
     requests = []
     for where in ("a", "b"):
         silent("1", ann, where)
@@ -312,9 +312,9 @@ def test_a_part_of_a_group_reports_in_its_scope(ann: Any) -> None:
     with scope.activate("a"):
         who = [Recipient.of(ann)]
         carried = headers.write(who, part=shared)
-        part = PartReporter(Part(**shared), who, part_id(group, 0), carried)
+        part = MemberReporter(Member(**shared), who, member_id(group, 0), carried)
     part.started()
-    assert GroupPart.objects.get().scope == "a"
+    assert GroupMember.objects.get().scope == "a"
     part.succeeded()
     assert subjects("a") == ["Import: done"] and Message.objects.count() == 1
 
@@ -324,7 +324,7 @@ def test_the_sweep_judges_the_parts_of_each_scope_in_it(
 ) -> None:
     for where in ("a", "b"):
         with scope.activate(where):
-            GroupPart.objects.create(
+            GroupMember.objects.create(
                 group=where, number=0, ended=False, alive_at=timezone.now() - timedelta(days=1)
             )
     judged = []

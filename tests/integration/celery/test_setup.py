@@ -11,7 +11,7 @@ from celery import Celery, _state
 from django.dispatch import Signal
 
 from monitio.integrations import installed, middleware, recipients
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio_celery.signals import run as receivers
 
 pytestmark = pytest.mark.django_db
@@ -32,13 +32,13 @@ def test_nobody_is_known_without_the_middleware(
     recipients.requester(None)
     assert caplog.messages == [], "a task without @notify_user"
     for _ in range(2):
-        recipients.requester(Options())
+        recipients.requester(NotifyOptions())
     (line,) = caplog.messages
     assert "Add NotifyMiddleware of monitio_celery.middleware" in line
 
 
 def test_a_task_of_beat_logs_nothing(caplog: pytest.LogCaptureFixture, logged: Any) -> None:
-    recipients.requester(Options())
+    recipients.requester(NotifyOptions())
     assert caplog.messages == []
 
 

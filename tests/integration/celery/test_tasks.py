@@ -16,20 +16,22 @@ from django.utils import timezone
 import monitio
 from monitio import dispatch
 from monitio.channels import TemporaryFailure, deliveries
-from monitio.jobs.options import Options
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery import beat_schedule, integration, notify_user, reporters, tasks
 from monitio_celery.integration import celery
-from monitio_celery.models import GroupPart
+from monitio_celery.models import GroupMember
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
 
 
 def started_job(task_id: str = "1", queue: str = "celery", silent_for: float = 3600) -> Job:
-    reporter = JobReporter(task_id, queue=queue, name="a.b", recipients=[Recipient.of(user())])
+    reporter = JobReporter(
+        task_id, integration=queue, name="a.b", recipients=[Recipient.of(user())]
+    )
     reporter.started()
     silent_since = timezone.now() - timedelta(seconds=silent_for)
     Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
@@ -59,7 +61,7 @@ def test_a_silent_job_is_interrupted(stored: Any) -> None:
 
 
 def waiting_job(hours: float) -> Job:
-    JobReporter("1", queue="celery", name="a.b", recipients=[Recipient.of(user())]).queued()
+    JobReporter("1", integration="celery", name="a.b", recipients=[Recipient.of(user())]).queued()
     Job.objects.update(created=timezone.now() - timedelta(hours=hours))
     return Job.objects.get()
 
@@ -94,7 +96,7 @@ DAYS = timedelta(days=1)
 def overdue(state: str, due_in: timedelta, queue: str = "celery") -> Job:
     """A job that waits since two days, and was to begin at that moment."""
     now = timezone.now()
-    job = JobReporter("1", queue=queue, name="a.b", recipients=[Recipient.of(user())])
+    job = JobReporter("1", integration=queue, name="a.b", recipients=[Recipient.of(user())])
     if state == "queued":
         job.queued(now + due_in)
     else:
@@ -169,10 +171,10 @@ def test_a_result_of_an_earlier_run_is_not_taken_for_this_ones(
 
 
 def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
-    options = Options(title="Report for {month}", arguments=["month"])
+    options = NotifyOptions(title="Report for {month}", arguments=["month"])
     monkeypatch.setattr(reporters, "options_of", lambda task: options)
     people = [Recipient.of(user())]
-    JobReporter("1", queue="celery", recipients=people, arguments={"month": "May"}).started()
+    JobReporter("1", integration="celery", recipients=people, arguments={"month": "May"}).started()
     Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
     tasks.sweep_jobs()
     assert Message.objects.get().subject == "Report for May: interrupted"
@@ -197,10 +199,10 @@ def test_the_result_backend_is_asked_first(stored: Any, known: Any, state: str) 
 
 
 def test_a_group_may_be_silent_for_longer(stored: Any) -> None:
-    job = started_job(queue="celery.group")
+    job = started_job(integration="celery.group")
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == "started"
-    old = started_job("2", queue="celery.group", silent_for=2 * 24 * 3600)
+    old = started_job("2", integration="celery.group", silent_for=2 * 24 * 3600)
     tasks.sweep_jobs()
     assert state_of(old) == "lost"
 
@@ -256,7 +258,7 @@ def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
 
 
 def test_jobs_of_another_queue_are_not_judged(stored: Any) -> None:
-    job = started_job(queue="django.tasks")
+    job = started_job(integration="django.tasks")
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == "started"
 
@@ -331,10 +333,10 @@ def test_deliver_due_finds_what_was_not_handed_over() -> None:
 
 def test_prune_forgets_the_parts_of_old_groups() -> None:
     old = timezone.now() - timedelta(days=8)
-    GroupPart.objects.create(group="a", number=0, created=old)
-    GroupPart.objects.create(group="b", number=0)
+    GroupMember.objects.create(group="a", number=0, created=old)
+    GroupMember.objects.create(group="b", number=0)
     assert tasks.prune()["parts"] == 1
-    assert GroupPart.objects.get().group == "b"
+    assert GroupMember.objects.get().group == "b"
 
 
 def test_every_beat_entry_names_a_task_that_exists() -> None:

@@ -12,8 +12,8 @@ set_up()
 from monitio import INFO, api
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
-from monitio.transports import Bell, get_transport, reset_transport
-from monitio.transports.publish import ring
+from monitio.transports import Event, get_transport, reset_transport
+from monitio.transports.publish import publish
 from tests.integration.stream import process
 
 
@@ -32,7 +32,7 @@ def read_all(key: str) -> None:
 
 def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
     begin = time.monotonic()
-    return ring([Bell(*bell) for bell in bells]), time.monotonic() - begin
+    return publish([Event(*bell) for bell in bells]), time.monotonic() - begin
 
 
 def state(key: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from monitio.exceptions import TransportError
-from monitio.stream.broadcaster import get_hub
-from monitio.transports import Bell, Handoff, get_handoff, get_transport
+from monitio.stream.broadcaster import get_broadcaster
+from monitio.transports import Event, Hub, get_hub, get_transport
 from monitio.transports import hub as base
 from monitio.transports.polling import PollingTransport
 from tests.support import people
@@ -22,7 +22,7 @@ NCHAN = {"BACKEND": "nchan", "PUBLISH_URL": "http://127.0.0.1:1/publish"}
 MERCURE = {"BACKEND": "mercure", "PUBLISH_URL": "http://127.0.0.1:1/", "PUBLISHER_KEY": "k" * 32}
 
 
-class Recording(Handoff):
+class Recording(Hub):
     """A site's own hub, which writes down what it is sent."""
 
     addresses_at_once = 4
@@ -59,7 +59,7 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
 def test_what_cannot_work_is_said_with_its_cure(settings: Any, given: Any, said: str) -> None:
     settings.MONITIO_STREAM = given
     with pytest.raises(ImproperlyConfigured, match=said):
-        get_handoff()
+        get_hub()
 
 
 @pytest.mark.parametrize(("given", "package"), [(NCHAN, "urllib3"), (MERCURE, "jwt")])
@@ -69,15 +69,15 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     settings.MONITIO_STREAM = given
     with pytest.raises(ImproperlyConfigured, match=r"pip install \"monitio\["):
-        get_handoff()
+        get_hub()
 
 
 def test_a_hub_takes_the_place_of_the_transport_while_it_is_named(settings: Any) -> None:
     settings.MONITIO_STREAM = NCHAN
-    assert get_transport() is get_handoff()
+    assert get_transport() is get_hub()
     assert run_checks(tags=["monitio"]) == []
     settings.MONITIO_STREAM = None
-    assert get_handoff() is None
+    assert get_hub() is None
     assert isinstance(get_transport(), PollingTransport)
 
 
@@ -108,34 +108,34 @@ def test_no_stream_is_held_here(settings: Any) -> None:
     page = client.get("/messages/").content.decode().split("?page=")[1].split('"')[0]
     answer = client.get(f"/messages/stream/?page={page}")
     assert answer.status_code == 200 and "X-Accel-Redirect" in answer.headers
-    assert not answer.streaming and get_hub().open_streams() == 0
+    assert not answer.streaming and get_broadcaster().open_streams() == 0
     with pytest.raises(TransportError):
-        get_transport().listen(get_hub())
+        get_transport().listen(get_broadcaster())
 
 
 class TestPublishing:
     @pytest.fixture
     def hub(self, settings: Any) -> Recording:
         settings.MONITIO_STREAM = OWN
-        hub = get_handoff()
+        hub = get_hub()
         assert isinstance(hub, Recording)
         return hub
 
     def test_the_same_news_for_many_goes_out_together(self, hub: Recording) -> None:
-        hub.publish([Bell(f"user:{number}") for number in range(5)])
+        hub.publish([Event(f"user:{number}") for number in range(5)])
         assert hub.sent == [("resync", b"{}", 4), ("resync", b"{}", 4), ("resync", b"{}", 2)]
 
     def test_different_news_goes_out_one_by_one(self, hub: Recording) -> None:
-        hub.publish([Bell("user:1", "message", {"id": number}) for number in range(3)])
+        hub.publish([Event("user:1", "message", {"id": number}) for number in range(3)])
         assert [data for _, data, _ in hub.sent] == [b'{"id":0}', b'{"id":1}', b'{"id":2}']
 
     def test_very_much_different_news_says_look(self, hub: Recording) -> None:
-        hub.publish([Bell("user:1", "message", {"id": number}) for number in range(101)])
+        hub.publish([Event("user:1", "message", {"id": number}) for number in range(101)])
         assert hub.sent == [("resync", b"{}", 2)]
 
     def test_a_recheck_is_not_covered_by_other_news_and_goes_first(self, hub: Recording) -> None:
-        news = [Bell("user:1", "message", {"id": number}) for number in range(101)]
-        hub.publish([*news, Bell("user:1", "recheck")])
+        news = [Event("user:1", "message", {"id": number}) for number in range(101)]
+        hub.publish([*news, Event("user:1", "recheck")])
         assert [event for event, _, _ in hub.sent] == ["recheck", "resync"]
 
     def test_a_hub_that_is_too_slow_for_all_of_it_is_not_taken_for_dead(
@@ -143,7 +143,7 @@ class TestPublishing:
     ) -> None:
         clock = FakeClock(monkeypatch, base.__name__)
         monkeypatch.setattr(clock, "monotonic", lambda: 0.2 * len(hub.sent))
-        hub.publish([Bell(f"user:{number}") for number in range(100)])
+        hub.publish([Event(f"user:{number}") for number in range(100)])
         assert len(hub.sent) == 3
         assert "too slow" in caplog.text
 
@@ -154,15 +154,15 @@ class TestAddresses:
     ) -> None:
         settings.MONITIO_STREAM_RECHECK = 30
         clock = FakeClock(monkeypatch, base.__name__)
-        present = base.address_of("user:1")
-        assert present == base.address_of("user:1") != base.address_of("user:2")
+        present = base.channel_for("user:1")
+        assert present == base.channel_for("user:1") != base.channel_for("user:2")
         clock.forward(30)
-        assert base.address_of("user:1") != present
-        assert base.live_addresses("user:1") == [base.address_of("user:1"), present]
+        assert base.channel_for("user:1") != present
+        assert base.live_channels("user:1") == [base.channel_for("user:1"), present]
         clock.forward(30)
-        assert present not in base.live_addresses("user:1")
+        assert present not in base.live_channels("user:1")
 
     def test_another_site_has_others(self, settings: Any) -> None:
-        mine = base.address_of("user:1")
+        mine = base.channel_for("user:1")
         settings.SECRET_KEY = "of another site"
-        assert base.address_of("user:1") != mine
+        assert base.channel_for("user:1") != mine

@@ -22,7 +22,7 @@ from monitio.digests import sender as digests
 from monitio.models import Digest, Message, Preferences
 from monitio.models.schedule import now
 
-digests.SET = 5
+digests.BATCH_SIZE = 5
 HOUR = timedelta(hours=1)
 
 
@@ -38,7 +38,9 @@ def prepare(users: int, messages: int) -> None:
     )
     moment = timezone.now()
     rows = [
-        Preferences(user=user, frequency="hourly", since=moment - HOUR, next_digest_at=moment)
+        Preferences(
+            user=user, frequency="hourly", digests_since=moment - HOUR, next_digest_at=moment
+        )
         for user in model.objects.all()
     ]
     Preferences.objects.bulk_create(rows)
@@ -63,22 +65,24 @@ def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
         _die_after(die_at)
     time.sleep(max(0.0, moment - time.monotonic()))
     sent = 0
-    while claims := list(digests.hand_out(clock=lambda: now() + hours * HOUR)):
-        sent += sum(digests.send_set(claim, lambda: now() + hours * HOUR).sent for claim in claims)
+    while claims := list(digests.claim_batches(clock=lambda: now() + hours * HOUR)):
+        sent += sum(
+            digests.send_batch(claim, lambda: now() + hours * HOUR).sent for claim in claims
+        )
     return sent
 
 
 def hand_out(moment: float) -> list[str]:
     """Be beat alone: the sets for the workers."""
     time.sleep(max(0.0, moment - time.monotonic()))
-    return list(digests.hand_out())
+    return list(digests.claim_batches())
 
 
 def send_sets(moment: float, claims: list[str]) -> int:
     """Be a worker with these tasks, in an order of our own."""
     random.shuffle(claims)
     time.sleep(max(0.0, moment - time.monotonic()))
-    return sum(digests.send_set(claim).sent for claim in claims)
+    return sum(digests.send_batch(claim).sent for claim in claims)
 
 
 def _die_after(number: int) -> None:

@@ -10,7 +10,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from monitio.digests import sender as digests
 from tests.integration.mail import SENDER, SET
 
-digests.SET = SET
+digests.BATCH_SIZE = SET
 
 
 class Backend(EmailBackend):

@@ -33,7 +33,7 @@ def prepare(count: int) -> None:
     rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
     for row in rows:
         row.save()
-    deliveries.plan(rows)
+    deliveries.create_deliveries(rows)
 
 
 def send_all(moment: float, die_at: int = 0) -> int:
@@ -46,7 +46,7 @@ def send_all(moment: float, die_at: int = 0) -> int:
     pks = list(Delivery.objects.values_list("pk", flat=True))
     random.shuffle(pks)
     time.sleep(max(0.0, moment - time.monotonic()))
-    return sum(deliveries.run(pk) for pk in pks)
+    return sum(deliveries.send(pk) for pk in pks)
 
 
 def _die_at(number: int) -> None:

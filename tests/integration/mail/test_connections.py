@@ -111,5 +111,5 @@ def test_after_a_server_that_hangs_the_next_mail_has_a_connection_of_its_own(
 
 def test_a_mail_alone_leaves_no_connection_open(mail_server: MailServer) -> None:
     api.create_message(user(), monitio.INFO, "one", email=True)
-    assert deliveries.run(Delivery.objects.get().pk)
+    assert deliveries.send(Delivery.objects.get().pk)
     assert mail_server.commands[-1] == "QUIT"

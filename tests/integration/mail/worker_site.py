@@ -49,7 +49,7 @@ def want_digests(name: str) -> None:
     people = get_user_model()._default_manager.filter(username__startswith=name)
     Preferences.objects.bulk_create(
         Preferences(
-            user=who, frequency="hourly", since=now - timedelta(hours=1), next_digest_at=now
+            user=who, frequency="hourly", digests_since=now - timedelta(hours=1), next_digest_at=now
         )
         for who in people
     )
@@ -58,7 +58,7 @@ def want_digests(name: str) -> None:
 def give_twice(name: str) -> int:
     """As a beat whose tasks are all delivered twice; the number of sets."""
     want_digests(name)
-    claims = list(digests.hand_out())
+    claims = list(digests.claim_batches())
     for claim in claims:
         # One after the other, so that two workers have them at once.
         send_digest_set.delay(claim)
@@ -68,7 +68,9 @@ def give_twice(name: str) -> int:
 
 def plan_mail(name: str, queue: str) -> int:
     """An e-mail that the workers of this queue are told to send; the delivery."""
-    (delivery,) = deliveries.plan(list(Message.objects.filter(user__username__startswith=name)))
+    (delivery,) = deliveries.create_deliveries(
+        list(Message.objects.filter(user__username__startswith=name))
+    )
     deliver.apply_async((delivery.pk,), queue=queue)
     return int(delivery.pk)
 

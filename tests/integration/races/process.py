@@ -22,13 +22,13 @@ from django.urls import reverse
 from monitio import api
 from monitio.channels import deliveries
 from monitio.dispatch import hooks
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.messages import visitors
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import RecordingTransport
-from monitio.transports import Bell
+from monitio.transports import Event
 from monitio.transports.polling import PollingTransport
 from monitio.utils import deadline
 from tests.support import people
@@ -62,12 +62,12 @@ def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[
     moved = [
         [task, event]
         for task, event in events
-        if report(reporter(*everybody, task=task, wording=mailing), event)
+        if report(reporter(*everybody, task=task, render=mailing), event)
     ]
     return {"moved": moved, "ends": list(ends), "mails": len(mail.outbox)}
 
 
-_resolve = visitors.resolve
+_resolve = visitors.current_recipient
 
 
 def _resolve_slowly(recipient: Recipient) -> Recipient:
@@ -80,7 +80,7 @@ def _resolve_slowly(recipient: Recipient) -> Recipient:
 
 def write_to_visitor(moment: float, token: str, start: int, count: int) -> None:
     """Messages and jobs for a visitor."""
-    visitors.resolve = _resolve_slowly
+    visitors.current_recipient = _resolve_slowly
     wait_for(moment)
     for number in range(start, start + count):
         api.create_message(Recipient.for_visitor(token), 120, f"message {number}")
@@ -92,12 +92,12 @@ def write_to_visitor(moment: float, token: str, start: int, count: int) -> None:
 def log_in(moment: float, token: str, name: str) -> None:
     user = people.user(name)
     wait_for(moment)
-    visitors.log_in(token, user)
+    visitors.merge(token, user)
 
 
 def change(moment: float, deed: str, task: str, name: str, times: int) -> list[Any]:
     """Do one thing to the message of a job again and again; the states that were announced."""
-    RecordingTransport.bells.clear()
+    RecordingTransport.events.clear()
     who = Recipient.for_user(people.user(name))
     pk = Message.objects.get(job__task_id=task).pk
     wait_for(moment)
@@ -110,13 +110,13 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
             getattr(api, deed)(who, [pk])
     if deed == "job":
         reporter(who, task=task).succeeded()
-    return [bell.data for bell in RecordingTransport.bells if bell.kind == "message"]
+    return [bell.data for bell in RecordingTransport.events if bell.kind == "message"]
 
 
 def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
     """End a job of each person and of ``always``, told for the first time."""
     jobs = [
-        reporter(people.user(name), people.user(always), task=f"task-{name}", wording=_ends_only)
+        reporter(people.user(name), people.user(always), task=f"task-{name}", render=_ends_only)
         for name in names
     ]
     for job in jobs:
@@ -128,7 +128,7 @@ def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
 def fail_jobs(moment: float, mine: str, count: int, name: str) -> int:
     """Let jobs of one person fail for the same reason; the number of mails."""
     jobs = [
-        reporter(people.user(name), task=f"{mine}-{number}", wording=mailing)
+        reporter(people.user(name), task=f"{mine}-{number}", render=mailing)
         for number in range(count)
     ]
     mail.outbox = []
@@ -139,8 +139,8 @@ def fail_jobs(moment: float, mine: str, count: int, name: str) -> int:
     return len(mail.outbox)
 
 
-def _ends_only(outcome: Outcome) -> Notice | None:
-    return Notice(subject=outcome.state) if outcome.has_ended else None
+def _ends_only(outcome: Outcome) -> MessageContent | None:
+    return MessageContent(subject=outcome.state) if outcome.has_ended else None
 
 
 def delete_people(moment: float, names: list[str]) -> None:
@@ -167,7 +167,7 @@ def ring_bells(moment: float, times: int) -> None:
     # Whether they get into each other's way is asked, not how fast a busy machine is.
     with mock.patch.object(deadline, "LOCK_TIMEOUT", 60.0):
         for _ in range(times):
-            transport.publish([Bell(topic) for topic in random.sample(topics, 20)])
+            transport.publish([Event(topic) for topic in random.sample(topics, 20)])
 
 
 def view_pages(moment: float, name: str, views: int) -> list[str]:
@@ -218,7 +218,7 @@ def send_deliveries(moment: float) -> int:
     pks = list(Delivery.objects.values_list("pk", flat=True))
     random.shuffle(pks)
     wait_for(moment)
-    sent = sum(deliveries.run(pk) for pk in pks)
+    sent = sum(deliveries.send(pk) for pk in pks)
     assert sent == len(mail.outbox)
     return sent
 
@@ -229,7 +229,7 @@ def prepare_mails(name: str, count: int) -> None:
     rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
     for row in rows:
         row.save()
-    deliveries.plan(rows)
+    deliveries.create_deliveries(rows)
 
 
 def prepare_page(name: str, count: int) -> None:

@@ -15,13 +15,13 @@ from django.db import connection
 import monitio
 from monitio import api
 from monitio.dispatch import hooks
-from monitio.jobs.options import Options
-from monitio.jobs.outcome import Notice, Outcome
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.outcome import MessageContent, Outcome
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery.groups import members as parts
-from monitio_celery.models import GroupPart
+from monitio_celery.models import GroupMember
 from tests.support.people import request_of, respond, user
 
 ODD = "emoji \U0001f600, NUL \0, half a surrogate \udc80"
@@ -39,15 +39,17 @@ def migrate(narrow: bool) -> None:
                 cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
 
 
-def say(outcome: Outcome) -> Notice:
+def say(outcome: Outcome) -> MessageContent:
     """The words of a wording of one's own."""
-    return Notice(subject=f"My {outcome.state}", message=ODD, url=LONG_LINK, email=True)
+    return MessageContent(subject=f"My {outcome.state}", message=ODD, url=LONG_LINK, email=True)
 
 
 WORDINGS: dict[str, Any] = {
-    "options": Options(success="{result}", failure="{error}", url=LONG_LINK, email=True).wording(),
+    "options": NotifyOptions(
+        success="{result}", failure="{error}", url=LONG_LINK, email=True
+    ).render(),
     "own": say,
-    "title": Options(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).wording(),
+    "title": NotifyOptions(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).render(),
 }
 
 
@@ -59,7 +61,7 @@ def _standing(task: str) -> dict[str, Any]:
         "subject": message.subject,
         "message": message.message,
         "url": message.url,
-        "text": job.text,
+        "text": job.status_text,
         "mails": Delivery.objects.filter(message=message).count(),
     }
 
@@ -70,7 +72,7 @@ def end_job(task: str, wording: str, state: str) -> dict[str, Any]:
         task,
         name="shop.report",
         recipients=[Recipient.of(user())],
-        wording=WORDINGS[wording],
+        render=WORDINGS[wording],
         arguments={"name": ODD},
     )
     reporter.queued()
@@ -86,15 +88,15 @@ def end_job(task: str, wording: str, state: str) -> dict[str, Any]:
 def end_group(task: str, failed: bool) -> dict[str, Any]:
     """What is stored of a group of one part that ended."""
     options = {"success": ODD, "failure": ODD, "url": LONG_LINK}
-    part = parts.Part(group=task, number=0, total=1, title=f"Import {ODD}", options=options)
-    reporter = parts.PartReporter(part, [Recipient.of(user())], f"{task}.0", {"part": vars(part)})
+    part = parts.Member(group=task, number=0, total=1, title=f"Import {ODD}", options=options)
+    reporter = parts.MemberReporter(part, [Recipient.of(user())], f"{task}.0", {"part": vars(part)})
     reporter.started()
     reporter.progressed(1, 2)
     if failed:
         reporter.failed(ValueError(ODD))
     else:
         reporter.succeeded(ODD)
-    return {**_standing(task), "parts": GroupPart.objects.filter(group=task).count()}
+    return {**_standing(task), "parts": GroupMember.objects.filter(group=task).count()}
 
 
 def write(text: str) -> list[list[str]]:

@@ -18,8 +18,8 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.serializers import snapshot
-from monitio.stream.broadcaster import get_hub
-from monitio.testing import capture_bells
+from monitio.stream.broadcaster import get_broadcaster
+from monitio.testing import capture_events
 from tests.support.people import visitor_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quiet_afterwards() -> Iterator[None]:
     """The hub's thread has a connection of its own, which would keep a test database open."""
     yield
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 def made(name: str) -> Any:
@@ -116,7 +116,7 @@ def test_the_stream_is_the_users_own(browser: Client, ann: Any) -> None:
 
 def test_everybody_is_told_and_mailed(ann: Any) -> None:
     bob = made("bob")
-    with capture_bells() as bells:
+    with capture_events() as bells:
         assert api.notify_many(get_user_model().objects.all(), 120, "one", email=True) == 2
         assert api.notify_many([ann.pk, str(bob.pk)], 120, "two") == 2
     assert {bell.topic for bell in bells} == {f"user:{ann.pk}", f"user:{bob.pk}"}

@@ -63,9 +63,9 @@ def fill() -> None:
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
-    from monitio.models import Delivery, Job, LastBell, Message
+    from monitio.models import Delivery, Job, LastEvent, Message
 
-    for model in (Delivery, Message, Job, LastBell):
+    for model in (Delivery, Message, Job, LastEvent):
         model.objects.all().delete()
     people = get_user_model()
     people.objects.all().delete()

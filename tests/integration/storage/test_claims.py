@@ -236,7 +236,7 @@ def test_a_shown_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any)
         api.get_message(ann, message.pk)
     from monitio.channels import deliveries
 
-    assert deliveries.run(Delivery.objects.get().pk)
+    assert deliveries.send(Delivery.objects.get().pk)
     assert not Message.objects.exists()
 
 

@@ -11,13 +11,13 @@ from django.urls import include, path
 
 from monitio import INFO, api
 from monitio.recipients import Recipient
-from monitio.stream.broadcaster import get_hub
-from monitio.transports import Bell
+from monitio.stream.broadcaster import get_broadcaster
+from monitio.transports import Event
 from monitio.transports.events import MESSAGE
 
 
 def open_streams(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(get_hub().open_streams()))
+    return HttpResponse(str(get_broadcaster().open_streams()))
 
 
 def process(request: HttpRequest) -> HttpResponse:
@@ -30,7 +30,7 @@ def fork(request: HttpRequest) -> HttpResponse:
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        os.write(writer, str(get_hub().open_streams()).encode())
+        os.write(writer, str(get_broadcaster().open_streams()).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -43,7 +43,7 @@ def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
     """This many bells of 6 kB each, each of another message, as if the transport brought them."""
     for number in range(count):
         data = {"id": -number, "version": 1, "body": "x" * 6_000}
-        get_hub().hear(Bell(topic, MESSAGE, data))
+        get_broadcaster().receive(Event(topic, MESSAGE, data))
     return HttpResponse(str(count))
 
 

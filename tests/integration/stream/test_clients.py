@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from monitio.utils.client_address import address_of
+from monitio.utils.client_address import client_address
 
 
 def request(remote: str = "127.0.0.1", **meta: str) -> HttpRequest:
@@ -23,27 +23,31 @@ def from_the_end(request: HttpRequest) -> str:
 
 class TestWithoutASetting:
     def test_a_public_address_is_the_clients(self) -> None:
-        assert address_of(request("8.8.4.4")) == "8.8.4.4"
+        assert client_address(request("8.8.4.4")) == "8.8.4.4"
 
     @pytest.mark.parametrize(
         "remote",
         ["127.0.0.1", "10.1.2.3", "192.168.0.7", "::1", "fd00::7", "", "unix:", "testserver"],
     )
     def test_a_private_one_is_a_proxys_and_not_counted(self, remote: str) -> None:
-        assert address_of(request(remote)) == ""
+        assert client_address(request(remote)) == ""
 
     def test_headers_are_not_believed(self) -> None:
-        assert address_of(request(HTTP_X_FORWARDED_FOR="8.8.4.4", HTTP_X_REAL_IP="8.8.4.4")) == ""
+        assert (
+            client_address(request(HTTP_X_FORWARDED_FOR="8.8.4.4", HTTP_X_REAL_IP="8.8.4.4")) == ""
+        )
 
 
 class TestVersion6:
     def test_one_network_is_one_client(self) -> None:
-        first = address_of(request("2a00:1450:4001:81b:1:2:3:4"))
-        assert first == address_of(request("2a00:1450:4001:81b::9")) == "2a00:1450:4001:81b::/64"
-        assert first != address_of(request("2a00:1450:4001:81c::9"))
+        first = client_address(request("2a00:1450:4001:81b:1:2:3:4"))
+        assert (
+            first == client_address(request("2a00:1450:4001:81b::9")) == "2a00:1450:4001:81b::/64"
+        )
+        assert first != client_address(request("2a00:1450:4001:81c::9"))
 
     def test_version_4_in_its_clothes_is_version_4(self) -> None:
-        assert address_of(request("::ffff:8.8.4.4")) == "8.8.4.4"
+        assert client_address(request("::ffff:8.8.4.4")) == "8.8.4.4"
 
 
 class TestNamedHeader:
@@ -66,24 +70,24 @@ class TestNamedHeader:
     def test_its_last_address_counts_which_the_nearest_proxy_wrote(
         self, said: str, address: str
     ) -> None:
-        assert address_of(request(HTTP_X_FORWARDED_FOR=said)) == address
+        assert client_address(request(HTTP_X_FORWARDED_FOR=said)) == address
 
     def test_without_it_nobody_is_counted(self) -> None:
-        assert address_of(request("8.8.4.4")) == ""
+        assert client_address(request("8.8.4.4")) == ""
 
     def test_the_connection_may_be_named_to_count_an_intranet(self, settings: Any) -> None:
         settings.MONITIO_CLIENT_ADDRESS = "REMOTE_ADDR"
-        assert address_of(request("10.1.2.3")) == "10.1.2.3"
+        assert client_address(request("10.1.2.3")) == "10.1.2.3"
 
 
 @pytest.mark.parametrize("named", [from_the_end, f"{__name__}.from_the_end"])
 def test_a_site_may_have_a_way_of_its_own(named: Any, settings: Any) -> None:
     settings.MONITIO_CLIENT_ADDRESS = named
-    assert address_of(request(HTTP_X_CHAIN="1.1.1.1 8.8.4.4")) == "8.8.4.4"
+    assert client_address(request(HTTP_X_CHAIN="1.1.1.1 8.8.4.4")) == "8.8.4.4"
 
 
 @pytest.mark.parametrize("wrong", ["X-Real-IP", "no.such.function", "monitio.INFO", 7])
 def test_what_cannot_be_asked_is_said(wrong: Any, settings: Any) -> None:
     settings.MONITIO_CLIENT_ADDRESS = wrong
     with pytest.raises(ImproperlyConfigured, match="MONITIO_CLIENT_ADDRESS"):
-        address_of(request())
+        client_address(request())

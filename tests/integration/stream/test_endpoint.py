@@ -14,10 +14,10 @@ import pytest
 import monitio.asgi
 from monitio.stream import asgi, drivers, shutdown
 from monitio.stream import broadcaster as hubs
-from monitio.stream.broadcaster import Hub, Limits
-from monitio.stream.drivers import TICKET_DESK, Ticket
-from monitio.stream.protocol import Source
-from monitio.transports import Bell
+from monitio.stream.broadcaster import Broadcaster, Limits
+from monitio.stream.drivers import HANDOFF_KEY, OpenStream
+from monitio.stream.protocol import StreamSource
+from monitio.transports import Event as TransportEvent
 from monitio.utils.fork import ProcessLocal
 from tests.integration.stream.servers import Server
 from tests.support.databases import database
@@ -65,7 +65,7 @@ class Wire:
                 await asyncio.sleep(0.005)
 
 
-class QuietHub(Hub):
+class QuietHub(Broadcaster):
     """Hears what the test says and nothing else."""
 
     def _ensure_running(self) -> None:
@@ -73,36 +73,36 @@ class QuietHub(Hub):
 
 
 @pytest.fixture(autouse=True)
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
     hub = QuietHub()
-    monkeypatch.setattr(hubs, "_hub", ProcessLocal(lambda: hub))
+    monkeypatch.setattr(hubs, "_broadcaster", ProcessLocal(lambda: hub))
     yield hub
     assert hub.open_streams() == 0, "each has left"
 
 
-def ticket(limits: Limits | None = None, **changes: Any) -> Ticket:
+def ticket(limits: Limits | None = None, **changes: Any) -> OpenStream:
     answers: dict[str, Any] = {
         "snapshot": lambda: {"messages": [], "unread": 0, "floor": 0},
         "still_valid": lambda: True,
         "stopping": lambda: False,
     }
-    source = Source(**{**answers, **changes})
-    return Ticket(TOPIC, source, limits or Limits(9, 9), copy_context())
+    source = StreamSource(**{**answers, **changes})
+    return OpenStream(TOPIC, source, limits or Limits(9, 9), copy_context())
 
 
-def django(left: Ticket) -> monitio.asgi.Application:
+def django(left: OpenStream) -> monitio.asgi.Application:
     """Django, as far as the endpoint sees it: a head, a ticket, an empty body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
-        scope[TICKET_DESK].ticket = left
+        scope[HANDOFF_KEY].ticket = left
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return app
 
 
 def run(
-    left: Ticket, test: Callable[[Wire, asyncio.Task[None]], Awaitable[None]]
+    left: OpenStream, test: Callable[[Wire, asyncio.Task[None]], Awaitable[None]]
 ) -> asyncio.Task[None]:
     """Open a stream, and hand the test its server's side and its server's task."""
 
@@ -121,15 +121,15 @@ def run(
     return asyncio.run(main())
 
 
-def message(number: int) -> Bell:
-    return Bell(TOPIC, "message", {"id": number, "version": 1, "body": f"text {number}"})
+def message(number: int) -> Event:
+    return TransportEvent(TOPIC, "message", {"id": number, "version": 1, "body": f"text {number}"})
 
 
 class TestOneStream:
-    def test_its_head_is_djangos_and_its_body_the_streams(self, hub: Hub) -> None:
+    def test_its_head_is_djangos_and_its_body_the_streams(self, hub: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
-            hub.hear(message(7))
+            hub.receive(message(7))
             await wire.until(lambda: b"text 7" in wire.body)
             assert wire.sent[0]["headers"] == [(b"a", b"b")]
             assert all(event["more_body"] for event in wire.sent[1:])
@@ -137,10 +137,10 @@ class TestOneStream:
 
         assert run(ticket(), test).exception() is None
 
-    def test_a_signed_out_stream_completes_its_response(self, hub: Hub) -> None:
+    def test_a_signed_out_stream_completes_its_response(self, hub: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
-            hub.hear(Bell(TOPIC, "recheck"))
+            hub.receive(TransportEvent(TOPIC, "recheck"))
             await wire.until(task.done)
             assert b"signed-out" in wire.body
             assert [event.get("more_body") for event in wire.sent[-2:]] == [True, False]
@@ -182,7 +182,7 @@ class TestOneStream:
         assert "A stream has failed." in caplog.text
 
     def test_one_bell_wakes_many_by_one_call_into_the_loop(
-        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def main() -> None:
             wires = [Wire() for _ in range(5)]
@@ -198,7 +198,7 @@ class TestOneStream:
             monkeypatch.setattr(
                 loop, "call_soon_threadsafe", lambda *args: calls.append(args) or original(*args)
             )
-            hub.hear(message(1))
+            hub.receive(message(1))
             for wire in wires:
                 await wire.until(lambda wire=wire: b"text 1" in wire.body)  # type: ignore[misc]
                 wire.disconnected.set()
@@ -209,28 +209,28 @@ class TestOneStream:
 
 
 class TestSlowClient:
-    def test_what_rings_meanwhile_becomes_a_snapshot(self, hub: Hub) -> None:
+    def test_what_rings_meanwhile_becomes_a_snapshot(self, hub: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.hear(message(0))
+            hub.receive(message(0))
             await asyncio.sleep(0)  # the pump runs: the first one waits in the server's send
             for number in range(1, 500):
-                hub.hear(message(number))
+                hub.receive(message(number))
                 await asyncio.sleep(0)
             wire.writable.set()
             await wire.until(lambda: wire.body.count(b"event: snapshot") == 2)
             assert wire.body.count(b"event: message") == 1
-            hub.hear(message(1000))
+            hub.receive(message(1000))
             await wire.until(lambda: b"text 1000" in wire.body)
 
         run(ticket(), test)
 
-    def test_its_task_sends_in_the_servers_context(self, hub: Hub) -> None:
+    def test_its_task_sends_in_the_servers_context(self, hub: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.hear(message(1))
+            hub.receive(message(1))
             await asyncio.sleep(0.01)
             wire.error = OSError("gone")
             wire.writable.set()
@@ -239,25 +239,25 @@ class TestSlowClient:
         assert run(ticket(), test).exception() is None
 
     def test_one_that_reads_nothing_for_long_is_given_up(
-        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(asgi, "PATIENCE", 0.05)
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.hear(message(1))
+            hub.receive(message(1))
             await wire.until(task.done)
 
         assert run(ticket(), test).exception() is None
 
     def test_a_stopping_server_does_not_wait_for_it(
-        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
+        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.hear(message(1))
+            hub.receive(message(1))
             await asyncio.sleep(0.01)
             monkeypatch.setattr(shutdown, "stopping", lambda: True)
             hub.wake_all()
@@ -268,11 +268,13 @@ class TestSlowClient:
 
 class TestGone:
     @pytest.mark.parametrize("error", [OSError, RuntimeError, ConnectionResetError])
-    def test_a_server_may_raise_what_it_likes(self, hub: Hub, error: type[Exception]) -> None:
+    def test_a_server_may_raise_what_it_likes(
+        self, hub: Broadcaster, error: type[Exception]
+    ) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.error = error("gone")
-            hub.hear(message(1))
+            hub.receive(message(1))
             await wire.until(task.done)
 
         assert run(ticket(), test).exception() is None
@@ -289,7 +291,7 @@ class TestGone:
         async def hears_it(scope: Any, receive: Any, send: Any) -> None:
             assert (await receive())["type"] == "http.request"
             assert (await receive())["type"] == "http.disconnect"
-            scope[TICKET_DESK].ticket = ticket()
+            scope[HANDOFF_KEY].ticket = ticket()
 
         words: list[Event] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 

@@ -17,8 +17,15 @@ from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.stream import broadcaster
-from monitio.stream.broadcaster import CAPACITY, Hub, Limits, Mailbox, get_hub, reset_hub
-from monitio.transports import Bell
+from monitio.stream.broadcaster import (
+    CAPACITY,
+    Broadcaster,
+    Limits,
+    Mailbox,
+    get_broadcaster,
+    reset_broadcaster,
+)
+from monitio.transports import Event
 from monitio.transports.events import EVERYBODY
 from tests.support.jobs import FakeClock
 from tests.support.people import user
@@ -42,44 +49,44 @@ class Box(Mailbox):
 
 
 @pytest.fixture
-def hub(settings: Any) -> Iterator[Hub]:
+def hub(settings: Any) -> Iterator[Broadcaster]:
     """A hub that hears nothing but what the test says."""
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-    hub = Hub()
+    hub = Broadcaster()
     yield hub
     hub.stop()
 
 
 @pytest.fixture
-def box(hub: Hub) -> Box:
+def box(hub: Broadcaster) -> Box:
     box = Box()
-    hub.join(box)
+    hub.subscribe(box)
     return box
 
 
-def state(pk: int = 1, version: int = 1, seq: int = 0) -> Bell:
-    return Bell(TOPIC, "message", {"id": pk, "version": version, "seq": seq})
+def state(pk: int = 1, version: int = 1, seq: int = 0) -> Event:
+    return Event(TOPIC, "message", {"id": pk, "version": version, "seq": seq})
 
 
 class TestMailbox:
-    def test_it_keeps_what_came_in_order(self, hub: Hub, box: Box) -> None:
+    def test_it_keeps_what_came_in_order(self, hub: Broadcaster, box: Box) -> None:
         for number in (3, 1, 2):
-            hub.hear(state(number))
+            hub.receive(state(number))
         assert [entry["id"] for entry in box.data()] == [3, 1, 2]
 
-    def test_it_wakes_its_stream(self, hub: Hub, box: Box) -> None:
+    def test_it_wakes_its_stream(self, hub: Broadcaster, box: Box) -> None:
         for bell in (
             state(),
-            Bell(TOPIC),
-            Bell(TOPIC, "recheck"),
-            Bell(TOPIC, "gone", {"ids": [1]}),
+            Event(TOPIC),
+            Event(TOPIC, "recheck"),
+            Event(TOPIC, "gone", {"ids": [1]}),
         ):
             before = box.woken
-            hub.hear(bell)
+            hub.receive(bell)
             assert box.woken == before + 1
 
-    def test_what_was_taken_is_gone(self, hub: Hub, box: Box) -> None:
-        hub.hear(state())
+    def test_what_was_taken_is_gone(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(state())
         box.take()
         news = box.take()
         assert (news.frames, news.resync, news.recheck) == ([], False, False)
@@ -89,96 +96,98 @@ class TestMailbox:
         [((1, 5), (2, 0)), ((2, 0), (1, 5)), ((2, 3), (2, 1)), ((2, 1), (2, 3))],
     )
     def test_of_one_message_the_newest_state_is_kept(
-        self, hub: Hub, box: Box, first: tuple[int, int], second: tuple[int, int]
+        self, hub: Broadcaster, box: Box, first: tuple[int, int], second: tuple[int, int]
     ) -> None:
         for version, seq in (first, second):
-            hub.hear(state(1, version, seq))
+            hub.receive(state(1, version, seq))
         (kept,) = box.data()
         assert (kept["version"], kept["seq"]) == max(first, second)
 
-    def test_a_bar_that_moves_does_not_fill_it(self, hub: Hub, box: Box) -> None:
+    def test_a_bar_that_moves_does_not_fill_it(self, hub: Broadcaster, box: Box) -> None:
         for seq in range(10 * CAPACITY):
-            hub.hear(state(seq=seq))
+            hub.receive(state(seq=seq))
         news = box.take()
         assert len(news.frames) == 1 and not news.resync
 
-    def test_a_full_one_becomes_a_snapshot(self, hub: Hub, box: Box) -> None:
+    def test_a_full_one_becomes_a_snapshot(self, hub: Broadcaster, box: Box) -> None:
         for number in range(CAPACITY):
-            hub.hear(state(number))
+            hub.receive(state(number))
         assert len(box.take().frames) == CAPACITY
         for number in range(CAPACITY + 1):
-            hub.hear(state(number))
+            hub.receive(state(number))
         news = box.take()
         assert news.resync and not news.frames
 
-    def test_what_comes_after_a_gap_is_in_the_snapshot(self, hub: Hub, box: Box) -> None:
-        hub.hear(state(1))
-        hub.gap(TOPIC)
-        hub.hear(state(2))
+    def test_what_comes_after_a_gap_is_in_the_snapshot(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(state(1))
+        hub.on_gap(TOPIC)
+        hub.receive(state(2))
         news = box.take()
         assert news.resync and not news.frames
 
-    def test_removals_are_never_merged(self, hub: Hub, box: Box) -> None:
-        hub.hear(Bell(TOPIC, "gone", {"ids": [1]}))
-        hub.hear(Bell(TOPIC, "gone", {"ids": [2]}))
+    def test_removals_are_never_merged(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(Event(TOPIC, "gone", {"ids": [1]}))
+        hub.receive(Event(TOPIC, "gone", {"ids": [2]}))
         assert [entry["ids"] for entry in box.data()] == [[1], [2]]
 
-    def test_only_a_gap_may_have_hidden_a_log_out(self, hub: Hub, box: Box) -> None:
-        hub.hear(Bell(TOPIC))
+    def test_only_a_gap_may_have_hidden_a_log_out(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(Event(TOPIC))
         assert not box.take().gap
-        hub.gap(TOPIC)
+        hub.on_gap(TOPIC)
         assert box.take().gap and not box.take().gap
 
     @pytest.mark.parametrize(
         ("data", "asked"), [({"session": "a"}, [True, False]), (None, [True, True])]
     )
     def test_a_session_that_ended_concerns_its_streams_alone(
-        self, hub: Hub, data: dict[str, Any] | None, asked: list[bool]
+        self, hub: Broadcaster, data: dict[str, Any] | None, asked: list[bool]
     ) -> None:
         boxes = [
             Mailbox(f"user:{mark}", lambda: None, SimpleNamespace(session_mark=mark))  # type: ignore[arg-type]
             for mark in ("a", "b")
         ]
         for box in boxes:
-            hub.join(box)
-        hub.hear(Bell(EVERYBODY, "recheck", data))
+            hub.subscribe(box)
+        hub.receive(Event(EVERYBODY, "recheck", data))
         assert [box.take().recheck for box in boxes] == asked
 
-    def test_a_recheck_survives_a_gap(self, hub: Hub, box: Box) -> None:
-        hub.hear(Bell(TOPIC, "recheck"))
-        hub.gap()
+    def test_a_recheck_survives_a_gap(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(Event(TOPIC, "recheck"))
+        hub.on_gap()
         news = box.take()
         assert news.recheck and news.resync
 
 
 class TestHub:
-    def test_only_the_topics_streams_hear_of_it(self, hub: Hub, box: Box) -> None:
+    def test_only_the_topics_streams_hear_of_it(self, hub: Broadcaster, box: Box) -> None:
         other = Box("user:2")
-        hub.join(other)
-        hub.hear(state())
+        hub.subscribe(other)
+        hub.receive(state())
         assert (box.woken, other.woken) == (1, 0)
 
-    def test_every_stream_of_the_topic_hears_of_it_encoded_once(self, hub: Hub, box: Box) -> None:
+    def test_every_stream_of_the_topic_hears_of_it_encoded_once(
+        self, hub: Broadcaster, box: Box
+    ) -> None:
         second = Box()
-        hub.join(second)
-        hub.hear(state())
+        hub.subscribe(second)
+        hub.receive(state())
         assert box.take().frames[0] is second.take().frames[0]
 
-    def test_who_left_hears_nothing_more(self, hub: Hub, box: Box) -> None:
-        hub.leave(box)
-        hub.leave(box)
-        hub.hear(state())
+    def test_who_left_hears_nothing_more(self, hub: Broadcaster, box: Box) -> None:
+        hub.unsubscribe(box)
+        hub.unsubscribe(box)
+        hub.receive(state())
         assert box.woken == 0
         assert hub.topics() == set()
 
-    def test_a_gap_of_all_is_everybodys(self, hub: Hub, box: Box) -> None:
+    def test_a_gap_of_all_is_everybodys(self, hub: Broadcaster, box: Box) -> None:
         other = Box("user:2")
-        hub.join(other)
-        hub.gap()
+        hub.subscribe(other)
+        hub.on_gap()
         assert box.take().resync and other.take().resync
 
-    def test_a_bell_without_data_is_a_gap(self, hub: Hub, box: Box) -> None:
-        hub.hear(Bell(TOPIC, "message", None))
+    def test_a_bell_without_data_is_a_gap(self, hub: Broadcaster, box: Box) -> None:
+        hub.receive(Event(TOPIC, "message", None))
         assert box.take().resync
 
     @pytest.mark.parametrize(
@@ -186,48 +195,48 @@ class TestHub:
         [(Limits(2, 9), True), (Limits(1, 9), False), (Limits(9, 1), False), (Limits(0, 9), False)],
     )
     def test_it_refuses_above_the_limits(
-        self, hub: Hub, box: Box, limits: Limits, room: bool
+        self, hub: Broadcaster, box: Box, limits: Limits, room: bool
     ) -> None:
-        assert hub.join(Box(), limits) is room
+        assert hub.subscribe(Box(), limits) is room
         assert hub.open_streams() == 1 + room
 
-    def test_one_person_does_not_use_up_anothers_share(self, hub: Hub, box: Box) -> None:
-        assert hub.join(Box("user:2"), Limits(9, 1))
+    def test_one_person_does_not_use_up_anothers_share(self, hub: Broadcaster, box: Box) -> None:
+        assert hub.subscribe(Box("user:2"), Limits(9, 1))
 
     def test_streams_are_counted_once_however_often_they_come_and_go(
-        self, hub: Hub, box: Box
+        self, hub: Broadcaster, box: Box
     ) -> None:
         other = Box("user:2")
         for _ in range(2):
-            hub.join(box)
-            hub.join(other)
+            hub.subscribe(box)
+            hub.subscribe(other)
         assert (hub.open_streams(), hub.open_streams(TOPIC)) == (2, 1)
         for _ in range(2):
-            hub.leave(box)
+            hub.unsubscribe(box)
         assert (hub.open_streams(), hub.open_streams(TOPIC)) == (1, 0)
 
-    def test_one_address_does_not_use_up_anothers_share(self, hub: Hub) -> None:
+    def test_one_address_does_not_use_up_anothers_share(self, hub: Broadcaster) -> None:
         here, there, unknown = (Limits(9, 9, 1, address) for address in ("8.8.4.4", "1.1.1.1", ""))
         first = Box("user:2")
-        assert hub.join(first, here)
-        assert not hub.join(Box("user:3"), here)
-        assert hub.join(Box("user:4"), there)
-        assert all(hub.join(Box("user:5"), unknown) for _ in range(3))
-        hub.leave(first)
-        hub.leave(first)
-        assert hub.join(Box("user:3"), here)
+        assert hub.subscribe(first, here)
+        assert not hub.subscribe(Box("user:3"), here)
+        assert hub.subscribe(Box("user:4"), there)
+        assert all(hub.subscribe(Box("user:5"), unknown) for _ in range(3))
+        hub.unsubscribe(first)
+        hub.unsubscribe(first)
+        assert hub.subscribe(Box("user:3"), here)
 
-    def test_addresses_that_were_left_are_forgotten(self, hub: Hub) -> None:
+    def test_addresses_that_were_left_are_forgotten(self, hub: Broadcaster) -> None:
         box = Box()
-        hub.join(box, Limits(9, 9, 1, "8.8.4.4"))
-        hub.leave(box)
+        hub.subscribe(box, Limits(9, 9, 1, "8.8.4.4"))
+        hub.unsubscribe(box)
         assert not hub._addresses
 
     def test_setting_another_transport_starts_a_new_one(self) -> None:
-        first = get_hub()
+        first = get_broadcaster()
         with override_settings(MONITIO_TRANSPORT="monitio.testing.RecordingTransport"):
-            assert get_hub() is not first
-        reset_hub()
+            assert get_broadcaster() is not first
+        reset_broadcaster()
 
 
 class Someone(SimpleNamespace):
@@ -250,7 +259,7 @@ class TestRecheck:
 
     def open_stream(
         self,
-        hub: Hub,
+        hub: Broadcaster,
         *,
         due_in: float,
         topic: str = TOPIC,
@@ -259,29 +268,29 @@ class TestRecheck:
     ) -> Mailbox:
         box = Mailbox(topic, lambda: None, Someone(is_same=same, breaks=breaks))  # type: ignore[arg-type]
         box.recheck_at = time.monotonic() + due_in
-        hub.join(box)
+        hub.subscribe(box)
         return box
 
     def due_in(self, box: Mailbox) -> float:
         return round(box.recheck_at - time.monotonic(), -1)
 
-    def test_who_is_confirmed_looks_later(self, hub: Hub) -> None:
+    def test_who_is_confirmed_looks_later(self, hub: Broadcaster) -> None:
         box = self.open_stream(hub, due_in=1)
         hub.recheck()
         assert self.due_in(box) == 30
 
-    def test_who_is_not_confirmed_looks_alone(self, hub: Hub) -> None:
+    def test_who_is_not_confirmed_looks_alone(self, hub: Broadcaster) -> None:
         box = self.open_stream(hub, due_in=1, same=False)
         hub.recheck()
         assert self.due_in(box) == 0
 
-    def test_who_is_not_due_is_left_alone(self, hub: Hub) -> None:
+    def test_who_is_not_due_is_left_alone(self, hub: Broadcaster) -> None:
         box = self.open_stream(hub, due_in=10, breaks=True)
         hub.recheck()
         assert self.due_in(box) == 10
 
     def test_a_database_that_fails_for_one_scope_confirms_the_others(
-        self, hub: Hub, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, hub: Broadcaster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(broadcaster, "activate", lambda scope: nullcontext())
         broken = self.open_stream(hub, due_in=1, breaks=True)
@@ -294,30 +303,30 @@ class TestRecheck:
 @pytest.mark.django_db(transaction=True)
 class TestReconciliation:
     @pytest.fixture
-    def box(self, hub: Hub) -> Box:
+    def box(self, hub: Broadcaster) -> Box:
         """An open stream of ann's, compared once."""
         box = Box(Recipient.for_user(user()).topic)
-        hub.join(box)
+        hub.subscribe(box)
         hub.reconcile()
         box.take()
         return box
 
-    def resynced(self, hub: Hub, box: Box) -> bool:
+    def resynced(self, hub: Broadcaster, box: Box) -> bool:
         hub.reconcile()
         return box.take().resync
 
-    def test_a_stream_that_opened_since_is_compared_with_nothing(self, hub: Hub) -> None:
+    def test_a_stream_that_opened_since_is_compared_with_nothing(self, hub: Broadcaster) -> None:
         box = Box()
-        hub.join(box)
+        hub.subscribe(box)
         assert self.resynced(hub, box), "a bell may be lost before the first comparison, too"
         assert not self.resynced(hub, box)
 
-    def test_nothing_new_is_nothing(self, hub: Hub, box: Box) -> None:
+    def test_nothing_new_is_nothing(self, hub: Broadcaster, box: Box) -> None:
         api.create_message(user("bob"), INFO, "not hers")
         assert not self.resynced(hub, box)
 
     @pytest.mark.parametrize("deed", ["write", "change", "delete", "replace", "older"])
-    def test_every_change_is_found(self, hub: Hub, box: Box, deed: str) -> None:
+    def test_every_change_is_found(self, hub: Broadcaster, box: Box, deed: str) -> None:
         row = api.create_message(user(), INFO, "here before")
         self.resynced(hub, box)
         if deed == "write":
@@ -337,7 +346,7 @@ class TestReconciliation:
         assert not self.resynced(hub, box)
 
     def test_it_happens_every_while(
-        self, hub: Hub, box: Box, monkeypatch: pytest.MonkeyPatch
+        self, hub: Broadcaster, box: Box, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
         hub._next_reconcile = clock.now + 30
@@ -345,17 +354,17 @@ class TestReconciliation:
         monkeypatch.setattr(hub, "reconcile", lambda: looked.append(clock.now))
         for _ in range(90):
             clock.forward(1)
-            hub.tick()
+            hub.on_tick()
         assert looked == [1030, 1060, 1090]
 
-    def test_topics_that_were_left_are_forgotten(self, hub: Hub, box: Box) -> None:
-        hub.leave(box)
+    def test_topics_that_were_left_are_forgotten(self, hub: Broadcaster, box: Box) -> None:
+        hub.unsubscribe(box)
         hub.reconcile()
         assert hub._fingerprints == {}
 
     def test_a_database_that_is_down_is_logged_and_nothing_is_forgotten(
         self,
-        hub: Hub,
+        hub: Broadcaster,
         box: Box,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
@@ -375,16 +384,16 @@ class TestLoop:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
     ) -> None:
         settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-        monkeypatch.setattr("monitio.stream.broadcaster.pause", lambda failures: 0.001)
+        monkeypatch.setattr("monitio.stream.broadcaster.backoff", lambda failures: 0.001)
         tries: list[int] = []
 
-        def listen(self: Any, ears: Hub) -> None:
+        def listen(self: Any, ears: Broadcaster) -> None:
             tries.append(1)
             raise ConnectionError("nobody there")
 
         monkeypatch.setattr("monitio.testing.RecordingTransport.listen", listen)
-        hub = Hub()
-        hub.join(Box())
+        hub = Broadcaster()
+        hub.subscribe(Box())
         wait_until(lambda: len(tries) > 5)
         hub.stop()
         assert caplog.text.count("is cut off") == 1

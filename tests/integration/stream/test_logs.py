@@ -17,7 +17,7 @@ from monitio import INFO, api
 from monitio.dispatch import hooks
 from monitio.jobs.reporter import JobReporter
 from monitio.recipients import Recipient, page_token
-from monitio.stream.broadcaster import reset_hub
+from monitio.stream.broadcaster import reset_broadcaster
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.people import user, visitor_of
@@ -89,7 +89,7 @@ def test_of_a_whole_road_nothing_is_logged(
     visitors = Client()
     visitor = visitor_of(visitors)
     assert SECRET in walk(visitors, visitor)
-    reset_hub()
+    reset_broadcaster()
     said = log.text
     assert ("cannot be reached" in said) == (transport == "dead redis"), "the log was heard"
     assert SECRET not in said

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from monitio.stream.broadcaster import Limits, get_hub
+from monitio.stream.broadcaster import Limits, get_broadcaster
 from monitio.stream.drivers import LOADERS, _drive_async, with_database
-from monitio.stream.protocol import Load, Source
-from monitio.testing import capture_bells
+from monitio.stream.protocol import Query, StreamSource
+from monitio.testing import capture_events
 from tests.support.threads import Running
 from tests.support.waiting import wait_until
 
@@ -38,7 +38,7 @@ def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) 
     frames: list[bytes] = []
 
     async def serve() -> None:
-        source = Source(snapshot=snapshot, still_valid=lambda: True, stopping=lambda: False)
+        source = StreamSource(snapshot=snapshot, still_valid=lambda: True, stopping=lambda: False)
         async for frame in _drive_async(TOPIC, source, Limits(10, 10)):
             frames.append(frame)
 
@@ -47,15 +47,15 @@ def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) 
         while len(frames) < 2:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0)
-        get_hub().gap(TOPIC)
+        get_broadcaster().on_gap(TOPIC)
         after_turns(turns, stream.cancel)
         done, _ = await asyncio.wait([stream], timeout=20)
         stream.cancel()
         assert done and stream.cancelled()
 
-    with capture_bells():
+    with capture_events():
         asyncio.run(leave())
-        assert get_hub().open_streams(TOPIC) == 0
+        assert get_broadcaster().open_streams(TOPIC) == 0
 
 
 def test_all_streams_together_read_the_database_a_few_at_a_time() -> None:
@@ -69,7 +69,7 @@ def test_all_streams_together_read_the_database_a_few_at_a_time() -> None:
         go_on.wait(20)
         inside.discard(threading.get_ident())
 
-    loads = [Running(lambda: with_database(Load(read))) for _ in range(5 * LOADERS)]
+    loads = [Running(lambda: with_database(Query(read))) for _ in range(5 * LOADERS)]
     wait_until(lambda: len(inside) >= LOADERS)
     go_on.set()
     for load in loads:

@@ -14,13 +14,13 @@ from monitio.stream.broadcaster import Mailbox
 from monitio.stream.identity import SiteUnavailable
 from monitio.stream.protocol import (
     Command,
-    Conversation,
-    Load,
+    Query,
     Send,
-    Source,
+    StreamProtocol,
+    StreamSource,
     Wait,
-    conversation,
     finite,
+    stream_protocol,
 )
 from tests.support.jobs import FakeClock
 
@@ -42,10 +42,10 @@ class Talk:
         self.meanwhile: Any = lambda: None
         self.sent: list[bytes] = []
         self.ended = False
-        source = Source(
+        source = StreamSource(
             snapshot=self._snapshot, still_valid=self._recheck, stopping=lambda: self.is_stopping
         )
-        self.talk = conversation(self.mailbox, source)
+        self.talk = stream_protocol(self.mailbox, source)
         self.waiting = self._until_it_waits(None)
 
     def _snapshot(self) -> dict[str, Any]:
@@ -258,7 +258,7 @@ class TestEnd:
     def test_ages_are_spread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ranges: list[tuple[float, float]] = []
         monkeypatch.setattr(protocol.random, "uniform", lambda a, b: ranges.append((a, b)) or 1.0)
-        talk = conversation(Mailbox("user:1", lambda: None), source())
+        talk = stream_protocol(Mailbox("user:1", lambda: None), source())
         next(talk)
         next(talk)
         assert ranges == [(0.8, 1.2)]
@@ -285,8 +285,8 @@ class TestEnd:
             talk.wake()
 
 
-def source(**more: Any) -> Source:
-    return Source(
+def source(**more: Any) -> StreamSource:
+    return StreamSource(
         snapshot=lambda: {"messages": []},
         still_valid=lambda: True,
         stopping=lambda: False,
@@ -302,18 +302,18 @@ def test_the_finite_answer_is_a_snapshot_and_a_goodbye() -> None:
     assert b'"reason":"busy"' in sent[-1]
 
 
-def sent_by(talk: Conversation) -> list[bytes]:
+def sent_by(talk: StreamProtocol) -> list[bytes]:
     """Everything a conversation that never waits sends."""
     sent: list[bytes] = []
     answer: Any = None
     with suppress(StopIteration):
         while True:
             command = talk.send(answer)
-            answer = command.function() if isinstance(command, Load) else None
+            answer = command.function() if isinstance(command, Query) else None
             sent += [command.frame] if isinstance(command, Send) else []
     return sent
 
 
 def test_the_settings_are_read_for_each_stream(settings: Any) -> None:
     settings.MONITIO_STREAM_RETRY = 7
-    assert next(conversation(Mailbox("user:1", lambda: None), source())) == Send(b"retry: 7\n\n")
+    assert next(stream_protocol(Mailbox("user:1", lambda: None), source())) == Send(b"retry: 7\n\n")

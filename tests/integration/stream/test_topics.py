@@ -15,7 +15,7 @@ from django.test import Client
 
 from monitio import INFO, api
 from monitio.recipients import SESSION_KEY, Recipient, page_token
-from monitio.transports.hub import live_addresses
+from monitio.transports.hub import live_channels
 from tests.support import people
 
 STREAM, JSON = "/messages/stream/", "/messages/json/"
@@ -95,7 +95,7 @@ ATTEMPTS: dict[str, Callable[[Person], Attempt]] = {
         headers={
             "Remote-User": "victim",
             "X-Forwarded-User": "victim",
-            "X-Accel-Redirect": f"/monitio/nchan/{live_addresses(victim.who.topic)[0]}",
+            "X-Accel-Redirect": f"/monitio/nchan/{live_channels(victim.who.topic)[0]}",
             "X-Original-URI": f"{STREAM}?page={victim.page}",
             "Last-Event-ID": str(victim.message),
             "Authorization": f"Bearer {victim.page}",
@@ -155,8 +155,8 @@ def test_no_attempt_is_handed_to_anothers_address(
     for name, attempt in ATTEMPTS.items():
         with subtests.test(name):
             addresses = set(addresses_in(ask(attacker, STREAM, attempt(victim))))
-            assert not addresses & set(live_addresses(victim.who.topic))
-            assert addresses <= set(live_addresses(attacker.who.topic))
+            assert not addresses & set(live_channels(victim.who.topic))
+            assert addresses <= set(live_channels(attacker.who.topic))
 
 
 def addresses_in(answer: Any) -> list[str]:
@@ -174,4 +174,4 @@ def test_the_attempts_would_be_noticed(victim: Person, settings: Any) -> None:
         assert "a secret" in body(ask(victim, path, Attempt()))
     settings.MONITIO_STREAM = {"BACKEND": "nchan", **HUB}
     (address,) = addresses_in(ask(victim, STREAM, Attempt()))
-    assert address in live_addresses(victim.who.topic)
+    assert address in live_channels(victim.who.topic)

@@ -11,6 +11,7 @@ set_up()
 
 from django.core import mail
 from django.core.management import call_command
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
@@ -53,8 +54,9 @@ def unfinished() -> list[str]:
 
 
 def job(task_id: str) -> dict[str, Any] | None:
-    fields = ("state", "queue", "name", "attempt", "done", "total", "text", "error")
-    return Job.objects.filter(task_id=task_id).values(*fields).first()
+    fields = ("state", "name", "attempt", "total", "error")
+    renamed = {"queue": F("integration"), "done": F("completed"), "text": F("status_text")}
+    return Job.objects.filter(task_id=task_id).values(*fields, **renamed).first()
 
 
 def messages(who: str) -> list[dict[str, Any]]:

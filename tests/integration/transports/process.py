@@ -17,9 +17,9 @@ from django.db import connection, transaction
 
 from monitio import dispatch
 from monitio.stream import broadcaster as hubs
-from monitio.stream.broadcaster import Hub, Mailbox, get_hub
-from monitio.transports import Bell, get_transport
-from monitio.transports.publish import ring
+from monitio.stream.broadcaster import Broadcaster, Mailbox, get_broadcaster
+from monitio.transports import Event, get_transport
+from monitio.transports import publish as publishing
 from monitio.utils.fork import ProcessLocal
 
 heard: list[list[Any]] = []
@@ -29,10 +29,10 @@ cuts: list[int] = []
 mailboxes: dict[str, Mailbox] = {}
 
 
-class RecordingHub(Hub):
+class RecordingHub(Broadcaster):
     """The real hub, whose loop connects again; it also writes down what it is told."""
 
-    def hear(self, bell: Bell) -> None:
+    def hear(self, bell: Event) -> None:
         # Told to nobody: the mailboxes are not what is tested here, and would say "gap" again.
         heard.append([bell.topic, bell.kind, bell.data])
 
@@ -51,20 +51,20 @@ def noted_pause(failures: int) -> float:
     return usual_pause(failures)
 
 
-usual_pause, hubs.pause = hubs.pause, noted_pause
-hubs._hub = ProcessLocal(RecordingHub)
+usual_pause, hubs.backoff = hubs.backoff, noted_pause
+hubs._broadcaster = ProcessLocal(RecordingHub)
 logging.getLogger("monitio").addHandler(Recorder())
 
 
 def follow(topics: list[str]) -> None:
     for topic in topics:
         mailboxes[topic] = Mailbox(topic, lambda: None)
-        get_hub().join(mailboxes[topic])
+        get_broadcaster().subscribe(mailboxes[topic])
 
 
 def unfollow(topics: list[str]) -> None:
     for topic in topics:
-        get_hub().leave(mailboxes.pop(topic))
+        get_broadcaster().unsubscribe(mailboxes.pop(topic))
 
 
 def take_heard() -> list[list[Any]]:
@@ -74,13 +74,13 @@ def take_heard() -> list[list[Any]]:
 
 
 def publish(bells: list[list[Any]]) -> None:
-    get_transport().publish([Bell(*bell) for bell in bells])
+    get_transport().publish([Event(*bell) for bell in bells])
 
 
 def push_and_roll_back(topic: str) -> bool:
     """Whether a moving bar rang from inside of a transaction."""
     with transaction.atomic():
-        rang = dispatch.push([Bell(topic, "recheck")])
+        rang = dispatch.push([Event(topic, "recheck")])
         transaction.set_rollback(True)
     return rang
 
@@ -91,7 +91,7 @@ def is_in_database() -> bool:
 
 def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
     begin = time.monotonic()
-    return ring([Bell(*bell) for bell in bells]), time.monotonic() - begin
+    return publishing.publish([Event(*bell) for bell in bells]), time.monotonic() - begin
 
 
 def patch(path: str, value: Any) -> None:
@@ -112,7 +112,7 @@ def cpu_share(seconds: float) -> float:
 def stop() -> tuple[float, list[str]]:
     """Seconds until the hub has stopped, and the threads that are left."""
     begin = time.monotonic()
-    hubs.reset_hub()
+    hubs.reset_broadcaster()
     return time.monotonic() - begin, [
         thread.name for thread in threading.enumerate() if thread.name == "monitio-hub"
     ]

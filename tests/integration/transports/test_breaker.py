@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from monitio.transports.breaker import Breaker
-from monitio.transports.events import Bell
+from monitio.transports.events import Event
 from tests.support.waiting import wait_until
 
-ANN, BOB = Bell("user:1"), Bell("user:2")
+ANN, BOB = Event("user:1"), Event("user:2")
 
 
 class Line:
@@ -19,10 +19,10 @@ class Line:
 
     def __init__(self) -> None:
         self.dead = True
-        self.rung: list[Bell] = []
+        self.rung: list[Event] = []
         self.tries = 0
 
-    def publish(self, bells: Sequence[Bell]) -> None:
+    def publish(self, bells: Sequence[Event]) -> None:
         self.tries += 1
         if self.dead:
             raise ConnectionError("nobody answers")
@@ -37,7 +37,7 @@ def line() -> Line:
 @pytest.fixture
 def breaker(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Breaker]:
     """One that tries again at once, ended with its test."""
-    monkeypatch.setattr("monitio.transports.breaker.pause", lambda failures: 0.001)
+    monkeypatch.setattr("monitio.transports.breaker.backoff", lambda failures: 0.001)
     breaker = Breaker(line.publish)
     yield breaker
     breaker.stop()
@@ -49,13 +49,13 @@ def probes(breaker: Breaker) -> list[threading.Thread]:
 
 
 def test_it_keeps_nothing_while_all_is_well(breaker: Breaker) -> None:
-    assert not breaker.keeps([ANN])
+    assert not breaker.is_blocking([ANN])
     assert not probes(breaker)
 
 
 def test_a_thread_tries_and_no_caller(breaker: Breaker, line: Line) -> None:
     breaker.failed([ANN])
-    assert breaker.keeps([BOB])
+    assert breaker.is_blocking([BOB])
     wait_until(lambda: line.tries > 3)
     assert len(probes(breaker)) == 1
 
@@ -63,10 +63,10 @@ def test_a_thread_tries_and_no_caller(breaker: Breaker, line: Line) -> None:
 def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
     breaker: Breaker, line: Line
 ) -> None:
-    breaker.failed([Bell("user:1", "message", {"id": 1})])
-    breaker.keeps([BOB, BOB])
+    breaker.failed([Event("user:1", "message", {"id": 1})])
+    breaker.is_blocking([BOB, BOB])
     line.dead = False
-    wait_until(lambda: not breaker.keeps([]))
+    wait_until(lambda: not breaker.is_blocking([]))
     assert sorted(line.rung, key=lambda bell: bell.topic) == [ANN, BOB], "to be looked up"
     wait_until(lambda: not probes(breaker))
 
@@ -74,9 +74,9 @@ def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
 def test_what_comes_while_the_others_ring_rings_too(line: Line, breaker: Breaker) -> None:
     publish, line.dead = line.publish, False
 
-    def publish_and_be_rung_at(bells: Sequence[Bell]) -> None:
+    def publish_and_be_rung_at(bells: Sequence[Event]) -> None:
         if BOB not in line.rung and ANN in bells:
-            assert breaker.keeps([BOB])
+            assert breaker.is_blocking([BOB])
         publish(bells)
 
     breaker._publish = publish_and_be_rung_at
@@ -88,32 +88,32 @@ def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Bre
     sizes: list[int] = []
     publish, line.dead = line.publish, False
 
-    def fail_in_the_middle(bells: Sequence[Bell]) -> None:
+    def fail_in_the_middle(bells: Sequence[Event]) -> None:
         sizes.append(len(bells))
         if len(sizes) == 2:
             raise ConnectionError("for a moment")
         publish(bells)
 
     breaker._publish = fail_in_the_middle
-    breaker.failed([Bell(f"user:{number}") for number in range(1200)])
-    wait_until(lambda: not breaker.keeps([]))
+    breaker.failed([Event(f"user:{number}") for number in range(1200)])
+    wait_until(lambda: not breaker.is_blocking([]))
     assert sizes == [500, 500, 500, 200]
     assert len(line.rung) == len(set(line.rung)) == 1200
 
 
 def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker) -> None:
-    def publish_one_only(bells: Sequence[Bell]) -> None:
+    def publish_one_only(bells: Sequence[Event]) -> None:
         if ANN in bells:
-            breaker.keeps([BOB])
+            breaker.is_blocking([BOB])
         elif line.dead:
             raise ConnectionError("again")
         line.rung += bells
 
     breaker._publish = publish_one_only
     breaker.failed([ANN])
-    wait_until(lambda: line.rung == [ANN] and breaker.keeps([]))
+    wait_until(lambda: line.rung == [ANN] and breaker.is_blocking([]))
     line.dead = False
-    wait_until(lambda: line.rung == [ANN, BOB] and not breaker.keeps([]))
+    wait_until(lambda: line.rung == [ANN, BOB] and not breaker.is_blocking([]))
 
 
 def test_when_nobody_rings_any_more_nobody_tries(
@@ -123,7 +123,7 @@ def test_when_nobody_rings_any_more_nobody_tries(
     breaker.failed([ANN])
     wait_until(lambda: not probes(breaker))
     line.dead = False
-    assert breaker.keeps([BOB]), "it does not wait for it either"
+    assert breaker.is_blocking([BOB]), "it does not wait for it either"
     wait_until(lambda: {ANN, BOB} == set(line.rung))
 
 
@@ -135,11 +135,11 @@ def test_where_no_thread_starts_callers_try(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     breaker.failed([ANN])
-    assert not breaker.keeps([ANN])
+    assert not breaker.is_blocking([ANN])
 
 
 def test_what_it_remembers_is_bounded(breaker: Breaker) -> None:
     breaker.failed([])
     for number in range(3 * breaker.CAPACITY // 100):
-        breaker.keeps([Bell(f"user:{number}-{one}") for one in range(100)])
+        breaker.is_blocking([Event(f"user:{number}-{one}") for one in range(100)])
     assert len(breaker._take_missed()) <= breaker.CAPACITY + 100

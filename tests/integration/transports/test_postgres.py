@@ -75,7 +75,7 @@ def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for peer in peers:
         for name, value in TIMES.items():
             peer.patch(f"monitio.transports.postgres.{name}", value)
-        peer.patch("monitio.utils.deadline.LONGEST_PAUSE", 0.5)
+        peer.patch("monitio.utils.deadline.MAX_BACKOFF", 0.5)
     peers[0].migrate()
     yield peers
     for peer in peers:
@@ -179,7 +179,7 @@ class TestThreads:
         def ring(number: int) -> None:
             try:
                 for count in range(50):
-                    transport.publish([postgres.Bell(f"user:{number}", "message", {"id": count})])
+                    transport.publish([postgres.Event(f"user:{number}", "message", {"id": count})])
             except Exception as error:
                 failures.append(error)
 

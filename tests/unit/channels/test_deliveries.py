@@ -12,7 +12,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch
 from monitio.channels import Channel, PermanentFailure, TemporaryFailure, deliveries
-from monitio.channels.policy import Mailing
+from monitio.channels.policy import DeliveryPolicy
 from monitio.models import Delivery, Message
 from tests.support.people import user
 from tests.support.threads import at_once
@@ -52,8 +52,8 @@ def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def test_a_delivery_is_sent_once(delivery: Delivery) -> None:
-    assert deliveries.run(delivery.pk) is True
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is True
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, "")
     assert delivery.sent_at
@@ -61,7 +61,7 @@ def test_a_delivery_is_sent_once(delivery: Delivery) -> None:
 
 
 def test_of_many_at_once_one_sends(delivery: Delivery) -> None:
-    answers = at_once(*[lambda: deliveries.run(delivery.pk)] * 4)
+    answers = at_once(*[lambda: deliveries.send(delivery.pk)] * 4)
     assert sorted(answers) == [False, False, False, True]
     assert len(Recording.sent) == 1
 
@@ -71,12 +71,12 @@ def test_a_temporary_failure_is_tried_again_later(
 ) -> None:
     Recording.fails = [TemporaryFailure("busy")]
     with pytest.raises(TemporaryFailure):
-        deliveries.run(delivery.pk)
+        deliveries.send(delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("pending", "busy")
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     pass_time(monkeypatch, 40)
-    assert deliveries.run(delivery.pk)
+    assert deliveries.send(delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 2, "")
 
@@ -88,7 +88,7 @@ def wait_after(attempts: int) -> float:
     Delivery.objects.filter(pk=delivery.pk).update(attempts=attempts - 1)
     Recording.fails = [TemporaryFailure("busy")]
     with pytest.raises(TemporaryFailure):
-        deliveries.run(delivery.pk)
+        deliveries.send(delivery.pk)
     due_at = deliveries.next_try(delivery.pk)
     assert due_at is not None
     return (due_at - timezone.now()).total_seconds()
@@ -109,7 +109,7 @@ def test_trying_again_ends_with_the_reason(delivery: Delivery, settings: Any) ->
     settings.MONITIO_DELIVER_RETRIES = 2
     Delivery.objects.update(attempts=2)
     Recording.fails = [TemporaryFailure("busy")]
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("failed", 3)
     assert delivery.error == "Given up after 3 tries. The last one: busy"
@@ -119,7 +119,7 @@ def test_trying_again_ends_with_the_reason(delivery: Delivery, settings: Any) ->
 def test_a_mail_that_kills_its_senders_is_given_up(delivery: Delivery, settings: Any) -> None:
     settings.MONITIO_DELIVER_RETRIES = 2
     Delivery.objects.update(state="claimed", attempts=3, due_at=timezone.now())
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, Recording.sent) == ("failed", [])
 
@@ -140,7 +140,7 @@ def test_a_sender_that_was_replaced_does_not_judge_any_more(
 
     monkeypatch.setattr(Recording, "send", send)
     with suppress(TemporaryFailure):
-        deliveries.run(delivery.pk)
+        deliveries.send(delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("claimed", 2)
 
@@ -149,14 +149,14 @@ def test_what_was_sent_is_sent_also_when_it_took_too_long(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Recording, "send", take_over)
-    assert deliveries.run(delivery.pk)
+    assert deliveries.send(delivery.pk)
     delivery.refresh_from_db()
     assert delivery.state == "sent"
 
 
 def test_an_expired_message_is_not_mailed(delivery: Delivery) -> None:
     Message.objects.update(expires=timezone.now() - timedelta(seconds=1))
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("skipped", "The message has expired.")
     assert Recording.sent == []
@@ -168,15 +168,15 @@ def test_an_expired_message_is_not_mailed(delivery: Delivery) -> None:
 )
 def test_any_other_failure_ends_it(delivery: Delivery, failure: Exception, error: str) -> None:
     Recording.fails = [failure]
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("failed", error)
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
 
 
 def test_a_channel_that_is_not_configured_ends_it(delivery: Delivery, settings: Any) -> None:
     settings.MONITIO_CHANNELS = {}
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert delivery.state == "failed"
 
@@ -185,9 +185,9 @@ def test_a_sender_that_died_is_replaced_after_a_while(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert deliveries._claim(delivery.pk)
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     pass_time(monkeypatch, deliveries.LEASE.total_seconds() + 5)
-    assert deliveries.run(delivery.pk) is True
+    assert deliveries.send(delivery.pk) is True
 
 
 def test_nothing_is_sent_before_it_is_due(
@@ -195,7 +195,7 @@ def test_nothing_is_sent_before_it_is_due(
 ) -> None:
     due_at = timezone.now() + timedelta(hours=1)
     Delivery.objects.update(due_at=due_at)
-    assert (deliveries.run(delivery.pk), deliveries.run_due()) == (False, (0, 0))
+    assert (deliveries.send(delivery.pk), deliveries.run_due()) == (False, (0, 0))
     monkeypatch.setattr("django.utils.timezone.now", lambda: due_at)
     assert deliveries.run_due() == (1, 0)
 
@@ -205,7 +205,7 @@ def test_what_is_due_later_is_not_sent_by_the_process_that_commits(
 ) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
     message = api.create_message(user(), monitio.INFO, "one")
-    dispatch.deliver(deliveries.plan([message], Mailing(delay=60)))
+    dispatch.deliver(deliveries.create_deliveries([message], DeliveryPolicy(delay=60)))
     assert Recording.sent == []
     assert Delivery.objects.get().state == "pending"
 
@@ -217,7 +217,7 @@ def test_asking_what_is_due_reads_an_index(delivery: Delivery) -> None:
 
 def test_a_deleted_message_takes_its_delivery_along(delivery: Delivery) -> None:
     Message.objects.all().delete()
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
     assert Recording.sent == []
 
 
@@ -232,7 +232,7 @@ def test_a_message_deleted_while_it_is_claimed_is_no_error(
         return rows
 
     monkeypatch.setattr("monitio.models.querysets.DeliveryQuerySet.update", and_gone, raising=False)
-    assert deliveries.run(delivery.pk) is False
+    assert deliveries.send(delivery.pk) is False
 
 
 @pytest.mark.parametrize("failure", [None, PermanentFailure("no")])
@@ -242,7 +242,7 @@ def test_a_hidden_message_goes_when_its_mail_is_settled(
     api.delete_all(user())
     assert Message.objects.get().hidden
     Recording.fails = [failure] if failure else []
-    deliveries.run(delivery.pk)
+    deliveries.send(delivery.pk)
     assert not Message.objects.exists()
 
 
@@ -250,16 +250,16 @@ def test_a_hidden_message_stays_while_its_mail_waits(delivery: Delivery) -> None
     api.delete_all(user())
     Recording.fails = [TemporaryFailure("busy")]
     with pytest.raises(TemporaryFailure):
-        deliveries.run(delivery.pk)
+        deliveries.send(delivery.pk)
     assert Message.objects.get().hidden
 
 
 def test_planning_twice_mails_once(delivery: Delivery) -> None:
     message = Message.objects.get()
-    assert [row.pk for row in deliveries.plan([message])] == [delivery.pk]
-    assert deliveries.plan([]) == []
-    deliveries.run(delivery.pk)
-    assert deliveries.plan([message]) == []
+    assert [row.pk for row in deliveries.create_deliveries([message])] == [delivery.pk]
+    assert deliveries.create_deliveries([]) == []
+    deliveries.send(delivery.pk)
+    assert deliveries.create_deliveries([message]) == []
 
 
 def test_what_is_due_is_sent_oldest_first_up_to_a_limit() -> None:

@@ -11,36 +11,36 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import LONGEST_DELAY, Mailing, mailing
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.channels.policy import LONGEST_DELAY, DeliveryPolicy, delivery_policy
+from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Delivery, Message
 from tests.support.jobs import reporter
 from tests.support.people import request_of, shown, user
 
-READ = Mailing(unless="read", delay=60)
+READ = DeliveryPolicy(unless="read", delay=60)
 
 
 @pytest.mark.parametrize(
     ("asked", "how"),
     [
         ((False,), None),
-        ((True,), Mailing()),
-        ((True, 0), Mailing()),
+        ((True,), DeliveryPolicy()),
+        ((True, 0), DeliveryPolicy()),
         ((True, 60), READ),
         (("unless_read",), READ),
-        (("unless_seen",), Mailing(unless="seen", delay=60)),
-        (("unless_seen", 5), Mailing(unless="seen", delay=5)),
-        (("unless_read", timedelta(minutes=2)), Mailing(unless="read", delay=120)),
-        (("unless_read", 0), Mailing(unless="read")),
+        (("unless_seen",), DeliveryPolicy(unless="seen", delay=60)),
+        (("unless_seen", 5), DeliveryPolicy(unless="seen", delay=5)),
+        (("unless_read", timedelta(minutes=2)), DeliveryPolicy(unless="read", delay=120)),
+        (("unless_read", 0), DeliveryPolicy(unless="read")),
     ],
 )
-def test_email_and_its_delay_say_how(asked: Any, how: Mailing | None) -> None:
-    assert mailing(*asked) == how
+def test_email_and_its_delay_say_how(asked: Any, how: DeliveryPolicy | None) -> None:
+    assert delivery_policy(*asked) == how
 
 
 def test_the_usual_delay_is_a_setting(settings: Any) -> None:
     settings.MONITIO_EMAIL_DELAY = 7
-    assert mailing("unless_read") == Mailing(unless="read", delay=7)
+    assert delivery_policy("unless_read") == DeliveryPolicy(unless="read", delay=7)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_usual_delay_is_a_setting(settings: Any) -> None:
 )
 def test_what_makes_no_sense_is_refused(email: Any, delay: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="email"):
-        mailing(email, delay)
+        delivery_policy(email, delay)
 
 
 # With deliveries.
@@ -144,11 +144,11 @@ def test_add_message_and_notify_many_wait_as_well(monkeypatch: pytest.MonkeyPatc
 
 def asking(**how: Any) -> Any:
     """A wording that asks for a mail like this."""
-    return lambda outcome: Notice(subject=outcome.state, **how)
+    return lambda outcome: MessageContent(subject=outcome.state, **how)
 
 
 def test_who_watched_the_job_finish_gets_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = reporter(user(), wording=asking(email="unless_seen"))
+    job = reporter(user(), render=asking(email="unless_seen"))
     job.started()
     api.mark_seen(user(), [Message.objects.get().pk])
     job.succeeded()
@@ -158,7 +158,7 @@ def test_who_watched_the_job_finish_gets_no_mail(monkeypatch: pytest.MonkeyPatch
 
 
 def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = reporter(user(), wording=asking(email="unless_seen"))
+    job = reporter(user(), render=asking(email="unless_seen"))
     job.started()
     api.mark_seen(user(), [Message.objects.get().pk])
     job.succeeded()
@@ -167,16 +167,16 @@ def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_each_reader_of_a_job_is_mailed_as_their_wording_says() -> None:
-    def wording(outcome: Outcome) -> Notice:
-        return Notice(subject="done", email=next(kinds))
+    def wording(outcome: Outcome) -> MessageContent:
+        return MessageContent(subject="done", email=next(kinds))
 
     kinds = iter([True, "unless_read"])
-    reporter(user(), user("bob"), wording=wording).succeeded()
+    reporter(user(), user("bob"), render=wording).succeeded()
     assert [row.unless for row in Delivery.objects.order_by("message_id")] == ["", "read"]
 
 
 def test_a_wording_that_asks_for_nonsense_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    reporter(user(), wording=asking(email="sometimes")).succeeded()
+    reporter(user(), render=asking(email="sometimes")).succeeded()
     assert "The wording of shop.report failed" in caplog.text
     assert Message.objects.get().subject != "succeeded"
 
@@ -184,10 +184,10 @@ def test_a_wording_that_asks_for_nonsense_is_replaced(caplog: pytest.LogCaptureF
 def test_a_job_that_was_given_up_and_lives_is_mailed_at_its_true_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = reporter(user(), wording=asking(email="unless_read"))
+    job = reporter(user(), render=asking(email="unless_read"))
     job.started()
     job.lost()
-    job.resumed()
+    job.recovered()
     assert when_due(monkeypatch) == "pending"
     assert Delivery.objects.get().attempts == 0
     job.succeeded()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from monitio import scope
 from monitio.integrations import run as runs
 from monitio.integrations.context import current_request
-from monitio.integrations.run import Run
+from monitio.integrations.run import TaskRun
 
 tenants: Any = pytest.importorskip("monitio.contrib.tenants")
 
@@ -106,11 +106,11 @@ def test_in_an_event_loop_the_request_says_it(tenant_scope: Any, request_of_a: N
 
 
 def test_in_an_event_loop_the_running_task_says_it(tenant_scope: Any) -> None:
-    runs.enter(Run("1", carried=None, reporter=None, scope="b"))
+    runs.activate(TaskRun("1", carried=None, reporter=None, scope="b"))
     try:
         assert in_loop(scope.current) == "b"
     finally:
-        runs.leave("1")
+        runs.deactivate("1")
 
 
 def test_in_an_event_loop_nobody_is_guessed(tenant_scope: Any, connection: Any) -> None:

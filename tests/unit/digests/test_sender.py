@@ -391,7 +391,7 @@ class TestPeriods:
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
     def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
         with CaptureQueriesContext(connection) as queries:
-            assert list(digests.hand_out()) == []
+            assert list(digests.claim_batches()) == []
         (tick,) = queries
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {tick['sql']}")
@@ -416,18 +416,18 @@ class TestPeriods:
 
     def test_nobody_due_is_one_query(self, ann: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
-            assert list(digests.hand_out()) == []
+            assert list(digests.claim_batches()) == []
 
     def test_sets_are_bounded_and_everybody_has_a_turn(
         self, clock: Time, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(digests, "SET", 3)
+        monkeypatch.setattr(digests, "BATCH_SIZE", 3)
         for number in range(8):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
             tell(who)
         clock.now = (clock.now + DAY).replace(hour=8)
-        assert len(list(digests.hand_out(sets=2))) == 2
+        assert len(list(digests.claim_batches(sets=2))) == 2
         assert len(letters()) == 2
         clock.now += HOUR
         assert len(letters()) == 6
@@ -547,7 +547,7 @@ class TestFailures:
     def test_an_address_that_answers_later_holds_no_other_set_up(
         self, clock: Time, post: Post, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(digests, "SET", 2)
+        monkeypatch.setattr(digests, "BATCH_SIZE", 2)
         for number in range(6):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
@@ -565,7 +565,7 @@ class TestFailures:
             tomorrow(clock)
         post.during = None
         clock.now += timedelta(minutes=14)
-        assert list(digests.hand_out()) == []
+        assert list(digests.claim_batches()) == []
         clock.now += timedelta(minutes=1)
         letters()
         assert len(post.sent) == 1
@@ -593,14 +593,14 @@ class TestFailures:
         preferences.change(bob, frequency="daily", hour=8)
         tell(ann), tell(bob)
         clock.now = (clock.now + DAY).replace(hour=8)
-        (claim,) = digests.hand_out()
+        (claim,) = digests.claim_batches()
         post.during = killed
         with pytest.raises(Killed):
-            digests.send_set(claim)
+            digests.send_batch(claim)
         post.during = None
-        digests.send_set(claim)
+        digests.send_batch(claim)
         assert [letter.to for letter in post.sent] == [["bob@example.com"]]
-        digests.send_set(claim)
+        digests.send_batch(claim)
         clock.now += HOUR
         letters()
         assert [letter.to[0] for letter in post.sent] == ["bob@example.com", "ann@example.com"]
@@ -612,7 +612,7 @@ class TestFailures:
             preferences.change(user(name), frequency="daily", hour=8)
             tell(user(name))
         clock.now = (clock.now + DAY).replace(hour=8)
-        (claim,) = digests.hand_out()
+        (claim,) = digests.claim_batches()
 
         def takes_an_hour() -> None:
             post.during = None
@@ -620,7 +620,7 @@ class TestFailures:
             letters()
 
         post.during = takes_an_hour
-        digests.send_set(claim)
+        digests.send_batch(claim)
         assert Counter(letter.to[0] for letter in post.sent)["bob@example.com"] == 1
 
     def test_a_set_that_could_not_be_handed_over_is_due_again(
@@ -628,7 +628,7 @@ class TestFailures:
     ) -> None:
         tell(ann)
         clock.now = (clock.now + DAY).replace(hour=8)
-        (claim,) = digests.hand_out()
+        (claim,) = digests.claim_batches()
         digests.release(claim)
         clock.now += timedelta(minutes=1)
         letters()

@@ -9,7 +9,7 @@ import pytest
 from monitio import dispatch
 from monitio.integrations import base, run
 from monitio.integrations.base import Integration
-from monitio.integrations.run import Run, current_run
+from monitio.integrations.run import TaskRun, current_run
 
 
 class Queue(Integration):
@@ -62,7 +62,7 @@ def test_a_queue_that_sends_none_leaves_them_to_the_process(
 def test_a_run_is_found_by_the_id_that_the_queue_knows(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = Run("1", carried=None, reporter=None, integration=queue)
+    mine = TaskRun("1", carried=None, reporter=None, integration=queue)
     monkeypatch.setattr(run, "_runs", {"1": mine})
     assert current_run() is None
     queue.task_id = "1"

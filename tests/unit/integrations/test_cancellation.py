@@ -15,7 +15,7 @@ from monitio.exceptions import NotAllowed
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.jobs import payloads, reporter, rolled_back, told
 from tests.support.people import user, visitor_of
 
@@ -66,7 +66,7 @@ def test_it_is_asked_once(message: Message, asked: list[str]) -> None:
 
 def test_the_offer_goes_when_it_is_taken(message: Message) -> None:
     assert offered(user()) == [True]
-    with capture_bells() as bells:
+    with capture_events() as bells:
         api.cancel_job(user(), message.pk)
     assert [data["job"]["cancel"] for data in payloads(bells)] == [False]
     assert offered(user()) == [False]
@@ -132,7 +132,7 @@ class TestWithdrawn:
     def test_a_waiting_job_ends(self) -> None:
         job = reporter(user())
         job.queued()
-        assert job.withdrawn()
+        assert job.cancelled_while_waiting()
         assert told(user()) == ["revoked 0"]
         assert not job.started()
 
@@ -140,12 +140,12 @@ class TestWithdrawn:
         job = reporter(user())
         job.started()
         job.retrying(0)
-        assert job.withdrawn()
+        assert job.cancelled_while_waiting()
 
     def test_a_running_job_goes_on(self) -> None:
         job = reporter(user())
         job.started()
-        assert not job.withdrawn()
+        assert not job.cancelled_while_waiting()
         assert told(user()) == ["started 0"]
 
 
@@ -209,5 +209,5 @@ class TestOnTheWeb:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    with capture_bells():
+    with capture_events():
         yield

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from monitio import api
 from monitio.dispatch import hooks
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Job, Message, Repeat
 from monitio.recipients import Recipient
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.jobs import mailing, payloads, reporter, told
 from tests.support.people import user
 
@@ -27,8 +27,8 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "deliver", None)
 
 
-def silent_start(outcome: Outcome) -> Notice | None:
-    return Notice(subject=f"Import {outcome.state}") if outcome.has_ended else None
+def silent_start(outcome: Outcome) -> MessageContent | None:
+    return MessageContent(subject=f"Import {outcome.state}") if outcome.has_ended else None
 
 
 def fail(number: int, *people: Any, error: str = "boom", **more: Any) -> None:
@@ -57,8 +57,8 @@ def test_the_count_is_in_the_readers_language() -> None:
 
 
 def test_a_failure_that_reads_otherwise_has_its_own_message() -> None:
-    fail(1, wording=lambda outcome: Notice(subject=outcome.state, message=outcome.error))
-    fail(2, error="bang", wording=lambda o: Notice(subject=o.state, message=o.error))
+    fail(1, render=lambda outcome: MessageContent(subject=outcome.state, message=outcome.error))
+    fail(2, error="bang", render=lambda o: MessageContent(subject=o.state, message=o.error))
     assert told(user()) == ["failed", "failed"]
 
 
@@ -108,7 +108,7 @@ def test_none_lets_each_have_its_own(settings: Any) -> None:
 
 def test_one_mail_goes_out() -> None:
     for number in range(3):
-        fail(number, wording=mailing)
+        fail(number, render=mailing)
     assert len(mail.outbox) == 1
 
 
@@ -119,7 +119,7 @@ def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> No
     job = reporter(user(), task="task-2")
     job.started()
     second = Message.objects.exclude(pk=first.pk).get().pk
-    with capture_bells() as bells:
+    with capture_events() as bells:
         job.failed("boom")
     gone, shown = payloads(bells)
     assert (shown["id"], shown["title"], shown["seen"]) == (first.pk, "failed 0 (2 times)", False)
@@ -127,15 +127,15 @@ def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> No
 
 
 def test_a_count_without_a_bar_lets_a_closed_pop_up_be() -> None:
-    fail(1, wording=silent_start)
+    fail(1, render=silent_start)
     api.mark_seen(user(), [Message.objects.get().pk])
-    fail(2, wording=silent_start)
+    fail(2, render=silent_start)
     assert Message.objects.get().seen
 
 
 def test_a_long_headline_keeps_its_count() -> None:
     for number in range(2):
-        fail(number, wording=lambda outcome: Notice(subject=f"{'x' * 300}: failed"))
+        fail(number, render=lambda outcome: MessageContent(subject=f"{'x' * 300}: failed"))
     (subject,) = told(user())
     assert len(subject) == 255
     assert subject.endswith(": failed (2 times)")
@@ -158,9 +158,9 @@ def test_a_job_that_fails_after_its_death_keeps_its_message() -> None:
 
 
 def test_a_message_whose_job_goes_on_counts_no_failures() -> None:
-    job = reporter(user(), wording=lambda outcome: Notice(subject=outcome.state))
+    job = reporter(user(), render=lambda outcome: MessageContent(subject=outcome.state))
     job.failed("died", 0)
     job.started(1)
     job.succeeded()
-    fail(2, wording=lambda outcome: Notice(subject=outcome.state))
+    fail(2, render=lambda outcome: MessageContent(subject=outcome.state))
     assert told(user()) == ["succeeded", "failed"]

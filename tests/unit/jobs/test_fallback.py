@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitio.exceptions import UserFacingError
-from monitio.jobs.options import Options
-from monitio.jobs.outcome import Notice
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.outcome import MessageContent
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
@@ -64,7 +64,7 @@ def end(wording: Any, state: str, given: Any = None, fault: Any = None) -> Messa
     """Start a job and end it while the fault lasts; its only message."""
     task, people = uuid4().hex, [Recipient.of(user())]
     # Failures of one task that read the same would share a message.
-    reporter = JobReporter(task, name=f"{task}.report", recipients=people, wording=wording)
+    reporter = JobReporter(task, name=f"{task}.report", recipients=people, render=wording)
     assert reporter.started()
     with fault or nullcontext():
         assert getattr(reporter, state)(*(() if state == "revoked" else (given,)))
@@ -89,15 +89,15 @@ def fault(point: str, error: type[Exception], times: int) -> Any:
 # What takes part in the report of an end; those that an end can do without fail again and again.
 POINTS = [
     *((f"monitio.jobs.reporter.{name}", 2) for name in (
-        "readers_of", "rewrite_unseen", "rewrite", "mailing", "dispatch.announce",
-        "dispatch.after_commit", "JobReporter.outcome", "JobReporter.notice",
+        "job_recipients", "rewrite_unseen", "rewrite", "delivery_policy", "dispatch.announce",
+        "dispatch.after_commit", "JobReporter.outcome", "JobReporter.content",
     )),
-    ("monitio.jobs.recipients.visitors.resolve", 2),
+    ("monitio.jobs.recipients.visitors.current_recipient", 2),
     ("monitio.jobs.reporter.dispatch.deliver", 99),
-    ("monitio.jobs.reporter.deliveries.plan", 99),
-    ("monitio.channels.deliveries.preferences.admit", 99),
-    ("monitio.jobs.collapse.tell_once", 99),
-    ("monitio.jobs.collapse._lead", 99),
+    ("monitio.jobs.reporter.deliveries.create_deliveries", 99),
+    ("monitio.channels.deliveries.preferences.filter_by_preference", 99),
+    ("monitio.jobs.collapse.collapse", 99),
+    ("monitio.jobs.collapse._become_leader", 99),
     ("monitio.jobs.options.public_reason", 2),
 ]  # fmt: skip
 # Each example is a job with a start and an end of its own.
@@ -111,7 +111,7 @@ def test_an_exception_at_any_point_does_not_cost_the_end(
 ) -> None:
     name, most = point
     for times in {1, most}:
-        wording = Options(email=True).wording()
+        wording = NotifyOptions(email=True).render()
         message = end(wording, state, "boom", fault(name, error, times))
         assert message.subject.startswith(f"Report: {ENDS[state]}")
         assert message.message == DEFAULT_TEXTS[state]
@@ -144,8 +144,8 @@ def test_nothing_an_author_writes_costs_the_end(
     text: Any, title: Any, given: int, state: str
 ) -> None:
     choice = {"success": text, "failure": text, "revoked": text, "title": title, "when": no}
-    options = Options(**choice, url=text, url_label=text)
-    message = end(options.wording(), state, given_values[given])
+    options = NotifyOptions(**choice, url=text, url_label=text)
+    message = end(options.render(), state, given_values[given])
     assert message.subject.endswith(f": {ENDS[state]}")
 
 
@@ -160,7 +160,7 @@ def test_nothing_an_author_writes_costs_the_end(
     ids=lambda wrong: next(iter(wrong)),
 )  # fmt: skip
 def test_a_wording_that_answers_nonsense_is_replaced(wrong: dict[str, Any]) -> None:
-    message = end(lambda outcome: Notice(**{"subject": "Fine", **wrong}), "succeeded")
+    message = end(lambda outcome: MessageContent(**{"subject": "Fine", **wrong}), "succeeded")
     assert message.subject == "Report: done"
 
 
@@ -171,7 +171,7 @@ def test_whatever_is_raised_is_a_failure_in_plain_words(given: Any) -> None:
 
 
 def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
-    wording = Options(email=True, levels={"succeeded": 120}, category="exports").wording()
+    wording = NotifyOptions(email=True, levels={"succeeded": 120}, category="exports").render()
     refusing = fault("monitio.jobs.reporter.rewrite_unseen", DataError, 1)
     message = end(wording, "succeeded", None, refusing)
     assert (message.level, message.category) == (120, "exports")
@@ -179,32 +179,34 @@ def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
 
 
 def test_a_wording_that_is_silent_stays_silent_whatever_fails() -> None:
-    reporter = JobReporter("1", recipients=[Recipient.of(user())], wording=lambda outcome: None)
-    with fault("monitio.jobs.reporter.readers_of", DataError, 2):
+    reporter = JobReporter("1", recipients=[Recipient.of(user())], render=lambda outcome: None)
+    with fault("monitio.jobs.reporter.job_recipients", DataError, 2):
         assert reporter.succeeded()
     assert Job.objects.get().state == "succeeded"
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize("way", ["queued", "retrying", "lost", "resumed"])
+@pytest.mark.parametrize("way", ["queued", "retrying", "lost", "recovered"])
 def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
     reporter = JobReporter(
-        "1", recipients=[Recipient.of(user())], wording=Options(start="fine", lost="f").wording()
+        "1",
+        recipients=[Recipient.of(user())],
+        render=NotifyOptions(start="fine", lost="f").render(),
     )
     if way != "queued":
         reporter.started()
-    if way == "resumed":
+    if way == "recovered":
         reporter.lost()
-    with fault("monitio.jobs.reporter.readers_of", DataError, 2):
+    with fault("monitio.jobs.reporter.job_recipients", DataError, 2):
         assert getattr(reporter, way)(*([0] if way == "retrying" else []))
-    assert Job.objects.get().state == {"resumed": "started"}.get(way, way)
+    assert Job.objects.get().state == {"recovered": "started"}.get(way, way)
     assert Message.objects.get().message != "fine"
 
 
 def test_a_database_that_is_away_is_no_reason_for_other_words() -> None:
     with (
         pytest.raises(OperationalError),
-        fault("monitio.jobs.reporter.readers_of", OperationalError, 9),
+        fault("monitio.jobs.reporter.job_recipients", OperationalError, 9),
     ):
         end(None, "succeeded", None, nullcontext())
 
@@ -226,19 +228,19 @@ def test_a_refused_text_is_not_taken_for_a_database_that_is_away(
 
 class TestBounds:
     def test_a_text_that_is_too_long_loses_its_middle(self) -> None:
-        wording = Options(success="First {result} last").wording()
+        wording = NotifyOptions(success="First {result} last").render()
         text = end(wording, "succeeded", "x" * 5_000_000).message
         assert len(text) == LONGEST_TEXT
         assert text.startswith("First x") and text.endswith("x last")
 
     def test_html_that_is_too_long_becomes_plain_text(self) -> None:
         html = mark_safe(f"<b>{'x' * LONGEST_TEXT}</b>")
-        message = end(lambda outcome: Notice(subject="s", message=html), "succeeded")
+        message = end(lambda outcome: MessageContent(subject="s", message=html), "succeeded")
         assert (len(message.message), message.safe) == (LONGEST_TEXT, False)
 
     @pytest.mark.parametrize("length", [100, 240, 248, 255, 1000, 100_000])
     def test_a_headline_says_how_it_ended_however_long_its_title_is(self, length: int) -> None:
-        message = end(Options(title="d" * length).wording(), "succeeded")
+        message = end(NotifyOptions(title="d" * length).render(), "succeeded")
         assert message.subject.endswith(": done")
         assert len(message.subject) <= 255
 
@@ -256,7 +258,7 @@ class TestBounds:
         assert stored["month"] == "May"
 
     def test_a_link_that_is_too_long_is_left_out_and_the_words_stay(self) -> None:
-        wording = Options(success="Ready", url="/" * (LONGEST_URL + 1)).wording()
+        wording = NotifyOptions(success="Ready", url="/" * (LONGEST_URL + 1)).render()
         message = end(wording, "succeeded")
         assert (message.message, message.url) == ("Ready", "")
 
@@ -265,7 +267,7 @@ class TestBounds:
         reporter = JobReporter("1", recipients=[Recipient.of(user())])
         reporter.started()
         reporter.progressed(1, 9, "x" * 5_000_000, final=True)
-        assert len(Job.objects.get().text) == 255
+        assert len(Job.objects.get().status_text) == 255
 
     def test_short_texts_stay_as_they_are(self) -> None:
         assert shorten("abcde", 5) == "abcde"
@@ -277,14 +279,14 @@ class TestBounds:
 def test_a_bar_whose_text_is_refused_moves_on() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())])
     reporter.started()
-    write = reporter._bar._win
+    write = reporter._bar._update_row
 
     def refusing(**standing: Any) -> bool:
-        if standing["text"]:
+        if standing["status_text"]:
             raise DataError("Incorrect string value")
         return write(**standing)
 
-    with mock.patch.object(reporter._bar, "_win", refusing):
+    with mock.patch.object(reporter._bar, "_update_row", refusing):
         assert reporter.progressed(1, 9, "reading \U0001f600", final=True)
     job = Job.objects.get()
-    assert (job.done, job.text) == (1, "")
+    assert (job.completed, job.status_text) == (1, "")

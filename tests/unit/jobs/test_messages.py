@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy, override
 from monitio import api, constants
 from monitio.channels import deliveries
 from monitio.dispatch import hooks
-from monitio.jobs.reporter import JobReporter, Notice, Outcome
+from monitio.jobs.reporter import JobReporter, MessageContent, Outcome
 from monitio.messages import visitors
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.jobs import mailing, payloads, reporter, rolled_back, told
 from tests.support.people import user
 
@@ -37,8 +37,8 @@ def the_message() -> Message:
     return Message.objects.get(hidden=False)
 
 
-def said(**fields: Any) -> Notice:
-    return Notice(**{"subject": "s", "message": "m", **fields})
+def said(**fields: Any) -> MessageContent:
+    return MessageContent(**{"subject": "s", "message": "m", **fields})
 
 
 class TestReaders:
@@ -98,7 +98,7 @@ class TestReaders:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(hooks, "deliver", lambda pk, due_at: None)
-        job = reporter(user(), wording=mailing)
+        job = reporter(user(), render=mailing)
         job.started()
         job.lost()
         api.delete_all(user())
@@ -108,7 +108,7 @@ class TestReaders:
 
     def test_every_step_has_a_higher_version_and_bell(self) -> None:
         job = reporter(user())
-        with capture_bells() as bells:
+        with capture_events() as bells:
             for step in (job.queued, job.started, job.lost, job.succeeded):
                 step()
         data = payloads(bells)
@@ -151,16 +151,16 @@ class TestNobody:
 
 class TestWording:
     def test_silence_writes_nothing(self) -> None:
-        job = reporter(user(), wording=lambda outcome: None)
+        job = reporter(user(), render=lambda outcome: None)
         assert job.started()
         assert job.succeeded()
         assert not Message.objects.exists()
 
     def test_a_message_that_exists_keeps_its_text_when_nothing_is_said(self) -> None:
-        def once(outcome: Outcome) -> Notice | None:
+        def once(outcome: Outcome) -> MessageContent | None:
             return None if outcome.has_ended else said(subject="on its way")
 
-        job = reporter(user(), wording=once)
+        job = reporter(user(), render=once)
         job.started()
         job.succeeded()
         assert told(user()) == ["on its way"]
@@ -169,21 +169,21 @@ class TestWording:
     def test_a_start_held_back_is_told_at_the_next_progress_of_any_process(self) -> None:
         speaks = False
 
-        def later(outcome: Outcome) -> Notice | None:
+        def later(outcome: Outcome) -> MessageContent | None:
             return said(subject="slow") if speaks else None
 
-        job = reporter(user(), wording=later)
+        job = reporter(user(), render=later)
         job.started()
         job.progressed(1, 9, final=True)
         assert told(user()) == []
         speaks = True
-        with capture_bells() as bells:
-            assert reporter(user(), wording=later).progressed(2, 9, final=True)
+        with capture_events() as bells:
+            assert reporter(user(), render=later).progressed(2, 9, final=True)
         assert told(user()) == ["slow"]
         assert payloads(bells)[-1]["job"]["done"] == 2
 
     def test_one_that_raises_is_logged_and_replaced(self, caplog: pytest.LogCaptureFixture) -> None:
-        job = reporter(user(), wording=lambda outcome: 1 / 0)  # type: ignore[arg-type,return-value]
+        job = reporter(user(), render=lambda outcome: 1 / 0)  # type: ignore[arg-type,return-value]
         assert job.succeeded()
         assert len(told(user())) == 1
         assert "The wording of shop.report failed" in caplog.text
@@ -191,14 +191,14 @@ class TestWording:
     def test_a_link_no_browser_may_follow_is_refused(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        job = reporter(user(), wording=lambda outcome: said(url="javascript:alert(1)"))
+        job = reporter(user(), render=lambda outcome: said(url="javascript:alert(1)"))
         job.succeeded()
         assert the_message().url == ""
         assert "cannot be linked to" in caplog.text
 
     def test_each_reads_it_in_their_language(self) -> None:
         people = [Recipient.for_user(user("ann"), "pl"), Recipient.for_user(user("bob"), "en")]
-        job = reporter(*people, wording=lambda outcome: said(subject=gettext_lazy("Yes")))
+        job = reporter(*people, render=lambda outcome: said(subject=gettext_lazy("Yes")))
         with override("de"):
             job.succeeded()
         assert (told(user("ann")), told(user("bob"))) == (["Tak"], ["Yes"])
@@ -212,7 +212,7 @@ class TestWording:
             category="c" * 300,
             url_label="l" * 300,
         )
-        reporter(user(), wording=lambda outcome: odd).succeeded()
+        reporter(user(), render=lambda outcome: odd).succeeded()
         message = the_message()
         assert (len(message.subject), message.subject[127]) == (255, "…")
         assert message.message == "a\ufffdb\ufffd"
@@ -221,7 +221,7 @@ class TestWording:
 
     def test_a_text_is_html_only_while_its_author_says_so(self) -> None:
         texts = {"started": mark_safe("<b>on</b>"), "succeeded": "<b>off</b>"}
-        job = reporter(user(), wording=lambda outcome: said(message=texts[outcome.state]))
+        job = reporter(user(), render=lambda outcome: said(message=texts[outcome.state]))
         job.started()
         assert (the_message().safe, the_message().text) == (True, "on")
         job.succeeded()
@@ -230,12 +230,12 @@ class TestWording:
     def test_it_sees_where_the_job_stands(self) -> None:
         seen: list[Outcome] = []
 
-        def look(outcome: Outcome) -> Notice:
+        def look(outcome: Outcome) -> MessageContent:
             seen.append(outcome)
             return said()
 
         error = ValueError("no")
-        job = reporter(user(), wording=look, arguments={"year": 2026})
+        job = reporter(user(), render=look, arguments={"year": 2026})
         job.started()
         job.progressed(3, 4, final=True)
         job.failed(error)
@@ -248,20 +248,20 @@ class TestWording:
 
 class TestMail:
     def test_the_end_is_mailed_once(self) -> None:
-        job = reporter(user(), wording=mailing)
+        job = reporter(user(), render=mailing)
         for step in (job.started, job.succeeded, job.succeeded, job.revoked):
             step()
         assert [sent.to for sent in mail.outbox] == [["ann@example.com"]]
 
     def test_nothing_is_mailed_on_the_way(self) -> None:
-        job = reporter(user(), wording=mailing)
+        job = reporter(user(), render=mailing)
         job.queued()
         job.retrying(0)
         assert not Delivery.objects.exists()
 
     @pytest.mark.parametrize("deleted", [False, True])
     def test_an_end_after_an_interruption_is_not_mailed_again(self, deleted: bool) -> None:
-        job = reporter(user(), wording=mailing)
+        job = reporter(user(), render=mailing)
         job.started()
         job.lost()
         if deleted:
@@ -270,7 +270,7 @@ class TestMail:
         assert len(mail.outbox) == 1
 
     def test_a_visitor_is_not_mailed(self) -> None:
-        reporter(VISITOR, wording=mailing).succeeded()
+        reporter(VISITOR, render=mailing).succeeded()
         assert told(VISITOR) == ["succeeded"]
         assert not Delivery.objects.exists()
 
@@ -279,7 +279,7 @@ class TestMail:
             raise OSError("the broker is down")
 
         monkeypatch.setattr(hooks, "deliver", down)
-        reporter(user(), wording=mailing).succeeded()
+        reporter(user(), render=mailing).succeeded()
         assert not mail.outbox
         assert deliveries.run_due() == (1, 0)
         assert len(mail.outbox) == 1
@@ -289,7 +289,7 @@ class TestVisitor:
     def test_who_logs_in_meanwhile_hears_of_the_end_as_a_user(self) -> None:
         job = reporter(VISITOR)
         job.started()
-        visitors.log_in(VISITOR.token or "", user())
+        visitors.merge(VISITOR.token or "", user())
         moved = the_message()
         job.succeeded()
         assert told(user()) == ["succeeded 0"]
@@ -297,7 +297,7 @@ class TestVisitor:
         assert the_message().pk == moved.pk
 
     def test_who_logs_in_before_the_first_word_is_told_as_a_user(self) -> None:
-        visitors.log_in(VISITOR.token or "", user())
+        visitors.merge(VISITOR.token or "", user())
         reporter(VISITOR).succeeded()
         assert told(user()) == ["succeeded 0"]
 
@@ -308,23 +308,23 @@ class TestVisitor:
         job.queued()
         with monkeypatch.context() as patch:
             patch.setattr(visitors, "_move", lambda *args: None)
-            visitors.log_in(VISITOR.token or "", user())
+            visitors.merge(VISITOR.token or "", user())
             job.started()
         assert told(VISITOR) == ["started 0"], "the same message, on its way"
-        visitors.settle(VISITOR)
+        visitors.merge_after_commit(VISITOR)
         assert told(user()) == ["started 0"]
 
     def test_the_end_is_mailed_to_the_user(self) -> None:
-        job = reporter(VISITOR, wording=mailing)
+        job = reporter(VISITOR, render=mailing)
         job.started()
-        visitors.log_in(VISITOR.token or "", user())
+        visitors.merge(VISITOR.token or "", user())
         job.succeeded()
         assert len(mail.outbox) == 1
 
     def test_one_person_under_two_names_has_one_message(self) -> None:
-        job = reporter(VISITOR, user(), wording=mailing)
+        job = reporter(VISITOR, user(), render=mailing)
         job.started()
-        visitors.log_in(VISITOR.token or "", user())
+        visitors.merge(VISITOR.token or "", user())
         job.succeeded()
         assert told(user()) == ["succeeded"]
         assert len(mail.outbox) == 1
@@ -332,14 +332,14 @@ class TestVisitor:
 
 class TestTransaction:
     def test_a_job_that_is_rolled_back_tells_nobody(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with rolled_back():
-                reporter(user(), wording=mailing).succeeded()
+                reporter(user(), render=mailing).succeeded()
         assert not bells and not mail.outbox
         assert not Job.objects.exists() and not Message.objects.exists()
 
     def test_nobody_is_told_before_the_commit(self) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             with transaction.atomic():
                 reporter(user()).succeeded()
                 assert not bells

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 import monitio
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
-from monitio.jobs.options import Options, pace, prettify, public_reason
-from monitio.jobs.outcome import Notice, Outcome
+from monitio.jobs.options import NotifyOptions, pace, prettify, public_reason
+from monitio.jobs.outcome import MessageContent, Outcome
 
 
 def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
@@ -21,8 +21,8 @@ def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
     return Outcome(task_id="1", state=state, **fields)
 
 
-def notice(options: Options, state: str = State.SUCCEEDED, **fields: Any) -> Notice:
-    said = options.notice(outcome(state, **fields))
+def notice(options: NotifyOptions, state: str = State.SUCCEEDED, **fields: Any) -> MessageContent:
+    said = options.content(outcome(state, **fields))
     assert said is not None
     return said
 
@@ -54,12 +54,14 @@ def test_a_name_reads_as_a_title(name: str, title: str) -> None:
     ],
 )
 def test_the_defaults_read_well(state: str, subject: str, level: int) -> None:
-    said = notice(Options(), state)
+    said = notice(NotifyOptions(), state)
     assert (said.subject, said.level) == (subject, level)
 
 
 def test_an_error_for_developers_is_not_shown() -> None:
-    said = notice(Options(), State.FAILED, error="password=x", exception=ValueError("password=x"))
+    said = notice(
+        NotifyOptions(), State.FAILED, error="password=x", exception=ValueError("password=x")
+    )
     assert said.message.startswith("Something went wrong.")
 
 
@@ -80,22 +82,22 @@ def test_the_reason_for_people(error: BaseException | None, reason: str | None) 
 
 def test_the_reason_is_the_body_of_a_failure() -> None:
     error = UserFacingError("The file is empty.")
-    assert notice(Options(), State.FAILED, exception=error).message == "The file is empty."
+    assert notice(NotifyOptions(), State.FAILED, exception=error).message == "The file is empty."
 
 
 def test_attempts_are_shown() -> None:
-    assert notice(Options(), State.RETRYING).message == "Attempt 1 did not succeed."
-    assert notice(Options(), attempt=2).message == "It succeeded at attempt 3."
+    assert notice(NotifyOptions(), State.RETRYING).message == "Attempt 1 did not succeed."
+    assert notice(NotifyOptions(), attempt=2).message == "It succeeded at attempt 3."
 
 
 def test_progress_has_the_title_alone_and_its_own_text() -> None:
-    options = Options(progress="{done} of {total}")
+    options = NotifyOptions(progress="{done} of {total}")
     said = notice(options, State.STARTED, done=3.0, total=10.0)
     assert (said.subject, said.message) == ("Monthly report", "3 of 10")
 
 
 def test_placeholders() -> None:
-    options = Options(
+    options = NotifyOptions(
         title="Report {month}",
         success="{task}: {result[pages]} pages at attempt {attempt}, {month}",
         arguments=["month"],
@@ -106,40 +108,40 @@ def test_placeholders() -> None:
 
 
 def test_error_is_the_exceptions_text() -> None:
-    options = Options(failure="Sorry: {error}")
+    options = NotifyOptions(failure="Sorry: {error}")
     said = notice(options, State.FAILED, error="disk full", exception=OSError("disk full"))
     assert said.message == "Sorry: disk full"
 
 
 def test_braces_in_values_are_harmless() -> None:
-    said = notice(Options(success="{result}"), result="{error} {0.__class__}")
+    said = notice(NotifyOptions(success="{result}"), result="{error} {0.__class__}")
     assert said.message == "{error} {0.__class__}"
 
 
 def test_a_function_is_asked() -> None:
-    options = Options(success=lambda o: f"{o.result} {{rows}}")
+    options = NotifyOptions(success=lambda o: f"{o.result} {{rows}}")
     assert notice(options, result=5).message == "5 {rows}"
 
 
 def test_a_function_may_answer_with_the_default_or_with_silence() -> None:
-    assert notice(Options(success=lambda o: None)).message == ""
-    assert Options(success=lambda o: False).notice(outcome()) is None
+    assert notice(NotifyOptions(success=lambda o: None)).message == ""
+    assert NotifyOptions(success=lambda o: False).content(outcome()) is None
 
 
 def test_false_says_nothing() -> None:
-    options = Options(start=False)
-    assert options.notice(outcome(State.QUEUED)) is None
-    assert options.notice(outcome(State.STARTED)) is None
-    assert options.notice(outcome(State.SUCCEEDED)) is not None
+    options = NotifyOptions(start=False)
+    assert options.content(outcome(State.QUEUED)) is None
+    assert options.content(outcome(State.STARTED)) is None
+    assert options.content(outcome(State.SUCCEEDED)) is not None
 
 
 def test_lazy_text_is_translated_when_it_is_said() -> None:
-    assert notice(Options(success=gettext_lazy("Yes"))).message == "Yes"
+    assert notice(NotifyOptions(success=gettext_lazy("Yes"))).message == "Yes"
 
 
 @pytest.mark.parametrize("text", ["{result[nothing]}", lambda o: o.result["nothing"]])
 def test_a_text_that_fails_becomes_the_default(text: Any, caplog: pytest.LogCaptureFixture) -> None:
-    said = notice(Options(success=text), result={})
+    said = notice(NotifyOptions(success=text), result={})
     assert (said.subject, said.message) == ("Monthly report: done", "")
     assert "the default text is used" in caplog.text
 
@@ -147,44 +149,44 @@ def test_a_text_that_fails_becomes_the_default(text: Any, caplog: pytest.LogCapt
 def test_whoever_does_not_know_the_arguments_says_the_default(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    options = Options(title="Import of {filename}", arguments="filename")
+    options = NotifyOptions(title="Import of {filename}", arguments="filename")
     with caplog.at_level(logging.DEBUG):
         assert notice(options, State.LOST).subject == "Monthly report: interrupted"
     assert not caplog.records
 
 
 def test_url_by_a_function_only_after_success() -> None:
-    options = Options(url=lambda o: o.result["url"], url_label="Download")
+    options = NotifyOptions(url=lambda o: o.result["url"], url_label="Download")
     said = notice(options, result={"url": "/f/1"})
     assert (said.url, said.url_label) == ("/f/1", "Download")
     assert notice(options, State.FAILED).url is None
 
 
 def test_url_without_a_result_is_shown_throughout() -> None:
-    options = Options(url="/imports/{pk}/", arguments=["pk"])
+    options = NotifyOptions(url="/imports/{pk}/", arguments=["pk"])
     assert notice(options, State.STARTED, arguments={"pk": 7}).url == "/imports/7/"
-    assert Options(url="/r/{result}").notice(outcome(State.STARTED)).url is None  # type: ignore[union-attr]
+    assert NotifyOptions(url="/r/{result}").content(outcome(State.STARTED)).url is None  # type: ignore[union-attr]
 
 
 def test_values_cannot_leave_their_place_in_a_url() -> None:
-    assert notice(Options(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
+    assert notice(NotifyOptions(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
 
 
 def test_a_value_may_be_the_url() -> None:
-    assert notice(Options(url="{result}"), result="/a/b?c").url == "/a/b?c"
+    assert notice(NotifyOptions(url="{result}"), result="/a/b?c").url == "/a/b?c"
 
 
 def test_a_url_that_runs_code_is_no_link(caplog: pytest.LogCaptureFixture) -> None:
-    assert notice(Options(url="{result}"), result="javascript:alert(1)").url is None
+    assert notice(NotifyOptions(url="{result}"), result="javascript:alert(1)").url is None
     assert "there is no link" in caplog.text
 
 
 def test_email_is_said_for_the_chosen_ends() -> None:
-    assert notice(Options(email=True)).email
-    assert notice(Options(email=True), State.FAILED).email
-    assert not notice(Options(email=True), State.REVOKED).email
-    assert notice(Options(email="lost"), State.LOST).email
-    assert not notice(Options()).email
+    assert notice(NotifyOptions(email=True)).email
+    assert notice(NotifyOptions(email=True), State.FAILED).email
+    assert not notice(NotifyOptions(email=True), State.REVOKED).email
+    assert notice(NotifyOptions(email="lost"), State.LOST).email
+    assert not notice(NotifyOptions()).email
 
 
 @pytest.mark.parametrize(
@@ -202,46 +204,46 @@ def test_email_is_said_for_the_chosen_ends() -> None:
 def test_email_says_for_each_end_whether_it_is_mailed_in_any_case(
     email: Any, ends: dict[str, Any]
 ) -> None:
-    options = Options(email=email)
+    options = NotifyOptions(email=email)
     said = {end: notice(options, end).email for end in State.ENDED}
     assert said == {end: ends.get(end, False) for end in State.ENDED}
 
 
 def test_a_delay_goes_with_the_ends_that_are_mailed() -> None:
-    options = Options(email=["failed", "unless_read"], email_delay=timedelta(minutes=5))
+    options = NotifyOptions(email=["failed", "unless_read"], email_delay=timedelta(minutes=5))
     assert notice(options, State.FAILED).email_delay == timedelta(minutes=5)
     assert notice(options, State.SUCCEEDED).email_delay is None
 
 
 def test_when_seconds_hold_back_what_is_quick() -> None:
-    options = Options(when=5)
-    assert options.notice(outcome(State.QUEUED)) is None
-    assert options.notice(outcome(State.STARTED, runtime=0.1)) is None
-    assert options.notice(outcome(State.SUCCEEDED, runtime=4.9)) is None
-    assert options.notice(outcome(State.STARTED, runtime=5.1, done=1.0)) is not None
-    assert options.notice(outcome(State.SUCCEEDED, runtime=5.0)) is not None
+    options = NotifyOptions(when=5)
+    assert options.content(outcome(State.QUEUED)) is None
+    assert options.content(outcome(State.STARTED, runtime=0.1)) is None
+    assert options.content(outcome(State.SUCCEEDED, runtime=4.9)) is None
+    assert options.content(outcome(State.STARTED, runtime=5.1, done=1.0)) is not None
+    assert options.content(outcome(State.SUCCEEDED, runtime=5.0)) is not None
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.LOST])
 def test_when_seconds_never_hide_a_failure(state: str) -> None:
-    assert Options(when=5).notice(outcome(state, runtime=0.1)) is not None
+    assert NotifyOptions(when=5).content(outcome(state, runtime=0.1)) is not None
 
 
 def test_when_may_be_a_function() -> None:
-    options = Options(when=lambda o: o.state != State.QUEUED)
-    assert options.notice(outcome(State.QUEUED)) is None
-    assert options.notice(outcome(State.FAILED)) is not None
-    assert Options(when=lambda o: False).notice(outcome(State.FAILED)) is None
+    options = NotifyOptions(when=lambda o: o.state != State.QUEUED)
+    assert options.content(outcome(State.QUEUED)) is None
+    assert options.content(outcome(State.FAILED)) is not None
+    assert NotifyOptions(when=lambda o: False).content(outcome(State.FAILED)) is None
 
 
 def test_levels_can_be_chosen() -> None:
-    options = Options(levels={"succeeded": monitio.INFO})
+    options = NotifyOptions(levels={"succeeded": monitio.INFO})
     assert notice(options).level == monitio.INFO
     assert notice(options, State.FAILED).level == monitio.ERROR
 
 
 def test_category_and_tags_are_passed_on() -> None:
-    said = notice(Options(category="reports", extra_tags="big"))
+    said = notice(NotifyOptions(category="reports", extra_tags="big"))
     assert (said.category, said.extra_tags) == ("reports", "big")
 
 
@@ -278,7 +280,7 @@ def test_what_makes_no_sense_is_refused(
     options: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error) as raised:
-        Options(**options)
+        NotifyOptions(**options)
     assert said in str(raised.value)
 
 

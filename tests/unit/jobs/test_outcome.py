@@ -8,7 +8,7 @@ import pytest
 
 from monitio import constants
 from monitio.constants import State
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.jobs.reporter import MessageContent, Outcome
 
 
 @pytest.mark.parametrize("state", State.ALL)
@@ -19,11 +19,11 @@ def test_an_outcome_knows_whether_it_is_an_end(state: str) -> None:
 
 
 def test_a_notice_is_kept_and_mailed_only_when_asked() -> None:
-    notice = Notice(subject="Done")
+    notice = MessageContent(subject="Done")
     assert (notice.level, notice.email, notice.url) == (constants.INFO, False, None)
 
 
-@pytest.mark.parametrize("value", [Outcome(task_id="1"), Notice(subject="s")])
-def test_neither_can_be_changed(value: Outcome | Notice) -> None:
+@pytest.mark.parametrize("value", [Outcome(task_id="1"), MessageContent(subject="s")])
+def test_neither_can_be_changed(value: Outcome | MessageContent) -> None:
     with pytest.raises(FrozenInstanceError):
         value.message = "other"  # type: ignore[union-attr,misc]

@@ -16,7 +16,7 @@ from monitio.messages import visitors
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
-from monitio.testing import RecordingTransport, capture_bells
+from monitio.testing import RecordingTransport, capture_events
 from tests.support.jobs import FakeClock, payloads, report, reporter, told
 from tests.support.people import user
 
@@ -37,7 +37,7 @@ def job(clock: FakeClock) -> JobReporter:
 
 def stored() -> tuple[Any, ...]:
     row = Job.objects.get()
-    return row.done, row.total, row.text
+    return row.completed, row.total, row.status_text
 
 
 def frames(bells: list[Any]) -> list[Any]:
@@ -49,7 +49,7 @@ class TestThrottle:
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         written = []
-        with capture_bells() as bells:
+        with capture_events() as bells:
             for step in range(100):
                 job.progressed(step, 100)
                 written.append(stored()[0])
@@ -58,7 +58,7 @@ class TestThrottle:
         assert sorted(set(written)) == [0, 52]
 
     def test_what_is_final_is_never_held_back(self, job: JobReporter) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 3)
             assert not job.progressed(2, 3)
             assert job.progressed(3, 3, final=True)
@@ -69,7 +69,7 @@ class TestThrottle:
         self, job: JobReporter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(RecordingTransport, "push_interval", 1.0)
-        with capture_bells() as bells:
+        with capture_events() as bells:
             for step in range(10):
                 job.progressed(step, 10)
                 clock.forward(0.25)
@@ -77,7 +77,7 @@ class TestThrottle:
 
     def test_the_intervals_are_settings(self, job: JobReporter, clock: FakeClock) -> None:
         with override_settings(MONITIO_PROGRESS_WRITE_INTERVAL=5, MONITIO_PROGRESS_PUSH_INTERVAL=2):
-            with capture_bells() as bells:
+            with capture_events() as bells:
                 for step in range(10):
                     job.progressed(step, 10)
                     clock.forward(1)
@@ -85,7 +85,7 @@ class TestThrottle:
         assert stored()[0] == 6
 
     def test_a_step_that_is_held_back_costs_no_query(self, job: JobReporter) -> None:
-        with capture_bells():
+        with capture_events():
             job.progressed(1, 3)
             with CaptureQueriesContext(connection) as queries:
                 job.progressed(2, 3)
@@ -94,7 +94,7 @@ class TestThrottle:
     def test_a_push_between_two_writes_costs_no_query(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 3)
             clock.forward(0.5)
             with CaptureQueriesContext(connection) as queries:
@@ -105,7 +105,7 @@ class TestThrottle:
 
 class TestOrder:
     def test_seq_rises_and_the_version_stays(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             for step in range(8):
                 job.progressed(step, 8)
                 clock.forward(0.25)
@@ -116,7 +116,7 @@ class TestOrder:
     def test_seq_rises_from_process_to_process_however_their_clocks_go(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 3)
             clock.forward(-500)
             other = reporter(user())
@@ -128,7 +128,7 @@ class TestOrder:
 
     def test_after_the_end_it_is_ignored(self, job: JobReporter, clock: FakeClock) -> None:
         JobReporter("task-1").succeeded()
-        with capture_bells() as bells:
+        with capture_events() as bells:
             assert not job.progressed(1, 3, final=True)
             clock.forward(9)
             assert not job.progressed(2, 3, final=True)
@@ -164,7 +164,7 @@ class TestTransaction:
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         before = Job.objects.values().get()
-        with capture_bells() as bells, transaction.atomic():
+        with capture_events() as bells, transaction.atomic():
             with CaptureQueriesContext(connection) as queries:
                 assert job.progressed(1, 3)
                 clock.forward(2)
@@ -175,13 +175,13 @@ class TestTransaction:
         assert {data["version"] for data in payloads(bells)} == {Message.objects.get().version}
 
     def test_a_broken_transaction_does_not_matter(self, job: JobReporter) -> None:
-        with capture_bells() as bells, transaction.atomic():
+        with capture_events() as bells, transaction.atomic():
             transaction.set_rollback(True)
             assert job.progressed(1, 3)
         assert frames(bells) == [1]
 
     def test_a_job_that_is_not_committed_has_no_bar_yet(self, clock: FakeClock) -> None:
-        with capture_bells() as bells, transaction.atomic():
+        with capture_events() as bells, transaction.atomic():
             job = reporter(user())
             job.started()
             assert not job.progressed(1, 3, final=True)
@@ -193,7 +193,7 @@ class TestTransaction:
         assert job.progressed(2, 3, final=True)
 
     def test_the_next_step_outside_is_written(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_bells():
+        with capture_events():
             with transaction.atomic():
                 job.progressed(1, 3)
             clock.forward(0.3)
@@ -205,7 +205,7 @@ class TestReader:
     def test_frames_take_up_what_the_reader_did_with_the_next_write(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 9)
             api.mark_seen(user(), [Message.objects.get().pk])
             clock.forward(0.5)
@@ -222,7 +222,7 @@ class TestReader:
         job.progressed(1, 9)
         api.delete_all(user())
         clock.forward(1)
-        with capture_bells() as bells:
+        with capture_events() as bells:
             assert not job.progressed(2, 9)
         assert not bells and not Message.objects.exists()
         assert stored()[0] == 2
@@ -231,16 +231,16 @@ class TestReader:
         visitor = Recipient.for_visitor("v" * 32)
         job = reporter(visitor)
         job.started()
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 9)
-            visitors.log_in(visitor.token or "", user())
+            visitors.merge(visitor.token or "", user())
             clock.forward(1)
             job.progressed(2, 9)
         assert bells[0].topic == visitor.topic
         assert bells[-1].topic == Recipient.for_user(user()).topic
 
     def test_a_reload_shows_what_the_last_write_said(self, job: JobReporter) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(1, 4, final=True)
         pushed = payloads(bells)[0]["job"]
         reloaded = snapshot(Recipient.for_user(user()))["messages"][0]["job"]
@@ -252,7 +252,7 @@ class TestReader:
         assert stored()[2] == "reading\ufffd page"
 
     def test_a_total_nobody_knows_has_no_percentage(self, job: JobReporter) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.progressed(7, None, final=True)
         data = payloads(bells)[0]["job"]
         assert (data["done"], data["total"], data["percent"]) == (7, None, None)
@@ -307,7 +307,7 @@ def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
     rival = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")
     try:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             assert job.progressed(1, 3, final=True)
     finally:
         rival.rollback()
@@ -331,7 +331,7 @@ class TestPace:
             clock.forward(1)
 
     def test_it_is_told_after_three_seconds(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             self.run(job, clock, 2, 200)
             assert self.last(bells) == (None, None)
             job.progressed(30, 200)
@@ -345,12 +345,12 @@ class TestPace:
     def test_of_an_unknown_total_only_the_rate_is_told(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             self.run(job, clock, 3, None)
         assert self.last(bells) == (10, None)
 
     def test_nothing_is_left_when_all_is_done(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_bells() as bells:
+        with capture_events() as bells:
             self.run(job, clock, 3, 30)
         assert self.last(bells) == (10, None)
 
@@ -359,7 +359,7 @@ class TestPace:
         self, job: JobReporter, clock: FakeClock, end: str
     ) -> None:
         self.run(job, clock, 3, 200)
-        with capture_bells() as bells:
+        with capture_events() as bells:
             assert report(job, {"failed": "failed boom", "retrying": "retrying 0"}.get(end, end))
         assert self.last(bells) == (None, None)
         (entry,) = snapshot(Recipient.of(user()))["messages"]
@@ -368,7 +368,7 @@ class TestPace:
     def test_the_next_attempt_begins_anew(self, job: JobReporter, clock: FakeClock) -> None:
         self.run(job, clock, 3, 200)
         job.retrying(0)
-        with capture_bells() as bells:
+        with capture_events() as bells:
             job.started(1)
             job.progressed(1, 200)
         assert self.last(bells) == (None, None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from monitio.jobs.rate import Tempo
+from monitio.jobs.rate import RateEstimator
 
 
-def after(*steps: tuple[float, float]) -> Tempo:
+def after(*steps: tuple[float, float]) -> RateEstimator:
     """A tempo that saw a bar at these moments."""
-    tempo = Tempo()
+    tempo = RateEstimator()
     for now, done in steps:
-        tempo.step(now, done)
+        tempo.update(now, done)
     return tempo
 
 
@@ -25,19 +25,19 @@ def test_nothing_is_said_of_a_bar_that_does_not_move() -> None:
 
 
 def test_a_steady_bar_has_a_steady_rate() -> None:
-    tempo = Tempo()
+    tempo = RateEstimator()
     for second in range(120):
-        tempo.step(second, 7 * second)
+        tempo.update(second, 7 * second)
         assert second < 3 or tempo.rate == 7
 
 
 def test_one_slow_step_does_not_make_it_jump() -> None:
     rates = []
-    tempo = Tempo()
+    tempo = RateEstimator()
     done = 0.0
     for tick in range(240):
         done += 0 if 100 <= tick < 104 else 1
-        tempo.step(tick / 4, done)
+        tempo.update(tick / 4, done)
         rates.append(tempo.rate)
     said = [rate for rate in rates if rate]
     assert max(abs(after - before) / before for before, after in pairwise(said)) < 0.1
@@ -46,7 +46,7 @@ def test_one_slow_step_does_not_make_it_jump() -> None:
 def test_what_was_long_ago_is_forgotten() -> None:
     tempo = after(*((second, 100 * second) for second in range(10)))
     for second in range(10, 100):
-        tempo.step(second, 900 + second - 9)
+        tempo.update(second, 900 + second - 9)
     assert tempo.rate is not None and 0.9 < tempo.rate < 1.5
 
 
@@ -57,12 +57,12 @@ def test_long_steps_weigh_by_their_length() -> None:
 def test_a_bar_that_begins_anew_owes_nothing_to_the_one_before() -> None:
     tempo = after((0, 0), (10, 1000), (11, 1))
     assert tempo.rate is None
-    tempo.step(14, 7)
+    tempo.update(14, 7)
     assert tempo.rate == 2
 
 
 def test_an_unknown_standing_counts_as_the_start() -> None:
-    tempo = Tempo()
-    tempo.step(0, None)
-    tempo.step(4, 8)
+    tempo = RateEstimator()
+    tempo.update(0, None)
+    tempo.update(4, 8)
     assert tempo.rate == 2

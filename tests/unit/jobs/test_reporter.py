@@ -14,7 +14,7 @@ from monitio.jobs.reporter import JobReporter, stamp_alive
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.jobs import FakeClock, payloads, plainly, report, reporter, told
 from tests.support.people import user
 
@@ -39,7 +39,7 @@ def the_job() -> Job:
 
 
 def key() -> int:
-    return the_job().key if Job.objects.exists() else -1
+    return the_job().rank if Job.objects.exists() else -1
 
 
 class TestOrder:
@@ -68,7 +68,7 @@ class TestOrder:
     ) -> None:
         ann = user()
         moved, keys = [], [key()]
-        with capture_bells() as bells, django_capture_on_commit_callbacks(execute=True):
+        with capture_events() as bells, django_capture_on_commit_callbacks(execute=True):
             # Each event comes twice, by reporters that know nothing of each other.
             for event in (*events, *reversed(events)):
                 moved.append(report(reporter(ann), event))
@@ -234,14 +234,14 @@ class TestRuns:
 
 class TestRow:
     def test_an_unknown_job_without_recipients_is_nobodys_business(self) -> None:
-        job = JobReporter("stranger", wording=plainly)
+        job = JobReporter("stranger", render=plainly)
         assert not any([job.queued(), job.started(), job.progressed(1, 2, final=True)])
         assert not job.succeeded()
         assert not Job.objects.exists()
 
     def test_a_known_job_needs_no_recipients_in_the_event(self) -> None:
         reporter(user()).queued()
-        assert JobReporter("task-1", wording=plainly).succeeded()
+        assert JobReporter("task-1", render=plainly).succeeded()
         assert told(user()) == ["succeeded 0"]
 
     def test_a_known_job_keeps_its_recipients(self) -> None:
@@ -313,37 +313,37 @@ class TestAlive:
     def test_a_lost_job_that_lives_goes_on_where_it_stood(self) -> None:
         job = reporter(user())
         job.started()
-        Job.objects.update(done=3)
+        Job.objects.update(completed=3)
         job.lost()
         assert told(user()) == ["lost 0"]
-        assert reporter(user()).resumed()
-        assert (the_job().state, the_job().done, the_job().finished_at) == ("started", 3, None)
+        assert reporter(user()).recovered()
+        assert (the_job().state, the_job().completed, the_job().finished_at) == ("started", 3, None)
         assert told(user()) == ["started 0"]
 
     @pytest.mark.parametrize("state", ["queued", "started", "succeeded", "revoked"])
     def test_only_a_lost_job_is_brought_back(self, state: str) -> None:
         report(reporter(user()), state)
-        assert not reporter(user()).resumed()
+        assert not reporter(user()).recovered()
         assert the_job().state == state
 
 
 class TestSpeakingUp:
     def test_what_was_held_back_is_told_once(self) -> None:
         quiet = [True]
-        job = reporter(user(), wording=lambda o: None if quiet[0] else plainly(o))
+        job = reporter(user(), render=lambda o: None if quiet[0] else plainly(o))
         job.started()
-        assert not job.speak_up()
+        assert not job.notify_now()
         assert told(user()) == []
         quiet[0] = False
-        assert job.speak_up()
-        assert not job.speak_up()
+        assert job.notify_now()
+        assert not job.notify_now()
         assert told(user()) == ["started 0"]
 
     @pytest.mark.parametrize("state", ["queued", "succeeded"])
     def test_only_a_running_job_speaks_up(self, state: str) -> None:
-        job = reporter(user(), wording=lambda outcome: None)
+        job = reporter(user(), render=lambda outcome: None)
         report(job, state)
-        assert not reporter(user()).speak_up()
+        assert not reporter(user()).notify_now()
         assert told(user()) == []
 
 
@@ -356,7 +356,7 @@ class TestArguments:
             return plainly(outcome)
 
         reporter(user(), arguments={"month": "May"}).started()
-        reporter(user(), wording=remember).lost()
+        reporter(user(), render=remember).lost()
         assert seen == [{"month": "May"}]
 
     def test_what_is_no_json_is_kept_as_text(self) -> None:
@@ -379,9 +379,9 @@ class TestArguments:
 def test_success_means_that_all_is_done() -> None:
     job = reporter(user())
     job.started()
-    Job.objects.update(done=7, total=10)
+    Job.objects.update(completed=7, total=10)
     job.succeeded()
-    assert (the_job().done, the_job().percent) == (10, 100)
+    assert (the_job().completed, the_job().percent) == (10, 100)
 
 
 def test_visitors_and_users_are_told_alike() -> None:

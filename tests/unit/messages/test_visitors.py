@@ -17,7 +17,7 @@ from monitio.jobs.reporter import JobReporter
 from monitio.messages import create, visitors
 from monitio.models import Job, Message, VisitorLogin
 from monitio.recipients import Recipient
-from monitio.testing import capture_bells
+from monitio.testing import capture_events
 from tests.support.people import request_of, user
 from tests.support.threads import DEADLINE, Running, at_once
 
@@ -44,7 +44,7 @@ def owner() -> Any:
 def test_messages_become_the_users_at_log_in(request_: Any, visitor: Recipient) -> None:
     ann = user()
     message = api.create_message(visitor, monitio.INFO, "one")
-    with capture_bells() as bells:
+    with capture_events() as bells:
         login(request_, ann)
     assert owner() == ann
     message.refresh_from_db()
@@ -64,7 +64,7 @@ def test_a_log_in_that_is_rolled_back_moves_nothing(request_: Any, visitor: Reci
         login(request_, user())
         transaction.set_rollback(True)
     assert owner() is None
-    assert visitors.resolve(visitor) == visitor
+    assert visitors.current_recipient(visitor) == visitor
 
 
 def test_the_log_out_does_not_give_the_messages_back(request_: Any, visitor: Recipient) -> None:
@@ -82,10 +82,10 @@ def test_a_token_that_is_shown_again_never_moves_to_a_second_account(
 ) -> None:
     """Signed cookies can be replayed: the server does not see that they were replaced."""
     ann, bob = user(), user("bob")
-    visitors.log_in(visitor.token or "", ann)
+    visitors.merge(visitor.token or "", ann)
     Message.objects.create(session=visitor.token, message="one", level=monitio.INFO)
-    visitors.log_in(visitor.token or "", bob)
-    assert visitors.resolve(visitor) == Recipient.for_user(ann)
+    visitors.merge(visitor.token or "", bob)
+    assert visitors.current_recipient(visitor) == Recipient.for_user(ann)
     assert owner() == ann
 
 
@@ -113,14 +113,14 @@ WAYS = [say_created, say_to_many, say_from_request, say_when_the_response_goes_o
 def test_who_did_not_see_the_log_in_moves_its_message_after_commit(
     request_: Any, visitor: Recipient, say: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, resolve = user(), visitors.resolve
-    visitors.log_in(visitor.token or "", ann)
+    ann, resolve = user(), visitors.current_recipient
+    visitors.merge(visitor.token or "", ann)
 
     def as_of_before(recipient: Recipient) -> Recipient:
         """Inside the writing transaction, the other one's commit is not to be seen."""
         return recipient if dispatch.in_transaction() else resolve(recipient)
 
-    monkeypatch.setattr(visitors, "resolve", as_of_before)
+    monkeypatch.setattr(visitors, "current_recipient", as_of_before)
     with transaction.atomic():
         say(request_, visitor)
         assert owner() is None
@@ -179,15 +179,15 @@ def test_one_job_never_leaves_a_user_with_two_messages(visitor: Recipient) -> No
     ann = user()
     job = Job.objects.create(task_id="task")
     for who in (visitor, Recipient.for_user(ann)):
-        row = create.build(who, monitio.INFO, "one")
+        row = create.build_message(who, monitio.INFO, "one")
         row.job = job
         row.save()
-    visitors.log_in(visitor.token or "", ann)
+    visitors.merge(visitor.token or "", ann)
     assert owner() == ann
 
 
 def test_two_log_ins_of_one_token_at_once_end_with_one_owner(visitor: Recipient) -> None:
     people = [user("ann"), user("bob")]
     api.create_message(visitor, monitio.INFO, "one")
-    at_once(*[lambda who=who: visitors.log_in(visitor.token or "", who) for who in people])
+    at_once(*[lambda who=who: visitors.merge(visitor.token or "", who) for who in people])
     assert VisitorLogin.objects.get().user == owner()

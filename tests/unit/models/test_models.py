@@ -262,7 +262,7 @@ def test_rows_written_in_bulk_are_prepared_and_checked_alike(ann: Any) -> None:
 def test_percent_is_between_0_and_100_or_unknown(
     done: float | None, total: float | None, percent: float | None
 ) -> None:
-    assert Job(done=done, total=total).percent == percent
+    assert Job(completed=done, total=total).percent == percent
 
 
 def test_texts_of_the_models() -> None:

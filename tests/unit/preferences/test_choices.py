@@ -13,7 +13,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences
 from monitio.exceptions import UnknownRecipient
-from monitio.jobs.reporter import Notice, Outcome
+from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Delivery, Preferences
 from monitio.preferences.choices import Frequency, Mode
 from monitio.recipients import Recipient
@@ -118,15 +118,15 @@ class TestModes:
             for who in people
         ]
         with django_assert_num_queries(2):
-            assert preferences.admit(rows) == []
+            assert preferences.filter_by_preference(rows) == []
 
     def test_a_job_asks_too(self, ann: Any) -> None:
-        def wording(outcome: Outcome) -> Notice:
-            return Notice(subject=outcome.state, email=True, category="exports")
+        def wording(outcome: Outcome) -> MessageContent:
+            return MessageContent(subject=outcome.state, email=True, category="exports")
 
         preferences.change(ann, categories={"exports": "off"})
         for task, count in (("one", 0), ("two", 1)):
-            job = reporter(ann, task=task, wording=wording)
+            job = reporter(ann, task=task, render=wording)
             job.started()
             job.succeeded()
             assert Delivery.objects.count() == count

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, transaction
 
 from monitio.jobs.reporter import RETRIES, JobReporter
-from monitio.utils.deadline import LONGEST_PAUSE, is_deadlock, pause
+from monitio.utils.deadline import MAX_BACKOFF, backoff, is_deadlock
 from tests.support.jobs import reporter, told
 from tests.support.people import user
 
@@ -16,9 +16,9 @@ DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock")
 
 
 def test_the_pause_grows_and_is_bounded() -> None:
-    assert 0.2 <= pause(1) <= 0.4
-    assert all(LONGEST_PAUSE / 2 <= pause(failures) <= LONGEST_PAUSE for failures in (6, 99))
-    assert len({pause(99) for _ in range(9)}) > 1, "not all processes come at once"
+    assert 0.2 <= backoff(1) <= 0.4
+    assert all(MAX_BACKOFF / 2 <= backoff(failures) <= MAX_BACKOFF for failures in (6, 99))
+    assert len({backoff(99) for _ in range(9)}) > 1, "not all processes come at once"
 
 
 def test_mysqls_deadlock_is_known_by_its_number() -> None:

@@ -18,7 +18,7 @@ import monitio
 from monitio import api
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 from tests.support.people import user, visitor_of
 
 JSON = {"headers": {"accept": "application/json"}}
@@ -29,7 +29,7 @@ STREAM_STOPS = 204
 def _quiet_afterwards() -> Iterator[None]:
     """The hub's thread has a connection of its own, which would keep a test database open."""
     yield
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from monitio import api, preferences
 from monitio.messages import ratelimit
 from monitio.models import Preferences
 from monitio.preferences.choices import Frequency, Mode
-from monitio.stream.broadcaster import get_hub
+from monitio.stream.broadcaster import get_broadcaster
 from monitio.views import preferences as preference_views
 from tests.support.people import user, visitor_of
 
@@ -34,7 +34,7 @@ def _site(settings: Any) -> Iterator[None]:
     }
     cache.clear()
     yield
-    get_hub().stop()
+    get_broadcaster().stop()
 
 
 def body(response: Any) -> str:
@@ -347,14 +347,14 @@ class TestUnsubscribing:
 
 class TestThrottle:
     def test_it_counts(self) -> None:
-        assert [ratelimit.allows("a", 2, 60) for _ in range(3)] == [True, True, False]
-        assert ratelimit.allows("b", 2, 60)
+        assert [ratelimit.is_allowed("a", 2, 60) for _ in range(3)] == [True, True, False]
+        assert ratelimit.is_allowed("b", 2, 60)
 
     def test_a_cache_that_is_down_or_a_dummy_allows_everything(self, settings: Any) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-        assert ratelimit.allows("a", 0, 60)
+        assert ratelimit.is_allowed("a", 0, 60)
         settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
-        assert ratelimit.allows("a", 0, 60)
+        assert ratelimit.is_allowed("a", 0, 60)
 
 
 from django.core.cache.backends.base import BaseCache

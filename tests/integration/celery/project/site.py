@@ -19,12 +19,13 @@ django.setup()
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connections
+from django.db.models import F
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
 from monitio.models import Delivery, Job, Message
-from monitio_celery.models import GroupPart
+from monitio_celery.models import GroupMember
 from tests.integration.celery.project.app import app
 
 clients: dict[str, Client] = {}
@@ -111,7 +112,16 @@ def cancel(who: str, task_id: str) -> int:
 def job(task_id: str) -> dict[str, Any] | None:
     return (
         Job.objects.filter(task_id=task_id)
-        .values("state", "attempt", "done", "total", "text", "error", "name", "recipients")
+        .values(
+            "state",
+            "attempt",
+            "total",
+            "error",
+            "name",
+            "recipients",
+            done=F("completed"),
+            text=F("status_text"),
+        )
         .first()
     )
 
@@ -206,14 +216,14 @@ def earlier_runs(task_id: str) -> list[str]:
 
 def running_parts(group: str) -> list[int]:
     """The numbers of the parts that have begun and not ended."""
-    rows = GroupPart.objects.filter(group=group, ended=False)
+    rows = GroupMember.objects.filter(group=group, ended=False)
     return list(rows.values_list("number", flat=True))
 
 
 def forget_parts(group: str) -> None:
     """The running parts of this group have given no sign of life for an hour."""
     silent_since = timezone.now() - timedelta(hours=1)
-    GroupPart.objects.filter(group=group, ended=False).update(alive_at=silent_since)
+    GroupMember.objects.filter(group=group, ended=False).update(alive_at=silent_since)
 
 
 def queue_length(queue: str) -> int:
@@ -244,7 +254,7 @@ def repeat_events(task_id: str) -> list[bool]:
     """Tell of everything that may still come in late, in the worst order."""
     from monitio.jobs.reporter import JobReporter
 
-    reporter = JobReporter(task_id, queue="celery")
+    reporter = JobReporter(task_id, integration="celery")
     late = [
         *(lambda: reporter.succeeded(1), lambda: reporter.failed("late"), reporter.revoked),
         *(lambda: reporter.retrying(3), lambda: reporter.started(4), reporter.queued),
@@ -277,7 +287,7 @@ def announce_unknown(who: str, **options: Any) -> str:
 
     task_id = str(uuid4())
     recipient = Recipient.for_user(User.objects.get(username=who))
-    JobReporter(task_id, queue="celery", name="no.such.task", recipients=[recipient]).queued()
+    JobReporter(task_id, integration="celery", name="no.such.task", recipients=[recipient]).queued()
     app.send_task("no.such.task", task_id=task_id, **options)
     return task_id
 

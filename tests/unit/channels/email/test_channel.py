@@ -62,7 +62,7 @@ def test_a_line_break_in_an_address_fails_for_good() -> None:
     row = message(email=True)
     from monitio.channels import deliveries
 
-    assert deliveries.run(Delivery.objects.get(message=row).pk) is False
+    assert deliveries.send(Delivery.objects.get(message=row).pk) is False
     assert mail.outbox == []
 
 
