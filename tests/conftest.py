@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.test import Client
+from django.urls import reverse
 from hypothesis import settings
 
 from tests.support.people import user
@@ -87,6 +89,19 @@ def browser(ann: Any, client: Client) -> Client:
     """Ann's, who is signed in."""
     client.force_login(ann)
     return client
+
+
+@pytest.fixture
+def admin_registry() -> Iterator[None]:
+    """The admin forgets in the end what a test has made it know: installing an app registers its
+    models there for good.
+    """
+    # The addresses are made once, and keep the classes that are registered then.
+    reverse("admin:index")
+    known = dict(admin.site._registry)
+    yield
+    admin.site._registry.clear()
+    admin.site._registry.update(known)
 
 
 _numbers = count()

@@ -33,7 +33,10 @@ def code(containing: str) -> str:
 
 @pytest.fixture
 def sites(
-    transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None,
+    admin_registry: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[str, str]]:
     """Two sites of one database; their scopes. The site's package is what the manual shows."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.sites"]

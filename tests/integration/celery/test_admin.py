@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.db import connection
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from monitio.admin import JobAdmin
 from monitio.models import Job
@@ -20,16 +20,9 @@ pytest.importorskip("django_celery_results")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def restore() -> None:
-    admin.site.unregister(Job)
-    admin.site.register(Job, JobAdmin)
-
-
 @pytest.fixture
-def results(settings: Any) -> Iterator[Any]:
+def results(admin_registry: None, settings: Any) -> Iterator[Any]:
     """The model of the results, installed for this test."""
-    # The addresses are made once, and keep the classes that are registered then.
-    reverse("admin:index")
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, ours.RESULTS]
     # Installing an app discovers its admin; the addresses of ours are made already.
     for registered in [one for one in admin.site._registry if one._meta.app_label == ours.RESULTS]:
@@ -39,7 +32,6 @@ def results(settings: Any) -> Iterator[Any]:
         editor.create_model(model)
     ours.register()
     yield model
-    restore()
     with connection.schema_editor() as editor:
         editor.delete_model(model)
 
