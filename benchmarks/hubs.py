@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from benchmarks.streams import UNLIMITED, WARM, Browser, Load, Pages, allow_many_files
-from tests.integration.handoff.base import PROCESS
-from tests.integration.handoff.test_nchan import NchanHub, ask
+from tests.integration.hubs.base import PROCESS
+from tests.integration.hubs.test_nchan import NchanHub, ask
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.servers.ports import free_port

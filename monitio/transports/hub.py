@@ -48,7 +48,7 @@ NO_DATA: Final = b"{}"
 
 
 class Hub(Transport):
-    """A hub. Tests of a new one inherit those of ``tests/integration/handoff/base.py``."""
+    """A hub. Tests of a new one inherit those of ``tests/integration/hubs/base.py``."""
 
     # The keys of MONITIO_STREAM beside BACKEND.
     required: ClassVar[tuple[str, ...]] = ("PUBLISH_URL",)

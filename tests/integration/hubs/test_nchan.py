@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import missing
-from tests.integration.handoff.base import RECHECK, Browser, Conformance, stream_of
+from tests.integration.hubs.base import RECHECK, Browser, Conformance, stream_of
 from tests.integration.stream.client import EventSource
 from tests.integration.stream.page import Page
 from tests.support.peers import ROOT, Peer

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
-from tests.integration.handoff.base import RECHECK, Browser, Conformance
+from tests.integration.hubs.base import RECHECK, Browser, Conformance
 from tests.integration.stream.client import EventSource
 from tests.support.peers import Peer
 from tests.support.servers.mercure import Mercure

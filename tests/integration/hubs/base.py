@@ -20,7 +20,7 @@ from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
-PROCESS = "tests.integration.handoff.process"
+PROCESS = "tests.integration.hubs.process"
 RECHECK = 2.0
 Browser = dict[str, str]
 
@@ -58,7 +58,7 @@ class Conformance(ABC):
     @pytest.fixture(scope="class")
     @classmethod
     def database(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
-        return f"sqlite://{tmp_path_factory.mktemp('handoff')}/site.sqlite3"
+        return f"sqlite://{tmp_path_factory.mktemp('hubs')}/site.sqlite3"
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -95,7 +95,7 @@ def django(left: OpenStream) -> monitio.asgi.Application:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
-        scope[HANDOFF_KEY].ticket = left
+        scope[HANDOFF_KEY].stream = left
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return app
@@ -291,7 +291,7 @@ class TestGone:
         async def hears_it(scope: Any, receive: Any, send: Any) -> None:
             assert (await receive())["type"] == "http.request"
             assert (await receive())["type"] == "http.disconnect"
-            scope[HANDOFF_KEY].ticket = ticket()
+            scope[HANDOFF_KEY].stream = ticket()
 
         words: list[Event] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 

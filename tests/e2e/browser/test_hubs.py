@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.integration.handoff import test_nchan
-from tests.integration.handoff.base import PROCESS, RECHECK
-from tests.integration.handoff.test_nchan import NchanHub
+from tests.integration.hubs import test_nchan
+from tests.integration.hubs.base import PROCESS, RECHECK
+from tests.integration.hubs.test_nchan import NchanHub
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.waiting import wait_until
