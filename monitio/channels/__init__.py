@@ -1,4 +1,4 @@
-"""Channels: the ways to reach a person who is not looking at an open page."""
+"""Channels: the ways to reach a user who has no page open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Channel", "PermanentFailure", "TemporaryFailure", "get_channel"]
 def get_channel(name: str) -> Channel:
     """The channel of this name in ``MONITIO_CHANNELS``.
 
-    Raises ``ImproperlyConfigured`` when there is none.
+    Raises ``ImproperlyConfigured`` for an unknown name.
     """
     try:
         path = settings.CHANNELS[name]

@@ -1,4 +1,4 @@
-"""What every channel offers."""
+"""The interface of a channel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Channel", "PermanentFailure", "TemporaryFailure"]
 
 
 class Channel(ABC):
-    """One way to reach a person. A new one is a file with this class and its tests."""
+    """One way to reach a user. A new channel is a subclass with its tests."""
 
     @abstractmethod
     def send(self, message: Message, delivery: Delivery | None = None) -> None:
-        """Hand one message over. Runs outside every transaction.
+        """Send one message. Runs outside every transaction.
 
         Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
         cannot.

@@ -1,7 +1,7 @@
-"""Deliveries: one message on one channel, claimed, sent and settled exactly once.
+"""Deliveries: one message on one channel, claimed, sent and settled by one process.
 
-A send that dies between the channel and the database is taken up again after a while: at least
-once, with the same Message-ID.
+When a process dies after the send and before it settled the row, the send is repeated once its
+lease has expired: at least once, with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ logger = logging.getLogger("monitio")
 
 IMMEDIATELY = DeliveryPolicy()
 FAILURES_IN_A_ROW = 5
-# A sender that has not settled what it claimed by then is dead.
+# A process that has not settled its claim by then is considered dead.
 LEASE = timedelta(minutes=5)
-# Seconds between two tries, at most.
+# The longest time between two attempts, in seconds.
 LONGEST_BACKOFF = 15 * 60.0
 State = Delivery.State
 
@@ -38,7 +38,7 @@ State = Delivery.State
 def create_deliveries(
     messages: Iterable[Message], mailing: DeliveryPolicy = IMMEDIATELY, channel: str = EMAIL
 ) -> list[Delivery]:
-    """Write pending deliveries in the caller's transaction. One a message and channel, ever."""
+    """Write pending deliveries in the caller's transaction, at most one a message and channel."""
     due_at = timezone.now() + timedelta(seconds=mailing.delay)
     deliveries = [
         Delivery(
@@ -55,7 +55,7 @@ def create_deliveries(
     if not deliveries:
         return []
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
-    # Keys are not reported back where conflicts are ignored.
+    # bulk_create returns no keys where conflicts are ignored.
     pks = [delivery.message_id for delivery in deliveries]
     return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
 
@@ -63,13 +63,15 @@ def create_deliveries(
 def send(pk: int) -> bool:
     """Send one delivery of the current scope if it is due; True when this call sent it.
 
-    Another process may hold or have settled it: then nothing happens. Raises ``TemporaryFailure``
-    when the channel could not be reached; the delivery is then due again later.
+    Does nothing when another process holds or has settled it. Raises ``TemporaryFailure`` when the
+    channel could not be reached; the delivery is then due again later.
     """
     delivery = _claim(pk)
     if delivery is None:
         return False
-    if _is_news_again(delivery.message):
+    job = delivery.message.job
+    if job is not None and not job.has_ended:
+        # A job counted as lost runs again: its e-mail waits for the final state.
         _settle(delivery, State.PENDING, due_at=timezone.now() + LEASE, attempts=0)
         return False
     needless = _needless(delivery)
@@ -77,7 +79,7 @@ def send(pk: int) -> bool:
         _settle(delivery, State.SKIPPED, needless)
         return False
     if delivery.attempts > settings.DELIVER_RETRIES + 1:
-        # Each time its sender died: it may be this e-mail that kills them.
+        # Every process that sent it died: the e-mail itself may be the cause.
         _settle(delivery, State.FAILED, f"Given up after {delivery.attempts - 1} tries.")
         return False
     try:
@@ -93,7 +95,7 @@ def send(pk: int) -> bool:
         _settle(delivery, State.FAILED, str(error))
         return False
     except Exception:
-        # A defect of a template or a channel: trying again would only repeat it.
+        # A defect of a template or a channel: a retry would only repeat it.
         logger.exception("Delivery %s failed.", pk)
         _settle(delivery, State.FAILED, "See the log.")
         return False
@@ -102,21 +104,21 @@ def send(pk: int) -> bool:
 
 
 def next_try(pk: int) -> datetime | None:
-    """When to try again: in the past when it is due now; None when it is settled or deleted."""
+    """When the next attempt is due (now or earlier: at once); None when settled or deleted."""
     waiting = Delivery.objects.here().unfinished().filter(pk=pk)
     return waiting.values_list("due_at", flat=True).first()
 
 
 def oldest_due() -> QuerySet[Delivery, int]:
-    """The keys of what is due, oldest first: one walk along an index."""
+    """The primary keys of due deliveries, oldest first: one index scan."""
     return Delivery.objects.here().due().order_by("due_at", "pk").values_list("pk", flat=True)
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
-    """Send what is due in the current scope, oldest first: ``(sent, not sent)``. For sites without
-    a task queue.
+    """Send the due deliveries of the current scope, oldest first; the numbers of those sent and of
+    those to be retried. For sites without a task queue.
 
-    Gives up after a few failures in a row: the mail server is down, and each try takes its time.
+    Stops after ``FAILURES_IN_A_ROW``: the mail server is down, and each attempt may wait for it.
     """
     sent = failed = in_a_row = 0
     with shared_connection():
@@ -133,7 +135,7 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
 
 
 def _claim(pk: int) -> Delivery | None:
-    """The delivery, if it is due and this call is the one that may send it."""
+    """The delivery, claimed; None when it is not due or another process holds it."""
     now = timezone.now()
     claimed = (
         Delivery.objects.here()
@@ -144,17 +146,12 @@ def _claim(pk: int) -> Delivery | None:
     if not claimed:
         return None
     related = ("message__user", "message__job", "message__from_user")
-    # None: its message was deleted this moment.
+    # None: its message was deleted meanwhile.
     return Delivery.objects.select_related(*related).filter(pk=pk).first()
 
 
-def _is_news_again(message: Message) -> bool:
-    """A job that was given up for lost lives: its mail waits for the true end."""
-    return message.job is not None and not message.job.has_ended
-
-
 def _needless(delivery: Delivery) -> str:
-    """Why nobody needs it any more; '' when it is to be sent."""
+    """Why it need not be sent any more; '' when it must be."""
     message = delivery.message
     if message.is_expired:
         return "The message has expired."
@@ -166,7 +163,7 @@ def _needless(delivery: Delivery) -> str:
 
 
 def backoff(attempts: int) -> timedelta:
-    """Twice as long each time, up to ``LONGEST_BACKOFF``; at random, lest all come at once."""
+    """Doubles with each attempt, up to ``LONGEST_BACKOFF``; random, so that retries spread."""
     seconds = min(settings.DELIVER_BACKOFF * 2.0 ** min(attempts - 1, 20), LONGEST_BACKOFF)
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
 
@@ -177,7 +174,7 @@ def _settle(
     now = timezone.now()
     rows = Delivery.objects.unfinished().filter(pk=delivery.pk)
     if state != State.SENT:
-        # Too slow: another sender has taken it over, and says what becomes of it.
+        # The lease has expired: the process that claimed the row next decides on its state.
         rows = rows.filter(state=State.CLAIMED, attempts=delivery.attempts)
     sent_at = now if state == State.SENT else None
     rows.update(state=state, error=clean_text(error), due_at=due_at or now, sent_at=sent_at, **more)
@@ -186,7 +183,7 @@ def _settle(
 
 
 def remove_shown(message_pk: int) -> None:
-    """Delete a message that was kept only until its deliveries were out."""
+    """Delete a hidden message, which is kept only for its deliveries, when none is pending."""
     shown = Message.objects.filter(pk=message_pk, hidden=True)
     if not shown.with_pending_delivery().exists():
         shown.delete()

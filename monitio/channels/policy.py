@@ -1,4 +1,4 @@
-"""What ``email=`` and ``email_delay=`` say: whether, when and unless what a message is mailed."""
+"""``email=`` and ``email_delay=``: whether, when and on which condition a message is e-mailed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from monitio.conf import DAY, settings
 Email: TypeAlias = bool | Literal["unless_read", "unless_seen"]
 Delay: TypeAlias = float | timedelta | None
 
-# The words of email=, and what they are called in a delivery.
+# The values of email=, and those of Delivery.unless.
 CONDITIONS = {"unless_read": "read", "unless_seen": "seen"}
 LONGEST_DELAY = 366 * DAY
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryPolicy:
-    """``delay`` is in seconds; ``unless`` it is "read" or "seen" until then; '' means anyway."""
+    """``delay`` in seconds; ``unless`` is "read", "seen" or '' (send in any case)."""
 
     unless: str = ""
     delay: float = 0.0
 
 
 def delivery_policy(email: Email, delay: Delay = None) -> DeliveryPolicy | None:
-    """How to mail a message; None: not at all.
+    """How to e-mail a message; None: not at all.
 
-    Who waits does so to spare a mail that is not needed: a delay alone means "unless_read".
+    A delay serves to save needless e-mails, so a delay alone means "unless_read".
     Raises ``TypeError`` and ``ValueError`` like ``check``.
     """
     check(email, delay)
@@ -42,7 +42,7 @@ def delivery_policy(email: Email, delay: Delay = None) -> DeliveryPolicy | None:
 
 
 def check(email: object, delay: object = None) -> None:
-    """Raise ``TypeError`` or ``ValueError`` that names what would be right."""
+    """Raises ``TypeError`` or ``ValueError`` that names the valid values."""
     if not isinstance(email, bool) and (not isinstance(email, str) or email not in CONDITIONS):
         known = " or ".join(map(repr, CONDITIONS))
         raise ValueError(f"email= is True, False, {known}, not {email!r}.")
@@ -52,8 +52,7 @@ def check(email: object, delay: object = None) -> None:
         raise ValueError("email_delay= says when to mail; say with email= that you want it.")
     if isinstance(delay, bool) or not isinstance(delay, int | float | timedelta):
         raise TypeError(f"email_delay= is in seconds, or a timedelta, not {delay!r}.")
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if not 0 <= seconds <= LONGEST_DELAY:
+    if not 0 <= _seconds(delay) <= LONGEST_DELAY:
         raise ValueError(f"email_delay= is between nothing and a year, not {delay!r}.")
 
 

@@ -1,1 +1,1 @@
-"""Digests: one e-mail that gathers many messages of one person over one period."""
+"""Digests: one e-mail with the messages of one user from one period."""

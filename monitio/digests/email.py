@@ -1,8 +1,7 @@
-"""What a digest says: its messages by category, the newest first."""
+"""Compose a digest: its messages by category, the newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.mail import EmailMultiAlternatives
@@ -17,13 +16,13 @@ from monitio.models.categories import Category, categories
 from monitio.models.querysets import MessageQuerySet
 from monitio.preferences.choices import unsubscribe_url
 
-# So many unread messages are read in one query.
+# Up to so many unread messages are loaded in one query.
 FEW = 50
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A message, and its link as it works outside the site."""
+    """A message, and its absolute URL."""
 
     message: Message
     url: str
@@ -31,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """The newest messages of one category, and how many there are beside them."""
+    """The newest messages of one category, and the number of the others."""
 
     category: Category
     entries: list[Entry]
@@ -43,7 +42,7 @@ def compose_digest(
 ) -> EmailMultiAlternatives | None:
     """The digest of these messages; None when there are none.
 
-    Raises ``PermanentFailure`` when there is nobody to send it to.
+    Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
     groups = _groups(messages)
     if not groups:
@@ -71,37 +70,30 @@ def _groups(messages: MessageQuerySet) -> list[Group]:
     """By category, in the site's order."""
     newest = _newest(messages, FEW + 1)
     if len(newest) <= FEW:
-        found = {kind: [row for row in newest if row.category == kind] for kind in _names(newest)}
-        counts = {kind: len(rows) for kind, rows in found.items()}
+        found: dict[str, list[Message]] = {}
+        for message in newest:
+            found.setdefault(message.category, []).append(message)
+        counts = {name: len(rows) for name, rows in found.items()}
     else:
-        # Memory stays bounded, however much somebody leaves unread.
+        # Memory stays bounded for any number of unread messages.
         counts = dict(messages.order_by().values_list("category").annotate(Count("pk")))
         size = settings.DIGEST_SIZE
-        found = {kind: _newest(messages.filter(category=kind), size) for kind in counts}
-    groups = (
-        _group(kind, found[kind.name], counts[kind.name])
-        for kind in categories(found)
-        if found.get(kind.name)
-    )
-    return list(groups)
-
-
-def _names(messages: Iterable[Message]) -> set[str]:
-    return {message.category for message in messages}
+        found = {name: _newest(messages.filter(category=name), size) for name in counts}
+    groups = []
+    for category in categories(found):
+        if rows := found.get(category.name, [])[: settings.DIGEST_SIZE]:
+            entries = [Entry(row, links.absolute(row.url)) for row in rows]
+            more = max(0, counts[category.name] - len(entries))
+            groups.append(Group(category, entries, more))
+    return groups
 
 
 def _newest(messages: MessageQuerySet, count: int) -> list[Message]:
     return list(messages.select_related("from_user").newest_first()[:count])
 
 
-def _group(kind: Category, messages: list[Message], count: int) -> Group:
-    shown = messages[: settings.DIGEST_SIZE]
-    entries = [Entry(message, links.absolute(message.url)) for message in shown]
-    return Group(kind, entries, max(0, count - len(entries)))
-
-
 def _language(row: Preferences, groups: list[Group]) -> str:
-    """What they chose in, else what they read the newest message in, else the site's."""
+    """The language they chose, else that of their newest message, else the site's."""
     messages = [entry.message for group in groups for entry in group.entries]
     messages.sort(key=lambda message: message.pk, reverse=True)
     read_in = next((message.language for message in messages if message.language), "")

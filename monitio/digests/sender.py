@@ -1,10 +1,11 @@
-"""Digests: one e-mail for what a person has not read, once in each of their periods.
+"""Digests: one e-mail with the unread messages of a user, once in each of their periods.
 
-``Preferences.next_digest_at`` says when to look at a user. Those who are due are claimed in sets,
-which moves that moment to when their sender would count as dead: nobody else sees them, and a set
-whose sender died is due again by itself. In a transaction of each user's own, the messages are
-marked with a batch and the digest of the period is written; it is sent outside. A send that dies
-before it is noted is repeated with the same messages and Message-ID: at least once.
+Users are due at ``Preferences.next_digest_at``. Due users are claimed in batches, which moves that
+moment to the end of the worker's lease: no other worker sees them, and the users of a worker that
+died are due again by themselves. In one transaction a user, the messages are marked with the
+digest's key and the digest of the period is written; it is sent outside. When a worker dies after
+the send and before it settled the digest, the send is repeated with the same messages and
+Message-ID: at least once.
 """
 
 from __future__ import annotations
@@ -39,24 +40,24 @@ logger = logging.getLogger("monitio")
 Clock = Callable[[], datetime]
 State = Digest.State
 UNFINISHED = (State.PENDING, State.CLAIMED)
-# Users in one set: what one worker does in one go.
+# Users in one batch, which one worker serves.
 BATCH_SIZE = 200
-# Sets handed out at once, for 100,000 users; the next tick goes on.
+# Batches claimed at once, for 100,000 users; the next tick claims the rest.
 BATCHES = 500
-# The mail server is down: the rest of the set waits.
+# After these the mail server counts as down: the rest of the batch waits.
 FAILURES_IN_A_ROW = 3
 PAUSE = timedelta(minutes=1)
 
 
 @dataclass
 class DigestStats:
-    """What became of the digests of a run."""
+    """The number of digests by their result."""
 
     sent: int = 0
     failed: int = 0
-    # To be tried again.
+    # To be retried.
     waiting: int = 0
-    # Sets that were given back, because the mail server is down.
+    # Batches that were released because the mail server is down.
     given_back: int = 0
 
     def __add__(self, other: DigestStats) -> DigestStats:
@@ -65,7 +66,7 @@ class DigestStats:
 
 
 def claim_batches(sets: int = BATCHES, clock: Clock = now) -> Iterator[str]:
-    """Claim those who are due, a set at a time, for ``send_set``. One query when nobody is."""
+    """Claim the due users, a batch at a time, for ``send_batch``. One query when none is due."""
     for _ in range(sets):
         claim = _claim_set(clock())
         if claim is None:
@@ -74,21 +75,21 @@ def claim_batches(sets: int = BATCHES, clock: Clock = now) -> Iterator[str]:
 
 
 def release(claim: str, clock: Clock = now) -> None:
-    """Give a set back: whoever was not served yet is due in a minute."""
+    """Release a batch: users who were not served yet are due after ``PAUSE``."""
     moment = as_stored(clock() + PAUSE)
     Preferences.objects.here().filter(claim=claim).update(claim="", next_digest_at=moment)
 
 
 def send_batch(claim: str, clock: Clock = now) -> DigestStats:
-    """Send the digests of a claimed set. Whom another process has taken over is left out."""
+    """Send the digests of a claimed batch, except of users another process has claimed since."""
     with shared_connection():
         return _BatchSender(claim, clock).serve()
 
 
 def run_due(sets: int = BATCHES, clock: Clock = now) -> DigestStats:
-    """Send what is due, here. For sites without a task queue.
+    """Send the due digests in this process. For sites without a task queue.
 
-    Gives up when the mail server is down: each try takes its time.
+    Stops when the mail server is down: each attempt may wait for it.
     """
     tally = DigestStats()
     for claim in claim_batches(sets, clock):
@@ -99,7 +100,7 @@ def run_due(sets: int = BATCHES, clock: Clock = now) -> DigestStats:
 
 
 def send_again(failed: Iterable[Digest], clock: Clock = now) -> int:
-    """Let failed digests be sent with the next run; how many. Not to whom wants none any more."""
+    """Retry failed digests with the next run, except of users without digests; their number."""
     rows = Digest.objects.here().filter(pk__in=[digest.pk for digest in failed], state=State.FAILED)
     unwanted = Preferences.objects.here().filter(frequency=Frequency.NEVER)
     rows = rows.exclude(user__in=unwanted.values("user"))
@@ -111,18 +112,18 @@ def send_again(failed: Iterable[Digest], clock: Clock = now) -> int:
 
 
 def due(clock: Clock = now) -> Iterator[Preferences]:
-    """Whose digest is due, in bounded memory."""
+    """The users whose digest is due, in bounded memory."""
     rows = Preferences.objects.here().filter(next_digest_at__lte=as_stored(clock()))
     related = rows.select_related("user").prefetch_related("choices").order_by("pk")
     return related.iterator(chunk_size=BATCH_SIZE)
 
 
 def preview(row: Preferences) -> EmailMultiAlternatives | None:
-    """The digest as it would be now; None when there is nothing to say. Changes nothing.
+    """The digest as it would be now; None without messages. Changes nothing.
 
-    Raises ``PermanentFailure`` when there is nobody to send it to.
+    Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
-    return compose_digest(row, _news(row), "preview")
+    return compose_digest(row, _for_digest(row), "preview")
 
 
 def _claim_set(moment: datetime) -> str | None:
@@ -144,12 +145,12 @@ def _mark(rows: Any, pks: list[int], moment: datetime) -> str | None:
 
 
 def _lease(moment: datetime) -> datetime:
-    """When whoever claims something now counts as dead."""
+    """When a claim made at this moment expires."""
     return as_stored(moment + timedelta(seconds=settings.DIGEST_LEASE))
 
 
 class _BatchSender:
-    """One worker's way through a set."""
+    """Sends the digests of one batch."""
 
     def __init__(self, claim: str, clock: Clock) -> None:
         self.claim, self.clock = claim, clock
@@ -163,7 +164,7 @@ class _BatchSender:
             try:
                 self._send_for_user(row)
             except Exception:
-                # One user's row must not stop the others; the lease brings it back.
+                # One user must not stop the others; this one is due again after the lease.
                 logger.exception("The digest of preferences %s failed.", row.pk)
             in_a_row = in_a_row + 1 if self.tally.waiting > waiting else 0
             if in_a_row == FAILURES_IN_A_ROW:
@@ -188,11 +189,11 @@ class _BatchSender:
         self._settle(row, row.schedule.next(self.clock()))
 
     def _take(self, row: Preferences, moment: datetime, *, gather: bool) -> list[Digest] | None:
-        """What is to be sent to one user of the set, for this process alone; None: not ours."""
+        """The digests to send to a user; None when another process has claimed the user since."""
         batch = uuid4().hex
         with transaction.atomic(using=router.db_for_write(Preferences)):
-            # A write first: it decides, and SQLite wants it so. Who has changed their preferences
-            # since the row was read is claimed no more.
+            # A write first: it decides, and SQLite needs it so. A change of the preferences since
+            # the row was read has ended the claim.
             if not (
                 Preferences.objects.filter(pk=row.pk, claim=self.claim).update(
                     claim=batch, next_digest_at=_lease(moment)
@@ -203,15 +204,15 @@ class _BatchSender:
             return _gather(row, moment) if gather and _can_be_mailed(row) else []
 
     def _send(self, row: Preferences, digest: Digest) -> bool:
-        """False when it has to be tried again."""
+        """False when it has to be retried."""
         unfinished = Digest.objects.unfinished().filter(pk=digest.pk)
         if digest.batch != row.claim:
-            # Somebody has tried before, and may have died.
+            # Another process has tried before, and may have died.
             unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
             digest.attempts += 1
         state, error = self._try(row, digest)
         if state == State.SENT:
-            # Whatever was said of it meanwhile.
+            # Whatever state it was given meanwhile.
             sent = Digest.objects.filter(pk=digest.pk)
             sent.update(state=state, error="", sent_at=as_stored(self.clock()))
         else:
@@ -222,9 +223,9 @@ class _BatchSender:
         return state != State.PENDING
 
     def _try(self, row: Preferences, digest: Digest) -> tuple[str, str]:
-        """The state that follows, and the reason."""
+        """The state that results, and the reason."""
         if digest.attempts > settings.DELIVER_RETRIES + 1:
-            # Each time its sender died: it may be this digest that kills them.
+            # Every process that sent it died: the digest itself may be the cause.
             return State.FAILED, f"Given up after {digest.attempts - 1} tries."
         try:
             mail = compose_digest(row, _gathered(row, digest), digest.batch)
@@ -239,13 +240,13 @@ class _BatchSender:
         except PermanentFailure as failure:
             return State.FAILED, str(failure)
         except Exception:
-            # A defect of a template: trying again would only repeat it.
+            # A defect of a template: a retry would only repeat it.
             logger.exception("Digest %s failed.", digest.pk)
             return State.FAILED, "See the log."
         return State.SENT, ""
 
     def _settle(self, row: Preferences, moment: datetime) -> None:
-        """Look at them again then, unless they were taken over or have changed their mind."""
+        """Plan the next digest, unless the user was claimed since or changed their preferences."""
         following = as_stored(row.schedule.held_until(moment)) if row.uses_digests else None
         Preferences.objects.filter(pk=row.pk, claim=row.claim).update(
             claim="", next_digest_at=following
@@ -253,7 +254,7 @@ class _BatchSender:
 
 
 def _can_be_mailed(row: Preferences) -> bool:
-    """Without an address there is no digest that could only fail; the messages wait for one."""
+    """Without an address no digest is written, which could only fail; the messages wait."""
     try:
         return bool(addresses.email_address(row.user))
     except PermanentFailure:
@@ -261,16 +262,16 @@ def _can_be_mailed(row: Preferences) -> bool:
 
 
 def _gather(row: Preferences, moment: datetime) -> list[Digest]:
-    """The user's unfinished digests, with that of the present period if there is anything to say.
+    """The user's unfinished digests, with that of the current period if there are messages for it.
 
-    To be called in the transaction that took the user.
+    To be called in the transaction that claimed the user.
     """
     period = row.schedule.period(moment)
     digests = Digest.objects.filter(user=row.user_id, scope=row.scope)
     known = list(digests.filter(Q(period=period) | Q(state__in=UNFINISHED)).order_by("pk"))
     unfinished = [digest for digest in known if digest.state in UNFINISHED]
     if any(digest.period == period for digest in known) or not (
-        _news(row).update(digest=row.claim)
+        _for_digest(row).update(digest=row.claim)
     ):
         return unfinished
     new = Digest(user_id=row.user_id, scope=row.scope, period=period, batch=row.claim)
@@ -284,14 +285,14 @@ def _unread(row: Preferences) -> MessageQuerySet:
 
 
 def _gathered(row: Preferences, digest: Digest) -> MessageQuerySet:
-    """What of a digest's messages is still to be told."""
+    """The messages of a digest that are still unread and wanted."""
     rows = _unread(row).filter(digest=digest.batch)
     unwanted = [name for name, chosen in row.chosen.items() if chosen.mode == Mode.OFF]
     return rows.exclude(category__in=unwanted) if unwanted else rows
 
 
-def _news(row: Preferences) -> MessageQuerySet:
-    """Unread messages for this user's digests that no digest and no e-mail has told yet."""
+def _for_digest(row: Preferences) -> MessageQuerySet:
+    """Unread messages for this user's digests that no digest and no e-mail contains yet."""
     mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
     return _unread(row).filter(_is_for_digests(row), ~Exists(mailed), digest="")
 
@@ -311,6 +312,6 @@ def _is_for_digests(row: Preferences) -> Q:
 
 
 def _since(moment: datetime) -> Q:
-    """Written since, or of a job that ended since: a running one is no news yet."""
+    """Written since, or of a job that ended since: a running job waits for its end."""
     ended = Job.objects.ended().filter(pk=OuterRef("job"), finished_at__gte=moment)
     return Q(job=None, created__gte=moment) | Q(Exists(ended))

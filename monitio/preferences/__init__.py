@@ -1,4 +1,4 @@
-"""How users want to be notified: read, change, apply, and unsubscribe."""
+"""The users' e-mail preferences: read, change, apply, and unsubscribe."""
 
 from monitio.preferences.choices import (
     Category,

@@ -1,8 +1,8 @@
-"""How users want to be mailed: read, change, and decide what becomes of an e-mail.
+"""The users' e-mail preferences: read, change, and apply them to e-mails.
 
-Who has chosen nothing is mailed as the messages' authors ask. A choice of theirs wins over the
-author's: "at once" mails what the author marked, "digest" gathers every unread message that is
-kept, marked or not, "off" and "never" stop all but what is essential. Anonymous visitors have no
+Users without preferences are e-mailed as the caller of the API asks. A preference wins over the
+caller: "at once" e-mails what the caller marked, "digest" collects every unread persistent message,
+marked or not, "off" and "never" stop all but essential e-mails. Anonymous visitors have no
 preferences.
 """
 
@@ -39,16 +39,16 @@ __all__ = [
     "unsubscribe_url",
 ]
 
-# What a change of these says about when the next digest is due.
+# A change of these moves the next digest.
 TIMING = ("frequency", "hour", "weekday", "time_zone", "quiet_from", "quiet_to")
 FIELDS = (*TIMING, "language")
 INHERIT = ""
-# Between the moment a message bears and the moment its e-mail is decided on.
+# At most so long after a message's timestamp its e-mail is decided on.
 SLACK = timedelta(minutes=1)
 
 
 def for_user(user: Any) -> Preferences:
-    """The preferences of a user (or a user's primary key); unsaved when they have chosen nothing.
+    """The preferences of a user (or a user's primary key); unsaved when there are none.
 
     Raises ``UnknownRecipient`` for an anonymous visitor.
     """
@@ -57,12 +57,12 @@ def for_user(user: Any) -> Preferences:
 
 
 def get(user: Any, name: str) -> Mode:
-    """What becomes of the e-mails of a category for this user."""
+    """The user's mode for e-mails of a category."""
     return for_user(user).mode(name)
 
 
 def categories_of(user: Any) -> list[Category]:
-    """What the user can choose for: what the site declares and what their messages are."""
+    """The categories that the site declares, and those of the user's messages and choices."""
     recipient = Recipient.for_user(user)
     used = Message.objects.of(recipient).order_by().values_list("category", flat=True).distinct()
     return categories({*used, *for_user(user).chosen})
@@ -71,12 +71,12 @@ def categories_of(user: Any) -> list[Category]:
 def change(
     user: Any, *, categories: Mapping[str, str | None] | None = None, **fields: Any
 ) -> Preferences:
-    """Change what is named: ``frequency`` (a ``Frequency``), ``hour`` (0 to 23), ``weekday`` (0 is
+    """Change these fields: ``frequency`` (a ``Frequency``), ``hour`` (0 to 23), ``weekday`` (0 is
     Monday), ``time_zone`` (an IANA name, '' the site's), ``quiet_from`` and ``quiet_to``
     (``datetime.time``, None: no quiet hours), ``language``; ``categories`` maps names to a ``Mode``
     or None (as everything else).
 
-    Raises ``ValueError`` that names the bad value, ``UnknownRecipient`` for nobody.
+    Raises ``ValueError`` that names the bad value, ``UnknownRecipient`` for an unknown user.
     """
     choices = _checked_choices(categories or {})
     if not accounts().filter(pk=_pk(user)).exists():
@@ -94,9 +94,9 @@ def change(
 
 
 def filter_by_preference(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Those of these unsaved e-mails that are to be sent, each due when its recipient wants it.
+    """Those of these unsaved e-mails that are to be sent, each moved out of the quiet hours.
 
-    What is missing goes into a digest, or its recipient does not want it.
+    The others go into a digest, or are switched off.
     """
     rows = _rows(delivery.message.user_id for delivery in deliveries)
     without_choice = Preferences()
@@ -106,16 +106,19 @@ def filter_by_preference(deliveries: Sequence[Delivery]) -> list[Delivery]:
         row = rows.get(message.user_id, without_choice)
         mode = row.mode(message.category)
         if mode == Mode.AT_ONCE:
-            admitted.append(_defer_for_quiet_hours(delivery, row))
+            if not _is_essential(message.category):
+                due_at = row.schedule.held_until(aware(delivery.due_at))
+                delivery.due_at = as_stored(due_at)
+            admitted.append(delivery)
         elif mode == Mode.DIGEST and row.next_digest_at is None:
             rows[message.user_id] = _begin(message)
     return admitted
 
 
 def unsubscribe_url(user: Any, category: str | None, language: str = "") -> str | None:
-    """Where a click ends the e-mails of a category (None: all that can be ended), without a log-in.
+    """The page that unsubscribes from a category (None: from all but essential) without a log-in.
 
-    ``language``: the reader's, a language code; '' is the active one. None without
+    ``language``: the recipient's language code; '' is the active one. None without
     ``MONITIO_BASE_URL``, and for a category that cannot be switched off.
     """
     if category is not None and _is_essential(category):
@@ -124,30 +127,30 @@ def unsubscribe_url(user: Any, category: str | None, language: str = "") -> str 
     return links.page("message_unsubscribe", token, language=language) or None
 
 
-def unsubscribe(departure: tokens.UnsubscribeToken) -> str:
-    """End the e-mails a token speaks of; a token that takes it back.
+def unsubscribe(token: tokens.UnsubscribeToken) -> str:
+    """Unsubscribe from the token's category; the token for ``resubscribe``.
 
     Raises ``ValueError`` for a category that cannot be switched off.
     """
-    row = for_user(departure.user_id)
-    # Who leaves twice and then changes their mind is mailed again.
-    if departure.category is None:
+    row = for_user(token.user_id)
+    # A second unsubscribe must keep a way back to e-mails.
+    if token.category is None:
         before = row.frequency if row.frequency != Frequency.NEVER else Frequency.AT_ONCE
-        change(departure.user_id, frequency=Frequency.NEVER)
+        change(token.user_id, frequency=Frequency.NEVER)
     else:
-        chosen = row.chosen.get(departure.category)
+        chosen = row.chosen.get(token.category)
         before = chosen.mode if chosen and chosen.mode != Mode.OFF else INHERIT
-        change(departure.user_id, categories={departure.category: Mode.OFF})
-    way_back = tokens.UnsubscribeToken(departure.user_pk, departure.category, before)
-    return tokens.sign(way_back, tokens.RESUBSCRIBE)
+        change(token.user_id, categories={token.category: Mode.OFF})
+    undo = tokens.UnsubscribeToken(token.user_pk, token.category, before)
+    return tokens.sign(undo, tokens.RESUBSCRIBE)
 
 
-def resubscribe(way_back: tokens.UnsubscribeToken) -> None:
-    """Take an ``unsubscribe`` back."""
-    if way_back.category is None:
-        change(way_back.user_id, frequency=way_back.before)
+def resubscribe(undo: tokens.UnsubscribeToken) -> None:
+    """Undo an ``unsubscribe``."""
+    if undo.category is None:
+        change(undo.user_id, frequency=undo.before)
     else:
-        change(way_back.user_id, categories={way_back.category: way_back.before})
+        change(undo.user_id, categories={undo.category: undo.before})
 
 
 def _pk(user: Any) -> Any:
@@ -166,7 +169,7 @@ def _locked(user_pk: Any) -> Preferences:
 
 
 def _begin(message: Message) -> Preferences:
-    """Plan the digest of somebody who has not chosen one: it is the site that gathers this."""
+    """Plan the first digest of a user whose digests come from the site's settings."""
     row = _locked(message.user_id)
     if row.next_digest_at is None:
         row.digests_since = message.created - SLACK
@@ -224,7 +227,7 @@ def _is_essential(name: str) -> bool:
 
 
 def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
-    """Write the choices that are new; the names of those whose e-mails stop."""
+    """Write the changed choices; the names of the categories that were switched off."""
     stopped = []
     for name, mode in choices.items():
         chosen = row.chosen.get(name)
@@ -238,7 +241,7 @@ def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
 
 
 def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
-    # Whoever has read the row for a digest that is due must not go by what it said.
+    # A worker that has read the row for a due digest must not use its old values.
     row.claim = ""
     if not row.uses_digests:
         row.next_digest_at = None
@@ -246,20 +249,13 @@ def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
     moment = now()
     if is_new:
         row.digests_since = as_stored(moment) - SLACK
-    # One that is due stays due, unless it is for another moment now.
+    # A due digest stays due, unless its schedule has changed.
     if row.next_digest_at is None or is_moved:
         row.next_digest_at = as_stored(row.schedule.next(moment))
 
 
-def _defer_for_quiet_hours(delivery: Delivery, row: Preferences) -> Delivery:
-    if not _is_essential(delivery.message.category):
-        due_at = delivery.due_at
-        delivery.due_at = as_stored(row.schedule.held_until(aware(due_at)))
-    return delivery
-
-
 def _withdraw_pending(row: Preferences, names: Sequence[str] | None) -> None:
-    """Take back e-mails that still wait, of these categories or (None) of all that can be ended."""
+    """Skip pending e-mails of these categories, or (None) all but essential ones."""
     if names is not None and not names:
         return
     skipped = {"state": Delivery.State.SKIPPED, "error": "Not wanted any more."}

@@ -1,8 +1,7 @@
-"""Links that work without a log-in: who they are for is signed, and bound to one category.
+"""Links that work without a log-in: the user and one category, signed.
 
-They do not expire, and do not depend on the password: an old e-mail can always be unsubscribed
-from. ``SECRET_KEY_FALLBACKS`` keeps them alive when the key changes. A link of one scope is worth
-nothing in another.
+They neither expire nor depend on the password: the link of an old e-mail always works.
+``SECRET_KEY_FALLBACKS`` keeps them valid when the key changes. A link is valid in its scope only.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ UNSUBSCRIBE, RESUBSCRIBE = "monitio.unsubscribe", "monitio.resubscribe"
 
 @dataclass(frozen=True)
 class UnsubscribeToken:
-    """Who leaves what: a category, or None for everything that can be left."""
+    """A user, and the category to unsubscribe from (None: all but essential)."""
 
     user_pk: str
     category: str | None
-    # What to go back to; only in the token of a way back.
+    # The former mode or frequency; only in tokens for resubscribing.
     before: str = ""
 
     @property
@@ -34,13 +33,13 @@ class UnsubscribeToken:
         return Recipient.for_user(self.user_pk).user_id
 
 
-def sign(departure: UnsubscribeToken, salt: str = UNSUBSCRIBE) -> str:
-    values = [departure.user_pk, departure.category, departure.before]
+def sign(token: UnsubscribeToken, salt: str = UNSUBSCRIBE) -> str:
+    values = [token.user_pk, token.category, token.before]
     return _signer(salt).sign_object(values)
 
 
 def read(token: str, salt: str = UNSUBSCRIBE) -> UnsubscribeToken:
-    """Who a token is for. Raises ``BadToken`` when it was not made here."""
+    """The content of a token. Raises ``BadToken`` for an invalid signature."""
     try:
         user_pk, category, before = _signer(salt).unsign_object(token)
     except (signing.BadSignature, ValueError):

@@ -1,4 +1,4 @@
-"""Who reads an e-mail: their address, language and time zone."""
+"""The address and the language of an e-mail's recipient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitio.models import Message, Preferences
 
 
 def email_address(user: Any) -> str:
-    """Raises ``PermanentFailure`` when there is nobody to write to."""
+    """Raises ``PermanentFailure`` for a user who cannot be e-mailed."""
     if user is None:
         raise PermanentFailure("An anonymous visitor has no e-mail address.")
     if not user.is_active:
@@ -25,7 +25,7 @@ def email_address(user: Any) -> str:
 
 
 def sender_of(message: Message) -> str:
-    """The address of the user who sent the message; '' when nobody can be answered."""
+    """The address of the user who sent the message; '' without a valid one."""
     sender: Any = message.from_user
     if sender is None or not sender.is_active:
         return ""
@@ -38,7 +38,7 @@ def sender_of(message: Message) -> str:
 
 
 def language_of(chosen: Preferences, read_in: str) -> str:
-    """What they have chosen, else what they read the site in, else the site's own language."""
+    """The language they chose, else the one they use the site in, else the site's."""
     return chosen.language or read_in or django_settings.LANGUAGE_CODE
 
 

@@ -1,4 +1,4 @@
-"""The e-mail channel: one mail per delivery."""
+"""The e-mail channel: one e-mail per delivery."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class EmailChannel(Channel):
 
 
 def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlternatives:
-    """The mail for one message. Raises ``PermanentFailure`` when there is nobody to send it to."""
+    """The e-mail for one message. Raises ``PermanentFailure`` when its user cannot be e-mailed."""
     to, url = addresses.email_address(message.user), links.absolute(message.url)
     chosen = preferences.for_user(message.user)
     language = addresses.language_of(chosen, message.language)
-    way_out = preferences.unsubscribe_url(message.user_id, message.category, language)
+    unsubscribe_url = preferences.unsubscribe_url(message.user_id, message.category, language)
     return compose(
         EmailContent(
             template="monitio/email/message",
@@ -34,14 +34,14 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
             message_key=_identity(message, delivery),
             context={"message": message, "user": message.user, "url": url},
             reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
-            unsubscribe_url=way_out or "",
+            unsubscribe_url=unsubscribe_url or "",
         )
     )
 
 
 def _identity(message: Message, delivery: Delivery | None) -> str:
     row: Message | Delivery = message if delivery is None else delivery
-    # The moment, too: a database that was set up anew counts from 1 again.
+    # With the timestamp: in a new database the keys start from 1 again.
     number = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
-    # Tenants with tables of their own count alike.
+    # Tenants with tables of their own have the same keys.
     return f"{number}-{scope_mark(row.scope)}" if row.scope else number

@@ -1,4 +1,4 @@
-"""How an e-mail is made from its templates: subject, text, HTML and headers."""
+"""Compose an e-mail from its templates: subject, text, HTML and headers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ UNSUBSCRIBE = "List-Unsubscribe"
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """What an e-mail is made from.
+    """The parts of an e-mail.
 
-    ``template`` is the first part of the names of three templates, for example
-    ``monitio/email/message``: with ``.subject.txt``, ``.txt`` and ``.html``. ``identity`` names
-    what is mailed, for example ``delivery-7``: the same for every try, so that a mail sent twice is
-    known as one. ``unsubscribe_url`` ends such e-mails by one click; '' where that is impossible.
+    ``template`` is the prefix of three template names (``.subject.txt``, ``.txt``, ``.html``), for
+    example ``monitio/email/message``. ``message_key`` identifies what is e-mailed, for example
+    ``delivery-7``: every attempt has the same, so that mail programs recognise a duplicate.
+    ``unsubscribe_url`` unsubscribes by one click; '' where that is impossible.
     """
 
     template: str
@@ -48,7 +48,7 @@ class Mail(EmailMultiAlternatives):
     """Leaves the address in ``List-Unsubscribe`` as it is.
 
     Python's newer policies encode a word that is longer than a line, which mail programs do not
-    undo in a header that they read as an address.
+    decode in a header of addresses.
     """
 
     def message(self, *args: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ class Mail(EmailMultiAlternatives):
 
 
 class _Verbatim(str):
-    """A header's value as Python's policies take it, on one line of its own."""
+    """A header value that Python's policies accept and do not fold."""
 
     name = UNSUBSCRIBE
     max_count = 1
@@ -70,24 +70,24 @@ class _Verbatim(str):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-def compose(letter: EmailContent) -> EmailMultiAlternatives:
-    """The e-mail, in its reader's language and time zone.
+def compose(content: EmailContent) -> EmailMultiAlternatives:
+    """The e-mail, in its recipient's language and time zone.
 
-    Beside ``letter.context`` the templates know ``site_name``, ``inbox_url``, ``preferences_url``,
+    Beside ``content.context`` the templates have ``site_name``, ``inbox_url``, ``preferences_url``,
     ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
     """
-    with links.for_reader(letter.language, base_url()), timezone.override(letter.time_zone):
-        context = _shared_context(letter) | dict(letter.context)
-        subject = render_to_string(f"{letter.template}.subject.txt", context)
-        text = render_to_string(f"{letter.template}.txt", context)
-        html = render_to_string(f"{letter.template}.html", context)
+    with links.for_reader(content.language, base_url()), timezone.override(content.time_zone):
+        context = _shared_context(content) | dict(content.context)
+        subject = render_to_string(f"{content.template}.subject.txt", context)
+        text = render_to_string(f"{content.template}.txt", context)
+        html = render_to_string(f"{content.template}.html", context)
     mail = Mail(
         subject=one_line(subject),
         body=text.strip() + "\n",
         from_email=settings.EMAIL_FROM,
-        to=[letter.to],
-        reply_to=[letter.reply_to] if letter.reply_to else None,
-        headers=_headers(letter),
+        to=[content.to],
+        reply_to=[content.reply_to] if content.reply_to else None,
+        headers=_headers(content),
     )
     mail.attach_alternative(html, "text/html")
     return mail
@@ -98,12 +98,12 @@ def message_id(identity: str) -> str:
 
 
 def _site_name() -> str:
-    """What the site calls itself in the address bar; '' when its address is unknown."""
+    """The site's host name; '' without ``MONITIO_BASE_URL``."""
     return urlsplit(base_url()).hostname or ""
 
 
 def _mail_domain() -> str:
-    """The domain of the site, else that of the sender of its e-mails."""
+    """The site's domain, else that of the sender address of its e-mails."""
     sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
     domain = _site_name() or sender.rpartition("@")[2]
     try:
@@ -112,28 +112,28 @@ def _mail_domain() -> str:
         return "monitio.invalid"
 
 
-def _shared_context(letter: EmailContent) -> dict[str, Any]:
+def _shared_context(content: EmailContent) -> dict[str, Any]:
     return {
         "site_name": _site_name(),
         "inbox_url": links.page("message_list"),
         "preferences_url": links.page("message_preferences"),
-        "unsubscribe_url": letter.unsubscribe_url,
-        "language": letter.language,
+        "unsubscribe_url": content.unsubscribe_url,
+        "language": content.language,
         "direction": "rtl" if translation.get_language_bidi() else "ltr",
     }
 
 
-def _headers(letter: EmailContent) -> dict[str, str]:
+def _headers(content: EmailContent) -> dict[str, str]:
     headers = {
-        "Message-ID": message_id(letter.message_key),
-        # RFC 3834: nobody wrote this by hand, so no machine should answer it …
+        "Message-ID": message_id(content.message_key),
+        # RFC 3834: generated by a program, so no autoresponder should answer …
         "Auto-Submitted": "auto-generated",
-        # … and what older machines look at instead.
+        # … and the headers that older autoresponders read.
         "Precedence": "bulk",
         "X-Auto-Response-Suppress": "OOF, AutoReply",
     }
-    if letter.unsubscribe_url:
-        headers[UNSUBSCRIBE] = f"<{letter.unsubscribe_url}>"
-        # RFC 8058: a mail program may do it with one POST, without opening a page.
+    if content.unsubscribe_url:
+        headers[UNSUBSCRIBE] = f"<{content.unsubscribe_url}>"
+        # RFC 8058: mail programs may unsubscribe with one POST, without opening a page.
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return headers

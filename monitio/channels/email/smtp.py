@@ -1,7 +1,7 @@
-"""Handing an e-mail to Django's mail backend, and what its failures mean.
+"""Send e-mails with Django's mail backend, and classify its errors.
 
-``one_connection`` lets several e-mails share one connection by SMTP: greeting, TLS and log-in take
-longer than the e-mail itself.
+Inside ``shared_connection`` several e-mails share one SMTP connection: greeting, TLS and log-in
+take longer than the e-mail itself.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from monitio.conf import settings
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.utils.deadline import remaining
 
-# RFC 4954 and 3207: who sends must log in, or encrypt, first.
+# RFC 4954 and 3207: the client must log in, or encrypt, first.
 LOG_IN_CODES = frozenset({530, 534, 535, 538})
-# The service's answers that say nothing of the e-mail: who are you, not now, too many.
+# Statuses that do not judge the e-mail: bad credentials, time-outs, rate limits.
 HTTP_LATER = frozenset({401, 403, 408, 425, 429})
 # E-mails on one connection: some servers refuse more than 20.
 MAILS_A_CONNECTION = 10
@@ -37,43 +37,43 @@ logger = logging.getLogger("monitio")
 
 
 class _SharedConnection:
-    """The connection that several e-mails share, one after the other."""
+    """The connection that several e-mails share, one after another."""
 
     def __init__(self) -> None:
         self.backend: Any = None
         self.mails = 0
 
-    def carry(self, backend: Any, mail: EmailMessage, seconds: float) -> None:
-        self.backend = None  # a conversation that fails closes it
-        _TimedSend(backend, mail, stays=True).run(seconds)
+    def send(self, backend: Any, mail: EmailMessage, seconds: float) -> None:
+        self.backend = None  # a failed attempt closes the connection
+        _TimedSend(backend, mail, keep_open=True).run(seconds)
         self.backend = backend
         self.mails += 1
         if self.mails % MAILS_A_CONNECTION == 0:
-            self.leave()
+            self.close()
 
-    def leave(self) -> None:
-        """Say goodbye, without waiting for the answer."""
+    def close(self) -> None:
+        """Close the connection without waiting for the server's answer to QUIT."""
         if self.backend is not None:
-            name = "monitio-mail-goodbye"
+            name = "monitio-mail-close"
             threading.Thread(target=_close, args=(self.backend,), name=name, daemon=True).start()
             self.backend = None
 
 
 _shared_connection: ContextVar[_SharedConnection | None] = ContextVar(
-    "monitio_mail_line", default=None
+    "monitio_shared_connection", default=None
 )
 
 
 @contextmanager
 def shared_connection() -> Iterator[None]:
-    """What is sent inside goes over one connection, where the site's backend speaks SMTP."""
-    line = _SharedConnection()
-    token = _shared_connection.set(line)
+    """E-mails sent inside share one connection, where the site's backend uses SMTP."""
+    shared = _SharedConnection()
+    token = _shared_connection.set(shared)
     try:
         yield
     finally:
         _shared_connection.reset(token)
-        line.leave()
+        shared.close()
 
 
 def send(mail: EmailMessage) -> None:
@@ -94,56 +94,56 @@ def send(mail: EmailMessage) -> None:
 
 
 def _send(mail: EmailMessage, seconds: float) -> None:
-    line = _shared_connection.get()
-    backend = (line and line.backend) or _backend()
+    shared = _shared_connection.get()
+    backend = (shared and shared.backend) or _backend()
     if hasattr(backend, "timeout"):
-        # SMTP, and the backends of django-anymail that speak HTTP: one wait is never longer.
+        # SMTP, and the HTTP backends of django-anymail: bounds each single wait.
         backend.timeout = min(seconds, backend.timeout or seconds)
     if not isinstance(backend, SmtpBackend):
         _check(backend.send_messages([mail]))
-    elif line is None:
+    elif shared is None:
         _TimedSend(backend, mail).run(seconds)
     else:
-        line.carry(backend, mail, seconds)
+        shared.send(backend, mail, seconds)
 
 
 def failure(error: Exception) -> TemporaryFailure | PermanentFailure:
-    """What an error of a mail backend means for the e-mail."""
+    """Whether a retry may help after this error of a mail backend."""
     reason = _reason(error)
     if isinstance(error, ValueError | LookupError):
-        # An address or a header that no mail can have; some make Python's parser stumble.
+        # An invalid address or header; for some of them Python's parser raises LookupError.
         return PermanentFailure(reason)
     code = _code(error)
     if code is not None and 500 <= code < 600:
         return PermanentFailure(reason)
     if code is None and not isinstance(error, OSError):
-        # Another backend's own error: it may be an outage, and nothing gets lost by trying again.
+        # Another backend's own error: it may be an outage, and a retry loses nothing.
         logger.warning("The mail backend failed.", exc_info=error)
     return TemporaryFailure(reason)
 
 
 class _TimedSend:
-    """One e-mail by SMTP, cut off when its time is over.
+    """One e-mail by SMTP with a total time limit.
 
-    A time-out of a socket bounds each wait alone: a server that answers slowly again and again, or
-    a name server that is down, would hold the caller for minutes. So they speak in a thread.
+    A socket's time-out bounds each wait alone: a server that answers every command slowly, or a
+    name server that is down, would block the caller for minutes. Hence the thread.
     """
 
-    def __init__(self, backend: Any, mail: EmailMessage, *, stays: bool = False) -> None:
+    def __init__(self, backend: Any, mail: EmailMessage, *, keep_open: bool = False) -> None:
         self.backend, self.mail = backend, mail
-        self.stays = stays  # connected, for the next e-mail
+        self.keep_open = keep_open  # for the next e-mail
         self.error: Exception | None = None
         self.is_sent = False
         self.is_over = threading.Event()
 
     def run(self, seconds: float) -> None:
-        speak = scope.bind(self._speak)  # a backend may log to the database
-        thread = threading.Thread(target=speak, name="monitio-mail", daemon=True)
+        target = scope.bind(self._send)  # a backend may log to the database
+        thread = threading.Thread(target=target, name="monitio-mail", daemon=True)
         thread.start()
         thread.join(seconds)
-        hangs = thread.is_alive()  # asked first: a thread that has ended has said what it did
+        hangs = thread.is_alive()  # before is_sent, which a finished thread has set
         if self.is_sent:
-            return  # however the server takes its leave
+            return  # even if closing the connection hangs
         if hangs:
             self.is_over.set()
             self._hang_up()
@@ -153,7 +153,7 @@ class _TimedSend:
         assert self.error is not None
         raise self.error
 
-    def _speak(self) -> None:
+    def _send(self) -> None:
         try:
             self._connect()
             if not self.is_over.is_set():
@@ -162,18 +162,18 @@ class _TimedSend:
         except Exception as error:
             self.error = error
         finally:
-            if not (self.stays and self.is_sent):
+            if not (self.keep_open and self.is_sent):
                 _close(self.backend)
             connections.close_all()  # of this thread
 
     def _connect(self) -> None:
-        # The server may have ended a connection that waited: that is no failure of this e-mail.
+        # The server may have closed an idle connection: that is no failure of this e-mail.
         if self.backend.connection is not None and not _answers(self.backend.connection):
             _close(self.backend)
         self.backend.open()
 
     def _hang_up(self) -> None:
-        """Nothing is sent any more once the caller counts it as failed."""
+        """Stop the thread from sending after the caller has reported a failure."""
         for name in ("connection", "_partial_connection"):
             sock: Any = getattr(getattr(self.backend, name, None), "sock", None)
             with suppress(OSError, AttributeError):
@@ -198,22 +198,21 @@ def _answers(connection: Any) -> bool:
 
 
 def _close(backend: Any) -> None:
-    """However the server takes its leave."""
+    """Errors while closing do not matter: the e-mail is sent or has failed by then."""
     with suppress(Exception):
         backend.close()
 
 
 def _check(sent: object) -> None:
-    # Not every backend counts; one that says 0 has failed silently.
+    # Some backends return None; 0 is a silent failure.
     if sent == 0:
         raise TemporaryFailure("The mail backend did not send it.")
 
 
 def _code(error: Exception) -> int | None:
-    """The SMTP code that judges this very e-mail (RFC 5321 4.2.1: 4yz may pass later, 5yz never).
+    """The SMTP code that judges this e-mail (RFC 5321 4.2.1: 4yz is temporary, 5yz permanent).
 
-    What a server says before it has heard of the e-mail, such as that the password is wrong, is no
-    verdict on it.
+    None for replies from before the e-mail was submitted, such as to a wrong password.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return min(code for code, _ in error.recipients.values())
@@ -226,7 +225,7 @@ def _code(error: Exception) -> int | None:
 
 
 def _from_http(error: Exception) -> int | None:
-    """The errors of django-anymail carry an HTTP status; some services refuse with a 200."""
+    """Errors of django-anymail have an HTTP status; some services refuse with a 200."""
     answer = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(answer, "status_code", None)
     if not isinstance(status, int):
@@ -235,7 +234,7 @@ def _from_http(error: Exception) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    """What is shown in the admin."""
+    """The text shown in the admin."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         replies = error.recipients.values()
         return "; ".join(f"{code} {_text(reply)}" for code, reply in replies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# The header of an e-mail that says which process sent it.
+# The header of an e-mail with the process that sent it.
 SENDER = "X-Process"
 # The users of one set.
 SET = 5

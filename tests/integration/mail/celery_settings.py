@@ -1,4 +1,4 @@
-"""A site whose e-mails are sent by Celery's workers. TEST_SITE (JSON) says what is its own."""
+"""A site whose e-mails are sent by Celery's workers. TEST_SITE (JSON) has its own settings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # So that tests need not wait for a minute. What waits for longer than that has expired.
 MONITIO_CELERY_DIGEST_INTERVAL = MONITIO_CELERY_SWEEP_INTERVAL = 2
-# Whoever is held by the mail server has not finished, however slow the machine is.
+# A task that waits for the mail server has not finished, however slow the machine is.
 MONITIO_EMAIL_TIMEOUT = 300
 globals().update(json.loads(os.environ.get("TEST_SITE", "{}")))

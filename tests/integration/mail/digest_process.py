@@ -57,7 +57,7 @@ def write(name: str, times: int) -> int:
 
 
 def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
-    """Be beat and worker until nobody is due, as if it were later; how many digests were sent.
+    """Be beat and worker until no user is due, as if it were later; how many digests were sent.
 
     Killed when the server has taken number ``die_at``, before the database knows.
     """

@@ -14,7 +14,7 @@ digests.BATCH_SIZE = SET
 
 
 class Backend(EmailBackend):
-    """By SMTP; each e-mail says which process sent it."""
+    """By SMTP; each e-mail names the process that sent it."""
 
     def send_messages(self, mails: Any) -> int:
         for mail in mails:

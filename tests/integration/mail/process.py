@@ -64,7 +64,7 @@ def _die_at(number: int) -> None:
 
 
 def end_leases() -> int:
-    """As if the time of whoever holds a delivery were over."""
+    """Let the lease of every delivery expire."""
     return Delivery.objects.filter(state="claimed").update(due_at=timezone.now())
 
 

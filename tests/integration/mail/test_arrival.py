@@ -190,7 +190,7 @@ INJECTIONS = ["a\nBcc: eve@example.com", "a\r\nBcc: eve@example.com", "a\rBcc: e
 @pytest.mark.parametrize("bad", INJECTIONS)
 def test_nothing_becomes_a_header_or_markup(arrive: Any, bad: str, mail_server: MailServer) -> None:
     sender = user("bob", first_name=bad[:150], last_name="B")
-    name = bad.replace("\0", "")  # refused in what is no text for readers
+    name = bad.replace("\0", "")  # refused in what is not shown to users
     mail = arrive(bad, subject=bad, category=name, extra_tags=name, from_user=sender, url_label=bad,
                   url="/x/")  # fmt: skip
     assert mail["Bcc"] is None

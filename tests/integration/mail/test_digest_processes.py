@@ -46,7 +46,7 @@ def at_once(peers: list[Peer], function: str, *args: object) -> int:
 
 
 def digests_of_messages(server: MailServer) -> dict[str, set[str]]:
-    """In which digests each message was told, by the digests' Message-ID."""
+    """The digests of each message, by the digests' Message-ID."""
     found = defaultdict(set)
     for mail in server.mails:
         for text in re.findall(r"<user[^>]+>", mail.get_body(("plain",)).get_content()):  # type: ignore[union-attr]

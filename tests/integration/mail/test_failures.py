@@ -109,9 +109,9 @@ def test_the_admins_second_try_may_succeed(mail_server: MailServer) -> None:
 
 
 def test_a_server_that_is_down_is_tried_again(mail_server: MailServer, settings: Any) -> None:
-    nobody = MailServer()
-    nobody.port = free_port()
-    use(settings, nobody.settings())
+    unreachable = MailServer()
+    unreachable.port = free_port()
+    use(settings, unreachable.settings())
     delivery = send()
     assert delivery.state == "pending" and "refused" in delivery.error
     use(settings, mail_server.settings())

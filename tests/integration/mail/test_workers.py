@@ -98,13 +98,13 @@ def until_sent(site: Peer, name: str, count: int) -> None:
 
 
 def held_sender(server: MailServer) -> int:
-    """The process whose e-mail the server has taken, and which waits to hear so."""
+    """The process whose e-mail the server has taken, and which waits for the reply."""
     until(lambda: "TAKEN" in server.commands, "an e-mail that was taken")
     return int(server.mails[0][SENDER])
 
 
 def test_every_message_is_in_one_digest(site: Peer, mail_server: MailServer) -> None:
-    # Slow enough that nobody can send everything before the others wake.
+    # Slow enough that no worker sends everything before the others wake.
     mail_server.seconds = 0.05
     texts = site.prepare("busy", USERS, MESSAGES)
     site.want_digests("busy")

@@ -67,7 +67,7 @@ def give_twice(name: str) -> int:
 
 
 def plan_mail(name: str, queue: str) -> int:
-    """An e-mail that the workers of this queue are told to send; the delivery."""
+    """An e-mail that the workers of this queue shall send; the delivery."""
     (delivery,) = deliveries.create_deliveries(
         list(Message.objects.filter(user__username__startswith=name))
     )
@@ -80,7 +80,7 @@ def claimed(name: str) -> int:
 
 
 def end_leases(name: str) -> None:
-    """As if the time of whoever holds anything of these users were over."""
+    """Let every lease of these users expire."""
     now = timezone.now()
     _preferences(name).exclude(claim="").update(next_digest_at=now)
     mine = Delivery.objects.filter(message__user__username__startswith=name)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Recording(Channel):
-    """Does what the test says, and remembers what it was given."""
+    """Does as the test sets, and records its calls."""
 
     sent: list[int] = []
     fails: list[Exception] = []
@@ -125,7 +125,7 @@ def test_a_mail_that_kills_its_senders_is_given_up(delivery: Delivery, settings:
 
 
 def take_over(*args: Any) -> None:
-    """The lease of whoever sends now is over, and another process has claimed the delivery."""
+    """The lease of the current sender is over, and another process has claimed the delivery."""
     Delivery.objects.update(due_at=timezone.now())
     assert deliveries._claim(Delivery.objects.get().pk)
 

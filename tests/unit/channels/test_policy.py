@@ -143,7 +143,7 @@ def test_add_message_and_notify_many_wait_as_well(monkeypatch: pytest.MonkeyPatc
 
 
 def asking(**how: Any) -> Any:
-    """A wording that asks for a mail like this."""
+    """A renderer that asks for a mail like this."""
     return lambda outcome: MessageContent(subject=outcome.state, **how)
 
 
@@ -167,11 +167,11 @@ def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_each_reader_of_a_job_is_mailed_as_their_wording_says() -> None:
-    def wording(outcome: Outcome) -> MessageContent:
+    def render(outcome: Outcome) -> MessageContent:
         return MessageContent(subject="done", email=next(kinds))
 
     kinds = iter([True, "unless_read"])
-    reporter(user(), user("bob"), render=wording).succeeded()
+    reporter(user(), user("bob"), render=render).succeeded()
     assert [row.unless for row in Delivery.objects.order_by("message_id")] == ["", "read"]
 
 

@@ -62,13 +62,13 @@ def clock(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
 
 @pytest.fixture
 def ann() -> Any:
-    """Somebody with a digest every day at 8."""
+    """A user with a digest every day at 8."""
     who = user()
     preferences.change(who, frequency="daily", hour=8)
     return who
 
 
-def tell(who: Any, text: str = "one", **more: Any) -> Message:
+def notify(who: Any, text: str = "one", **more: Any) -> Message:
     return api.create_message(who, monitio.INFO, text, **more)
 
 
@@ -87,9 +87,9 @@ def tomorrow(clock: Time) -> list[EmailMultiAlternatives]:
 
 class TestContent:
     def test_it_gathers_what_is_unread_newest_first(self, ann: Any, clock: Time) -> None:
-        read = tell(ann, "read already")
+        read = notify(ann, "read already")
         for text in ("first", "second"):
-            tell(ann, text)
+            notify(ann, text)
         api.mark_read(ann, [read.pk])
         (letter,) = tomorrow(clock)
         assert letter.to == ["ann@example.com"]
@@ -98,15 +98,15 @@ class TestContent:
         assert "read already" not in letter.body
 
     def test_a_single_one_is_the_subject(self, ann: Any, clock: Time) -> None:
-        tell(ann, "text", subject="Your report")
+        notify(ann, "text", subject="Your report")
         (letter,) = tomorrow(clock)
         assert letter.subject == "Your report"
 
     def test_it_is_grouped_by_category(self, ann: Any, clock: Time) -> None:
-        tell(ann, "plain")
-        tell(ann, "export one", category="exports")
-        tell(ann, "report", category="weekly_report")
-        tell(ann, "export two", category="exports")
+        notify(ann, "plain")
+        notify(ann, "export one", category="exports")
+        notify(ann, "report", category="weekly_report")
+        notify(ann, "export two", category="exports")
         (letter,) = tomorrow(clock)
         words = ("Exports", "two", "one", "Weekly report", "report", "Everything else", "plain")
         places, start = [], 0
@@ -122,8 +122,8 @@ class TestContent:
         monkeypatch.setattr("monitio.digests.email.FEW", few)
         settings.MONITIO_DIGEST_SIZE = 3
         for number in range(35):
-            tell(ann, f"export {number}", category="exports")
-        tell(ann, "plain")
+            notify(ann, f"export {number}", category="exports")
+        notify(ann, "plain")
         (letter,) = tomorrow(clock)
         assert letter.subject == "36 new notifications"
         assert "export 34" in letter.body and "export 32" in letter.body
@@ -132,7 +132,7 @@ class TestContent:
         assert "plain" in letter.body
 
     def test_there_are_two_parts_with_links_that_work_outside(self, ann: Any, clock: Time) -> None:
-        tell(ann, "<b>no</b> markup", url="/report/7/", category="exports")
+        notify(ann, "<b>no</b> markup", url="/report/7/", category="exports")
         (letter,) = tomorrow(clock)
         ((html, kind),) = letter.alternatives
         assert kind == "text/html"
@@ -142,7 +142,7 @@ class TestContent:
         assert "https://example.com/messages/preferences/" in letter.body
 
     def test_it_can_be_left_with_one_click(self, ann: Any, clock: Time) -> None:
-        tell(ann)
+        notify(ann)
         (letter,) = tomorrow(clock)
         link = letter.extra_headers["List-Unsubscribe"]
         assert link == f"<{preferences.unsubscribe_url(ann, None)}>"
@@ -150,7 +150,7 @@ class TestContent:
 
     def test_it_is_in_the_readers_language_and_time(self, ann: Any, clock: Time) -> None:
         preferences.change(ann, language="pl", time_zone="Asia/Tokyo")
-        tell(ann), tell(ann)
+        notify(ann), notify(ann)
         clock.now = MONDAY + DAY
         (letter,) = letters()
         assert letter.subject == "2 nowe powiadomienia"
@@ -162,7 +162,7 @@ class TestContent:
     ) -> None:
         from monitio.recipients import Recipient
 
-        tell(Recipient.for_user(ann, "pl")), tell(Recipient.for_user(ann, "pl")), tell(ann)
+        notify(Recipient.for_user(ann, "pl")), notify(Recipient.for_user(ann, "pl")), notify(ann)
         (letter,) = tomorrow(clock)
         assert letter.subject == "3 nowe powiadomienia"
 
@@ -171,11 +171,11 @@ class TestContent:
         assert not Digest.objects.exists()
 
     def test_what_is_no_news_stays_out(self, ann: Any, clock: Time) -> None:
-        tell(ann, "expired", expires=MONDAY + HOUR)
+        notify(ann, "expired", expires=MONDAY + HOUR)
         api.create_message(ann, 20, "of the next page", sse=False)
-        tell(ann, "essential", category="security", email=True)
+        notify(ann, "essential", category="security", email=True)
         reporter(ann, task="runs").started()
-        tell(user("bob"), "of somebody else")
+        notify(user("bob"), "of somebody else")
         assert tomorrow(clock) == []
 
     def test_a_job_is_news_when_it_has_ended(self, clock: Time) -> None:
@@ -191,41 +191,41 @@ class TestContent:
 
     def test_what_came_before_they_wanted_digests_stays_out(self, clock: Time) -> None:
         ann = user()
-        tell(ann, "old")
+        notify(ann, "old")
         clock.now += HOUR
         preferences.change(ann, frequency="daily", hour=8)
-        tell(ann, "new")
+        notify(ann, "new")
         (letter,) = tomorrow(clock)
         assert "new" in letter.body and "old" not in letter.body
 
     def test_a_category_begins_when_it_is_chosen(self, ann: Any, clock: Time) -> None:
         preferences.change(ann, categories={"exports": "off"})
-        tell(ann, "while it was off", category="exports")
+        notify(ann, "while it was off", category="exports")
         clock.now += HOUR
         preferences.change(ann, categories={"exports": None})
-        tell(ann, "afterwards", category="exports")
+        notify(ann, "afterwards", category="exports")
         (letter,) = tomorrow(clock)
         assert "afterwards" in letter.body and "while it was off" not in letter.body
 
     def test_only_what_is_gathered_is_in_it(self, clock: Time) -> None:
         ann = user()
         preferences.change(ann, hour=8, categories={"exports": "digest"})
-        tell(ann, "gathered", category="exports")
-        tell(ann, "mailed at once", email=True)
-        tell(ann, "not mailed at all")
+        notify(ann, "gathered", category="exports")
+        notify(ann, "mailed at once", email=True)
+        notify(ann, "not mailed at all")
         (letter,) = tomorrow(clock)
         assert "gathered" in letter.body
         assert "at once" not in letter.body and "not mailed" not in letter.body
 
     def test_what_was_mailed_at_once_is_not_told_again(self, clock: Time) -> None:
         ann = user()
-        tell(ann, "mailed", email=True)
+        notify(ann, "mailed", email=True)
         preferences.change(ann, frequency="daily", hour=8)
         assert tomorrow(clock) == []
 
     def test_what_the_site_gathers_by_default_is_in_it(self, clock: Time, settings: Any) -> None:
         settings.MONITIO_CATEGORIES = {"activity": {"default": "digest"}}
-        tell(user(), "liked", category="activity", email=True)
+        notify(user(), "liked", category="activity", email=True)
         assert Delivery.objects.count() == 0
         (letter,) = tomorrow(clock)
         assert "liked" in letter.body
@@ -259,14 +259,14 @@ class TestPeriods:
     def test_every_message_is_in_one_digest(self, ann: Any, clock: Time) -> None:
         said = []
         for day in range(3):
-            tell(ann, f"day{day}")
+            notify(ann, f"day{day}")
             said += [letter.subject for letter in tomorrow(clock)]
             assert letters() == []
         assert said == ["day0", "day1", "day2"]
 
     def test_days_without_a_sender_lose_nothing(self, ann: Any, clock: Time) -> None:
         for day in range(3):
-            tell(ann, f"day{day}")
+            notify(ann, f"day{day}")
             clock.now += DAY
         (letter,) = tomorrow(clock)
         assert letter.subject == "3 new notifications"
@@ -275,9 +275,9 @@ class TestPeriods:
     def test_a_new_zone_gives_no_second_digest_and_loses_nothing(
         self, ann: Any, clock: Time
     ) -> None:
-        tell(ann, "one")
+        notify(ann, "one")
         assert len(tomorrow(clock)) == 1
-        tell(ann, "two")
+        notify(ann, "two")
         # It is 8 in the morning of the same day again, five hours later.
         preferences.change(ann, time_zone="America/New_York")
         clock.now += 5 * HOUR
@@ -291,7 +291,7 @@ class TestPeriods:
         preferences.change(ann, frequency="hourly")
         said = []
         for hour in range(3):
-            tell(ann, f"hour{hour}")
+            notify(ann, f"hour{hour}")
             clock.now += HOUR
             said += [letter.subject for letter in letters()]
         assert said == ["hour0", "hour1", "hour2"]
@@ -299,20 +299,20 @@ class TestPeriods:
     def test_weekly_ones_come_once_a_week(self, clock: Time) -> None:
         ann = user()
         preferences.change(ann, frequency="weekly", weekday=2, hour=8)
-        tell(ann)
+        notify(ann)
         days = [bool(tomorrow(clock)) for _ in range(9)]
         assert days == [False, True, *[False] * 7]
 
     def test_quiet_hours_hold_it(self, ann: Any, clock: Time) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(10))
-        tell(ann)
+        notify(ann)
         assert tomorrow(clock) == []
         clock.now += 2 * HOUR
         assert len(letters()) == 1
 
     def test_quiet_hours_also_hold_one_that_is_late(self, ann: Any, clock: Time) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(7))
-        tell(ann)
+        notify(ann)
         clock.now = MONDAY + DAY + 11 * HOUR
         assert letters() == []
         row = Preferences.objects.get()
@@ -344,7 +344,7 @@ class TestPeriods:
         said = []
         for half_hours in range(4 * 48):
             if half_hours % 48 == 1:
-                tell(ann, f"day {half_hours // 48}")
+                notify(ann, f"day {half_hours // 48}")
             clock.now += HOUR / 2
             said += [(letter.subject, clock.now.astimezone(local)) for letter in letters()]
         assert [subject for subject, _ in said] == [f"day {day}" for day in range(4)]
@@ -362,9 +362,9 @@ class TestPeriods:
         ann, count = user(), 0
         preferences.change(ann, frequency="daily")
         for _ in range(50):
-            deed = chance.choice(["tell", "tell", "pass", "pass", "pass", "fail", "habits"])
-            if deed == "tell":
-                tell(ann, f"<message {count}>")
+            deed = chance.choice(["notify", "notify", "pass", "pass", "pass", "fail", "habits"])
+            if deed == "notify":
+                notify(ann, f"<message {count}>")
                 count += 1
             elif deed == "pass":
                 clock.now += chance.choice([HOUR / 2, 5 * HOUR, DAY])
@@ -385,8 +385,8 @@ class TestPeriods:
         for _ in range(48):
             clock.now += 5 * HOUR
             letters()
-        told = re.findall("<message [0-9]+>", "".join(letter.body for letter in post.sent))
-        assert Counter(told) == Counter(f"<message {number}>" for number in range(count))
+        listed = re.findall("<message [0-9]+>", "".join(letter.body for letter in post.sent))
+        assert Counter(listed) == Counter(f"<message {number}>" for number in range(count))
 
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
     def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
@@ -399,7 +399,7 @@ class TestPeriods:
         # One search, and no sorting after it.
         assert re.search("SEARCH .* USING (COVERING )?INDEX monitio_digest_due ", plan)
         row = Preferences.objects.get()
-        assert "monitio_unread" in digests._news(row).explain()
+        assert "monitio_unread" in digests._for_digest(row).explain()
 
     def test_a_digest_costs_seven_queries(self, clock: Time) -> None:
         counts = []
@@ -407,7 +407,7 @@ class TestPeriods:
             for number in range(people):
                 who = user(f"user{number}")
                 preferences.change(who, frequency="daily", hour=8)
-                tell(who, category="exports"), tell(who)
+                notify(who, category="exports"), notify(who)
             with CaptureQueriesContext(connection) as queries:
                 assert len(tomorrow(clock)) == people
             asked = [query["sql"].split()[0] for query in queries]
@@ -425,7 +425,7 @@ class TestPeriods:
         for number in range(8):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
-            tell(who)
+            notify(who)
         clock.now = (clock.now + DAY).replace(hour=8)
         assert len(list(digests.claim_batches(sets=2))) == 2
         assert len(letters()) == 2
@@ -433,7 +433,7 @@ class TestPeriods:
         assert len(letters()) == 6
 
     def test_who_cannot_be_mailed_is_passed_over(self, ann: Any, clock: Time) -> None:
-        tell(ann)
+        notify(ann)
         type(ann).objects.update(email="")
         assert tomorrow(clock) == []
         assert not Digest.objects.exists()
@@ -453,7 +453,7 @@ class TestFailures:
     def test_a_temporary_one_is_tried_again_with_the_same_id(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         post.failures = [TemporaryFailure("busy")]
         tomorrow(clock)
         digest = Digest.objects.get()
@@ -468,17 +468,17 @@ class TestFailures:
     def test_what_comes_meanwhile_is_in_the_next_one(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann, "first")
+        notify(ann, "first")
         post.failures = [TemporaryFailure("busy")] * 2
         tomorrow(clock)
-        tell(ann, "second")
+        notify(ann, "second")
         tomorrow(clock)
         clock.now += HOUR
         letters()
         assert [letter.subject for letter in post.sent] == ["first", "second"]
 
     def test_what_was_read_meanwhile_is_not_sent(self, ann: Any, clock: Time, post: Post) -> None:
-        tell(ann)
+        notify(ann)
         post.failures = [TemporaryFailure("busy")]
         tomorrow(clock)
         api.mark_all_read(ann)
@@ -490,7 +490,7 @@ class TestFailures:
     def test_a_permanent_one_ends_it_with_its_reason(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         post.failures = [PermanentFailure("550 no such user")]
         tomorrow(clock)
         digest = Digest.objects.get()
@@ -500,7 +500,7 @@ class TestFailures:
 
     def test_it_is_given_up_one_day(self, ann: Any, clock: Time, post: Post, settings: Any) -> None:
         settings.MONITIO_DELIVER_RETRIES = 2
-        tell(ann)
+        notify(ann)
         post.failures = [TemporaryFailure("busy")] * 9
         tomorrow(clock)
         for _ in range(5):
@@ -515,7 +515,7 @@ class TestFailures:
     ) -> None:
         bob = user("bob")
         preferences.change(bob, frequency="daily", hour=8)
-        tell(ann), tell(bob)
+        notify(ann), notify(bob)
         compose = digests.compose_digest
 
         def broken(row: Preferences, *args: Any) -> Any:
@@ -533,7 +533,7 @@ class TestFailures:
         for number in range(8):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
-            tell(who)
+            notify(who)
         post.failures = [TemporaryFailure("down")] * 3
         tomorrow(clock)
         assert len(post.tried) == 3
@@ -551,7 +551,7 @@ class TestFailures:
         for number in range(6):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
-            tell(who)
+            notify(who)
         post.failures = [TemporaryFailure("greylisted")]
         tomorrow(clock)
         assert len(post.sent) == 5
@@ -559,7 +559,7 @@ class TestFailures:
     def test_a_sender_that_died_is_replaced_after_its_lease(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         post.during = killed
         with pytest.raises(Killed):
             tomorrow(clock)
@@ -575,7 +575,7 @@ class TestFailures:
         self, ann: Any, clock: Time, post: Post, settings: Any
     ) -> None:
         settings.MONITIO_DELIVER_RETRIES = 1
-        tell(ann)
+        notify(ann)
         post.during = killed
         with pytest.raises(Killed):
             tomorrow(clock)
@@ -591,7 +591,7 @@ class TestFailures:
     ) -> None:
         bob = user("bob")
         preferences.change(bob, frequency="daily", hour=8)
-        tell(ann), tell(bob)
+        notify(ann), notify(bob)
         clock.now = (clock.now + DAY).replace(hour=8)
         (claim,) = digests.claim_batches()
         post.during = killed
@@ -610,7 +610,7 @@ class TestFailures:
     ) -> None:
         for name in ("ann", "bob"):
             preferences.change(user(name), frequency="daily", hour=8)
-            tell(user(name))
+            notify(user(name))
         clock.now = (clock.now + DAY).replace(hour=8)
         (claim,) = digests.claim_batches()
 
@@ -626,7 +626,7 @@ class TestFailures:
     def test_a_set_that_could_not_be_handed_over_is_due_again(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         clock.now = (clock.now + DAY).replace(hour=8)
         (claim,) = digests.claim_batches()
         digests.release(claim)
@@ -639,7 +639,7 @@ class TestChangesOfMind:
     def test_who_says_never_gets_nothing_that_waited(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         post.failures = [TemporaryFailure("busy")]
         tomorrow(clock)
         preferences.change(ann, frequency="never")
@@ -650,7 +650,7 @@ class TestChangesOfMind:
     def test_a_category_that_is_left_is_left_out_of_what_waits(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann, "export", category="exports"), tell(ann, "plain")
+        notify(ann, "export", category="exports"), notify(ann, "plain")
         post.failures = [TemporaryFailure("busy")]
         tomorrow(clock)
         preferences.change(ann, categories={"exports": "off"})
@@ -663,7 +663,7 @@ class TestChangesOfMind:
     ) -> None:
         for name in ("ann", "bob"):
             preferences.change(user(name), frequency="daily", hour=8)
-            tell(user(name), "export", category="exports")
+            notify(user(name), "export", category="exports")
 
         def leave() -> None:
             post.during = None
@@ -678,7 +678,7 @@ class TestChangesOfMind:
     def test_who_says_never_gets_nothing_that_a_dead_sender_left(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
-        tell(ann)
+        notify(ann)
         post.during = killed
         with pytest.raises(Killed):
             tomorrow(clock)
@@ -688,7 +688,7 @@ class TestChangesOfMind:
         assert tomorrow(clock) == [] and post.sent == []
 
     def test_a_change_while_it_is_sent_is_kept(self, ann: Any, clock: Time, post: Post) -> None:
-        tell(ann)
+        notify(ann)
         post.during = lambda: preferences.change(ann, hour=20)
         tomorrow(clock)
         row = Preferences.objects.get()
@@ -703,13 +703,13 @@ class TestCommand:
         return out.getvalue()
 
     def test_it_sends_what_is_due(self, ann: Any, clock: Time) -> None:
-        tell(ann)
+        notify(ann)
         clock.now = (clock.now + DAY).replace(hour=8)
         assert self.run() == "1 sent, 0 failed, 0 could not be sent yet.\n"
         assert len(mail.outbox) == 1
 
     def test_a_dry_run_shows_it_and_changes_nothing(self, ann: Any, clock: Time) -> None:
-        tell(ann, "the text")
+        notify(ann, "the text")
         assert self.run("--dry-run") == "0 would be sent.\n"
         clock.now = (clock.now + DAY).replace(hour=8)
         before = list(Preferences.objects.values())
@@ -721,7 +721,7 @@ class TestCommand:
         assert not Message.objects.exclude(digest="").exists()
 
     def test_one_user_is_shown_before_it_is_due(self, ann: Any) -> None:
-        tell(ann, "the text")
+        notify(ann, "the text")
         assert "the text" in self.run("--dry-run", "--user", "ann")
 
     def test_a_user_without_news_or_digests_is_explained(self, ann: Any) -> None:
@@ -737,7 +737,7 @@ class TestCommand:
 
 
 def test_a_frozen_run_is_offered_to_sites_tests(ann: Any) -> None:
-    tell(ann, "Your report is ready")
+    notify(ann, "Your report is ready")
     sent = run_digests(at=timezone.now() + DAY)
     assert [letter.subject for letter in sent] == ["Your report is ready"]
     assert run_digests(at=timezone.now() + DAY) == []
@@ -746,7 +746,7 @@ def test_a_frozen_run_is_offered_to_sites_tests(ann: Any) -> None:
 def test_old_digests_are_pruned_and_their_messages_are_not_told_again(
     ann: Any, clock: Time
 ) -> None:
-    tell(ann)
+    notify(ann)
     assert len(tomorrow(clock)) == 1
     clock.now += 91 * DAY
     assert api.prune()["digests"] == 1
@@ -758,13 +758,13 @@ def test_it_works_without_time_zones(settings: Any, clock: Time) -> None:
     settings.USE_TZ = False
     ann = user()
     preferences.change(ann, frequency="daily", hour=8)
-    tell(ann)
+    notify(ann)
     assert [letter.subject for letter in tomorrow(clock)] == ["one"]
     assert Preferences.objects.get().next_digest_at == datetime(2026, 11, 25, 8)
 
 
 def test_deleting_a_user_takes_everything_along(ann: Any, clock: Time) -> None:
-    tell(ann)
+    notify(ann)
     preferences.change(ann, categories={"exports": "off"})
     tomorrow(clock)
     ann.delete()

@@ -45,38 +45,38 @@ def noon() -> Iterator[datetime]:
         yield moment
 
 
-def told(who: Any, category: str = "", **more: Any) -> list[Delivery]:
-    """The e-mails that a message makes whose author asks for one."""
+def emailed(who: Any, category: str = "", **more: Any) -> list[Delivery]:
+    """The deliveries of a message with email=True."""
     message = api.create_message(who, monitio.INFO, "text", email=True, category=category, **more)
     return list(Delivery.objects.filter(message=message))
 
 
 class TestModes:
     def test_who_has_chosen_nothing_is_mailed_as_the_author_asks(self, ann: Any) -> None:
-        assert len(told(ann)) == len(told(ann, "exports")) == 1
+        assert len(emailed(ann)) == len(emailed(ann, "exports")) == 1
         assert not Preferences.objects.exists()
 
     @pytest.mark.parametrize("frequency", ["hourly", "daily", "weekly"])
     def test_who_wants_digests_gets_no_single_e_mails(self, ann: Any, frequency: str) -> None:
         preferences.change(ann, frequency=frequency)
         assert preferences.get(ann, "exports") == Mode.DIGEST
-        assert told(ann, "exports") == told(ann) == []
+        assert emailed(ann, "exports") == emailed(ann) == []
 
     def test_never_stops_everything_but_the_essential(self, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "at_once"})
         preferences.change(ann, frequency="never")
-        assert told(ann, "exports") == told(ann) == told(ann, "chatter") == []
-        assert len(told(ann, "security")) == 1
+        assert emailed(ann, "exports") == emailed(ann) == emailed(ann, "chatter") == []
+        assert len(emailed(ann, "security")) == 1
 
     def test_a_choice_for_a_category_wins_over_how_often(self, ann: Any) -> None:
         preferences.change(ann, frequency="daily", categories={"exports": "at_once"})
-        assert len(told(ann, "exports")) == 1
-        assert told(ann) == []
+        assert len(emailed(ann, "exports")) == 1
+        assert emailed(ann) == []
 
     def test_off_is_off(self, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "off"})
-        assert told(ann, "exports") == []
-        assert len(told(ann)) == 1
+        assert emailed(ann, "exports") == []
+        assert len(emailed(ann)) == 1
 
     def test_a_choice_can_be_taken_back(self, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "off"})
@@ -85,16 +85,16 @@ class TestModes:
 
     def test_messages_without_a_category_can_be_chosen_for_too(self, ann: Any) -> None:
         preferences.change(ann, categories={"": "off"})
-        assert told(ann) == []
-        assert len(told(ann, "exports")) == 1
+        assert emailed(ann) == []
+        assert len(emailed(ann, "exports")) == 1
 
     def test_the_sites_default_holds_until_somebody_chooses(self, ann: Any) -> None:
-        assert told(ann, "news") == []
+        assert emailed(ann, "news") == []
         preferences.change(ann, categories={"news": "at_once"})
-        assert len(told(ann, "news")) == 1
+        assert len(emailed(ann, "news")) == 1
 
     def test_what_the_site_gathers_plans_a_digest(self, ann: Any) -> None:
-        assert told(ann, "chatter") == []
+        assert emailed(ann, "chatter") == []
         assert Preferences.objects.get(user=ann).next_digest_at > timezone.now()
 
     def test_essential_ones_cannot_be_chosen_for(self, ann: Any) -> None:
@@ -121,12 +121,12 @@ class TestModes:
             assert preferences.filter_by_preference(rows) == []
 
     def test_a_job_asks_too(self, ann: Any) -> None:
-        def wording(outcome: Outcome) -> MessageContent:
+        def render(outcome: Outcome) -> MessageContent:
             return MessageContent(subject=outcome.state, email=True, category="exports")
 
         preferences.change(ann, categories={"exports": "off"})
         for task, count in (("one", 0), ("two", 1)):
-            job = reporter(ann, task=task, render=wording)
+            job = reporter(ann, task=task, render=render)
             job.started()
             job.succeeded()
             assert Delivery.objects.count() == count
@@ -193,7 +193,7 @@ class TestChange:
         self, ann: Any, noon: datetime
     ) -> None:
         preferences.change(ann, frequency="daily")
-        Preferences.objects.update(next_digest_at=noon - timedelta(minutes=1), claim="somebody")
+        Preferences.objects.update(next_digest_at=noon - timedelta(minutes=1), claim="another")
         row = preferences.change(ann, categories={"exports": "off"})
         assert row.next_digest_at == noon - timedelta(minutes=1)
         assert row.claim == "", "who has claimed it knows nothing of the change"
@@ -202,7 +202,7 @@ class TestChange:
         preferences.change(ann, frequency="daily")
         Preferences.objects.update(time_zone="Europe/Atlantis")
         assert preferences.for_user(ann).zone.key == "America/Chicago"
-        assert len(told(ann, "security")) == 1
+        assert len(emailed(ann, "security")) == 1
 
 
 class TestQuietHours:
@@ -211,19 +211,19 @@ class TestQuietHours:
         preferences.change(ann, **night)
         late = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
         with time_machine.travel(late, tick=False):
-            (held,), (essential,) = told(ann), told(ann, "security")
+            (held,), (essential,) = emailed(ann), emailed(ann, "security")
         assert held.due_at == datetime(2026, 11, 24, 6, tzinfo=UTC)
         assert essential.due_at == late
 
     def test_by_day_nothing_is_held(self, ann: Any, noon: datetime) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(7), time_zone="UTC")
-        (delivery,) = told(ann)
+        (delivery,) = emailed(ann)
         assert delivery.due_at == noon
 
     @time_machine.travel(datetime(2026, 11, 23, 23, tzinfo=UTC))
     def test_what_they_hold_is_taken_back_with_the_category(self, ann: Any) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(7), time_zone="UTC")
-        waiting = [*told(ann, "exports"), *told(ann), *told(ann, "security")]
+        waiting = [*emailed(ann, "exports"), *emailed(ann), *emailed(ann, "security")]
         preferences.change(ann, categories={"exports": "off"})
         states = [Delivery.objects.get(pk=row.pk).state for row in waiting]
         assert states == ["skipped", "pending", "pending"]
@@ -232,7 +232,7 @@ class TestQuietHours:
         assert states == ["skipped", "skipped", "pending"]
 
     def test_nobody_elses_e_mails_are_taken_back(self, ann: Any) -> None:
-        (theirs,) = told(user("bob"))
+        (theirs,) = emailed(user("bob"))
         preferences.change(ann, frequency="never")
         theirs.refresh_from_db()
         assert theirs.state == Delivery.State.PENDING
@@ -240,13 +240,13 @@ class TestQuietHours:
 
 class TestCategories:
     def test_declared_ones_come_first_and_the_rest_last(self, ann: Any) -> None:
-        told(ann, "weekly_report")
-        told(user("bob"), "secret_plans")
+        emailed(ann, "weekly_report")
+        emailed(user("bob"), "secret_plans")
         names = [kind.name for kind in preferences.categories_of(ann)]
         assert names == ["security", "exports", "news", "chatter", "weekly_report", ""]
 
     def test_they_have_titles(self, ann: Any) -> None:
-        told(ann, "weekly_report")
+        emailed(ann, "weekly_report")
         titles = [kind.title for kind in preferences.categories_of(ann)]
         assert titles == [
             "Security", "Exports", "News", "Chatter", "Weekly report", "Everything else",
