@@ -1,4 +1,4 @@
-"""A plain admin: look, search, write to somebody, send a failed delivery again."""
+"""A plain admin: look, search, write to a user, send a failed delivery again."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class MessageAdmin(OfThisScope, MessageOptions):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        # HTML that is safe on the site's pages is no part of the admin's: not knowing that a text
-        # is safe, the admin shows its source.
+        # HTML that is safe on the site's pages need not be safe in the admin: without `safe`, the
+        # admin shows its source.
         return super().get_queryset(request).defer("safe")
 
     @admin.display(description=_("message"))
@@ -100,7 +100,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
         return excerpt(message)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Message | None = None) -> Any:
-        # Somebody may have read it: it cannot become another person's.
+        # The recipient may have read it already.
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +110,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
         return form
 
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
-        """A new message rings like any other; of a changed one only what was changed is written."""
+        """A new message is published like any other; of a changed one only changes are saved."""
         if not change:
             create.save_message(obj)
         elif form.changed_data:
@@ -121,7 +121,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
 
     def delete_model(self, request: HttpRequest, obj: Message) -> None:
         recipient, pk = obj.recipient, obj.pk
-        # Mail that waits goes with it, as the page before has said.
+        # Pending e-mails are deleted with it: the confirmation page lists them.
         obj.delete()
         dispatch.announce_gone(recipient, [pk])
 
@@ -137,7 +137,7 @@ class JobAdmin(OfThisScope, JobOptions):
     list_filter = ("state", "integration", "name")
     search_fields = ("task_id", "name")
     show_full_result_count = False
-    # A visitor's token is their address.
+    # Holds visitors' tokens: a token is all that access to their messages needs.
     exclude = ("recipients",)
 
     @admin.display(description=_("progress"))
@@ -148,7 +148,7 @@ class JobAdmin(OfThisScope, JobOptions):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        # What became of a task is not for editing.
+        # The task queue writes it.
         return False
 
 
@@ -217,7 +217,7 @@ class PreferencesAdmin(OfThisScope, PreferencesOptions):
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: Preferences, form: Any, change: bool) -> None:
-        """Whatever changes, the next digest is planned anew."""
+        """``preferences.change`` also plans the next digest."""
         wanted = {name: getattr(obj, name) for name in FIELDS}
         obj.pk = preferences.change(obj.user_id, **wanted).pk
 

@@ -35,7 +35,7 @@ def register() -> None:
 
 
 def needs_sound_settings(check: Callable[..., Messages]) -> Callable[..., Messages]:
-    """Run ``check`` only if it can rely on the kinds of values: check_settings reports others."""
+    """Skip ``check`` while a setting has a value of the wrong type: check_settings reports it."""
 
     @functools.wraps(check)
     def checked(app_configs: Apps, **kwargs: Any) -> Messages:
@@ -46,7 +46,7 @@ def needs_sound_settings(check: Callable[..., Messages]) -> Callable[..., Messag
 
 
 def check_storage(app_configs: Apps, **kwargs: Any) -> Messages:
-    """MESSAGE_STORAGE is ours, or a subclass."""
+    """MESSAGE_STORAGE is monitio's, or a subclass."""
     from monitio.storage import PersistentMessageStorage
 
     path = django_settings.MESSAGE_STORAGE
@@ -105,7 +105,7 @@ def has_middleware(path: str) -> bool:
         try:
             middleware = import_string(entry)
         except ImportError:
-            continue  # Django says so itself
+            continue  # Django reports it
         if middleware is wanted or (
             isinstance(middleware, type)
             and isinstance(wanted, type)
@@ -208,7 +208,7 @@ def check_stream(app_configs: Apps, **kwargs: Any) -> Messages:
 
 @needs_sound_settings
 def check_scope(app_configs: Apps, **kwargs: Any) -> Messages:
-    """MONITIO_SCOPE can be asked, and a site of several tenants has one."""
+    """MONITIO_SCOPE works, and a site of several tenants has one."""
     if not settings.SCOPE and apps.is_installed("django_tenants"):
         return [
             checks.Error(
@@ -251,7 +251,7 @@ def check_transport(app_configs: Apps, **kwargs: Any) -> Messages:
 
 @needs_sound_settings
 def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
-    """MONITIO_CLIENT_ADDRESS can be asked."""
+    """MONITIO_CLIENT_ADDRESS can be loaded."""
     try:
         client_address.load()
     except ImproperlyConfigured as error:
@@ -268,7 +268,7 @@ def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
 
 @needs_sound_settings
 def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
-    """MONITIO_THEME names a look."""
+    """MONITIO_THEME names a theme."""
     try:
         themes.stylesheet(settings.THEME)
     except ImproperlyConfigured as error:
@@ -296,7 +296,7 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
 
 @needs_sound_settings
 def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
-    """MONITIO_CATEGORIES can be understood."""
+    """MONITIO_CATEGORIES is valid."""
     return [
         checks.Error(
             f"MONITIO_CATEGORIES is wrong. {mistake}",
@@ -308,7 +308,7 @@ def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
 
 
 def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
-    """In production, SQLite lets writers wait for each other instead of failing."""
+    """In production, SQLite is set up so that writers wait for each other instead of failing."""
     from monitio import dispatch
 
     connection = connections[dispatch.database()]
@@ -337,7 +337,7 @@ def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
     if not url and _scope_knows_addresses():
         return []
     if not url:
-        # Who develops sees it in the e-mails; who deploys must not miss it.
+        # Developers see it in the e-mails; in production it must not go unnoticed.
         missing = checks.Warning(
             "E-mails have no links: monitio does not know the site's address.",
             hint=f'{hint} A site that sends none leaves "email" out of MONITIO_CHANNELS.',
@@ -359,7 +359,7 @@ def _scope_knows_addresses() -> bool:
     try:
         return hasattr(scope.backend(), "base_url")
     except ImproperlyConfigured:
-        return False  # check_scope says it
+        return False  # check_scope reports it
 
 
 def _is_address(url: str) -> bool:
@@ -389,17 +389,17 @@ CHECKS = (
 
 @needs_sound_settings
 def check_reachable(app_configs: Apps, **kwargs: Any) -> Messages:
-    """With --deploy: the transport answers."""
+    """With --deploy: the transport can be reached."""
     try:
         found = get_transport().check()
     except ImproperlyConfigured:
-        return []  # check_transport or check_stream says it
+        return []  # check_transport or check_stream reports it
     return found
 
 
 @needs_sound_settings
 def check_wsgi(app_configs: Apps, **kwargs: Any) -> Messages:
-    """With --deploy: pages of a site that may be served by WSGI are meant to poll."""
+    """With --deploy: a site that may be served by WSGI has a limit for live streams."""
     is_chosen = settings.STREAM or settings.STREAMS_PER_PROCESS is not None
     if is_chosen or getattr(django_settings, "ASGI_APPLICATION", None):
         return []

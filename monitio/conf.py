@@ -44,7 +44,7 @@ def optional(rule: Rule) -> Rule:
 TEXT = Rule("a string", lambda value: isinstance(value, str | Promise))
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
-# A check of its own looks at the value as a whole.
+# Has a system check of its own.
 CHECKED_ELSEWHERE = Rule("anything", lambda value: True)
 
 
@@ -58,25 +58,21 @@ def _redis_url() -> str:
         return f"{location}?db={db}"
     if "://" not in location:
         location = f"redis://{location}"
-    # An address that names its own database keeps it.
+    # A URL that names a database keeps it.
     return f"{location.rstrip('/')}/{db}" if location.count("/") < 3 else location
 
 
 class Settings:
-    """What the site says, or a default that works.
-
-    Each attribute ``NAME`` reads ``settings.MONITIO_NAME``.
-    """
+    """Each attribute ``NAME`` reads ``settings.MONITIO_NAME``, or a default that works."""
 
     PREFIX = "MONITIO_"
-    # Settings of others, with checks of their own.
+    # Settings of other apps, which have their own checks.
     FOREIGN: tuple[str, ...] = ("MONITIO_CELERY_", "MONITIO_TEST_")
 
     DEFAULTS: dict[str, Any] = {
-        # The dotted path of an object that knows the site's tenants (docs/tenants.md); None: there
-        # is one.
+        # The dotted path of a scope backend (docs/tenants.md); None: a single tenant.
         "SCOPE": None,
-        # Which transport carries bells: "polling", "redis", "postgres" or the dotted path of a
+        # Which transport publishes events: "polling", "redis", "postgres" or the dotted path of a
         # Transport.
         "TRANSPORT": "polling",
         # The hub that holds the streams, for example {"BACKEND": "nchan", "PUBLISH_URL": …}; None:
@@ -88,74 +84,73 @@ class Settings:
         "REDIS_URL": _redis_url,
         # First part of every Redis channel name: two sites on one Redis need two prefixes.
         "REDIS_PREFIX": "monitio",
-        # A connection string of libpq; None: as the default database says. Never through a pooler.
+        # A connection string of libpq; None: as the default database. Never through a pooler.
         "POSTGRES_DSN": None,
         # The channel of LISTEN and NOTIFY: two sites in one database need two. 63 bytes at most.
         "POSTGRES_CHANNEL": "monitio",
-        # The look: "admin", "bootstrap5", "foundation", "jqueryui", or the static path of a style
+        # The theme: "admin", "bootstrap5", "foundation", "jqueryui", or the static path of a style
         # sheet; "": monitio's own.
         "THEME": "",
         # Leave read messages out of ``{% for message in messages %}``.
         "EXCLUDE_READ": True,
-        # How many of a person's newest messages a page and a snapshot hold.
+        # How many of a recipient's newest messages a page and a snapshot hold.
         "SNAPSHOT_SIZE": 100,
         # Whether anonymous visitors get messages and a stream: False turns both off.
         "VISITORS": True,
-        # Seconds a visitor's token, and what it has received, lives.
+        # Seconds that a visitor's token and messages are kept.
         "VISITOR_AGE": 14 * DAY,
-        # Seconds after which a claim that no response settled is given up.
+        # Seconds after which a claim expires if its response has not settled it.
         "CLAIM_TIMEOUT": 60,
         "STREAM_HEARTBEAT": 15.0,
-        # Seconds, ± 20 %: bounds what a stopping server must wait for.
+        # Seconds, ± 20 %: the longest that a stopping server waits for a stream.
         "STREAM_MAX_AGE": 300.0,
-        # Seconds between two looks at whether the session still is what it was.
+        # Seconds between two checks that the stream's session is still valid.
         "STREAM_RECHECK": 30.0,
-        # Milliseconds a browser waits before it comes back.
+        # Milliseconds a browser waits before it reconnects.
         "STREAM_RETRY": 3000,
         # Open streams per process and per recipient; None: see stream/capacity.py.
         "STREAMS_PER_PROCESS": None,
         "STREAMS_PER_USER": 10,
-        # The same of one address (of IPv6: one /64); None: as many as there are.
+        # Open streams per address (IPv6: per /64); None: unlimited.
         "STREAMS_PER_ADDRESS": 100,
-        # Who says where a client comes from, behind a proxy: a key of request.META, for example
-        # "HTTP_X_REAL_IP", or a callable or its dotted path. None: REMOTE_ADDR, if it is public.
+        # The client's address behind a proxy: a key of request.META, for example "HTTP_X_REAL_IP",
+        # or a callable or its dotted path. None: REMOTE_ADDR, if it is public.
         "CLIENT_ADDRESS": None,
-        # Seconds between two looks of the polling transport; None: 0.05 on SQLite, else 0.5.
+        # The polling transport's interval in seconds; None: 0.05 on SQLite, else 0.5.
         "POLL_INTERVAL": None,
-        # Seconds between two comparisons that find what no bell announced.
+        # Reconciliation interval in seconds: finds changes without an event.
         "RECONCILE_INTERVAL": 30.0,
-        # Seconds: progress is written and pushed no more often than this.
+        # Progress is written and pushed at most once per so many seconds.
         "PROGRESS_WRITE_INTERVAL": 1.0,
         "PROGRESS_PUSH_INTERVAL": 0.25,
-        # Seconds in which failures of a task that read the same become one message with a count,
-        # as long as it is unread; None: each has its own.
+        # Equal failures of a task within so many seconds become one message with a count while it
+        # is unread; None: one message each.
         "COLLAPSE_WITHIN": 3600,
         # Days prune keeps read messages; None keeps them.
         "KEEP_READ_DAYS": None,
         # Where links in e-mails point to, for example "https://example.com".
         "BASE_URL": "",
         "EMAIL_FROM": None,
-        # Answers go to the user who sent the message; it shows their address to its reader.
+        # Replies to e-mails go to the user who sent the message; the recipient sees the address.
         "EMAIL_REPLY_TO_SENDER": False,
         # Seconds that email="unless_read" and "unless_seen" wait.
         "EMAIL_DELAY": 60.0,
         # Seconds that sending one e-mail may take.
         "EMAIL_TIMEOUT": 10.0,
-        # Seconds before the first further try of a delivery; each later one waits twice as long, up
-        # to 15 minutes. A hundred of them are about a day.
+        # Seconds before the first retry of a delivery; doubles after each retry, up to 15 minutes.
+        # A hundred retries take about a day.
         "DELIVER_BACKOFF": 30.0,
         "DELIVER_RETRIES": 100,
         # Categories of messages: {"exports": {"title": …, "essential": False, "default": None}}.
         "CATEGORIES": {},
-        # How often one person may answer one message in an hour.
+        # How often a user may reply to one message in an hour.
         "REPLIES_PER_HOUR": 20,
         # How many messages of each category a digest shows.
         "DIGEST_SIZE": 10,
-        # Seconds after which whoever claimed users' digests counts as dead.
+        # Seconds after which a claim on users' digests expires.
         "DIGEST_LEASE": 15 * 60.0,
     }
 
-    # What each of them has to be.
     RULES: dict[str, Rule] = {
         "SCOPE": optional(TEXT),
         "TRANSPORT": TEXT,
@@ -216,7 +211,7 @@ class Settings:
         return default() if callable(default) else default
 
     def check(self, *, misspelt: str, wrong: str) -> list[checks.CheckMessage]:
-        """What Django's system checks report, by these ids: unknown names and values."""
+        """System checks, with these ids: unknown names, and values that break their rule."""
         known = [f"MONITIO_{name}" for name in self.DEFAULTS]
         unknown = [
             name
@@ -243,7 +238,7 @@ class Settings:
         ]
 
     def mistakes(self) -> Iterator[str]:
-        """A sentence for each value that breaks its rule, without strings: they may be secret."""
+        """A sentence for each value that breaks its rule. Shows no strings: they may be secret."""
         for name, rule in self.RULES.items():
             value = getattr(django_settings, f"MONITIO_{name}", self.DEFAULTS[name])
             if value is not self.DEFAULTS[name] and not rule.accepts(value):

@@ -11,19 +11,19 @@ WARNING: Final = 130
 ERROR: Final = 140
 
 PERSISTENT_LEVELS: Final = (DEBUG, INFO, SUCCESS, WARNING, ERROR)
-# The original's name for the same tuple.
+# The name of the original package for the same tuple.
 PERSISTENT_MESSAGE_LEVELS: Final = PERSISTENT_LEVELS
 
-# What a kept level is above its Django sibling, whose tag and name it shares.
+# From a Django level to the persistent level with the same tag and name.
 OFFSET: Final = 100
 
-# Django's levels and ours share one list of names on the wire: the last two digits are the same.
+# For Django's levels; those of persistent levels are the same, OFFSET above.
 _NAMES: Final = ((40, "error"), (30, "warning"), (25, "success"), (20, "info"))
 
 # What the smallest supported integer column holds.
 LARGEST_INTEGER: Final = 2**31 - 1
 
-# The name of the channel that people's preferences speak of.
+# The channel that users' preferences apply to.
 EMAIL: Final = "email"
 
 
@@ -46,7 +46,7 @@ def wrong_level(level: object) -> ValueError:
 
 
 def is_persistent(level: int) -> bool:
-    """Whether a message of this level is kept until somebody deletes it."""
+    """Whether a message of this level is kept until it is deleted."""
     return level in PERSISTENT_LEVELS
 
 
@@ -59,7 +59,7 @@ def level_name(level: int) -> str:
     return next((name for floor, name in _NAMES if ordinary >= floor), "debug")
 
 
-# From the quietest to the loudest.
+# In ascending order of severity.
 LEVEL_NAMES: Final = ("debug", "info", "success", "warning", "error")
 
 
@@ -82,7 +82,7 @@ class State:
     SUCCEEDED: Final = "succeeded"
     FAILED: Final = "failed"
     REVOKED: Final = "revoked"
-    # No sign of life for too long. An end for the reader, but any later sign of life overrides it.
+    # No heartbeat for too long. The recipient sees an end, but a later heartbeat overrides it.
     LOST: Final = "lost"
 
     FINAL: Final = (SUCCEEDED, FAILED, REVOKED)

@@ -1,4 +1,4 @@
-"""Errors monitio raises. Each docstring is the default message."""
+"""Errors that monitio raises. Each docstring is the default message."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class UserFacingError(Exception):
     """Raise this (or a subclass) in a task to show its text to the person who started it.
 
     The text of every other exception stays in the log: it was written for developers and may hold
-    paths, queries or somebody else's data.
+    paths, queries or other users' data.
     """
 
 
 class UnknownRecipient(MonitioError, LookupError):
-    """There is nobody to tell: the user does not exist, or the visitor has no session."""
+    """There is no such recipient: the user does not exist, or the visitor has no session."""
 
 
 class TransportError(MonitioError):
@@ -43,8 +43,8 @@ class PermanentFailure(MonitioError):
 
 
 class BadToken(MonitioError, ValueError):
-    """This link is not complete, or was changed on its way."""
+    """This link is incomplete or was altered."""
 
 
 class ScopesFailed(MonitioError):
-    """What is done in each scope failed in some of them; the log says why."""
+    """The work failed in some of the scopes; the log has the reasons."""

@@ -1,4 +1,4 @@
-"""What monitio hears from Django: log-ins and log-outs."""
+"""Receivers of Django's signals: log-in, log-out, changed and deleted users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def keep_visitors_messages(
     _end_replaced_session(request)
     token = take_token(getattr(request, "session", None))
     if token:
-        # Nobody is kept out because a table is older than the code.
+        # A missing table must not prevent a log-in.
         tolerant.ask(
             lambda: visitors.merge(token, user),
             None,
@@ -43,7 +43,7 @@ def keep_visitors_messages(
 
 
 def _end_replaced_session(request: HttpRequest | None) -> None:
-    """Django has flushed the session if somebody else was signed in: it has no key until saved."""
+    """Django has flushed another user's session: the new one has no key until it is saved."""
     session: Any = getattr(request, "session", None)
     if request is None or session is None or session.session_key:
         return
@@ -53,14 +53,14 @@ def _end_replaced_session(request: HttpRequest | None) -> None:
 
 
 def end_streams(*, user: Any = None, **kwargs: object) -> None:
-    """At log-out the streams of that session end at once; others find theirs unchanged."""
+    """At log-out the streams of that session end at once; streams of other sessions go on."""
     if user is not None:
         dispatch.announce_recheck(Recipient.for_user(user))
 
 
 def account_changed(*, instance: Any, created: bool, raw: bool, **kwargs: object) -> None:
-    """A new password or a deactivation ends the streams at once; others hear nothing of a save."""
-    # The password in the clear, which Django keeps until the save is done.
+    """A new password or a deactivation ends the user's streams at once."""
+    # Django keeps the plain password in this attribute until the user is saved.
     has_new_password = getattr(instance, "_password", None) is not None
     if not (created or raw) and (has_new_password or not getattr(instance, "is_active", True)):
         dispatch.announce_recheck(Recipient.for_user(instance))

@@ -1,10 +1,11 @@
 """The storage backend for ``django.contrib.messages``.
 
-Signed-in users: everything lives in the database. A message of a Django level is written when the
-response goes out and removed once it was shown. Anonymous visitors: Django's own fallback storage
-(cookie, then session) for what their requests say, rows for what background tasks say to them.
+Signed-in users: all messages are in the database. A message of a Django level is saved with the
+response and deleted once it was shown. Anonymous visitors: Django's own fallback storage (cookie,
+then session) for messages of their requests, rows for messages of background tasks.
 
-Showing claims: of two parallel requests one shows a message, and a response that failed loses none.
+A request claims the messages it shows: of two parallel requests only one shows a message, and a
+failed response loses none.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ AnyMessage = Message | DjangoMessage
 class PersistentMessageStorage(BaseStorage):
     """``MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage"``.
 
-    Iterating, ``len``, ``in``, ``used``, ``added_new`` and ``level`` mean what Django says.
+    Iterating, ``len``, ``in``, ``used``, ``added_new`` and ``level`` work as in Django.
     """
 
     if TYPE_CHECKING:  # Django's, and missing in its stubs
@@ -47,31 +48,31 @@ class PersistentMessageStorage(BaseStorage):
         super().__init__(request, *args, **kwargs)
         self._fallback: Any = FallbackStorage(request)
         self._claim = _Claim()
-        # Written by update(): in the queue and in the database.
+        # Saved by update(): in the queue and in the database.
         self._written: set[int] = set()
 
     def get_persistent(self) -> MessageQuerySet:
-        """Read and unread kept messages, newest first."""
+        """Read and unread persistent messages, newest first."""
         return self._rows().persistent()
 
     def get_persistent_unread(self) -> MessageQuerySet:
-        """Unread kept messages, newest first."""
+        """Unread persistent messages, newest first."""
         return self._rows().persistent().unread()
 
     def get_nonpersistent(self) -> list[AnyMessage]:
-        """Messages of Django levels, oldest first. They count as shown."""
+        """Messages of Django levels, oldest first. Marks them as shown."""
         return [message for message in self if not is_persistent(message.level)]
 
     def count_unread(self) -> int:
-        """How many messages are unread, kept or not."""
+        """The number of unread messages of all levels."""
         return self.count_persistent_unread() + self.count_nonpersistent()
 
     def count_persistent_unread(self) -> int:
-        """How many kept messages are unread."""
+        """The number of unread persistent messages."""
         return self.get_persistent_unread().count()
 
     def count_nonpersistent(self) -> int:
-        """How many messages of Django levels wait. Shows none."""
+        """The number of waiting messages of Django levels. Does not mark them as shown."""
         everything = [*self._loaded_messages, *self._queued_messages]
         return sum(1 for message in everything if not is_persistent(message.level))
 
@@ -95,11 +96,11 @@ class PersistentMessageStorage(BaseStorage):
         email_delay: Delay = None,
         category: str = "",
     ) -> Message | None:
-        """Add a message for whoever makes the request, or for ``user``.
+        """Add a message for the user of the request, or for ``user``.
 
-        Written now, and returned, at a monitio level, for somebody else, or when it must reach more
-        than the next page (``live=True``, ``email=True``). Queued for the response otherwise; that
-        asks the database nothing, so it also works in an async view and a broken transaction.
+        Saved now, and returned, at a monitio level, for another user, or when it must reach more
+        than the next page (``live=True``, ``email=True``). Queued for the response otherwise,
+        without a query: that also works in an async view and in a broken transaction.
 
         Raises ``NotImplementedError`` for a monitio level to an anonymous visitor,
         ``UnknownRecipient`` for a ``user`` who does not exist.
@@ -138,25 +139,22 @@ class PersistentMessageStorage(BaseStorage):
             mailing=how,
             **fields,
         )
-        return self._write(row, how)
-
-    def _addressee(self, user: Any, me: Recipient | None) -> Recipient | None:
-        """Whom the message is for; None for a visitor we have never met."""
-        nobody = not getattr(user, "is_authenticated", True)
-        if user is None or (nobody and (me is None or me.is_visitor)):
-            return me
-        return resolve_recipient(user)
-
-    def _queue(self, row: Message) -> None:
-        """It is written by ``update()``."""
-        self.added_new = True
-        self._queued_messages.append(row)
-
-    def _write(self, row: Message, how: DeliveryPolicy | None) -> Message:
         create.save_message(row, how)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
+
+    def _addressee(self, user: Any, me: Recipient | None) -> Recipient | None:
+        """The recipient of the message; None for a visitor without a token."""
+        is_anonymous = not getattr(user, "is_authenticated", True)
+        if user is None or (is_anonymous and (me is None or me.is_visitor)):
+            return me
+        return resolve_recipient(user)
+
+    def _queue(self, row: Message) -> None:
+        """``update()`` saves it."""
+        self.added_new = True
+        self._queued_messages.append(row)
 
     # Reading.
 
@@ -165,12 +163,12 @@ class PersistentMessageStorage(BaseStorage):
         return super().__iter__()
 
     def _get(self, *args: Any, **kwargs: Any) -> tuple[list[AnyMessage], bool]:
-        # Also for users: what an anonymous request left before the log-in.
+        # For users too: messages of an anonymous request before the log-in.
         kept, all_retrieved = self._fallback._get()
         return [*(kept or []), *self._waiting()], all_retrieved
 
     def _waiting(self) -> list[Message]:
-        """What the database holds for this page, oldest first. One query for a small inbox."""
+        """The rows for this page, oldest first. One query for a small inbox."""
         rows: list[Message] = tolerant.ask(self._newest, [])
         return rows[::-1]
 
@@ -183,16 +181,16 @@ class PersistentMessageStorage(BaseStorage):
         size = settings.SNAPSHOT_SIZE
         newest = list(rows[:size])
         if len(newest) == size:
-            # A page shows no endless history, but every message that waits to be shown once.
+            # The history is limited, messages that wait to be shown once are not.
             newest += rows.nonpersistent().filter(pk__lt=newest[-1].pk)
         return newest
 
     # Storing.
 
     def update(self, response: HttpResponseBase) -> list[Any]:
-        """Settle what was shown and store what was added, when the response goes out.
+        """Remove what was shown and save what was added, before the response is sent.
 
-        A response with an error status was not read by anybody: all it showed shows again.
+        After an error status (500 and above) all that was shown is shown again.
         """
         unstored = self._settle_and_store(response)
         update_marker(self.request, response)
@@ -212,20 +210,20 @@ class PersistentMessageStorage(BaseStorage):
         return list(self._fallback._store(plain, response) or [])
 
     def _kept(self) -> list[AnyMessage]:
-        """What was there before. Rows stay where they are; what is in a cookie is written anew."""
+        """Messages from before this request. Rows stay; those in a cookie are written again."""
         if hasattr(self, "_loaded_data"):
             return self._loaded_data
         return list(self._fallback._get()[0] or [])
 
     def _store_rows(self, rows: list[Message]) -> list[DjangoMessage]:
-        """Write what belongs into the database; what belongs into the cookie is returned."""
-        # Who it is may have changed since: the request itself logged somebody in or out.
+        """Save what belongs into the database; return what belongs into the cookie."""
+        # The view may have logged a user in or out.
         me = self._me() if rows else None
-        nobody = me is None or me.is_visitor
+        is_anonymous = me is None or me.is_visitor
         for_cookie = [
             row
             for row in rows
-            if nobody and not row.user_id and (_fits_cookie(row) or not settings.VISITORS)
+            if is_anonymous and not row.user_id and (_fits_cookie(row) or not settings.VISITORS)
         ]
         rows = [row for row in rows if row not in for_cookie]
         for row in rows:
@@ -237,11 +235,14 @@ class PersistentMessageStorage(BaseStorage):
             return True
 
         if not tolerant.ask(insert, False, "Messages could not be stored; a cookie keeps them."):
-            # The request deleted its own user, whose next page is a visitor's, or the table is
-            # older than the code: Django's storages carry what they can.
+            # The request deleted its own user, or the table is older than the code: Django's
+            # storages keep what they can.
             for_cookie, rows = [*for_cookie, *rows], []
         self._written |= {row.pk for row in rows}
-        return [_as_django(row) for row in for_cookie]
+        return [
+            DjangoMessage(row.level, row.message or row.subject, extra_tags=row.extra_tags)
+            for row in for_cookie
+        ]
 
     def _me(self) -> Recipient | None:
         return Recipient.existing(self.request)
@@ -253,7 +254,7 @@ class PersistentMessageStorage(BaseStorage):
 
 
 class _Claim:
-    """The rows this request shows: held while it runs, removed or let go when it ends."""
+    """The rows this request shows: claimed while it runs, deleted or released when it ends."""
 
     def __init__(self) -> None:
         self.token = ""
@@ -261,13 +262,13 @@ class _Claim:
         self.is_settled = False
 
     def take(self, messages: list[AnyMessage]) -> list[AnyMessage]:
-        """``messages`` without those another request is showing."""
+        """``messages`` without those that another request is showing."""
         wanted = {
             row.pk
             for row in messages
             if isinstance(row, Message) and row.pk and not row.is_persistent()
         } - self.pks
-        # After the response nothing is shown any more: a test looks at what was.
+        # After the response (in a test) nothing more is claimed.
         if not wanted or self.is_settled:
             return messages
         self.token = self.token or secrets.token_hex(16)
@@ -285,15 +286,15 @@ class _Claim:
                 return pks
             return set(rows.filter(claim=self.token).values_list("pk", flat=True))
 
-        # Another writer may hold the database, too. A page without a message beats no page.
+        # The database may be locked: a page without messages is better than none.
         return tolerant.ask(claim, set())
 
     def settle(self, shown: bool) -> None:
-        """Remove what went out; let go of what did not."""
+        """Delete the claimed rows that were shown, else release them."""
         self.is_settled = True
         if not self.pks:
             return
-        # Without a claim: the view was rolled back, but its page went out all the same.
+        # Also without a claim: the view was rolled back, but its page was sent.
         mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
 
         def settle() -> None:
@@ -302,7 +303,7 @@ class _Claim:
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
 
-        # If it fails, the page that is ready goes out, and what it shows may show once more.
+        # If it fails, the page is still sent, and its messages may be shown once more.
         tolerant.ask(settle, None)
 
 
@@ -318,10 +319,6 @@ def _refuse_for_visitor(level: int, how: DeliveryPolicy | None) -> None:
 
 
 def _fits_cookie(row: Message) -> bool:
-    """Whether level, text and tags are all there is: a cookie keeps no more."""
+    """Whether it has only a level, text and tags: a cookie keeps no more."""
     more = (row.subject, row.url, row.url_label, row.from_user_id, row.expires, row.close_timeout)
     return not any(value not in ("", None) for value in more)
-
-
-def _as_django(row: Message) -> DjangoMessage:
-    return DjangoMessage(row.level, row.message or row.subject, extra_tags=row.extra_tags)

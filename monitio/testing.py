@@ -1,6 +1,6 @@
-"""What a site's own tests need: who was told what, and a transport that stays in the process.
+"""For the tests of a site: assertions about messages, and a transport that stays in the process.
 
-Messages are rows, so they are there at once. Bells and e-mails follow after commit: in a
+Messages are rows, so they exist at once. Events and e-mails follow after commit: in a
 ``TestCase`` run the code under test inside ``self.captureOnCommitCallbacks(execute=True)``.
 """
 
@@ -28,9 +28,9 @@ from monitio.transports.events import Event
 def capture_messages() -> Iterator[list[Message]]:
     """The messages written inside the block, oldest first; the list is filled when it ends.
 
-    >>> with capture_messages() as told:
+    >>> with capture_messages() as captured:
     ...     client.post("/export/")
-    >>> [message.subject for message in told]
+    >>> [message.subject for message in captured]
     ['Export: done']
     """
     before = set(Message.objects.values_list("pk", flat=True))
@@ -50,9 +50,9 @@ def assert_notified(
     level: int | None = None,
     url: str | None = None,
 ) -> Message:
-    """The newest message of ``who`` (user, primary key or Recipient) that fits everything given.
+    """The newest message of ``who`` (user, primary key or Recipient) that matches all arguments.
 
-    ``subject`` and ``text`` need only be contained. Raises ``AssertionError`` that lists what
+    ``subject`` and ``text`` match a part. Raises ``AssertionError`` that lists the messages that
     ``who`` did get.
     """
     recipient = Recipient.of(who)
@@ -69,17 +69,17 @@ def assert_notified(
 
 
 def assert_not_notified(who: Any) -> None:
-    """``who`` has no message at all. Raises ``AssertionError`` that lists those there are."""
+    """Raises ``AssertionError`` that lists the messages of ``who`` if there are any."""
     received = list(Message.objects.of(Recipient.of(who)))
     if received:
         raise AssertionError(f"Expected silence, but: {_listed(received)}")
 
 
 def run_digests(at: datetime) -> list[EmailMessage]:
-    """Send every digest that is due at this moment, as if it were now; the e-mails.
+    """Send every digest that is due ``at`` this moment; returns the e-mails.
 
-    Needs the mail backend of Django's test runner. Time moves on its own: what is written in the
-    test is written now, so ``at`` lies ahead.
+    Needs the mail backend of Django's test runner. Messages of the test are created now, so ``at``
+    lies in the future.
 
     >>> preferences.change(ann, frequency="daily", hour=8)
     >>> monitio.create_message(ann, monitio.INFO, "Your report is ready")
@@ -99,22 +99,22 @@ def _listed(messages: list[Message]) -> str:
 
 
 class RecordingTransport(Transport):
-    """Rings nothing and remembers every bell. For tests of a site, see ``capture_bells``."""
+    """Records every event and publishes none: see ``capture_events``."""
 
     events: ClassVar[list[Event]] = []
 
-    def publish(self, bells: Sequence[Event]) -> None:
-        self.events.extend(bells)
+    def publish(self, events: Sequence[Event]) -> None:
+        self.events.extend(events)
 
-    def listen(self, ears: Listener) -> None:
-        while not ears.stopping():
-            ears.on_tick()
+    def listen(self, listener: Listener) -> None:
+        while not listener.stopping():
+            listener.on_tick()
             time.sleep(0.05)
 
 
 @contextmanager
 def capture_events() -> Iterator[list[Event]]:
-    """Every bell that rings inside the block, in order; none leaves the process."""
+    """Every event published inside the block, in order; none leaves the process."""
     RecordingTransport.events.clear()
     with override_settings(MONITIO_TRANSPORT=f"{__name__}.RecordingTransport"):
         yield RecordingTransport.events

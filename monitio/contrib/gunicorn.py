@@ -9,7 +9,7 @@ from typing import Any
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let streams hold some of a ``gthread`` worker's threads, and end them when it stops."""
+    """Reserve some of a ``gthread`` worker's threads for streams, and end those when it stops."""
     from monitio.stream import capacity, shutdown
 
     # With --preload, gunicorn installs its signal handlers after those of the apps.

@@ -1,4 +1,4 @@
-"""django-tenants: each tenant, that is each schema, is a scope.
+"""django-tenants: each tenant (schema) is a scope.
 
 ``MONITIO_SCOPE = "monitio.contrib.tenants.TenantScope"``
 """
@@ -30,12 +30,12 @@ from monitio.conf import settings
 from monitio.integrations.context import current_request, in_event_loop
 from monitio.integrations.run import current_run
 
-# The schema inside ``activate``, for event loops: their thread's connection belongs to no request.
+# The schema inside ``activate`` in an event loop, whose connection belongs to no request.
 _active: ContextVar[str | None] = ContextVar("monitio_schema", default=None)
 
 
 class TenantScope:
-    """Scopes are named as the schemas are; ``public`` is one of them."""
+    """A scope per schema, with its name; ``public`` is one of them."""
 
     def current(self) -> str:
         """Raises ``ImproperlyConfigured`` in an event loop without a request or task."""
@@ -45,11 +45,11 @@ class TenantScope:
         schema = _schema_of(scope) or get_public_schema_name()
         if in_event_loop():
             return _in_loop(schema)
-        # Each change of the schema costs a query and clears the cache of content types.
+        # Changing the schema costs a query and clears the cache of content types.
         return nullcontext() if _connection().schema_name == schema else schema_context(schema)
 
     def all(self) -> list[str]:
-        """The schemas that have monitio's tables, or see those of the public schema."""
+        """The scopes of the schemas that have monitio's tables or use the public schema's."""
         public = get_public_schema_name()
         tenants = get_tenant_model()._default_manager.exclude(schema_name=public)
         if has_multi_type_tenants():
@@ -67,7 +67,7 @@ class TenantScope:
         tenant = _connection().tenant
         known: str | None = getattr(tenant, "_monitio_base_url", None)
         if known is None:
-            # As long as the schema stays: an e-mail has several links.
+            # Cached with the tenant: an e-mail has several links.
             known = tenant._monitio_base_url = _base_url(tenant.schema_name)
         return known
 
@@ -118,7 +118,7 @@ def _has_us(names: Any) -> bool:
 
 
 def _scope_of(schema: str) -> str:
-    """A schema may be called anything, a scope may not: ``a b`` is ``a.20.b``."""
+    """The name of a schema with characters that a scope may not have escaped: ``a.20.b``."""
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: f".{ord(found[0]):x}.", schema)
 
 

@@ -1,4 +1,4 @@
-"""What the commands that are run periodically have in common."""
+"""The base class of commands that run periodically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitio.exceptions import ScopesFailed
 
 
 class ScopedCommand(BaseCommand):
-    """Works in each scope in turn. Fails at the end when one of them has failed."""
+    """Runs in each scope in turn. Fails at the end if one of them has failed."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -25,6 +25,6 @@ class ScopedCommand(BaseCommand):
         """The work in the current scope."""
 
     def report(self, text: str) -> None:
-        """Print a line, with the scope that it speaks of where there are several."""
+        """Print a line, with the name of the scope where there are several."""
         name = scope.current()
         self.stdout.write(f"{name}: {text}" if name else text)

@@ -1,4 +1,4 @@
-"""Users as commands name them."""
+"""Users as arguments of commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a message becomes a row: checked values, the caller's transaction, told after its commit."""
+"""Write messages: validate, save in the caller's transaction, publish after its commit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitio.recipients import Recipient
 
 # MySQL's error number.
 INCORRECT_STRING = 1366
-# Rows in one INSERT, recipients in one batch of bells.
+# Rows in one INSERT, recipients in one batch of events.
 BATCH = 1000
 
 
@@ -42,7 +42,7 @@ def build_message(
     url_label: str = "",
     category: str = "",
 ) -> Message:
-    """An unsaved message with checked values, for ``recipient`` or for whoever is set later.
+    """An unsaved message with validated values; a ``recipient`` of None is set by the caller later.
 
     Raises ``ValueError`` that names the bad value.
     """
@@ -69,7 +69,7 @@ def build_message(
 
 
 def save_message(row: Message, mailing: DeliveryPolicy | None = None) -> Message:
-    """Write one built message, its deliveries, and tell after commit."""
+    """Write one built message and its deliveries; it is published after commit."""
 
     def write() -> None:
         with transaction.atomic(using=dispatch.database()):
@@ -84,14 +84,14 @@ def save_message(row: Message, mailing: DeliveryPolicy | None = None) -> Message
 
 
 def insert(rows: list[Message], *, need_keys: bool = True) -> None:
-    """Write built messages, keys and all, and ring no bell."""
+    """Write built messages without publishing them. ``need_keys``: set their primary keys."""
     if not rows:
         return
     alias = dispatch.database()
 
     def write() -> None:
         with transaction.atomic(using=alias):
-            if need_keys and not _tells_keys(alias):
+            if need_keys and not _returns_keys(alias):
                 for row in rows:
                     row.save(force_insert=True)
             else:
@@ -102,7 +102,7 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
 
 
 def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> None:
-    """``write()``, where need be without the characters that MySQL's utf8mb3 cannot hold."""
+    """``write()``; where MySQL's utf8mb3 refuses wide characters, again without them."""
     try:
         write()
     except (DataError, OperationalError) as error:
@@ -120,26 +120,27 @@ def save_batch(rows: list[Message], mailing: DeliveryPolicy | None) -> None:
         if mailing:
             dispatch.deliver(deliveries.create_deliveries(rows, mailing))
         if rows[0].live:
-            _announce_batch(rows, mailing is not None or _tells_keys(alias))
+            _announce_batch(rows, mailing is not None or _returns_keys(alias))
 
 
 def _announce_batch(rows: list[Message], has_keys: bool) -> None:
-    # In a transaction of the caller's, all batches wait for its end: short bells bound the memory.
+    # In the caller's transaction the events of all batches wait in memory for its commit: events
+    # without a message are small.
     if has_keys and len(rows) < BATCH:
         dispatch.announce(rows)
     else:
         dispatch.announce_news([row.recipient for row in rows])
 
 
-def _tells_keys(alias: str) -> bool:
-    # MySQL (not MariaDB) tells no keys of a bulk insert.
+def _returns_keys(alias: str) -> bool:
+    # MySQL (not MariaDB) returns no keys of a bulk insert.
     return connections[alias].features.can_return_rows_from_bulk_insert
 
 
 def delete_or_hide(rows: MessageQuerySet) -> None:
-    """Delete messages; those whose mail is still to be sent are hidden until it is out.
+    """Delete messages; one whose e-mail is still to be sent is hidden until then.
 
-    Who has deleted a message has seen it: a mail with such a condition goes with it.
+    An e-mail with a condition ("unless_read") is deleted too: the recipient has seen the message.
     """
     waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
     if waiting:
@@ -148,7 +149,7 @@ def delete_or_hide(rows: MessageQuerySet) -> None:
 
 
 def known_level(level: Any) -> int:
-    """One of Django's, of monitio's or of the site's levels. Raises ``ValueError`` otherwise."""
+    """A level of Django, of monitio or of the site as a number. Raises ``ValueError`` otherwise."""
     number = as_level(level)
     known = (*get_level_tags(), *PERSISTENT_LEVELS)
     if isinstance(level, bool) or number != level or number not in known:
@@ -158,7 +159,7 @@ def known_level(level: Any) -> int:
 
 def _text(name: str, value: Any) -> Any:
     text = Message.stored_text(name, value)
-    # Lazily translated text is fixed when it is stored, in the language of that moment.
+    # Lazily translated text is rendered when it is saved, in the language of that moment.
     return value if isinstance(value, Promise) else text
 
 

@@ -1,4 +1,4 @@
-"""How often somebody may do something, counted in Django's cache."""
+"""Rate limits, counted in Django's cache."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _outage = Outage()
 
 
 def is_allowed(name: str, times: int, seconds: int) -> bool:
-    """Count one more; whether ``name`` has come at most ``times`` in these seconds.
+    """Count one more attempt; whether ``name`` has had at most ``times`` in these seconds.
 
-    A cache that is down allows everything: the way out of e-mails must not depend on it.
+    Allows everything while the cache is down: unsubscribing must not depend on it.
     """
     name = scopes.key_in(scopes.current(), name)
     key = f"monitio.ratelimit.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
@@ -23,7 +23,7 @@ def is_allowed(name: str, times: int, seconds: int) -> bool:
         cache.add(key, 0, seconds)
         count = int(cache.incr(key))
     except ValueError:
-        return True  # it ran out between the two
+        return True  # the key expired between the two calls
     except Exception as error:
         _outage.begins("The cache does not answer, so nothing is counted. %s", error)
         return True

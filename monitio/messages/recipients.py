@@ -1,4 +1,4 @@
-"""Whom a caller means: users, primary keys, Recipients, querysets; all known to exist."""
+"""Resolve users, primary keys, Recipients and querysets to Recipients that exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitio.recipients import Recipient, accounts
 
 
 def resolve_recipient(to_user: Any) -> Recipient:
-    """Who is meant today, known to exist. Raises ``UnknownRecipient``."""
+    """The recipient, a logged-in visitor as the user. Raises ``UnknownRecipient``."""
     recipient = _resolve(to_user)
     if not recipient.is_visitor:
         _refuse_unknown([to_user], [recipient])
@@ -24,7 +24,7 @@ def resolve_recipient(to_user: Any) -> Recipient:
 
 
 def iter_recipients(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
-    """Who is meant, ``size`` at a time, each once a batch. Raises ``UnknownRecipient``."""
+    """Batches of ``size``, without duplicates in a batch. Raises ``UnknownRecipient``."""
     keys = _keys_of(users, size)
     everybody = iter(users if keys is None else keys)
     while batch := list(islice(everybody, size)):
@@ -38,7 +38,7 @@ def _resolve(who: Any) -> Recipient:
     recipient = Recipient.of(who)
     here = scopes.current()
     if recipient.scope != here:
-        # In a database of each tenant's own, nobody would ever see the row.
+        # With a database per tenant, the recipient would never see the row.
         raise UnknownRecipient(
             f"This recipient belongs to scope {recipient.scope!r}, the current one is {here!r}: "
             f"write inside `with monitio.scope.activate({recipient.scope!r}):`."
@@ -47,7 +47,7 @@ def _resolve(who: Any) -> Recipient:
 
 
 def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:
-    """The keys of a queryset of users, each once: a join may name one several times. Else None."""
+    """The distinct keys of a queryset of users (a join may repeat a user); None for other types."""
     if not isinstance(users, QuerySet) or not issubclass(users.model, get_user_model()):
         return None
     if not (users.query.is_sliced or users.query.distinct_fields):
@@ -57,7 +57,7 @@ def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:
 
 
 def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> None:
-    """A user who is missing would only fail at the caller's commit, and say nothing of why."""
+    """Without this check a missing user fails at the caller's commit, with no reason given."""
     given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
     pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
     known = accounts().filter(pk__in=pks)

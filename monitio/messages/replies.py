@@ -20,18 +20,21 @@ HOUR = 60 * 60
 
 
 def reply(who: Recipient, original: Message, text: str) -> Message:
-    """The answer of ``who`` to ``original``; it is not stored when its recipient blocks ``who``."""
+    """The reply of ``who`` to ``original``; it is not saved when its recipient blocks ``who``."""
     sender = original.from_user
     if sender is None or who.is_visitor:
         raise NotAllowed
+    subject, prefix = original.subject, _("Re: ")
+    if subject and not subject.startswith(prefix):
+        subject = f"{prefix}{subject}"[:255]
     answer = create.build_message(
         Recipient.for_user(sender),
         constants.INFO,
         text,
         from_user=accounts().get(pk=who.user_id),
-        subject=_subject(original.subject),
+        subject=subject,
     )
-    # Blocked senders are counted alike, so that the limit does not give the block away.
+    # Replies of blocked senders count too: otherwise the limit would reveal the block.
     name = f"reply {who.key} {original.pk} {original.created.timestamp()}"
     if not ratelimit.is_allowed(name, settings.REPLIES_PER_HOUR, HOUR):
         raise TooManyReplies
@@ -52,8 +55,3 @@ def unblock(who: Recipient, sender: Recipient) -> None:
 def blocked_senders(who: Recipient) -> list[Any]:
     rows = BlockedSender.objects.here().filter(user=who.user_id).select_related("sender")
     return [row.sender for row in rows.order_by("pk")]
-
-
-def _subject(subject: str) -> str:
-    prefix = _("Re: ")
-    return subject if not subject or subject.startswith(prefix) else f"{prefix}{subject}"[:255]

@@ -1,6 +1,6 @@
-"""Queries that a page can do without: if one fails, it shows no messages, and the log has a line.
+"""Queries that a page can do without: if one fails, the page shows no messages and logs a warning.
 
-A rolling deployment, for example, has code that is newer than the tables.
+During a rolling deployment, for example, the code is newer than the tables.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ WITHOUT = "The page goes without messages; has the database been migrated?"
 
 
 def ask(query: Callable[[], T], default: T, consequence: str = WITHOUT) -> T:
-    """What ``query`` answers; ``default`` when the database refuses.
+    """The result of ``query``; ``default`` on a ``DatabaseError``.
 
-    The page's own transaction goes on.
+    The page's own transaction stays usable.
     """
     alias = dispatch.database()
-    # PostgreSQL alone spoils a transaction with a failed query; elsewhere it would only cost time.
+    # Only PostgreSQL aborts a transaction after a failed query; elsewhere a savepoint is a waste.
     is_at_risk = connections[alias].in_atomic_block and connections[alias].vendor == "postgresql"
     try:
         with transaction.atomic(using=alias) if is_at_risk else contextlib.nullcontext():

@@ -1,7 +1,7 @@
-"""What happens to a visitor's messages when they log in: they become the user's.
+"""A visitor's messages become the user's at log-in.
 
-Also what a job says later: the log-in is remembered for as long as a token lives, and whoever
-writes for a token asks first. A write that crosses the log-in is moved after both are committed.
+So do those that jobs write later: the log-in is stored for the lifetime of a token, and each write
+looks it up first. A write that races with the log-in is moved after both have been committed.
 """
 
 from __future__ import annotations
@@ -20,44 +20,40 @@ from monitio.recipients import Recipient
 
 
 def current_recipient(recipient: Recipient) -> Recipient:
-    """Who is meant today: the user, for a visitor who has logged in since."""
+    """``recipient``, or the user for a visitor who has logged in since."""
     if not recipient.is_visitor:
         return recipient
-    user_pk = _logins(recipient).values_list("user", flat=True)
-    login = user_pk.first()
-    return recipient if login is None else replace(recipient, user_pk=str(login), token=None)
+    user_pk = _logins(recipient).values_list("user", flat=True).first()
+    return recipient if user_pk is None else replace(recipient, user_pk=str(user_pk), token=None)
 
 
 def merge(token: str, user: Any) -> None:
-    """Hand everything of this visitor to ``user``, now and in future."""
-    # Whoever was first keeps the token: one that is shown again must not move to another account.
+    """Move all messages of this visitor to ``user``, now and in future."""
+    # The first user keeps the token: a token that is used again must not move to another account.
     visitor = Recipient.for_visitor(token)
     VisitorLogin.objects.get_or_create(token=token, scope=visitor.scope, defaults={"user": user})
-    # After the line above is visible to others: see settle().
+    # After commit, when other transactions see the row above.
     merge_after_commit([visitor])
 
 
 def merge_after_commit(recipients: Iterable[Recipient] | Recipient) -> None:
-    """After commit, move what was written for visitors while they logged in."""
+    """After commit, move messages that were written for visitors while they logged in."""
     everybody = [recipients] if isinstance(recipients, Recipient) else recipients
     for visitor in {recipient for recipient in everybody if recipient.is_visitor}:
-        dispatch.after_commit(partial(_catch_up, visitor))
+        dispatch.after_commit(partial(_move, visitor))
 
 
-def _catch_up(visitor: Recipient) -> None:
+def _move(visitor: Recipient) -> None:
     user = current_recipient(visitor)
-    if not user.is_visitor:
-        _move(visitor, user)
-
-
-def _move(visitor: Recipient, user: Recipient) -> None:
+    if user.is_visitor:
+        return
     with transaction.atomic(using=dispatch.database()):
-        # A write comes first: SQLite refuses a reader that turns into a writer too late.
+        # A write comes first: SQLite refuses to turn a read transaction into a write one.
         _logins(visitor).update(user=user.user_id)
-        # Named by key: asked for by visitor, MySQL would wait for whoever is writing to them.
+        # By primary key: a filter by recipient would make MySQL wait for concurrent inserts.
         pks = list(Message.objects.of(visitor).values_list("pk", flat=True))
         messages = Message.objects.of(visitor).filter(pk__in=pks)
-        # One message a job and person: the user's own stays.
+        # One message per job and recipient: the user's own stays.
         messages.filter(job__in=Job.objects.filter(messages__recipient_key=user.key)).delete()
         moved = messages.touch(user=user.user_id, session="", recipient_key=user.key)
     if moved:

@@ -1,4 +1,4 @@
-"""The rows: messages, the jobs they tell of, their deliveries, and how people want to be told."""
+"""Messages, jobs, deliveries, digests, and users' preferences."""
 
 from __future__ import annotations
 

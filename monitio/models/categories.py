@@ -1,4 +1,4 @@
-"""What kinds of messages a site sends: ``MONITIO_CATEGORIES``, and whatever messages name."""
+"""Categories of messages: those in ``MONITIO_CATEGORIES``, and others that messages name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS = frozenset({"title", "essential", "default"})
 
 
 class Mode(models.TextChoices):
-    """What becomes of the e-mails of one category."""
+    """How the e-mails of a category are sent."""
 
     AT_ONCE = "at_once", _("At once")
     DIGEST = "digest", _("In the digest")
@@ -32,14 +32,14 @@ class Mode(models.TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """``name`` is what messages say, '' where they say none; ``title`` what people read.
+    """``name`` is stored in messages, '' for those without one; users see ``title``.
 
-    ``essential``: nobody can switch its e-mails off. ``default``: what a person gets who has not
-    chosen; None: as they get everything else.
+    ``essential``: users cannot turn off its e-mails. ``default``: the mode of users without a
+    preference for it; None: the mode of their other messages.
     """
 
     name: str
-    # Lazily translated where it can be: an e-mail is written in its reader's language.
+    # Translated lazily: an e-mail is written in its recipient's language.
     title: AnyString
     essential: bool = False
     default: Mode | None = None
@@ -48,10 +48,11 @@ class Category:
 def category(name: str) -> Category:
     """The category of this name, declared by the site or not."""
     options = settings.CATEGORIES.get(name, {})
+    words = name.replace("_", " ").replace("-", " ")
     default = options.get("default")
     return Category(
         name=name,
-        title=options.get("title") or _title(name),
+        title=options.get("title") or str(capfirst(words)) or _("Everything else"),
         essential=bool(options.get("essential", False)),
         default=None if default is None else Mode(default),
     )
@@ -65,17 +66,17 @@ def categories(used: Iterable[str] = ()) -> list[Category]:
 
 
 def essential() -> list[str]:
-    """The names of the categories that nobody can switch off."""
+    """The names of the categories whose e-mails users cannot turn off."""
     return [name for name in settings.CATEGORIES if category(name).essential]
 
 
 def gathered_by_default() -> bool:
-    """Whether the site puts a category into digests of people who have not chosen."""
+    """Whether a category goes into the digests of users without preferences."""
     return any(category(name).default == Mode.DIGEST for name in settings.CATEGORIES)
 
 
 def mistakes(declared: Any) -> list[str]:
-    """What is wrong with a value of ``MONITIO_CATEGORIES``."""
+    """What is wrong with this value of ``MONITIO_CATEGORIES``; empty if it is valid."""
     if not isinstance(declared, Mapping):
         return [f"It maps names to options; {declared!r} does not."]
     found = []
@@ -87,7 +88,3 @@ def mistakes(declared: Any) -> list[str]:
         elif options.get("default") not in (None, *Mode.values):
             found.append(f"The default of {name!r} is at_once, digest or off.")
     return found
-
-
-def _title(name: str) -> AnyString:
-    return str(capfirst(name.replace("_", " ").replace("-", " "))) or _("Everything else")

@@ -1,4 +1,4 @@
-"""A background task, as far as it has come."""
+"""The state of a background task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATES = (
 
 
 class Job(models.Model):
-    """One run of a background task, whatever the queue. This row is the truth about it."""
+    """One background task, whatever the queue. This row is the source of truth."""
 
     scope = scope_field()
     task_id = models.CharField(_("task id"), max_length=KEY_LENGTH)
@@ -33,23 +33,24 @@ class Job(models.Model):
     name = models.CharField(_("name"), max_length=255, blank=True, default="")
     state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
-    # Orders events that arrive late, twice or shuffled: a transition must raise it (jobs.py).
+    # Orders events that arrive late, twice or shuffled: a transition must raise it
+    # (monitio.jobs.states).
     rank = models.BigIntegerField(default=-1, editable=False)
     completed = models.FloatField(_("done"), null=True, blank=True)
     total = models.FloatField(_("total"), null=True, blank=True)
-    # Steps a second, of late; None while nobody can tell.
+    # Recent steps per second; None while unknown.
     rate = models.FloatField(_("steps a second"), null=True, blank=True)
     status_text = models.CharField(_("text"), max_length=255, blank=True, default="")
     seq = models.BigIntegerField(default=0, editable=False)
     error = models.TextField(_("error"), blank=True, default="")
-    # The people to tell, as Recipient.to_dict().
+    # The recipients, as Recipient.to_dict().
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
-    # What the author listed, for whoever finds the job and does not have them: the sweep.
+    # The arguments that the task's author listed, for the sweep, which has no task call.
     arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
     cancellable = models.BooleanField(_("its readers may cancel it"), default=False)
     cancel_requested = models.BooleanField(_("its cancelling was asked for"), default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
-    # When a worker should begin it, or begin it again: at its ETA, before it expires.
+    # When a worker should start or retry it: at its ETA, before it expires.
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When it was queued, in milliseconds since 1970; 0 where that is unknown.
     run = models.BigIntegerField(default=0, db_default=0, editable=False)
@@ -73,19 +74,19 @@ class Job(models.Model):
 
     @property
     def percent(self) -> float | None:
-        """0 to 100, or None when nobody knows how much there is to do."""
+        """0 to 100, or None while the total is unknown."""
         if self.completed is None or not self.total:
             return None
         return max(0.0, min(100.0, round(100 * self.completed / self.total, 1)))
 
     @property
     def pace(self) -> float | None:
-        """Steps a second while it runs; None when nobody can tell."""
+        """Steps per second while it runs; None if unknown."""
         return self.rate if self.state == State.STARTED else None
 
     @property
     def eta(self) -> int | None:
-        """Seconds until its bar is full, while it runs; None when nobody can tell."""
+        """Seconds until its bar is full, while it runs; None if unknown."""
         if (
             not self.pace
             or not self.total
@@ -98,7 +99,7 @@ class Job(models.Model):
 
     @property
     def may_be_cancelled(self) -> bool:
-        """Whether a reader's cancelling would still change anything."""
+        """Whether its recipients may cancel it now."""
         return self.cancellable and not self.cancel_requested and not self.has_ended
 
     @property

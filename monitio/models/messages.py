@@ -47,7 +47,7 @@ LEVELS = (
 
 
 class Message(models.Model):
-    """What one person reads."""
+    """A message to one recipient."""
 
     user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -60,7 +60,7 @@ class Message(models.Model):
     )
     session = models.CharField(_("visitor"), max_length=64, blank=True, default="", editable=False)
     scope = scope_field()
-    # Derived from the three; never null, because NULLs would admit duplicates.
+    # Derived from the three above; not null, because a unique constraint ignores NULLs.
     recipient_key = models.CharField(max_length=KEY_LENGTH, editable=False)
     from_user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -80,9 +80,9 @@ class Message(models.Model):
         _("link"), max_length=2048, blank=True, default="", validators=[validate_url]
     )
     url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
-    # The batch of the digest that gathered it: none gathers it again.
+    # The batch of the digest that holds it: no other digest takes it.
     digest = models.CharField(max_length=32, blank=True, default="", editable=False)
-    # What the recipient read the site in; their e-mail is written in it.
+    # The language in which the recipient used the site, and of their e-mail.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     created = models.DateTimeField(_("created"), default=timezone.now)
     modified = models.DateTimeField(_("modified"), default=timezone.now, editable=False)
@@ -93,11 +93,11 @@ class Message(models.Model):
     read = models.BooleanField(_("read"), default=False)
     # Its pop-up was shown or closed: it does not pop up again on the next page.
     seen = models.BooleanField(_("seen"), default=False)
-    # False: it waits for the next page instead of popping up on the open one.
+    # False: shown on the next page, not on an open one.
     live = models.BooleanField(default=True, editable=False)
-    # Shown already, kept only until its delivery is out.
+    # Already shown, kept only until its delivery has been sent.
     hidden = models.BooleanField(default=False, editable=False)
-    # Moves with every change; the browser keeps the highest it has seen.
+    # Grows with every change; the browser keeps the highest that it has received.
     version = models.PositiveBigIntegerField(default=1, editable=False)
     claim = models.CharField(max_length=32, blank=True, default="", editable=False)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -119,13 +119,13 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         ordering = ("-id",)
         indexes = [
-            # A page view and a snapshot: the newest of one recipient.
+            # For page views and snapshots: the newest of one recipient.
             models.Index(fields=["recipient_key", "id"], name="monitio_newest"),
-            # The unread count, and the unread of a page.
+            # For the unread count, and the unread of a page.
             models.Index(fields=["recipient_key", "read", "id"], name="monitio_unread"),
-            # Pruning visitors' messages, once nobody holds their token any more.
+            # For pruning messages of visitors whose token has expired.
             models.Index(fields=["session", "created"], name="monitio_visitor"),
-            # Deleting a user finds their messages without walking the table.
+            # For deleting a user without a full table scan.
             models.Index(fields=["user"], name="monitio_user"),
         ]
         constraints = [
@@ -152,7 +152,7 @@ class Message(models.Model):
         fields: Iterable[str] | None = None,
         from_queryset: models.QuerySet[Message] | None = None,
     ) -> None:
-        """Also what loads a deferred field."""
+        """Django also calls it to load a deferred field."""
         names = None if fields is None else list(fields)
         super().refresh_from_db(using, names, from_queryset)
         if (names is None or "message" in names) and self.safe:
@@ -173,7 +173,7 @@ class Message(models.Model):
             return self.level == other.level and self.message == other.message
         return super().__eq__(other)
 
-    # A class that defines __eq__ loses its hash.
+    # A class that defines __eq__ loses its __hash__.
     __hash__ = models.Model.__hash__
 
     @property
@@ -193,7 +193,7 @@ class Message(models.Model):
 
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Message:
-        """Leave out a link that no browser may follow: it was written past ``save()``."""
+        """Blank an unsafe ``url`` that was written without ``save()``."""
         message = super().from_db(*args, **kwargs)
         try:
             check_url(message.__dict__.get("url", ""))
@@ -209,7 +209,7 @@ class Message(models.Model):
         return field_text(field, value)
 
     def clean(self) -> None:
-        """What ``prepare()`` would refuse, as forms want it."""
+        """Raises ``ValidationError`` for what ``prepare()`` would refuse."""
         errors = {}
         # The link has a validator.
         names = [name for name in TEXT_FIELDS if name != "url"]
@@ -226,34 +226,31 @@ class Message(models.Model):
             raise ValidationError(errors)
 
     def prepare(self) -> None:
-        """Bring every field into the form that is stored.
-
-        Raises ``ValueError`` that names a field which cannot be brought into it.
-        """
+        """Convert every field to its stored form. Raises ``ValueError`` that names a bad field."""
         for name in TEXT_FIELDS:
             setattr(self, name, self.stored_text(name, getattr(self, name)))
         self.level = constants.as_level(self.level)
         if self._state.adding:
             self.expires = checked_moment("expires", self.expires)
-        # A safe text that was replaced by any other is safe no longer.
+        # An unsafe text may have replaced a safe one.
         self.safe = isinstance(self.message, SafeString)
         self.recipient_key = self.recipient.key
 
     def replace_wide_characters(self) -> None:
-        """For tables that hold three bytes a character: U+FFFD takes the place of an emoji."""
+        """For tables with three bytes per character: replace emoji by U+FFFD."""
         for name in FOR_READERS:
             setattr(self, name, replace_wide(getattr(self, name)))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.prepare()
         if kwargs.get("update_fields"):
-            # What prepare() derives goes with what it is derived from.
+            # Fields that prepare() derives are saved with their sources.
             derived = {"message": ["safe"], "user": ["session", "scope", "recipient_key"]}
             named = set(kwargs["update_fields"])
             kwargs["update_fields"] = named.union(*(derived.get(name, []) for name in named))
         super().save(*args, **kwargs)
 
-    # DjangoMessage's interface, so that templates do not care what they iterate over.
+    # DjangoMessage's interface, for templates that iterate over both.
 
     @property
     def tags(self) -> str:
@@ -261,7 +258,7 @@ class Message(models.Model):
 
     @property
     def level_tag(self) -> str:
-        """The level's tag; that of its Django sibling where MESSAGE_TAGS does not name it."""
+        """The level's tag; that of the matching Django level where MESSAGE_TAGS lacks it."""
         tags = get_level_tags()
         sibling = self.level - constants.OFFSET if self.is_persistent() else self.level
         return str(tags.get(self.level, tags.get(sibling, "")))
@@ -272,24 +269,24 @@ class Message(models.Model):
         return constants.level_name(self.level)
 
     def is_persistent(self) -> bool:
-        """Whether it stays until somebody deletes it."""
+        """Whether it is kept until it is deleted."""
         return constants.is_persistent(self.level)
 
     is_persistent.boolean = True  # type: ignore[attr-defined]
 
     @property
     def text(self) -> str:
-        """The message without markup: what e-mails, streams and pop-ups carry."""
+        """The message without markup, for e-mails, streams and pop-ups."""
         return plain_text(self.message)
 
     @property
     def html(self) -> SafeString:
-        """The message for a template: as it is when marked safe, escaped otherwise."""
+        """The message for a template: unchanged if it was marked safe, else escaped."""
         return conditional_escape(self.message)
 
     @property
     def sender(self) -> str:
-        """What its sender is called; '' when nobody in particular sent it."""
+        """The name of its sender; '' without one."""
         sender: Any = self.from_user
         if sender is None:
             return ""

@@ -1,4 +1,4 @@
-"""Short-lived notes: what was counted, who logged in, who was rung for."""
+"""Short-lived rows: repeated failures, log-ins of visitors, last events of topics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monitio.models.rows import KEY_LENGTH, scope_field
 
 
 class Repeat(models.Model):
-    """A failure that has been told, and how often (repeats.py). Of its kind there is one row."""
+    """A failure that users were notified of, and how often (``monitio.jobs.collapse``)."""
 
-    # Hashed from the recipient, the task and every word.
+    # A hash of the recipient, the task and the rendered text.
     fingerprint = models.CharField(max_length=32, unique=True)
-    # A row whose message is gone is taken over, so deleting messages need not look here.
+    # A row whose message was deleted is reused, so deleting messages need not touch this table.
     message = models.ForeignKey(
         Message, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
@@ -36,7 +36,7 @@ class Repeat(models.Model):
 
 
 class VisitorLogin(models.Model):
-    """A visitor who turned out to be a user: what still comes for the token goes to the user."""
+    """A visitor who has logged in: later messages for the token go to the user."""
 
     scope = scope_field()
     token = models.CharField(max_length=64)
@@ -56,12 +56,12 @@ class VisitorLogin(models.Model):
 
 
 class LastEvent(models.Model):
-    """The last bell of a topic: what the polling transport compares. Written after commit."""
+    """The last event of a topic, which the polling transport compares. Written after commit."""
 
     topic = models.CharField(max_length=KEY_LENGTH, unique=True)
-    # A random number, not a counter: two publishers at once never leave the value a reader knew.
+    # A random number, not a counter: two concurrent publishers always change the stored value.
     nonce = models.BigIntegerField()
-    # Without an index: it moves with every bell, and only the daily prune asks for it.
+    # Without an index: it changes with every event, and only the daily prune filters by it.
     modified = models.DateTimeField(default=timezone.now)
 
     objects = PrimaryQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""How a user wants to be mailed."""
+"""How a user gets e-mails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEEKDAYS = tuple(dates.WEEKDAYS.items())
 
 
 def validate_time_zone(name: str) -> None:
-    """A name that every copy of the IANA database knows."""
+    """Raises ``ValidationError`` for a name that is not in the IANA database."""
     if name not in available_timezones():
         raise ValidationError(
             _("%(name)s is no IANA time zone such as Europe/Warsaw."), params={"name": name}
@@ -29,7 +29,7 @@ def validate_time_zone(name: str) -> None:
 
 
 class Preferences(models.Model):
-    """How a user wants to be mailed. Who has no row is mailed as the messages' authors ask."""
+    """How a user gets e-mails. Without a row, each message's own options apply."""
 
     user = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
@@ -46,17 +46,17 @@ class Preferences(models.Model):
         _("hour"), default=8, validators=[MaxValueValidator(23)], help_text=_("In their own time.")
     )
     weekday = models.PositiveSmallIntegerField(_("day"), default=0, choices=WEEKDAYS)
-    # '' is the site's. A name, not an offset: clocks change.
+    # '' is the site's. A name, not an offset: offsets change with daylight saving time.
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, default="", validators=[validate_time_zone]
     )
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_to = models.TimeField(_("quiet until"), null=True, blank=True)
-    # What they read the site in when they chose.
+    # The language in which they used the site when they saved.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
-    # Digests gather what is newer: who begins to get them is not told of years.
+    # Digests hold only newer messages: a user who turns them on does not get old ones.
     digests_since = models.DateTimeField(default=timezone.now, editable=False)
-    # When to look at this user next. While they are claimed: when their sender counts as dead.
+    # When the next digest is due. While the row is claimed: when the claim expires.
     next_digest_at = models.DateTimeField(_("next digest"), null=True, blank=True, editable=False)
     claim = models.CharField(max_length=32, blank=True, default="", editable=False)
 
@@ -81,14 +81,14 @@ class Preferences(models.Model):
 
     @cached_property
     def chosen(self) -> dict[str, CategoryChoice]:
-        """What they have chosen for single categories, by name. Prefetch ``choices`` for many."""
+        """Preferences for single categories, by name. Prefetch ``choices`` for many users."""
         return {} if self.pk is None else {row.category: row for row in self.choices.all()}
 
     def mode(self, name: str) -> Mode:
-        """What becomes of the e-mails of a category.
+        """How the e-mails of a category are sent to this user.
 
-        What cannot be switched off is mailed; "never" stops all else. Otherwise their choice for
-        the category counts, then the site's for it, then how often they want to be mailed.
+        In order of precedence: essential categories are sent, "never" stops all others, the
+        user's choice for the category, the site's default for it, the user's frequency.
         """
         kind = category(name)
         if kind.essential:
@@ -104,7 +104,7 @@ class Preferences(models.Model):
 
     @property
     def uses_digests(self) -> bool:
-        """Whether there is anything a digest could hold."""
+        """Whether any category goes into a digest."""
         if self.frequency == Frequency.NEVER:
             return False
         modes = {choice.mode for choice in self.chosen.values()}
@@ -115,13 +115,13 @@ class Preferences(models.Model):
         try:
             return ZoneInfo(self.time_zone or django_settings.TIME_ZONE)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            # This machine's IANA database has lost the name, or does not know it yet; or it was
-            # written past every check and is none.
+            # The IANA database of this machine is older or newer than the name, or the name was
+            # saved without validation.
             return ZoneInfo(django_settings.TIME_ZONE)
 
     @property
     def schedule(self) -> Schedule:
-        """Who is mailed at once but has a category gathered gets that one daily."""
+        """A user with a digest for one category alone gets it daily."""
         quiet = None
         if self.quiet_from is not None and self.quiet_to is not None:
             quiet = self.quiet_from, self.quiet_to
@@ -135,7 +135,7 @@ class Preferences(models.Model):
 
 
 class CategoryChoice(models.Model):
-    """What a user has chosen for one category; '': nothing of its own, not any more."""
+    """A user's mode for one category; '': no longer any of its own."""
 
     preferences = models.ForeignKey(
         Preferences,
@@ -147,7 +147,7 @@ class CategoryChoice(models.Model):
     mode = models.CharField(
         _("e-mails"), max_length=10, choices=Mode.choices, blank=True, default=""
     )
-    # As Preferences.since, for this category.
+    # As Preferences.digests_since, for this category.
     digests_since = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = PrimaryQuerySet.as_manager()

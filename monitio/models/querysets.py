@@ -1,4 +1,4 @@
-"""Questions about messages, jobs and deliveries, each asked in one place."""
+"""QuerySets of messages, jobs, digests and deliveries."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ M = TypeVar("M", bound=models.Model)
 
 
 class PrimaryQuerySet(models.QuerySet[M]):
-    """Reads where it writes, whatever ``DATABASE_ROUTERS`` answers for reads.
+    """Reads from the database it writes to, whatever ``DATABASE_ROUTERS`` returns for reads.
 
-    Nearly every read decides a write or what an open page drops, and a replica lags behind.
-    ``using()`` still chooses another database.
+    Nearly every read precedes a write or decides what an open page drops, and replicas lag.
+    ``using()`` still selects another database.
     """
 
     @property
@@ -51,7 +51,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         return super().bulk_create(messages, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:
-        """Texts are cleaned; a new one is only safe when it says so, whatever the old one was."""
+        """Texts are cleaned; a new message is safe only if it is a SafeString."""
         for name in FOR_READERS & kwargs.keys():
             if isinstance(kwargs[name], str):
                 kwargs[name] = clean_text(kwargs[name])
@@ -93,15 +93,15 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
     def unclaimed(self, now: datetime | None = None) -> Self:
         """Not being shown by another request right now.
 
-        A claim that nobody settled in ``MONITIO_CLAIM_TIMEOUT`` seconds counts as given up: its
-        request died, and the message shows again.
+        A claim that is older than ``MONITIO_CLAIM_TIMEOUT`` seconds has expired: its request
+        crashed, and the message is shown again.
         """
         return self.filter(_unclaimed(now))
 
     def for_inbox(self) -> Self:
-        """What lists and streams hold: what is kept, and short-lived news sent live.
+        """For lists and streams: persistent messages, and short-lived ones that are live.
 
-        A Django-level message of the user's own request belongs to their next page alone.
+        A Django-level message of the user's own request is shown on their next page alone.
         """
         return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True) & _unclaimed())
 
@@ -113,7 +113,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         return self.order_by("-id")
 
     def touch(self, **changes: Any) -> int:
-        """Update and move the version, so that every open page takes the change."""
+        """Update and raise the version, so that every open page takes the change."""
         return self.update(version=F("version") + 1, modified=timezone.now(), **changes)
 
     def with_pending_delivery(self) -> Self:
@@ -123,7 +123,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         return self.exclude(_pending_delivery())
 
     def read_until(self, moment: datetime | None) -> Self:
-        """Read and not changed since ``moment`` (None: never); a running job's are still news."""
+        """Read and unchanged since ``moment`` (None: none); not those of running jobs."""
         if moment is None:
             return self.none()
         rows = self.filter(read=True, modified__lt=moment, hidden=False)
@@ -131,7 +131,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
 
 
 def _pending_delivery() -> models.Exists:
-    """A mail that is sent whatever becomes of the message."""
+    """An e-mail that is sent even if the message was read or deleted."""
     from monitio.models import Delivery
 
     rows = Delivery.objects.unfinished().filter(message=models.OuterRef("pk"), unless="")
@@ -152,26 +152,26 @@ class JobQuerySet(ScopedQuerySet["Job"]):
         return self.filter(state__in=State.ENDED)
 
     def cancellable(self) -> Self:
-        """Those whose cancelling may be asked for, and was not yet."""
+        """Those that users may cancel and have not cancelled yet."""
         return self.filter(cancellable=True, cancel_requested=False).exclude(state__in=State.ENDED)
 
     def silent_since(self, moment: datetime) -> Self:
-        """Started jobs without a sign of life since then. Waiting jobs are not silent."""
+        """Started jobs without a heartbeat since then."""
         return self.filter(state=State.STARTED, alive_at__lt=moment)
 
     def waiting_since(self, moment: datetime) -> Self:
-        """Jobs older than that which no worker has begun yet, or begun again; the newest first."""
+        """Older jobs that wait for a worker to start or retry them; the newest first."""
         rows = self.filter(state__in=(State.QUEUED, State.RETRYING), created__lt=moment)
         return rows.order_by("-created")
 
     def overdue_since(self, moment: datetime) -> Self:
-        """Jobs that a worker should have begun, or begun again, before."""
-        # Without an order: it would tempt a database to walk along all jobs that have ended.
+        """Jobs that a worker should have started or retried before then."""
+        # Without an order: it could make a database scan all jobs that have ended.
         rows = self.filter(state__in=(State.QUEUED, State.RETRYING)).order_by()
         return rows.filter(Q(due_at__lt=moment) | Q(due_at=None, created__lt=moment))
 
     def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
-        """Note a sign of life of many running jobs, in one query."""
+        """Record a heartbeat of many running jobs in one query."""
         rows = self.here().filter(task_id__in=list(task_ids), state=State.STARTED)
         return rows.update(alive_at=now or timezone.now())
 
@@ -186,5 +186,5 @@ class DeliveryQuerySet(ScopedQuerySet["Delivery"]):
         return self.filter(state__in=("pending", "claimed"))
 
     def due(self, now: datetime | None = None) -> Self:
-        """Those whose moment has come, and those whose sender died while it held them."""
+        """Those that are due, and those whose claim has expired."""
         return self.unfinished().filter(due_at__lte=now or timezone.now())

@@ -1,4 +1,4 @@
-"""What the models have in common."""
+"""Parts that several models share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:
     """``CASCADE`` for a field that may be null and must not become it.
 
     Where constraints cannot wait for the commit (MySQL), Django's own sets the field to NULL before
-    it deletes the row, and a message of nobody is refused by ``monitio_user_xor_session``.
+    it deletes the row, and ``monitio_user_xor_session`` refuses a message without recipient.
     """
     collector.collect(
         rows,
@@ -28,7 +28,7 @@ def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:
 
 
 def scope_field() -> models.CharField[str, str]:
-    """The tenant or site that a row belongs to: the one in which it was made."""
+    """The tenant or site in which the row was created."""
     return models.CharField(
         max_length=scopes.LENGTH, default=scopes.current, db_default="", editable=False
     )

@@ -1,6 +1,6 @@
-"""When a person's digests are due and their e-mails wait: local time, whatever the clocks do.
+"""When a user's digests are due and quiet hours end: local time, with daylight saving time.
 
-Nothing here touches the database. Moments are aware and come back in UTC.
+Nothing here touches the database. Moments are aware; results are in UTC.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from django.utils.translation import gettext_lazy as _
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-# MySQL's begin at 1000; near the others time zones leave the calendar.
+# MySQL's dates begin at 1000; near year 1 and 9999 a change of time zone overflows.
 FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 
 class Frequency(models.TextChoices):
-    """How often a person wants to be mailed."""
+    """How often a user gets e-mails."""
 
     AT_ONCE = "at_once", _("At once, each message by itself")
     HOURLY = "hourly", _("Every hour, gathered in one e-mail")
@@ -37,25 +37,24 @@ DIGEST_FREQUENCIES = (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY)
 
 
 def now() -> datetime:
-    """This moment, aware whatever ``USE_TZ`` says."""
+    """This moment, aware whatever the value of ``USE_TZ``."""
     return aware(timezone.now())
 
 
 def aware(moment: datetime) -> datetime:
-    """A moment as the site gives it, with its time zone: the present one where it has none."""
+    """``moment``; a naive one in the current time zone."""
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 def as_stored(moment: datetime) -> datetime:
-    """An aware moment as the database takes it."""
+    """An aware moment as the database stores it."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def checked_moment(name: str, value: Any) -> datetime | None:
-    """As the database takes it: a naive moment is in the current time zone, as in Django's forms.
+    """As the database stores it: aware or naive as ``USE_TZ``, converted by the current time zone.
 
-    With ``USE_TZ = False`` it is the other way round. Raises ``ValueError`` for what is no moment
-    of a calendar that every database and time zone has.
+    Raises ``ValueError`` for other types and for years that not every database and time zone has.
     """
     if value is None:
         return None
@@ -73,9 +72,9 @@ def checked_moment(name: str, value: Any) -> datetime | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """``hour`` 0 to 23 and ``weekday`` 0 (Monday) to 6 are the person's own, in ``zone``.
+    """``hour`` 0 to 23 and ``weekday`` 0 (Monday) to 6 are local to ``zone``.
 
-    ``quiet`` is when their quiet hours begin and end; they may span midnight.
+    ``quiet`` is the begin and end of quiet hours; they may span midnight.
     """
 
     frequency: str
@@ -86,12 +85,12 @@ class Schedule:
 
     def next(self, after: datetime) -> datetime:
         """The first moment after ``after`` at which a digest is due."""
-        # One that the quiet hours hold back is still to come, though its own moment has passed.
+        # A slot in quiet hours may still be due after its own time has passed.
         moments = map(self.held_until, (self._latest(after)[1], self._following(after)))
         return next(moment for moment in moments if moment > after)
 
     def period(self, now: datetime) -> str:
-        """The name of the period that the digest of ``now`` speaks for: there is one in each."""
+        """The name of the period of ``now``: there is one digest per period."""
         return self._latest(now)[0]
 
     def held_until(self, moment: datetime) -> datetime:
@@ -106,13 +105,13 @@ class Schedule:
         if not (after_begin or before_end if spans_midnight else after_begin and before_end):
             return moment
         day = local.date() if before_end else local.date() + DAY
-        # In an hour that comes twice they end with its first pass.
+        # In an hour that occurs twice they end the first time.
         return max(moment, self._utc(day, end))
 
     def _latest(self, now: datetime) -> tuple[str, datetime]:
         """Name and moment of the latest slot that is not after ``now``."""
         if self.frequency == Frequency.HOURLY:
-            # In UTC every hour comes, and comes once.
+            # In UTC every hour occurs exactly once.
             slot = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
             return f"hour {slot:%Y-%m-%dT%H}", slot
         slots = ((day, self._slot(day)) for day in self._days(now, -1))
@@ -127,7 +126,7 @@ class Schedule:
         return next(slot for slot in slots if slot > after)
 
     def _days(self, moment: datetime, step: int) -> Iterator[date]:
-        """Local dates with a slot, from the far side of ``moment`` on."""
+        """Local dates with a slot: backwards (-1) from tomorrow, or forwards (1) from yesterday."""
         today = moment.astimezone(self.zone).date()
         days = (today + number * step * DAY for number in count(-1))
         return (day for day in days if not self._is_weekly or day.weekday() == self.weekday)
@@ -140,5 +139,5 @@ class Schedule:
         return self._utc(day, time(self.hour))
 
     def _utc(self, day: date, clock: time) -> datetime:
-        # fold=0: of an hour that comes twice the first, of one that is left out as much later.
+        # fold=0: the first of an hour that occurs twice; an hour that is skipped is moved later.
         return datetime.combine(day, clock, self.zone).astimezone(UTC)

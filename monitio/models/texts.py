@@ -1,4 +1,4 @@
-"""What a text may hold: addresses a browser may follow, and plain words instead of markup."""
+"""Stored texts: cleaned, safe URLs, and plain text of HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeData
 
 from monitio.utils.text import at_most, check_url, clean_text, identifier
 
-# Cleaned: people read them. The others are identifiers: a wrong one is refused.
+# Users read these: they are cleaned. The others are identifiers: a bad one is refused.
 FOR_READERS = frozenset({"subject", "message", "url_label"})
 
 
@@ -28,14 +28,14 @@ def field_text(field: Field[Any, Any], value: object) -> str:
 
 
 def validate_url(url: str) -> None:
-    """``check_url`` as forms want it."""
+    """``check_url`` as a validator."""
     try:
         check_url(url)
     except ValueError as error:
         raise ValidationError(str(error)) from None
 
 
-# Where a browser begins a new line, and where it leaves a gap in the line.
+# Where a browser starts a new line, and where it leaves a gap in the line.
 LINE_ENDS = re.compile(
     r"<(?:br|hr)\b[^<>]*>|</(?:p|div|h[1-6]|[uod]l|li|d[td]|tr|table|pre|blockquote|section)\s*>",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ CELL_ENDS = re.compile(r"</t[dh]\s*>", re.IGNORECASE)
 
 
 def plain_text(message: str) -> str:
-    """Text without markup: of a safe message what its HTML reads, of any other the text itself."""
+    """A safe message without its markup; any other unchanged."""
     text = str(message)
     if not isinstance(text, SafeData):
         return text

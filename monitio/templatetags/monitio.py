@@ -25,7 +25,7 @@ def monitio(
 
     Options: ``placement max duration auto_close announce_every hotkey title_badge app_badge
     system_notifications``, and ``theme`` in place of ``MONITIO_THEME``. ``visitors=True`` opens an
-    anonymous visitor's stream before anything is to be shown there.
+    anonymous visitor's stream before there is a message for them.
     """
     request = widgets.request_of(context, "monitio")
     return widgets.messages_html(request, widgets.csp_nonce(context), theme, visitors, **options)
@@ -39,9 +39,9 @@ def monitio_bell(context: Context) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def page_token(context: Context, prefix: str = "") -> str:
-    """For whom the page is made: what its forms and links send as ``page``, after ``prefix``.
+    """The page token, which forms and links send as ``page``, after ``prefix``.
 
-    "" when nobody is known.
+    "" for a visitor without a token.
     """
     token = widgets.token_of(context.get("request"))
     return prefix + token if token else ""
@@ -49,7 +49,7 @@ def page_token(context: Context, prefix: str = "") -> str:
 
 @register.simple_tag(takes_context=True)
 def mark_as_read_by_url(context: Context) -> str:
-    """Who has come to a message's link has read the message. Renders nothing."""
+    """Mark the messages that link to this page read. Renders nothing."""
     widgets.mark_read_by_url(widgets.request_of(context, "mark_as_read_by_url"))
     return ""
 
@@ -91,7 +91,7 @@ def latest_or_unread(messages: Iterable[Any], number: int) -> list[Any]:
 
 
 def _is_unread(message: Any) -> bool:
-    # Messages of Django's own storages know nothing of reading.
+    # Messages of Django's own storages have no such field.
     return not getattr(message, "read", False)
 
 

@@ -34,7 +34,7 @@ class ReplyForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """Which messages the inbox shows; what is not understood narrows nothing down."""
+    """Filters of the inbox; invalid ones are ignored."""
 
     text = forms.CharField(
         label=pgettext_lazy("notifications", "Text"),
@@ -59,7 +59,7 @@ class SearchForm(forms.Form):
         self.fields[field].choices = [("", pgettext("notifications", "All")), *choices]  # type: ignore[attr-defined]
 
     def wishes(self) -> dict[str, Any]:
-        """What ``api.inbox`` takes."""
+        """Keyword arguments for ``api.inbox``."""
         self.is_valid()
         found = self.cleaned_data
         wishes = {name: found.get(name) or "" for name in ("text", "level", "category")}
@@ -70,12 +70,12 @@ class ClockInput(forms.TimeInput):
     input_type = "time"
 
     def __init__(self) -> None:
-        # What browsers send and want, whatever the language.
+        # Browsers send and expect this format in every language.
         super().__init__(format="%H:%M")
 
 
 class PreferencesForm(forms.Form):
-    """The preferences of one user, with a choice for each category that can be switched off."""
+    """The preferences of one user, with a choice for each category that is not essential."""
 
     frequency = forms.ChoiceField(label=_("E-mail me"), choices=Frequency.choices)
     hour = forms.TypedChoiceField(label=_("Digest at"), coerce=int)
@@ -93,7 +93,7 @@ class PreferencesForm(forms.Form):
         self.fields["time_zone"].choices = _zones(row.time_zone)  # type: ignore[attr-defined]
         self.row = row
         self.essential = [kind for kind in kinds if kind.essential]
-        self.kinds = {_field(kind): kind for kind in kinds if not kind.essential}
+        self.kinds = {f"category:{kind.name}": kind for kind in kinds if not kind.essential}
         for name, kind in self.kinds.items():
             chosen = row.chosen.get(kind.name)
             self.fields[name] = forms.ChoiceField(
@@ -113,14 +113,10 @@ class PreferencesForm(forms.Form):
         return values
 
     def wanted(self) -> dict[str, Any]:
-        """What ``preferences.change`` takes."""
+        """Keyword arguments for ``preferences.change``."""
         values = dict(self.cleaned_data)
         choices = {kind.name: values.pop(name) or None for name, kind in self.kinds.items()}
         return {**values, "categories": choices}
-
-
-def _field(kind: Category) -> str:
-    return f"category:{kind.name}"
 
 
 def _usual(kind: Category) -> str:
@@ -130,7 +126,7 @@ def _usual(kind: Category) -> str:
 
 
 def _zones(present: str) -> list[tuple[str, str]]:
-    """Those people know by a city, and the one that is chosen now."""
+    """Time zones named after a city, and the one that is selected now."""
     known = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
     names = sorted(known | {"UTC"} | ({present} if present else set()))
     site = gettext("As the site: %(zone)s") % {"zone": django_settings.TIME_ZONE}

@@ -1,10 +1,10 @@
-"""The inbox. Everybody sees and changes their own messages; anybody else's do not exist (404).
+"""The inbox. Users see and change their own messages; those of others do not exist for them (404).
 
-State changes are POST. A GET on them shows a question with a form, so that the plain links of the
-original's manual keep working without a foreign page being able to click them.
+State changes are POST. A GET on them shows a confirmation form: plain links work, and other sites
+cannot change anything by a link or an image.
 
-A page names the recipient it was made for by its page token, the parameter ``page``. When the
-session or a middleware has changed ``request.user`` since, what the page asks for is refused.
+A page sends its page token, the parameter ``page``, which names its recipient. When the session or
+a middleware has changed ``request.user`` since, the request is refused.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ from monitio.views.forms import ReplyForm, SearchForm
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-# What one POST may name at once; the browser sends a few, a forged request may send anything.
+# The most ids in one POST; the browser sends a few, a forged request could send any number.
 MANY = 500
 
 
 def public(view: View) -> View:
     """Visitors have an inbox too, so LoginRequiredMiddleware must not send them to the log-in."""
-    # ATOMIC_REQUESTS would read the session first and then write, which SQLite's default mode
-    # refuses as soon as somebody else writes. What must hold together has its own transaction.
+    # With ATOMIC_REQUESTS the transaction would read the session before it writes, which fails in
+    # SQLite's default mode while another process writes. Each change has its own transaction.
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
 
 
 def for_its_page(view: View) -> View:
-    """Answer 409, and do nothing, when the page that asks was made for another recipient.
+    """Answer 409, and do nothing, when the page was made for another recipient.
 
     Requests without a page token (plain links, a site's own templates, API clients) are served.
     """
@@ -81,9 +81,9 @@ def _refuse_page(request: HttpRequest) -> HttpResponse:
 @public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
-    """A page of the inbox. ``?before=ID`` goes on, ``?unread=1`` leaves out what was read.
+    """A page of the inbox. ``?before=ID`` is the next page, ``?unread=1`` omits read messages.
 
-    ``?text=``, ``?level=`` (a name) and ``?category=`` narrow it down.
+    ``?text=``, ``?level=`` (a name) and ``?category=`` filter it.
     """
     recipient = Recipient.existing(request)
     form = SearchForm(request.GET, used=api.categories_of(recipient) if recipient else ())
@@ -183,7 +183,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Answer a message somebody sent. Only its recipient may, and only to its sender."""
+    """Reply to a message: from its recipient to its sender alone."""
     recipient, message = _own(request, message_id)
     if message.from_user is None or recipient.is_visitor:
         raise Http404(str(NotAllowed()))
@@ -240,7 +240,7 @@ def _for_sender(
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Cancel the job that a message tells of. Only its readers may, and only if it is offered."""
+    """Cancel the job of a message. Only for its recipients, and only if the author allows it."""
     recipient, message = _own(request, message_id)
     if message.job is None or not message.job.cancellable:
         raise Http404("Its author does not offer to cancel it")
@@ -258,7 +258,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
     recipient = Recipient.existing(request)
     token = request.GET.get("page")
     if token and not (recipient and page_fits(token, recipient)):
-        # An open page of somebody else asks: as from the stream, it learns to reload.
+        # The page was made for another recipient: as for the stream, 204 makes it reload.
         return HttpResponse(status=204)
     before = _whole_number(request, "before")
     if before is not None:
@@ -266,7 +266,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
         page = rows[: settings.SNAPSHOT_SIZE]
         return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
     if recipient is None:
-        # Without a CSRF token, which would set a cookie: there is nothing to change.
+        # Without a CSRF token, which would set a cookie and is not needed: there are no messages.
         return _private({"messages": [], "unread": 0, "floor": 0})
     return _private({**snapshot(recipient), "csrf": get_token(request)})
 
@@ -322,7 +322,7 @@ def _ask(request: HttpRequest, title: str, question: str, way_out: str = "") -> 
 
 
 def _way_back(request: HttpRequest) -> str:
-    """The page the question was asked from, unless it leads back here or to a deleted message."""
+    """The referring page, unless it is this one or that of a deleted message."""
     page = request.META.get("HTTP_REFERER", "")
     leads_nowhere = {request.path}
     if request.resolver_match and request.resolver_match.url_name == "message_delete":
@@ -337,7 +337,7 @@ def _done(request: HttpRequest, recipient: Recipient | None) -> HttpResponse:
 
 
 def _next(request: HttpRequest, wish: str) -> str:
-    """Where to go on: ``wish`` if it is on this site, else the inbox."""
+    """The redirect target: ``wish`` if it is on this site, else the inbox."""
     safe = url_has_allowed_host_and_scheme(
         wish, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

@@ -1,4 +1,4 @@
-"""How somebody is mailed: the page of their preferences, and the way out that needs no log-in."""
+"""The page of a user's e-mail preferences, and unsubscribing without a log-in."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from monitio.views.forms import PreferencesForm
 from monitio.views.inbox import for_its_page, public
 
 PLAIN = "text/plain; charset=utf-8"
-# A mail program asks once or twice; a person who cannot decide, a few times.
+# POSTs per link: a mail program sends one or two, a user who changes their mind a few.
 CLICKS, CLICKS_IN = 30, 60 * 60
-# Somebody who tries links out. Good ones are never refused because of bad ones.
+# Invalid links per address. A valid link is never refused because of invalid ones.
 GUESSES, GUESSES_IN = 30, 10 * 60
 
 
@@ -32,7 +32,7 @@ GUESSES, GUESSES_IN = 30, 10 * 60
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_preferences(request: HttpRequest) -> HttpResponseBase:
-    """The page where signed-in users choose how they are mailed."""
+    """The e-mail preferences of a signed-in user."""
     who = Recipient.existing(request)
     if who is None or who.is_visitor:
         return redirect_to_login(request.get_full_path())
@@ -53,7 +53,7 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """End the e-mails that a signed link speaks of: by POST (RFC 8058); a GET only asks."""
+    """Unsubscribe by a signed link: by POST (RFC 8058); a GET asks for confirmation."""
     try:
         departure = unsubscribe_links.read(token)
         if departure.category is not None and category(departure.category).essential:
@@ -91,7 +91,7 @@ def _show(
     context = {
         "step": step,
         "undo": undo,
-        # None: all that can be ended. The page names nobody: e-mails are forwarded.
+        # None: all e-mails but essential ones. Without the user's name: e-mails are forwarded.
         "title": None if name is None else category(name).title,
     }
     return _leave_no_trace(render(request, "monitio/unsubscribe.html", context))
@@ -103,7 +103,7 @@ def _refuse(request: HttpRequest, status: int, reason: str) -> HttpResponse:
 
 
 def _refuse_guess(request: HttpRequest) -> HttpResponse:
-    # A private address is one for all clients behind a proxy, but one each on an intranet.
+    # A private address may be a proxy's, but on an intranet each client has one.
     address = client_address(request) or request.META.get("REMOTE_ADDR", "")
     if not ratelimit.is_allowed(f"guess {address}", GUESSES, GUESSES_IN):
         return _refuse(request, 429, _too_often())
@@ -115,6 +115,6 @@ def _too_often() -> str:
 
 
 def _leave_no_trace(response: HttpResponse) -> HttpResponse:
-    # The address is the key: other sites need not know it.
+    # The URL holds the token: other sites must not get it.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

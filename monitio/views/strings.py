@@ -1,4 +1,4 @@
-"""Every text the browser part says, in the language of the request. Not a tag library."""
+"""Every text of the browser part, in the language of the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The looks that come with monitio: style sheets that map its custom properties."""
+"""The themes that come with monitio: style sheets that map its custom properties."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ BUILT_IN = ("admin", "bootstrap5", "foundation", "jqueryui")
 
 
 def stylesheet(theme: str) -> str:
-    """The static file of a theme: one of ours by its name, any other by its path.
+    """The static file of a theme: a built-in one by its name, any other by its path.
 
-    '' is the default look, which needs no file. Raises ``ImproperlyConfigured``.
+    '' is the default theme, which needs no file. Raises ``ImproperlyConfigured``.
     """
     if theme in BUILT_IN:
         return f"monitio/themes/{theme}.css"

@@ -1,4 +1,4 @@
-"""What a page shows of the messages of whoever asks for it. Not a tag library."""
+"""What the template tags render: pop-ups, the bell, page tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from monitio.utils.text import clean_text
 from monitio.views.strings import strings
 from monitio.views.themes import stylesheet
 
-# What `{% monitio %}` takes, as attributes of <monitio-messages>; "_" for "-".
+# Options of `{% monitio %}`: attributes of <monitio-messages> with "_" for "-".
 OPTIONS = frozenset(
     "placement max duration auto_close announce_every hotkey title_badge app_badge "
     "system_notifications".split()
@@ -55,7 +55,7 @@ def csp_nonce(context: Context) -> str:
         getattr(request, "csp_nonce", None),  # django-csp
         getattr(request, "_csp_nonce", None),  # Django 6, without its context processor
     ]
-    # Not by their truth: a lazy nonce is false until it has been used.
+    # Not by truthiness: a lazy nonce is false until it has been used.
     return next((str(nonce) for nonce in candidates if nonce is not None and str(nonce)), "")
 
 
@@ -84,9 +84,9 @@ def messages_html(
         "list_url": _list_url(),
         "theme": stylesheet(settings.THEME if theme is None else theme),
         "page": page_token(recipient) if recipient or is_stranger else "",
-        # A stranger's page waits for it: until then there is nothing to show.
+        # A stranger's page opens no stream before this cookie is set: there are no messages.
         "visitor_cookie": marker_name() if is_stranger else "",
-        # A hub knows no snapshot: the page fetches it whenever its stream opens.
+        # A hub sends no snapshot: the page fetches it whenever its stream opens.
         "handed_off": bool(settings.STREAM),
         # Rendering the token sets a cookie.
         "with_csrf": recipient is not None and (bool(messages) or not recipient.is_visitor),
@@ -104,7 +104,7 @@ def bell_html(request: HttpRequest) -> SafeString:
 
 
 def unread_count(request: HttpRequest) -> int:
-    """How many messages are unread; asked of the database once per request."""
+    """How many messages are unread; one query per request."""
     known: int | None = getattr(request, UNREAD, None)
     if known is None:
         recipient = Recipient.existing(request)
@@ -114,13 +114,13 @@ def unread_count(request: HttpRequest) -> int:
 
 
 def token_of(request: HttpRequest | None) -> str:
-    """The page token of whoever asks; "" for a stranger, and in a template without a request."""
+    """The page token of the request; "" for a stranger, and without a request."""
     recipient = None if request is None else Recipient.existing(request)
     return "" if recipient is None else page_token(recipient)
 
 
 def mark_read_by_url(request: HttpRequest) -> int:
-    """Mark the unread messages that link to this very page read; how many there were."""
+    """Mark the unread messages that link to this page read; returns their number."""
     recipient = Recipient.existing(request)
     if recipient is None:
         return 0
@@ -128,7 +128,7 @@ def mark_read_by_url(request: HttpRequest) -> int:
 
 
 def _mark_read_by_url(request: HttpRequest, recipient: Recipient) -> int:
-    # An address with NUL in it is no message's, and not every database can be asked for it.
+    # No message has a URL with NUL in it, and some databases refuse it in a query.
     here = [address for address in _addresses_of(request) if address == clean_text(address)]
     unread = Message.objects.of(recipient).visible().unread().filter(url__in=here)
     pks = list(unread.values_list("pk", flat=True))
@@ -140,7 +140,7 @@ def _mark_read_by_url(request: HttpRequest, recipient: Recipient) -> int:
 
 
 def _addresses_of(request: HttpRequest) -> set[str]:
-    """How messages may link to this page: in any language, with and without query and host."""
+    """The URLs of this page: in any language, with and without query and host."""
     addresses = {request.path, request.get_full_path(), request.build_absolute_uri()}
     urlconf = getattr(request, "urlconf", None) or django_settings.ROOT_URLCONF
     if not is_language_prefix_patterns_used(urlconf)[0]:
@@ -154,15 +154,16 @@ def _addresses_of(request: HttpRequest) -> set[str]:
 
 
 def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message]:
-    """What waits in the database, and this request's own messages. Newest first, one query."""
+    """Rows of the recipient, and this request's own messages. Newest first, one query."""
     storage = get_messages(request)
     unused = not getattr(storage, "used", True)
     flash = [_as_row(message) for message in storage][::-1] if unused else []
     if recipient is None:
         return flash
     if unused and isinstance(storage, PersistentMessageStorage) and settings.EXCLUDE_READ:
-        # Our own storage has just read the very rows.
-        _count_unread(request, flash)
+        # monitio's own storage has just read the same rows.
+        if len(flash) < settings.SNAPSHOT_SIZE:
+            setattr(request, UNREAD, sum(1 for row in flash if row.pk and not row.read))
         tolerant.ask(
             lambda: prefetch_related_objects([row for row in flash if row.pk], "from_user"), None
         )
@@ -172,13 +173,8 @@ def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message
     return [*(row for row in flash if row.pk not in seen), *rows]
 
 
-def _count_unread(request: HttpRequest, rows: list[Message]) -> None:
-    if len(rows) < settings.SNAPSHOT_SIZE:
-        setattr(request, UNREAD, sum(1 for row in rows if row.pk and not row.read))
-
-
 def _as_row(message: Any) -> Message:
-    """A message as templates take it; without a key unless it stays after this response."""
+    """``message`` for the templates; without a key unless it stays after this response."""
     if isinstance(message, Message) and message.pk and message.is_persistent():
         return message
     return Message(

@@ -40,21 +40,20 @@ class Command(ScopedCommand):
         elif options["dry_run"]:
             self._show(digests.due())
         else:
-            self._send()
-
-    def _send(self) -> None:
-        tally = digests.run_due()
-        self.report(
-            f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
-        )
+            tally = digests.run_due()
+            self.report(
+                f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
+            )
 
     def _show_user(self, name: str) -> None:
-        """Where there are several scopes, the user need not be known in each of them."""
+        """Where there are several scopes, the user may be unknown in some of them."""
         try:
-            row = _preferences(name)
+            user = user_named(name)
         except CommandError:
             return
         self._is_found = True
+        row = preferences.for_user(user)
+        row.user = user
         self._show([row])
 
     def _show(self, rows: Iterable[Preferences]) -> None:
@@ -77,10 +76,3 @@ class Command(ScopedCommand):
             return False
         self.report(f"{name} ({due}), to {mail.to[0]}: {mail.subject}\n{mail.body}")
         return True
-
-
-def _preferences(name: str) -> Preferences:
-    user = user_named(name)
-    row = preferences.for_user(user)
-    row.user = user
-    return row
