@@ -1,4 +1,4 @@
-"""Django users are told what happens to the Celery tasks they started.
+"""Notifies Django users of what happens to the Celery tasks they started.
 
 Most names are resolved lazily: Django and Celery import this package before apps are ready.
 """

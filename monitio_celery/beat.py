@@ -19,7 +19,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 
 def _entry(task: str, seconds: float) -> dict[str, Any]:
-    # One that waited for the whole interval is not worth running twice.
+    # After a whole interval the next run is due.
     options: dict[str, Any] = {"expires": float(seconds)}
     if settings.CELERY_QUEUE:
         options["queue"] = settings.CELERY_QUEUE

@@ -37,8 +37,8 @@ def check_broker(**_: Any) -> list[CheckMessage]:
     missing = missing_broker()
     if missing is None:
         return []
-    text, cure = missing
-    return [Warning(text, hint=cure, id="monitio_celery.W004")]
+    text, hint = missing
+    return [Warning(text, hint=hint, id="monitio_celery.W004")]
 
 
 @register()
@@ -64,36 +64,36 @@ def check_beat(**_: Any) -> list[CheckMessage]:
 
 
 def _current_app() -> Any:
-    """Not celery.current_app, which makes an app where there is none."""
+    """The app, or None; celery.current_app would create one."""
     state: Any = _state
     return state._tls.current_app or state.default_app
 
 
 def missing_broker() -> tuple[str, str] | None:
-    """Why this process starts tasks at amqp://localhost, where nobody chose that, and the cure."""
+    """Why tasks go to amqp://localhost, and a hint; None when a broker is configured."""
     app = _current_app()
     if app is None or app.main == "default":
         text = "No Celery app is imported, so tasks go to amqp://localhost."
-        cure = (
+        hint = (
             "Import your Celery app in the package of your settings, in __init__.py: "
             "from .celery import app (docs/celery.md)."
         )
     else:
         text = f"The Celery app {app.main!r} has no broker, so tasks go to amqp://localhost."
-        cure = (
+        hint = (
             "Set CELERY_BROKER_URL, and let the app read it: "
             'app.config_from_object("django.conf:settings", namespace="CELERY").'
         )
     if app is not None and (app.conf.broker_write_url or app.conf.task_always_eager):
         return None
-    return text, cure
+    return text, hint
 
 
 @register()
 def check_lost_after(**_: Any) -> list[CheckMessage]:
     if any(settings.mistakes()):
         return []  # check_settings reports them
-    # One stamp that comes late must not look like a death.
+    # One late heartbeat must not mark a running task as lost.
     shortest = 2 * settings.CELERY_ALIVE_INTERVAL
     if shortest <= settings.CELERY_LOST_AFTER:
         return []

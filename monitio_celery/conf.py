@@ -9,28 +9,28 @@ from monitio.conf import SECONDS, TEXT, Rule, Settings, optional
 
 
 class CelerySettings(Settings):
-    """What the site says, or a default that works. ``NAME`` reads ``MONITIO_CELERY_NAME``."""
+    """The site's settings, with defaults. ``CELERY_NAME`` reads ``MONITIO_CELERY_NAME``."""
 
     PREFIX = "MONITIO_CELERY_"
     FOREIGN = ()
 
     DEFAULTS: dict[str, Any] = {
-        # A worker stamps its running jobs as alive this often, in seconds.
+        # The workers' heartbeat interval, in seconds.
         "CELERY_ALIVE_INTERVAL": 30,
-        # Seconds a running task may be silent before it counts as interrupted; `lost_after=` of
-        # @notify_user says otherwise for one task.
+        # Seconds without a heartbeat after which a running task is considered interrupted;
+        # `lost_after=` of @notify_user overrides it for one task.
         "CELERY_LOST_AFTER": 300,
-        # The same for a group: its parts may wait in the queue for long.
+        # The same for a group, whose members may wait in the queue for long.
         "CELERY_GROUP_LOST_AFTER": 24 * 60 * 60,
         # Seconds a task may wait for a worker, past its ETA or expiry if it has one, until it
-        # counts as interrupted: its queue may be lost. None: for ever.
+        # is considered interrupted: its queue may be lost. None: no limit.
         "CELERY_WAITING_LOST_AFTER": 24 * 60 * 60,
-        # Seconds between two runs of the tasks in beat_schedule().
+        # The intervals of the tasks in beat_schedule(), in seconds.
         "CELERY_SWEEP_INTERVAL": 60,
         "CELERY_DIGEST_INTERVAL": 60,
         "CELERY_PRUNE_INTERVAL": 24 * 60 * 60,
-        # What stops the process of a task that its owner cancels; None: the task is only asked to
-        # stop. SIGUSR1 raises SoftTimeLimitExceeded in it (prefork).
+        # The signal that stops the process of a cancelled task; None: the task stops when it checks
+        # cancelled(). SIGUSR1 raises SoftTimeLimitExceeded in it (prefork).
         "CELERY_CANCEL_SIGNAL": "SIGTERM",
         # Queue for monitio's own tasks; None: Celery's default queue.
         "CELERY_QUEUE": None,

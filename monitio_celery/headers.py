@@ -1,9 +1,9 @@
 """The one header that carries the recipients from the request to the worker and on.
 
 ``{"to": [recipient, ...]}`` with ``Recipient.to_dict`` values: a user's primary key or a visitor's
-token, never a session key. ``"scope"`` is the tenant or site of whoever started the task, where
-there is one. A part of a group also carries ``"part"`` (canvas.py), and whatever a
-task was replaced by (``self.replace``) carries ``"heir"``: the run whose place it takes.
+token, never a session key. ``"scope"`` is the tenant or site in which the task was started, where
+there is one. A member of a group also carries ``"part"`` (groups/notify.py), and a task that
+replaces another one (``self.replace``) carries ``"heir"``: the run that it replaces.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger("monitio")
 
 
 def read(headers: object) -> Carried | None:
-    """What a task's headers carry; None when they carry nothing that can be understood."""
+    """monitio's entry in a task's headers; None when it is missing or malformed."""
     carried = headers.get(HEADER) if isinstance(headers, Mapping) else None
     return carried if isinstance(carried, dict) and isinstance(carried.get("to"), list) else None
 
@@ -46,12 +46,12 @@ def activate(carried: Carried | None) -> AbstractContextManager[Any]:
     return nullcontext() if carried is None else scopes.activate(carried.get("scope") or "")
 
 
-def due_at(said: Mapping[str, Any]) -> datetime | None:
-    """When a worker should begin a task: at its ETA, before it expires.
+def due_at(source: Mapping[str, Any]) -> datetime | None:
+    """The latest time at which a worker should begin a task, by its ETA and expiry.
 
-    ``said`` are the headers of its message, or the options of ``apply_async``.
+    ``source`` are the headers of its message, or the options of ``apply_async``.
     """
-    moments = [_moment(said.get(name)) for name in ("countdown", "eta", "expires")]
+    moments = [_moment(source.get(name)) for name in ("countdown", "eta", "expires")]
     return max(filter(None, moments), default=None)
 
 
@@ -60,14 +60,14 @@ def _moment(value: Any) -> datetime | None:
         if isinstance(value, int | float):
             return datetime.now(UTC) + timedelta(seconds=value)
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        # Celery's own are in UTC where they do not say otherwise.
+        # Celery's own are in UTC unless they carry a time zone.
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def recipients_in(carried: Carried | None) -> list[Recipient]:
-    """The recipients a header names; one that cannot be read is left out."""
+    """The recipients a header names, without malformed ones."""
     found = []
     for entry in carried["to"] if carried else ():
         try:
@@ -78,7 +78,7 @@ def recipients_in(carried: Carried | None) -> list[Recipient]:
 
 
 def inheritable(carried: Carried | None) -> Carried | None:
-    """What a task that is started by this one gets: the people, not the place in a group."""
+    """The header for tasks that this one starts: the same recipients, no group membership."""
     return (
         {key: carried[key] for key in ("to", "scope", "heir") if key in carried}
         if carried
@@ -87,25 +87,25 @@ def inheritable(carried: Carried | None) -> Carried | None:
 
 
 def replaced_by(carried: Carried, task_id: str, name: str, replaced: Carried | None) -> Carried:
-    """Let whichever task ends up with this id go on as the run that it replaces."""
+    """The header of a task that continues the run it replaces, under the same id."""
     part = replaced.get("part") if replaced else None
     heir = {"id": task_id, "name": name, "part": part, "run": run_of(replaced)}
     return {**carried, "heir": heir}
 
 
 def of_a_new_run(carried: Carried) -> Carried:
-    """The header of a task that is published now, unless it says already when it was."""
+    """The header of a run that is published now; an existing time of publishing stays."""
     return carried if "run" in carried else {**carried, "run": time.time_ns() // 1_000_000}
 
 
 def run_of(carried: Carried | None) -> int:
-    """Milliseconds since 1970 when the run was published; 0 where the header does not say."""
+    """When the run was published, in milliseconds since 1970; 0 when unknown."""
     run = carried.get("run") if carried else None
     return run if isinstance(run, int) and 0 < run < 2**62 else 0
 
 
 def for_task(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
-    """The header as it holds for this task, and the name of the task it goes on for, if any."""
+    """The header as it applies to this task, and the name of the task it replaces, if any."""
     heir = carried.get("heir") if carried else None
     if carried is None or not isinstance(heir, dict) or heir.get("id") != task_id:
         return carried, None
@@ -116,9 +116,9 @@ def for_task(carried: Carried | None, task_id: str) -> tuple[Carried | None, str
 def choose(
     task: Any, options: NotifyOptions | None, args: Any, kwargs: Any, inherited: Carried | None
 ) -> Carried | None:
-    """Whom a task is to tell that carries no header yet. Explicit beats inherited beats request.
+    """The recipients of a task without a header. Explicit beats inherited beats request.
 
-    None: nothing is known of anybody. ``{"to": []}``: it was said that nobody is told.
+    None: no recipient is known. ``{"to": []}``: an empty list was given explicitly.
     """
     explicit = task_recipients.explicit(task, options, args, kwargs)
     if explicit is not None:
@@ -132,7 +132,7 @@ def choose(
 def choose_in(
     run: TaskRun | None, task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
 ) -> Carried | None:
-    """``choose`` for a task that ``run`` starts, or that no task starts (None)."""
+    """``choose`` for a task that ``run`` starts, or that is started outside of tasks (None)."""
     inherited = run.carried if run else None
     with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
         return run_off_loop(lambda: choose(task, options, args, kwargs, inherited))

@@ -1,4 +1,4 @@
-"""What monitio's core hands over to Celery."""
+"""Celery as an integration of monitio."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class CeleryIntegration(Integration):
     delivers = True
 
     def deliver(self, delivery_id: int, due_at: datetime) -> None:
-        """Let a worker send this delivery. Raises kombu's ``OperationalError``."""
+        """Start the task that sends this delivery. Raises kombu's ``OperationalError``."""
         wait = tasks.seconds_until(due_at)
         if wait is None:
             return
         later: dict[str, Any] = {"countdown": wait} if wait else {}
-        # The caller waits for this: one try, the beat entry finds what was not handed over.
+        # The caller waits for this: one attempt, deliver_due sends what is left.
         tasks.deliver.apply_async((delivery_id,), retry=False, queue=settings.CELERY_QUEUE, **later)
 
     def cancel(self, task_id: str) -> None:
@@ -42,7 +42,7 @@ class CeleryIntegration(Integration):
         job = Job.objects.of_task(task_id).get()
         if job.integration == members.QUEUE:
             _revoke(members.cancel_waiting(job))
-            # Where nothing has run yet, nobody else will end it.
+            # Where no member has run, no later report ends the group.
             members.MemberReporter(members.group_of(job), []).show()
         else:
             _revoke([task_id])

@@ -1,4 +1,4 @@
-"""What becomes of the parts of a group: one row for each part that began or ended."""
+"""The members of groups: one row for each member that began or ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitio.models.rows import scope_field
 
 class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
     def counts(self, group: str) -> tuple[int, int, float]:
-        """How many parts ended, how many of them without success, and what the others have done."""
+        """``(ended, failed among them, sum of the fractions of the running ones)``."""
         counted = self.filter(group=group).aggregate(
             ends=models.Count("pk", filter=models.Q(ended=True)),
             failures=models.Count("pk", filter=models.Q(ended=True, failed=True)),
@@ -28,36 +28,36 @@ class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
         return self.filter(group=group, number__in=list(numbers))
 
     def open(self) -> Self:
-        """Those whose end is not known; one that was given up for lost may still tell it."""
+        """Members whose end is not known; one that is marked as lost may still report it."""
         return self.filter(models.Q(ended=False) | models.Q(lost=True))
 
     def silent_since(self, moment: datetime) -> Self:
-        """Running parts without a sign of life since then."""
+        """Running members without a heartbeat since then."""
         return self.here().filter(ended=False, alive_at__lt=moment)
 
     def stamp_alive(self, task_ids: Iterable[str], now: datetime) -> int:
-        """Note a sign of life of many running parts, in one query."""
+        """Record a heartbeat of many running members in one query; the number of rows."""
         rows = self.here().filter(task_id__in=list(task_ids), ended=False)
         return rows.update(alive_at=now)
 
 
 class GroupMember(models.Model):
-    """One part of a ``notify_group`` that began or ended. It is counted once, whatever repeats."""
+    """A member of a ``notify_group`` that began or ended. Unique, so a repeated run counts once."""
 
     scope = scope_field()
     group = models.CharField(_("group"), max_length=64)
     number = models.PositiveIntegerField(_("number"))
-    # Empty for a part that never ran.
+    # Empty for a member that never ran.
     task_id = models.CharField(_("task id"), max_length=190, blank=True, default="", db_index=True)
     ended = models.BooleanField(_("ended"), default=True)
     failed = models.BooleanField(_("failed"), default=False)
-    # It fell silent and counts as failed, until it tells something else.
+    # No heartbeat: it counts as failed until another end is reported.
     lost = models.BooleanField(_("lost"), default=False)
-    # How much of it is done, 0 to 1, while it runs.
+    # The completed fraction, 0 to 1, while it runs.
     fraction = models.FloatField(_("done"), default=0.0)
-    # None while nobody expects one.
+    # None while no heartbeat is expected.
     alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
-    # Its header, for whoever finds it silent.
+    # Its task header, so that the sweep can build its reporter.
     header = models.JSONField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
 

@@ -1,4 +1,4 @@
-"""Which reporter speaks for a run of a task: its own job's, its group's, or none."""
+"""The reporter of a task's run: its own job's, its group's, or none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAPS = ("celery.map", "celery.starmap")
 
 
 def unwrap_map(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    """The task that a map, starmap or chunk calls again and again. No arguments hold for all."""
+    """The task that a map, starmap or chunk calls; its arguments differ from call to call."""
     if getattr(task, "name", "") not in MAPS:
         return task, args, kwargs
     mapped = (kwargs or {}).get("task") or {}
@@ -30,9 +30,9 @@ def unwrap_map(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
 def reporter_for(
     task: Any, task_id: str, carried: Carried | None, args: Any = (), kwargs: Any = None
 ) -> Reporter | None:
-    """None when nobody is told about this task: it has no ``@notify_user`` and is in no group.
+    """None for a task that has no ``@notify_user`` and is in no group.
 
-    Without a header the job's row, if there is one, says who is told.
+    Without a header the recipients are those of the job's row, if there is one.
     """
     with activate(carried):
         return _reporter_here(task, task_id, carried, args, kwargs)
@@ -48,7 +48,7 @@ def _reporter_here(
         own = options_of(task)
         lost_after = None if own is None else own.lost_after
         return members.MemberReporter(part, recipients_in(carried), task_id, carried, lost_after)
-    # What replaces a task goes on in its words: the reader knows nothing of the two.
+    # The recipient sees one task: the replacement keeps the texts of the replaced one.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task
     )
@@ -64,7 +64,7 @@ def _reporter_here(
 
 
 def reporter_for_job(job: Job) -> JobReporter:
-    """For a job that is known already, in whatever process."""
+    """The reporter of an existing job."""
     if job.integration == members.QUEUE:
         return members.group_reporter(members.group_of(job), [])
     options = options_of(current_app.tasks.get(job.name))

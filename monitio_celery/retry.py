@@ -1,7 +1,7 @@
-"""What a worker could not tell because the database was away: told when it is back.
+"""Repeats reports that failed because the database was unavailable.
 
-The reports wait in the memory of the process that had them. Where it ends before the database is
-back, the sweep finds what the result backend knows.
+The reports wait in the memory of the process. Where it ends before the database is available again,
+the sweep asks the result backend.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Report = Callable[[], object]
 
 logger = logging.getLogger("monitio")
 
-# A missing table looks like a missing database: not for ever, and not without bound.
+# Limits, because a missing table raises the same errors as an unavailable database.
 GIVE_UP_AFTER = 600.0
 REPORTS_KEPT = 1000
 
 
 def report_with_retry(report: Report) -> None:
-    """Call ``report`` now; if the database is away, again and again until it is back.
+    """Call ``report``; while the database is unavailable, repeat it in a thread.
 
-    Raises what the first call raised, so that it is logged where it happened.
+    Raises what the first call raised, so that the caller logs it.
     """
     try:
         run_off_loop(report)
     except (OperationalError, InterfaceError):
-        # In a transaction it fails with it: there is nothing to tell then.
+        # In a transaction the change is rolled back with it: there is nothing to report.
         if not dispatch.in_transaction():
             _queue.get().add(report)
-            logger.warning("The database is away; a task's news is told when it is back.")
+            logger.warning("The database is unavailable; a task's report is repeated.")
         raise
 
 
@@ -81,10 +81,10 @@ def _repeat(report: Report, deadline: float) -> None:
         except (OperationalError, InterfaceError):
             connections.close_all()
             if time.monotonic() > deadline:
-                logger.exception("The database stays away; a task's news is given up.")
+                logger.exception("The database stays unavailable; a task's report is dropped.")
                 return
         except Exception:
-            logger.exception("A task's news could not be told; the task is not affected.")
+            logger.exception("A task's report failed; the task is not affected.")
             return
 
 

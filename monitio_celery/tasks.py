@@ -1,4 +1,4 @@
-"""monitio's own tasks: deliveries, and the watch over jobs that fell silent."""
+"""monitio's own tasks: deliveries, digests, and the sweep of jobs without a heartbeat."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ WAITING_AT_ONCE = 100
 OVERDUE_AT_ONCE = 1000
 
 
-# A worker holds what it was told to do later. A broker that waits for it to be done delivers it
-# again after a while (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes). In seconds.
+# Seconds. A worker holds tasks with an ETA unacknowledged: after a while the broker delivers them
+# again (Redis: an hour), or closes the connection (RabbitMQ: 30 minutes).
 LONGEST_WAIT = 20 * 60.0
 
 
 def seconds_until(moment: datetime | None) -> float | None:
-    """How long a worker shall wait; None when it is not to wait at all: beat finds it when due."""
+    """Seconds a worker should wait; None: leave it to the beat entry."""
     if moment is None:
         return None
     seconds = max(0.0, (moment - timezone.now()).total_seconds())
@@ -52,7 +52,7 @@ def seconds_until(moment: datetime | None) -> float | None:
     bind=True, ignore_result=True, acks_late=True, reject_on_worker_lost=True, max_retries=None
 )
 def deliver(self: Any, delivery_id: int) -> bool:
-    """Send one delivery; come back when it is due while it is not settled."""
+    """Send one delivery; retry when it is due again."""
     with _scope_of(self):
         try:
             if deliveries.send(delivery_id):
@@ -67,14 +67,14 @@ def deliver(self: Any, delivery_id: int) -> bool:
 
 @shared_task(ignore_result=True)
 def deliver_due() -> tuple[int, int]:
-    """Send what was never handed to a worker: ``(sent, not sent)``."""
+    """Send due deliveries that have no task: ``(sent, not sent)``."""
     answers = scope.in_each(deliveries.run_due).values()
     return sum(sent for sent, _ in answers), sum(waiting for _, waiting in answers)
 
 
 @shared_task(ignore_result=True)
 def send_digests() -> int:
-    """Hand those whose digest is due to workers, a set to each task; the number of sets."""
+    """Start a task for each batch of users whose digest is due; the number of batches."""
     return sum(scope.in_each(_send_digests).values())
 
 
@@ -92,9 +92,9 @@ def _send_digests() -> int:
 
 @shared_task(bind=True, ignore_result=True, acks_late=True)
 def send_digest_set(self: Any, claim: str) -> dict[str, int]:
-    """Send the digests of a claimed set; what became of them.
+    """Send the digests of a claimed batch; the fields of ``DigestStats``.
 
-    Run again, it serves whom nobody has served yet.
+    A repeated run sends only the digests that are still open.
     """
     with _scope_of(self):
         return asdict(digests.send_batch(claim))
@@ -102,7 +102,7 @@ def send_digest_set(self: Any, claim: str) -> dict[str, int]:
 
 @shared_task(ignore_result=True)
 def sweep_jobs() -> int:
-    """Mark running jobs without a sign of life as interrupted; the number of them.
+    """Mark running jobs without a heartbeat as interrupted; the number of them.
 
     The result backend is asked first: it may know an end whose signal was lost.
     """
@@ -129,7 +129,7 @@ def _give_up_overdue(now: datetime) -> int:
 
 @shared_task(ignore_result=True)
 def prune() -> dict[str, int]:
-    """Delete what nobody will read again: the number of rows by their kind."""
+    """Delete expired rows; the number of rows by kind."""
     total: Counter[str] = Counter()
     for counts in scope.in_each(_prune).values():
         total.update(counts)
@@ -143,7 +143,7 @@ def _prune() -> dict[str, int]:
 
 
 def _scope_of(task: Any) -> AbstractContextManager[Any]:
-    """The scope in which one of our own tasks was started."""
+    """The scope in which one of monitio's tasks was started."""
     return headers.activate(headers.read(task.request.headers))
 
 
@@ -177,8 +177,8 @@ def _waiting(now: datetime) -> list[Job]:
 
 
 def _judge_parts(now: datetime) -> None:
-    """A part that died counts as failed, so that its group can end."""
-    # All that run: there are no more than the workers have processes.
+    """Mark members without a heartbeat as failed, so that their groups can end."""
+    # No limit: there are no more running members than worker processes.
     for row in GroupMember.objects.silent_since(now):
         _judge(row.task_id, partial(_find_part, row, now))
 
@@ -192,7 +192,7 @@ def _find_part(row: GroupMember, now: datetime) -> bool:
 
 
 def _end_complete_groups(now: datetime) -> None:
-    """Groups whose last part could not end them: the database was away in that moment."""
+    """End groups whose last member could not: the database was unavailable."""
     moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
     for job in Job.objects.here().filter(integration=members.QUEUE).silent_since(moment):
         _judge(job.task_id, partial(members.end_if_complete, job))
@@ -204,7 +204,7 @@ def _limit(part: members.Member) -> timedelta:
 
 
 def _judge(task_id: str, judge: Callable[[], object]) -> bool:
-    """Whether it was found dead. What cannot be judged keeps nobody from judging the others."""
+    """Whether the task was marked as lost; an error is logged, and the sweep goes on."""
     try:
         return bool(judge())
     except Exception:
@@ -236,7 +236,7 @@ def _report_end(
 
 
 def _stored(task_id: str, since: datetime | None = None) -> tuple[str | None, Any]:
-    """What the result backend knows; nothing where there is none or it is down.
+    """``(state, result)`` of the result backend, ``(None, None)`` when unavailable.
 
     A result from before ``since`` is that of an earlier run under the same id.
     """
@@ -253,6 +253,6 @@ def _stored(task_id: str, since: datetime | None = None) -> tuple[str | None, An
 def _is_older(date_done: datetime | None, since: datetime) -> bool:
     if date_done is None:
         return False
-    # Celery's are in UTC where they do not say otherwise, Django's in the current time zone.
+    # Without a time zone, Celery's are in UTC and Django's in the current one.
     done = date_done if date_done.tzinfo else date_done.replace(tzinfo=UTC)
     return done < (since if since.tzinfo else timezone.make_aware(since))

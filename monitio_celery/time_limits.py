@@ -1,7 +1,7 @@
-"""A task's soft time limit, and code that must not stop half way because of it.
+"""Defers a task's soft time limit while monitio reports.
 
-The limit comes as a signal, once. Where it met a handler of Celery's signals or a moving bar, their
-own guard would take it for a bug: the report would be lost, and the task would never hear of it.
+The limit is one process signal. Its exception inside a receiver of Celery's signals or a progress
+write would be caught and logged there: the report would be lost, and the task would run on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def defer_soft_timeout() -> Iterator[None]:
 
 
 def _may_come() -> bool:
-    """In a process of the prefork pool, and in no block of this kind already."""
+    """In a process of the prefork pool, outside of another such block."""
     return (
         SIG_SOFT_TIMEOUT is not None
         and threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""Django users are told what happens to the ``django.tasks`` they started.
+"""Notifies Django users of what happens to the ``django.tasks`` they started.
 
 Names are resolved lazily: Django imports this package before apps are ready.
 """

@@ -14,5 +14,5 @@ def _signals() -> Any:
     return None
 
 
-# The module with task_enqueued, task_started and task_finished; None: there are no tasks here.
+# The module with task_enqueued, task_started and task_finished; None without django.tasks.
 signals: Any = _signals()

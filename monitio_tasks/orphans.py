@@ -1,7 +1,7 @@
 """Tasks that a task started before the row of its own job was there.
 
-A worker may be quicker than whoever enqueued: the row that says who is told, and whom its children
-inherit, comes a moment after the task. The children wait for it; the task does not.
+A worker may begin a task before the caller has committed the job's row, which holds the recipients
+that the task's children inherit. The children wait for the row; the task does not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from monitio.models import Job
 
 logger = logging.getLogger("monitio")
 
-# Seconds between two looks. Mostly the first finds it; nobody may ever come.
+# Seconds before each query. Mostly the first finds the row; there may never be one.
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
 
 class PendingChildren:
-    """What to do when the job of a task becomes known; one thread looks for each of them."""
+    """Callbacks by parent task; one thread a parent polls for its job."""
 
     def __init__(self) -> None:
         self._adoptions: dict[str, list[Callable[[], None]]] = {}
@@ -55,7 +55,7 @@ def _appears(parent: str, pause: float) -> bool:
     try:
         return Job.objects.of_task(parent).exists()
     except Exception:
-        logger.exception("Whether job %s is known could not be asked.", parent)
+        logger.exception("The query for job %s failed.", parent)
         return False
 
 
@@ -63,7 +63,7 @@ def _try(adopt: Callable[[], None], parent: str) -> None:
     try:
         adopt()
     except Exception:
-        logger.exception("A task that task %s started could not be told of.", parent)
+        logger.exception("A child of task %s could not be announced.", parent)
 
 
 pending_children = PendingChildren()

@@ -1,7 +1,7 @@
 """The three signals of ``django.tasks``, reported to the job.
 
-A task carries no headers, so the row of its job, written when it is enqueued, says who is told. No
-handler ever raises into whoever enqueues or into the worker: what fails is logged.
+A task carries no headers: its recipients are those of its job's row, written when it is enqueued.
+Errors of handlers are logged; they never reach the caller of ``enqueue`` or the worker.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Handler = Callable[..., None]
 
 
 def connect(signals: Any) -> None:
-    """Hear the signals of this module, once."""
+    """Connect every handler, once."""
     signals.task_started.connect(set_mount_point, dispatch_uid="monitio_tasks.mount_point")
     signals.task_enqueued.connect(report_enqueued, dispatch_uid="monitio_tasks.enqueued")
     signals.task_started.connect(report_started, dispatch_uid="monitio_tasks.started")
@@ -45,7 +45,7 @@ def connect(signals: Any) -> None:
 
 
 class TasksIntegration(Integration):
-    """``django.tasks`` can neither withdraw nor stop a task: it stops when it looks."""
+    """``django.tasks`` can neither revoke nor stop a task: it stops when it checks."""
 
     names = (QUEUE,)
 
@@ -54,7 +54,7 @@ integration = TasksIntegration()
 
 
 def _quietly(handler: Handler) -> Handler:
-    """Whatever goes wrong is logged and stays here, also in the caller's transaction."""
+    """Log errors, and keep the caller's transaction usable."""
 
     @functools.wraps(handler)
     def guarded(*, task_result: Any, **_: Any) -> None:
@@ -87,7 +87,7 @@ def report_enqueued(task_result: Any) -> None:
 
 
 def _report_enqueued(task_result: Any, options: NotifyOptions, run: TaskRun | None) -> None:
-    # Explicit beats inherited beats whoever makes the request.
+    # Explicit beats inherited beats the user of the request.
     recipients = task_recipients.explicit(
         task_result.task, options, task_result.args, task_result.kwargs
     )
@@ -132,14 +132,14 @@ def report_finished(task_result: Any) -> None:
         run.flush()
     reporter = _known_reporter(task_result, options)
     if task_result.status == SUCCESSFUL and run is not None and run.cancelled:
-        # It was told, and stopped early: what it returns is not the whole of it.
+        # It stopped early because it was cancelled: its result is incomplete.
         reporter.revoked()
     else:
         _report_end(reporter, task_result, sys.exc_info()[1])
 
 
 def _inherit(task_result: Any, options: NotifyOptions, parent: str) -> None:
-    """Tell those who are told about the task ``parent``, as soon as it is known who they are."""
+    """Announce to the recipients of the task ``parent``, as soon as its row exists."""
     job = Job.objects.of_task(parent).first()
     if job is not None:
         _announce(task_result, options, recipients_of(job))
@@ -151,7 +151,9 @@ def _inherit(task_result: Any, options: NotifyOptions, parent: str) -> None:
 def _announce(task_result: Any, options: NotifyOptions, recipients: list[Recipient]) -> None:
     if not recipients:
         name = task_result.task.module_path
-        logger.debug("Nobody is told about %s: nobody is known to have asked for it.", name)
+        logger.debug(
+            "%s has no recipients: neither options, a parent nor a request name one.", name
+        )
         return
     reporter = _reporter(task_result, options, recipients)
     if reporter.queued() and not dispatch.in_transaction():
@@ -177,7 +179,7 @@ def _reporter(
 
 
 def _known_reporter(task_result: Any, options: NotifyOptions) -> JobReporter:
-    """In a worker, which knows the task alone: its job says to which scope it belongs."""
+    """In a worker, which has only the task: its scope is that of its job's row."""
     task_id = str(task_result.id)
     rows = Job.objects.filter(task_id=task_id).values_list("scope", flat=True)
     scope = (rows.first() if settings.SCOPE else None) or scopes.current()
@@ -186,11 +188,11 @@ def _known_reporter(task_result: Any, options: NotifyOptions) -> JobReporter:
 
 
 def _catch_up(reporter: JobReporter, task_result: Any) -> None:
-    """A worker may have been quicker than the row that says who is told."""
+    """Report what a worker did before the job's row existed."""
     try:
         task_result.refresh()
     except NotImplementedError:
-        return  # a backend that keeps no results; it runs tasks at once, or never
+        return  # a backend without results runs tasks immediately, or never
     if task_result.status == RUNNING:
         reporter.started(max(0, task_result.attempts - 1))
     _report_end(reporter, task_result, None)
@@ -206,15 +208,15 @@ def _report_end(reporter: JobReporter, task_result: Any, error: BaseException | 
 
 
 def _gave_up(task_result: Any) -> bool:
-    """Whether the last attempt raised ``Cancelled``, in whatever process."""
+    """Whether the last attempt raised ``Cancelled``, in any process."""
     try:
         return issubclass(task_result.errors[-1].exception_class, Cancelled)
     except Exception:
-        return False  # it says nothing, or names what is no exception or cannot be imported
+        return False  # missing, not an exception, or not importable
 
 
 def _last_error(task_result: Any) -> str:
-    """What the last attempt said; the exception itself stayed in its worker."""
+    """The last line of the last attempt's traceback; the exception stayed in its worker."""
     if not task_result.errors:
         return "failed"
     lines = str(task_result.errors[-1].traceback).strip().splitlines()

@@ -1,8 +1,7 @@
-"""The parts of a group, and the one job that speaks for all of them.
+"""The members of a group, reported as one job.
 
-Every part that begins or ends has one row (``GroupPart``). The rows are counted after each change
-has been committed, so the last part to come sees them all and ends the group, whatever runs at the
-same time.
+Every member that begins or ends has one row (``GroupMember``). The rows are counted after the
+commit of each change, so the last of concurrent members counts them all and ends the group.
 """
 
 from __future__ import annotations
@@ -44,45 +43,49 @@ Ranges = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Which part of which group a task is, as its header says."""
+    """A task's place in a group, as carried by its header."""
 
     group: str
     number: int
     total: int
     title: str
-    # The parts that never run when this one does not succeed, and those that have succeeded when
-    # this one runs: Celery starts it before it says so of them.
+    # The members that never run when this one fails, and those that have succeeded when this one
+    # runs: Celery starts it before it sends their task_success.
     successors: Ranges = ()
     predecessors: Ranges = ()
     options: dict[str, Any]
-    # ``lost_after=`` of its task, noted by the worker that begins it: the sweep need not know it.
+    # ``lost_after=`` of its task, added by the worker: the sweep may not have the task.
     lost_after: float | None = None
 
     @property
     def own_limit(self) -> float | None:
-        """Seconds it may give no sign of life, where its task or its group says so."""
+        """``lost_after=`` of its task or its group, in seconds; None without either."""
         limit: float | None = self.options.get("lost_after")
         return limit if self.lost_after is None else self.lost_after
 
 
+# Keys of the header that differ from the fields.
+_FIELDS = {"skips": "successors", "follows": "predecessors"}
+
+
 def member_id(group: str, number: int) -> str:
-    """The id of the task that is this part: whoever cancels the group can name them all."""
+    """The task id of a member, computable for the cancelling of a whole group."""
     return str(uuid5(UUID(group), str(number)))
 
 
 def member_in(carried: Carried | None) -> Member | None:
-    """The part a header speaks of; None when the task is in no group."""
+    """The member in a header; None when the task is in no group."""
     part = carried.get("part") if carried else None
     if not isinstance(part, dict):
         return None
     try:
-        return Member(**part)
+        return Member(**{_FIELDS.get(key, key): value for key, value in part.items()})
     except TypeError:
         return None
 
 
 class MemberReporter:
-    """Reports what becomes of one part to its group's job. A part has no message of its own."""
+    """Reports a member's events to its group's job. A member has no message of its own."""
 
     def __init__(
         self,
@@ -114,14 +117,14 @@ class MemberReporter:
             ended=False,
         )
         if not insert_if_new(row, dispatch.database()):
-            # Another task may go on in the place of the one that began.
-            self._rows().open().update(carried=carried)
+            # Another task may have replaced the one that began.
+            self._rows().open().update(header=carried)
             self.recovered()
         return self.group.started()
 
     @scopes.in_own_scope
     def recovered(self) -> bool:
-        """It runs, or runs again, even if it was given up for lost."""
+        """It runs, even if it was marked as lost."""
         changes = {"ended": False, "failed": False, "lost": False, "fraction": 0.0}
         if not self._rows().open().update(**changes, alive_at=timezone.now()):
             return False
@@ -134,7 +137,7 @@ class MemberReporter:
     def retrying(
         self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
     ) -> bool:
-        # It waits for its turn, as before its first: nobody expects a sign of life.
+        # It waits in the queue again, where no heartbeat is expected.
         self._rows().filter(ended=False).update(alive_at=None, fraction=0.0)
         return False
 
@@ -148,7 +151,7 @@ class MemberReporter:
         return self._settle(failed=True)
 
     def lost(self) -> bool:
-        """No sign of life for too long. While the group runs, a real end overrides this."""
+        """No heartbeat for too long. While the group runs, a reported end overrides this."""
         return self._settle(failed=True, lost=True)
 
     def cancel_requested(self) -> bool:
@@ -158,7 +161,7 @@ class MemberReporter:
     def progressed(
         self, done: float | None, total: float | None = None, text: str = "", *, final: bool = False
     ) -> bool:
-        """The part fills its own share of the group's bar; in its own transaction it waits."""
+        """Add the member's fraction to the group's bar, outside of transactions only."""
         now = timezone.now()
         if not total or done is None or dispatch.in_transaction() or now.timestamp() < self._next:
             return False
@@ -178,23 +181,23 @@ class MemberReporter:
         if known.update(**ended) < len(numbers):
             missing = [GroupMember(group=part.group, number=number, **ended) for number in numbers]
             GroupMember.objects.bulk_create(missing, ignore_conflicts=True)
-        # Counted after the commit: before it, two last parts would not see each other.
+        # Counted after the commit: before it, two last members would not count each other.
         dispatch.after_commit(lambda: self.show(result))
         return True
 
     @scopes.in_own_scope
     def show(self, result: Any = None) -> bool:
-        """Bring the group to where its parts stand."""
+        """Update the group's job from the counts of its members."""
         ended, failed, share = GroupMember.objects.counts(self.part.group)
         if ended >= self.part.total and not failed and self.part.successors:
-            # A part that comes after this one has just ended, and brings the result: if it can.
+            # A successor has just ended and reports the result, unless it fails to.
             refresh_later.call(self.part.group, lambda: self._end(failed, result))
             return False
         if ended >= self.part.total:
             return self._end(failed, result)
         shown = self._move(ended + share)
         if not shown:
-            # Another process has just moved the bar. Within a second one will again, with this.
+            # Throttled: another process has just updated the bar.
             refresh_later.call(self.part.group, self._show_again)
         return shown
 
@@ -212,13 +215,13 @@ class MemberReporter:
         total = self.part.total
         self.group.started()
         with transaction.atomic(using=dispatch.database()):
-            # Holds the row: a late bar of another part waits, and then finds the job ended.
+            # Locks the row: a late progress write of another member waits, and then finds the end.
             job = Job.objects.of_task(self.part.group)
             job.filter(rank__lt=FINAL_KEY).update(completed=total - failed, total=total)
             if failed and self.group.cancel_requested():
                 return self.group.revoked()
             if failed:
-                # A part that was given up may still succeed.
+                # A member that is marked as lost may still succeed.
                 lost = GroupMember.objects.filter(group=self.part.group, lost=True).exists()
                 text = f"{failed} of {total} parts failed"
                 return self.group.failed(text, attempt=0 if lost else None)
@@ -229,7 +232,7 @@ class MemberReporter:
 
 
 def reporter_of_member(row: GroupMember) -> MemberReporter | None:
-    """For a part that is known already, in whatever process."""
+    """The reporter of an existing row; None when its header is malformed."""
     part = member_in(row.header)
     if part is None:
         return None
@@ -237,7 +240,7 @@ def reporter_of_member(row: GroupMember) -> MemberReporter | None:
 
 
 def end_if_complete(job: Job) -> None:
-    """End a group all of whose parts have ended."""
+    """End a group all of whose members have ended."""
     whole = group_of(job)
     ended, _failed, _share = GroupMember.objects.counts(job.task_id)
     if 0 < whole.total <= ended:
@@ -250,24 +253,24 @@ def group_reporter(part: Member, recipients: list[Recipient]) -> JobReporter:
         integration=QUEUE,
         name=part.title,
         recipients=recipients,
-        render=_wording(part),
-        # For whoever finds the group and has none of its parts.
+        render=_render(part),
+        # So that group_of() can restore the group from its job alone.
         arguments={"total": part.total, "options": part.options},
         cancellable=bool(part.options.get("cancel")),
     )
 
 
-def _wording(part: Member) -> _GroupContent:
+def _render(part: Member) -> _GroupContent:
     try:
         return _GroupContent(part.title, part.options)
     except (TypeError, ValueError):
-        # Of another version of monitio, or cut because they were too long.
+        # From another version of monitio, or truncated because they were too long.
         logger.exception("The options of the group %s are not used.", part.title)
         return _GroupContent(part.title, {})
 
 
 def group_of(job: Job) -> Member:
-    """What is known of a group by its job alone, as if it were a part."""
+    """A group restored from its job, as a member with the number 0."""
     known = job.arguments or {}
     options = known.get("options")
     return Member(
@@ -280,7 +283,7 @@ def group_of(job: Job) -> Member:
 
 
 def cancel_waiting(job: Job) -> list[str]:
-    """End the parts of a cancelled group that nobody has begun; the ids of all that may run."""
+    """End the members of a cancelled group that have not begun; the ids of those that may run."""
     whole = group_of(job)
     numbers = GroupMember.objects.filter(group=job.task_id).values_list("number", "ended")
     known = dict(numbers)
@@ -292,34 +295,34 @@ def cancel_waiting(job: Job) -> list[str]:
 
 
 class _GroupContent:
-    """The wording of a group: its counts stand where a task has its reason."""
+    """Renders a group's message: the counts replace the reason of a failure."""
 
     def __init__(self, title: str, options: dict[str, Any]) -> None:
         self.options = NotifyOptions(title=lambda outcome: title, arguments=("failed",), **options)
-        self.says_failure = options.get("failure") is not None
+        self.has_failure_text = options.get("failure") is not None
 
     def __call__(self, outcome: Outcome) -> MessageContent | None:
-        # A part that is half done is not done.
+        # Only completed members count.
         done, total = int(outcome.done or 0), int(outcome.total or 0)
         failed = total - done if outcome.state == State.FAILED else 0
         whole = None if outcome.done is None else done
-        notice = self.options.content(replace(outcome, done=whole, arguments={"failed": failed}))
-        if notice is None or outcome.state != State.FAILED or self.says_failure:
-            return notice
+        content = self.options.content(replace(outcome, done=whole, arguments={"failed": failed}))
+        if content is None or outcome.state != State.FAILED or self.has_failure_text:
+            return content
         counts = {"done": done, "total": total, "failed": failed}
         text = _("%(done)d of %(total)d parts are done, %(failed)d failed.") % counts
-        return replace(notice, message=text)
+        return replace(content, message=text)
 
 
 def check(title: str, options: dict[str, Any]) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for options that make no sense."""
+    """Raise ``TypeError`` or ``ValueError`` for invalid options."""
     _GroupContent(title, options)
 
 
 class _DebouncedRefresh:
-    """Calls once more, a moment later, what came too soon; one call a group.
+    """Repeats a throttled refresh a moment later, once a group.
 
-    In workers alone: elsewhere a request or a test is over by then.
+    In workers only: elsewhere the request or the test is over by then.
     """
 
     in_worker = False

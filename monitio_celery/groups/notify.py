@@ -1,7 +1,7 @@
 """One message, one bar and one end for a whole group, chain or chord.
 
-Every task of the canvas carries its number and the group's id in the header; parts.py says what
-becomes of them.
+Every task of the canvas carries its number and the group's id in the header; members.py reports
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.groups import members as parts
 
-# What a header can carry: text, and nothing that would have to be called.
+# Texts travel in the header as JSON, so they cannot be callables.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
 _OPTIONS = (
     *(*_TEXTS, "email", "email_delay", "when", "lost_after"),
@@ -56,9 +56,9 @@ class NotifiedCanvas:
         places = number_members(canvas)
         group_id = uuid()
         shared: dict[str, Any] = {"group": group_id, "total": len(places), "title": self.title}
-        for number, (task, skips, follows) in enumerate(places):
+        for number, (task, successors, predecessors) in enumerate(places):
             task.options.setdefault("task_id", parts.member_id(group_id, number))
-            place = {"number": number, "successors": skips, "predecessors": follows}
+            place = {"number": number, "skips": successors, "follows": predecessors}
             part = {**shared, **place, "options": self.options}
             header = {headers.HEADER: {**carried, "part": part}}
             task.options["headers"] = {**(task.options.get("headers") or {}), **header}
@@ -77,19 +77,19 @@ class NotifiedCanvas:
             reporter = parts.group_reporter(whole, headers.recipients_in(carried))
         dispatch.after_commit(partial(reporter.queued, due_at))
         if not whole.total:
-            # Nobody will ever report.
+            # No member will ever report.
             dispatch.after_commit(reporter.succeeded)
 
 
 def notify_group(
     title: str, canvas: Signature, *, user: Any = None, **options: Any
 ) -> NotifiedCanvas:
-    """Tell about a group, chain or chord as a whole: ``notify_group("Import", chord(…)).delay()``.
+    """Report a group, chain or chord as one job: ``notify_group("Import", chord(…)).delay()``.
 
     Texts are strings with ``{done}``, ``{total}``, ``{failed}`` and ``{result}``: the result of a
-    chord's body, of a chain's last task, of a group the part that ended last. ``user`` is a user, a
-    primary key, a Recipient or several of them; by default it is whoever makes the request or
-    started the running task.
+    chord's body, of a chain's last task, of a group's last member. ``user`` is a user, a primary
+    key, a Recipient or several of them; by default the user of the request or the recipients of
+    the running task.
     Raises ``TypeError`` and ``ValueError`` like ``@notify_user``.
     """
     unknown = sorted(set(options) - set(_OPTIONS))
@@ -110,7 +110,7 @@ Place = tuple[Signature, list[tuple[int, int]], list[tuple[int, int]]]
 
 
 def number_members(canvas: Signature) -> list[Place]:
-    """The tasks of a canvas in order, each with the parts it would skip and those it follows."""
+    """The tasks of a canvas in order, each with the ranges of its successors and predecessors."""
     places: list[Place] = []
     _walk(canvas, places)
     return places
@@ -127,13 +127,13 @@ def _walk(node: Signature, places: list[Place]) -> None:
         bounds.append(len(places))
     first, last = bounds[0], bounds[-1]
     for start, stop in pairwise(bounds):
-        for _task, skips, follows in places[start:stop]:
-            skips += [(stop, last)] if stop < last else []
-            follows += [(first, start)] if first < start else []
+        for _task, successors, predecessors in places[start:stop]:
+            successors += [(stop, last)] if stop < last else []
+            predecessors += [(first, start)] if first < start else []
 
 
 def _steps(node: Signature) -> Iterator[list[Signature]]:
-    """What runs one after another: each step a list of what runs at once."""
+    """The steps that run one after another; the tasks of a step run concurrently."""
     if isinstance(node, chord):
         header = node["kwargs"]["header"]
         yield _unpack(node, "header", header.tasks if isinstance(header, group) else header)
@@ -147,9 +147,9 @@ def _steps(node: Signature) -> Iterator[list[Signature]]:
 
 
 def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
-    """The members of a canvas, kept in it as what they are: a generator can be read only once.
+    """The members of a canvas, stored in it as a list: a generator can be read only once.
 
-    Copies, because one signature may stand in several places.
+    Copies, because one signature may be used several times.
     """
     members = [cast(Signature, maybe_signature(task, app=node.app, clone=True)) for task in tasks]
     node["kwargs"][key] = members
@@ -157,7 +157,7 @@ def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON carries it and databases store it; a lazy text in the present language."""
+    """The value as JSON and databases store it; a lazy text in the current language."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, timedelta):

@@ -1,7 +1,4 @@
-"""Celery's signals, reported to the job. Which of them an outcome sends differs from pool to pool.
-
-No handler ever raises into the publisher or the task: what fails is logged, the task goes on.
-"""
+"""Celery's signals, reported to the job. Which of them an outcome sends depends on the pool."""
 
 from __future__ import annotations
 
@@ -52,8 +49,8 @@ from monitio_celery.time_limits import defer_soft_timeout
 logger = logging.getLogger("monitio")
 
 OWN_TASKS = "monitio_celery."
-# Seconds between two beats, as Celery's own in the other pools.
-PULSE = 2.0
+# Seconds, as Celery's own heartbeat in the other pools.
+HEARTBEAT_INTERVAL = 2.0
 Handler = Callable[..., None]
 
 
@@ -83,7 +80,7 @@ _HANDLERS: dict[str, tuple[Signal, Handler]] = {}
 
 
 def _on(signal: Signal) -> Callable[[Handler], Handler]:
-    """Handle ``signal``; whatever goes wrong is logged and stays here."""
+    """Connect a handler to ``signal``; its errors are logged, never raised into the task."""
 
     def register(handler: Handler) -> Handler:
         @functools.wraps(handler)
@@ -107,7 +104,7 @@ def _safely(handler: Handler, **kwargs: Any) -> None:
 
 
 def _drop_broken_connection() -> None:
-    """Nobody else would in a worker's main process, and each later query would fail."""
+    """In a worker's main process Django never does it, and each later query would fail."""
     connection = connections[dispatch.database()]
     if not connection.in_atomic_block:
         run_off_loop(connection.close_if_unusable_or_obsolete)
@@ -118,7 +115,7 @@ def _drop_broken_connection() -> None:
 
 @_on(signals.before_task_publish)
 def warn_without_broker(**_: Any) -> None:
-    """Before the first task of this process: it may fail, or wait where no worker looks."""
+    """Once a process, before its first task: it may fail, or go to a broker without workers."""
     _disconnect("warn_without_broker")
     missing = checks.missing_broker()
     if missing is not None:
@@ -129,7 +126,7 @@ def warn_without_broker(**_: Any) -> None:
 def name_recipients(
     *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
 ) -> None:
-    """Write who is to be told into the message, unless somebody has already."""
+    """Write the recipients into the message's headers, unless it has them."""
     if headers is None:
         return
     if sender.startswith(OWN_TASKS):
@@ -158,13 +155,13 @@ def _write_header(headers: dict[str, Any], body: Any, carried: Carried | None) -
 
 
 def _name_scope(headers: dict[str, Any]) -> None:
-    """Our own tasks tell nobody, but work in the scope in which they were started."""
+    """monitio's own tasks have no recipients, but run in the scope in which they were started."""
     if header.HEADER not in headers and scopes.current():
         headers[header.HEADER] = header.write([])
 
 
 def _name_recipients_of_errbacks(body: Any, carried: Carried) -> None:
-    """When a process dies, the worker's main process starts them, which runs no task itself."""
+    """When a child process dies, the main process starts them, where no task is running."""
     embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
     if embedded.get("errbacks"):
         to = header.inheritable(carried)
@@ -185,7 +182,7 @@ def _named(errback: Any, to: Carried | None) -> Any:
 def report_queued(
     *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
 ) -> None:
-    """Queued: told on commit. A row in the view's open transaction would block the worker."""
+    """After the commit: a row in the view's open transaction would block the worker."""
     carried = header.read(headers)
     if headers is None or not carried or not carried["to"] or headers.get("retries"):
         return
@@ -208,9 +205,9 @@ def set_mount_point(*, task: Any, **_: Any) -> None:
 @_on(signals.task_prerun)
 def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any) -> None:
     if task.name.startswith(OWN_TASKS):
-        return  # they carry a scope and tell nobody
+        return  # they have a scope, but no recipients
     request = task.request
-    # A worker's process may hold a run whose postrun never came; only eager tasks are nested.
+    # A worker's process may hold a run without task_postrun; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
     options = options_of(task)
     carried = header.read(request.headers)
@@ -222,7 +219,7 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     if reporter is None and carried is None:
         return
     if reporter is not None and not (carried and carried["to"]):
-        logger.debug("Nobody is told about %s: its message names no recipient.", task.name)
+        logger.debug("%s has no recipients: its message names none.", task.name)
     carried, replaced = header.for_task(carried, task_id)
     run = TaskRun(
         task_id,
@@ -245,7 +242,7 @@ def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
     request = sender.request
     run = run_of(request.id)
     if run is not None and run.cancelled:
-        # It was told, and stopped early: what it returns is not the whole of it.
+        # It stopped early because it was cancelled: its result is incomplete.
         _report(sender, request.id, request, lambda reporter: reporter.revoked())
     else:
         _report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
@@ -255,7 +252,7 @@ def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
 def report_failed(
     *, sender: Any, task_id: str, exception: Any, args: Any = (), kwargs: Any = None, **_: Any
 ) -> None:
-    """In the child; in the worker's main process for what the child could not say itself."""
+    """In the child; in the main process when the child died or was stopped."""
     request = sender.request if sender.request.id == task_id else None
     error = _unwrap(exception)
     attempt = _dead_attempt(task_id) if run_of(task_id) is None else None
@@ -265,7 +262,7 @@ def report_failed(
 @_on(signals.task_retry)
 def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) -> None:
     if reason is None:
-        # A cold shutdown says "retry" without a reason, and may never run the task again.
+        # A cold shutdown sends task_retry without a reason, and may never run the task again.
         _report(sender, request.id, request, lambda reporter: reporter.lost())
         return
     error = _unwrap(reason)
@@ -288,29 +285,29 @@ def forget_run(
     keeps_message = task.acks_late and not task.request.is_eager
     comes_again = getattr(retval, "requeue", False) and keeps_message
     if state == states.REJECTED and not comes_again:
-        # Celery itself says so only since 5.7, and from the main process.
+        # Celery sends a signal for it only since 5.7, and from the main process.
         reason = getattr(retval, "reason", None)
         report_with_retry(
             functools.partial(run.reporter.failed, retval if reason is None else reason)
         )
     if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
-        # Some pools and versions of Celery never say so.
+        # Some pools and versions of Celery send no signal for it.
         report_with_retry(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
-        # Nothing else tells of a task that raised Ignore: it gave up on purpose.
+        # Celery sends no other signal for a task that raised Ignore.
         report_with_retry(run.reporter.revoked)
 
 
 def _exits_by_itself() -> bool:
-    """Whether a task calls ``sys.exit()`` just now, and no signal ends its process or worker."""
+    """Whether ``sys.exit()`` of the task is being handled, not a signal to its process."""
     error = sys.exc_info()[1]
-    # A worker that shuts down raises subclasses; billiard leaves with -(256 - signal).
+    # A worker that shuts down raises subclasses; billiard exits with -(256 - signal).
     by_signal = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code < -128
     return type(error) is SystemExit and not by_signal
 
 
 def _runs_again_elsewhere(task: Any) -> bool:
-    """Whether the message of a task goes back to the queue when its process ends."""
+    """Whether the task's message returns to the queue when its process ends."""
     in_thread = threading.current_thread() is not threading.main_thread()
     return bool(task.acks_late and task.reject_on_worker_lost and not in_thread)
 
@@ -319,7 +316,7 @@ def _runs_again_elsewhere(task: Any) -> bool:
 def report_internal_error(
     *, sender: Any, task_id: str, exception: Any, args: Any, kwargs: Any, request: Any, **_: Any
 ) -> None:
-    """The result backend is down; or an eager task raised and the exception goes on."""
+    """The result backend is down, or an eager task raised."""
     carried = header.read((request or {}).get("headers")) or header.read(request)
     if carried is None:
         carried = header.choose_in(current_run(), sender, options_of(sender), args, kwargs)
@@ -333,7 +330,7 @@ def report_internal_error(
 
 @_on(signals.task_received)
 def discard_cancelled(*, request: Any, **_: Any) -> None:
-    """A worker that was started since its cancelling has not heard of it."""
+    """The revoke was broadcast before this worker started."""
     from celery.worker.state import revoked
 
     job_id = _job_id(request)
@@ -357,9 +354,9 @@ _received: WeakSet[Any] = WeakSet()
 
 
 def _dead_attempt(task_id: str) -> int | None:
-    """Which attempt of a task died in its process; None when that is unknown.
+    """The number of the attempt whose process died; None when unknown.
 
-    Its retry, if it has published one, may have been received by this worker, and even run.
+    This worker may already have received, and even run, a retry that it published.
     """
     from celery.worker.state import active_requests
 
@@ -389,7 +386,7 @@ def report_unknown(
     message: Any = None,
     **_: Any,
 ) -> None:
-    """No worker knows this task. Only a job that was announced has somebody to tell."""
+    """The task is not registered. The recipients are those of the job's row."""
     with header.activate(header.read(getattr(message, "headers", None))):
         reporter = job_reporter(id, name=name)
     error = f"{name} is not registered" if exc is None else exc
@@ -398,7 +395,7 @@ def report_unknown(
 
 @_on(signals.heartbeat_sent)
 def stamp_running(**_: Any) -> None:
-    """One query a worker says that all its running jobs are alive; one more, that all parts are."""
+    """One query a worker for the heartbeats of all its running jobs, one for its group members."""
     from celery.worker import state
     from celery.worker.state import active_requests
 
@@ -408,7 +405,7 @@ def stamp_running(**_: Any) -> None:
         return
     _stamped_at = now
     for scope, requests in _by_scope(active_requests).items():
-        # Of their own: the tasks of the other scopes are alive, too.
+        # Each by itself: an error in one scope must not affect the others.
         _safely(_stamp, scope=scope, requests=requests, keep_lost=state.should_terminate)
 
 
@@ -427,7 +424,7 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     if not ids and not parts:
         return
     with scopes.activate(scope):
-        # A worker that shuts down has just said of its tasks that they are interrupted.
+        # A worker that shuts down has just reported its tasks as interrupted.
         if ids and stamp_alive(ids) < len(ids) and not keep_lost:
             recover_jobs(ids)
         if parts and GroupMember.objects.stamp_alive(parts, timezone.now()) < len(parts):
@@ -436,7 +433,7 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
 
 @_on(signals.heartbeat_sent)
 def notify_slow_tasks(**_: Any) -> None:
-    """A task with ``when=`` seconds that shows no progress is told of when they are over."""
+    """Send the late start notice of tasks that have run for ``when=`` seconds."""
     from celery.worker.state import active_requests
 
     now = time.monotonic()
@@ -448,21 +445,21 @@ def notify_slow_tasks(**_: Any) -> None:
         since = waiting[request.id] = _waiting.get(request.id, now)
         if since is not None and now - since >= options.when:
             waiting[request.id] = None
-            _safely(_speak_up, request=request, options=options)
+            _safely(_notify_now, request=request, options=options)
     _waiting.clear()
     _waiting.update(waiting)
 
 
 @_on(signals.worker_init)
 def enable_refresh_timers(**_: Any) -> None:
-    """Also in the processes that this one starts."""
+    """In this process and, by fork, in its children."""
     refresh_later.in_worker = True
 
 
 @_on(signals.worker_init)
 def start_on_the_connection_of_the_task(**_: Any) -> None:
-    """Celery closes every connection before a task: whoever tells of its start earlier pays for a
-    connection of its own. Told after that, the start leaves its connection to the task.
+    """Celery closes every connection before a task. A start that is reported after that leaves its
+    connection open for the task; reported before, it would cost one more connection.
     """
     _disconnect("report_started")
     _connect("report_started")
@@ -470,37 +467,37 @@ def start_on_the_connection_of_the_task(**_: Any) -> None:
 
 @_on(signals.worker_ready)
 def start_solo_heartbeat(*, sender: Any, **_: Any) -> None:
-    """While the solo pool runs a task it sends no heartbeat: a thread gives the sign of life."""
+    """The solo pool sends no heartbeat while it runs a task: a thread does."""
     if isinstance(sender.pool, SoloPool):
-        threading.Thread(target=_beat, name="monitio-pulse", daemon=True).start()
+        threading.Thread(target=_beat, name="monitio-heartbeat", daemon=True).start()
 
 
 def _beat() -> None:
     while True:
-        time.sleep(PULSE)
+        time.sleep(HEARTBEAT_INTERVAL)
         stamp_running()
         notify_slow_tasks()
         connections.close_all()
 
 
-def _speak_up(*, request: Any, options: NotifyOptions) -> None:
+def _notify_now(*, request: Any, options: NotifyOptions) -> None:
     with header.activate(header.read(request.request_dict)):
         job_reporter(request.id, name=request.task.name, options=options).notify_now()
 
 
-# Since when a slow task is seen to run; None: it was told of.
+# By task id: when it was first seen running; None: its notice was sent.
 _waiting: dict[str, float | None] = {}
 _stamped_at = float("-inf")
 
 
 def recover_jobs(task_ids: Iterable[str]) -> None:
-    """Jobs that were given up for lost although they run."""
+    """Reopen jobs that are marked as lost although they run."""
     for job in Job.objects.here().filter(task_id__in=list(task_ids), state=State.LOST):
         reporter_for_job(job).recovered()
 
 
 def recover_members(task_ids: Iterable[str]) -> None:
-    """Parts that were given up for lost although they run."""
+    """Reopen group members that are marked as lost although they run."""
     for row in GroupMember.objects.here().filter(task_id__in=list(task_ids), lost=True):
         reporter = reporter_of_member(row)
         if reporter is not None:
@@ -512,7 +509,7 @@ def _part(request: Any) -> Member | None:
 
 
 def _job_id(request: Any) -> str | None:
-    """The job an active request belongs to: its own, its group's, or none."""
+    """The id of a request's job: its own, its group's, or None."""
     part = _part(request)
     if part is not None:
         return part.group
@@ -535,7 +532,7 @@ def _report(
     args: Any = (),
     kwargs: Any = None,
 ) -> None:
-    """Find the reporter of a run, here or by its message, and report."""
+    """Report to the run's reporter: of this process, or found by the message."""
     run = run_of(task_id)
     reporter = run.reporter if run else None
     if run is None:
@@ -557,7 +554,7 @@ def _carried(task_id: str, request: Any) -> Carried | None:
     found = header.read(getattr(request, "headers", None))
     if found is not None:
         return found
-    # Some signals of the main process come without headers; the worker still has the message.
+    # Some signals of the main process have no headers; the worker still holds the message.
     from celery.worker.state import requests
 
     kept = requests.get(task_id)
@@ -565,10 +562,10 @@ def _carried(task_id: str, request: Any) -> Carried | None:
 
 
 def _unwrap(exception: Any) -> Any:
-    """The exception that a task raised, out of what Celery carries it in."""
+    """The exception that a task raised, unwrapped from Celery's own."""
     try:
         inner = exception.exc
-    except Exception:  # most have no such attribute; one may fail to say so
+    except Exception:  # most have no such attribute; a property may raise
         return exception
     return inner if isinstance(inner, BaseException) else exception
 

@@ -98,7 +98,7 @@ class Worker:
     def stop(self) -> None:
         """Stop the process and its children, by the group this test made."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            # Once it has been waited for, its number may be that of somebody else's group.
+            # After the wait, its pid may be that of another process group.
             if self.process.poll() is None:
                 os.killpg(self.process.pid, number)
                 with suppress(subprocess.TimeoutExpired):
@@ -134,7 +134,7 @@ def environment(
     (home / "mail").mkdir()
     # Databases of its own: nothing of the run before.
     number = list(PROFILES.values()).index(profile)
-    bells = broker = f"{valkey_server.url.removesuffix('0')}{number}"
+    events = broker = f"{valkey_server.url.removesuffix('0')}{number}"
     database = f"sqlite://{home}/db.sqlite3"
     if profile.database == "postgres":
         server = request.getfixturevalue("postgres_server")
@@ -146,8 +146,8 @@ def environment(
         "DJANGO_SETTINGS_MODULE": "tests.integration.celery.project.settings",
         "TEST_DATABASE": database,
         "TEST_BROKER": broker,
-        "TEST_BELLS": bells,
-        "TEST_RESULTS": bells if profile.results == "redis" else profile.results,
+        "TEST_BELLS": events,
+        "TEST_RESULTS": events if profile.results == "redis" else profile.results,
         "TEST_MAIL": str(home / "mail"),
     }
 
@@ -234,7 +234,7 @@ class Staff:
 
 @pytest.fixture
 def staff(environment: dict[str, str], tmp_path: Path) -> Iterator[Staff]:
-    """Hires workers that the test may kill; whoever is left is stopped at its end."""
+    """Starts workers that the test may kill; the others are stopped at its end."""
     staff = Staff(environment, tmp_path)
     yield staff
     staff.dismiss()
@@ -248,7 +248,7 @@ def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
 
 
 def revoke_surely(site: Site, worker: Worker, task: str) -> None:
-    """Revoke the task, and know that the worker has heard of it."""
+    """Revoke the task, and wait until the worker has received it."""
     asked = {"destination": [worker.name], "reply": True, "limit": 1, "timeout": 10}
 
     def revoked() -> Any:
@@ -272,11 +272,11 @@ def eager_site(
 
 
 class Ear:
-    """Hears the bells of the site's transport."""
+    """Receives the events of the site's transport."""
 
     def __init__(self, url: str) -> None:
         self.client = redis.Redis.from_url(url)
-        self.heard: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.pubsub = self.client.pubsub()
         self.pubsub.psubscribe("monitio*")
         until(lambda: self.pubsub.get_message(timeout=1))
@@ -285,8 +285,8 @@ class Ear:
         """The states of a job's bar that were rung so far, in order."""
         while entry := self.pubsub.get_message(timeout=0.01):
             if entry["type"] == "pmessage":
-                self.heard.append(json.loads(entry["data"]))
-        jobs = [(bell.get("data") or {}).get("job") or {} for bell in self.heard]
+                self.events.append(json.loads(entry["data"]))
+        jobs = [(event.get("data") or {}).get("job") or {} for event in self.events]
         return [job for job in jobs if job.get("task") == task_id]
 
     def close(self) -> None:

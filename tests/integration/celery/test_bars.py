@@ -16,7 +16,7 @@ from monitio_celery import progress, track
 
 
 class Recorder:
-    """A reporter that remembers what it was told."""
+    """A reporter that records its calls."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""Whoever may read of a task cancels it, in whatever state it is and whatever its worker can."""
+"""A recipient cancels a task, in every state and with every kind of worker."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_waiting_task_ends_at_once_and_never_runs(site: Site, staff: Staff, ga
     until(lambda: site.job(task))
     assert site.cancel("ann", task) == 302
     assert site.job(task)["state"] == "revoked"
-    # No worker that runs now has heard of it.
+    # The revoke was sent before this worker started.
     staff.hire()
     until(lambda: site.result(task) == "REVOKED")
     assert site.message(task)["subject"] == "Unaware: cancelled"
@@ -87,7 +87,7 @@ def test_it_is_seen_from_inside_a_transaction_and_rolls_it_back(
     site: Site, staff: Staff, gate: Path, environment: dict[str, str]
 ) -> None:
     if environment["TEST_DATABASE"].startswith("sqlite"):
-        pytest.skip("Nobody can write that it is cancelled while the task's transaction writes.")
+        pytest.skip("Cancelling cannot be written while the task's transaction writes.")
     staff.hire("threads")
     task = begin(site, "raises_cancelled_inside_atomic", gate, **staff.options)
     site.cancel("ann", task)

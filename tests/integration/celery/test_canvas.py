@@ -1,4 +1,4 @@
-"""One message for a whole canvas, told by a real worker."""
+"""One message for a whole canvas, from a real worker."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_cancelling_a_group_ends_all_of_it(site: Site, staff: Staff, gate: Path)
     assert site.cancel("ann", job) == 302
     site.ends(job, "revoked")
     assert site.message(job)["subject"] == "Long one: cancelled"
-    # Nobody begins what is still in the queue.
+    # What is still in the queue never begins.
     until(lambda: site.queue_length(staff.queue) == 0)
     assert site.running_parts(job) == []
 

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.usefixtures("worker"),
     pytest.mark.also_on("sqlite", "rabbitmq", "no-results"),
 ]
-# Seconds after which the broker gives a message that nobody acknowledged to another worker.
+# Seconds after which the broker redelivers an unacknowledged message.
 VISIBILITY = 1
 
 
@@ -121,7 +121,7 @@ def test_a_death_that_is_noticed_during_the_next_attempt_changes_nothing(
 def test_a_cold_shutdown_interrupts(site: Site, staff: Staff, gate: Path) -> None:
     worker = staff.hire()
     task = begin(site, staff, "wait_for", gate)
-    # Its child may have told the site sooner than the process that the signal meets.
+    # Its child may report to the site sooner than the process that gets the signal.
     until(lambda: task in site.running_on(worker.name))
     os.kill(worker.process.pid, signal.SIGQUIT)
     until(lambda: worker.process.poll() is not None)

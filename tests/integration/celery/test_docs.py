@@ -1,4 +1,4 @@
-"""docs/outcomes.md says what the tests prove."""
+"""docs/outcomes.md lists what the tests prove."""
 
 from __future__ import annotations
 

@@ -43,11 +43,11 @@ def choose(options: NotifyOptions | None, *args: Any, inherited: Any = None, **k
     return headers.choose(task, options, args, kwargs, inherited)
 
 
-def test_nothing_is_known_of_anybody() -> None:
+def test_no_recipient_is_known() -> None:
     assert choose(NotifyOptions()) is None
 
 
-def test_the_request_says_who(visit: Any) -> None:
+def test_the_user_of_the_request(visit: Any) -> None:
     visit(User(pk=1))
     assert headers.recipients_in(choose(NotifyOptions())) == [ANN]
 
@@ -76,7 +76,7 @@ def test_notify_refuses_what_is_nobody() -> None:
         pass
 
 
-def test_a_visitor_gets_an_address_only_for_a_task_that_tells(visit: Any) -> None:
+def test_a_visitor_gets_an_address_only_for_a_decorated_task(visit: Any) -> None:
     request = visit()
     assert choose(None) is None
     assert not request.session.modified
@@ -92,7 +92,7 @@ def test_a_request_without_a_session_is_nobody(visit: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "args", "kwargs", "told"),
+    ("user", "args", "kwargs", "expected"),
     [
         ("owner_id", (1,), {}, [ANN]),
         ("owner_id", (), {"owner_id": 1}, [ANN]),
@@ -110,8 +110,8 @@ def test_a_request_without_a_session_is_nobody(visit: Any) -> None:
         (AnonymousUser(), (), {}, []),
     ],
 )
-def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, told: list[Recipient]) -> None:
-    assert task_recipients.resolve_user(user, task, args, kwargs) == told
+def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, expected: list[Recipient]) -> None:
+    assert task_recipients.resolve_user(user, task, args, kwargs) == expected
 
 
 @pytest.mark.parametrize("odd", [None, "x", {}, {"monitio": "x"}, {"monitio": {"to": "x"}}])

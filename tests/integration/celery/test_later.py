@@ -1,4 +1,4 @@
-"""What could not be told because the database was away."""
+"""Reports that failed because the database was unavailable."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_a_table_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -
     assert "given up" in caplog.text
 
 
-def test_reports_that_wait_are_told_in_order() -> None:
-    told: list[int] = []
+def test_reports_that_wait_are_reported_in_order() -> None:
+    reported: list[int] = []
     gate, done = threading.Event(), threading.Event()
     queue = retry._Queue()
     queue.add(lambda: gate.wait(20))
     for number in range(3):
-        queue.add(lambda number=number: told.append(number))  # type: ignore[misc]
+        queue.add(lambda number=number: reported.append(number))  # type: ignore[misc]
     queue.add(done.set)
     gate.set()
     assert done.wait(20)
-    assert told == [0, 1, 2]
+    assert reported == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""A soft time limit that is reached while monitio tells of the task."""
+"""A soft time limit that is reached while monitio reports the task."""
 
 from __future__ import annotations
 
@@ -73,16 +73,16 @@ def test_what_a_signal_tells_is_told_to_its_end(
 ) -> None:
     monkeypatch.setattr(receivers, "_HANDLERS", {})
     ended = Signal(name="ended")
-    told: list[int] = []
+    reported: list[int] = []
 
     @receivers._on(ended)
-    def tell(**_: Any) -> None:
+    def report(**_: Any) -> None:
         signal.raise_signal(signal.SIGUSR1)
-        told.append(1)
+        reported.append(1)
 
     receivers.connect()
     ended.send(None)
-    assert told == [1]
+    assert reported == [1]
     assert "the task is not affected" not in caplog.text
 
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite", "
 
 @contextmanager
 def database_away(address: str) -> Iterator[None]:
-    """Nobody can write to the site's database: it is locked, or takes no connection."""
+    """The site's database is locked, or takes no connection."""
     if address.startswith("sqlite"):
         with sqlite3.connect(address.removeprefix("sqlite://"), isolation_level=None) as connection:
             connection.execute("BEGIN EXCLUSIVE")
@@ -64,7 +64,7 @@ def cut_off_site(environment: dict[str, str]) -> Iterator[Site]:
 @pytest.mark.parametrize("how", ["delay", "delay_on_commit"])
 def test_a_broker_that_is_down_leaves_no_message(cut_off_site: Site, how: str) -> None:
     jobs, messages = cut_off_site.jobs(), cut_off_site.count_messages()
-    # The view hears of it as without monitio.
+    # The view gets the error as without monitio.
     assert cut_off_site.start("ann", "plain_success", how=how) == 500
     assert "OperationalError" in cut_off_site.last_error("ann")
     assert cut_off_site.jobs() == jobs
@@ -182,7 +182,7 @@ def test_the_database_is_away_at_the_end(
     task = begin(site, staff, "wait_with_late_ack", gate)
     with database_away(environment["TEST_DATABASE"]):
         gate.touch()
-        until(lambda: "told when it is back" in worker.log.read_text())
+        until(lambda: "report is repeated" in worker.log.read_text())
     site.reconnect()
     # Celery calls a task failed whose result it could not keep.
     ended = site.ends(task)

@@ -1,4 +1,4 @@
-"""What a task comes to, told by a real prefork worker."""
+"""Task outcomes, reported by a real prefork worker."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_two_retries_and_success_are_one_message(site: Site) -> None:
 
 
 def test_a_retry_says_that_it_tries_again(site: Site) -> None:
-    # Its second attempt never comes: nothing hurries whoever looks.
+    # Its second attempt never comes.
     asked = {"failures": 1, "countdown": 3600}
     task = site.start("ann", "flaky", how="apply_async", kwargs=asked)
     until(lambda: (job := site.job(task)) and job["state"] == "retrying")
@@ -199,7 +199,7 @@ def test_a_result_that_nobody_keeps_is_told(site: Site, profile: Profile) -> Non
     task = site.start("ann", "forgotten")
     site.ends(task, "succeeded")
     assert not profile.results or site.result(task) == "PENDING"
-    assert site.message(task)["message"] == "nobody asks"
+    assert site.message(task)["message"] == "not asked for"
 
 
 def test_reject_with_requeue_goes_on_with_the_same_message(site: Site, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_silent_job_is_interrupted_and_comes_back(site: Site, gate: Path) -> N
     until(lambda: site.job(task)["state"] == "started")
     # A heartbeat may come between the two.
     until(lambda: site.forget_sign_of_life(task) or site.sweep())
-    # The next one says that the sweep was wrong.
+    # The next one shows that the sweep was wrong.
     until(lambda: site.job(task)["state"] == "started")
     assert site.message(task)["subject"] == "Wait for: started"
     gate.touch()

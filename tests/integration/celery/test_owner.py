@@ -1,4 +1,4 @@
-"""Who is told, whatever way a task was started."""
+"""The recipients of a task, in every way to start it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.integration.celery.conftest import Site, Staff, Worker, until
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-def told(site: Site, task: str) -> list[str]:
+def recipients(site: Site, task: str) -> list[str]:
     """The recipients of a job that has ended."""
     site.ends(task)
     return [message["to"] for message in site.messages(task)]
 
 
 def test_the_one_who_asked(site: Site) -> None:
-    assert told(site, site.start("bob", "plain_success")) == ["user:2"]
+    assert recipients(site, site.start("bob", "plain_success")) == ["user:2"]
 
 
 def test_a_visitor_by_token_and_never_by_session_key(site: Site) -> None:
     task = site.start("?one", "plain_success")
-    (key,) = told(site, task)
+    (key,) = recipients(site, task)
     assert key.startswith("visitor:")
     assert site.session_key("?one") not in str(site.job(task))
 
@@ -45,39 +45,39 @@ def test_a_task_without_the_decorator_says_nothing(site: Site) -> None:
 
 def test_both_steps_of_a_chain(site: Site) -> None:
     first, second = site.start("bob", "two_steps", how="call").split()
-    assert told(site, first) == told(site, second) == ["user:2"]
+    assert recipients(site, first) == recipients(site, second) == ["user:2"]
     assert site.message(second)["subject"] == "Step two: done"
 
 
 def test_the_body_of_a_chord(site: Site) -> None:
-    assert told(site, site.start("bob", "chord_with_notified_body", how="call")) == ["user:2"]
+    assert recipients(site, site.start("bob", "chord_with_notified_body", how="call")) == ["user:2"]
 
 
 @pytest.mark.parametrize("what", ["group_of_two", "chord_of_two"])
 def test_each_task_of_a_canvas(site: Site, what: str) -> None:
     for task in site.start("bob", what, how="call").split():
-        assert told(site, task) == ["user:2"]
+        assert recipients(site, task) == ["user:2"]
 
 
 def test_a_child_of_a_task_without_the_decorator(site: Site) -> None:
     parent = site.start("bob", "plain_parent")
     child = until(lambda: site.value(parent))
-    assert told(site, child) == ["user:2"]
+    assert recipients(site, child) == ["user:2"]
 
 
 def test_a_callback(site: Site) -> None:
     task = site.start("bob", "linked", how="call")
     child = until(lambda: site.children_named("plain_success", task))
-    assert told(site, child) == ["user:2"]
+    assert recipients(site, child) == ["user:2"]
 
 
 def test_a_named_argument_beats_the_one_who_asked(site: Site) -> None:
-    assert told(site, site.start("bob", "owned", args=[1])) == ["user:1"]
-    assert told(site, site.start("bob", "owned", kwargs={"owner_id": 1})) == ["user:1"]
+    assert recipients(site, site.start("bob", "owned", args=[1])) == ["user:1"]
+    assert recipients(site, site.start("bob", "owned", kwargs={"owner_id": 1})) == ["user:1"]
 
 
 def test_a_named_argument_is_enough_without_a_request(site: Site) -> None:
-    assert told(site, site.send("owned", 1)) == ["user:1"]
+    assert recipients(site, site.send("owned", 1)) == ["user:1"]
 
 
 def test_a_named_argument_of_none_tells_nobody(site: Site) -> None:
@@ -87,7 +87,7 @@ def test_a_named_argument_of_none_tells_nobody(site: Site) -> None:
 
 
 def test_a_function_may_name_several(site: Site) -> None:
-    assert told(site, site.start("bob", "for_many", args=[1, 2])) == ["user:1", "user:2"]
+    assert recipients(site, site.start("bob", "for_many", args=[1, 2])) == ["user:1", "user:2"]
 
 
 def test_the_staff(site: Site) -> None:
@@ -103,23 +103,23 @@ def test_the_staff(site: Site) -> None:
 def test_the_members_of_a_group(site: Site) -> None:
     site.add_group("editors", "ann", "bob")
     task = site.start("bob", "for_members", args=["editors"])
-    assert sorted(told(site, task)) == ["user:1", "user:2"]
+    assert sorted(recipients(site, task)) == ["user:1", "user:2"]
 
 
 def test_a_user_who_is_no_more_is_left_out(site: Site) -> None:
-    assert told(site, site.start("bob", "for_many", args=[1, 999])) == ["user:1"]
+    assert recipients(site, site.start("bob", "for_many", args=[1, 999])) == ["user:1"]
 
 
 def test_notify_beats_what_is_inherited(site: Site) -> None:
     parent = site.start("bob", "for_somebody_else", args=[1])
     child = until(lambda: site.value(parent))
-    assert told(site, child) == ["user:1"]
+    assert recipients(site, child) == ["user:1"]
 
 
 def test_a_header_given_at_the_call_beats_everything(site: Site) -> None:
     options = {"headers": {"monitio": {"to": [{"user": "1"}]}}}
     task = site.start("bob", "plain_success", how="apply_async", options=options)
-    assert told(site, task) == ["user:1"]
+    assert recipients(site, task) == ["user:1"]
 
 
 def test_a_header_that_is_no_header_harms_nobody(site: Site) -> None:
@@ -133,7 +133,7 @@ def test_delay_on_commit_still_knows_who_asked(site: Site, how: str) -> None:
     before = set(site.jobs())
     site.start("bob", "plain_success", how=how)
     (task,) = until(lambda: set(site.jobs()) - before)
-    assert told(site, task) == ["user:2"]
+    assert recipients(site, task) == ["user:2"]
 
 
 def test_a_rolled_back_view_announces_nothing(site: Site) -> None:
@@ -142,12 +142,12 @@ def test_a_rolled_back_view_announces_nothing(site: Site) -> None:
     options = {"countdown": 3600}
     assert site.start("bob", "owned", how="apply_async", options=options, rollback=True) == 500
     # A later task has come and gone: nothing of the two was ever written.
-    told(site, site.start("bob", "plain_success", args=[]))
+    recipients(site, site.start("bob", "plain_success", args=[]))
     assert len(set(site.jobs()) - before) == 1
 
 
 def test_an_async_view(site: Site) -> None:
-    assert told(site, site.start_in_async_view("bob")) == ["user:2"]
+    assert recipients(site, site.start_in_async_view("bob")) == ["user:2"]
 
 
 def test_a_query_that_fails_leaves_the_views_transaction_whole(site: Site) -> None:
@@ -162,51 +162,51 @@ def test_an_errback_even_if_others_use_it_too(site: Site, what: str) -> None:
         before = set(site.named_ids("after_failure"))
         site.start(who, what, how="call")
         (errback,) = until(lambda: set(site.named_ids("after_failure")) - before)  # noqa: B023
-        assert told(site, errback) == [key]
+        assert recipients(site, errback) == [key]
         assert site.message(errback)["subject"] == "After a failure: done"
 
 
 @pytest.mark.parametrize("what", ["mapped", "starmapped"])
 def test_a_map_is_one_job_of_the_mapped_task(site: Site, what: str) -> None:
     task = site.start("bob", what, how="call")
-    assert told(site, task) == ["user:2"]
+    assert recipients(site, task) == ["user:2"]
     assert site.message(task)["subject"] == "Notified step: done"
 
 
 def test_each_chunk_is_a_job(site: Site) -> None:
     for task in site.start("bob", "chunked", how="call").split():
-        assert told(site, task) == ["user:2"]
+        assert recipients(site, task) == ["user:2"]
 
 
 def test_a_task_of_a_class_of_its_own(site: Site) -> None:
-    assert told(site, site.start("bob", "of_a_class_of_its_own")) == ["user:2"]
+    assert recipients(site, site.start("bob", "of_a_class_of_its_own")) == ["user:2"]
 
 
 @pytest.mark.skipif(find_spec("pydantic") is None, reason="pip install pydantic")
 @pytest.mark.skipif(celery.VERSION < (5, 5), reason="Celery knows pydantic since 5.5")
 def test_a_task_whose_arguments_pydantic_checks(site: Site) -> None:
     task = site.start("bob", "validated", args=[{"name": "May"}])
-    assert told(site, task) == ["user:2"]
+    assert recipients(site, task) == ["user:2"]
     site.ends(task, "succeeded")
 
 
 def test_retries_of_autoretry_for(site: Site) -> None:
     task = site.start("bob", "retried_by_itself")
-    assert told(site, task) == ["user:2"]
+    assert recipients(site, task) == ["user:2"]
     assert site.job(task)["attempt"] == 2
 
 
 @pytest.mark.parametrize("options", [{"countdown": 0.2}, {"eta": "2020-01-01T00:00:00+00:00"}])
 def test_a_task_of_later(site: Site, options: dict[str, object]) -> None:
     task = site.start("bob", "plain_success", how="apply_async", options=options)
-    assert told(site, task) == ["user:2"]
+    assert recipients(site, task) == ["user:2"]
 
 
 def test_a_task_that_nobody_started_says_so_once_in_the_log(site: Site, staff: Staff) -> None:
     worker = staff.hire()
     task = site.send("plain_success", queue=staff.queue)
     until(lambda: site.result(task) == "SUCCESS")
-    assert worker.log.read_text().count("Nobody is told about") == 1
+    assert worker.log.read_text().count("has no recipients") == 1
 
 
 def test_a_user_who_is_deleted_meanwhile(site: Site, worker: Worker, gate: Path) -> None:
@@ -231,9 +231,9 @@ def test_a_session_that_is_gone_harms_nobody(site: Site, gate: Path) -> None:
 
 @pytest.mark.also_on("rabbitmq")
 def test_the_broker_never_sees_a_session_key(site: Site) -> None:
-    options = {"queue": "nobody-reads"}
+    options = {"queue": "without-worker"}
     site.start("?two", "plain_success", how="apply_async", options=options)
-    raw = site.queued_message("nobody-reads")
+    raw = site.queued_message("without-worker")
     assert '"monitio": {"to": [{"visitor": "' in raw
     assert site.session_key("?two") not in raw
 

@@ -18,7 +18,7 @@ from monitio.signals import job_ended
 from monitio.testing import capture_events
 from monitio_celery import headers, integration, notify_user, tasks
 from monitio_celery.groups import members
-from monitio_celery.groups.members import Member, MemberReporter, member_id
+from monitio_celery.groups.members import MemberReporter, member_id, member_in
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import reporter_for
 from tests.support.jobs import payloads
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Group:
-    """Three parts that nobody runs."""
+    """Three members without a worker."""
 
     def __init__(self, **options: Any) -> None:
         self.id, self.options = str(uuid4()), options
@@ -42,7 +42,8 @@ class Group:
 
     def part(self, number: int, **place: Any) -> MemberReporter:
         carried = self.carried(number, **place)
-        part = Member(**carried["part"])
+        part = member_in(carried)
+        assert part is not None
         return MemberReporter(part, self.recipients, member_id(self.id, number), carried)
 
     def started(self, number: int, **place: Any) -> MemberReporter:
@@ -70,14 +71,14 @@ def group(db: None) -> Group:
 
 @pytest.fixture
 def ends() -> Iterator[list[str]]:
-    """The ends that were told."""
-    told: list[str] = []
+    """The ends that were reported."""
+    reported: list[str] = []
 
     def note(job: Job, **kwargs: Any) -> None:
-        told.append(job.state)
+        reported.append(job.state)
 
     job_ended.connect(note)
-    yield told
+    yield reported
     job_ended.disconnect(note)
 
 
@@ -104,10 +105,10 @@ def fall_silent(number: int, seconds: float = 3600) -> None:
 class TestBar:
     def test_progress_inside_a_part_moves_it_by_its_share(self, group: Group) -> None:
         part = group.started(0)
-        with capture_events() as bells:
+        with capture_events() as events:
             part.progressed(5, 10)
         assert group.job.completed == 0.5
-        assert [data["job"]["done"] for data in payloads(bells)] == [0.5]
+        assert [data["job"]["done"] for data in payloads(events)] == [0.5]
 
     def test_parts_add_up(self, group: Group) -> None:
         group.started(0).succeeded()
@@ -117,10 +118,10 @@ class TestBar:
         assert group.job.completed == 1.75
 
     def test_all_parts_together_write_it_once_a_second(self, group: Group) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             for number in range(3):
                 group.started(number).progressed(number + 1, 10)
-        assert len(payloads(bells)) == 1 + 1  # the start and the first move
+        assert len(payloads(events)) == 1 + 1  # the start and the first move
         assert group.job.completed == 0.1
 
     def test_what_came_too_soon_is_shown_a_moment_later(

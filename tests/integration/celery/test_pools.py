@@ -31,7 +31,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "outcomes.md"
 POOLS = ("threads", "solo", "gevent")
 PAST = "2020-01-01T00:00:00+00:00"
 OLD = celery.VERSION < (5, 7)
-# Where Celery 5.4 differs; None: it never says what became of the task.
+# Where Celery 5.4 differs; None: it never reports the end of the task.
 ON_OLD_CELERY = {
     ("cold shutdown (SIGQUIT)", "solo"): "succeeded",
     ("revoked with `terminate`", "gevent"): "succeeded",
@@ -98,7 +98,7 @@ def revoked_before(stage: Stage) -> str:
 def terminated(stage: Stage) -> str:
     worker, task = stage.begin()
     stage.site.revoke(task, terminate=True)
-    # The solo pool hears of it when it is too late.
+    # The solo pool receives it too late.
     if stage.crew.pool != "solo":
         until(lambda: re.search(r"Terminating|rror", worker.log.read_text()))
     stage.gate.touch()
@@ -127,7 +127,7 @@ def killed(stage: Stage) -> str:
 
 def shut_down(stage: Stage) -> str:
     worker, task = stage.begin()
-    # The signal has to meet the task, not what tells that it started.
+    # The signal must meet the task, not the report of its start.
     until(Path(f"{stage.gate}.reached").exists)
     os.kill(worker.process.pid, signal.SIGQUIT)
     if stage.crew.pool == "threads" or (stage.crew.pool == "solo" and OLD):
@@ -227,7 +227,7 @@ def test_in_another_pool(
             with subtests.test(what), opened(tmp_path / f"gate-{number}") as gate:
                 expected = ON_OLD_CELERY.get((what, pool), state) if OLD else state
                 if expected is None:
-                    pytest.skip("Celery before 5.7 says nothing, and takes the task for running")
+                    pytest.skip("Celery before 5.7 reports nothing and shows the task as running")
                 task = SCENES[what](Stage(site, crew, gate))
                 ended = site.ends(task)
                 assert ended["state"] == expected, ended

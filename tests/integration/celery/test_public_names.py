@@ -39,7 +39,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
     "category": ("exports", Outcome(task_id="1", state=State.SUCCEEDED)),
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
-# These say who hears of it, what a text may use and how long a job may be silent; they have tests
+# These set the recipients, what a text may use and how long a job may be silent; they have tests
 # of their own, below and in test_tasks.py.
 FOR_SEVEN = {"to": [{"user": "7"}]}
 OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after"}
@@ -71,9 +71,9 @@ def test_cancel_lets_its_readers_cancel_it() -> None:
 def test_arguments_may_appear_in_texts() -> None:
     outcome = Outcome(task_id="1", state=State.SUCCEEDED, arguments={"name": "a.csv"})
 
-    notice = NotifyOptions(success="{name} is in", arguments=["name"]).content(outcome)
+    content = NotifyOptions(success="{name} is in", arguments=["name"]).content(outcome)
 
-    assert notice is not None and notice.message == "a.csv is in"
+    assert content is not None and content.message == "a.csv is in"
     with pytest.raises(ValueError, match="name"):
         NotifyOptions(success="{name} is in")
 
@@ -81,9 +81,9 @@ def test_arguments_may_appear_in_texts() -> None:
 def test_email_delay_says_how_long_a_mail_waits() -> None:
     outcome = Outcome(task_id="1", state=State.SUCCEEDED)
 
-    notice = NotifyOptions(email="unless_seen", email_delay=5).content(outcome)
+    content = NotifyOptions(email="unless_seen", email_delay=5).content(outcome)
 
-    assert notice is not None and notice.email_delay == 5
+    assert content is not None and content.email_delay == 5
     with pytest.raises(ValueError, match="email_delay="):
         NotifyOptions(email_delay=5)
 

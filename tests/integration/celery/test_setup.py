@@ -75,5 +75,5 @@ def test_tasks_without_the_app_of_their_queue(
         installed.expect(app, [started])
     for _ in range(2):
         started.send(sender=None)
-    cure = f'Add "monitio" and "{app}" to INSTALLED_APPS.'
-    assert [line.endswith(cure) for line in caplog.messages] == [True] * lines
+    hint = f'Add "monitio" and "{app}" to INSTALLED_APPS.'
+    assert [line.endswith(hint) for line in caplog.messages] == [True] * lines

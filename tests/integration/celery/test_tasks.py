@@ -247,7 +247,7 @@ def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
 ) -> None:
     def stored(task_id: str, since: Any = None) -> tuple[None, None]:
         if task_id == "1":
-            raise TypeError("nobody expects this")
+            raise TypeError("unexpected")
         return None, None
 
     monkeypatch.setattr(tasks, "_stored", stored)

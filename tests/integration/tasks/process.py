@@ -22,7 +22,7 @@ from monitio_tasks import compat, notify, receivers
 from tests.integration.tasks import work
 from tests.support import people
 
-unheard: list[Any] = []
+unreported: list[Any] = []
 
 
 def ask(name: str, who: str, asked: dict[str, Any]) -> str:
@@ -68,21 +68,21 @@ def mails() -> list[str]:
     return [message.subject for message in getattr(mail, "outbox", [])]
 
 
-def enqueue_unheard(name: str) -> str:
+def enqueue_unreported(name: str) -> str:
     """A task whose worker may be as quick as it likes: its row is not there yet."""
     compat.signals.task_enqueued.disconnect(dispatch_uid="monitio_tasks.enqueued")
-    unheard.append(work.TASKS[name].enqueue())
+    unreported.append(work.TASKS[name].enqueue())
     receivers.connect(compat.signals)
-    return str(unheard[-1].id)
+    return str(unreported[-1].id)
 
 
 def status(task_id: str) -> str:
     return str(work.TASKS["below"].get_backend().get_result(task_id).status)
 
 
-def hear(who: str) -> None:
+def report(who: str) -> None:
     with notify(people.user(who)):
-        receivers.report_enqueued(task_result=unheard.pop())
+        receivers.report_enqueued(task_result=unreported.pop())
 
 
 def clear() -> None:
@@ -96,7 +96,7 @@ def make(name: str) -> int:
 
 if __name__ == "__main__":
     functions = (
-        ask, cancel, clear, enqueue, enqueue_unheard, hear, job, mails, make, messages,
+        ask, cancel, clear, enqueue, enqueue_unreported, report, job, mails, make, messages,
         status, unfinished,
     )  # fmt: skip
     serve(

@@ -1,4 +1,4 @@
-"""What is missing is named, with its cure."""
+"""What is missing is named, with a hint."""
 
 from __future__ import annotations
 

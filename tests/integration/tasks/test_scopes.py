@@ -1,4 +1,4 @@
-"""A task of django.tasks carries no header: the row of its job says to which scope it belongs."""
+"""A task of django.tasks carries no header: its scope is that of its job's row."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def flag(site: Site, tmp_path: Path) -> Iterator[Path]:
 PARENT_AND_CHILD = ["Parent: done", "Report: done"]
 
 
-def told(site: Site) -> list[str]:
+def messages_of(site: Site) -> list[str]:
     return [message["subject"] for message in site.web.messages("ann")]
 
 
@@ -127,13 +127,13 @@ def test_the_decorator_stands_above_or_below_the_other(site: Site) -> None:
     assert site.ended(site.web.ask("below", "ann", {}))["state"] == "succeeded"
 
 
-def test_a_task_that_takes_its_context_is_told(site: Site) -> None:
+def test_a_task_that_takes_its_context_is_reported(site: Site) -> None:
     site.ended(site.web.ask("with_context", "ann", {"args": ["May"]}))
     (message,) = site.web.messages("ann")
     assert message["message"] == "May"
 
 
-def test_a_reason_meant_for_people_is_told(site: Site) -> None:
+def test_a_reason_meant_for_people_is_reported(site: Site) -> None:
     assert site.ended(site.web.ask("fails", "ann", {"args": ["The file is empty."]}))
     (message,) = site.web.messages("ann")
     assert (message["subject"], message["job__state"]) == ("Fails: failed", "failed")
@@ -169,7 +169,9 @@ def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag
 
 def test_a_task_that_a_task_started_tells_the_same_person(site: Site) -> None:
     site.ended(site.web.ask("parent", "ann", {}))
-    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+    wait_until(
+        lambda: messages_of(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(messages_of(site))
+    )
 
 
 @pytest.mark.parametrize("name", ["raises_cancelled", "stops_by_itself"])
@@ -185,7 +187,7 @@ def test_a_task_that_is_cancelled_while_it_waits_learns_of_it_when_it_begins(
 ) -> None:
     busy = site.web.ask("counts", "ann", {"args": [str(flag)]})
     site.until(busy, "started")
-    # Nobody ever takes this one away.
+    # This one is never removed.
     task = site.web.ask("stops_by_itself", "bob", {"args": [str(flag.parent)]})
     assert site.web.cancel(task, "bob") == 302
     assert site.web.job(task)["state"] == "queued"
@@ -236,17 +238,19 @@ def test_a_rollback_takes_the_task_and_its_message_back(site: Site) -> None:
 def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
     site: Site, name: str, state: str
 ) -> None:
-    task = site.web.enqueue_unheard(name)
+    task = site.web.enqueue_unreported(name)
     wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
-    site.web.hear("ann")
+    site.web.report("ann")
     assert [message["job__state"] for message in site.web.messages("ann")] == [state]
 
 
 def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Site) -> None:
-    task = site.web.enqueue_unheard("parent")
+    task = site.web.enqueue_unreported("parent")
     wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
-    site.web.hear("ann")
-    wait_until(lambda: told(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(told(site)))
+    site.web.report("ann")
+    wait_until(
+        lambda: messages_of(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(messages_of(site))
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The tasks of the site, told in every way there is."""
+"""The tasks of the site, one for each kind of notification."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ if "TEST_BEAT_IN_DATABASE" in os.environ:
 MONITIO_COLLAPSE_WITHIN = None
 if "TEST_CANCEL_SIGNAL" in os.environ:
     MONITIO_CELERY_CANCEL_SIGNAL = None
-# Who is not told, and why, is said at debug level.
+# Tasks without recipients are logged at debug level.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

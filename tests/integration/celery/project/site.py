@@ -251,7 +251,7 @@ def reconnect() -> None:
 
 
 def repeat_events(task_id: str) -> list[bool]:
-    """Tell of everything that may still come in late, in the worst order."""
+    """Report everything that may still come in late, in the worst order."""
     from monitio.jobs.reporter import JobReporter
 
     reporter = JobReporter(task_id, integration="celery")

@@ -86,7 +86,7 @@ def hopeless(self: Task[Any, Any]) -> None:
 @shared_task
 @notify_user
 def wait_for(path: str) -> str:
-    """Runs until the file is there; leaves one beside it to say that it waits."""
+    """Runs until the file is there; creates one beside it once it waits."""
     Path(f"{path}.reached").touch()
     deadline = time.monotonic() + PATIENCE
     while not Path(path).exists() and time.monotonic() < deadline:
@@ -165,7 +165,7 @@ def count_inside_atomic(path: str) -> int:
 
 @shared_task
 def plain_parent() -> str:
-    """Not decorated: only its child tells."""
+    """Not decorated: only its child is reported."""
     return str(plain_success.delay().id)
 
 
@@ -222,7 +222,7 @@ def killed_with_late_ack() -> None:
 @shared_task(acks_late=True, reject_on_worker_lost=True)
 @notify_user(email=True)
 def killed_once(path: str) -> str:
-    """Its first run dies; the message is delivered anew."""
+    """Its first run dies; the message is delivered again."""
     if not Path(path).exists():
         Path(path).touch()
         os.kill(os.getpid(), 9)
@@ -271,7 +271,7 @@ def unencodable() -> object:
 @shared_task(ignore_result=True)
 @notify_user(success="{result}")
 def forgotten() -> str:
-    return "nobody asks"
+    return "not asked for"
 
 
 @shared_task
