@@ -145,7 +145,7 @@ def test_a_child_that_inherits_its_people_inherits_their_scope(app: Celery, ann:
 
 def test_an_unknown_task_is_told_in_its_scope(ann: Any) -> None:
     with scope.activate("a"):
-        jobs.reporter(ann, task="1", queue="celery").queued()
+        jobs.reporter(ann, task="1", integration="celery").queued()
     message = SimpleNamespace(headers=published("no.such", who=ann))
     receivers.report_unknown(name="no.such", id="1", message=message)
     assert Job.objects.get().state == "failed"
@@ -155,7 +155,7 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with scope.activate("a"):
-        jobs.reporter(ann, task="1", queue="celery", cancellable=True).queued()
+        jobs.reporter(ann, task="1", integration="celery", cancellable=True).queued()
     carried = published("x", who=ann)["monitio"]
     Job.objects.update(cancel_requested=True, run=carried["run"])
     monkeypatch.setattr(state, "revoked", set())
@@ -228,7 +228,7 @@ def test_what_was_never_handed_over_is_sent_scope_by_scope(
 
 def silent(task: str, ann: Any, where: str) -> None:
     with scope.activate(where):
-        jobs.reporter(ann, task=task, queue=reporters.QUEUE).started()
+        jobs.reporter(ann, task=task, integration=reporters.QUEUE).started()
     Job.objects.update(alive_at=timezone.now() - timedelta(days=1))
 
 
