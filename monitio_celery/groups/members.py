@@ -78,8 +78,9 @@ def member_in(carried: Carried | None) -> Member | None:
     part = carried.get("part") if carried else None
     if not isinstance(part, dict):
         return None
+    fields = {_FIELDS.get(str(key), str(key)): value for key, value in part.items()}
     try:
-        return Member(**{_FIELDS.get(key, key): value for key, value in part.items()})
+        return Member(**fields)
     except TypeError:
         return None
 
