@@ -1,0 +1,68 @@
+"""Fills the tables of 1.0.0a1, migrates them to today's and prints what became of the rows."""
+
+from __future__ import annotations
+
+import json
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+FIRST = [("monitio", "0006_preferences"), ("monitio_celery", "0002_running_parts")]
+APPS = ("monitio", "monitio_celery")
+
+
+def fill() -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([*others(executor), *FIRST])
+    apps = executor.loader.project_state(FIRST).apps
+    user = apps.get_model("auth", "User").objects.create(username="ann")
+    job = apps.get_model("monitio", "Job").objects.create(
+        task_id="1", queue="celery", state="started", key=5, done=3, total=10, text="3 of 10"
+    )
+    apps.get_model("monitio", "Message").objects.create(
+        user=user, recipient_key=f"user:{user.pk}", level=120, message="text", job=job
+    )
+    preferences = apps.get_model("monitio", "Preferences").objects.create(
+        user=user, frequency="daily", since="2026-01-02T03:04:05Z"
+    )
+    apps.get_model("monitio", "CategoryChoice").objects.create(
+        preferences=preferences, category="exports", mode="off", since="2026-01-02T03:04:05Z"
+    )
+    apps.get_model("monitio", "Repeat").objects.create(
+        kind="abc", message=apps.get_model("monitio", "Message").objects.get(), times=2
+    )
+    apps.get_model("monitio_celery", "GroupPart").objects.create(
+        group="g", number=1, share=0.5, ended=False, carried={"to": []}
+    )
+
+
+def others(executor: MigrationExecutor) -> list[tuple[str, str]]:
+    return [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] not in APPS]
+
+
+def found() -> dict[str, object]:
+    from monitio.models import CategoryChoice, Job, Message, Preferences, Repeat
+    from monitio_celery.models import GroupMember
+
+    job, message = Job.objects.get(), Message.objects.get()
+    member = GroupMember.objects.get()
+    return {
+        "job": [job.integration, job.rank, job.completed, job.status_text, job.scope],
+        "message": [message.message, message.job_id == job.pk, message.scope],
+        "preferences": Preferences.objects.get().digests_since.isoformat(),
+        "choice": CategoryChoice.objects.get().digests_since.isoformat(),
+        "repeat": [Repeat.objects.get().fingerprint, Repeat.objects.get().times],
+        "member": [member.fraction, member.header, member.scope],
+    }
+
+
+if __name__ == "__main__":
+    django.setup()
+    fill()
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+    print(json.dumps(found()))
