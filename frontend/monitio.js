@@ -1,6 +1,6 @@
 /** Start here: defines the elements. `monitio` is for a page's own script. */
 
-/** @import { Addition, Given, Which } from "./types.js" */
+/** @import { Addition, PartialMessage, Which } from "./types.js" */
 
 // First, so that the style sheets stand apart from the code: both pack better.
 import "./lib/styles.js";
@@ -17,7 +17,7 @@ export const monitio = (page.monitioPage ??= {
   /** @param {Addition} addition */
   add: ({ timeout, ...message }) =>
     store.addLocal(timeout == null ? message : { ...message, close_timeout: timeout / 1000 }),
-  /** @param {number} id @param {Given} changes */
+  /** @param {number} id @param {PartialMessage} changes */
   update: (id, changes) => store.change(id, changes),
   /** @param {number} id */
   close: (id) => popups.close(id),

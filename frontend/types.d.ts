@@ -47,9 +47,9 @@ export interface Message {
 }
 
 /** What the browser does not know of a message yet, it makes up. */
-export type Given = Partial<Message>;
+export type PartialMessage = Partial<Message>;
 /** What a page's own script may say of a message; `timeout` is in ms, 0 = until closed. */
-export type Addition = Given & { timeout?: number };
+export type Addition = PartialMessage & { timeout?: number };
 
 export interface Snapshot {
   messages: Message[];

@@ -8,7 +8,7 @@ import { isLocal } from "../state/message.js";
 import { canNotify, notifies, setNotifies } from "../views/notifications.js";
 import { actions, connection, popups, store } from "../state/page.js";
 import { isOn, KEEP_OPEN } from "../state/preferences.js";
-import { formatNumber, say } from "../lib/strings.js";
+import { formatNumber, t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 
 const GAP = 8;
@@ -25,38 +25,38 @@ export class MonitioBell extends MonitioElement {
   #badge = make("span", { part: "badge", "aria-hidden": "true" });
   #button = button("bell", () => this.#panel.togglePopover(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
-  #heading = make("h2", { tabindex: -1 }, say("bell"));
+  #heading = make("h2", { tabindex: -1 }, t("bell"));
   #close = button("panel-close", () => this.close(), icon("close"));
-  #tabs = make("div", { role: "group", "aria-label": say("bell") },
+  #tabs = make("div", { role: "group", "aria-label": t("bell") },
     this.#tab("all", false), this.#tab("unread", true));
-  #markAll = button("mark-all", () => actions.markRead("all"), say("mark_all"));
-  #offline = make("p", { class: "note", part: "offline" }, say("offline"));
-  #list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": say("bell") });
-  #empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
-  #older = button("older", () => this.#loadOlder(), say("older"));
+  #markAll = button("mark-all", () => actions.markRead("all"), t("mark_all"));
+  #offline = make("p", { class: "note", part: "offline" }, t("offline"));
+  #list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": t("bell") });
+  #empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, t("empty")));
+  #older = button("older", () => this.#loadOlder(), t("older"));
   #keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
   #notify = make("input", { type: "checkbox", change: () => this.#setNotifies() });
-  #notifyLabel = make("label", {}, this.#notify, say("notify"));
+  #notifyLabel = make("label", {}, this.#notify, t("notify"));
   #undo = make("div", { class: "row undo", hidden: true },
-    say("deleted"), button("undo", () => this.#takeBack(), say("undo")));
-  #all = make("a", { part: "all" }, say("see_all"));
+    t("deleted"), button("undo", () => this.#takeBack(), t("undo")));
+  #all = make("a", { part: "all" }, t("see_all"));
   #status = make("div", { class: "unseen", role: "status" });
   #panel = make("div",
-    { part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") },
+    { part: "panel", popover: "auto", role: "dialog", "aria-label": t("bell") },
     row(this.#heading, this.#close),
     row(this.#tabs, this.#markAll),
     this.#offline,
     make("div", { class: "scroll" }, this.#list, this.#empty, this.#older),
     this.#undo,
-    row(make("label", {}, this.#keep, say("keep_open")), this.#notifyLabel, this.#all),
+    row(make("label", {}, this.#keep, t("keep_open")), this.#notifyLabel, this.#all),
     this.#status);
   #rows = new Rows(this.#list, () => new InboxItem(
-    (message) => this.#remove(message), () => setText(this.#status, say("sent"))));
+    (message) => this.#remove(message), () => setText(this.#status, t("sent"))));
 
   constructor() {
     super(styles.bell);
     this.#button.ariaHasPopup = "dialog";
-    this.#close.ariaLabel = say("close", { title: say("bell") });
+    this.#close.ariaLabel = t("close", { title: t("bell") });
     this.#panel.addEventListener("beforetoggle", () => {
       this.#hadFocus = this.hasFocus(this.#panel);
     });
@@ -101,7 +101,7 @@ export class MonitioBell extends MonitioElement {
       this.#unreadOnly = unreadOnly;
       for (const other of this.#tabs.children) other.ariaPressed = `${other === tab}`;
       this.#render();
-    }, say(key));
+    }, t(key));
     tab.ariaPressed = `${!unreadOnly}`;
     return tab;
   }
@@ -143,7 +143,7 @@ export class MonitioBell extends MonitioElement {
     this.#badge.hidden = this.#markAll.disabled = !unread;
     setText(this.#badge, n);
     // The name contains what is to be seen (WCAG 2.5.3).
-    this.#button.ariaLabel = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
+    this.#button.ariaLabel = t("bell") + (unread ? `, ${t("unread_count", { n })}` : "");
     this.state("unread", unread > 0);
   }
 
@@ -172,7 +172,7 @@ export class MonitioBell extends MonitioElement {
     if (!this.fire("delete", { message: { ...message } })) return;
     if (isLocal(message)) actions.remove(message.id);
     else actions.discard(message.id);
-    setText(this.#status, say("deleted"));
+    setText(this.#status, t("deleted"));
   }
 
   #takeBack() {
@@ -187,7 +187,7 @@ export class MonitioBell extends MonitioElement {
 
   async #loadOlder() {
     this.#older.disabled = true;
-    await actions.loadOlder().catch(() => store.tell("failed"));
+    await actions.loadOlder().catch(() => store.emit("failed"));
     this.#older.disabled = false;
     this.#render();
   }

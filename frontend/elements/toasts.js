@@ -8,7 +8,7 @@ import { MonitioElement } from "./element.js";
 import { isRunning } from "../state/message.js";
 import { notify, watchSight } from "../views/notifications.js";
 import { actions, configure, connection, popups, store } from "../state/page.js";
-import { formatNumber, say } from "../lib/strings.js";
+import { formatNumber, t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 
 import { Toast } from "../views/toast.js";
@@ -28,7 +28,7 @@ export class MonitioMessages extends MonitioElement {
   #dialogs = new Dialogs(this, () => this.#rise());
   #list = make("ol", { part: "list" });
   #more = button("more", () => this.#openInbox());
-  #closeAll = button("close-all", () => this.closeAll(), say("close_all"));
+  #closeAll = button("close-all", () => this.closeAll(), t("close_all"));
   #footer = make("div", { class: "footer" }, this.#more, this.#closeAll);
   #stack = make("section",
     { part: "stack", popover: "manual", role: "region", tabindex: -1 },
@@ -51,15 +51,15 @@ export class MonitioMessages extends MonitioElement {
   connect() {
     const { hotkey } = this;
     configure(this);
-    this.#stack.ariaLabel = hotkey ? say("region", { hotkey }) : say("bell");
+    this.#stack.ariaLabel = hotkey ? t("region", { hotkey }) : t("bell");
     this.listen(popups, "incoming", (event) => this.#incoming(event));
     this.listen(popups, "update", ({ detail }) => this.#news(detail));
     this.listen(popups, "change", this.#renderSoon);
     this.listen(store, "unread", () => this.#unread());
-    this.listen(store, "failed", () => this.#announcer.say(say("failed"), true));
+    this.listen(store, "failed", () => this.#announcer.t(t("failed"), true));
     this.listen(store, "connection", () => this.#connection());
     this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
-    this.listen(document, "focusin", ({ target }) => this.#dodge(target));
+    this.listen(document, "focusin", ({ target }) => this.#avoidFocus(target));
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
     this.#dialogs.watch();
     this.attributeChangedCallback();
@@ -156,7 +156,7 @@ export class MonitioMessages extends MonitioElement {
     const extra = popups.size - visible.length;
     this.#footer.hidden = popups.size < 2;
     this.#more.hidden = !extra;
-    setText(this.#more, say("more", { n: formatNumber(extra) }));
+    setText(this.#more, t("more", { n: formatNumber(extra) }));
     this.#toggle(visible.length > 0);
     if (instead) /** @type {HTMLElement} */ (instead.querySelector("li > button")).focus();
     else if (instead === null) this.#goBack();
@@ -187,7 +187,7 @@ export class MonitioMessages extends MonitioElement {
    * Never cover what has the focus (WCAG 2.4.11).
    * @param {Element} focused
    */
-  #dodge(focused) {
+  #avoidFocus(focused) {
     if (focused === this || !this.#isOpen) return;
     const a = focused.getBoundingClientRect();
     const b = this.#stack.getBoundingClientRect();

@@ -10,7 +10,7 @@ export function loadStrings() {
  * @param {string} key
  * @param {Record<string, string>} values
  */
-export const say = (key, values = {}) =>
+export const t = (key, values = {}) =>
   (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
 const language = () => document.documentElement.lang || undefined;

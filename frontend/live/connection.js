@@ -40,7 +40,7 @@ export class Connection {
       // A page that is left becomes hidden once more after it went to sleep.
       if (!navigator.locks || !document.hidden) this.#wake();
     });
-    addEventListener("online", () => this.#stream.hurry());
+    addEventListener("online", () => this.#stream.reconnectNow());
   }
 
   /** Whether this page tells the others. */
@@ -118,7 +118,7 @@ export class Connection {
     this.state = state;
     // From now on it is a visitor's page as any other.
     if (state === "open") this.#visitor.name = "";
-    this.#tabs?.tell();
+    this.#tabs?.broadcast();
     this.#page.onState(state);
   }
 
@@ -130,7 +130,7 @@ export class Connection {
    */
   deliver(event, data) {
     this.#page.deliver(event, data);
-    this.#tabs?.tell(event, data);
+    this.#tabs?.broadcast(event, data);
   }
 
   /** @param {ConnectionState} state */

@@ -68,7 +68,7 @@ export class Stream {
   }
 
   /** Not later, but now. */
-  hurry() {
+  reconnectNow() {
     if (this.#timer) this.#connect();
   }
 

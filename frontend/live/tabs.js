@@ -58,7 +58,7 @@ export class Tabs {
    * @param {string} [event]
    * @param {unknown} [data]
    */
-  tell(event, data) {
+  broadcast(event, data) {
     if (this.leads) this.#channel.postMessage({ state: this.#member.state, event, data });
   }
 
@@ -106,7 +106,7 @@ export class Tabs {
 
   /** @param {any} what */
   #hear(what) {
-    if (!what) return this.tell();
+    if (!what) return this.broadcast();
     this.#silence = 0;
     // A leader from which the lock was taken may not know yet.
     if (this.leads) return;

@@ -44,12 +44,12 @@ export class Actions {
 
   /** @param {Which} which */
   markRead(which) {
-    return this.#act(`mark_read/${which}/`, which, this.#store.assume(which, { read: true }));
+    return this.#act(`mark_read/${which}/`, which, this.#store.applyOptimistically(which, { read: true }));
   }
 
   /** @param {Which} which */
   remove(which) {
-    return this.#remove(which, this.#store.assume(which, "gone"));
+    return this.#remove(which, this.#store.applyOptimistically(which, "gone"));
   }
 
   /**
@@ -59,10 +59,10 @@ export class Actions {
   discard(id) {
     clearTimeout(this.#discardTimer);
     const previous = this.#discarded;
-    this.#discarded = id ? { id, settle: this.#store.assume(id, "gone") } : null;
+    this.#discarded = id ? { id, settle: this.#store.applyOptimistically(id, "gone") } : null;
     if (id) this.#discardTimer = setTimeout(() => this.discard(), UNDO_TIME);
     if (previous) this.#remove(previous.id, previous.settle);
-    this.#store.tell("discarded", !!id);
+    this.#store.emit("discarded", !!id);
   }
 
   undo() {
@@ -100,7 +100,7 @@ export class Actions {
   async refresh() {
     const asked = performance.now();
     const snapshot = await this.#get("json/").catch(() => null);
-    if (snapshot) this.take(snapshot, asked);
+    if (snapshot) this.reconcile(snapshot, asked);
   }
 
   /**
@@ -108,7 +108,7 @@ export class Actions {
    * @param {Snapshot} snapshot
    * @param {number} [asked]
    */
-  take(snapshot, asked) {
+  reconcile(snapshot, asked) {
     const { floor, older } = this.#store;
     this.#owner.onSnapshot(snapshot);
     this.#store.replace(snapshot, asked);
@@ -161,7 +161,7 @@ export class Actions {
     try {
       return await this.#post(path, fields);
     } catch {
-      this.#store.tell("failed");
+      this.#store.emit("failed");
       return null;
     }
   }

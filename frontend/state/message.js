@@ -1,4 +1,4 @@
-/** @import { Given, Message } from "../types.js" */
+/** @import { PartialMessage, Message } from "../types.js" */
 
 const ENDED = new Set(["succeeded", "failed", "revoked", "lost"]);
 const BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
@@ -26,7 +26,7 @@ export const shortHeading = (message) => heading(message).slice(0, 60);
 export const isExpired = ({ expiresAt }) => expiresAt !== undefined && expiresAt <= Date.now();
 
 /**
- * @param {Given} given
+ * @param {PartialMessage} given
  * @returns {Message}
  */
 export function complete(given) {

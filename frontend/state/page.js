@@ -7,7 +7,7 @@ import { Connection } from "../live/connection.js";
 import { Popups } from "./popups.js";
 import { setScope } from "./preferences.js";
 import { Store } from "./store.js";
-import { say } from "../lib/strings.js";
+import { t } from "../lib/strings.js";
 
 const GRACE = 2000;
 
@@ -58,15 +58,15 @@ function deliver(type, data) {
   if (type === "message") store.receive(data);
   else if (type === "gone") store.forget(data.ids);
   else if (type === "resync") actions.refresh();
-  else actions.take(data);
+  else actions.reconcile(data);
 }
 
 /** @param {ConnectionState} state */
 function onState(state) {
-  store.tell("connection");
+  store.emit("connection");
   if (state !== "stopped") return;
   store.addLocal({
-    level: "warning", title: say("stopped"), body: say("stopped_body"),
-    url: location.pathname + location.search, url_label: say("reload"),
+    level: "warning", title: t("stopped"), body: t("stopped_body"),
+    url: location.pathname + location.search, url_label: t("reload"),
   });
 }

@@ -7,7 +7,7 @@ import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed 
 
 const MS_PER_WORD = 500;
 /** How many of its own lives one waits for room on the screen. */
-const LIVES = 3;
+const QUEUE_FACTOR = 3;
 
 /**
  * `left`: ms on the screen, or to wait for it; `shown`: was on the screen.
@@ -114,8 +114,8 @@ export class Popups extends EventTarget {
   #put(message, previous) {
     const popup = this.#open.get(message.id);
     if (popup) this.#update(popup, message, previous);
-    else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
-      this.#open.set(message.id, { message, left: LIVES * this.#lifetime(message), shown: false });
+    else if (wantsToPopUp(message, previous) && this.#emit("incoming", message, previous)) {
+      this.#open.set(message.id, { message, left: QUEUE_FACTOR * this.#lifetime(message), shown: false });
       this.#changed();
     }
   }
@@ -125,12 +125,12 @@ export class Popups extends EventTarget {
     const running = isRunning(message);
     const ended = !running && isRunning(popup.message);
     popup.message = message;
-    if (running || ended) popup.left = LIVES * this.#lifetime(message);
+    if (running || ended) popup.left = QUEUE_FACTOR * this.#lifetime(message);
     if (ended) popup.shown = false;
     // Seen elsewhere; a tab in sight shows it, too.
     const over = message.seen && !popup.shown && !running && document.hidden;
     const done = over || message.read || isExpired(message);
-    if (done || !this.#tell(ended ? "incoming" : "update", message, previous))
+    if (done || !this.#emit(ended ? "incoming" : "update", message, previous))
       this.#remove(message.id);
     else this.#changed();
   }
@@ -142,7 +142,7 @@ export class Popups extends EventTarget {
   }
 
   /** @param {string} type @param {Message} message @param {Message} [previous] */
-  #tell(type, message, previous) {
+  #emit(type, message, previous) {
     return dispatch(this, type, { message, previous });
   }
 

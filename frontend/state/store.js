@@ -3,7 +3,7 @@
  * `version` wins, then the larger `seq`; gone is final; a snapshot is the truth from `floor` on.
  */
 
-/** @import { Given, Message, Snapshot, Which } from "../types.js" */
+/** @import { PartialMessage, Message, Snapshot, Which } from "../types.js" */
 
 import { dispatch, later } from "../lib/dom.js";
 import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
@@ -24,7 +24,7 @@ export class Store extends EventTarget {
   #absent = new Set();
   /**
    * Until the server agrees.
-   * @type {Map<number, Given>}
+   * @type {Map<number, PartialMessage>}
    */
   #assumed = new Map();
   #lastLocalId = 0;
@@ -37,7 +37,7 @@ export class Store extends EventTarget {
 
   /**
    * From the page; without an id it has no other copy.
-   * @param {Given} given
+   * @param {PartialMessage} given
    */
   seed(given) {
     const { id = 0, version = 0 } = given;
@@ -95,14 +95,14 @@ export class Store extends EventTarget {
     }
   }
 
-  /** @param {Given} given */
+  /** @param {PartialMessage} given */
   addLocal(given) {
     return this.#put({ ...given, id: --this.#lastLocalId }).id;
   }
 
   /**
    * @param {number} id
-   * @param {Given} changes
+   * @param {PartialMessage} changes
    */
   change(id, changes) {
     const known = this.messages.get(id);
@@ -112,9 +112,9 @@ export class Store extends EventTarget {
   /**
    * Change these, or all, now (or "gone"); the answer, called with false, takes it back.
    * @param {Which} which
-   * @param {Given | "gone"} changes
+   * @param {PartialMessage | "gone"} changes
    */
-  assume(which, changes) {
+  applyOptimistically(which, changes) {
     const ids = which === "all" ? [...this.messages.keys()] : [which];
     const before = ids.flatMap((id) => this.messages.get(id) ?? []);
     const { unread } = this;
@@ -150,14 +150,14 @@ export class Store extends EventTarget {
   setUnread(unread) {
     if (unread === this.unread) return;
     this.unread = Math.max(0, unread);
-    this.tell("unread");
+    this.emit("unread");
   }
 
   /**
    * @param {string} type
    * @param {unknown} [detail]
    */
-  tell(type, detail) {
+  emit(type, detail) {
     dispatch(this, type, detail);
   }
 
@@ -200,19 +200,19 @@ export class Store extends EventTarget {
     }
   }
 
-  /** @param {Given} given */
+  /** @param {PartialMessage} given */
   #put(given) {
     const message = complete({ ...given, ...this.#assumed.get(given.id ?? 0) });
     const previous = this.messages.get(message.id);
     this.messages.set(message.id, message);
-    this.tell("put", { message, previous });
+    this.emit("put", { message, previous });
     if (message.expiresAt) this.#expire();
     return message;
   }
 
   /** @param {Message} message */
   #drop(message, force = false) {
-    if (this.messages.delete(message.id)) this.tell("drop", { message, force });
+    if (this.messages.delete(message.id)) this.emit("drop", { message, force });
   }
 
   /** @param {Message} message */

@@ -2,7 +2,7 @@
 
 import { make } from "../lib/dom.js";
 import { heading, isRunning } from "../state/message.js";
-import { formatPercent, say } from "../lib/strings.js";
+import { formatPercent, t } from "../lib/strings.js";
 
 const GATHER = 150;
 const KEEP = 7000;
@@ -33,11 +33,11 @@ export class Announcer {
     const due = this.every && now - (this.#lastSaid.get(message.id) ?? 0) >= this.every * 1000;
     if (!news && !(due && isRunning(message))) return;
     this.#lastSaid.set(message.id, now);
-    this.say(wording(message), message.level === "error");
+    this.t(wording(message), message.level === "error");
   }
 
   /** @param {string} text */
-  say(text, urgent = false) {
+  t(text, urgent = false) {
     // In a flood the next words wait until the last ones have gone; an error does not.
     const talks = !urgent && this.status.childElementCount >= AT_ONCE;
     if (urgent || !this.#queue.length) setTimeout(() => this.#speak(), talks ? KEEP : GATHER);
@@ -48,7 +48,7 @@ export class Announcer {
     const queue = this.#queue.splice(0).sort((a, b) => +b.urgent - +a.urgent);
     if (queue.length > AT_ONCE) {
       const n = `${queue.splice(AT_ONCE - 1).length}`;
-      queue.push({ text: say("more_said", { n }), urgent: false });
+      queue.push({ text: t("more_said", { n }), urgent: false });
     }
     for (const { text, urgent } of queue) {
       const line = make("p", {}, text);
@@ -63,5 +63,5 @@ function wording(message) {
   const { job, level, title, body } = message;
   const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
   const parts = [title, isRunning(message) ? percent : body];
-  return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
+  return `${t(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
 }

@@ -4,7 +4,7 @@ import { make, setText } from "../lib/dom.js";
 import { isLocal, shortHeading } from "../state/message.js";
 import { labelled, MessageView } from "./message-view.js";
 import { actions } from "../state/page.js";
-import { formatAge, say } from "../lib/strings.js";
+import { formatAge, t } from "../lib/strings.js";
 
 /** An entry of the inbox. */
 export class InboxItem extends MessageView {
@@ -13,8 +13,8 @@ export class InboxItem extends MessageView {
   #reply = labelled("reply", () => this.#toggleForm());
   #remove;
   #field = make("textarea",
-    { rows: 3, maxlength: 10000, required: true, dir: "auto", "aria-label": say("answer") });
-  #send = make("button", { part: "send" }, say("send"));
+    { rows: 3, maxlength: 10000, required: true, dir: "auto", "aria-label": t("answer") });
+  #send = make("button", { part: "send" }, t("send"));
   #form = make("form", { hidden: true, part: "reply-form" }, this.#field, this.#send);
   #onSent;
 
@@ -40,7 +40,7 @@ export class InboxItem extends MessageView {
   fill(message) {
     const unread = !message.read && !isLocal(message);
     super.fill(message, unread ? "entry unread" : "entry");
-    if (unread) this.word.prepend(`${say("unread")}, `);
+    if (unread) this.word.prepend(`${t("unread")}, `);
     this.#markRead.node.hidden = !unread;
     this.#reply.node.hidden = !message.from || isLocal(message);
     for (const { of } of [this.#markRead, this.#reply, this.#remove])

@@ -5,7 +5,7 @@ import { icon, setIcon } from "../lib/icons.js";
 import { heading, isRunning, safeUrl, shortHeading } from "../state/message.js";
 import { actions } from "../state/page.js";
 import { ProgressBar } from "./progress-bar.js";
-import { say } from "../lib/strings.js";
+import { t } from "../lib/strings.js";
 
 /**
  * A button whose name also says, unseen, of which message.
@@ -14,7 +14,7 @@ import { say } from "../lib/strings.js";
  */
 export function labelled(key, click) {
   const of = make("span", { class: "unseen" });
-  const node = button(key.replace("_", "-"), click, say(key), of);
+  const node = button(key.replace("_", "-"), click, t(key), of);
   return { node, of };
 }
 
@@ -49,7 +49,7 @@ export class MessageView {
     this.node.className = `item ${part} ${level}`;
     this.node.part.value = `${part} ${level}`;
     setIcon(this.icon, isRunning(message) ? "running" : level);
-    setText(this.word, `${say(`level_${level}`)}: `);
+    setText(this.word, `${t(`level_${level}`)}: `);
     setText(this.title, heading(message));
     setText(this.body, title ? body : "");
     this.body.hidden = !title || !body;
@@ -57,7 +57,7 @@ export class MessageView {
     const url = safeUrl(message.url);
     this.link.hidden = !url;
     this.link.href = url ?? "";
-    setText(this.link, url_label || say("open"));
+    setText(this.link, url_label || t("open"));
     this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
     setText(this.#cancel.of, ` ${shortHeading(message)}`);
   }

@@ -4,7 +4,7 @@ import { button } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
 import { shortHeading } from "../state/message.js";
 import { MessageView } from "./message-view.js";
-import { say } from "../lib/strings.js";
+import { t } from "../lib/strings.js";
 
 export class Toast extends MessageView {
   #close;
@@ -24,6 +24,6 @@ export class Toast extends MessageView {
   fill(message) {
     super.fill(message, "toast");
     this.node.dataset.id = `${message.id}`;
-    this.#close.ariaLabel = say("close", { title: shortHeading(message) });
+    this.#close.ariaLabel = t("close", { title: shortHeading(message) });
   }
 }

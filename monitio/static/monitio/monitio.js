@@ -1,4 +1,4 @@
-/* From frontend, 6debd765, by `make static`. */
+/* From frontend, 85fd3c60, by `make static`. */
 var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button,label{min-height:1.75rem;min-width:1.75rem}button{padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button,label,a{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
 var bell_default = '.bell{position:relative;padding:.4375rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
 var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
@@ -45,18 +45,18 @@ var Actions = class {
 		});
 	}
 	markRead(which) {
-		return this.#act(`mark_read/${which}/`, which, this.#store.assume(which, { read: true }));
+		return this.#act(`mark_read/${which}/`, which, this.#store.applyOptimistically(which, { read: true }));
 	}
 	remove(which) {
-		return this.#remove(which, this.#store.assume(which, "gone"));
+		return this.#remove(which, this.#store.applyOptimistically(which, "gone"));
 	}
 	discard(id) {
 		clearTimeout(this.#discardTimer);
 		const previous = this.#discarded;
-		this.#discarded = id ? { id, settle: this.#store.assume(id, "gone") } : null;
+		this.#discarded = id ? { id, settle: this.#store.applyOptimistically(id, "gone") } : null;
 		if (id) this.#discardTimer = setTimeout(() => this.discard(), UNDO_TIME);
 		if (previous) this.#remove(previous.id, previous.settle);
-		this.#store.tell("discarded", !!id);
+		this.#store.emit("discarded", !!id);
 	}
 	undo() {
 		this.#discarded?.settle(false);
@@ -79,9 +79,9 @@ var Actions = class {
 	async refresh() {
 		const asked = performance.now();
 		const snapshot = await this.#get("json/").catch(() => null);
-		if (snapshot) this.take(snapshot, asked);
+		if (snapshot) this.reconcile(snapshot, asked);
 	}
-	take(snapshot, asked) {
+	reconcile(snapshot, asked) {
 		const { floor, older } = this.#store;
 		this.#owner.onSnapshot(snapshot);
 		this.#store.replace(snapshot, asked);
@@ -115,7 +115,7 @@ var Actions = class {
 		try {
 			return await this.#post(path, fields);
 		} catch {
-			this.#store.tell("failed");
+			this.#store.emit("failed");
 			return null;
 		}
 	}
@@ -234,7 +234,7 @@ var Stream = class {
 		this.#heartbeat = heartbeat;
 		if (this.#source) this.#watch();
 	}
-	hurry() {
+	reconnectNow() {
 		if (this.#timer) this.#connect();
 	}
 	#connect() {
@@ -305,7 +305,7 @@ var Tabs = class {
 		this.#queue();
 		this.#ask();
 	}
-	tell(event, data) {
+	broadcast(event, data) {
 		if (this.leads) this.#channel.postMessage({ state: this.#member.state, event, data });
 	}
 	#ask() {
@@ -342,7 +342,7 @@ var Tabs = class {
 		return promise;
 	}
 	#hear(what) {
-		if (!what) return this.tell();
+		if (!what) return this.broadcast();
 		this.#silence = 0;
 		if (this.leads) return;
 		this.#member.hear(what);
@@ -403,7 +403,7 @@ var Connection = class {
 		document.addEventListener("visibilitychange", () => {
 			if (!navigator.locks || !document.hidden) this.#wake();
 		});
-		addEventListener("online", () => this.#stream.hurry());
+		addEventListener("online", () => this.#stream.reconnectNow());
 	}
 	get leads() {
 		return !!this.#tabs?.leads;
@@ -456,12 +456,12 @@ var Connection = class {
 		if (state === this.state) return;
 		this.state = state;
 		if (state === "open") this.#visitor.name = "";
-		this.#tabs?.tell();
+		this.#tabs?.broadcast();
 		this.#page.onState(state);
 	}
 	deliver(event, data) {
 		this.#page.deliver(event, data);
-		this.#tabs?.tell(event, data);
+		this.#tabs?.broadcast(event, data);
 	}
 	change(state) {
 		if (state === "stopped") this.stop();
@@ -510,7 +510,7 @@ var setClosed = (id) => remember("sessionStorage", pageKey(`closed ${id}`), "yes
 var tellTabs = (id) => remember("localStorage", pageKey("closed"), `${id} ${Date.now()}`);
 var closedElsewhere = ({ key, newValue }) => key === pageKey("closed") ? parseInt(newValue ?? "") : NaN;
 var MS_PER_WORD = 500;
-var LIVES = 3;
+var QUEUE_FACTOR = 3;
 var Popups = class extends EventTarget {
 	#open = new Map();
 	#visible = [];
@@ -572,8 +572,8 @@ var Popups = class extends EventTarget {
 	#put(message, previous) {
 		const popup = this.#open.get(message.id);
 		if (popup) this.#update(popup, message, previous);
-		else if (wantsToPopUp(message, previous) && this.#tell("incoming", message, previous)) {
-			this.#open.set(message.id, { message, left: LIVES * this.#lifetime(message), shown: false });
+		else if (wantsToPopUp(message, previous) && this.#emit("incoming", message, previous)) {
+			this.#open.set(message.id, { message, left: QUEUE_FACTOR * this.#lifetime(message), shown: false });
 			this.#changed();
 		}
 	}
@@ -581,17 +581,17 @@ var Popups = class extends EventTarget {
 		const running = isRunning(message);
 		const ended = !running && isRunning(popup.message);
 		popup.message = message;
-		if (running || ended) popup.left = LIVES * this.#lifetime(message);
+		if (running || ended) popup.left = QUEUE_FACTOR * this.#lifetime(message);
 		if (ended) popup.shown = false;
 		const over = message.seen && !popup.shown && !running && document.hidden;
 		const done = over || message.read || isExpired(message);
-		if (done || !this.#tell(ended ? "incoming" : "update", message, previous)) this.#remove(message.id);
+		if (done || !this.#emit(ended ? "incoming" : "update", message, previous)) this.#remove(message.id);
 		else this.#changed();
 	}
 	#drop(message, force = false) {
 		if (force || message.persistent || !this.#open.get(message.id)?.shown) this.#remove(message.id);
 	}
-	#tell(type, message, previous) {
+	#emit(type, message, previous) {
 		return dispatch(this, type, { message, previous });
 	}
 	#remove(id) {
@@ -684,7 +684,7 @@ var Store = class extends EventTarget {
 		const known = this.messages.get(id);
 		if (known) this.#put({ ...known, ...changes, id });
 	}
-	assume(which, changes) {
+	applyOptimistically(which, changes) {
 		const ids = which === "all" ? [...this.messages.keys()] : [which];
 		const before = ids.flatMap((id) => this.messages.get(id) ?? []);
 		const { unread } = this;
@@ -715,9 +715,9 @@ var Store = class extends EventTarget {
 	setUnread(unread) {
 		if (unread === this.unread) return;
 		this.unread = Math.max(0, unread);
-		this.tell("unread");
+		this.emit("unread");
 	}
-	tell(type, detail) {
+	emit(type, detail) {
 		dispatch(this, type, detail);
 	}
 	#current(message, asked) {
@@ -748,12 +748,12 @@ var Store = class extends EventTarget {
 		const message = complete({ ...given, ...this.#assumed.get(given.id ?? 0) });
 		const previous = this.messages.get(message.id);
 		this.messages.set(message.id, message);
-		this.tell("put", { message, previous });
+		this.emit("put", { message, previous });
 		if (message.expiresAt) this.#expire();
 		return message;
 	}
 	#drop(message, force = false) {
-		if (this.messages.delete(message.id)) this.tell("drop", { message, force });
+		if (this.messages.delete(message.id)) this.emit("drop", { message, force });
 	}
 	#lose(message, force = false) {
 		this.#drop(message, force);
@@ -774,7 +774,7 @@ var strings = {};
 function loadStrings() {
 	strings = JSON.parse(document.querySelector("script[data-strings]")?.textContent ?? "{}");
 }
-var say = (key, values = {}) => (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+var t = (key, values = {}) => (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 var language = () => document.documentElement.lang || void 0;
 var formatNumber = (number, options) => new Intl.NumberFormat(language(), options).format(number);
 var formatPercent = (percent) => formatNumber(Math.floor(percent) / 100, { style: "percent" });
@@ -822,12 +822,12 @@ function deliver(type, data) {
 	if (type === "message") store.receive(data);
 	else if (type === "gone") store.forget(data.ids);
 	else if (type === "resync") actions.refresh();
-	else actions.take(data);
+	else actions.reconcile(data);
 }
 function onState(state) {
-	store.tell("connection");
+	store.emit("connection");
 	if (state !== "stopped") return;
-	store.addLocal({ level: "warning", title: say("stopped"), body: say("stopped_body"), url: location.pathname + location.search, url_label: say("reload") });
+	store.addLocal({ level: "warning", title: t("stopped"), body: t("stopped_body"), url: location.pathname + location.search, url_label: t("reload") });
 }
 var MonitioElement = class extends HTMLElement {
 	root = this.attachShadow({ mode: "open" });
@@ -890,19 +890,19 @@ var ProgressBar = class {
 		if (job.percent == null) this.#bar.removeAttribute("value");
 		else this.#bar.value = job.percent;
 		this.#bar.className = job.state;
-		this.#bar.ariaLabel = say("progress", { title: heading(message) });
+		this.#bar.ariaLabel = t("progress", { title: heading(message) });
 		setText(this.#line, [amount(job), ...speed(job), job.text].filter(Boolean).join(" · "));
 	}
 };
-var speed = ({ state, eta, rate }) => state === "started" ? [eta != null && say("eta", { time: formatDuration(eta) }), rate != null && say("rate", { n: formatNumber(rate, { maximumSignificantDigits: 2 }) })] : [];
+var speed = ({ state, eta, rate }) => state === "started" ? [eta != null && t("eta", { time: formatDuration(eta) }), rate != null && t("rate", { n: formatNumber(rate, { maximumSignificantDigits: 2 }) })] : [];
 function amount({ state, percent, done }) {
 	if (state === "started" && percent != null) return formatPercent(percent);
-	if (state === "started" && done) return say("done", { n: formatNumber(done) });
-	return say(`state_${state}`);
+	if (state === "started" && done) return t("done", { n: formatNumber(done) });
+	return t(`state_${state}`);
 }
 function labelled(key, click) {
 	const of = make("span", { class: "unseen" });
-	const node = button(key.replace("_", "-"), click, say(key), of);
+	const node = button(key.replace("_", "-"), click, t(key), of);
 	return { node, of };
 }
 var MessageView = class {
@@ -926,7 +926,7 @@ var MessageView = class {
 		this.node.className = `item ${part} ${level}`;
 		this.node.part.value = `${part} ${level}`;
 		setIcon(this.icon, isRunning(message) ? "running" : level);
-		setText(this.word, `${say(`level_${level}`)}: `);
+		setText(this.word, `${t(`level_${level}`)}: `);
 		setText(this.title, heading(message));
 		setText(this.body, title ? body : "");
 		this.body.hidden = !title || !body;
@@ -934,7 +934,7 @@ var MessageView = class {
 		const url = safeUrl(message.url);
 		this.link.hidden = !url;
 		this.link.href = url ?? "";
-		setText(this.link, url_label || say("open"));
+		setText(this.link, url_label || t("open"));
 		this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
 		setText(this.#cancel.of, ` ${shortHeading(message)}`);
 	}
@@ -949,8 +949,8 @@ var InboxItem = class extends MessageView {
 	#markRead = labelled("mark_read", () => actions.markRead(this.message.id));
 	#reply = labelled("reply", () => this.#toggleForm());
 	#remove;
-	#field = make("textarea", { rows: 3, maxlength: 1e4, required: true, dir: "auto", "aria-label": say("answer") });
-	#send = make("button", { part: "send" }, say("send"));
+	#field = make("textarea", { rows: 3, maxlength: 1e4, required: true, dir: "auto", "aria-label": t("answer") });
+	#send = make("button", { part: "send" }, t("send"));
 	#form = make("form", { hidden: true, part: "reply-form" }, this.#field, this.#send);
 	#onSent;
 	constructor(onRemove, onSent) {
@@ -969,7 +969,7 @@ var InboxItem = class extends MessageView {
 	fill(message) {
 		const unread = !message.read && !isLocal(message);
 		super.fill(message, unread ? "entry unread" : "entry");
-		if (unread) this.word.prepend(`${say("unread")}, `);
+		if (unread) this.word.prepend(`${t("unread")}, `);
 		this.#markRead.node.hidden = !unread;
 		this.#reply.node.hidden = !message.from || isLocal(message);
 		for (const { of } of [this.#markRead, this.#reply, this.#remove]) setText(of, ` ${shortHeading(message)}`);
@@ -1032,26 +1032,26 @@ var MonitioBell = class extends MonitioElement {
 	#renderSoon = batched(() => this.#render());
 	#badge = make("span", { part: "badge", "aria-hidden": "true" });
 	#button = button("bell", () => this.#panel.togglePopover(), make("slot", { name: "icon" }, icon("bell")), this.#badge);
-	#heading = make("h2", { tabindex: -1 }, say("bell"));
+	#heading = make("h2", { tabindex: -1 }, t("bell"));
 	#close = button("panel-close", () => this.close(), icon("close"));
-	#tabs = make("div", { role: "group", "aria-label": say("bell") }, this.#tab("all", false), this.#tab("unread", true));
-	#markAll = button("mark-all", () => actions.markRead("all"), say("mark_all"));
-	#offline = make("p", { class: "note", part: "offline" }, say("offline"));
-	#list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": say("bell") });
-	#empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, say("empty")));
-	#older = button("older", () => this.#loadOlder(), say("older"));
+	#tabs = make("div", { role: "group", "aria-label": t("bell") }, this.#tab("all", false), this.#tab("unread", true));
+	#markAll = button("mark-all", () => actions.markRead("all"), t("mark_all"));
+	#offline = make("p", { class: "note", part: "offline" }, t("offline"));
+	#list = make("ul", { part: "inbox", role: "list", tabindex: 0, "aria-label": t("bell") });
+	#empty = make("slot", { name: "empty" }, make("p", { class: "note", part: "empty" }, t("empty")));
+	#older = button("older", () => this.#loadOlder(), t("older"));
 	#keep = make("input", { type: "checkbox", change: () => popups.setKeepOpen(this.#keep.checked) });
 	#notify = make("input", { type: "checkbox", change: () => this.#setNotifies() });
-	#notifyLabel = make("label", {}, this.#notify, say("notify"));
-	#undo = make("div", { class: "row undo", hidden: true }, say("deleted"), button("undo", () => this.#takeBack(), say("undo")));
-	#all = make("a", { part: "all" }, say("see_all"));
+	#notifyLabel = make("label", {}, this.#notify, t("notify"));
+	#undo = make("div", { class: "row undo", hidden: true }, t("deleted"), button("undo", () => this.#takeBack(), t("undo")));
+	#all = make("a", { part: "all" }, t("see_all"));
 	#status = make("div", { class: "unseen", role: "status" });
-	#panel = make("div", { part: "panel", popover: "auto", role: "dialog", "aria-label": say("bell") }, row(this.#heading, this.#close), row(this.#tabs, this.#markAll), this.#offline, make("div", { class: "scroll" }, this.#list, this.#empty, this.#older), this.#undo, row(make("label", {}, this.#keep, say("keep_open")), this.#notifyLabel, this.#all), this.#status);
-	#rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message), () => setText(this.#status, say("sent"))));
+	#panel = make("div", { part: "panel", popover: "auto", role: "dialog", "aria-label": t("bell") }, row(this.#heading, this.#close), row(this.#tabs, this.#markAll), this.#offline, make("div", { class: "scroll" }, this.#list, this.#empty, this.#older), this.#undo, row(make("label", {}, this.#keep, t("keep_open")), this.#notifyLabel, this.#all), this.#status);
+	#rows = new Rows(this.#list, () => new InboxItem((message) => this.#remove(message), () => setText(this.#status, t("sent"))));
 	constructor() {
 		super(styles.bell);
 		this.#button.ariaHasPopup = "dialog";
-		this.#close.ariaLabel = say("close", { title: say("bell") });
+		this.#close.ariaLabel = t("close", { title: t("bell") });
 		this.#panel.addEventListener("beforetoggle", () => {
 			this.#hadFocus = this.hasFocus(this.#panel);
 		});
@@ -1086,7 +1086,7 @@ var MonitioBell = class extends MonitioElement {
 			this.#unreadOnly = unreadOnly;
 			for (const other of this.#tabs.children) other.ariaPressed = `${other === tab}`;
 			this.#render();
-		}, say(key));
+		}, t(key));
 		tab.ariaPressed = `${!unreadOnly}`;
 		return tab;
 	}
@@ -1122,7 +1122,7 @@ var MonitioBell = class extends MonitioElement {
 		const n = unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
 		this.#badge.hidden = this.#markAll.disabled = !unread;
 		setText(this.#badge, n);
-		this.#button.ariaLabel = say("bell") + (unread ? `, ${say("unread_count", { n })}` : "");
+		this.#button.ariaLabel = t("bell") + (unread ? `, ${t("unread_count", { n })}` : "");
 		this.state("unread", unread > 0);
 	}
 	#render() {
@@ -1145,7 +1145,7 @@ var MonitioBell = class extends MonitioElement {
 		if (!this.fire("delete", { message: { ...message } })) return;
 		if (isLocal(message)) actions.remove(message.id);
 		else actions.discard(message.id);
-		setText(this.#status, say("deleted"));
+		setText(this.#status, t("deleted"));
 	}
 	#takeBack() {
 		setText(this.#status, "");
@@ -1157,7 +1157,7 @@ var MonitioBell = class extends MonitioElement {
 	}
 	async #loadOlder() {
 		this.#older.disabled = true;
-		await actions.loadOlder().catch(() => store.tell("failed"));
+		await actions.loadOlder().catch(() => store.emit("failed"));
 		this.#older.disabled = false;
 		this.#render();
 	}
@@ -1178,9 +1178,9 @@ var Announcer = class {
 		const due = this.every && now - (this.#lastSaid.get(message.id) ?? 0) >= this.every * 1e3;
 		if (!news && !(due && isRunning(message))) return;
 		this.#lastSaid.set(message.id, now);
-		this.say(wording(message), message.level === "error");
+		this.t(wording(message), message.level === "error");
 	}
-	say(text, urgent = false) {
+	t(text, urgent = false) {
 		const talks = !urgent && this.status.childElementCount >= AT_ONCE;
 		if (urgent || !this.#queue.length) setTimeout(() => this.#speak(), talks ? KEEP : GATHER);
 		this.#queue.push({ text, urgent });
@@ -1189,7 +1189,7 @@ var Announcer = class {
 		const queue = this.#queue.splice(0).sort((a, b) => +b.urgent - +a.urgent);
 		if (queue.length > AT_ONCE) {
 			const n = `${queue.splice(AT_ONCE - 1).length}`;
-			queue.push({ text: say("more_said", { n }), urgent: false });
+			queue.push({ text: t("more_said", { n }), urgent: false });
 		}
 		for (const { text, urgent } of queue) {
 			const line = make("p", {}, text);
@@ -1202,7 +1202,7 @@ function wording(message) {
 	const { job, level, title, body } = message;
 	const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
 	const parts = [title, isRunning(message) ? percent : body];
-	return `${say(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
+	return `${t(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
 }
 function showBadges(element, unread) {
 	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
@@ -1261,7 +1261,7 @@ var Toast = class extends MessageView {
 	fill(message) {
 		super.fill(message, "toast");
 		this.node.dataset.id = `${message.id}`;
-		this.#close.ariaLabel = say("close", { title: shortHeading(message) });
+		this.#close.ariaLabel = t("close", { title: shortHeading(message) });
 	}
 };
 var MonitioMessages = class extends MonitioElement {
@@ -1275,7 +1275,7 @@ var MonitioMessages = class extends MonitioElement {
 	#dialogs = new Dialogs(this, () => this.#rise());
 	#list = make("ol", { part: "list" });
 	#more = button("more", () => this.#openInbox());
-	#closeAll = button("close-all", () => this.closeAll(), say("close_all"));
+	#closeAll = button("close-all", () => this.closeAll(), t("close_all"));
 	#footer = make("div", { class: "footer" }, this.#more, this.#closeAll);
 	#stack = make("section", { part: "stack", popover: "manual", role: "region", tabindex: -1 }, this.#list, this.#footer);
 	#rows = new Rows(this.#list, () => new Toast((message) => this.close(message), (message, event) => this.#follow(message, event)));
@@ -1292,15 +1292,15 @@ var MonitioMessages = class extends MonitioElement {
 	connect() {
 		const { hotkey } = this;
 		configure(this);
-		this.#stack.ariaLabel = hotkey ? say("region", { hotkey }) : say("bell");
+		this.#stack.ariaLabel = hotkey ? t("region", { hotkey }) : t("bell");
 		this.listen(popups, "incoming", (event) => this.#incoming(event));
 		this.listen(popups, "update", ({ detail }) => this.#news(detail));
 		this.listen(popups, "change", this.#renderSoon);
 		this.listen(store, "unread", () => this.#unread());
-		this.listen(store, "failed", () => this.#announcer.say(say("failed"), true));
+		this.listen(store, "failed", () => this.#announcer.t(t("failed"), true));
 		this.listen(store, "connection", () => this.#connection());
 		this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
-		this.listen(document, "focusin", ({ target }) => this.#dodge(target));
+		this.listen(document, "focusin", ({ target }) => this.#avoidFocus(target));
 		this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
 		this.#dialogs.watch();
 		this.attributeChangedCallback();
@@ -1372,7 +1372,7 @@ var MonitioMessages = class extends MonitioElement {
 		const extra = popups.size - visible.length;
 		this.#footer.hidden = popups.size < 2;
 		this.#more.hidden = !extra;
-		setText(this.#more, say("more", { n: formatNumber(extra) }));
+		setText(this.#more, t("more", { n: formatNumber(extra) }));
 		this.#toggle(visible.length > 0);
 		if (instead) instead.querySelector("li > button").focus();
 		else if (instead === null) this.#goBack();
@@ -1393,7 +1393,7 @@ var MonitioMessages = class extends MonitioElement {
 		const below = bell && bell.bottom > 0 && !this.#stack.classList.contains("bottom");
 		this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
 	}
-	#dodge(focused) {
+	#avoidFocus(focused) {
 		if (focused === this || !this.#isOpen) return;
 		const a = focused.getBoundingClientRect();
 		const b = this.#stack.getBoundingClientRect();
