@@ -75,11 +75,11 @@ def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
 
 
 def test_every_key_that_the_script_says_has_a_string() -> None:
-    said = set(re.findall(r'\bsay\("(\w+)"', built()))
+    said = set(re.findall(r'\bt\("(\w+)"', built()))
     assert said and said <= strings().keys()
 
 
-@pytest.mark.parametrize("tool", ["tsc", "eslint monitio"])
+@pytest.mark.parametrize("tool", ["tsc", "eslint frontend monitio"])
 def test_the_sources_hold_their_types_and_rules(tool: str) -> None:
     needs_packages()
     name, *options = tool.split()
