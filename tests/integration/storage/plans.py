@@ -143,7 +143,7 @@ def questions() -> Iterator[tuple[str, Any]]:
     )
     yield "Prune: read long ago", pks(Message.objects.read_until(now - timedelta(days=68)))
     yield (
-        "Prune: jobs nobody can read of",
+        "Prune: jobs without messages",
         pks(Job.objects.ended().filter(messages=None, finished_at__lt=now)),
     )
     yield (
