@@ -1,5 +1,6 @@
-"""What happens after commit: bells ring, deliveries are handed over. The only place that says
-``on_commit``: before it nobody is told, after it everybody is, once.
+"""What happens after commit: events are published, deliveries are handed over.
+
+The only place that calls ``on_commit``: recipients are notified after it, once.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Hooks:
     # Send this delivery in a worker, at this moment or later. Without it the process that committed
     # sends what is due, and monitio_deliver the rest.
     deliver: Callable[[int, datetime], None] | None = None
-    # By the name of a queue (``Job.queue``): cancel its job with this task id.
+    # By integration (``Job.integration``): cancel its job with this task id.
     cancel: dict[str, Callable[[str], None]] = field(default_factory=dict)
 
 
@@ -69,42 +70,42 @@ def after_commit(call: Callable[[], object]) -> None:
 
 
 def announce(messages: Sequence[Message]) -> None:
-    """Tell open pages the present state of these messages, after commit."""
+    """Publish the present state of these messages to open pages, after commit."""
     live = [message for message in messages if message.live]
     if live:
         after_commit(lambda: publish([message_event(message) for message in live]))
 
 
 def announce_news(recipients: Iterable[Recipient]) -> None:
-    """Tell open pages to look for themselves, after commit: for changes of many messages."""
-    bells = [Event(recipient.topic) for recipient in recipients]
-    after_commit(lambda: publish(bells))
+    """Have open pages reload their state, after commit: for changes of many messages."""
+    events = [Event(recipient.topic) for recipient in recipients]
+    after_commit(lambda: publish(events))
 
 
 def announce_gone(recipient: Recipient, pks: Sequence[int]) -> None:
-    """Tell open pages that these messages are no more, after commit."""
+    """Remove these messages from open pages, after commit."""
     if pks:
         after_commit(lambda: publish([gone_event(recipient, pks)]))
 
 
 def announce_recheck(recipient: Recipient) -> None:
-    """Tell open streams to look whether their session still stands, after commit."""
+    """Have the recipient's open streams check their session again, after commit."""
     after_commit(lambda: publish([recheck_event(recipient)]))
 
 
 def announce_session_end(session_key: str) -> None:
-    """Tell the streams that were opened with this session to look whether it still stands."""
+    """Have the streams opened with this session check it again, after commit."""
     after_commit(lambda: publish([session_bell(session_key)]))
 
 
-def push(bells: Sequence[Event]) -> bool:
-    """Ring at once, also inside a transaction: for moving bars, which say nothing uncommitted.
+def push(events: Sequence[Event]) -> bool:
+    """Publish at once, also inside a transaction: for progress, which shows nothing uncommitted.
 
-    A transport that rings by writing to the database cannot do that: False, the bar moves later.
+    False with a transport that publishes through the database: the bar moves later.
     """
     if in_transaction() and get_transport().in_database:
         return False
-    return publish(bells)
+    return publish(events)
 
 
 def deliver(pending: Iterable[Delivery]) -> None:
@@ -124,7 +125,7 @@ def _hand_over(waiting: Sequence[tuple[int, datetime]]) -> None:
         for pk, due_at in waiting:
             queue(pk, due_at)
     except Exception as error:
-        # A dead broker is asked once. The rows stay pending: the mails are late, not lost.
+        # One attempt at a broker that is down. The rows stay pending: the mails are late, not lost.
         _broker_outage.begins(
             "Deliveries could not be handed over; monitio_deliver will send them. %s", error
         )
@@ -137,7 +138,7 @@ _next_try_here = 0.0
 
 
 def _send_here(pks: Sequence[int]) -> None:
-    """Send what can be sent in the time of one e-mail: somebody waits for this process."""
+    """Send what can be sent within ``EMAIL_TIMEOUT``: a user waits for this process."""
     global _next_try_here
     with deadline(settings.EMAIL_TIMEOUT):
         for number, pk in enumerate(pks):

@@ -84,7 +84,7 @@ def job_reporter(
         integration=QUEUE,
         name=name,
         recipients=recipients_in(carried),
-        render=(options or NotifyOptions()).render(),
+        render=(options or NotifyOptions()).content,
         arguments=arguments,
         cancellable=options is not None and options.cancel,
         run=run_of(carried),

@@ -172,7 +172,7 @@ def _reporter(
         integration=QUEUE,
         name=task.module_path,
         recipients=recipients,
-        render=options.render(),
+        render=options.content,
         arguments=picked,
         cancellable=options.cancel,
     )

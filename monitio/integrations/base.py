@@ -15,7 +15,7 @@ class Cancelled(Exception):
 class Integration:
     """What ``monitio`` needs of a task queue. The defaults suit a queue that only runs tasks."""
 
-    # The values of a job's ``integration`` that this one answers for.
+    # The values of ``Job.integration`` that belong to it.
     names: tuple[str, ...] = ()
     # What a bar's ``check()`` raises, when the queue ends a task by an exception of its own.
     cancelled_error: type[Cancelled] = Cancelled

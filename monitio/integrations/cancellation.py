@@ -1,4 +1,4 @@
-"""A task that its owner has cancelled: how it learns of it, and what it raises."""
+"""Cooperative cancellation: what a task asks, and what it raises."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Cancelled", "cancelled"]
 def cancelled() -> bool:
     """Whether the owner of the running task has cancelled it (``cancel=True``).
 
-    Worth asking in a loop: the database is asked at most once a second. False outside of tasks.
-    A task that was told True and returns ends as revoked, whatever it returns.
+    Cheap enough for a loop: one query a second at most. False outside of tasks. Once it has
+    returned True, the task ends as revoked, whatever the task returns.
     """
     run = current_run()
     return run is not None and run.is_cancelled()

@@ -1,4 +1,4 @@
-"""Who is to be told, while a request is served or a task runs."""
+"""The recipients in effect while a request is served or a task runs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from monitio.recipients import Recipient
 logger = logging.getLogger("monitio")
 T = TypeVar("T")
 
-# The request itself: who it is gets resolved only when a task is published.
+# The request itself: its user is resolved only when a task is published.
 current_request: ContextVar[HttpRequest | None] = ContextVar("monitio_request", default=None)
 _named: ContextVar[tuple[Recipient, ...] | None] = ContextVar("monitio_named", default=None)
 
 
 @contextmanager
 def notify(*who: Any) -> Iterator[None]:
-    """Tell these recipients about every decorated task that is started inside the block.
+    """Notify these recipients of every decorated task that is started inside the block.
 
-    ``who``: users, primary keys or Recipients. None at all: nobody is told. Beats a task's own
-    ``user=`` and whoever serves the request. Raises ``UnknownRecipient`` for anything else.
+    ``who``: users, primary keys or Recipients; without any, the tasks notify no one. Overrides a
+    task's own ``user=`` and the user of the request. Raises ``UnknownRecipient`` for anything else.
     """
     token = _named.set(tuple(Recipient.of(one) for one in who))
     try:
@@ -46,7 +46,7 @@ def named() -> tuple[Recipient, ...] | None:
 
 
 def requester(*, mint: bool = True) -> Recipient | None:
-    """Who makes the request that is being served, None outside of requests.
+    """The user or visitor of the request that is being served, None outside of requests.
 
     ``mint`` gives an anonymous visitor an address if they have none yet.
     """
@@ -90,12 +90,13 @@ def run_aside(call: Callable[[], T]) -> T:
 
 
 def _in_a_thread(call: Callable[[], T]) -> T:
+    bound = scope.bind(call)
+
+    def call_and_close() -> T:
+        try:
+            return bound()
+        finally:
+            connections.close_all()
+
     with ThreadPoolExecutor(1, thread_name_prefix="monitio") as pool:
-        return pool.submit(contextvars.copy_context().run, _and_close, scope.bind(call)).result()
-
-
-def _and_close(call: Callable[[], T]) -> T:
-    try:
-        return call()
-    finally:
-        connections.close_all()
+        return pool.submit(contextvars.copy_context().run, call_and_close).result()

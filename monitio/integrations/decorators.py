@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class OptionNames(TypedDict, total=False):
-    """The options of ``@notify_user``; ``monitio.jobs.options.Options`` says what each means."""
+    """The options of ``@notify_user``, as ``monitio.jobs.options.NotifyOptions`` documents them."""
 
     title: Text
     start: Text
@@ -51,7 +51,7 @@ def notify_user(task: T, /) -> T: ...
 @overload
 def notify_user(**options: Unpack[OptionNames]) -> Callable[[T], T]: ...
 def notify_user(task: Any = None, /, **options: Any) -> Any:
-    """Tell whoever started the task what becomes of it.
+    """Notify the user who started the task of its outcome.
 
     Bare or with options. Raises ``TypeError`` for an unknown option or a value of the wrong type
     and ``ValueError`` for unknown names in texts, ``email=`` or ``arguments=``.
@@ -75,7 +75,7 @@ def notify_user(task: Any = None, /, **options: Any) -> Any:
 
 
 def options_of(task: Any) -> NotifyOptions | None:
-    """The options attached to a task, or to the function it runs; None: nobody is told."""
+    """The options attached to a task, or to the function it runs; None: it notifies no one."""
     place = task
     while place is not None:
         options = getattr(place, ATTRIBUTE, None)

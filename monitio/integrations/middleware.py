@@ -1,4 +1,4 @@
-"""Keeps the request at hand while it is served, so that tasks know who started them."""
+"""Keeps the current request, so that a task notifies the user who started it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class NotifyMiddleware:
 
 @cache
 def warn_once_if_missing() -> None:
-    """A task has started that should notify whoever started it, and nothing names them."""
+    """Log that a task was started whose user is unknown."""
     if not is_installed():
         logger.warning(
             "A task with @notify_user was started, and nobody is notified: NotifyMiddleware is "

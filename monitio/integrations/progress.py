@@ -27,7 +27,7 @@ logger = logging.getLogger("monitio")
 
 
 class Progress:
-    """How far the running task is: ``done`` of ``total`` (None: nobody knows), and what it does.
+    """How far the running task is: ``done`` of ``total`` (None: unknown), and what it does.
 
     Usable as it is, or as a context manager; inside another open bar it moves that bar's present
     step. Of its methods only ``check`` ever raises, or a time limit that is reached meanwhile.
@@ -145,7 +145,7 @@ class Progress:
 
 
 def _report(run: TaskRun, standing: Standing, forced: bool) -> None:
-    """Hand it to the job. A bar that cannot move must never stop the task."""
+    """Report the progress to the job. Errors are logged: progress must never stop the task."""
     from monitio import dispatch
     from monitio.integrations.context import run_off_loop
 
@@ -224,5 +224,5 @@ def track(
 def _length(items: Any) -> int | None:
     try:
         return len(items)
-    except Exception:  # it has none, or may not be asked here (a queryset in an event loop)
+    except Exception:  # it has none, or must not be counted here (a queryset in a loop)
         return None

@@ -1,4 +1,4 @@
-"""Whom a task tells: whoever was named, else whoever asked for it."""
+"""The recipients of a task: those that were named, else the user of the request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("monitio")
 def explicit(
     task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
 ) -> list[Recipient] | None:
-    """Who was named: by a ``notify()`` block, else by the task's ``user=``. None: nobody was."""
+    """Those named by a ``notify()`` block, else by the task's ``user=``; None: neither is given."""
     named = context.named()
     if named is not None:
         return list(named)
@@ -29,8 +29,8 @@ def explicit(
 
 
 def requester(options: NotifyOptions | None) -> Recipient | None:
-    """Whoever makes the request that is being served."""
-    # Only a task that will tell is worth giving a visitor an address.
+    """The user or visitor of the request that is being served."""
+    # A visitor gets an address only for a task that notifies.
     found = context.requester(mint=options is not None)
     if found is None and options is not None:
         middleware.warn_once_if_missing()
@@ -40,7 +40,7 @@ def requester(options: NotifyOptions | None) -> Recipient | None:
 def resolve_user(user: Any, task: Any, args: Any, kwargs: Any) -> list[Recipient]:
     """The recipients ``user=`` stands for: an argument's name, a function or a primary key.
 
-    One that cannot be resolved is logged and left out: telling nobody beats telling a stranger.
+    One that cannot be resolved is logged and left out, so that no stranger is notified.
     """
     try:
         with context.savepoint():
@@ -48,7 +48,7 @@ def resolve_user(user: Any, task: Any, args: Any, kwargs: Any) -> list[Recipient
                 return _recipients(pick_arguments(task, (user,), args, kwargs).get(user))
             return _recipients(user(*(args or ()), **(kwargs or {})) if callable(user) else user)
     except Exception:
-        logger.exception("user= of %s failed; nobody is told.", getattr(task, "name", task))
+        logger.exception("user= of %s failed; no one is notified.", getattr(task, "name", task))
         return []
 
 

@@ -17,13 +17,13 @@ from monitio.integrations.context import in_event_loop, run_aside
 
 logger = logging.getLogger("monitio")
 
-# What a message carries of the people to tell, as its queue writes it.
+# What a task's message carries of its recipients, as the queue stores it.
 Carried = dict[str, Any]
 # Done, total and text.
 Standing = tuple[float | None, float | None, str]
 SHOWN_PER_SECOND = 4
 HURRIES = 3
-# Seconds between two looks at whether a task is cancelled.
+# Seconds between two queries whether a task is cancelled.
 LOOK_EVERY = 1.0
 
 
@@ -114,7 +114,7 @@ class TaskRun:
         self.bar: Bar | None = None
         self.written: Standing | None = None
         self.pace = Pace()
-        # Whether the task was told that its owner has cancelled it.
+        # Whether the task has seen that its owner cancelled it.
         self.cancelled, self._next_look = False, 0.0
         # An eager task runs inside the transaction of its request, which belongs to one thread.
         self.thread = get_ident() if dispatch.in_transaction() else None
@@ -139,14 +139,14 @@ class TaskRun:
         return self.cancelled
 
     def _asks_to_be_cancelled(self) -> bool:
-        # What an eager task says of itself is not committed yet: nobody can have cancelled it.
+        # The job of an eager task is not committed yet: no user can have cancelled it.
         if self.reporter is None or self.thread is not None:
             return False
         with self.integration.uninterrupted():
             try:
                 return run_aside(self.reporter.cancel_requested)
             except Exception:
-                logger.exception("Whether task %s is cancelled could not be asked.", self.task_id)
+                logger.exception("Whether task %s is cancelled could not be queried.", self.task_id)
                 return False
 
     def flush(self) -> None:

@@ -1,6 +1,6 @@
 """Jobs: runs of background tasks, and the one message each recipient has of them.
 
-Tasks are declared before apps are ready, so this package imports no model by itself.
+Tasks are declared before apps are ready, so this package itself imports no model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Failures that read the same: a loop that fails 500 times is one message that counts them.
+"""Equal failures collapse: a loop that fails 500 times is one message that counts them.
 
-The first message of its kind leads, and its row is unique: of two jobs that fail in the same
-moment one finds the other. Once the message is read, deleted or too old, the next one leads.
+The first message of a fingerprint is the leader, by a unique row: of two jobs that fail at the
+same moment one finds the other. Once it is read, deleted or too old, the next message leads.
 """
 
 from __future__ import annotations
@@ -26,85 +26,90 @@ from monitio.utils.shorten import LONGEST_LINE, shorten
 
 
 def collapse(
-    name: str, reader: JobRecipient, notice: MessageContent, say: Callable[[], Message | None]
+    name: str,
+    job_recipient: JobRecipient,
+    content: MessageContent,
+    save: Callable[[], Message | None],
 ) -> tuple[Message | None, bool]:
-    """The message that says it, by ``say()`` if need be, and whether it had been said before.
+    """The message of this failure, by ``save()`` if there is none, and whether it is a repetition.
 
-    One that counts takes the place of the message that the reader held of this job. To be called
-    in the transaction that won the job's row.
+    The leader replaces the message that the recipient held of this job. Call it in the transaction
+    that updated the job's row.
     """
     if not settings.COLLAPSE_WITHIN:
-        return say(), False
-    kind = _fingerprint(name, reader.recipient, notice)
-    leader = _count(kind, reader, notice)
+        return save(), False
+    fingerprint = _fingerprint(name, job_recipient.recipient, content)
+    leader = _count(fingerprint, job_recipient, content)
     if leader is None:
-        reader.message = message = say()
-        if message is None or _become_leader(kind, message):
+        job_recipient.message = message = save()
+        if message is None or _become_leader(fingerprint, message):
             return message, False
-        # Another job failed in this very moment, and leads.
-        leader = _count(kind, reader, notice)
+        # Another job failed at the same moment, and leads.
+        leader = _count(fingerprint, job_recipient, content)
         if leader is None:
             return message, False
-    _drop(reader)
+    _drop(job_recipient)
     return leader, True
 
 
-def _fingerprint(name: str, recipient: Recipient, notice: MessageContent) -> str:
-    """What two failures must share to be told as one."""
-    words = (notice.subject, notice.message, notice.url, notice.level, notice.category)
-    return blake2b(repr((recipient.key, name, words)).encode(), digest_size=16).hexdigest()
+def _fingerprint(name: str, recipient: Recipient, content: MessageContent) -> str:
+    """Equal for failures that collapse into one message."""
+    fields = (content.subject, content.message, content.url, content.level, content.category)
+    return blake2b(repr((recipient.key, name, fields)).encode(), digest_size=16).hexdigest()
 
 
-def _count(kind: str, reader: JobRecipient, notice: MessageContent) -> Message | None:
-    """The unread message of this kind, now counting one more; None when there is none."""
-    repeat = Repeat.objects.filter(fingerprint=kind).first()
-    own = reader.message if repeat is not None else None
+def _count(
+    fingerprint: str, job_recipient: JobRecipient, content: MessageContent
+) -> Message | None:
+    """The unread leader of this fingerprint, its count raised by one; None when there is none."""
+    repeat = Repeat.objects.filter(fingerprint=fingerprint).first()
+    own = job_recipient.message if repeat is not None else None
     if repeat is None or (own is not None and own.pk == repeat.message_id):
-        # Its own: the job has failed before.
+        # The job leads itself: it has failed before.
         return None
-    # By primary keys from here on: whoever locks by kind on MySQL, beside another whose _lead()
-    # has just failed, waits for them and they for him.
+    # By primary keys from here on: on MySQL a lock by fingerprint, beside a transaction whose
+    # _become_leader() has just failed, is a deadlock.
     pk = repeat.message_id
     if not (_has_failed(pk) and _touch(pk, pop_up=own is not None)):
         Repeat.objects.filter(pk=repeat.pk, message=pk).delete()
         return None
-    # The message is ours until the commit, and so is its count.
+    # The message is locked until the commit, and so is its count.
     Repeat.objects.filter(pk=repeat.pk).update(times=F("times") + 1)
     repeat.refresh_from_db(fields=["times"])
     leader = Message.objects.select_related("job").get(pk=repeat.message_id)
-    leader.subject = _counted(reader.recipient, notice.subject, repeat.times)
+    leader.subject = _counted(job_recipient.recipient, content.subject, repeat.times)
     Message.objects.filter(pk=leader.pk).update(subject=leader.subject)
     return leader
 
 
 def _has_failed(pk: int) -> bool:
-    """Whether this message still reports a failure: its job may have gone on since."""
+    """Whether this message still reports a failure: its job may have been retried since."""
     return Message.objects.filter(pk=pk, job__state=State.FAILED).exists()
 
 
 def _touch(pk: int, *, pop_up: bool) -> int:
-    """Renew the message while it is unread. It pops up again where a pop-up ends in it."""
+    """Renew the message while it is unread. ``pop_up`` shows it again in open pages."""
     begun = timezone.now() - timedelta(seconds=settings.COLLAPSE_WITHIN)
     rows = Message.objects.filter(pk=pk, read=False, hidden=False, modified__gte=begun)
     return rows.touch(seen=False) if pop_up else rows.touch()
 
 
-def _become_leader(kind: str, message: Message) -> bool:
-    """Let ``message`` count its kind from now on; False: another one is a moment ahead."""
+def _become_leader(fingerprint: str, message: Message) -> bool:
+    """Make ``message`` the leader of its fingerprint; False: another one was faster."""
     try:
         with transaction.atomic(using=dispatch.database()):
-            Repeat.objects.create(fingerprint=kind, message=message)
+            Repeat.objects.create(fingerprint=fingerprint, message=message)
     except IntegrityError:
         return False
     return True
 
 
-def _drop(reader: JobRecipient) -> None:
-    """The reader's own message of this job has nothing more to say."""
-    if reader.message is not None:
-        pk = reader.message.pk
+def _drop(job_recipient: JobRecipient) -> None:
+    """Delete the recipient's own message of this job."""
+    if job_recipient.message is not None:
+        pk = job_recipient.message.pk
         Message.objects.filter(pk=pk).delete()
-        dispatch.announce_gone(reader.recipient, [pk])
+        dispatch.announce_gone(job_recipient.recipient, [pk])
 
 
 def _counted(recipient: Recipient, subject: str, times: int) -> str:

@@ -1,4 +1,4 @@
-"""The default words, for a state that could not be reported in the author's."""
+"""The default texts, for a state that could not be reported in the author's."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome, Render
 
 
-def in_default_words(wording: Render, *, bare: bool = False) -> Render:
-    """A wording that reports what ``wording`` reports, in the default words.
+def with_default_texts(render: Render, *, bare: bool = False) -> Render:
+    """Renders what ``render`` does, in the default texts.
 
-    Level, category and e-mail stay the author's choice. With ``bare`` they do not, and the words
+    Level, category and e-mail stay the author's choice. With ``bare`` they do not, and the texts
     are English: nothing is left that could fail.
     """
 
-    def say(outcome: Outcome) -> MessageContent | None:
-        default = _default(outcome, bare)
+    def render_default(outcome: Outcome) -> MessageContent | None:
+        plain = replace(outcome, result=None, exception=None, error="", text="", arguments={})
+        with translation.override(None if bare else translation.get_language()):
+            default = NotifyOptions().content(plain)
+        assert default is not None
         try:
-            chosen = wording(outcome)
-        except Exception:  # logged where it was first met
+            chosen = render(outcome)
+        except Exception:  # already logged
             return default
         if chosen is None or bare:
             return default if chosen else None
@@ -34,12 +37,4 @@ def in_default_words(wording: Render, *, bare: bool = False) -> Render:
             extra_tags=chosen.extra_tags,
         )
 
-    return say
-
-
-def _default(outcome: Outcome, bare: bool) -> MessageContent:
-    plain = replace(outcome, result=None, exception=None, error="", text="", arguments={})
-    with translation.override(None if bare else translation.get_language()):
-        notice = NotifyOptions().content(plain)
-    assert notice is not None
-    return notice
+    return render_default

@@ -1,7 +1,7 @@
-"""How a job tells its story: the options of a ``@notify_user``, shared by every task queue.
+"""The options of ``@notify_user``, shared by every task queue.
 
 A text option is a string, a lazily translated string, a function of the ``Outcome``, None (the
-default text) or False (say nothing). Strings may hold ``{task}``, ``{result}``, ``{error}``,
+default text) or False (no message). Strings may hold ``{task}``, ``{result}``, ``{error}``,
 ``{attempt}``, ``{done}``, ``{total}`` and the names listed in ``arguments``.
 """
 
@@ -80,20 +80,20 @@ _LEVELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyOptions:
-    """What a task's author chose. Raises ``TypeError`` or ``ValueError`` for what makes no sense.
+    """What a task's author chose. Raises ``TypeError`` or ``ValueError`` for invalid options.
 
     ``email`` is True (when it succeeded or failed), the names of the ends that are mailed,
     "unless_read" or "unless_seen", or several of these; or it maps ends to True, "unless_read" or
-    "unless_seen". ``email_delay`` says how long the two wait (seconds or a timedelta).
-    ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner says nothing,
-    a slower one speaks up with its next progress or its end; a failure is always told.
-    ``url`` is asked when the job has succeeded; a string without ``{result}`` is shown throughout.
-    ``user`` says who is told: an argument's name, a primary key, or a function that is called with
-    the job's arguments; None leaves it to whoever started the job.
+    "unless_seen". ``email_delay`` is how long the two wait (seconds or a timedelta).
+    ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner sends no
+    message, a slower one sends it with its next progress or its end; a failure always does.
+    ``url`` is called when the job has succeeded; a string without ``{result}`` is always shown.
+    ``user`` is the recipient: an argument's name, a primary key, or a function that is called with
+    the job's arguments; None stands for the user who started the job.
     ``arguments`` names the arguments that may appear in texts; no other value ever does.
-    ``cancel`` lets its readers cancel the job.
-    ``lost_after`` is how many seconds a running job may give no sign of life before it counts as
-    interrupted; None: as the site says for all.
+    ``cancel`` lets its recipients cancel the job.
+    ``lost_after`` is the seconds without a heartbeat after which a running job counts as
+    interrupted; None: the site's setting.
     """
 
     title: Text = None
@@ -143,21 +143,18 @@ class NotifyOptions:
         """The names a string may use."""
         return (*PLACEHOLDERS, *self.arguments)
 
-    def render(self) -> Callable[[Outcome], MessageContent | None]:
-        """The function a ``JobReporter`` asks how a message should read now."""
-        return self.content
-
     def content(self, outcome: Outcome) -> MessageContent | None:
-        """The message as it should read now, in the active language; None: say nothing."""
+        """The message as it should read now, in the active language; None: no message."""
         if not self.should_notify(outcome):
             return None
         option = _option_for(outcome)
         body = self._text(option, outcome)
         if body is False:
             return None
-        email = _ends(self.email).get(outcome.state, False)
+        title, email = self.title_for(outcome), _ends(self.email).get(outcome.state, False)
+        headline = "%(title)s" if option == "progress" else _(_HEADLINES[outcome.state])
         return MessageContent(
-            subject=self._subject(option, outcome),
+            subject=headline % {"title": title},
             message=_default_body(outcome) if body is None else body,
             level=self.levels.get(outcome.state, _LEVELS[outcome.state]),
             url=self._url(outcome),
@@ -179,12 +176,6 @@ class NotifyOptions:
         except Exception:
             logger.exception("when= of %s failed; the message is shown.", outcome.name)
             return True
-
-    def _subject(self, option: str, outcome: Outcome) -> str:
-        title = self.title_for(outcome)
-        if option == "progress":
-            return title
-        return _(_HEADLINES[outcome.state]) % {"title": title}
 
     def title_for(self, outcome: Outcome) -> str:
         """What the job is called."""
@@ -209,7 +200,7 @@ class NotifyOptions:
             return None
 
     def _lacks_arguments(self, template: str, outcome: Outcome) -> bool:
-        # Whoever finds a job dead, or its task unregistered, does not know its arguments.
+        # A process that finds a job dead, or its task unregistered, does not know its arguments.
         return bool(_fields(template) & set(self.arguments) - outcome.arguments.keys())
 
     def _values(self, option: str, outcome: Outcome) -> dict[str, Any]:
@@ -217,7 +208,7 @@ class NotifyOptions:
             **outcome.arguments,
             "task": "" if option == "title" else self.title_for(outcome),
             "result": outcome.result,
-            "error": _error(outcome),
+            "error": public_reason(outcome.exception) or outcome.error,
             "attempt": outcome.attempt + 1,
             "done": _number(outcome.done),
             "total": _number(outcome.total),
@@ -255,7 +246,7 @@ def _in_words(name: str) -> str:
 
 
 def pace(rate: float | None, eta: int | None) -> str:
-    """“about 3 minutes left · 12 a second”; '' while neither can be told."""
+    """“about 3 minutes left · 12 a second”; '' while neither is known."""
     words = [] if eta is None else [_time_left(eta)]
     if rate:
         words.append(_rate(rate))
@@ -264,7 +255,7 @@ def pace(rate: float | None, eta: int | None) -> str:
 
 def _time_left(seconds: int) -> str:
     if seconds < 60:
-        # Tens: a number that changes with each look says more than anybody knows.
+        # Tens: a number that changes with each update would promise more than is known.
         number = seconds if seconds < 10 else math.ceil(seconds / 10) * 10
         text = ngettext(
             "about %(number)d second left", "about %(number)d seconds left", max(number, 1)
@@ -291,14 +282,14 @@ def _rate(rate: float) -> str:
 
 
 def public_reason(error: BaseException | None) -> str | None:
-    """What ``error`` says to people; None when it was written for developers, or says nothing."""
+    """The text of ``error`` for users; None when it was written for developers, or is empty."""
     try:
         if isinstance(error, ValidationError):
             return " ".join(error.messages)
         if isinstance(error, UserFacingError):
             return str(error) or None
     except Exception:
-        logger.exception("A %s cannot say what went wrong.", type(error).__name__)
+        logger.exception("The text of a %s could not be read.", type(error).__name__)
     return None
 
 
@@ -309,7 +300,7 @@ def _option_for(outcome: Outcome) -> str:
 
 
 def _default_body(outcome: Outcome) -> str:
-    """The reason, the attempts or the progress: what the headline does not say."""
+    """The reason, the attempts or the progress: what the headline leaves out."""
     state, attempt = outcome.state, {"attempt": outcome.attempt + 1}
     if state == State.FAILED:
         return public_reason(outcome.exception) or _(
@@ -326,10 +317,6 @@ def _default_body(outcome: Outcome) -> str:
     if state == State.STARTED and outcome.attempt:
         return _("This is attempt %(attempt)d.") % attempt
     return ""
-
-
-def _error(outcome: Outcome) -> str:
-    return public_reason(outcome.exception) or outcome.error
 
 
 def _number(value: float | None) -> float | int | str:
@@ -349,7 +336,7 @@ class _Template(Formatter):
 
 
 class _UrlTemplate(_Template):
-    """Values are quoted, so that none of them can leave its place in the address."""
+    """Values are quoted, so that none of them changes the rest of the address."""
 
     def render(self, template: str) -> str:
         self._is_whole = re.fullmatch(r"\{[^{}]*\}", template) is not None
@@ -357,7 +344,7 @@ class _UrlTemplate(_Template):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
-        # A template of one placeholder says: this value is the address.
+        # In a template of one placeholder, the value is the address.
         return text if self._is_whole else quote(text, safe="")
 
 
@@ -378,7 +365,7 @@ def _check_text(
     if isinstance(text, str):
         _check_template(option, text, placeholders)
         return
-    # A lazily translated text is not looked at: translations are not ready yet.
+    # A lazily translated text is not checked: translations are not ready yet.
     if text is None or (text is False and may_be_false) or isinstance(text, Promise):
         return
     if not callable(text):
@@ -469,5 +456,5 @@ def _check_levels(levels: object) -> None:
     if wrong:
         raise ValueError(
             f"levels= takes monitio's levels (monitio.INFO ...), not {wrong[0]!r}: the message of "
-            "a job stays until its reader deletes it."
+            "a job stays until its recipient deletes it."
         )

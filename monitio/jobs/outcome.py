@@ -1,4 +1,4 @@
-"""Values that cross between a job and its wording."""
+"""Values that pass between a job and its ``render``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitio.constants import State
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Where a job stands: what a wording is given.
+    """Where a job stands: the argument of ``render``.
 
     ``error`` is the text of the exception, written for developers; ``runtime`` is in seconds since
     the first start; ``arguments`` holds only what the author listed.
@@ -39,9 +39,9 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class MessageContent:
-    """What a wording answers: the message as it should read now.
+    """What ``render`` returns: the message as it should read now.
 
-    ``email`` and ``email_delay`` count at an end alone, and mean what ``create_message`` says.
+    ``email`` and ``email_delay`` apply at an end alone, and mean the same as in ``create_message``.
     """
 
     subject: str
@@ -55,5 +55,5 @@ class MessageContent:
     email_delay: Delay = None
 
 
-# None: say nothing; a message that exists keeps its text. Called in the recipient's language.
+# None: no message; one that exists keeps its text. Called with the recipient's language active.
 Render = Callable[[Outcome], MessageContent | None]

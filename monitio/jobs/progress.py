@@ -1,11 +1,11 @@
-"""The moving bars of jobs: throttled writes and pushes, never ahead of what is committed."""
+"""The progress of jobs: throttled writes and pushes, never ahead of what is committed."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.models import F, Value
@@ -15,6 +15,8 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.conf import settings
 from monitio.constants import State
+from monitio.jobs.messages import JobMessages
+from monitio.jobs.outcome import Outcome
 from monitio.jobs.rate import RateEstimator
 from monitio.jobs.recipients import has_unnotified, messages_of
 from monitio.jobs.states import rank
@@ -25,48 +27,57 @@ from monitio.transports.publish import progress_event
 from monitio.utils.deadline import is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
 
-if TYPE_CHECKING:
-    from monitio.jobs.reporter import JobReporter
-
 logger = logging.getLogger("monitio")
 T = TypeVar("T")
 
 
-class ProgressWriter:
-    """The moving bar of one attempt: throttled writes and pushes."""
+class Reporter(Protocol):
+    """What a ``ProgressWriter`` needs of a ``JobReporter``."""
 
-    def __init__(self, reporter: JobReporter) -> None:
+    task_id: str
+    name: str
+    messages: JobMessages
+
+    def started(self, attempt: int = 0) -> bool: ...
+    def notify_now(self) -> bool: ...
+    def outcome(self, job: Job) -> Outcome: ...
+
+
+class ProgressWriter:
+    """Writes and pushes the progress of one attempt, throttled."""
+
+    def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self.attempt = 0
-        # Only what is committed: pushes must not say what a rollback takes back.
+        # Only what is committed: pushes must not show what a rollback takes back.
         self._job: Job | None = None
         self._messages: list[Message] = []
         self._next_write = self._next_push = 0.0
         self._over = False
         # How often there was no row yet.
         self._absences = 0
-        self._tempo = RateEstimator()
+        self._rate = RateEstimator()
 
     def reset(self, job: Job, messages: list[Message]) -> None:
-        """The job moved to ``job``, and these messages say so."""
+        """Begin again with the job as it now is, and the messages that show it."""
         committed = not dispatch.in_transaction()
         self._job, self._messages = (job, messages) if committed else (None, [])
         self._next_write = self._next_push = 0.0
         self._over = False
-        self._tempo = RateEstimator()
+        self._rate = RateEstimator()
 
     def update(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
         if self._over or (now < self._next_push and not final):
             return False
-        self._tempo.update(now, done)
+        self._rate.update(now, done)
         if (final or now >= self._next_write) and not dispatch.in_transaction():
             self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
             if not self._write(done, total, text):
                 self._give_up_or_wait(now)
                 return False
         self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
-        return self._push(done, total, text, self._tempo.rate)
+        return self._push(done, total, text, self._rate.rate)
 
     def update_shared(self, done: float | None, total: float | None) -> bool:
         """Write and push, unless another process has done so within the last second."""
@@ -77,41 +88,43 @@ class ProgressWriter:
             job, now = self._job, _milliseconds()
             if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
                 return False
-            rate, said = _average(job, done), self._status_text(done, total)
+            rate, text = _average(job, done), self._status_text(done, total)
             standing = {"completed": done, "total": total, "rate": rate, "seq": now}
             rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
             if not _with_text(
-                said,
-                lambda text: rows.update(**standing, status_text=text, alive_at=timezone.now()),
+                text,
+                lambda shown: rows.update(**standing, status_text=shown, alive_at=timezone.now()),
             ):
                 return False
         self._push(done, total, "", rate)
         return True
 
     def _write(self, done: float | None, total: float | None, text: str) -> bool:
-        """False when the job, or this attempt, is over. A locked database costs this step alone."""
+        """False when the job, or this attempt, is over. A locked database skips this step alone."""
         alias = dispatch.database()
         if self._job is None:
             self._load()
         try:
             with lock_timeout(alias):
-                standing = {"completed": done, "total": total, "rate": self._tempo.rate}
-                said = text or self._status_text(done, total)
+                standing = {"completed": done, "total": total, "rate": self._rate.rate}
                 if not _with_text(
-                    said, lambda shown: self._update_row(**standing, status_text=shown)
+                    text or self._status_text(done, total),
+                    lambda shown: self._update_row(**standing, status_text=shown),
                 ):
                     return False
                 self._load()
-                self._notify_new()
+                # Where ``when=`` held the start back, its message may be due now.
+                if self._job and has_unnotified(self._job) and self.reporter.notify_now():
+                    self._load()
         except OperationalError as error:
-            logger.warning("The bar of %s could not be written: %s", self.reporter.name, error)
+            logger.warning("The progress of %s could not be written: %s", self.reporter.name, error)
         return True
 
     def _give_up_or_wait(self, now: float) -> None:
-        """A row that names the people may come later than the run that it speaks of.
+        """The row that names the recipients may be written later than the run begins.
 
-        So it may come between the write that found none and this look: only a row that is further
-        than this attempt says that it is over.
+        So it may appear between the write that found none and this query: only a row that is
+        further than this attempt shows that the attempt is over.
         """
         key = rank(State.STARTED, self.attempt)
         self._over = Job.objects.of_task(self.reporter.task_id).filter(rank__gt=key).exists()
@@ -119,8 +132,8 @@ class ProgressWriter:
         self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
     def _update_row(self, **standing: Any) -> bool:
-        """Write the row while it is this attempt's. A bar that moves is a sign of life, too."""
-        # Never below what another process has written, however its clock goes.
+        """Write the row while it is this attempt's. Progress counts as a heartbeat, too."""
+        # Never below what another process has written, whatever its clock.
         seq = Greatest(F("seq") + 1, Value(_milliseconds()))
         key = rank(State.STARTED, self.attempt)
         rows = Job.objects.of_task(self.reporter.task_id).filter(rank=key, state=State.STARTED)
@@ -131,14 +144,9 @@ class ProgressWriter:
         )
 
     def _load(self) -> None:
-        """Read the messages anew: their owner may have closed them, or have logged in."""
+        """Read the messages again: their owner may have closed them, or have logged in."""
         self._job = Job.objects.of_task(self.reporter.task_id).first()
         self._messages = list(messages_of(self._job)) if self._job else []
-
-    def _notify_new(self) -> None:
-        """Where the wording held the start back: now it may have something to say."""
-        if self._job is not None and has_unnotified(self._job) and self.reporter.notify_now():
-            self._load()
 
     def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
         job = self._job
@@ -146,48 +154,50 @@ class ProgressWriter:
             return False
         job.completed, job.total, job.rate = done, total, rate
         job.seq = max(job.seq + 1, _milliseconds())
-        bells = []
+        events = []
         for message in self._messages:
-            job.status_text = shorten(text or self._wording(message, job))
+            job.status_text = shorten(text or self._render(message, job))
             message.job = job
-            bells.append(progress_event(message.recipient_key, payload(message)))
-        return dispatch.push(bells)
+            events.append(progress_event(message.recipient_key, payload(message)))
+        return dispatch.push(events)
 
     def _status_text(self, done: float | None, total: float | None) -> str:
-        """The text a reload shows: one for all, so in the first reader's language."""
+        """The text a reload shows: one for all, so in the first recipient's language."""
         if self._job is None or not self._messages:
             return ""
         self._job.completed, self._job.total, self._job.status_text = done, total, ""
-        return self._wording(self._messages[0], self._job)
+        return self._render(self._messages[0], self._job)
 
-    def _wording(self, message: Message, job: Job) -> str:
+    def _render(self, message: Message, job: Job) -> str:
         if job.completed is None:
             return ""
-        notice = self.reporter.content(message.recipient, self.reporter.outcome(job))
-        return notice.message if notice else ""
+        content = self.reporter.messages.content(message.recipient, self.reporter.outcome(job))
+        return content.message if content else ""
 
 
 def _with_text(text: str, write: Callable[[str], T]) -> T:
-    """``write(text)``; without a text where the database refuses this one: the bar moves on."""
+    """``write(text)``, or ``write("")`` where the database refuses the text."""
     try:
         with transaction.atomic(using=dispatch.database()):
             return write(shorten(text))
     except Exception as error:
         if not text or is_unreachable(error):
             raise
-        logger.warning("The text of a bar could not be written: %r", error)
+        logger.warning("The text of a progress bar could not be written: %r", error)
     with transaction.atomic(using=dispatch.database()):
         return write("")
 
 
 def _average(job: Job, done: float | None) -> float | None:
-    """Steps a second since the start; None while nobody can tell."""
-    tempo = RateEstimator()
-    tempo.update(job.started_at.timestamp() if job.started_at else 0.0, 0.0)
-    tempo.update(time.time(), done)
-    return tempo.rate if job.started_at else None
+    """Steps a second since the start; None while unknown."""
+    if job.started_at is None:
+        return None
+    estimator = RateEstimator()
+    estimator.update(job.started_at.timestamp(), 0.0)
+    estimator.update(time.time(), done)
+    return estimator.rate
 
 
 def _milliseconds() -> int:
-    # Of the clock, so that the next process to run this job goes on above it.
+    # Wall-clock time, so that a restarted process continues with a higher seq.
     return time.time_ns() // 1_000_000

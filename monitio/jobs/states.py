@@ -1,7 +1,7 @@
-"""How far a job has come, and which events are news to it.
+"""The rank of a job's states, and which events are newer than its row.
 
-Events arrive late, twice and shuffled: each has a key, and one that does not raise the row's key
-comes too late.
+Events arrive late, twice and shuffled: each has a rank, and one that does not raise the row's rank
+is ignored.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from monitio.constants import State
 from monitio.models import Job
 from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
 
-# A failure of an attempt may be premature: the process died, and its retry was published before.
+# A retry outranks the failure of its attempt: a process may publish it and die.
 _PHASES = {State.QUEUED: 0, State.STARTED: 1, State.FAILED: 2, State.RETRYING: 3}
-# No attempt is ever this late.
+# Above the rank of any attempt.
 FINAL_KEY = 2**40
 
 
 def rank(state: str, attempt: int | None) -> int:
-    """How far a job has come. Rises with attempt and phase; an end of no attempt is above all."""
+    """Rises with attempt and phase; the end of the job (``attempt`` is None) is the highest."""
     return FINAL_KEY if attempt is None else attempt * 4 + _PHASES[state]
 
 
 def is_newer(key: int | Placeholder) -> Q:
-    """Whatever comes later than the row, and whatever is heard of a job that was given up."""
+    """True of rows below this rank, and of a lost job at this rank."""
     return Q(rank__lt=key) | Q(state=State.LOST, rank__lte=key)
 
 
 def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any]]:
-    """When an event is news (None: when its key is higher), and what it changes."""
+    """The rows that an event changes (None: those of a lower rank), and its changes."""
     ended = state in State.ENDED
     changes: dict[str, Any] = {
         "state": state,
@@ -48,11 +48,10 @@ def transition(state: str, attempt: int | None) -> tuple[Q | None, dict[str, Any
     return None, changes
 
 
-# A job that no worker has begun, or begun again.
+# A job that waits for a worker.
 WAITS = Q(state__in=(State.QUEUED, State.RETRYING))
-# What a new attempt begins with.
 RESET_PROGRESS = {"completed": None, "total": None, "status_text": "", "rate": None}
-# The time of the first start is kept, and at a success all is done, whatever bar was shown last.
+# The time of the first start is kept, and a success fills the bar, whatever was shown last.
 KEEP_STARTED_AT = Coalesce(F("started_at"), Placeholder("now", Job._meta.get_field("started_at")))
 FILL_BAR = Coalesce(F("total"), F("completed"))
 ADVANCE = CompiledUpdate(

@@ -179,7 +179,7 @@ def job_text(**fields: Any) -> None:
 
 
 def job_of(text: str) -> None:
-    wording = NotifyOptions(success="{result} {x}", failure="{error}", arguments=("x",)).render()
+    wording = NotifyOptions(success="{result} {x}", failure="{error}", arguments=("x",)).content
     for end in ("succeeded", "failed"):
         job = JobReporter(
             next(ids), name=text, recipients=[Recipient.of(ann())], render=wording,

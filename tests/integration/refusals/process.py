@@ -47,9 +47,9 @@ def say(outcome: Outcome) -> MessageContent:
 WORDINGS: dict[str, Any] = {
     "options": NotifyOptions(
         success="{result}", failure="{error}", url=LONG_LINK, email=True
-    ).render(),
+    ).content,
     "own": say,
-    "title": NotifyOptions(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).render(),
+    "title": NotifyOptions(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).content,
 }
 
 

@@ -177,7 +177,7 @@ def test_each_reader_of_a_job_is_mailed_as_their_wording_says() -> None:
 
 def test_a_wording_that_asks_for_nonsense_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     reporter(user(), render=asking(email="sometimes")).succeeded()
-    assert "The wording of shop.report failed" in caplog.text
+    assert "Rendering shop.report failed" in caplog.text
     assert Message.objects.get().subject != "succeeded"
 
 

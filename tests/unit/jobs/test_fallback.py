@@ -88,13 +88,14 @@ def fault(point: str, error: type[Exception], times: int) -> Any:
 
 # What takes part in the report of an end; those that an end can do without fail again and again.
 POINTS = [
-    *((f"monitio.jobs.reporter.{name}", 2) for name in (
+    *((f"monitio.jobs.messages.{name}", 2) for name in (
         "job_recipients", "rewrite_unseen", "rewrite", "delivery_policy", "dispatch.announce",
-        "dispatch.after_commit", "JobReporter.outcome", "JobReporter.content",
+        "dispatch.after_commit", "JobMessages.content",
     )),
+    ("monitio.jobs.reporter.JobReporter.outcome", 2),
     ("monitio.jobs.recipients.visitors.current_recipient", 2),
-    ("monitio.jobs.reporter.dispatch.deliver", 99),
-    ("monitio.jobs.reporter.deliveries.create_deliveries", 99),
+    ("monitio.jobs.messages.dispatch.deliver", 99),
+    ("monitio.jobs.messages.deliveries.create_deliveries", 99),
     ("monitio.channels.deliveries.preferences.filter_by_preference", 99),
     ("monitio.jobs.collapse.collapse", 99),
     ("monitio.jobs.collapse._become_leader", 99),
@@ -111,7 +112,7 @@ def test_an_exception_at_any_point_does_not_cost_the_end(
 ) -> None:
     name, most = point
     for times in {1, most}:
-        wording = NotifyOptions(email=True).render()
+        wording = NotifyOptions(email=True).content
         message = end(wording, state, "boom", fault(name, error, times))
         assert message.subject.startswith(f"Report: {ENDS[state]}")
         assert message.message == DEFAULT_TEXTS[state]
@@ -145,7 +146,7 @@ def test_nothing_an_author_writes_costs_the_end(
 ) -> None:
     choice = {"success": text, "failure": text, "revoked": text, "title": title, "when": no}
     options = NotifyOptions(**choice, url=text, url_label=text)
-    message = end(options.render(), state, given_values[given])
+    message = end(options.content, state, given_values[given])
     assert message.subject.endswith(f": {ENDS[state]}")
 
 
@@ -171,8 +172,8 @@ def test_whatever_is_raised_is_a_failure_in_plain_words(given: Any) -> None:
 
 
 def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
-    wording = NotifyOptions(email=True, levels={"succeeded": 120}, category="exports").render()
-    refusing = fault("monitio.jobs.reporter.rewrite_unseen", DataError, 1)
+    wording = NotifyOptions(email=True, levels={"succeeded": 120}, category="exports").content
+    refusing = fault("monitio.jobs.messages.rewrite_unseen", DataError, 1)
     message = end(wording, "succeeded", None, refusing)
     assert (message.level, message.category) == (120, "exports")
     assert Delivery.objects.filter(message=message).exists()
@@ -180,7 +181,7 @@ def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
 
 def test_a_wording_that_is_silent_stays_silent_whatever_fails() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())], render=lambda outcome: None)
-    with fault("monitio.jobs.reporter.job_recipients", DataError, 2):
+    with fault("monitio.jobs.messages.job_recipients", DataError, 2):
         assert reporter.succeeded()
     assert Job.objects.get().state == "succeeded"
     assert not Message.objects.exists()
@@ -191,13 +192,13 @@ def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
     reporter = JobReporter(
         "1",
         recipients=[Recipient.of(user())],
-        render=NotifyOptions(start="fine", lost="f").render(),
+        render=NotifyOptions(start="fine", lost="f").content,
     )
     if way != "queued":
         reporter.started()
     if way == "recovered":
         reporter.lost()
-    with fault("monitio.jobs.reporter.job_recipients", DataError, 2):
+    with fault("monitio.jobs.messages.job_recipients", DataError, 2):
         assert getattr(reporter, way)(*([0] if way == "retrying" else []))
     assert Job.objects.get().state == {"recovered": "started"}.get(way, way)
     assert Message.objects.get().message != "fine"
@@ -206,7 +207,7 @@ def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
 def test_a_database_that_is_away_is_no_reason_for_other_words() -> None:
     with (
         pytest.raises(OperationalError),
-        fault("monitio.jobs.reporter.job_recipients", OperationalError, 9),
+        fault("monitio.jobs.messages.job_recipients", OperationalError, 9),
     ):
         end(None, "succeeded", None, nullcontext())
 
@@ -228,7 +229,7 @@ def test_a_refused_text_is_not_taken_for_a_database_that_is_away(
 
 class TestBounds:
     def test_a_text_that_is_too_long_loses_its_middle(self) -> None:
-        wording = NotifyOptions(success="First {result} last").render()
+        wording = NotifyOptions(success="First {result} last").content
         text = end(wording, "succeeded", "x" * 5_000_000).message
         assert len(text) == LONGEST_TEXT
         assert text.startswith("First x") and text.endswith("x last")
@@ -240,7 +241,7 @@ class TestBounds:
 
     @pytest.mark.parametrize("length", [100, 240, 248, 255, 1000, 100_000])
     def test_a_headline_says_how_it_ended_however_long_its_title_is(self, length: int) -> None:
-        message = end(NotifyOptions(title="d" * length).render(), "succeeded")
+        message = end(NotifyOptions(title="d" * length).content, "succeeded")
         assert message.subject.endswith(": done")
         assert len(message.subject) <= 255
 
@@ -258,7 +259,7 @@ class TestBounds:
         assert stored["month"] == "May"
 
     def test_a_link_that_is_too_long_is_left_out_and_the_words_stay(self) -> None:
-        wording = NotifyOptions(success="Ready", url="/" * (LONGEST_URL + 1)).render()
+        wording = NotifyOptions(success="Ready", url="/" * (LONGEST_URL + 1)).content
         message = end(wording, "succeeded")
         assert (message.message, message.url) == ("Ready", "")
 
