@@ -38,7 +38,10 @@ def collapse(
     """
     if not settings.COLLAPSE_WITHIN:
         return save(), False
-    fingerprint = _fingerprint(name, job_recipient.recipient, content)
+    recipient = job_recipient.recipient
+    fields = (content.subject, content.message, content.url, content.level, content.category)
+    equal = repr((recipient.key, name, fields)).encode()
+    fingerprint = blake2b(equal, digest_size=16).hexdigest()
     leader = _count(fingerprint, job_recipient, content)
     if leader is None:
         job_recipient.message = message = save()
@@ -48,14 +51,11 @@ def collapse(
         leader = _count(fingerprint, job_recipient, content)
         if leader is None:
             return message, False
-    _drop(job_recipient)
+    if job_recipient.message is not None:
+        pk = job_recipient.message.pk
+        Message.objects.filter(pk=pk).delete()
+        dispatch.announce_gone(recipient, [pk])
     return leader, True
-
-
-def _fingerprint(name: str, recipient: Recipient, content: MessageContent) -> str:
-    """Equal for failures that collapse into one message."""
-    fields = (content.subject, content.message, content.url, content.level, content.category)
-    return blake2b(repr((recipient.key, name, fields)).encode(), digest_size=16).hexdigest()
 
 
 def _count(
@@ -70,7 +70,12 @@ def _count(
     # By primary keys from here on: on MySQL a lock by fingerprint, beside a transaction whose
     # _become_leader() has just failed, is a deadlock.
     pk = repeat.message_id
-    if not (_has_failed(pk) and _touch(pk, pop_up=own is not None)):
+    begun = timezone.now() - timedelta(seconds=settings.COLLAPSE_WITHIN)
+    unread = Message.objects.filter(pk=pk, read=False, hidden=False, modified__gte=begun)
+    # The job of the leader may have been retried since.
+    has_failed = Message.objects.filter(pk=pk, job__state=State.FAILED).exists()
+    # A pop-up of the job's own message ends in the leader, which then pops up again.
+    if not (has_failed and unread.touch(**({} if own is None else {"seen": False}))):
         Repeat.objects.filter(pk=repeat.pk, message=pk).delete()
         return None
     # The message is locked until the commit, and so is its count.
@@ -82,18 +87,6 @@ def _count(
     return leader
 
 
-def _has_failed(pk: int) -> bool:
-    """Whether this message still reports a failure: its job may have been retried since."""
-    return Message.objects.filter(pk=pk, job__state=State.FAILED).exists()
-
-
-def _touch(pk: int, *, pop_up: bool) -> int:
-    """Renew the message while it is unread. ``pop_up`` shows it again in open pages."""
-    begun = timezone.now() - timedelta(seconds=settings.COLLAPSE_WITHIN)
-    rows = Message.objects.filter(pk=pk, read=False, hidden=False, modified__gte=begun)
-    return rows.touch(seen=False) if pop_up else rows.touch()
-
-
 def _become_leader(fingerprint: str, message: Message) -> bool:
     """Make ``message`` the leader of its fingerprint; False: another one was faster."""
     try:
@@ -102,14 +95,6 @@ def _become_leader(fingerprint: str, message: Message) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def _drop(job_recipient: JobRecipient) -> None:
-    """Delete the recipient's own message of this job."""
-    if job_recipient.message is not None:
-        pk = job_recipient.message.pk
-        Message.objects.filter(pk=pk).delete()
-        dispatch.announce_gone(job_recipient.recipient, [pk])
 
 
 def _counted(recipient: Recipient, subject: str, times: int) -> str:

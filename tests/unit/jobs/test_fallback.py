@@ -280,14 +280,14 @@ class TestBounds:
 def test_a_bar_whose_text_is_refused_moves_on() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())])
     reporter.started()
-    write = reporter._bar._update_row
+    write = reporter._progress._update_row
 
     def refusing(**standing: Any) -> bool:
         if standing["status_text"]:
             raise DataError("Incorrect string value")
         return write(**standing)
 
-    with mock.patch.object(reporter._bar, "_update_row", refusing):
+    with mock.patch.object(reporter._progress, "_update_row", refusing):
         assert reporter.progressed(1, 9, "reading \U0001f600", final=True)
     job = Job.objects.get()
     assert (job.completed, job.status_text) == (1, "")
