@@ -22,10 +22,11 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio.channels.policy import Delay, DeliveryPolicy, Email, delivery_policy
+from monitio.channels.policy import Delay, DeliveryPolicy, Email
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
+from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
@@ -108,38 +109,35 @@ class PersistentMessageStorage(BaseStorage):
         level = as_level(level)
         if not (message or subject) or level < self.level:
             return None
-        fields: dict[str, Any] = {
-            "extra_tags": extra_tags,
+        fields: MessageFields = {
+            "extra_tags": extra_tags or "",
             "subject": subject,
             "from_user": from_user,
             "expires": expires,
             "close_timeout": close_timeout,
+            "email": email,
+            "email_delay": email_delay,
             "url": url,
             "url_label": url_label,
             "category": category,
+            "sse": False,
         }
-        how = delivery_policy(email, email_delay)
-        can_wait = not (is_persistent(level) or live or how)
+        policy = create.policy_of(fields)
+        can_wait = not (is_persistent(level) or live or policy)
         if user is None and can_wait:
-            self._queue(create.build_message(None, level, message, live=False, **fields))
+            self._queue(create.build_message(None, level, message, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
-            _refuse_for_visitor(level, how)
+            _refuse_for_visitor(level, policy)
         if recipient == me and (can_wait or (me is None and not settings.VISITORS)):
-            self._queue(create.build_message(recipient, level, message, live=False, **fields))
+            self._queue(create.build_message(recipient, level, message, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
-        row = create.build_message(
-            recipient or Recipient.from_request(self.request),
-            level,
-            message,
-            live=bool(live) if for_next_page else live is not False,
-            mailing=how,
-            **fields,
-        )
-        create.save_message(row, how)
+        fields["sse"] = bool(live) if for_next_page else live is not False
+        to = recipient or Recipient.from_request(self.request)
+        row = create.save_message(create.build_message(to, level, message, **fields), policy)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -307,14 +305,14 @@ class _Claim:
         tolerant.ask(settle, None)
 
 
-def _refuse_for_visitor(level: int, how: DeliveryPolicy | None) -> None:
+def _refuse_for_visitor(level: int, policy: DeliveryPolicy | None) -> None:
     if is_persistent(level):
         raise NotImplementedError(
             "An anonymous visitor's request cannot add a message that is kept. Use a level of "
             "django.contrib.messages, pass user=, or keep one for as long as their session lives "
             "with monitio.create_message(Recipient.from_request(request), …)."
         )
-    if how:
+    if policy:
         raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from django.contrib.messages.utils import get_level_tags
 from django.db import DataError, OperationalError, connections, transaction
@@ -12,9 +11,11 @@ from django.utils.functional import Promise
 
 from monitio import dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import DeliveryPolicy
+from monitio.channels.policy import DeliveryPolicy, delivery_policy
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
+from monitio.messages.fields import MessageFields, check_names
+from monitio.messages.recipients import iter_recipients, resolve_recipient
 from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.schedule import checked_moment
@@ -26,57 +27,69 @@ INCORRECT_STRING = 1366
 BATCH = 1000
 
 
+def create_message(
+    to_user: Any, level: int, message: str, **fields: Unpack[MessageFields]
+) -> Message:
+    policy, level = policy_of(fields), known_level(level)
+    return save_message(build_message(resolve_recipient(to_user), level, message, **fields), policy)
+
+
+def notify_many(
+    users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
+) -> int:
+    check_names("notify_many", fields)
+    policy, level = policy_of(fields), known_level(level)
+    count = 0
+    for recipients in iter_recipients(users, BATCH):
+        rows = [build_message(recipient, level, message, **fields) for recipient in recipients]
+        save_batch(rows, policy)
+        count += len(rows)
+    return count
+
+
+def policy_of(fields: MessageFields) -> DeliveryPolicy | None:
+    return delivery_policy(fields.get("email", False), fields.get("email_delay"))
+
+
 def build_message(
-    recipient: Recipient | None,
-    level: int,
-    message: str,
-    *,
-    from_user: Any = None,
-    extra_tags: str = "",
-    subject: str = "",
-    expires: datetime | None = None,
-    close_timeout: int | None = None,
-    live: bool = True,
-    mailing: DeliveryPolicy | None = None,
-    url: str | None = None,
-    url_label: str = "",
-    category: str = "",
+    recipient: Recipient | None, level: int, message: str, **fields: Unpack[MessageFields]
 ) -> Message:
     """An unsaved message with validated values; a ``recipient`` of None is set by the caller later.
 
     Raises ``ValueError`` that names the bad value.
     """
+    subject = fields.get("subject", "")
     if not message and not subject:
         raise ValueError("A message needs a text: give message=, subject= or both.")
-    if mailing and recipient is not None and recipient.is_visitor:
+    if fields.get("email") and recipient is not None and recipient.is_visitor:
         raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
     row = Message(
         level=as_level(level),
         message=_text("message", message),
         subject=_text("subject", subject),
-        extra_tags=_text("extra_tags", extra_tags),
-        category=_text("category", category),
-        url=_text("url", url or ""),
-        url_label=_text("url_label", url_label),
-        expires=checked_moment("expires", expires),
-        close_timeout=_seconds(close_timeout),
-        from_user=from_user,
-        live=live,
+        extra_tags=_text("extra_tags", fields.get("extra_tags")),
+        category=_text("category", fields.get("category")),
+        url=_text("url", fields.get("url") or ""),
+        url_label=_text("url_label", fields.get("url_label")),
+        expires=checked_moment("expires", fields.get("expires")),
+        close_timeout=_seconds(fields.get("close_timeout")),
+        from_user=fields.get("from_user"),
+        live=fields.get("sse", True),
     )
     if recipient is not None:
         row.recipient = recipient
     return row
 
 
-def save_message(row: Message, mailing: DeliveryPolicy | None = None) -> Message:
+def save_message(row: Message, policy: DeliveryPolicy | None = None) -> Message:
     """Write one built message and its deliveries; it is published after commit."""
 
     def write() -> None:
         with transaction.atomic(using=dispatch.database()):
             row.save(force_insert=True)
             visitors.merge_after_commit([row.recipient])
-            if mailing:
-                dispatch.deliver(deliveries.create_deliveries([row], mailing))
+            if policy:
+                dispatch.deliver(deliveries.create_deliveries([row], policy))
             dispatch.announce([row])
 
     _retry_without_wide([row], write)
@@ -113,14 +126,14 @@ def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> N
         write()
 
 
-def save_batch(rows: list[Message], mailing: DeliveryPolicy | None) -> None:
+def save_batch(rows: list[Message], policy: DeliveryPolicy | None) -> None:
     alias = dispatch.database()
     with transaction.atomic(using=alias):
-        insert(rows, need_keys=mailing is not None)
-        if mailing:
-            dispatch.deliver(deliveries.create_deliveries(rows, mailing))
+        insert(rows, need_keys=policy is not None)
+        if policy:
+            dispatch.deliver(deliveries.create_deliveries(rows, policy))
         if rows[0].live:
-            _announce_batch(rows, mailing is not None or _returns_keys(alias))
+            _announce_batch(rows, policy is not None or _returns_keys(alias))
 
 
 def _announce_batch(rows: list[Message], has_keys: bool) -> None:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 import monitio
 from monitio import api, dispatch
+from monitio.messages.fields import MessageFields
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.storage import PersistentMessageStorage
@@ -184,6 +185,8 @@ CALLS: list[tuple[Callable[..., Any], Callable[..., None]]] = [
 def arguments(function: Callable[..., Any]) -> list[str]:
     """The names a call may use; a shortcut passes on all that add_message takes."""
     names = [name for name in inspect.signature(function).parameters if name != "self"]
+    if "fields" in names:
+        return [*(name for name in names if name != "fields"), *MessageFields.__annotations__]
     if "kwargs" not in names:
         return names
     return ["request", "message", *(n for n in arguments(api.add_message)[3:])]

@@ -1,0 +1,116 @@
+"""Act on the messages of one recipient: mark, delete, cancel the job; and publish the change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from monitio import dispatch
+from monitio.exceptions import NotAllowed
+from monitio.messages.create import delete_or_hide
+from monitio.messages.inbox import get_message
+from monitio.models import Job, Message
+from monitio.recipients import LARGEST_KEY, Recipient
+from monitio.utils.outage import one_line
+from monitio.utils.text import whole_number
+
+logger = logging.getLogger("monitio")
+
+# Above this many changed messages, open pages fetch a snapshot.
+FEW = 20
+
+
+def mark_read(who: Recipient, pks: Iterable[int]) -> int:
+    return _change(who, pks, {"read": False}, {"read": True, "seen": True})
+
+
+def mark_seen(who: Recipient, pks: Iterable[int]) -> int:
+    return _change(who, pks, {"seen": False}, {"seen": True})
+
+
+def mark_all_read(who: Recipient) -> int:
+    changed = Message.objects.of(who).unread().persistent().touch(read=True, seen=True)
+    if changed:
+        dispatch.announce_news([who])
+    return changed
+
+
+def delete(who: Recipient, pks: Iterable[int]) -> int:
+    rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False)
+    return _remove(who, list(rows.values_list("pk", flat=True)))
+
+
+def delete_all(who: Recipient) -> int:
+    rows = Message.objects.of(who).filter(hidden=False)
+    return _remove(who, list(rows.values_list("pk", flat=True)))
+
+
+def cancel_job(who: Recipient, pk: int) -> bool:
+    job = get_message(who, pk).job
+    cancel = dispatch.hooks.cancel.get(job.integration) if job is not None else None
+    if job is None or not job.cancellable or cancel is None:
+        raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
+    if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
+        return False
+    _announce_job(job)
+    dispatch.after_commit(partial(_request_cancellation, cancel, job))
+    return True
+
+
+def _request_cancellation(cancel: Callable[[str], None], job: Job) -> None:
+    try:
+        cancel(job.task_id)
+    except Exception as error:
+        logger.warning(
+            "Job %s could not be cancelled; its recipients may try again. %s",
+            job.task_id,
+            one_line(error),
+        )
+        Job.objects.filter(pk=job.pk).update(cancel_requested=False)
+        _announce_job(job)
+
+
+def _announce_job(job: Job) -> None:
+    """Publish to all recipients of the job whether they may cancel it now."""
+    rows = Message.objects.filter(job=job, hidden=False)
+    rows.touch()
+    dispatch.announce(list(rows.select_related("job", "from_user")))
+
+
+def _change(
+    who: Recipient, pks: Iterable[int], present: dict[str, bool], wanted: dict[str, bool]
+) -> int:
+    rows = Message.objects.of(who).filter(pk__in=_possible(pks), hidden=False, **present)
+    # No transaction of our own: each statement stands alone, and SQLite's default mode refuses
+    # a transaction that reads first and then writes while another process does.
+    kept = list(rows.persistent().values_list("pk", flat=True))
+    shown = list(rows.nonpersistent().values_list("pk", flat=True))
+    changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
+    _announce_changes(who, kept)
+    return changed + _remove(who, shown)
+
+
+def _possible(pks: Iterable[int]) -> list[int]:
+    # Some databases refuse a query with a number that no column can hold.
+    numbers = [whole_number("pk", pk) for pk in pks]
+    return [pk for pk in numbers if 0 < pk <= LARGEST_KEY]
+
+
+def _announce_changes(who: Recipient, pks: Sequence[int]) -> None:
+    if len(pks) > FEW:
+        dispatch.announce_news([who])
+    elif pks:
+        rows = list(Message.objects.filter(pk__in=pks).select_related("job", "from_user"))
+        for row in rows:
+            # live=False keeps a message from popping up; every open page needs its new state.
+            row.live = True
+        dispatch.announce(rows)
+
+
+def _remove(who: Recipient, pks: list[int]) -> int:
+    if not pks:
+        return 0
+    delete_or_hide(Message.objects.filter(pk__in=pks))
+    dispatch.announce_gone(who, pks)
+    return len(pks)
