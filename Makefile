@@ -1,17 +1,17 @@
-# What one does here. `make help` lists it. Needs Python 3.11 or newer and GNU make 3.81 or newer.
+# Development targets; `make help` lists them. Needs Python 3.11 or newer and GNU make 3.81 or newer.
 
 # Another interpreter: make demo PYTHON=python3.13
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Two processes: the tests start servers of their own, more would only wait for the processor.
+# Two processes: the tests start their own servers, more processes would only wait for the CPU.
 PYTEST_PROCESSES ?= 2
-# The tests' packages bring Node along, for machines without.
+# The test packages include Node, for machines without it.
 export PATH := $(PATH):$(abspath $(BIN))
 SETUP = env PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 OLDEST_VENV := .venv-oldest
 SETUP_OLDEST = env PYTHON="$(PYTHON)" VENV="$(OLDEST_VENV)" OLDEST=1 sh tools/setup.sh
-# Each step of a long target says what it is and how long it took.
+# Each step of a long target prints its name and its duration.
 export STARTED := $(shell date +%s)
 STEP = @sh tools/timed.sh
 PYTEST = $(BIN)/python -m pytest -n $(PYTEST_PROCESSES)
@@ -34,17 +34,17 @@ test-unit: ## Run the tests that need no server, in less than a minute (needs ne
 	$(STEP) "Python packages" $(SETUP) test-unit
 	$(STEP) "Unit tests" $(PYTEST) tests/unit $(ARGS)
 
-test: packages ## Run the test suite (options: make test ARGS="-k inbox")
+test: packages ## Run the whole test suite (options: make test ARGS="-k inbox")
 	$(STEP) "Tests" $(PYTEST) $(ARGS)
 
-test-oldest: ## Run the main road on the oldest versions that setup.cfg allows
+test-oldest: ## Run the main tests on the oldest versions that setup.cfg allows
 	$(STEP) "Oldest Python packages" $(SETUP_OLDEST) test
-	$(STEP) "Main road on the oldest versions" $(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
+	$(STEP) "Main tests on the oldest versions" $(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
 
-test-full: test test-oldest ## Run both, and the tests that take minutes
+test-full: test test-oldest ## Run test, test-oldest and the soak tests
 	$(STEP) "Soak tests" $(BIN)/python -m pytest -m soak
 
-coverage: packages ## Run the suite and show which lines it misses
+coverage: packages ## Run the suite and show uncovered lines
 	$(STEP) "Tests" $(PYTEST) --cov --cov-report term $(ARGS)
 
 packages:
@@ -52,7 +52,7 @@ packages:
 	$(STEP) "Python packages" $(SETUP) test
 	$(STEP) "Node packages" sh tools/npm.sh
 
-lint: ## Check style, types, migrations and translations
+lint: ## Check style, types, imports, migrations and translations
 	@$(SETUP) test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,7 +65,7 @@ lint: ## Check style, types, migrations and translations
 	@sh tools/npm.sh
 	@[ ! -e node_modules/.bin/tsc ] || npm run --silent lint
 
-format: ## Put the code into shape
+format: ## Format the code and apply automatic fixes
 	@$(SETUP) test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -79,7 +79,7 @@ static: ## Build the browser part from its sources
 	@sh tools/npm.sh
 	@$(BIN)/python tools/static.py
 
-clean: ## Remove what the targets above made
+clean: ## Remove everything that the targets have created
 	rm -rf $(VENV) $(OLDEST_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 	rm -rf node_modules examples/demo/var examples/minimal/var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,17 +10,26 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import get_commands
 
+from monitio.channels import TemporaryFailure
 from monitio.conf import Settings
+from monitio.integrations.progress import track
+from monitio.models import Message
+from monitio.recipients import Recipient
+from monitio.testing import assert_notified
+from monitio.transports import Event
 from monitio_celery.conf import CelerySettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         *ROOT.glob("docs/*.md"),
         *(path for path in ROOT.glob("examples/**/*.md") if "var" not in path.parts),
     ]
@@ -77,6 +86,50 @@ def test_each_setting_has_one_row() -> None:
     rows = [line.split("|")[1] for line in tables.splitlines() if line.startswith("| `MONITIO_")]
     named = [name for row in rows for name in re.findall(r"`MONITIO_(\w+)`", row)]
     assert sorted(named) == sorted([*Settings.DEFAULTS, *CelerySettings.DEFAULTS])
+
+
+def example(name: str) -> dict[str, Any]:
+    """What the block of CONTRIBUTING.md that begins with this comment defines."""
+    code = dict(blocks("python", ROOT / "CONTRIBUTING.md")).values()
+    defined: dict[str, Any] = {}
+    exec(next(text for text in code if text.startswith(f"# {name}\n")), defined)
+    return defined
+
+
+def test_the_transport_of_contributing_carries_events() -> None:
+    transport = example("monitio/transports/local.py")["LocalTransport"]()
+    listener = Mock(stopping=Mock(side_effect=[False, True]))
+    transport.publish([Event("user:1")])
+    transport.listen(listener)
+    listener.receive.assert_called_once_with(Event("user:1"))
+
+
+def test_the_channel_of_contributing_can_be_retried(settings: Any) -> None:
+    settings.SHOP_WEBHOOK = "http://127.0.0.1:1/"
+    channel = example("shop/webhook.py")["WebhookChannel"]()
+    with pytest.raises(TemporaryFailure):
+        channel.send(Message(user_id=1, message="Hello"))
+
+
+@pytest.mark.django_db
+def test_the_task_queue_of_contributing_reports_its_tasks(ann: Any) -> None:
+    run = example("monitio_inline/__init__.py")["run"]
+    run(lambda: sum(track([1, 2])), recipient=Recipient.of(ann))
+    assert_notified(ann, text="3 rows imported")
+
+
+def test_the_map_of_the_readme_names_every_folder() -> None:
+    text = (ROOT / "README.md").read_text().partition("## Source tree")[2]
+    named = set(re.findall(r"^(?:    )?(\w+)/ ", text, re.M))
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    files = [Path(name) for name in tracked]
+    tops = {file.parts[0] for file in files if len(file.parts) > 1}
+    rooms = {file.parts[1] for file in files if file.parts[0] == "monitio" and len(file.parts) > 2}
+    if not tracked:
+        pytest.skip("no git repository")
+    assert named == {name for name in tops | rooms if not name.startswith(".")}
 
 
 @pytest.fixture
