@@ -15,7 +15,7 @@ class MonitioCeleryConfig(installed.QueueAppConfig):
         # Each import registers: the checks, and the tasks, whether or not the site discovers them.
         from monitio.integrations import base
         from monitio_celery import checks, integration, tasks  # noqa: F401
-        from monitio_celery.signals import run as receivers
+        from monitio_celery.signals.base import connect
 
         base.register(integration.celery)
-        receivers.connect()
+        connect()

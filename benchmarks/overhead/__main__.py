@@ -91,7 +91,7 @@ def run_round(kind: str, user: int, count: int) -> Costs:
 
     from benchmarks.overhead import tasks
     from benchmarks.overhead.app import app
-    from monitio_celery.signals import run as receivers
+    from monitio_celery.signals import base as receivers
 
     gate = uuid4().hex
     name, _, unannounced = kind.partition(", ")

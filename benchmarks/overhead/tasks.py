@@ -12,7 +12,7 @@ from django.conf import settings
 
 from benchmarks.overhead import by_hand
 from monitio_celery import notify_user
-from monitio_celery.signals import run as receivers
+from monitio_celery.signals import base as receivers
 
 
 @shared_task(ignore_result=True)

@@ -16,7 +16,7 @@ from monitio.integrations import run
 from monitio.integrations.run import TaskRun
 from monitio_celery import cancelled, progress
 from monitio_celery.integration import celery
-from monitio_celery.signals import run as receivers
+from monitio_celery.signals import base
 from monitio_celery.time_limits import defer_soft_timeout
 from tests.integration.celery.conftest import Site
 
@@ -71,16 +71,16 @@ def test_asking_whether_it_is_cancelled_leaves_it_to_the_task(reporter: Reporter
 def test_what_a_signal_tells_is_told_to_its_end(
     limited: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(receivers, "_HANDLERS", {})
+    monkeypatch.setattr(base, "HANDLERS", {})
     ended = Signal(name="ended")
     reported: list[int] = []
 
-    @receivers._on(ended)
+    @base.on(ended)
     def report(**_: Any) -> None:
         signal.raise_signal(signal.SIGUSR1)
         reported.append(1)
 
-    receivers.connect()
+    base.connect()
     ended.send(None)
     assert reported == [1]
     assert "the task is not affected" not in caplog.text

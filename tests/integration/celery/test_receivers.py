@@ -15,7 +15,7 @@ from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio_celery.signals import run as receivers
+from monitio_celery.signals import base, heartbeat, run, worker
 from tests.support.jobs import FakeClock
 from tests.support.people import user
 
@@ -25,24 +25,24 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def handled(monkeypatch: pytest.MonkeyPatch) -> Signal:
     """A signal of its own, and what ``_on`` registers for it."""
-    monkeypatch.setattr(receivers, "_HANDLERS", {})
+    monkeypatch.setattr(base, "HANDLERS", {})
     return Signal(name="handled")
 
 
 def test_a_bug_in_a_handler_is_logged_and_stays_there(
     handled: Signal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    @receivers._on(handled)
+    @base.on(handled)
     def with_a_bug(**_: Any) -> None:
         raise KeyError("nothing")
 
-    receivers.connect()
+    base.connect()
     assert [answer for _, answer in handled.send(None)] == [None]
     assert "with_a_bug failed; the task is not affected" in caplog.text
 
 
 def test_the_handlers_of_celery_are_all_guarded() -> None:
-    assert all(hasattr(handler, "__wrapped__") for _, handler in receivers._HANDLERS.values())
+    assert all(hasattr(handler, "__wrapped__") for _, handler in base.HANDLERS.values())
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     task = SimpleNamespace(name="a.b", __monitio__=NotifyOptions())
     requests = [SimpleNamespace(id=pk, task=task, request_dict={}) for pk in ids]
     monkeypatch.setattr(state, "active_requests", requests)
-    monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
+    monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
     long_ago = timezone.now() - timedelta(hours=1)
     Job.objects.update(alive_at=long_ago)
     return ids
@@ -68,22 +68,22 @@ def test_one_query_says_that_all_running_jobs_are_alive(
     running: list[str], django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):
-        receivers.stamp_running()
+        heartbeat.stamp_running()
     assert silent_jobs() == 0
 
 
 def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
     running: list[str], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    clock = FakeClock(monkeypatch, receivers.__name__)
-    receivers.stamp_running()
+    clock = FakeClock(monkeypatch, heartbeat.__name__)
+    heartbeat.stamp_running()
     with django_assert_num_queries(0):
         for seconds in (2, 27.9):
             clock.forward(seconds)
-            receivers.stamp_running()
+            heartbeat.stamp_running()
     clock.forward(0.2)
     with django_assert_num_queries(1):
-        receivers.stamp_running()
+        heartbeat.stamp_running()
 
 
 def test_a_worker_without_a_notified_task_asks_nothing(
@@ -91,9 +91,9 @@ def test_a_worker_without_a_notified_task_asks_nothing(
 ) -> None:
     plain = SimpleNamespace(id="1", task=SimpleNamespace(name="a.b"), request_dict={})
     monkeypatch.setattr(state, "active_requests", [plain])
-    monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
+    monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
     with django_assert_num_queries(0):
-        receivers.stamp_running()
+        heartbeat.stamp_running()
 
 
 class Request:
@@ -108,9 +108,9 @@ def test_a_death_is_that_of_the_attempt_that_had_begun(monkeypatch: pytest.Monke
     other = Request(7, 1.0)
     other.id = "2"
     monkeypatch.setattr(state, "active_requests", [next_one])
-    monkeypatch.setattr(receivers, "_received", [dead, next_one, waiting, other])
-    assert receivers._dead_attempt("1") == 1
-    assert receivers._dead_attempt("3") is None
+    monkeypatch.setattr(worker, "_received", [dead, next_one, waiting, other])
+    assert worker.dead_attempt("1") == 1
+    assert worker.dead_attempt("3") is None
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_was_cancelled_is_one_run_and_not_the_next(
     monkeypatch.setattr(state, "revoked", set())
     task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     carried = {"monitio": {"to": [], "run": run}}
-    receivers.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
+    worker.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
     assert state.revoked == ({"1"} if is_discarded else set())
 
 
@@ -137,6 +137,6 @@ class Odd(Exception):
 
 def test_an_exception_is_taken_out_of_what_carries_it() -> None:
     odd, error = Odd(), ValueError("no")
-    assert receivers._unwrap(odd) is odd
-    assert receivers._unwrap(error) is error
-    assert receivers._unwrap(SimpleNamespace(exc=odd)) is odd
+    assert run._unwrap(odd) is odd
+    assert run._unwrap(error) is error
+    assert run._unwrap(SimpleNamespace(exc=odd)) is odd

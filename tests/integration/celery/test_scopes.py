@@ -31,7 +31,7 @@ from monitio_celery import (
 )
 from monitio_celery.groups.members import Member, MemberReporter, member_id
 from monitio_celery.models import GroupMember
-from monitio_celery.signals import run as receivers
+from monitio_celery.signals import heartbeat, publish, run, worker
 from tests.support import jobs, scopes
 from tests.support.people import user
 
@@ -60,7 +60,7 @@ def published(name: str, *args: Any, who: Any = None, where: str = "a") -> dict[
     """The headers of a task that was published in this scope."""
     found: dict[str, Any] = {"id": "1"}
     with scope.activate(where), notify(*([who] if who else [])):
-        receivers.name_recipients(sender=name, headers=found, body=(args, {}, {}))
+        publish.name_recipients(sender=name, headers=found, body=(args, {}, {}))
     return found
 
 
@@ -116,13 +116,13 @@ def test_a_child_belongs_to_the_scope_of_its_parent_or_to_the_one_it_is_started_
 
     # The worker's own registry is Celery's current app.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receivers, "_task", lambda name: child)
+        patch.setattr(publish, "_task", lambda name: child)
 
         @app.task
         @notify_user
         def parent() -> None:
             with scope.activate(chosen):
-                receivers.name_recipients(sender=child.name, headers=found, body=([ann.pk], {}, {}))
+                publish.name_recipients(sender=child.name, headers=found, body=([ann.pk], {}, {}))
 
         parent.apply(headers=published(parent.name, who=ann))
     assert found["monitio"]["scope"] == expected
@@ -136,7 +136,7 @@ def test_a_child_that_inherits_its_people_inherits_their_scope(app: Celery, ann:
     @notify_user
     def parent() -> None:
         with scope.activate("b"):
-            receivers.name_recipients(sender="child", headers=found, body=([], {}, {}))
+            publish.name_recipients(sender="child", headers=found, body=([], {}, {}))
 
     parent.apply(headers=published(parent.name, who=ann))
     assert found["monitio"].pop("run")
@@ -147,7 +147,7 @@ def test_an_unknown_task_is_told_in_its_scope(ann: Any) -> None:
     with scope.activate("a"):
         jobs.reporter(ann, task="1", integration="celery").queued()
     message = SimpleNamespace(headers=published("no.such", who=ann))
-    receivers.report_unknown(name="no.such", id="1", message=message)
+    worker.report_unknown(name="no.such", id="1", message=message)
     assert Job.objects.get().state == "failed"
 
 
@@ -163,7 +163,7 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
     for where in ("b", "a"):
         said = {"monitio": {**carried, "scope": where}}
         request = SimpleNamespace(id="1", task=task, request_dict=said)
-        receivers.discard_cancelled(request=request)
+        worker.discard_cancelled(request=request)
         assert state.revoked == ({"1"} if where == "a" else set())
 
 
@@ -276,7 +276,7 @@ def running(ann: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         carried = published("a.b", who=ann, where=where)
         requests.append(SimpleNamespace(id="1", task=task, request_dict=carried))
     monkeypatch.setattr(state, "active_requests", requests)
-    monkeypatch.setattr(receivers, "_stamped_at", float("-inf"))
+    monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
 
 
 def alive() -> list[str]:
@@ -286,7 +286,7 @@ def alive() -> list[str]:
 
 def test_a_heartbeat_stamps_the_jobs_of_each_scope(running: None) -> None:
     Job.objects.filter(scope="b").update(state="lost")
-    receivers.stamp_running()
+    heartbeat.stamp_running()
     assert sorted(alive()) == ["a", "b"]
     assert set(Job.objects.values_list("state", flat=True)) == {"started"}
 
@@ -294,15 +294,15 @@ def test_a_heartbeat_stamps_the_jobs_of_each_scope(running: None) -> None:
 def test_a_scope_that_is_gone_does_not_silence_the_others(
     running: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = receivers.stamp_alive
+    real = heartbeat.stamp_alive
 
     def fail_in_a(ids: Any) -> int:
         if scope.current() == "a":
             raise RuntimeError("no such schema")
         return real(ids)
 
-    monkeypatch.setattr(receivers, "stamp_alive", fail_in_a)
-    receivers.stamp_running()
+    monkeypatch.setattr(heartbeat, "stamp_alive", fail_in_a)
+    heartbeat.stamp_running()
     assert alive() == ["b"]
 
 
@@ -357,5 +357,5 @@ def test_our_own_tasks_are_no_runs_of_a_users_task(app: Celery) -> None:
     headers = published(tasks.deliver.name)
     request = SimpleNamespace(headers=headers, is_eager=False, retries=0, get=headers.get)
     task = SimpleNamespace(name=tasks.deliver.name, request=request)
-    receivers.report_started(task_id="1", task=task, args=(), kwargs={})
+    run.report_started(task_id="1", task=task, args=(), kwargs={})
     assert current_run() is None

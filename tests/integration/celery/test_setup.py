@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from monitio.integrations import installed, middleware, recipients
 from monitio.jobs.options import NotifyOptions
-from monitio_celery.signals import run as receivers
+from monitio_celery.signals import base, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -47,9 +47,9 @@ def test_no_celery_app(
 ) -> None:
     monkeypatch.setattr(_state._tls, "current_app", None)
     monkeypatch.setattr(_state, "default_app", None)
-    receivers._connect("warn_without_broker")
+    base.connect_handler("warn_without_broker")
     for _ in range(2):
-        receivers.signals.before_task_publish.send(sender="shop.report", headers=None)
+        publish.signals.before_task_publish.send(sender="shop.report", headers=None)
     (line,) = caplog.messages
     assert line.startswith("No Celery app is imported") and "from .celery import app" in line
 
@@ -59,8 +59,8 @@ def test_an_app_with_a_broker_logs_nothing(
 ) -> None:
     app = Celery("shop", broker="memory://", set_as_current=False)
     monkeypatch.setattr(_state._tls, "current_app", app)
-    receivers._connect("warn_without_broker")
-    receivers.signals.before_task_publish.send(sender="shop.report", headers=None)
+    base.connect_handler("warn_without_broker")
+    publish.signals.before_task_publish.send(sender="shop.report", headers=None)
     assert caplog.messages == []
 
 

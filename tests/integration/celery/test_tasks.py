@@ -28,9 +28,9 @@ from tests.support.people import user
 pytestmark = pytest.mark.django_db
 
 
-def started_job(task_id: str = "1", queue: str = "celery", silent_for: float = 3600) -> Job:
+def started_job(task_id: str = "1", integration: str = "celery", silent_for: float = 3600) -> Job:
     reporter = JobReporter(
-        task_id, integration=queue, name="a.b", recipients=[Recipient.of(user())]
+        task_id, integration=integration, name="a.b", recipients=[Recipient.of(user())]
     )
     reporter.started()
     silent_since = timezone.now() - timedelta(seconds=silent_for)

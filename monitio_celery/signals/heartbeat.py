@@ -1,0 +1,124 @@
+"""Heartbeats of a worker's main process: running jobs are alive, slow ones get a start notice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery import signals
+from celery.concurrency.solo import TaskPool as SoloPool
+from django.db import connections
+from django.utils import timezone
+
+from monitio import scope as scopes
+from monitio.constants import State
+from monitio.integrations.decorators import options_of
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.reporter import stamp_alive
+from monitio.models import Job
+from monitio_celery import headers as header
+from monitio_celery.conf import settings
+from monitio_celery.groups.members import reporter_of_member
+from monitio_celery.models import GroupMember
+from monitio_celery.reporters import job_reporter, reporter_for_job
+from monitio_celery.signals.base import on, safely
+from monitio_celery.signals.worker import job_id, member_of
+
+# Seconds, as Celery's own heartbeat in the other pools.
+HEARTBEAT_INTERVAL = 2.0
+# By task id: when it was first seen running; None: its notice was sent.
+_waiting: dict[str, float | None] = {}
+_stamped_at = float("-inf")
+
+
+@on(signals.heartbeat_sent)
+def stamp_running(**_: Any) -> None:
+    """One query a worker for the heartbeats of all its running jobs, one for its group members."""
+    from celery.worker import state
+    from celery.worker.state import active_requests
+
+    global _stamped_at
+    now = time.monotonic()
+    if now - _stamped_at < settings.CELERY_ALIVE_INTERVAL or not active_requests:
+        return
+    _stamped_at = now
+    for scope, requests in _by_scope(active_requests).items():
+        # Each by itself: an error in one scope must not affect the others.
+        safely(_stamp, scope=scope, requests=requests, keep_lost=state.should_terminate)
+
+
+def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for request in tuple(active_requests):
+        carried = header.read(request.request_dict)
+        scope = scopes.current() if carried is None else carried.get("scope", "")
+        found.setdefault(scope, []).append(request)
+    return found
+
+
+def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
+    ids = {job for request in requests if (job := job_id(request))}
+    parts = {request.id for request in requests if member_of(request) is not None}
+    if not ids and not parts:
+        return
+    with scopes.activate(scope):
+        # A worker that shuts down has just reported its tasks as interrupted.
+        if ids and stamp_alive(ids) < len(ids) and not keep_lost:
+            recover_jobs(ids)
+        if parts and GroupMember.objects.stamp_alive(parts, timezone.now()) < len(parts):
+            recover_members(parts)
+
+
+def recover_jobs(task_ids: Iterable[str]) -> None:
+    """Reopen jobs that are marked as lost although they run."""
+    for job in Job.objects.here().filter(task_id__in=list(task_ids), state=State.LOST):
+        reporter_for_job(job).recovered()
+
+
+def recover_members(task_ids: Iterable[str]) -> None:
+    """Reopen group members that are marked as lost although they run."""
+    for row in GroupMember.objects.here().filter(task_id__in=list(task_ids), lost=True):
+        reporter = reporter_of_member(row)
+        if reporter is not None:
+            reporter.recovered()
+
+
+@on(signals.heartbeat_sent)
+def notify_slow_tasks(**_: Any) -> None:
+    """Send the late start notice of tasks that have run for ``when=`` seconds."""
+    from celery.worker.state import active_requests
+
+    now = time.monotonic()
+    waiting = {}
+    for request in tuple(active_requests):
+        options = options_of(request.task)
+        if options is None or not isinstance(options.when, int | float):
+            continue
+        since = waiting[request.id] = _waiting.get(request.id, now)
+        if since is not None and now - since >= options.when:
+            waiting[request.id] = None
+            safely(_notify_now, request=request, options=options)
+    _waiting.clear()
+    _waiting.update(waiting)
+
+
+def _notify_now(*, request: Any, options: NotifyOptions) -> None:
+    with header.activate(header.read(request.request_dict)):
+        job_reporter(request.id, name=request.task.name, options=options).notify_now()
+
+
+@on(signals.worker_ready)
+def start_solo_heartbeat(*, sender: Any, **_: Any) -> None:
+    """The solo pool sends no heartbeat while it runs a task: a thread does."""
+    if isinstance(sender.pool, SoloPool):
+        threading.Thread(target=_beat, name="monitio-heartbeat", daemon=True).start()
+
+
+def _beat() -> None:
+    while True:
+        time.sleep(HEARTBEAT_INTERVAL)
+        stamp_running()
+        notify_slow_tasks()
+        connections.close_all()

@@ -1,0 +1,116 @@
+"""Signals in the process that publishes a task."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from celery import current_app, signals
+
+from monitio import dispatch
+from monitio import scope as scopes
+from monitio.integrations.context import run_off_loop
+from monitio.integrations.decorators import options_of
+from monitio.integrations.run import Carried, current_run
+from monitio_celery import checks
+from monitio_celery import headers as header
+from monitio_celery.reporters import reporter_for, unwrap_map
+from monitio_celery.signals.base import OWN_TASKS, disconnect_handler, on
+
+logger = logging.getLogger("monitio")
+
+
+@on(signals.before_task_publish)
+def warn_without_broker(**_: Any) -> None:
+    """Once a process, before its first task: it may fail, or go to a broker without workers."""
+    disconnect_handler("warn_without_broker")
+    missing = checks.missing_broker()
+    if missing is not None:
+        logger.warning("%s %s", *missing)
+
+
+@on(signals.before_task_publish)
+def name_recipients(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Write the recipients into the message's headers, unless it has them."""
+    if headers is None:
+        return
+    if sender.startswith(OWN_TASKS):
+        _name_scope(headers)
+        return
+    run = current_run()
+    replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
+    if run is not None and replaces:
+        run.replaced = True
+    if header.HEADER in headers:
+        _write_header(headers, body, header.read(headers))
+        return
+    task, args, kwargs = unwrap_map(_task(sender), *_arguments(body))
+    carried = header.choose_in(run, task, options_of(task), args, kwargs)
+    if carried is not None and run is not None and replaces:
+        carried = header.replaced_by(carried, run.task_id, run.name, run.carried)
+    _write_header(headers, body, carried)
+
+
+def _write_header(headers: dict[str, Any], body: Any, carried: Carried | None) -> None:
+    if carried is None:
+        return
+    # A retry belongs to the run that it repeats.
+    headers[header.HEADER] = carried if headers.get("retries") else header.of_a_new_run(carried)
+    _name_recipients_of_errbacks(body, carried)
+
+
+def _name_scope(headers: dict[str, Any]) -> None:
+    """monitio's own tasks have no recipients, but run in the scope in which they were started."""
+    if header.HEADER not in headers and scopes.current():
+        headers[header.HEADER] = header.write([])
+
+
+def _name_recipients_of_errbacks(body: Any, carried: Carried) -> None:
+    """When a child process dies, the main process starts them, where no task is running."""
+    embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
+    if embedded.get("errbacks"):
+        to = header.inheritable(carried)
+        # Copies: the next caller may use the same signature.
+        embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
+
+
+def _named(errback: Any, to: Carried | None) -> Any:
+    options = options_of(_task(errback["task"])) if isinstance(errback, dict) else None
+    if options is None or options.user is not None:
+        return errback
+    own = errback.get("options") or {}
+    headers = {header.HEADER: to, **(own.get("headers") or {})}
+    return {**errback, "options": {**own, "headers": headers}}
+
+
+@on(signals.after_task_publish)
+def report_queued(
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """After the commit: a row in the view's open transaction would block the worker."""
+    carried = header.read(headers)
+    if headers is None or not carried or not carried["to"] or headers.get("retries"):
+        return
+    reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
+    if reporter is not None:
+        with header.activate(carried):
+            queued = functools.partial(reporter.queued, header.due_at(headers))
+            run_off_loop(functools.partial(dispatch.after_commit, queued))
+
+
+def _arguments(body: Any) -> tuple[Any, Any]:
+    """The arguments in a task's message, protocol 2 or 1."""
+    if isinstance(body, Mapping):
+        return body.get("args") or (), body.get("kwargs") or {}
+    try:
+        return body[0], body[1]
+    except (TypeError, LookupError):
+        return (), {}
+
+
+def _task(name: str) -> Any:
+    return current_app.tasks.get(name)

@@ -1,0 +1,118 @@
+"""Signals in a worker's main process."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from weakref import WeakSet
+
+from celery import signals
+from django.db.models import Q
+
+from monitio.integrations.decorators import options_of
+from monitio.models import Job
+from monitio_celery import headers as header
+from monitio_celery.groups.members import Member, member_in, refresh_later
+from monitio_celery.reporters import job_reporter
+from monitio_celery.retry import report_with_retry
+from monitio_celery.signals.base import connect_handler, disconnect_handler, on, report
+
+
+@on(signals.worker_init)
+def enable_refresh_timers(**_: Any) -> None:
+    """In this process and, by fork, in its children."""
+    refresh_later.in_worker = True
+
+
+@on(signals.worker_init)
+def start_on_the_connection_of_the_task(**_: Any) -> None:
+    """Celery closes every connection before a task. A start that is reported after that leaves its
+    connection open for the task; reported before, it would cost one more connection.
+    """
+    disconnect_handler("report_started")
+    connect_handler("report_started")
+
+
+@on(signals.task_received)
+def discard_cancelled(*, request: Any, **_: Any) -> None:
+    """The revoke was broadcast before this worker started."""
+    from celery.worker.state import revoked
+
+    task_id = job_id(request)
+    if task_id is None or not _may_be_cancelled(request):
+        return
+    carried = header.read(request.request_dict)
+    # The job that was cancelled may be that of an earlier run under the same id.
+    is_this_run = Q(run=0) | Q(run__gte=header.run_of(carried))
+    with header.activate(carried):
+        if Job.objects.of_task(task_id).filter(is_this_run, cancel_requested=True).exists():
+            revoked.add(request.id)
+
+
+@on(signals.task_received)
+def remember_received(*, request: Any, **_: Any) -> None:
+    _received.add(request)
+
+
+# The messages of tasks that this worker holds.
+_received: WeakSet[Any] = WeakSet()
+
+
+def dead_attempt(task_id: str) -> int | None:
+    """The number of the attempt whose process died; None when unknown.
+
+    This worker may already have received, and even run, a retry that it published.
+    """
+    from celery.worker.state import active_requests
+
+    try:
+        begun = [
+            request.request_dict.get("retries") or 0
+            for request in _received
+            if request.id == task_id and request.time_start and request not in active_requests
+        ]
+    except RuntimeError:  # another thread has just received one
+        return None
+    return max(begun, default=None)
+
+
+@on(signals.task_revoked)
+def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any) -> None:
+    reason = "expired" if expired else ""
+    report(sender, request.id, request, lambda reporter: reporter.revoked(reason))
+
+
+@on(signals.task_unknown)
+def report_unknown(
+    *,
+    name: str,
+    id: str,  # noqa: A002
+    exc: Any = None,
+    message: Any = None,
+    **_: Any,
+) -> None:
+    """The task is not registered. The recipients are those of the job's row."""
+    with header.activate(header.read(getattr(message, "headers", None))):
+        reporter = job_reporter(id, name=name)
+    error = f"{name} is not registered" if exc is None else exc
+    report_with_retry(functools.partial(reporter.failed, error))
+
+
+def member_of(request: Any) -> Member | None:
+    return member_in(header.read(request.request_dict))
+
+
+def job_id(request: Any) -> str | None:
+    """The id of a request's job: its own, its group's, or None."""
+    part = member_of(request)
+    if part is not None:
+        return part.group
+    return request.id if options_of(request.task) is not None else None
+
+
+def _may_be_cancelled(request: Any) -> bool:
+    part = member_of(request)
+    if part is not None:
+        return bool(part.options.get("cancel"))
+    options = options_of(request.task)
+    return options is not None and options.cancel
