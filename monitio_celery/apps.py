@@ -12,10 +12,12 @@ class MonitioCeleryConfig(installed.QueueAppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Each import registers: the checks, and the tasks, whether or not the site discovers them.
+        # Imports register the checks, the handlers of signals and the tasks, whether or not the
+        # site discovers them.
         from monitio.integrations import base
         from monitio_celery import checks, integration, tasks  # noqa: F401
-        from monitio_celery.signals.base import connect
+        from monitio_celery.signals import base as receivers
+        from monitio_celery.signals import heartbeat, publish, run, worker  # noqa: F401
 
         base.register(integration.celery)
-        connect()
+        receivers.connect()

@@ -25,10 +25,7 @@ Handler = Callable[..., None]
 
 
 def connect() -> None:
-    """Connect every handler, once."""
-    # Each import registers its handlers, in the order in which they are called.
-    from monitio_celery.signals import heartbeat, publish, run, worker  # noqa: F401
-
+    """Connect the handlers of all imported modules, once."""
     for name in HANDLERS:
         connect_handler(name)
 
