@@ -10,7 +10,7 @@ from django.template import Context, Library
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from monitio.jobs import options as job_options
+from monitio.jobs import texts as job_texts
 from monitio.models import Job
 from monitio.views import widgets
 
@@ -64,7 +64,7 @@ def monitio_nonce(context: Context) -> SafeString | str:
 @register.filter
 def pace(job: Job) -> str:
     """How fast a running job is and how long it will take, as far as anybody knows."""
-    return job_options.pace(job.pace, job.eta)
+    return job_texts.pace(job.pace, job.eta)
 
 
 @register.filter

@@ -99,7 +99,7 @@ POINTS = [
     ("monitio.channels.deliveries.preferences.filter_by_preference", 99),
     ("monitio.jobs.collapse.collapse", 99),
     ("monitio.jobs.collapse._become_leader", 99),
-    ("monitio.jobs.options.public_reason", 2),
+    *((f"monitio.jobs.{name}.public_reason", 2) for name in ("options", "texts")),
 ]  # fmt: skip
 # Each example is a job with a start and an end of its own.
 examples = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

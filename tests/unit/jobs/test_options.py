@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy
 import monitio
 from monitio.constants import State
 from monitio.exceptions import UserFacingError
-from monitio.jobs.options import NotifyOptions, pace, prettify, public_reason
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome
+from monitio.jobs.texts import pace, prettify, public_reason
 
 
 def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
