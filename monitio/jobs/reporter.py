@@ -135,8 +135,7 @@ class JobReporter:
     def started(self, attempt: int = 0) -> bool:
         """A worker began attempt number ``attempt``, counted from 0. Its progress begins again."""
         self._progress.attempt = attempt
-        now = timezone.now()
-        begun = {"alive_at": now, "started_at": KEEP_STARTED_AT, **RESET_PROGRESS}
+        begun = {"alive_at": timezone.now(), "started_at": KEEP_STARTED_AT, **RESET_PROGRESS}
         return self._move(State.STARTED, attempt, **begun, **self._of_this_run())
 
     def _of_this_run(self) -> dict[str, int]:
@@ -212,8 +211,7 @@ class JobReporter:
         """The bar stands at ``done`` of ``total`` (None: unknown). True when it was shown.
 
         Written at most once a second, pushed at most four times; ``final`` is never held back.
-        Inside a transaction nothing is written, only pushed. After the end of the
-        job, or of this attempt, it is ignored.
+        Inside a transaction it is pushed alone. Ignored after the end of the job or attempt.
         ``shared``: several processes report it, together at most once a second.
         """
         done, total = as_number(done), as_number(total)
@@ -336,9 +334,8 @@ class JobReporter:
             if not rows.update(alive_at=timezone.now()):
                 return False
             job = Job.objects.of_task(self.task_id).get()
-            return has_unnotified(job) and bool(
-                self.messages.notify(job, self.outcome(job), only_new=True)
-            )
+            notify = partial(self.messages.notify, job, self.outcome(job), only_new=True)
+            return has_unnotified(job) and bool(notify())
 
     def _try_to_advance(
         self,
