@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
-from monitio.utils.deadline import backoff
+from monitio.utils.backoff import backoff
 from monitio.utils.fork import ProcessLocal
 
 Report = Callable[[], object]

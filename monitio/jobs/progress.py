@@ -24,7 +24,7 @@ from monitio.models import Job, Message
 from monitio.serializers import payload
 from monitio.transports import get_transport
 from monitio.transports.publish import progress_event
-from monitio.utils.deadline import is_unreachable, lock_timeout
+from monitio.utils.database import is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
 
 logger = logging.getLogger("monitio")

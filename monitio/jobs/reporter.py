@@ -43,7 +43,7 @@ from monitio.models.rows import KEY_LENGTH
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.deadline import is_deadlock, is_unreachable, lock_timeout
+from monitio.utils.database import is_deadlock, is_unreachable, lock_timeout
 from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
 from monitio.utils.text import (
     as_int,

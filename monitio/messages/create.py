@@ -20,9 +20,8 @@ from monitio.models import Message
 from monitio.models.querysets import MessageQuerySet
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
+from monitio.utils.database import is_incorrect_string
 
-# MySQL's error number.
-INCORRECT_STRING = 1366
 # Rows in one INSERT, recipients in one batch of events.
 BATCH = 1000
 
@@ -119,7 +118,7 @@ def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> N
     try:
         write()
     except (DataError, OperationalError) as error:
-        if error.args[:1] != (INCORRECT_STRING,):
+        if not is_incorrect_string(error):
             raise
         for row in rows:
             row.replace_wide_characters()

@@ -25,7 +25,7 @@ from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
 from monitio.transports import Event, get_transport, reset_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, is_everybody
-from monitio.utils.deadline import backoff
+from monitio.utils.backoff import backoff
 from monitio.utils.fork import ProcessLocal
 from monitio.utils.outage import Outage
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from django.db import connections
 
 from monitio.transports.events import Event
-from monitio.utils.deadline import backoff
+from monitio.utils.backoff import backoff
 from monitio.utils.outage import Outage
 
 

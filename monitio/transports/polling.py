@@ -25,7 +25,7 @@ from monitio.models import LastEvent
 from monitio.scope import activate, by_scope
 from monitio.transports.base import Listener, Transport
 from monitio.transports.events import RECHECK, RESYNC, Event, everybody_in
-from monitio.utils.deadline import lock_timeout
+from monitio.utils.database import lock_timeout
 
 logger = logging.getLogger("monitio")
 

@@ -30,7 +30,7 @@ from monitio.signals import job_ended
 from monitio.testing import RecordingTransport
 from monitio.transports import Event
 from monitio.transports.polling import PollingTransport
-from monitio.utils import deadline
+from monitio.utils import database
 from tests.support import people
 from tests.support.jobs import mailing, report, reporter
 
@@ -165,7 +165,7 @@ def ring_bells(moment: float, times: int) -> None:
     topics = [f"user:{number}" for number in range(40)]
     wait_for(moment)
     # Whether they get into each other's way is asked, not how fast a busy machine is.
-    with mock.patch.object(deadline, "LOCK_TIMEOUT", 60.0):
+    with mock.patch.object(database, "LOCK_TIMEOUT", 60.0):
         for _ in range(times):
             transport.publish([Event(topic) for topic in random.sample(topics, 20)])
 

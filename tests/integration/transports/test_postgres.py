@@ -75,7 +75,7 @@ def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for peer in peers:
         for name, value in TIMES.items():
             peer.patch(f"monitio.transports.postgres.{name}", value)
-        peer.patch("monitio.utils.deadline.MAX_BACKOFF", 0.5)
+        peer.patch("monitio.utils.backoff.MAX_BACKOFF", 0.5)
     peers[0].migrate()
     yield peers
     for peer in peers:

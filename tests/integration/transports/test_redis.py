@@ -56,7 +56,7 @@ def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for peer in peers:
         for name, value in TIMES.items():
             peer.patch(f"monitio.transports.redis.{name}", value)
-        peer.patch("monitio.utils.deadline.MAX_BACKOFF", 0.5)
+        peer.patch("monitio.utils.backoff.MAX_BACKOFF", 0.5)
     peers[0].migrate()
     yield peers[0], peers[1]
     for peer in peers:

@@ -21,7 +21,7 @@ from monitio.jobs.outcome import MessageContent
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
-from monitio.utils.deadline import is_unreachable
+from monitio.utils.database import is_unreachable
 from monitio.utils.shorten import LONGEST_TEXT, LONGEST_URL, shorten
 from tests.support.people import user
 

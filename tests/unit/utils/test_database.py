@@ -1,4 +1,4 @@
-"""How long to wait, and what a database says when two transactions waited for each other."""
+"""Deadlocks: how they are recognised, and that the transaction is repeated."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ import pytest
 from django.db import OperationalError, transaction
 
 from monitio.jobs.reporter import RETRIES, JobReporter
-from monitio.utils.deadline import MAX_BACKOFF, backoff, is_deadlock
+from monitio.utils.database import is_deadlock
 from tests.support.jobs import reporter, told
 from tests.support.people import user
 
 DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock")
-
-
-def test_the_pause_grows_and_is_bounded() -> None:
-    assert 0.2 <= backoff(1) <= 0.4
-    assert all(MAX_BACKOFF / 2 <= backoff(failures) <= MAX_BACKOFF for failures in (6, 99))
-    assert len({backoff(99) for _ in range(9)}) > 1, "not all processes come at once"
 
 
 def test_mysqls_deadlock_is_known_by_its_number() -> None:
