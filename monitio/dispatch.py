@@ -25,7 +25,7 @@ from monitio.transports.publish import (
     message_event,
     publish,
     recheck_event,
-    session_bell,
+    session_event,
 )
 from monitio.utils.deadline import deadline, remaining
 from monitio.utils.outage import Outage
@@ -95,7 +95,7 @@ def announce_recheck(recipient: Recipient) -> None:
 
 def announce_session_end(session_key: str) -> None:
     """Have the streams opened with this session check it again, after commit."""
-    after_commit(lambda: publish([session_bell(session_key)]))
+    after_commit(lambda: publish([session_event(session_key)]))
 
 
 def push(events: Sequence[Event]) -> bool:

@@ -62,7 +62,7 @@ def set_mount_point() -> None:
 
 
 @contextmanager
-def for_reader(language: str = "", base: str | None = None) -> Iterator[None]:
+def for_recipient(language: str = "", base: str | None = None) -> Iterator[None]:
     """``reverse()`` and ``{% url %}`` give paths below the mount point, in the reader's language.
 
     ``language`` is a language code; '' keeps the active one. ``base`` as in ``mount_point``.
@@ -90,7 +90,7 @@ def absolute(url: str) -> str:
 
 def page(name: str, *args: object, language: str = "") -> str:
     """The absolute address of a view of monitio; '' when the site does not have it."""
-    with for_reader(language, base_url()):
+    with for_recipient(language, base_url()):
         try:
             return absolute(reverse(name, args=args))
         except NoReverseMatch:

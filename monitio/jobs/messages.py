@@ -103,7 +103,7 @@ class JobMessages:
 
     def content(self, recipient: Recipient, outcome: Outcome) -> MessageContent | None:
         """Rendered in the recipient's language. Errors of ``render`` are logged."""
-        with links.for_reader(recipient.language):
+        with links.for_recipient(recipient.language):
             try:
                 return _resolved(self.render(outcome))
             except Exception:

@@ -1,7 +1,7 @@
-"""The hub: the one listener of a web process. Hears the transport, fills the mailboxes of streams.
+"""Passes the events of the transport to the mailboxes of this process's open streams.
 
-One plain thread, no event loop of its own: under gevent a loop in a thread would make every ORM
-call of the process raise SynchronousOnlyOperation.
+One plain thread without an event loop: under gevent a loop in a thread would make every ORM call of
+the process raise SynchronousOnlyOperation.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from monitio.utils.outage import Outage
 logger = logging.getLogger("monitio")
 
 CAPACITY = 100
-# Seconds without a failure after which the next one is another outage.
+# Seconds of listening after which the next failure is another outage.
 BACK_AFTER = 10.0
-# Seconds. Between two ticks lies about one.
+# Seconds; the ticks come about once a second.
 LOOK_AHEAD = 2.5
 CHUNK = 500
 TRANSPORT_SETTINGS = frozenset(
@@ -50,13 +50,14 @@ Rank = tuple[int, int]
 
 @dataclass(slots=True)
 class MailboxContents:
-    """What a stream finds in its mailbox."""
+    """What a stream takes from its mailbox."""
 
     frames: list[bytes] = field(default_factory=list)
     # Take a new snapshot.
     resync: bool = False
-    # The session may have ended: a bell said so, or it may have said so unheard.
+    # Check the session: it may have ended.
     recheck: bool = False
+    # Events may have been missed, also one that a session has ended.
     gap: bool = False
 
 
@@ -67,12 +68,12 @@ class Limits:
     per_process: int
     per_recipient: int
     per_address: int | None = None
-    # Where the new one comes from; "" is unknown, and not counted.
+    # The client's address; "" is unknown, and not counted.
     address: str = ""
 
 
 class Mailbox:
-    """What one open stream has not sent yet. Bounded: a full one becomes a snapshot.
+    """The frames that one stream has not sent yet; more than ``CAPACITY`` become a snapshot.
 
     Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
     """
@@ -82,9 +83,9 @@ class Mailbox:
     ) -> None:
         self.topic = topic
         self.identity = identity
-        # When the stream looks by itself whether its user still is the same, by time.monotonic().
+        # time.monotonic() at which the stream itself checks its session.
         self.recheck_at = math.inf
-        # Whose share of the streams per address it takes.
+        # Counts against the limit of this address.
         self.address = ""
         self._wake = wake
         self._lock = threading.Lock()
@@ -100,14 +101,14 @@ class Mailbox:
         if self._resync:
             return  # the snapshot will hold it
         waiting = self._frames.pop(key, (rank, frame))
-        # The version decides, not which bell came first.
+        # Events may overtake each other: the higher version is newer.
         self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
         if len(self._frames) > CAPACITY:
             self._frames.clear()
             self._resync = True
 
     def resync(self, *, gap: bool = False) -> None:
-        """Ask for a snapshot. ``gap``: any bell may have been missed, also a log-out's."""
+        """Ask for a snapshot. ``gap``: events may have been missed, also that of a log-out."""
         with self._lock:
             self._frames.clear()
             self._resync = True
@@ -120,46 +121,44 @@ class Mailbox:
         self._wake()
 
     def take(self) -> MailboxContents:
-        """Empty the mailbox. To be called before the database is read, never after."""
+        """Empty the mailbox. Call it before the database is read, never after."""
         with self._lock:
             waiting = [frame for _, frame in self._frames.values()]
-            news = MailboxContents(waiting, self._resync, self._recheck, self._gap)
+            contents = MailboxContents(waiting, self._resync, self._recheck, self._gap)
             self._frames.clear()
             self._resync = self._recheck = self._gap = False
-            return news
+            return contents
 
     def wake(self) -> None:
         self._wake()
 
 
 class Broadcaster:
-    """Implements ``transports.base.Ears``."""
+    """Implements ``transports.base.Listener``."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._mailboxes: dict[str, set[Mailbox]] = {}
-        # All of them together: counted anew for each stream, a thousand would cost a million steps.
+        # The sum over all topics: to count it for each new stream would be quadratic.
         self._open = 0
         self._outage, self._listens_since = Outage(), float("inf")
         self._addresses: Counter[str] = Counter()
-        # What the database held for each topic when it was last compared.
+        # Of each topic, when it was last compared with the database.
         self._fingerprints: dict[str, Fingerprint] = {}
         self._next_reconcile = 0.0
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
-    # What streams use.
-
     def subscribe(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
-        """Deliver to this mailbox from now on. False, and nothing is done, above ``limits``."""
+        """Deliver to this mailbox from now on. False, with nothing done, above ``limits``."""
         with self._lock:
             if limits is not None:
                 if not self._has_room(mailbox.topic, limits):
                     return False
                 mailbox.address = limits.address
-            boxes = self._mailboxes.setdefault(mailbox.topic, set())
-            if mailbox not in boxes:
-                boxes.add(mailbox)
+            mailboxes = self._mailboxes.setdefault(mailbox.topic, set())
+            if mailbox not in mailboxes:
+                mailboxes.add(mailbox)
                 self._open += 1
                 self._addresses[mailbox.address] += 1
             self._ensure_running()
@@ -181,15 +180,15 @@ class Broadcaster:
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         with self._lock:
-            boxes = self._mailboxes.get(mailbox.topic, set())
-            if mailbox not in boxes:
+            mailboxes = self._mailboxes.get(mailbox.topic, set())
+            if mailbox not in mailboxes:
                 return
-            boxes.remove(mailbox)
+            mailboxes.remove(mailbox)
             self._open -= 1
             self._addresses[mailbox.address] -= 1
             if not self._addresses[mailbox.address]:
                 del self._addresses[mailbox.address]
-            if not boxes:
+            if not mailboxes:
                 del self._mailboxes[mailbox.topic]
 
     def open_streams(self, topic: str | None = None) -> int:
@@ -201,32 +200,30 @@ class Broadcaster:
         for mailbox in self._mailboxes_of():
             mailbox.wake()
 
-    # What the transport calls.
-
-    def receive(self, bell: Event) -> None:
-        if bell.kind == RECHECK:
-            for mailbox in self._named_by(bell):
+    def receive(self, event: Event) -> None:
+        if event.kind == RECHECK:
+            for mailbox in self._named_by(event):
                 mailbox.recheck()
             return
-        boxes = self._mailboxes_of(bell.topic)
-        if not boxes:
+        mailboxes = self._mailboxes_of(event.topic)
+        if not mailboxes:
             return
-        if bell.kind in (MESSAGE, GONE) and bell.data is not None:
+        if event.kind in (MESSAGE, GONE) and event.data is not None:
             # Encoded once, however many streams send it.
-            frame = frames.event(bell.kind, bell.data)
-            key = bell.data.get("id", object())
-            rank = (bell.data.get("version", 0), bell.data.get("seq", 0))
-            for mailbox in boxes:
+            frame = frames.event(event.kind, event.data)
+            key = event.data.get("id", object())
+            rank = (event.data.get("version", 0), event.data.get("seq", 0))
+            for mailbox in mailboxes:
                 mailbox.put(key, frame, rank)
         else:
-            self._resync(bell.topic)
+            self._resync(event.topic)
 
-    def _named_by(self, bell: Event) -> Iterable[Mailbox]:
-        """Whose session may have ended."""
-        if not is_everybody(bell.topic):
-            return self._mailboxes_of(bell.topic)
-        # Transports that carry no data name no session.
-        session = bell.data and bell.data.get("session")
+    def _named_by(self, event: Event) -> Iterable[Mailbox]:
+        """The mailboxes whose session may have ended."""
+        if not is_everybody(event.topic):
+            return self._mailboxes_of(event.topic)
+        # Transports that carry no data do not name the session.
+        session = event.data and event.data.get("session")
         return [
             mailbox
             for mailbox in self._mailboxes_of()
@@ -251,7 +248,7 @@ class Broadcaster:
         self._reconcile_in_time()
 
     def _listens_long(self) -> bool:
-        """Whether the transport is back: one that is frozen accepts connections, too."""
+        """Whether the transport works: one that is frozen accepts connections, too."""
         return time.monotonic() - self._listens_since > BACK_AFTER
 
     def _reconcile_in_time(self) -> None:
@@ -264,10 +261,10 @@ class Broadcaster:
         return self._stop.is_set()
 
     def reconcile(self) -> None:
-        """Find what no bell announced: its publisher may have been cut off from the transport.
+        """Find changes without an event: their publisher may have been cut off from the transport.
 
-        Neither ids nor clocks tell what is new (insert order is not commit order), so count, sum of
-        versions and highest id are compared.
+        Compares count, sum of versions and highest id. Neither ids nor clocks show what is new:
+        insert order is not commit order.
         """
         known, self._fingerprints = self._fingerprints, {}
         for scope, topics in by_scope(self.topics()).items():
@@ -282,36 +279,37 @@ class Broadcaster:
                 close_connections()
             for topic in topics:
                 now = self._fingerprints[topic] = current.get(topic, NOTHING)
-                # One that is compared for the first time may have changed since its stream opened.
+                # At the first comparison the topic may have changed since its stream opened.
                 if known.get(topic) != now:
                     self._resync(topic)
 
     def recheck(self) -> None:
-        """Confirm the users of the streams that would look soon, with one query for all of them.
+        """Confirm the users of the streams whose check is due soon, with one query for all of them.
 
-        Whoever is not confirmed here looks alone.
+        A stream that is not confirmed here checks its session itself.
         """
         now = time.monotonic()
         horizon = now + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
-        due = [box for box in self._mailboxes_of() if box.identity and box.recheck_at <= horizon]
-        scopes: dict[str, list[Mailbox]] = {}
-        for box in due:
-            scopes.setdefault(scope_of(box.topic), []).append(box)
-        for scope, boxes in scopes.items():
+        scopes: dict[str, list[tuple[Mailbox, Identity]]] = {}
+        for mailbox in self._mailboxes_of():
+            if mailbox.identity and mailbox.recheck_at <= horizon:
+                due = scopes.setdefault(scope_of(mailbox.topic), [])
+                due.append((mailbox, mailbox.identity))
+        for scope, due in scopes.items():
             try:
                 with activate(scope):
-                    valid = unchanged([box.identity for box in boxes if box.identity])
+                    valid = unchanged([identity for _, identity in due])
             except Exception as error:
-                logger.warning("The users of open streams could not be looked up: %s", error)
+                logger.warning("The sessions of open streams could not be checked: %s", error)
                 continue
             finally:
                 close_connections()
-            for box in boxes:
-                if box.identity in valid:
-                    box.recheck_at = now + settings.STREAM_RECHECK
+            for mailbox, identity in due:
+                if identity in valid:
+                    mailbox.recheck_at = now + settings.STREAM_RECHECK
 
     def stop(self) -> None:
-        """End the listening thread; a later ``join`` starts a new one."""
+        """End the listening thread; a later ``subscribe`` starts a new one."""
         self._stop.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -322,13 +320,15 @@ class Broadcaster:
         with self._lock:
             if topic is not None:
                 return list(self._mailboxes.get(topic, ()))
-            return [mailbox for boxes in self._mailboxes.values() for mailbox in boxes]
+            return [mailbox for mailboxes in self._mailboxes.values() for mailbox in mailboxes]
 
     def _ensure_running(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._stop = threading.Event()
             self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
-            self._thread = threading.Thread(target=self._run, name="monitio-hub", daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, name="monitio-broadcaster", daemon=True
+            )
             self._thread.start()
 
     def _run(self) -> None:
@@ -348,13 +348,13 @@ class Broadcaster:
                 failures += 1
             finally:
                 close_connections()
-            # Without the transport, the database still tells.
+            # Without the transport, changes are found in the database.
             self._reconcile_in_time()
             stop.wait(backoff(failures))
 
 
 def close_connections() -> None:
-    """Give this thread's database connections back, unless a transaction (a test's) is open."""
+    """Close this thread's database connections, unless a transaction (a test's) is open."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
@@ -378,16 +378,16 @@ _broadcaster = ProcessLocal(Broadcaster)
 
 
 def get_broadcaster() -> Broadcaster:
-    """This process's hub."""
+    """The broadcaster of this process."""
     return _broadcaster.get()
 
 
 def reset_broadcaster(**kwargs: object) -> None:
-    """Stop listening and start afresh at the next stream."""
-    hub = _broadcaster.reset()
-    if hub is not None:
-        hub.stop()
-        hub.wake_all()
+    """Stop listening; the next stream starts a new broadcaster."""
+    former = _broadcaster.reset()
+    if former is not None:
+        former.stop()
+        former.wake_all()
     reset_transport()
 
 
@@ -396,4 +396,4 @@ def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
         reset_broadcaster()
 
 
-setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.hub")
+setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.broadcaster")

@@ -1,6 +1,6 @@
-"""Transports carry bells between processes.
+"""Transports carry events between processes: ``polling``, ``redis``, ``postgres`` or a dotted path.
 
-``polling``, ``redis``, ``postgres`` or a dotted path; or a hub that holds the streams itself.
+A hub (``nchan``, ``mercure``) is a transport that also holds the streams.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _lock = threading.Lock()
 def get_transport() -> Transport:
     """The transport ``MONITIO_TRANSPORT`` names, or the hub of ``MONITIO_STREAM``; one a process.
 
-    Raises ``ImproperlyConfigured`` when there is none of that name.
+    Raises ``ImproperlyConfigured`` when it cannot be loaded.
     """
     global _current
     # Where a hub holds the streams, no web process listens to a transport.
@@ -62,7 +62,7 @@ def get_hub() -> Hub | None:
     hub = get_transport()
     if not isinstance(hub, Hub):
         raise ImproperlyConfigured(
-            f"MONITIO_STREAM: {type(hub).__name__} is not a subclass of monitio.transports.Handoff."
+            f"MONITIO_STREAM: {type(hub).__name__} is not a subclass of monitio.transports.Hub."
         )
     return hub
 
@@ -76,8 +76,16 @@ def reset_transport() -> None:
 
 
 def load(name: str) -> Transport:
+    """The transport of this name or dotted path. Raises ``ImproperlyConfigured``."""
     try:
-        transport = import_string(BUILT_IN.get(name, name))()
+        transport_class = import_string(BUILT_IN.get(name, HUBS.get(name, name)))
+        if isinstance(transport_class, type) and issubclass(transport_class, Hub):
+            raise ImproperlyConfigured(
+                f"MONITIO_TRANSPORT = {name!r} is a hub, which holds the streams itself. Use "
+                f'MONITIO_STREAM = {{"BACKEND": {name!r}, "PUBLISH_URL": "..."}} instead '
+                "(docs/hubs.md)."
+            )
+        transport = transport_class()
     except ImportError as error:
         raise ImproperlyConfigured(
             f"MONITIO_TRANSPORT = {name!r} cannot be loaded: {error}. Use one of "
@@ -98,21 +106,21 @@ def load_hub(options: Any) -> Transport:
         raise ImproperlyConfigured(
             'MONITIO_STREAM is a dictionary, for example {"BACKEND": "nchan", "PUBLISH_URL": '
             f'"http://127.0.0.1:8081/publish"}}, with one of {", ".join(sorted(HUBS))} or the '
-            "dotted path of a Handoff class as BACKEND."
+            "dotted path of a Hub class as BACKEND."
         )
     try:
         hub: Transport = import_string(HUBS.get(backend, backend))()
     except ImportError as error:
         raise ImproperlyConfigured(
             f"MONITIO_STREAM: BACKEND {backend!r} cannot be loaded: {error}. Use one of "
-            f"{', '.join(sorted(HUBS))}, or the dotted path of a Handoff class."
+            f"{', '.join(sorted(HUBS))}, or the dotted path of a Hub class."
         ) from error
     hub.breaker = Breaker(hub.publish)
     return hub
 
 
 def _forget_after_fork() -> None:
-    # The parent's sockets are not ours, and a lock it held would never be released here.
+    # The child shares the parent's sockets, and a lock that the parent held stays locked.
     global _current, _lock
     _current, _lock = None, threading.Lock()
 

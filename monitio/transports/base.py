@@ -1,4 +1,4 @@
-"""What every transport offers."""
+"""The interface of transports."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from monitio.transports.events import Event
 
 
 class Listener(Protocol):
-    """Whom a listening transport tells: the hub."""
+    """Receives the events of a transport: the broadcaster of a web process."""
 
-    def receive(self, bell: Event) -> None:
-        """A bell rang."""
+    def receive(self, event: Event) -> None:
+        """An event was published."""
 
     def on_gap(self, topic: str | None = None) -> None:
-        """Bells of this topic, or of all, may have been missed."""
+        """Events of this topic, or of all topics, may have been missed."""
 
     def topics(self) -> set[str]:
-        """The topics of the open streams. Asked again and again: they come and go.
+        """The topics of the open streams. They change: ask before each read.
 
-        Bells of ``EVERYBODY`` are taken as well.
+        Events of ``EVERYBODY`` are received as well.
         """
 
     def on_tick(self) -> None:
@@ -35,27 +35,27 @@ class Listener(Protocol):
 
 
 class Transport(ABC):
-    """Carries bells between processes. A new one is a file with this class and its tests.
+    """Carries events between processes. A new one is a file with this class and its tests.
 
-    It may lose bells when it has to, but must then call ``Ears.gap``, and does so for each topic
-    once it hears that topic.
+    It may lose events, but must then call ``Listener.on_gap``. It also calls it once for each topic
+    as soon as it receives that topic.
     """
 
-    # Bells are rows: one that rings inside a transaction would wait for its commit, or block it.
+    # Events are rows: one that is published inside a transaction waits for its commit or blocks it.
     in_database = False
-    # Seconds between two bells of a moving bar.
+    # Seconds between two events of a progress bar.
     push_interval = 0.25
 
     breaker: Breaker
 
     @abstractmethod
-    def publish(self, bells: Sequence[Event]) -> None:
-        """Ring. Returns within about a second or raises."""
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish. Returns within about a second or raises."""
 
     @abstractmethod
-    def listen(self, ears: Listener) -> None:
-        """Tell ``ears`` what rings until it says ``stopping``. Blocks; raises when cut off."""
+    def listen(self, listener: Listener) -> None:
+        """Pass events to ``listener`` until its ``stopping()``. Blocks; raises when cut off."""
 
     def check(self) -> list[CheckMessage]:
-        """What is wrong with how it is configured. May open connections."""
+        """Errors of the configuration. May open connections."""
         return []

@@ -1,4 +1,4 @@
-"""The circuit breaker: callers pay for a dead transport once, and nobody for finding it alive."""
+"""The circuit breaker: one caller waits for a dead transport, a thread waits until it is back."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from monitio.utils.outage import Outage
 
 
 class Breaker:
-    """Opens when publishing failed; keeps what rings meanwhile, and rings it when it closes.
+    """Opens when publishing failed; keeps later events, and publishes them when it closes.
 
-    While it is open nobody waits: a thread of its own tries again, ends when the transport is
-    back, and also when nobody has rung for a while. The next one who rings starts it again.
+    While it is open no caller waits: a thread tries again. It ends when the transport is back, and
+    after ``IDLE`` seconds without an event. The next event starts it again.
     """
 
-    # More topics than this are left to the hubs' own comparison with the database.
+    # More topics than this are left to the broadcasters, which compare with the database.
     CAPACITY = 10_000
-    # So many ring at once: a transport that is alive takes them within its time.
+    # Events in one publish: a transport that works takes them within its time-out.
     CHUNK = 500
-    # Seconds without a bell after which nobody tries any more.
+    # Seconds without an event after which the thread ends.
     IDLE = 300.0
 
     def __init__(self, publish: Callable[[Sequence[Event]], None]) -> None:
@@ -33,35 +33,35 @@ class Breaker:
         self._lock = threading.Lock()
         self._open = False
         self._missed: set[Event] = set()
-        self._last_bell = 0.0
+        self._last_event = 0.0
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        # Of publishing and of listening: this process logs it once.
+        # Of publishing and of listening: a process logs it once.
         self.outage = Outage()
 
-    def is_blocking(self, bells: Sequence[Event]) -> bool:
-        """True while the transport is known to be dead: these will ring when it is back."""
+    def is_blocking(self, events: Sequence[Event]) -> bool:
+        """Whether the transport is known to be dead: these are then published when it is back."""
         with self._lock:
             if not self._open:
                 return False
-            self._remember(bells)
+            self._remember(events)
             return self._ensure_trying()
 
-    def failed(self, bells: Sequence[Event]) -> None:
-        """Note that these could not ring."""
+    def failed(self, events: Sequence[Event]) -> None:
+        """Keep these, which could not be published."""
         with self._lock:
             self._open = True
-            self._remember(bells)
+            self._remember(events)
             self._ensure_trying()
 
     def stop(self) -> None:
-        """Try no more: another transport takes over."""
+        """Stop trying: another transport takes over."""
         self._stopped.set()
 
-    def _remember(self, bells: Sequence[Event]) -> None:
-        self._last_bell = time.monotonic()
+    def _remember(self, events: Sequence[Event]) -> None:
+        self._last_event = time.monotonic()
         if len(self._missed) < self.CAPACITY:
-            self._missed |= {bell.without_data() for bell in bells}
+            self._missed |= {event.without_data() for event in events}
 
     def _ensure_trying(self) -> bool:
         if self._thread is not None and self._thread.is_alive():
@@ -80,48 +80,41 @@ class Breaker:
                     return
                 failures += 1
         finally:
-            # The polling transport's, in this thread.
+            # The polling transport has opened some in this thread.
             connections.close_all()
 
     def _ends_idle(self) -> bool:
         with self._lock:
-            is_idle = time.monotonic() - self._last_bell > self.IDLE
+            is_idle = time.monotonic() - self._last_event > self.IDLE
             if is_idle:
                 self._thread = None
             return is_idle
 
     def _is_back(self) -> bool:
-        missed = self._take_missed()
-        if not self._ring(missed):
-            self._put_back(missed)
+        with self._lock:
+            missed, self._missed = list(self._missed), set()
+        if not self._publish_all(missed):
+            with self._lock:
+                self._missed |= set(missed)
             return False
         late = self._close()
-        if not self._ring(late):
-            # Opens it anew, with another thread: this one has said goodbye in _close.
+        if not self._publish_all(late):
+            # Opens it again, with another thread: _close has given this one up.
             self.failed(late)
         return True
 
-    def _ring(self, bells: list[Event]) -> bool:
-        """Ring and remove them; False when some are left."""
+    def _publish_all(self, events: list[Event]) -> bool:
+        """Publish and remove them; False when some are left."""
         try:
-            while bells:
-                self._publish(bells[: self.CHUNK])
-                del bells[: self.CHUNK]
+            while events:
+                self._publish(events[: self.CHUNK])
+                del events[: self.CHUNK]
         except Exception:
             return False
         return True
 
-    def _take_missed(self) -> list[Event]:
-        with self._lock:
-            missed, self._missed = list(self._missed), set()
-            return missed
-
-    def _put_back(self, bells: list[Event]) -> None:
-        with self._lock:
-            self._missed |= set(bells)
-
     def _close(self) -> list[Event]:
-        """What has been kept since the others rang."""
+        """Close; returns the events that were kept since the others were published."""
         with self._lock:
             late, self._missed = list(self._missed), set()
             self._open, self._thread = False, None

@@ -22,11 +22,11 @@ KINDS = frozenset({MESSAGE, GONE, RESYNC, RECHECK})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An announcement that a topic has news.
+    """A change of a topic.
 
-    ``message`` and ``gone`` carry the news as data; ``resync`` says to look it up; ``recheck`` says
-    that a session of this recipient may have ended, or with a topic ``is_everybody`` the session
-    whose mark is the data, or one that is not named.
+    ``message`` and ``gone`` carry the change as data; after ``resync`` streams read the database.
+    ``recheck``: a session of this recipient may have ended. With a topic ``is_everybody`` it is the
+    session whose mark is the data, or any session when there is no data.
     """
 
     topic: str
@@ -34,19 +34,19 @@ class Event:
     data: dict[str, Any] | None = None
 
     def encode(self) -> bytes:
-        """JSON bytes; a bell too large to carry becomes ``resync``."""
+        """JSON bytes; an event of more than ``MAX_BYTES`` becomes ``resync``."""
         encoded = dump({"topic": self.topic, "kind": self.kind, "data": self.data})
         if len(encoded) <= MAX_BYTES:
             return encoded
         return dump({"topic": self.topic, "kind": RESYNC, "data": None})
 
     def without_data(self) -> Event:
-        """The same news, to be looked up: what it carried is old by the time it rings."""
+        """The same change without its data, which is old by the time the event is published."""
         return Event(self.topic, RECHECK if self.kind == RECHECK else RESYNC)
 
     @classmethod
     def decode(cls, raw: bytes | str) -> Event | None:
-        """The bell in these bytes, None when they hold none: others may share the channel."""
+        """The event in these bytes; None for others, as programs may share the channel."""
         try:
             fields = json.loads(raw)
             topic, kind, data = fields["topic"], fields["kind"], fields.get("data")
@@ -67,7 +67,7 @@ def is_everybody(topic: str) -> bool:
 
 
 def dump(value: dict[str, Any]) -> bytes:
-    """JSON, as small as it gets; it has no line breaks."""
+    """Compact JSON, without line breaks."""
     return _encode(value).encode()
 
 

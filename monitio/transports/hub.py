@@ -1,13 +1,13 @@
-"""What every hub offers that holds the streams in place of the web processes.
+"""The base of hubs, which hold the streams in place of the web processes.
 
-For whoever publishes it is a transport: bells go to the hub, which gives them to the open pages. So
-the breaker, the bells that were missed and the check are the transports' own. A page that opens a
-stream asks the web process whose it is, and is handed to the hub with an *address*.
+To publishers a hub is a transport: it takes events and sends them to the open pages. The circuit
+breaker and the system check apply to it unchanged. A page that opens a stream asks a web process,
+which authenticates the user and hands the page to a *channel* of the hub.
 
-An address is worth something for a while only. It changes every ``MONITIO_STREAM_RECHECK`` seconds,
-bells go to the present and to the one before, and a page comes back for a new one. So whoever has
-lost their session hears nothing after two of these spans, whatever their client does, and a page
-that comes back takes a snapshot, which finds what no bell said.
+A channel is valid for a limited time. It changes every ``MONITIO_STREAM_RECHECK`` seconds (an
+epoch), events go to the channels of this epoch and the last, and a page comes back for a new one.
+So a user whose session has ended receives nothing after two epochs, whatever their client does. A
+page that comes back takes a snapshot, which has what no event has carried.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ logger = logging.getLogger("monitio")
 
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
-# After this nothing more is sent: what has begun by then still has time to be answered.
-LAST_BEGINNING = 0.5
-# More than this in one go is said as "look", to many at once.
-ONE_BY_ONE = 100
+# Seconds after which no request begins: the last one still has time to be answered.
+LAST_START = 0.5
+# More events than this in one publish become "resync", which many channels share.
+MAX_DISTINCT = 100
 # Connections a process keeps open; more are made when needed.
 KEPT_OPEN = 100
 NO_DATA: Final = b"{}"
 
 
 class Hub(Transport):
-    """A hub. Tests of a new one inherit those of ``tests/integration/hubs/base.py``."""
+    """A hub. The tests of a new one inherit those of ``tests/integration/hubs/base.py``."""
 
     # The keys of MONITIO_STREAM beside BACKEND.
     required: ClassVar[tuple[str, ...]] = ("PUBLISH_URL",)
     defaults: ClassVar[dict[str, Any]] = {}
-    # How many addresses one request may name.
+    # Channels in one request, at most.
     addresses_at_once: ClassVar[int]
 
     def __init__(self) -> None:
@@ -63,40 +63,39 @@ class Hub(Transport):
 
     @abstractmethod
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        """The answer that hands the page of ``request`` to the hub, as the stream of ``topic``."""
+        """The response that hands the page to the hub, for the stream of ``topic``."""
 
     @abstractmethod
-    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
-        """Give an event to these addresses.
+    def send(self, event: str, data: bytes, channels: Sequence[str], deadline: float) -> None:
+        """Send an event to these channels. Raises ``TransportError`` or an error of urllib3.
 
-        ``recheck`` asks for more: the streams there end, or are told to come back.
+        ``recheck`` ends the streams there, or makes their pages come back.
         """
 
-    def publish(self, bells: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         begin = time.monotonic()
-        for event, data, addresses in self._requests(bells):
-            if time.monotonic() > begin + LAST_BEGINNING:
-                # It answers, so it is not dead; to try all of it again would never end.
-                logger.warning("The hub is too slow for all bells; some pages catch up later.")
+        for event, data, channels in self._requests(events):
+            if time.monotonic() > begin + LAST_START:
+                # It answers, so the breaker stays closed: to repeat all events would never end.
+                logger.warning("The hub is too slow for all events; some pages catch up later.")
                 return
-            self.send(event, data, addresses, begin + PUBLISH_TIMEOUT)
+            self.send(event, data, channels, begin + PUBLISH_TIMEOUT)
 
-    def _requests(self, bells: Sequence[Event]) -> Iterator[tuple[str, bytes, list[str]]]:
-        """What to send to which addresses."""
-        events = _together(bells)
-        if len(events) > ONE_BY_ONE:
-            events = _together(bell.without_data() for bell in bells)
-        # Whose session may have ended comes first.
-        for event, data in sorted(events, key=lambda one: one[0] != RECHECK):
-            topics = events[event, data]
-            addresses = (address for topic in topics for address in live_channels(topic))
-            for some in _chunks(addresses, self.addresses_at_once):
-                yield event, data, some
+    def _requests(self, events: Sequence[Event]) -> Iterator[tuple[str, bytes, list[str]]]:
+        """Name, data and channels of each request."""
+        topics = _topics_by_event(events)
+        if len(topics) > MAX_DISTINCT:
+            topics = _topics_by_event(event.without_data() for event in events)
+        # Sessions that may have ended come first.
+        for name, data in sorted(topics, key=lambda one: one[0] != RECHECK):
+            channels = (channel for topic in topics[name, data] for channel in live_channels(topic))
+            while some := list(islice(channels, self.addresses_at_once)):
+                yield name, data, some
 
     def request(
         self, method: str, url: str, deadline: float, accept: Sequence[int] = (), **options: Any
     ) -> BaseHTTPResponse:
-        """One request to the hub. Any answer but 2xx and ``accept`` raises ``TransportError``."""
+        """One request to the hub. Raises ``TransportError`` unless it answers 2xx or ``accept``."""
         timeout = self._urllib3.Timeout(total=max(0.001, deadline - time.monotonic()))
         answer: BaseHTTPResponse = self._pool.request(
             method, url, timeout=timeout, redirect=False, **options
@@ -106,12 +105,12 @@ class Hub(Transport):
             raise TransportError(f"The hub answers {answer.status} to {method} {where}.")
         return answer
 
-    def listen(self, ears: Listener) -> None:
-        raise TransportError("A hub holds the streams (MONITIO_STREAM): nothing rings here.")
+    def listen(self, listener: Listener) -> None:
+        raise TransportError("A hub holds the streams (MONITIO_STREAM): do not listen.")
 
     def check(self) -> list[checks.CheckMessage]:
         try:
-            # Nobody has this topic.
+            # No recipient has this topic.
             self.publish([Event("check")])
         except (TransportError, self._urllib3.exceptions.HTTPError) as error:
             return [
@@ -125,47 +124,42 @@ class Hub(Transport):
 
 
 def channel_for(topic: str) -> str:
-    """Where a stream of this topic that opens now is held. Tells a reader nothing."""
-    return _address(topic, _epoch())
+    """The channel of a stream of this topic that opens now; it does not reveal the topic."""
+    return _channel(topic, _epoch())
 
 
 def live_channels(topic: str) -> list[str]:
-    """Where streams of this topic may be held: they opened in this span or in the one before."""
-    span = _epoch()
-    return [_address(topic, span), _address(topic, span - 1)]
+    """The channels that open streams of this topic have: of this epoch and of the one before."""
+    epoch = _epoch()
+    return [_channel(topic, epoch), _channel(topic, epoch - 1)]
 
 
 def _epoch() -> int:
     return int(time.time() // settings.STREAM_RECHECK)
 
 
-def _address(topic: str, span: int) -> str:
-    return salted_hmac("monitio.handoff", f"{span}:{topic}", algorithm="sha256").hexdigest()[:32]
+def _channel(topic: str, epoch: int) -> str:
+    value = f"{epoch}:{topic}"
+    return salted_hmac("monitio.handoff", value, algorithm="sha256").hexdigest()[:32]
 
 
-def _together(bells: Iterable[Event]) -> dict[tuple[str, bytes], dict[str, None]]:
-    """Each event, with the topics it goes to."""
-    events: dict[tuple[str, bytes], dict[str, None]] = {}
-    for bell in bells:
-        events.setdefault(_event(bell), {})[bell.topic] = None
-    return events
+def _topics_by_event(events: Iterable[Event]) -> dict[tuple[str, bytes], dict[str, None]]:
+    """The topics of each event; those of equal name and data share requests."""
+    topics: dict[tuple[str, bytes], dict[str, None]] = {}
+    for event in events:
+        topics.setdefault(_name_and_data(event), {})[event.topic] = None
+    return topics
 
 
-def _event(bell: Event) -> tuple[str, bytes]:
-    """Name and JSON, as a stream of our own sends them; ``resync`` says to fetch the snapshot."""
-    if bell.kind == RECHECK:
+def _name_and_data(event: Event) -> tuple[str, bytes]:
+    """Name and JSON, as other streams send them; on ``resync`` a page fetches the snapshot."""
+    if event.kind == RECHECK:
         return RECHECK, NO_DATA
-    if bell.kind in (MESSAGE, GONE) and bell.data is not None:
-        data = dump(bell.data)
+    if event.kind in (MESSAGE, GONE) and event.data is not None:
+        data = dump(event.data)
         if len(data) <= MAX_BYTES:
-            return bell.kind, data
+            return event.kind, data
     return RESYNC, NO_DATA
-
-
-def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
 
 
 def _options(

@@ -1,7 +1,7 @@
 """A Mercure hub, by version 8 of its protocol (https://mercure.rocks/spec).
 
-The stream's view redirects the page to the hub with a token that lets it read one address, for one
-span of ``MONITIO_STREAM_RECHECK`` seconds. The hub ends the stream with its token.
+The stream's view redirects the page to the hub with a token that lets it read one channel, for one
+epoch of ``MONITIO_STREAM_RECHECK`` seconds. The hub ends the stream with its token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from monitio.transports.events import RECHECK, dump
 from monitio.transports.hub import Hub, channel_for
 from monitio.utils.optional import import_optional
 
-# Seconds a token of ours is good for publishing: it is made for each call.
+# Seconds for which a publisher's token is valid: each request has its own.
 PUBLISHING = 60
 # RFC 7518, 3.2: a key no shorter than its hash.
 SHORTEST_KEY = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -29,7 +29,7 @@ class MercureHub(Hub):
     required = ("PUBLISH_URL", "PUBLISHER_KEY")
     defaults = {
         "SUBSCRIBE_URL": "/.well-known/mercure",
-        # None: the publisher's.
+        # None: PUBLISHER_KEY.
         "SUBSCRIBER_KEY": None,
         "ALGORITHM": "HS256",
     }
@@ -53,16 +53,16 @@ class MercureHub(Hub):
             )
 
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        mine = _topic(channel_for(topic))
-        token = self._token("subscribe", mine, settings.STREAM_RECHECK)
-        query = urlencode({"topic": mine, "authorization": token})
+        channel = _topic(channel_for(topic))
+        token = self._token("subscribe", channel, settings.STREAM_RECHECK)
+        query = urlencode({"topic": channel, "authorization": token})
         return HttpResponseRedirect(f"{self.options['SUBSCRIBE_URL']}?{query}")
 
-    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
+    def send(self, event: str, data: bytes, channels: Sequence[str], deadline: float) -> None:
         if event == RECHECK:
             # The hub cannot end a stream; its page comes back, and others end with their token.
             event, data = "bye", dump({"reason": RECHECK, "retry": settings.STREAM_RETRY})
-        fields = [("topic", _topic(address)) for address in addresses]
+        fields = [("topic", _topic(channel)) for channel in channels]
         fields += [("data", data.decode()), ("type", event), ("private", "on")]
         self.request(
             "POST",
@@ -81,5 +81,5 @@ class MercureHub(Hub):
         return token
 
 
-def _topic(address: str) -> str:
-    return f"urn:monitio:{address}"
+def _topic(channel: str) -> str:
+    return f"urn:monitio:{channel}"

@@ -1,7 +1,7 @@
 """nchan, the module of nginx (https://nchan.io).
 
-nginx asks Django for each stream, as for any page. Django's answer names the channel in a header
-that nginx follows by itself (X-Accel-Redirect), so no client ever sees or chooses a channel.
+nginx asks Django for each stream, as for any page. Django's response names the channel in a header
+that nginx itself follows (X-Accel-Redirect), so no client ever sees or chooses a channel.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from monitio.transports.events import RECHECK
 from monitio.transports.hub import Hub, channel_for
 
 EXPLANATION = (
-    "MONITIO_STREAM says that nginx with nchan holds the streams of this site, "
+    "By MONITIO_STREAM, nginx with nchan holds the streams of this site, "
     "but this request has not come through it.\n"
 )
 
 
 class NchanHub(Hub):
     defaults = {"SUBSCRIBE_URL": "/monitio/nchan/"}
-    # 33 characters each: what fits into nginx's usual 8 KiB for a request's first line.
+    # 33 characters each: they fit into nginx's default of 8 KiB for the request line.
     addresses_at_once = 200
 
     def __init__(self) -> None:
@@ -39,10 +39,10 @@ class NchanHub(Hub):
         headers = {"X-Accel-Redirect": f"{self._location}/{channel_for(topic)}"}
         return HttpResponse(EXPLANATION, content_type="text/plain", headers=headers)
 
-    def send(self, event: str, data: bytes, addresses: Sequence[str], deadline: float) -> None:
-        url = f"{self.options['PUBLISH_URL']}?id={','.join(addresses)}"
+    def send(self, event: str, data: bytes, channels: Sequence[str], deadline: float) -> None:
+        url = f"{self.options['PUBLISH_URL']}?id={','.join(channels)}"
         if event == RECHECK:
-            # Ends the streams there, and forgets what is kept for the next. 404: there is none.
+            # Ends the streams there and deletes what is kept for the next. 404: there is none.
             self.request("DELETE", url, deadline, accept=[404])
         else:
             headers = {"X-EventSource-Event": event, "Content-Type": "application/json"}

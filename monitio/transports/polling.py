@@ -1,11 +1,11 @@
 """The embedded default: the database itself, no server to install.
 
-A bell writes one row per topic; every process that has open streams looks for changed rows. On
-SQLite the look is ``PRAGMA data_version`` (a few microseconds), elsewhere one indexed query a
+An event writes one row per topic; every process that has open streams polls for changed rows. On
+SQLite the poll is ``PRAGMA data_version`` (a few microseconds), elsewhere one indexed query a
 process, however many streams.
 
-A row only says that something rang. What it was is looked up; only ``recheck`` has a row of its
-own, for a log-out leaves nothing in the log.
+A row carries no data: streams read what has changed. Only ``recheck`` has a row of its own, for a
+log-out leaves no trace among the messages.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ logger = logging.getLogger("monitio")
 # Rows in one query: below SQLite's old limit of 999 parameters.
 CHUNK = 500
 RECHECK_MARK = "!"
-# What rang last, by row; None: there is no such row.
+# The nonce of each row; None: there is no such row.
 Nonces = dict[str, int | None]
 
 
 class PollingTransport(Transport):
     in_database = True
-    # Every bell is a write here, so a bar moves as often as its job is written.
+    # Every event is a write, so a progress bar moves as often as its job is written.
     push_interval = 1.0
 
-    def publish(self, bells: Sequence[Event]) -> None:
-        # In one order for all, so that no two publishers wait for each other.
-        _in_scopes(sorted({_row_of(bell) for bell in bells}), self._write)
+    def publish(self, events: Sequence[Event]) -> None:
+        # Sorted, so that no two publishers wait for each other.
+        _in_scopes(sorted({_row_of(event) for event in events}), self._write)
 
     @staticmethod
     def _write(topics: list[str]) -> None:
@@ -58,47 +58,47 @@ class PollingTransport(Transport):
             with lock_timeout(alias):
                 LastEvent.objects.bulk_create(rows, CHUNK, update_conflicts=True, **targets)
         except DatabaseError:
-            # One that was cut stays broken otherwise: bells also ring outside of requests.
+            # Outside of requests Django does not replace a broken connection.
             connection.close_if_unusable_or_obsolete()
             raise
 
-    def listen(self, ears: Listener) -> None:
+    def listen(self, listener: Listener) -> None:
         alias = router.db_for_write(LastEvent)
-        # A connection of its own: SQLite's data_version only counts what others write.
+        # Its own connection: SQLite's data_version only counts what other connections write.
         connection = connections[alias].copy()
         try:
-            self._watch(connection, ears)
+            self._watch(connection, listener)
         finally:
             connection.close()
             connections[alias].close()
 
-    def _watch(self, connection: BaseDatabaseWrapper, ears: Listener) -> None:
-        look = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
+    def _watch(self, connection: BaseDatabaseWrapper, listener: Listener) -> None:
+        poll = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
         known: Nonces = {}
         next_tick = 0.0
-        while not ears.stopping():
-            topics = ears.topics()
+        while not listener.stopping():
+            topics = listener.topics()
             topics = topics | {everybody_in(scope) for scope in by_scope(topics)}
-            # Asked before the rows are read, so that a change during the reading is seen next time.
-            if look.changed() or not topics <= known.keys():
-                known = self._compare(topics, known, ears)
+            # Before the rows are read, so that the next poll finds a change during the reading.
+            if poll.changed() or not topics <= known.keys():
+                known = self._compare(topics, known, listener)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + 1.0
-                ears.on_tick()
+                listener.on_tick()
             time.sleep(self._interval(connection))
 
-    def _compare(self, topics: set[str], known: Nonces, ears: Listener) -> Nonces:
+    def _compare(self, topics: set[str], known: Nonces, listener: Listener) -> Nonces:
         current: Nonces = {}
         _in_scopes(topics, lambda some: current.update(_nonces(some)))
         for topic in topics & current.keys():
             if topic not in known:
-                # What rang before this first look is anybody's guess.
-                ears.on_gap(topic)
+                # Events before this first read are unknown.
+                listener.on_gap(topic)
                 continue
             for kind in (RECHECK, RESYNC):
                 row = _row_of(Event(topic, kind))
                 if current[row] != known[row]:
-                    ears.receive(Event(topic, kind))
+                    listener.receive(Event(topic, kind))
         return current
 
     @staticmethod
@@ -109,8 +109,8 @@ class PollingTransport(Transport):
         return 0.05 if connection.vendor == "sqlite" else 0.5
 
 
-def _row_of(bell: Event) -> str:
-    return bell.topic + RECHECK_MARK if bell.kind == RECHECK else bell.topic
+def _row_of(event: Event) -> str:
+    return event.topic + RECHECK_MARK if event.kind == RECHECK else event.topic
 
 
 class _DataVersion:
@@ -118,7 +118,7 @@ class _DataVersion:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()
-        # The driver's own cursor: Django's costs ten times what the question does.
+        # The driver's own cursor: Django's takes ten times as long as the statement.
         self.cursor = connection.connection.cursor()
         self.last = self._read()
 
@@ -139,8 +139,8 @@ class _Always:
 def _in_scopes(topics: Iterable[str], work: Callable[[list[str]], object]) -> None:
     """Call ``work`` for the topics of each scope, in that scope.
 
-    One that fails does not stop the others: its tenant may have been deleted this moment. Raises
-    when none succeeds, for then it is the database.
+    One that fails does not stop the others: its tenant may have been deleted. Raises when none
+    succeeds, for then the database is away.
     """
     groups = by_scope(topics)
     failed: dict[str, Exception] = {}
@@ -154,7 +154,7 @@ def _in_scopes(topics: Iterable[str], work: Callable[[list[str]], object]) -> No
     if failed and len(failed) == len(groups):
         raise next(iter(failed.values()))
     for scope in failed.keys() - _left_out:
-        logger.warning("The bells of scope %r are left out: %s", scope, failed[scope])
+        logger.warning("The events of scope %r are left out: %s", scope, failed[scope])
     _left_out.update(failed)
 
 
@@ -163,7 +163,7 @@ _left_out: set[str] = set()
 
 
 def _nonces(topics: Iterable[str]) -> Nonces:
-    # Plain SQL: this is asked several times a second, and the ORM compiles it anew each time.
+    # Plain SQL: this runs several times a second, and the ORM would compile it each time.
     connection = connections[router.db_for_write(LastEvent)]
     quote = connection.ops.quote_name
     table, topic, nonce = quote(LastEvent._meta.db_table), quote("topic"), quote("nonce")

@@ -1,7 +1,7 @@
 """PostgreSQL's LISTEN/NOTIFY over a direct connection of its own, one channel for all topics.
 
 One channel, because a LISTEN for a new topic would wait behind the reading of notifications. libpq
-is driven by hand: every wait has an end of its own, also when the server is frozen and answers
+is driven by hand: every wait has a deadline, also when the server is frozen and answers
 neither a connection nor a statement.
 """
 
@@ -24,13 +24,13 @@ from monitio.transports.base import Listener, Transport
 from monitio.transports.events import EVERYBODY, Event, is_everybody
 from monitio.utils.optional import import_optional
 
-# A frozen server answers nothing and closes nothing: without an answer in time the line is cut.
+# A frozen server answers nothing and closes nothing: then this side closes the connection.
 PING_EVERY, PONG_WITHIN = 3.0, 3.0
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
-# How soon a stream that opens is listened for. Until then its snapshot is all it needs.
-LOOK_EVERY = 0.1
-NOTIFY = b"SELECT pg_notify($1, bell) FROM json_array_elements_text($2::json) AS bell"
+# Seconds until events of a new stream are received. Until then its snapshot is all it needs.
+POLL_EVERY = 0.1
+NOTIFY = b"SELECT pg_notify($1, payload) FROM json_array_elements_text($2::json) AS payload"
 
 
 class PostgresTransport(Transport):
@@ -42,12 +42,12 @@ class PostgresTransport(Transport):
         self._publisher: _Connection | None = None
         self._lock = threading.Lock()
 
-    def publish(self, bells: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         deadline = time.monotonic() + PUBLISH_TIMEOUT
         if not self._lock.acquire(timeout=PUBLISH_TIMEOUT):
-            raise TimeoutError("PostgreSQL keeps another bell waiting")
+            raise TimeoutError("PostgreSQL does not answer another publisher of this process")
         try:
-            self._notify([bell.encode().decode() for bell in bells], deadline)
+            self._notify([event.encode().decode() for event in events], deadline)
         finally:
             self._lock.release()
 
@@ -57,18 +57,18 @@ class PostgresTransport(Transport):
                 self._publisher.notify(_channel(), payloads, deadline)
                 return
             except TimeoutError:
-                self._hang_up()
+                self._disconnect()
                 raise
             except ConnectionError:
-                self._hang_up()  # it broke while it was idle: once more
+                self._disconnect()  # it broke while it was idle: try once more
         self._publisher = self._connect(deadline)
         try:
             self._publisher.notify(_channel(), payloads, deadline)
         except OSError:
-            self._hang_up()
+            self._disconnect()
             raise
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._publisher is not None:
             self._publisher.close()
             self._publisher = None
@@ -76,11 +76,11 @@ class PostgresTransport(Transport):
     def _connect(self, deadline: float) -> _Connection:
         return _Connection(self._psycopg, self._conninfo, deadline)
 
-    def listen(self, ears: Listener) -> None:
+    def listen(self, listener: Listener) -> None:
         connection = self._connect(time.monotonic() + PONG_WITHIN)
         try:
             connection.listen(_channel(), time.monotonic() + PONG_WITHIN)
-            _Listener(connection, ears).run()
+            _Subscription(connection, listener).run()
         finally:
             connection.close()
 
@@ -91,7 +91,8 @@ class PostgresTransport(Transport):
                 contextlib.closing(self._connect(deadline)) as listener,
                 contextlib.closing(self._connect(deadline)) as publisher,
             ):
-                hears = _hears(listener, publisher, deadline)
+                if _receives(listener, publisher, deadline):
+                    return []
         except OSError as error:
             return [
                 checks.Warning(
@@ -100,40 +101,38 @@ class PostgresTransport(Transport):
                     id="monitio.W021",
                 )
             ]
-        return [] if hears else [_behind_a_pooler()]
+        return [
+            checks.Warning(
+                "monitio listens to PostgreSQL and receives nothing.",
+                hint="A pooler such as pgbouncer drops LISTEN in transaction mode. "
+                "Let MONITIO_POSTGRES_DSN lead directly to the server.",
+                id="monitio.W022",
+            )
+        ]
 
 
-def _behind_a_pooler() -> checks.CheckMessage:
-    return checks.Warning(
-        "monitio listens to PostgreSQL and hears nothing.",
-        hint="A pooler such as pgbouncer drops LISTEN in transaction mode. "
-        "Let MONITIO_POSTGRES_DSN lead directly to the server.",
-        id="monitio.W022",
-    )
+class _Subscription:
+    """Reads and pings one connection; raises ``TimeoutError`` when it stays silent."""
 
-
-class _Listener:
-    """One connection that listens: reads it, pings it, gives up when it stays silent."""
-
-    def __init__(self, connection: _Connection, ears: Listener) -> None:
-        self.connection, self.ears = connection, ears
+    def __init__(self, connection: _Connection, listener: Listener) -> None:
+        self.connection, self.listener = connection, listener
         self.topics: set[str] = set()
         self.next_ping = time.monotonic() + PING_EVERY
         self.next_tick = 0.0
 
     def run(self) -> None:
-        while not self.ears.stopping():
-            self._follow({*self.ears.topics(), EVERYBODY})
-            for payload in self.connection.notifications(time.monotonic() + LOOK_EVERY):
-                bell = Event.decode(payload)
-                if bell and (bell.topic in self.topics or is_everybody(bell.topic)):
-                    self.ears.receive(bell)
+        while not self.listener.stopping():
+            self._follow({*self.listener.topics(), EVERYBODY})
+            for payload in self.connection.notifications(time.monotonic() + POLL_EVERY):
+                event = Event.decode(payload)
+                if event and (event.topic in self.topics or is_everybody(event.topic)):
+                    self.listener.receive(event)
             self._keep_alive(time.monotonic())
 
     def _follow(self, topics: set[str]) -> None:
         for topic in topics - self.topics:
             # Also after each new connection, which begins with no topics.
-            self.ears.on_gap(topic)
+            self.listener.on_gap(topic)
         self.topics = topics
 
     def _keep_alive(self, now: float) -> None:
@@ -142,7 +141,7 @@ class _Listener:
             self.connection.execute(b"SELECT 1", deadline=now + PONG_WITHIN)
         if now >= self.next_tick:
             self.next_tick = now + 1.0
-            self.ears.on_tick()
+            self.listener.on_tick()
 
 
 class _Connection:
@@ -169,7 +168,7 @@ class _Connection:
         }
         if self._libpq.status == self._pq.ConnStatus.BAD:
             raise self._error()
-        # libpq wants to be waited for before it is asked for the first time.
+        # libpq requires a wait for WRITING before the first poll.
         status = polling.WRITING
         while status in events:
             if not self._wait(events[status], deadline):
@@ -199,7 +198,7 @@ class _Connection:
             yield result
 
     def notify(self, channel: str, payloads: list[str], deadline: float) -> None:
-        # In JSON, which needs no quoting of ours.
+        # In one JSON parameter, which needs no quoting.
         self.execute(NOTIFY, channel.encode(), json.dumps(payloads).encode(), deadline=deadline)
 
     def listen(self, channel: str, deadline: float) -> None:
@@ -207,14 +206,14 @@ class _Connection:
         self.execute(f'LISTEN "{name}"'.encode(), deadline=deadline)
 
     def notifications(self, deadline: float) -> list[bytes]:
-        """What has been said, as soon as something has; empty at the deadline."""
-        found = list(self._said())
+        """The payloads that have arrived, as soon as there is one; empty at the deadline."""
+        found = list(self._received())
         if not found and self._wait(selectors.EVENT_READ, deadline):
             self._read()
-            found = list(self._said())
+            found = list(self._received())
         return found
 
-    def _said(self) -> Iterator[bytes]:
+    def _received(self) -> Iterator[bytes]:
         while (notification := self._libpq.notifies()) is not None:
             yield notification.extra
 
@@ -233,7 +232,7 @@ class _Connection:
             raise ConnectionError(str(error)) from error
 
     def _wait(self, events: int, deadline: float) -> bool:
-        # A new selector each time: while libpq connects, its socket may become another one.
+        # A new selector each time: while libpq connects, its socket may change.
         with selectors.DefaultSelector() as selector:
             selector.register(self._libpq.socket, events)
             return bool(selector.select(max(0.0, deadline - time.monotonic())))
@@ -242,11 +241,11 @@ class _Connection:
         return ConnectionError(self._libpq.error_message.decode(errors="replace").strip())
 
 
-def _hears(listener: _Connection, publisher: _Connection, deadline: float) -> bool:
-    """Two, for what says it to itself may hear it through a pooler, too: from the same backend."""
+def _receives(listener: _Connection, publisher: _Connection, deadline: float) -> bool:
+    """Two connections: one that notifies itself would succeed behind a pooler, too."""
     channel = f"{_channel()}_check"
     listener.listen(channel, deadline)
-    publisher.notify(channel, ["heard"], deadline)
+    publisher.notify(channel, ["check"], deadline)
     while time.monotonic() < deadline:
         if listener.notifications(deadline):
             return True
@@ -258,7 +257,7 @@ def _channel() -> str:
 
 
 def _conninfo(psycopg: Any) -> str:
-    """``MONITIO_POSTGRES_DSN``, or what Django's default database says."""
+    """``MONITIO_POSTGRES_DSN``, or the settings of Django's default database."""
     from psycopg.conninfo import make_conninfo
 
     named = settings.POSTGRES_DSN
@@ -270,15 +269,15 @@ def _conninfo(psycopg: Any) -> str:
             'MONITIO_TRANSPORT = "postgres" needs MONITIO_POSTGRES_DSN, for example '
             '"postgresql://user@host/name": the default database is not PostgreSQL.'
         )
-    site = default.settings_dict
+    configured = default.settings_dict
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    options = {name: value for name, value in site["OPTIONS"].items() if name in known}
-    named_so = {
-        "dbname": site["NAME"],
-        "user": site["USER"],
-        "password": site["PASSWORD"],
-        "host": site["HOST"],
-        "port": site["PORT"],
+    options = {name: value for name, value in configured["OPTIONS"].items() if name in known}
+    parameters = {
+        "dbname": configured["NAME"],
+        "user": configured["USER"],
+        "password": configured["PASSWORD"],
+        "host": configured["HOST"],
+        "port": configured["PORT"],
     }
-    given = {name: value for name, value in named_so.items() if value}
+    given = {name: value for name, value in parameters.items() if value}
     return make_conninfo(**{"fallback_application_name": "monitio", **options, **given})

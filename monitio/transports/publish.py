@@ -21,52 +21,52 @@ logger = logging.getLogger("monitio")
 
 
 def message_event(message: Message) -> Event:
-    """The bell that carries this message's present state."""
+    """The event that carries this message's present state."""
     return Event(message.recipient_key, MESSAGE, payload(message))
 
 
 def progress_event(topic: str, data: Payload) -> Event:
-    """A transient frame of a moving bar: same shape as a message's payload."""
+    """A step of a progress bar, which is not stored. ``data`` has the shape of ``payload``."""
     return Event(topic, MESSAGE, data)
 
 
 def gone_event(recipient: Recipient, pks: Sequence[int]) -> Event:
-    """Says that these messages are no more."""
+    """These messages were deleted."""
     return Event(recipient.topic, GONE, {"ids": list(pks)})
 
 
 def recheck_event(recipient: Recipient) -> Event:
-    """Says that a session of this recipient may have ended."""
+    """A session of this recipient may have ended."""
     return Event(recipient.topic, RECHECK)
 
 
-def session_bell(session_key: str) -> Event:
-    """Says that this session has ended, whoever was signed in."""
+def session_event(session_key: str) -> Event:
+    """This session has ended, of whichever user it was."""
     return Event(everybody_in(scope.current()), RECHECK, {"session": session_mark(session_key)})
 
 
-def publish(bells: Iterable[Event]) -> bool:
-    """Publish, whatever state the transport is in; True when it took the bells.
+def publish(events: Iterable[Event]) -> bool:
+    """Publish, whatever state the transport is in; True when it took the events.
 
-    Never raises: what matters is in the database already. A dead transport costs the first caller
-    its time-out and is logged once; the next callers do not wait. When it is back, it says what it
-    could not say.
+    Never raises: the database has the messages already. A dead transport costs the first caller
+    its time-out and is logged once; the next callers do not wait. The breaker keeps the events and
+    publishes them when the transport is back.
     """
-    bells = list(bells)
-    if not bells:
+    events = list(events)
+    if not events:
         return False
     try:
         transport = get_transport()
     except ImproperlyConfigured as error:
-        logger.error("No bell can ring: %s", error)
+        logger.error("Events cannot be published: %s", error)
         return False
     breaker = transport.breaker
-    if breaker.is_blocking(bells):
+    if breaker.is_blocking(events):
         return False
     try:
-        transport.publish(bells)
+        transport.publish(events)
     except Exception as error:
-        breaker.failed(bells)
+        breaker.failed(events)
         breaker.outage.begins(
             "The live transport cannot be reached; open pages catch up later. %s", error
         )

@@ -1,8 +1,8 @@
-"""Redis or Valkey PUB/SUB: one channel per topic, so a process hears only its own open streams.
+"""Redis or Valkey PUB/SUB: one channel per topic, so a process receives only its own open streams.
 
-The database is the log, so nothing here is stored: a lost bell costs latency until the next
-snapshot. redis-py heals a broken connection inside ``get_message`` without a word; the only trace
-is a fresh ``subscribe`` answer, so each of those is taken as a gap.
+The database is the log, so nothing here is stored: a lost event costs latency until the next
+snapshot. redis-py repairs a broken connection inside ``get_message`` silently; the only trace is
+another ``subscribe`` answer, so each of those counts as a gap.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from monitio.transports.base import Listener, Transport
 from monitio.transports.events import EVERYBODY, Event, is_everybody
 from monitio.transports.redis_url import import_redis, parse
 
-# A frozen server answers nothing and closes nothing: without a pong in time the line is cut.
+# A frozen server answers nothing and closes nothing: then this side closes the connection.
 PING_EVERY, PONG_WITHIN = 3.0, 6.0
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
-# How soon a stream that opens is subscribed to. Until then its snapshot is all it needs.
-LOOK_EVERY = 0.1
-# redis-py's own bound of 100 would be met by a busy server of many greenlets.
+# Seconds until a new stream is subscribed to. Until then its snapshot is all it needs.
+POLL_EVERY = 0.1
+# A busy server of many greenlets exceeds redis-py's default of 100.
 CONNECTIONS = 10_000
 
 
@@ -34,49 +34,50 @@ class RedisTransport(Transport):
         self._address = parse(settings.REDIS_URL)
         self._publisher: Any = None
 
-    def publish(self, bells: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         for tries_left in reversed(range(self._address.tries)):
             publisher = self._publisher
             if publisher is None:
                 self._publisher = publisher = self._client()
             try:
-                self._ring(publisher, bells)
+                self._send(publisher, events)
                 return
             except (self._redis.RedisError, OSError):
-                self._move_on(publisher)
+                self._replace(publisher)
                 if not tries_left:
                     raise
 
-    def _move_on(self, failed: Any) -> None:
-        """To another server, or to the same one with new connections: redis-py keeps one that a
-        master behind Sentinels no longer answers.
+    def _replace(self, failed: Any) -> None:
+        """Use another server, or the same one with new connections.
+
+        redis-py keeps a connection that a master behind Sentinels no longer answers.
         """
         if self._publisher is failed:  # else another thread was faster
             self._publisher = self._client()
             failed.connection_pool.disconnect(inuse_connections=False)
 
     @staticmethod
-    def _ring(publisher: Any, bells: Sequence[Event]) -> None:
-        if len(bells) == 1:
+    def _send(publisher: Any, events: Sequence[Event]) -> None:
+        if len(events) == 1:
             # The usual case, and cheaper than a pipeline.
-            publisher.publish(_channel_of(bells[0]), bells[0].encode())
+            publisher.publish(_channel_of(events[0]), events[0].encode())
             return
         pipe = publisher.pipeline(transaction=False)
-        for bell in bells:
-            pipe.publish(_channel_of(bell), bell.encode())
+        for event in events:
+            pipe.publish(_channel_of(event), event.encode())
         pipe.execute()
 
-    def listen(self, ears: Listener) -> None:
+    def listen(self, listener: Listener) -> None:
         client = self._client(PONG_WITHIN)
         pubsub = client.pubsub()
         try:
-            _Line(pubsub, ears).read_until_stopped()
+            _Subscription(pubsub, listener).read_until_stopped()
         finally:
             pubsub.close()
             client.close()
 
     def _client(self, timeout: float | None = None) -> Any:
-        """A client that reads for this many seconds; None: for its share of a publish."""
+        """A client that reads for ``timeout`` seconds, by default its share of a publish."""
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
@@ -85,7 +86,7 @@ class RedisTransport(Transport):
             "socket_timeout": share,
             "socket_connect_timeout": share,
             "max_connections": CONNECTIONS,
-            # Once more for a line that broke while it was idle, never for a server that is slow.
+            # Once more after a connection broke while it was idle, never for a server that is slow.
             "retry": Retry(NoBackoff(), 1, (self._redis.ConnectionError,)),
         }
         return self._address.client(options, timeout or share)
@@ -106,25 +107,25 @@ class RedisTransport(Transport):
         return []
 
 
-class _Line:
-    """One connected subscription: reads it, pings it, gives up when it stays silent.
+class _Subscription:
+    """Reads and pings one connection; raises ``TimeoutError`` when it stays silent.
 
-    All of it happens in the listening thread, so a dead server never holds a stream that opens.
+    All of it happens in the listening thread, so a dead server never delays a stream that opens.
     """
 
-    def __init__(self, pubsub: Any, ears: Listener) -> None:
-        self.pubsub, self.ears = pubsub, ears
+    def __init__(self, pubsub: Any, listener: Listener) -> None:
+        self.pubsub, self.listener = pubsub, listener
         self.topics: set[str] = set()
-        self.last_ping = self.last_word = time.monotonic()
+        self.last_ping = self.last_answer = time.monotonic()
         self.next_tick = 0.0
 
     def read_until_stopped(self) -> None:
         self.pubsub.subscribe(_channel(EVERYBODY))
-        while not self.ears.stopping():
-            self._follow(self.ears.topics())
-            message = self.pubsub.get_message(timeout=LOOK_EVERY)
+        while not self.listener.stopping():
+            self._follow(self.listener.topics())
+            message = self.pubsub.get_message(timeout=POLL_EVERY)
             if message is not None:
-                self.last_word = time.monotonic()
+                self.last_answer = time.monotonic()
                 self._take(message)
             self._keep_alive(time.monotonic())
 
@@ -138,27 +139,27 @@ class _Line:
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
-            # Also when redis-py has connected anew without a word.
-            self.ears.on_gap(_topic(message["channel"]))
+            # Also after redis-py has silently connected again.
+            self.listener.on_gap(_topic(message["channel"]))
         elif message["type"] == "message":
-            bell = Event.decode(message["data"])
-            if bell is not None:
-                self.ears.receive(bell)
+            event = Event.decode(message["data"])
+            if event is not None:
+                self.listener.receive(event)
 
     def _keep_alive(self, now: float) -> None:
         if now - self.last_ping >= PING_EVERY:
             self.last_ping = now
             self.pubsub.ping()
-        if now - self.last_word > PONG_WITHIN:
+        if now - self.last_answer > PONG_WITHIN:
             raise TimeoutError(f"Redis has not answered for {PONG_WITHIN:.0f} s")
         if now >= self.next_tick:
             self.next_tick = now + 1.0
-            self.ears.on_tick()
+            self.listener.on_tick()
 
 
-def _channel_of(bell: Event) -> str:
-    # One for all scopes: a process need not know of each.
-    return _channel(EVERYBODY if is_everybody(bell.topic) else bell.topic)
+def _channel_of(event: Event) -> str:
+    # One for all scopes: a process need not know each of them.
+    return _channel(EVERYBODY if is_everybody(event.topic) else event.topic)
 
 
 def _channel(topic: str) -> str:

@@ -1,7 +1,7 @@
-"""Where Redis is: one server, the master that Sentinels name, or any node of a Cluster.
+"""The address of Redis: one server, the master that Sentinels name, or any node of a Cluster.
 
-A publish that meets silence everywhere must end within its second, so it is shared out among all
-the servers that may be asked one after another.
+A publish must end within its second even when no server answers, so the servers that are asked one
+after another share that second.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ FORMS = (
     "(both also with rediss+)"
 )
 SENTINEL_PORT, NODE_PORT = 26379, 6379
-# What redis-py is told about a connection.
+# Arguments of redis-py for a connection.
 Options = dict[str, Any]
 
 
 class Address(ABC):
-    """Finds the server to talk to."""
+    """Makes clients of the server to talk to."""
 
-    # How many servers a bell is offered to before it has failed.
+    # Servers that are tried before a publish has failed.
     tries = 1
-    # How often, one after another, such a bell may meet somebody who does not answer.
+    # Servers, one after another, that may leave such a publish without an answer.
     waits = 1
 
     @abstractmethod
     def client(self, options: Options, timeout: float) -> Any:
-        """A client that reads for ``timeout`` seconds, and waits for nobody else longer than
-        ``options`` say. With several servers, each call gives the next one's.
+        """A client that reads for ``timeout`` seconds and otherwise waits as ``options`` allow.
+
+        With several servers, each call returns a client of the next one.
         """
 
 
@@ -56,7 +57,7 @@ class Nodes(Address):
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.tries = self.waits = min(len(urls), 3)
-        # Each process begins somewhere else.
+        # Each process begins with another one.
         self._turns = itertools.cycle(random.sample(urls, len(urls)))
 
     def client(self, options: Options, timeout: float) -> Any:
@@ -64,7 +65,7 @@ class Nodes(Address):
 
 
 class Sentinels(Address):
-    """redis-py asks them at each new connection; its own time-outs might add up to a minute."""
+    """redis-py asks them at each new connection; its default time-outs may add up to a minute."""
 
     def __init__(self, urls: Sequence[str], service: str, master: str) -> None:
         self.urls, self.service, self.master = urls, service, master
@@ -78,9 +79,9 @@ class Sentinels(Address):
         # The pool chooses a class of its own, which asks the Sentinels.
         named["ssl"] = named.pop("connection_class", None) is redis.SSLConnection
         del named["host"]
-        # What the address itself says wins, as with the others.
-        told = options | {"socket_timeout": timeout} | named
-        return sentinel.master_for(self.service, **told)
+        # Options in the URL win, as with the other forms.
+        merged = options | {"socket_timeout": timeout} | named
+        return sentinel.master_for(self.service, **merged)
 
 
 def _client(url: str, options: Options) -> Any:
@@ -94,7 +95,7 @@ def import_redis() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the addresses of all servers have in common."""
+    """The parts that the URLs of all servers share."""
 
     scheme: str
     user: str
@@ -109,7 +110,7 @@ class _Parts:
 
 
 def parse(url: str) -> Address:
-    """The address ``MONITIO_REDIS_URL`` means. Raises ``ImproperlyConfigured``."""
+    """The address in ``MONITIO_REDIS_URL``. Raises ``ImproperlyConfigured``."""
     try:
         parts = urlsplit(url)
         plain, _, kind = parts.scheme.partition("+")
@@ -120,9 +121,9 @@ def parse(url: str) -> Address:
         return _one_server(url, parts)
     except ValueError as error:
         # Without what may hold a password.
-        said = f"{parts.scheme}://…{parts.netloc.rpartition('@')[2]}{parts.path}"
+        shown = f"{parts.scheme}://…{parts.netloc.rpartition('@')[2]}{parts.path}"
         raise ImproperlyConfigured(
-            f"MONITIO_REDIS_URL = {said!r} {error}. Use one of {FORMS}."
+            f"MONITIO_REDIS_URL = {shown!r} {error}. Use one of {FORMS}."
         ) from None
 
 

@@ -76,7 +76,7 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
     Beside ``content.context`` the templates have ``site_name``, ``inbox_url``, ``preferences_url``,
     ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
     """
-    with links.for_reader(content.language, base_url()), timezone.override(content.time_zone):
+    with links.for_recipient(content.language, base_url()), timezone.override(content.time_zone):
         context = _shared_context(content) | dict(content.context)
         subject = render_to_string(f"{content.template}.subject.txt", context)
         text = render_to_string(f"{content.template}.txt", context)

@@ -45,7 +45,7 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
     ("given", "said"),
     [
         ("nchan", "is a dictionary"),
-        ({"PUBLISH_URL": "http://hub/"}, "dotted path of a Handoff class as BACKEND"),
+        ({"PUBLISH_URL": "http://hub/"}, "dotted path of a Hub class as BACKEND"),
         ({**NCHAN, "BACKEND": "centrifugo"}, "Use one of mercure, nchan"),
         ({**NCHAN, "BACKEND": "monitio.transports.polling.PollingTransport"}, "not a subclass"),
         ({"BACKEND": "nchan"}, "needs PUBLISH_URL"),
@@ -60,6 +60,17 @@ def test_what_cannot_work_is_said_with_its_cure(settings: Any, given: Any, said:
     settings.MONITIO_STREAM = given
     with pytest.raises(ImproperlyConfigured, match=said):
         get_hub()
+
+
+@pytest.mark.parametrize(
+    "name", ["nchan", "mercure", "monitio.transports.nchan.NchanHub", OWN["BACKEND"]]
+)
+def test_a_hub_as_transport_is_refused_with_the_right_setting(settings: Any, name: str) -> None:
+    settings.MONITIO_TRANSPORT = name
+    with pytest.raises(ImproperlyConfigured, match=r"Use MONITIO_STREAM = {\"BACKEND\": '" + name):
+        get_transport()
+    (error,) = run_checks(tags=["monitio"])
+    assert "MONITIO_STREAM" in error.msg
 
 
 @pytest.mark.parametrize(("given", "package"), [(NCHAN, "urllib3"), (MERCURE, "jwt")])

@@ -26,7 +26,7 @@ class Hearing:
         self.events: list[tuple[str, str, Any]] = []
 
     def look(self) -> list[tuple[str, str, Any]]:
-        self.events += [(topic, kind, data) for topic, kind, data in self.peer.heard()]
+        self.events += [(topic, kind, data) for topic, kind, data in self.peer.received()]
         return self.events
 
     def kinds(self, topic: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A process that rings and hears: what the conformance suite has two of."""
+"""A process that publishes and receives; the conformance suite has two of them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from monitio import dispatch
-from monitio.stream import broadcaster as hubs
+from monitio.stream import broadcaster as broadcasters
 from monitio.stream.broadcaster import Broadcaster, Mailbox, get_broadcaster
 from monitio.transports import Event, get_transport
 from monitio.transports import publish as publishing
 from monitio.utils.fork import ProcessLocal
 
-heard: list[list[Any]] = []
+received: list[list[Any]] = []
 logged: list[str] = []
 # One for each time the transport was cut off.
 cuts: list[int] = []
 mailboxes: dict[str, Mailbox] = {}
 
 
-class RecordingHub(Broadcaster):
-    """The real hub, whose loop connects again; it also writes down what it is told."""
+class RecordingBroadcaster(Broadcaster):
+    """The real one, whose loop connects again; it records events in place of delivering them."""
 
-    def hear(self, bell: Event) -> None:
-        # Told to nobody: the mailboxes are not what is tested here, and would say "gap" again.
-        heard.append([bell.topic, bell.kind, bell.data])
+    def receive(self, event: Event) -> None:
+        received.append([event.topic, event.kind, event.data])
 
-    def gap(self, topic: str | None = None) -> None:
-        heard.append([topic, "gap", None])
+    def on_gap(self, topic: str | None = None) -> None:
+        received.append([topic, "gap", None])
 
 
 class Recorder(logging.Handler):
@@ -46,13 +45,13 @@ class Recorder(logging.Handler):
 
 
 def noted_pause(failures: int) -> float:
-    """The hub's own pause before it connects again."""
+    """The usual pause before it connects again."""
     cuts.append(failures)
     return usual_pause(failures)
 
 
-usual_pause, hubs.backoff = hubs.backoff, noted_pause
-hubs._broadcaster = ProcessLocal(RecordingHub)
+usual_pause, broadcasters.backoff = broadcasters.backoff, noted_pause
+broadcasters._broadcaster = ProcessLocal(RecordingBroadcaster)
 logging.getLogger("monitio").addHandler(Recorder())
 
 
@@ -67,14 +66,14 @@ def unfollow(topics: list[str]) -> None:
         get_broadcaster().unsubscribe(mailboxes.pop(topic))
 
 
-def take_heard() -> list[list[Any]]:
-    events = list(heard)
-    del heard[: len(events)]
+def take_received() -> list[list[Any]]:
+    events = list(received)
+    del received[: len(events)]
     return events
 
 
-def publish(bells: list[list[Any]]) -> None:
-    get_transport().publish([Event(*bell) for bell in bells])
+def publish(events: list[list[Any]]) -> None:
+    get_transport().publish([Event(*event) for event in events])
 
 
 def push_and_roll_back(topic: str) -> bool:
@@ -89,9 +88,9 @@ def is_in_database() -> bool:
     return get_transport().in_database
 
 
-def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
+def timed_ring(events: list[list[Any]]) -> tuple[bool, float]:
     begin = time.monotonic()
-    return publishing.publish([Event(*bell) for bell in bells]), time.monotonic() - begin
+    return publishing.publish([Event(*event) for event in events]), time.monotonic() - begin
 
 
 def patch(path: str, value: Any) -> None:
@@ -110,29 +109,29 @@ def cpu_share(seconds: float) -> float:
 
 
 def stop() -> tuple[float, list[str]]:
-    """Seconds until the hub has stopped, and the threads that are left."""
+    """Seconds until the broadcaster has stopped, and the threads that are left."""
     begin = time.monotonic()
-    hubs.reset_broadcaster()
+    broadcasters.reset_broadcaster()
     return time.monotonic() - begin, [
-        thread.name for thread in threading.enumerate() if thread.name == "monitio-hub"
+        thread.name for thread in threading.enumerate() if thread.name == "monitio-broadcaster"
     ]
 
 
 def fork(topic: str) -> list[str]:
-    """What a forked child of this listening process hears of a topic of its own."""
+    """What a forked child of this listening process receives on its own topic."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        heard.clear()
+        received.clear()
         connection.close()
         follow([topic])
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not any(event[0] == topic for event in heard):
+        while time.monotonic() < deadline and not any(event[0] == topic for event in received):
             time.sleep(0.02)
         publish([[topic, "resync"]])
-        while time.monotonic() < deadline and not any(event[1] == "resync" for event in heard):
+        while time.monotonic() < deadline and not any(event[1] == "resync" for event in received):
             time.sleep(0.02)
-        os.write(writer, ",".join(kind for name, kind, _ in heard if name == topic).encode())
+        os.write(writer, ",".join(kind for name, kind, _ in received if name == topic).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -147,7 +146,7 @@ if __name__ == "__main__":
             "migrate": lambda: call_command("migrate", verbosity=0),
             "follow": follow,
             "unfollow": unfollow,
-            "heard": take_heard,
+            "received": take_received,
             "logged": lambda: logged,
             "cuts": lambda: len(cuts),
             "publish": publish,

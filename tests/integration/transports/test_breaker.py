@@ -142,4 +142,4 @@ def test_what_it_remembers_is_bounded(breaker: Breaker) -> None:
     breaker.failed([])
     for number in range(3 * breaker.CAPACITY // 100):
         breaker.is_blocking([Event(f"user:{number}-{one}") for one in range(100)])
-    assert len(breaker._take_missed()) <= breaker.CAPACITY + 100
+    assert len(breaker._missed) <= breaker.CAPACITY + 100
