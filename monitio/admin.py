@@ -254,6 +254,8 @@ class DigestAdmin(OfThisScope, DigestOptions):
     def send_again(self, request: HttpRequest, queryset: QuerySet[Digest]) -> None:
         count = digests.send_again(queryset)
         text = ngettext(
-            "%d digest goes with the next run.", "%d digests go with the next run.", count
+            "%d digest will be sent with the next run.",
+            "%d digests will be sent with the next run.",
+            count,
         )
         self.message_user(request, text % count)

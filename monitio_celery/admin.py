@@ -18,7 +18,7 @@ RESULTS = "django_celery_results"
 class TaskJobAdmin(JobAdmin):
     readonly_fields = ("task_result",)
 
-    @admin.display(description=_("result of the task"))
+    @admin.display(description=_("task result"))
     def task_result(self, job: Job) -> SafeString | str:
         """A link, '' where nothing is kept or the results are not in this admin."""
         results = apps.get_model(RESULTS, "TaskResult")

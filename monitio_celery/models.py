@@ -56,7 +56,7 @@ class GroupMember(models.Model):
     # The completed fraction, 0 to 1, while it runs.
     fraction = models.FloatField(_("done"), default=0.0)
     # None while no heartbeat is expected.
-    alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    alive_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
     # Its task header, so that the sweep can build its reporter.
     header = models.JSONField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
@@ -65,8 +65,8 @@ class GroupMember(models.Model):
 
     class Meta:
         base_manager_name = "objects"
-        verbose_name = _("part of a group")
-        verbose_name_plural = _("parts of groups")
+        verbose_name = _("group member")
+        verbose_name_plural = _("group members")
         indexes = [models.Index(fields=["ended", "alive_at"], name="monitio_celery_part_silent")]
         constraints = [
             models.UniqueConstraint(fields=["group", "number"], name="monitio_celery_part_once")

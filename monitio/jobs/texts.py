@@ -39,18 +39,18 @@ def default_body(outcome: Outcome) -> str:
     state, attempt = outcome.state, {"attempt": outcome.attempt + 1}
     if state == State.FAILED:
         return public_reason(outcome.exception) or _(
-            "Something went wrong. The people who run this site can see the details."
+            "Something went wrong. Site administrators can see the details."
         )
     if state == State.LOST:
-        return _("There has been no sign of life for a while. It may have to be started again.")
+        return _("This task stopped responding and may need to be restarted.")
     if state == State.RETRYING:
-        return _("Attempt %(attempt)d did not succeed.") % attempt
+        return _("Attempt %(attempt)d failed.") % attempt
     if state == State.SUCCEEDED and outcome.attempt:
-        return _("It succeeded at attempt %(attempt)d.") % attempt
+        return _("Succeeded on attempt %(attempt)d.") % attempt
     if state == State.STARTED and outcome.text:
         return outcome.text
     if state == State.STARTED and outcome.attempt:
-        return _("This is attempt %(attempt)d.") % attempt
+        return _("Attempt %(attempt)d is running.") % attempt
     return ""
 
 
@@ -79,7 +79,7 @@ def _in_words(name: str) -> str:
 
 
 def pace(rate: float | None, eta: int | None) -> str:
-    """“about 3 minutes left · 12 a second”; '' while neither is known."""
+    """“about 3 minutes left · 12 per second”; '' while neither is known."""
     words = [] if eta is None else [_time_left(eta)]
     if rate:
         words.append(_rate(rate))
@@ -105,11 +105,11 @@ def _time_left(seconds: int) -> str:
 def _rate(rate: float) -> str:
     """In the unit in which it is at least one, down to an hour."""
     if rate >= 1:
-        text, number = _("%(number)s a second"), rate
+        text, number = _("%(number)s per second"), rate
     elif rate * 60 >= 1:
-        text, number = _("%(number)s a minute"), rate * 60
+        text, number = _("%(number)s per minute"), rate * 60
     else:
-        text, number = _("%(number)s an hour"), rate * 3600
+        text, number = _("%(number)s per hour"), rate * 3600
     decimals = 0 if number >= 10 or round(number, 1).is_integer() else 1
     return text % {"number": formats.number_format(number, decimals)}
 

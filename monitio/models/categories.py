@@ -25,8 +25,8 @@ KEYS = frozenset({"title", "essential", "default"})
 class Mode(models.TextChoices):
     """How the e-mails of a category are sent."""
 
-    AT_ONCE = "at_once", _("At once")
-    DIGEST = "digest", _("In the digest")
+    AT_ONCE = "at_once", _("Right away")
+    DIGEST = "digest", _("In a digest")
     OFF = "off", _("No e-mail")
 
 

@@ -16,14 +16,14 @@ class Delivery(models.Model):
 
     class State(models.TextChoices):
         PENDING = "pending", _("Pending")
-        CLAIMED = "claimed", _("Being sent")
+        CLAIMED = "claimed", _("Sending")
         SENT = "sent", _("Sent")
         FAILED = "failed", _("Failed")
         SKIPPED = "skipped", _("Not needed")
 
     class Unless(models.TextChoices):
-        READ = "read", _("Unless it was read")
-        SEEN = "seen", _("Unless it was seen")
+        READ = "read", _("Unless read")
+        SEEN = "seen", _("Unless seen")
 
     message = models.ForeignKey(
         Message,

@@ -39,7 +39,7 @@ class Job(models.Model):
     completed = models.FloatField(_("done"), null=True, blank=True)
     total = models.FloatField(_("total"), null=True, blank=True)
     # Recent steps per second; None while unknown.
-    rate = models.FloatField(_("steps a second"), null=True, blank=True)
+    rate = models.FloatField(_("steps per second"), null=True, blank=True)
     status_text = models.CharField(_("text"), max_length=255, blank=True, default="")
     seq = models.BigIntegerField(default=0, editable=False)
     error = models.TextField(_("error"), blank=True, default="")
@@ -47,8 +47,8 @@ class Job(models.Model):
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
     # The arguments that the task's author listed, for the sweep, which has no task call.
     arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
-    cancellable = models.BooleanField(_("its readers may cancel it"), default=False)
-    cancel_requested = models.BooleanField(_("its cancelling was asked for"), default=False)
+    cancellable = models.BooleanField(_("cancellable by recipients"), default=False)
+    cancel_requested = models.BooleanField(_("cancellation requested"), default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
     # When a worker should start or retry it: at its ETA, before it expires.
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -56,7 +56,7 @@ class Job(models.Model):
     run = models.BigIntegerField(default=0, db_default=0, editable=False)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    alive_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    alive_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
 

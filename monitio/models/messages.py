@@ -38,11 +38,11 @@ LEVELS = (
     (django_levels.SUCCESS, _("Success")),
     (django_levels.WARNING, _("Warning")),
     (django_levels.ERROR, _("Error")),
-    (constants.DEBUG, _("Debug, kept")),
-    (constants.INFO, _("Info, kept")),
-    (constants.SUCCESS, _("Success, kept")),
-    (constants.WARNING, _("Warning, kept")),
-    (constants.ERROR, _("Error, kept")),
+    (constants.DEBUG, _("Debug, persistent")),
+    (constants.INFO, _("Info, persistent")),
+    (constants.SUCCESS, _("Success, persistent")),
+    (constants.WARNING, _("Warning, persistent")),
+    (constants.ERROR, _("Error, persistent")),
 )
 
 

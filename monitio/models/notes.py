@@ -47,8 +47,8 @@ class VisitorLogin(models.Model):
 
     class Meta:
         base_manager_name = "objects"
-        verbose_name = _("visitor's log-in")
-        verbose_name_plural = _("visitors' log-ins")
+        verbose_name = _("visitor login")
+        verbose_name_plural = _("visitor logins")
         constraints = [models.UniqueConstraint(fields=["token", "scope"], name="monitio_one_login")]
 
     def __str__(self) -> str:
@@ -68,8 +68,8 @@ class LastEvent(models.Model):
 
     class Meta:
         base_manager_name = "objects"
-        verbose_name = _("last bell")
-        verbose_name_plural = _("last bells")
+        verbose_name = _("last event")
+        verbose_name_plural = _("last events")
 
     def __str__(self) -> str:
         return f"{self.nonce}"

@@ -24,7 +24,7 @@ def validate_time_zone(name: str) -> None:
     """Raises ``ValidationError`` for a name that is not in the IANA database."""
     if name not in available_timezones():
         raise ValidationError(
-            _("%(name)s is no IANA time zone such as Europe/Warsaw."), params={"name": name}
+            _("%(name)s is not an IANA time zone such as Europe/Warsaw."), params={"name": name}
         )
 
 
@@ -43,7 +43,10 @@ class Preferences(models.Model):
         _("e-mails"), max_length=10, choices=Frequency.choices, default=Frequency.AT_ONCE
     )
     hour = models.PositiveSmallIntegerField(
-        _("hour"), default=8, validators=[MaxValueValidator(23)], help_text=_("In their own time.")
+        _("hour"),
+        default=8,
+        validators=[MaxValueValidator(23)],
+        help_text=_("In the user’s time zone."),
     )
     weekday = models.PositiveSmallIntegerField(_("day"), default=0, choices=WEEKDAYS)
     # '' is the site's. A name, not an offset: offsets change with daylight saving time.
@@ -77,7 +80,7 @@ class Preferences(models.Model):
 
     def clean(self) -> None:
         if (self.quiet_from is None) != (self.quiet_to is None):
-            raise ValidationError(_("Quiet hours need a beginning and an end."))
+            raise ValidationError(_("Quiet hours need a start and an end."))
 
     @cached_property
     def chosen(self) -> dict[str, CategoryChoice]:
@@ -154,8 +157,8 @@ class CategoryChoice(models.Model):
 
     class Meta:
         base_manager_name = "objects"
-        verbose_name = _("choice for a category")
-        verbose_name_plural = _("choices for categories")
+        verbose_name = _("category preference")
+        verbose_name_plural = _("category preferences")
         constraints = [
             models.UniqueConstraint(fields=["preferences", "category"], name="monitio_one_choice")
         ]
@@ -165,4 +168,4 @@ class CategoryChoice(models.Model):
 
     def clean(self) -> None:
         if self.mode and category(self.category).essential:
-            raise ValidationError(_("E-mails of this category are essential: nobody chooses them."))
+            raise ValidationError(_("Essential e-mails can’t be turned off."))

@@ -26,10 +26,10 @@ FIRST_YEAR, LAST_YEAR = 1000, 9998
 class Frequency(models.TextChoices):
     """How often a user gets e-mails."""
 
-    AT_ONCE = "at_once", _("At once, each message by itself")
-    HOURLY = "hourly", _("Every hour, gathered in one e-mail")
-    DAILY = "daily", _("Every day, gathered in one e-mail")
-    WEEKLY = "weekly", _("Every week, gathered in one e-mail")
+    AT_ONCE = "at_once", _("Right away")
+    HOURLY = "hourly", _("In an hourly digest")
+    DAILY = "daily", _("In a daily digest")
+    WEEKLY = "weekly", _("In a weekly digest")
     NEVER = "never", _("Never")
 
 

@@ -29,7 +29,7 @@ LEVELS = {
 
 class ReplyForm(forms.Form):
     message = forms.CharField(
-        label=_("Your answer"), max_length=10_000, widget=forms.Textarea(attrs={"rows": 5})
+        label=_("Your reply"), max_length=10_000, widget=forms.Textarea(attrs={"rows": 5})
     )
 
 
@@ -121,13 +121,13 @@ class PreferencesForm(forms.Form):
 
 def _usual(kind: Category) -> str:
     if kind.default is None:
-        return gettext("As above")
-    return gettext("As usual: %(mode)s") % {"mode": Mode(kind.default).label}
+        return gettext("Same as above")
+    return gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
 
 
 def _zones(present: str) -> list[tuple[str, str]]:
     """Time zones named after a city, and the one that is selected now."""
     known = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
     names = sorted(known | {"UTC"} | ({present} if present else set()))
-    site = gettext("As the site: %(zone)s") % {"zone": django_settings.TIME_ZONE}
+    site = gettext("Site default: %(zone)s") % {"zone": django_settings.TIME_ZONE}
     return [("", site), *((name, name.replace("_", " ")) for name in names)]

@@ -132,7 +132,7 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
 def message_mark_all_read(request: HttpRequest) -> HttpResponse:
     """Mark all of the recipient's messages read."""
     if request.method == "GET":
-        return _ask(request, _("Mark all as read"), _("Mark all messages as read?"))
+        return _ask(request, _("Mark all as read"), _("Mark all notifications as read?"))
     recipient = Recipient.existing(request)
     if recipient:
         api.mark_all_read(recipient)
@@ -172,7 +172,7 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
 def message_delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the recipient's messages."""
     if request.method == "GET":
-        return _ask(request, _("Delete all"), _("Delete all messages?"))
+        return _ask(request, _("Delete all"), _("Delete all notifications?"))
     recipient = Recipient.existing(request)
     if recipient:
         api.delete_all(recipient)
@@ -193,7 +193,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
             api.reply(recipient, message_id, form.cleaned_data["message"])
             return _done(request, recipient)
         except TooManyReplies:
-            form.add_error("message", _("That was tried too often. Please wait for a while."))
+            form.add_error("message", _("Too many attempts. Try again later."))
             status = 429
     if request.method == "POST" and _wants_json(request):
         answer = {"ok": False, "errors": form.errors}
@@ -246,7 +246,7 @@ def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
         raise Http404("Its author does not offer to cancel it")
     if request.method == "GET":
         question = _("Cancel “%s”?") % _name(message)
-        return _ask(request, _("Cancel the task"), question, way_out=_("Let it run"))
+        return _ask(request, _("Cancel the task"), question, way_out=_("Keep running"))
     api.cancel_job(recipient, message_id)
     return _done(request, recipient)
 

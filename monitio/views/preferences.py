@@ -57,7 +57,7 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     try:
         departure = unsubscribe_links.read(token)
         if departure.category is not None and category(departure.category).essential:
-            return _refuse(request, 403, _("These e-mails are essential: they cannot be ended."))
+            return _refuse(request, 403, _("You can’t unsubscribe from essential e-mails."))
         if request.method != "POST":
             return _show(request, departure, "ask")
         if not ratelimit.is_allowed(f"unsubscribe {token}", CLICKS, CLICKS_IN):
@@ -68,7 +68,7 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     except (BadToken, UnknownRecipient):
         return _refuse_guess(request)
     if request.POST.get("List-Unsubscribe") == "One-Click":
-        return HttpResponse(_("You will get no more of these e-mails."), content_type=PLAIN)
+        return HttpResponse(_("You’ve been unsubscribed."), content_type=PLAIN)
     return _show(request, departure, "done", undo=way_back)
 
 
@@ -107,11 +107,11 @@ def _refuse_guess(request: HttpRequest) -> HttpResponse:
     address = client_address(request) or request.META.get("REMOTE_ADDR", "")
     if not ratelimit.is_allowed(f"guess {address}", GUESSES, GUESSES_IN):
         return _refuse(request, 429, _too_often())
-    return _refuse(request, 400, _("This link is not complete, or it leads to nobody any more."))
+    return _refuse(request, 400, _("This link is invalid or has expired."))
 
 
 def _too_often() -> str:
-    return _("That was tried too often. Please wait for a while.")
+    return _("Too many attempts. Try again later.")
 
 
 def _leave_no_trace(response: HttpResponse) -> HttpResponse:

@@ -77,7 +77,7 @@ def test_a_change_plans_anew(browser: Client) -> None:
     ("values", "said"),
     [
         ({"time_zone": "Mars/Olympus"}, "Mars/Olympus"),
-        ({"quiet_from": "22:00"}, "beginning and an end"),
+        ({"quiet_from": "22:00"}, "a start and an end"),
         ({"hour": 24}, "23"),
     ],
 )
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said(browser: Client, values: dict[str, Any], said: st
 
 def test_what_is_essential_cannot_be_switched_off(browser: Client) -> None:
     values = form({"category": "security", "mode": "off"}, user=user().pk)
-    assert "essential" in errors_of(browser.post(page("preferences", "add"), values))
+    assert "Essential" in errors_of(browser.post(page("preferences", "add"), values))
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ class CsvFile:
         except csv.Error:
             # Nearly always: the reader has taken the rest of the file for one value.
             raise UnreadableFile(
-                _("The rows after line %(line)d cannot be read. Is a quotation mark not closed?")
+                _("The rows after line %(line)d can’t be read. Is a closing quote missing?")
                 % {"line": self._reader.line_num}
             ) from None
         except UnicodeError:
@@ -218,7 +218,7 @@ def find_columns(header: list[str]) -> list[tuple[str, int]]:
     missing = [name for name in REQUIRED if name not in dict(places)]
     if missing:
         raise UnreadableFile(
-            _("The first line must name the columns “name” and “email”. It says: %(names)s")
+            _("The first line must contain the columns “name” and “email”, not: %(names)s")
             % {"names": ", ".join(name.strip() for name in header)[:200]}
         )
     return places
@@ -229,4 +229,4 @@ def _not_text() -> str:
 
 
 def _unknown_encoding() -> str:
-    return _("The characters of this file cannot be read. Save it as UTF-8 and import it again.")
+    return _("The characters in this file can’t be read. Save it as UTF-8 and import it again.")

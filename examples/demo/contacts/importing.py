@@ -119,6 +119,6 @@ def what_is_wrong(row: Row) -> str:
 def _add_address(row: Row, seen: set[str]) -> str:
     address = row.fields["email"].lower()
     if address in seen:
-        return _("the address %(value)s comes more than once") % {"value": address}
+        return _("the address %(value)s appears more than once") % {"value": address}
     seen.add(address)
     return ""

@@ -62,14 +62,14 @@ def import_contacts(pk: int, file_name: str) -> dict[str, int]:
 
 
 @shared_task
-@notify_user(title=gettext_lazy("Closing of the month"))
+@notify_user(title=gettext_lazy("Month-end closing"))
 def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)
     # Only the text of a UserFacingError reaches people; the traceback goes to the worker's log.
     # Lazily translated: it is read in the language of whoever started the task.
     raise UserFacingError(
-        gettext_lazy("Three invoices of October have no date. Add the dates and try again.")
+        gettext_lazy("Three October invoices have no date. Add the dates and try again.")
     )
 
 
@@ -77,9 +77,9 @@ def fail() -> None:
 @notify_user(
     title=gettext_lazy("Exchange rates"),
     retry=gettext_lazy(
-        "The bank did not answer at attempt {attempt} of 4. The next follows in 3 seconds."
+        "The bank did not answer (attempt {attempt} of 4). Trying again in 3 seconds."
     ),
-    success=gettext_lazy("The bank answered at attempt {attempt}."),
+    success=gettext_lazy("The bank answered on attempt {attempt}."),
 )
 def flaky(self: Task[Any, Any]) -> None:
     time.sleep(1)
@@ -89,8 +89,8 @@ def flaky(self: Task[Any, Any]) -> None:
 
 @shared_task
 @notify_user(
-    title=gettext_lazy("Archive of the year"),
-    progress=gettext_lazy("Week {done} of {total}. You may leave and come back."),
+    title=gettext_lazy("Yearly archive"),
+    progress=gettext_lazy("Week {done} of {total}. You can leave and come back."),
     success=gettext_lazy("All 52 weeks are archived."),
     cancel=True,
 )

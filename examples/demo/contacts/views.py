@@ -101,9 +101,9 @@ def start(request: HttpRequest, name: str) -> HttpResponseBase:
     if name == "chord":
         canvas = chord([tasks.check_branch.s(n) for n in range(8)], tasks.add_up.s())
         notify_group(
-            _("Check of the branches"),
+            _("Branch check"),
             canvas,
-            success=_("{result} records have been put right."),
+            success=_("{result} records have been corrected."),
             cancel=True,
         ).delay()
         return _answer(request)

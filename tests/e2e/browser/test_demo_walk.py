@@ -78,7 +78,7 @@ def test_a_stranger_costs_no_session_and_no_stream_before_a_task_starts(visit: V
     page.evaluate("""() => ["fail", "flaky"].forEach((task) =>
       document.querySelector(`form[action*='/${task}/'] button`).click())""")
 
-    expect(toast(page, "Closing of the month: failed")).to_be_visible()
+    expect(toast(page, "Month-end closing: failed")).to_be_visible()
     expect(toast(page, "Exchange rates")).to_be_visible()
     assert names_of_cookies(page) == {"csrftoken", "sessionid", "monitio_visitor"}
 
@@ -96,25 +96,25 @@ def test_a_second_tab_shows_the_same_and_closes_along(visit: Visitor) -> None:
         listen(tab)
     start(page, "fail")
     for tab in (page, second):
-        expect(toast(tab, "Closing of the month: failed")).to_be_visible()
+        expect(toast(tab, "Month-end closing: failed")).to_be_visible()
 
-    toast(page, "Closing of the month").get_by_role("button", name="Close").click()
+    toast(page, "Month-end closing").get_by_role("button", name="Close").click()
 
-    expect(toast(second, "Closing of the month")).to_have_count(0)
+    expect(toast(second, "Month-end closing")).to_have_count(0)
 
 
 def test_who_logs_out_and_in_again_finds_the_running_task(visit: Visitor) -> None:
     page = visit()
     log_in(page, "Ann")
     start(page, "minute")
-    expect(toast(page, "Archive of the year").locator("progress")).to_be_visible()
+    expect(toast(page, "Yearly archive").locator("progress")).to_be_visible()
 
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Ann", exact=True)).to_be_visible()
-    expect(toast(page, "Archive of the year")).to_have_count(0)
+    expect(toast(page, "Yearly archive")).to_have_count(0)
 
     log_in(page, "Ann")
-    expect(toast(page, "Archive of the year")).to_contain_text(re.compile(r"Week \d+ of 52"))
+    expect(toast(page, "Yearly archive")).to_contain_text(re.compile(r"Week \d+ of 52"))
 
 
 def test_a_visitor_who_logs_in_takes_the_running_task_along(visit: Visitor) -> None:
@@ -131,9 +131,9 @@ def test_a_failure_tells_its_reason_and_no_traceback(visit: Visitor) -> None:
     page = visit()
     start(page, "fail")
 
-    failed = toast(page, "Closing of the month: failed")
+    failed = toast(page, "Month-end closing: failed")
 
-    expect(failed).to_contain_text("Three invoices of October have no date.")
+    expect(failed).to_contain_text("Three October invoices have no date.")
     expect(failed).not_to_contain_text("Traceback")
     expect(failed).not_to_contain_text("UserFacingError")
 
@@ -144,7 +144,7 @@ def test_a_task_that_fails_twice_stays_one_pop_up(visit: Visitor) -> None:
     asked = toast(page, "Exchange rates")
     expect(asked).to_contain_text("trying again")
 
-    expect(asked).to_contain_text("The bank answered at attempt 3.")
+    expect(asked).to_contain_text("The bank answered on attempt 3.")
 
     assert asked.count() == 1
 
@@ -179,17 +179,17 @@ def test_a_message_reaches_its_recipient_and_nobody_else(visit: Visitor) -> None
 def test_the_inbox_keeps_what_was_missed(visit: Visitor) -> None:
     page = visit()
     start(page, "fail")
-    expect(toast(page, "Closing of the month: failed")).to_be_visible()
-    toast(page, "Closing of the month").get_by_role("button", name="Close").click()
+    expect(toast(page, "Month-end closing: failed")).to_be_visible()
+    toast(page, "Month-end closing").get_by_role("button", name="Close").click()
 
     page.get_by_role("button", name=re.compile("^Notifications")).click()
-    row = page.locator("monitio-bell li", has_text="Closing of the month: failed")
+    row = page.locator("monitio-bell li", has_text="Month-end closing: failed")
     expect(row).to_be_visible()
     row.get_by_role("button", name="Mark as read").click()
 
     expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
     page.reload()
-    expect(toast(page, "Closing of the month")).to_have_count(0)
+    expect(toast(page, "Month-end closing")).to_have_count(0)
 
 
 def test_everything_is_said_in_the_visitors_language(visit: Visitor) -> None:

@@ -109,7 +109,7 @@ def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab
     wire.post_status = 500
     answer(tab, "Thanks")
     tab.wait_to_hear("That did not work")
-    field = tab.page.get_by_role("textbox", name="Your answer")
+    field = tab.page.get_by_role("textbox", name="Your reply")
     expect(field).to_have_value("Thanks")
     expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
 
@@ -120,7 +120,7 @@ def test_news_do_not_disturb_who_writes_an_answer(wire: Wire, tab: Tab) -> None:
     wire.put(message(4))
     expect(tab.entries()).to_have_count(4)
     tab.page.keyboard.type("ks")
-    expect(tab.page.get_by_role("textbox", name="Your answer")).to_have_value("Thanks")
+    expect(tab.page.get_by_role("textbox", name="Your reply")).to_have_value("Thanks")
 
 
 def delete_first(tab: Tab) -> None:

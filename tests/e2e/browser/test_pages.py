@@ -40,7 +40,7 @@ def test_a_refused_page_stops_and_asks_to_reload(wire: Wire, open_tab: OpenTab) 
     wire.post_status = 409
     tab.run("monitio.remove('all')")
     tab.wait_for_connection("stopped")
-    expect(tab.page.locator("li.toast").first).to_contain_text("no longer signed in as before")
+    expect(tab.page.locator("li.toast").first).to_contain_text("been signed out")
     # Nothing was deleted, so the page shows it as before.
     assert tab.run("monitio.messages.map(({ id }) => id)").count(1) == 1
 

@@ -100,7 +100,7 @@ def test_a_mistake_is_said_and_what_was_typed_stays(page: Page) -> None:
     main.get_by_label("From").fill("22:00")
     main.get_by_role("button", name="Save").click()
 
-    expect(main.get_by_role("alert")).to_contain_text("Quiet hours need a beginning and an end.")
+    expect(main.get_by_role("alert")).to_contain_text("Quiet hours need a start and an end.")
     expect(main.get_by_label("E-mail me")).to_have_value("weekly")
 
 
@@ -124,11 +124,13 @@ def test_leaving_without_a_log_in_and_coming_back(open_window: OpenWindow) -> No
     assert preferences.get(user(), "exports") == Mode.AT_ONCE
 
     stranger.get_by_role("button", name="Unsubscribe").click()
-    expect(stranger.get_by_role("status")).to_contain_text("You will get no more e-mails")
+    expect(stranger.get_by_role("status")).to_contain_text("You’ve been unsubscribed")
     assert preferences.get(user(), "exports") == Mode.OFF
 
     stranger.get_by_role("button", name="Undo").click()
-    expect(stranger.get_by_role("status")).to_have_text("It is as it was before.")
+    expect(stranger.get_by_role("status")).to_have_text(
+        "Your previous preferences have been restored."
+    )
     assert preferences.get(user(), "exports") == Mode.AT_ONCE
     assert stranger.context.cookies() == []
 
@@ -137,4 +139,4 @@ def test_a_link_that_lost_its_end_is_explained(open_window: OpenWindow) -> None:
     stranger = open_window()
     response = stranger.goto("/messages/unsubscribe/WyIxIiwiZXhwb3J/")
     assert response is not None and response.status == 400
-    expect(stranger.get_by_role("alert")).to_contain_text("This link is not complete")
+    expect(stranger.get_by_role("alert")).to_contain_text("This link is invalid")

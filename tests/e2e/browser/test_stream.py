@@ -57,7 +57,7 @@ def test_a_page_of_somebody_else_stops_and_asks_to_reload(wire: Wire, open_tab: 
     wire.stream_status = 204
     wire.drop()
     wait_until(lambda: passed(tab, 2) and tab.connection == "stopped")
-    expect(tab.page.locator("li.toast")).to_contain_text("no longer signed in as before")
+    expect(tab.page.locator("li.toast")).to_contain_text("been signed out")
     asked = wire.asked
     tab.pass_time(600)
     assert tab.connection == "stopped"

@@ -154,7 +154,7 @@ def test_when_the_user_has_changed_all_their_tabs_stop_and_say_so(
     wire.push("bye", {"reason": "signed-out", "retry": 100})
     for tab in tabs:
         tab.wait_for_connection("stopped")
-        expect(tab.page.locator("li.toast")).to_contain_text("no longer signed in as before")
+        expect(tab.page.locator("li.toast")).to_contain_text("been signed out")
     assert wire.asked == 1
 
 

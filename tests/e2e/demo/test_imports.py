@@ -55,7 +55,7 @@ def test_the_sample_ends_with_its_counts_and_the_rejected_rows(visitor: Visitor)
         "no e-mail address",
         "not an e-mail address",
         "more values than columns",
-        f"the address {message_duplicate(rows)} comes more than once",
+        f"the address {message_duplicate(rows)} appears more than once",
     }
 
 
@@ -133,10 +133,10 @@ def test_a_file_without_a_last_line_end_and_with_empty_lines_is_read(visitor: Vi
     [
         (b" \n", "The file is empty."),
         (HEADER.encode(), "There are no rows below the first line."),
-        (b"name,city\nAnn,Paris\n", "It says: name, city"),
+        (b"name,city\nAnn,Paris\n", "not: name, city"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "not a text file"),
         (b"\x00\x01\x02" * 999, "not a text file"),
-        ((HEADER + ROW + '"Bob,' + ROW * 9000).encode(), "Is a quotation mark not closed?"),
+        ((HEADER + ROW + '"Bob,' + ROW * 9000).encode(), "Is a closing quote missing?"),
     ],
     ids=["blank", "only-header", "missing-column", "picture", "zeros", "quotation"],
 )

@@ -111,5 +111,5 @@ def test_without_valkey_it_says_so_and_works_all_the_same(demo_without_valkey: D
     visitor = Visitor(url)
     message = visitor.follow("/start/fail/")
     visitor.close()
-    assert message["title"] == "Closing of the month: failed"
+    assert message["title"] == "Month-end closing: failed"
     assert "Three invoices" in str(message["body"])

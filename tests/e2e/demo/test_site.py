@@ -10,8 +10,8 @@ from tests.support.waiting import wait_until
 
 def test_a_task_that_fails_tells_its_reason_and_no_traceback(visitor: Visitor) -> None:
     message = visitor.follow("/start/fail/")
-    assert message["title"] == "Closing of the month: failed"
-    assert message["body"] == "Three invoices of October have no date. Add the dates and try again."
+    assert message["title"] == "Month-end closing: failed"
+    assert message["body"] == "Three October invoices have no date. Add the dates and try again."
     assert "Traceback" not in str(message)
 
 
@@ -22,14 +22,14 @@ def test_a_reason_comes_in_the_language_of_whoever_started_it(polish_visitor: Vi
 
 def test_a_task_that_fails_twice_succeeds_in_the_same_message(visitor: Visitor) -> None:
     message = visitor.follow("/start/flaky/")
-    assert message["body"] == "The bank answered at attempt 3."
+    assert message["body"] == "The bank answered on attempt 3."
     assert len(visitor.messages()) == 1
 
 
 def test_eight_tasks_and_their_sum_share_one_message(visitor: Visitor) -> None:
     message = visitor.follow("/start/chord/")
-    assert message["title"] == "Check of the branches: done"
-    assert message["body"] == "84 records have been put right."
+    assert message["title"] == "Branch check: done"
+    assert message["body"] == "84 records have been corrected."
     assert len(visitor.messages()) == 1
 
 

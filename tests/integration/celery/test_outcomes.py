@@ -87,7 +87,7 @@ def test_two_retries_and_success_are_one_message(site: Site) -> None:
     assert site.ends(task, "succeeded")["attempt"] == 2
     message = site.message(task)
     assert message["subject"] == "Flaky: done"
-    assert message["message"] == "It succeeded at attempt 3."
+    assert message["message"] == "Succeeded on attempt 3."
     assert len(message["mails"]) == 1
 
 
@@ -97,7 +97,7 @@ def test_a_retry_says_that_it_tries_again(site: Site) -> None:
     task = site.start("ann", "flaky", how="apply_async", kwargs=asked)
     until(lambda: (job := site.job(task)) and job["state"] == "retrying")
     assert site.message(task)["subject"] == "Flaky: trying again"
-    assert site.message(task)["message"] == "Attempt 1 did not succeed."
+    assert site.message(task)["message"] == "Attempt 1 failed."
     assert 3500 < site.waiting_for(task) <= 3600
 
 

@@ -147,7 +147,7 @@ def test_every_link_is_absolute(arrive: Any) -> None:
     inbox = "https://example.com/messages/"
     assert page(mail).links[:2] == ["https://example.com/report/?a=1&b=2", inbox]
     assert all(link.startswith("https://example.com/") for link in page(mail).links)
-    assert f"All your messages: {inbox}" in part(mail, "plain")
+    assert f"All notifications: {inbox}" in part(mail, "plain")
 
 
 def test_there_is_one_button_and_none_without_a_url(arrive: Any) -> None:

@@ -153,7 +153,7 @@ class TestOnTheWeb:
     def test_a_plain_link_asks_first(self, message: Message, asked: list[str]) -> None:
         response = signed_in("ann").get(address(message))
         assert "Cancel “started 0”?" in response.content.decode()
-        assert "Let it run" in response.content.decode()
+        assert "Keep running" in response.content.decode()
         assert asked == []
 
     def test_its_reader_posts(self, message: Message, asked: list[str]) -> None:

@@ -28,7 +28,7 @@ from tests.support.people import user
 pytestmark = pytest.mark.django_db
 
 ENDS = {"succeeded": "done", "failed": "failed", "revoked": "cancelled"}
-SORRY = "Something went wrong. The people who run this site can see the details."
+SORRY = "Something went wrong. Site administrators can see the details."
 DEFAULT_TEXTS = {"succeeded": "", "failed": SORRY, "revoked": ""}
 ERRORS: tuple[type[Exception], ...] = (
     ValueError, KeyError, TypeError, AssertionError, RecursionError, OverflowError, StopIteration,

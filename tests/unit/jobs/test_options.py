@@ -87,8 +87,8 @@ def test_the_reason_is_the_body_of_a_failure() -> None:
 
 
 def test_attempts_are_shown() -> None:
-    assert notice(NotifyOptions(), State.RETRYING).message == "Attempt 1 did not succeed."
-    assert notice(NotifyOptions(), attempt=2).message == "It succeeded at attempt 3."
+    assert notice(NotifyOptions(), State.RETRYING).message == "Attempt 1 failed."
+    assert notice(NotifyOptions(), attempt=2).message == "Succeeded on attempt 3."
 
 
 def test_progress_has_the_title_alone_and_its_own_text() -> None:
@@ -289,14 +289,14 @@ def test_what_makes_no_sense_is_refused(
     ("rate", "eta", "words"),
     [
         (None, None, ""),
-        (12.0, None, "12 a second"),
-        (2.5, None, "2.5 a second"),
-        (0.05, None, "3 a minute"),
-        (0.005, None, "18 an hour"),
-        (4.0, 1, "about 1 second left · 4 a second"),
-        (4.0, 31, "about 40 seconds left · 4 a second"),
-        (1.0, 121, "about 3 minutes left · 1 a second"),
-        (1.0, 3600, "about 1 hour left · 1 a second"),
+        (12.0, None, "12 per second"),
+        (2.5, None, "2.5 per second"),
+        (0.05, None, "3 per minute"),
+        (0.005, None, "18 per hour"),
+        (4.0, 1, "about 1 second left · 4 per second"),
+        (4.0, 31, "about 40 seconds left · 4 per second"),
+        (1.0, 121, "about 3 minutes left · 1 per second"),
+        (1.0, 3600, "about 1 hour left · 1 per second"),
     ],
 )
 def test_the_pace_in_words(rate: float | None, eta: int | None, words: str) -> None:

@@ -75,7 +75,7 @@ def test_the_form_answers_429_above_the_limit(ann: Any, bob: Any, settings: Any)
     settings.MONITIO_REPLIES_PER_HOUR = 0
     message = from_ann(ann, bob)
     page = post(bob, "message_reply", message, message="Yes")
-    assert page.status_code == 429 and "too often" in page.content.decode()
+    assert page.status_code == 429 and "Too many attempts" in page.content.decode()
     assert "Yes" in page.content.decode(), "the text is not lost"
     answer = post(bob, "message_reply", message, message="Yes", accept=JSON)
     assert (answer.status_code, answer.json()["ok"]) == (429, False)

@@ -81,7 +81,7 @@ class TestPage:
 
     def test_what_is_wrong_is_said_and_changes_nothing(self, browser: Client) -> None:
         response = browser.post(self.url, {**self.choice, "quiet_to": ""})
-        assert "Quiet hours need a beginning and an end." in body(response)
+        assert "Quiet hours need a start and an end." in body(response)
         response = browser.post(self.url, {**self.choice, "time_zone": "Mars/Olympus"})
         assert "Mars/Olympus" in body(response)
         assert not Preferences.objects.exists()
@@ -215,7 +215,7 @@ class TestUnsubscribing:
         way_back = self.undo(mail_program.post(link))
         assert preferences.get(ann, "exports") == Mode.OFF
         page = body(mail_program.post(link, {"undo": way_back}))
-        assert "as it was before" in page
+        assert "previous preferences have been restored" in page
         assert preferences.get(ann, "exports") == Mode.DIGEST
 
     def test_who_clicks_twice_can_still_come_back(
@@ -276,7 +276,7 @@ class TestUnsubscribing:
         for spoiled in (f"{link[:-1]}xx/", "/messages/unsubscribe/x/", link.replace(":", "")):
             response: Any = getattr(mail_program, method)(spoiled)
             assert response.status_code == 400
-            assert "This link is not complete" in body(response)
+            assert "This link is invalid" in body(response)
         assert not Preferences.objects.exists()
 
     def test_a_link_of_somebody_who_is_gone_gets_a_clear_page(
