@@ -52,7 +52,9 @@ def check(email: object, delay: object = None) -> None:
         raise ValueError("email_delay= says when to mail; say with email= that you want it.")
     if isinstance(delay, bool) or not isinstance(delay, int | float | timedelta):
         raise TypeError(f"email_delay= is in seconds, or a timedelta, not {delay!r}.")
-    if not 0 <= _seconds(delay) <= LONGEST_DELAY:
+    # Not as a float: an int may be too large for one.
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if not 0 <= seconds <= LONGEST_DELAY:
         raise ValueError(f"email_delay= is between nothing and a year, not {delay!r}.")
 
 
