@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import Job, Message
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient
 
 Payload = dict[str, Any]

@@ -29,7 +29,7 @@ from monitio.messages import create, tolerant
 from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient, update_marker
 
 AnyMessage = Message | DjangoMessage

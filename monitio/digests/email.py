@@ -13,7 +13,7 @@ from monitio.channels.email.compose import EmailContent, compose
 from monitio.conf import settings
 from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.preferences.choices import unsubscribe_url
 
 # Up to so many unread messages are loaded in one query.

@@ -30,7 +30,7 @@ from monitio.digests.email import compose_digest
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.models.categories import Mode
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, as_stored, now
 from monitio.recipients import Recipient
 from monitio.utils.text import clean_text

@@ -17,7 +17,7 @@ from monitio.messages import visitors
 from monitio.messages.fields import MessageFields, check_names
 from monitio.messages.recipients import iter_recipients, resolve_recipient
 from monitio.models import Message
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils.database import is_incorrect_string

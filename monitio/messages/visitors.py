@@ -15,7 +15,7 @@ from django.db import transaction
 
 from monitio import dispatch
 from monitio.models import Job, Message, VisitorLogin
-from monitio.models.querysets import ScopedQuerySet
+from monitio.models.rows import ScopedQuerySet
 from monitio.recipients import Recipient
 
 

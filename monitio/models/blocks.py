@@ -9,8 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from monitio.models.querysets import ScopedQuerySet
-from monitio.models.rows import scope_field
+from monitio.models.rows import ScopedQuerySet, scope_field
 
 
 class BlockedSenderQuerySet(ScopedQuerySet["BlockedSender"]):

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Self
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.models.querysets import DeliveryQuerySet
-from monitio.models.rows import scope_field
+from monitio.models.rows import ScopedQuerySet, scope_field
+
+
+class DeliveryQuerySet(ScopedQuerySet["Delivery"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=("pending", "claimed"))
+
+    def due(self, now: datetime | None = None) -> Self:
+        """Those that are due, and those whose claim has expired."""
+        return self.unfinished().filter(due_at__lte=now or timezone.now())
 
 
 class Delivery(models.Model):

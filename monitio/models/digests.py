@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings as django_settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.deliveries import Delivery
-from monitio.models.querysets import DigestQuerySet
-from monitio.models.rows import scope_field
+from monitio.models.rows import ScopedQuerySet, scope_field
+
+
+class DigestQuerySet(ScopedQuerySet["Digest"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=("pending", "claimed"))
 
 
 class Digest(models.Model):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
-from monitio.models.querysets import JobQuerySet
-from monitio.models.rows import KEY_LENGTH, scope_field
+from monitio.models.rows import KEY_LENGTH, ScopedQuerySet, scope_field
 from monitio.utils.text import LARGEST_NUMBER
 
 STATES = (
@@ -22,6 +25,39 @@ STATES = (
     (State.REVOKED, _("Cancelled")),
     (State.LOST, _("Interrupted")),
 )
+
+
+class JobQuerySet(ScopedQuerySet["Job"]):
+    def of_task(self, task_id: str) -> Self:
+        """The job of a task: two scopes may use the same id."""
+        return self.here().filter(task_id=task_id)
+
+    def ended(self) -> Self:
+        return self.filter(state__in=State.ENDED)
+
+    def cancellable(self) -> Self:
+        """Those that users may cancel and have not cancelled yet."""
+        return self.filter(cancellable=True, cancel_requested=False).exclude(state__in=State.ENDED)
+
+    def silent_since(self, moment: datetime) -> Self:
+        """Started jobs without a heartbeat since then."""
+        return self.filter(state=State.STARTED, alive_at__lt=moment)
+
+    def waiting_since(self, moment: datetime) -> Self:
+        """Older jobs that wait for a worker to start or retry them; the newest first."""
+        rows = self.filter(state__in=(State.QUEUED, State.RETRYING), created__lt=moment)
+        return rows.order_by("-created")
+
+    def overdue_since(self, moment: datetime) -> Self:
+        """Jobs that a worker should have started or retried before then."""
+        # Without an order: it could make a database scan all jobs that have ended.
+        rows = self.filter(state__in=(State.QUEUED, State.RETRYING)).order_by()
+        return rows.filter(Q(due_at__lt=moment) | Q(due_at=None, created__lt=moment))
+
+    def stamp_alive(self, task_ids: Iterable[str], now: datetime | None = None) -> int:
+        """Record a heartbeat of many running jobs in one query."""
+        rows = self.here().filter(task_id__in=list(task_ids), state=State.STARTED)
+        return rows.update(alive_at=now or timezone.now())
 
 
 class Job(models.Model):

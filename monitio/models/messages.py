@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings as django_settings
 from django.contrib.messages import constants as django_levels
@@ -14,20 +15,21 @@ from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeData, SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from monitio import constants
+from monitio.conf import settings
+from monitio.constants import PERSISTENT_LEVELS, State, levels_named
 from monitio.models.jobs import Job
-from monitio.models.querysets import MessageQuerySet
-from monitio.models.rows import KEY_LENGTH, delete_along, scope_field
+from monitio.models.rows import KEY_LENGTH, ScopedQuerySet, delete_along, scope_field
 from monitio.models.schedule import checked_moment
 from monitio.models.texts import FOR_READERS, field_text, plain_text, validate_url
 from monitio.recipients import Recipient
-from monitio.utils.text import check_url, one_line, replace_wide
+from monitio.utils.text import check_url, clean_text, one_line, replace_wide
 
 logger = logging.getLogger("monitio")
 
@@ -44,6 +46,106 @@ LEVELS = (
     (constants.WARNING, _("Warning, persistent")),
     (constants.ERROR, _("Error, persistent")),
 )
+
+
+class MessageQuerySet(ScopedQuerySet["Message"]):
+    def bulk_create(self, objs: Iterable[Message], *args: Any, **kwargs: Any) -> list[Message]:
+        messages = list(objs)
+        for message in messages:
+            message.prepare()
+        return super().bulk_create(messages, *args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        """Texts are cleaned; a new message is safe only if it is a SafeString."""
+        for name in FOR_READERS & kwargs.keys():
+            if isinstance(kwargs[name], str):
+                kwargs[name] = clean_text(kwargs[name])
+        if "message" in kwargs:
+            kwargs.setdefault("safe", isinstance(kwargs["message"], SafeString))
+        return super().update(**kwargs)
+
+    def of(self, recipient: Recipient) -> Self:
+        """Everything of one recipient, whatever its state."""
+        return self.filter(recipient_key=recipient.key)
+
+    def visible(self, now: datetime | None = None) -> Self:
+        """Neither expired nor hidden until its e-mail is out."""
+        now = now or timezone.now()
+        return self.filter(Q(expires=None) | Q(expires__gt=now), hidden=False)
+
+    def persistent(self) -> Self:
+        return self.filter(level__in=PERSISTENT_LEVELS)
+
+    def nonpersistent(self) -> Self:
+        return self.exclude(level__in=PERSISTENT_LEVELS)
+
+    def unread(self) -> Self:
+        # "read IN (0)" instead of "NOT read", for which SQLite would use no index.
+        return self.filter(read__in=[False])
+
+    def named(self, level: str) -> Self:
+        """Those whose level reads as this name, for example ``error``."""
+        ordinary, kept = levels_named(level)
+        return self.filter(
+            Q(level__gte=ordinary.start, level__lt=ordinary.stop)
+            | Q(level__gte=kept.start, level__lt=kept.stop)
+        )
+
+    def saying(self, text: str) -> Self:
+        """Those with this text in subject or message, in capitals or not."""
+        return self.filter(Q(subject__icontains=text) | Q(message__icontains=text))
+
+    def unclaimed(self, now: datetime | None = None) -> Self:
+        """Not being shown by another request right now.
+
+        A claim that is older than ``MONITIO_CLAIM_TIMEOUT`` seconds has expired: its request
+        crashed, and the message is shown again.
+        """
+        return self.filter(_unclaimed(now))
+
+    def for_inbox(self) -> Self:
+        """For lists and streams: persistent messages, and short-lived ones that are live.
+
+        A Django-level message of the user's own request is shown on their next page alone.
+        """
+        return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True) & _unclaimed())
+
+    def running(self) -> Self:
+        """Messages of jobs that have not ended."""
+        return self.filter(job__isnull=False).exclude(job__state__in=State.ENDED)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-id")
+
+    def touch(self, **changes: Any) -> int:
+        """Update and raise the version, so that every open page takes the change."""
+        return self.update(version=F("version") + 1, modified=timezone.now(), **changes)
+
+    def with_pending_delivery(self) -> Self:
+        return self.filter(_pending_delivery())
+
+    def without_pending_delivery(self) -> Self:
+        return self.exclude(_pending_delivery())
+
+    def read_until(self, moment: datetime | None) -> Self:
+        """Read and unchanged since ``moment`` (None: none); not those of running jobs."""
+        if moment is None:
+            return self.none()
+        rows = self.filter(read=True, modified__lt=moment, hidden=False)
+        return rows.filter(Q(job=None) | Q(job__state__in=State.ENDED))
+
+
+def _pending_delivery() -> models.Exists:
+    """An e-mail that is sent even if the message was read or deleted."""
+    from monitio.models import Delivery
+
+    rows = Delivery.objects.unfinished().filter(message=models.OuterRef("pk"), unless="")
+    return models.Exists(rows)
+
+
+def _unclaimed(now: datetime | None = None) -> Q:
+    stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT)
+    return Q(claim="") | Q(claimed_at__lt=stale)
 
 
 class Message(models.Model):

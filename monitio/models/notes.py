@@ -8,8 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.models.querysets import PrimaryQuerySet, ScopedQuerySet
-from monitio.models.rows import KEY_LENGTH, scope_field
+from monitio.models.rows import KEY_LENGTH, PrimaryQuerySet, ScopedQuerySet, scope_field
 
 
 class Repeat(models.Model):

@@ -13,8 +13,7 @@ from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.categories import Mode, category, gathered_by_default
-from monitio.models.querysets import PrimaryQuerySet, ScopedQuerySet
-from monitio.models.rows import scope_field
+from monitio.models.rows import PrimaryQuerySet, ScopedQuerySet, scope_field
 from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, Schedule
 
 WEEKDAYS = tuple(dates.WEEKDAYS.items())

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from django.db import models
+from django.db import models, router
 
 from monitio import scope as scopes
 
+M = TypeVar("M", bound=models.Model)
+
 # 190 characters of four bytes each are what the strictest supported index holds.
 KEY_LENGTH = 190
+
+
+class PrimaryQuerySet(models.QuerySet[M]):
+    """Reads from the database it writes to, whatever ``DATABASE_ROUTERS`` returns for reads.
+
+    Nearly every read precedes a write or decides what an open page drops, and replicas lag.
+    ``using()`` still selects another database.
+    """
+
+    @property
+    def db(self) -> str:
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+
+class ScopedQuerySet(PrimaryQuerySet[M]):
+    def here(self) -> Self:
+        """Those of the current scope."""
+        return self.filter(scope=scopes.current())
 
 
 def delete_along(collector: Any, field: Any, rows: Any, using: str) -> None:

@@ -20,7 +20,7 @@ import monitio
 from monitio import api
 from monitio.exceptions import UnknownRecipient
 from monitio.models import Message
-from monitio.models.querysets import MessageQuerySet
+from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
 from tests.integration.storage import site

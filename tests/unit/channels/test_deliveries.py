@@ -231,7 +231,9 @@ def test_a_message_deleted_while_it_is_claimed_is_no_error(
         Message.objects.all().delete()
         return rows
 
-    monkeypatch.setattr("monitio.models.querysets.DeliveryQuerySet.update", and_gone, raising=False)
+    monkeypatch.setattr(
+        "monitio.models.deliveries.DeliveryQuerySet.update", and_gone, raising=False
+    )
     assert deliveries.send(delivery.pk) is False
 
 
