@@ -132,6 +132,30 @@ def test_the_map_of_the_readme_names_every_folder() -> None:
     assert named == {name for name in tops | rooms if not name.startswith(".")}
 
 
+def test_what_the_architecture_page_names_exists() -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / "architecture.md").read_text(), flags=re.S)
+    named = {name for code in re.findall(r"`([^`]+)`", text) for name in re.findall(r"\w+", code)}
+    folders = (
+        "monitio",
+        "monitio_celery",
+        "monitio_tasks",
+        "tests",
+        "tools",
+        "frontend",
+        "benchmarks",
+    )
+    files = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".js"}
+    ]
+    known = set(re.findall(r"\w+", " ".join(map(str, files))))
+    files += [ROOT / "setup.cfg", ROOT / "Makefile"]
+    known.update(*(re.findall(r"\w+", path.read_text()) for path in files))
+    assert named - known - {"ThreadSensitiveContext"} == set()
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """A project made of docs/celery.md, with the settings of the tests."""
