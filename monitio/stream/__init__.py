@@ -1,4 +1,4 @@
-"""Live streams.
+"""Live streams of Server-Sent Events.
 
-The hub hears bells, a session turns rows and bells into frames, drivers send them.
+The broadcaster receives events, the protocol turns rows and events into frames, drivers send them.
 """

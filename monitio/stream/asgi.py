@@ -1,9 +1,9 @@
 """The third driver, for ``monitio.asgi``: holds streams outside of Django's request cycle.
 
-Everything happens in callbacks of the server's own event loop: no thread and no queue per stream,
-and no task but the one that waits for the client to leave. A frame is sent by driving the server's
-``send`` once, which ends at once unless the client's buffer is full. Then a task waits for this one
-frame, and the mailbox, which is bounded, for everything after it.
+Everything happens in callbacks of the server's event loop: no thread and no queue per stream, and
+no task but the one that waits for the client to leave. A frame is sent by one step of the server's
+``send``, which ends at once unless the client's buffer is full. Then a task waits for this frame,
+and the mailbox, which is bounded, collects everything after it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from monitio.stream.drivers import (
     resume,
     with_database,
 )
-from monitio.stream.protocol import Query, Send, Wait
+from monitio.stream.protocol import Query, Send
 from monitio.utils.fork import ProcessLocal
 
 logger = logging.getLogger("monitio")
@@ -43,59 +43,60 @@ Receive = Callable[[], Awaitable[Event]]
 SendEvent = Callable[[Event], Awaitable[None]]
 Application = Callable[[Scope, Receive, SendEvent], Awaitable[None]]
 
-# Seconds one frame may wait for a client that reads nothing, before its stream ends.
-PATIENCE = 60.0
+# Seconds a frame may wait for a client that reads nothing, before its stream ends.
+SEND_TIMEOUT = 60.0
 
 
 async def serve(django: Application, scope: Scope, receive: Receive, send: SendEvent) -> None:
-    """One HTTP request: Django's, and the stream's when its view has left a ticket."""
-    desk, client = StreamHandoff(), _Client(receive)
+    """One HTTP request: Django's response, and the stream when the view has left one."""
+    handoff, client = StreamHandoff(), _Client(receive)
     try:
-        await django({**scope, HANDOFF_KEY: desk}, client.receive, _head_only(desk, send))
-        if desk.stream is not None:
-            await _Stream(desk.stream, send).run(client.receive)
+        await django({**scope, HANDOFF_KEY: handoff}, client.receive, _head_only(handoff, send))
+        if handoff.stream is not None:
+            await _Stream(handoff.stream, send).run(client.receive)
     finally:
-        client.forget()
+        client.close()
 
 
 class _Client:
-    """What the client says. Waits for it to leave only once, for Django first, then for the stream.
+    """Waits for the client to leave, once for both Django and the stream.
 
-    Django stops waiting when its response is out. Did that reach the server, gunicorn would take
-    the client for gone, and servers that say it only once would not say it to the stream.
+    Django cancels its wait when its response is sent. If that reached the server, gunicorn would
+    treat the client as gone, and servers that send ``http.disconnect`` only once would not send it
+    to the stream.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._has_all = False
+        self._has_body = False
         self._leaving: asyncio.Future[Event] | None = None
 
     async def receive(self) -> Event:
-        if self._has_all:
+        if self._has_body:
             if self._leaving is None:
                 self._leaving = asyncio.ensure_future(self._receive())
             return await asyncio.shield(self._leaving)
         event = await self._receive()
-        self._has_all = not event.get("more_body", False)
+        self._has_body = not event.get("more_body", False)
         return event
 
-    def forget(self) -> None:
+    def close(self) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
 
 
-def _head_only(desk: StreamHandoff, send: SendEvent) -> SendEvent:
-    """Django's response as it is; of one that leaves a ticket, the head."""
+def _head_only(handoff: StreamHandoff, send: SendEvent) -> SendEvent:
+    """Sends Django's response, but only the head of one whose view has left a stream."""
 
     async def relay(event: Event) -> None:
-        if desk.stream is None:
+        if handoff.stream is None:
             await send(event)
 
     return relay
 
 
 class _Pump:
-    """Wakes the streams of one event loop: one call into the loop, however many a bell woke."""
+    """Wakes the streams of one event loop: one call into the loop for all that an event woke."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -108,7 +109,7 @@ class _Pump:
             is_first = not self._woken
             self._woken[stream] = None
         if is_first:
-            # A closed loop raises: nobody is left to wake.
+            # A closed loop raises: there is no stream left to wake.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._run)
 
@@ -125,32 +126,43 @@ _loaders = ProcessLocal(lambda: ThreadPoolExecutor(LOADERS, thread_name_prefix="
 
 
 class _Stream:
-    """One open response: carries out the commands of its conversation."""
+    """One open response: carries out the commands of its protocol."""
 
     __slots__ = (
-        "_ended", "_finishing", "_loop", "_mailbox", "_news", "_pump", "_send", "_talk", "_task",
-        "_ticket", "_timer", "_writing", "context",
+        "_ended",
+        "_finishing",
+        "_is_woken",
+        "_loop",
+        "_mailbox",
+        "_protocol",
+        "_pump",
+        "_send",
+        "_stream",
+        "_task",
+        "_timer",
+        "_writing",
+        "context",
     )  # fmt: skip
 
-    def __init__(self, ticket: OpenStream, send: SendEvent) -> None:
+    def __init__(self, stream: OpenStream, send: SendEvent) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ticket, self._send = ticket, send
-        # What the server and its wrappers have put there is there for each of their sends.
+        self._stream, self._send = stream, send
+        # Each send runs with the context variables of the server and its middleware.
         self.context = copy_context()
         self._pump = _pumps.setdefault(self._loop, _Pump(self._loop))
         wake = partial(self._pump.wake, self)
-        self._mailbox = Mailbox(ticket.topic, wake, ticket.source.identity)
-        self._talk = open_protocol(self._mailbox, ticket.source, ticket.limits)
-        # The server's task, while it waits for the client to leave.
+        self._mailbox = Mailbox(stream.topic, wake, stream.source.identity)
+        self._protocol = open_protocol(self._mailbox, stream.source, stream.limits)
+        # The server's task, which waits for the client to leave.
         self._task: asyncio.Task[Any] | None = None
-        # Runs while the conversation waits for the mailbox; what rings otherwise is noted as news.
+        # Runs while the protocol waits for the mailbox; at other times _is_woken keeps the wake-up.
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._news = self._finishing = self._ended = False
+        self._is_woken = self._finishing = self._ended = False
 
     async def run(self, receive: Receive) -> None:
-        """Until the client leaves or the conversation has ended."""
-        shutdown.install()  # here, the server's own handlers are in place
+        """Until the client leaves or the protocol has ended."""
+        shutdown.install()  # by now the server has installed its own handlers
         try:
             self._advance()
             self._task = asyncio.current_task()
@@ -158,32 +170,32 @@ class _Stream:
                 if (await receive())["type"] == "http.disconnect":
                     break
         except asyncio.CancelledError:
-            # One of them may be ours (see _end); any other is the server's.
+            # One cancellation may come from _end; any other is the server's.
             if self._task is None or not self._ended or self._task.uncancel():
                 raise
         finally:
             self._close()
 
     def wake(self) -> None:
-        """There is news in the mailbox, or the process is about to stop."""
+        """Called when the mailbox was filled, and when the process is about to stop."""
         if self._timer is None:
-            self._news = True
+            self._is_woken = True
             if self._writing is not None and shutdown.stopping():
-                self._end()  # nobody reads a good-bye there
+                self._end()  # this client does not read, so not "bye" either
             return
         self._timer.cancel()
         self._timer = None
         self._advance(True)
 
-    def _overslept(self) -> None:
+    def _timed_out(self) -> None:
         self._timer = None
         self._advance(False)
 
     def _advance(self, answer: Any = None) -> None:
-        """Carry out commands until one has to be waited for."""
+        """Carry out commands until one has to wait."""
         while not self._ended:
             try:
-                command = resume(self._talk, answer)
+                command = resume(self._protocol, answer)
             except StopIteration:
                 self._finish()
                 return
@@ -198,18 +210,17 @@ class _Stream:
             elif isinstance(command, Query):
                 self._load(command)
                 return
-            elif self._news:
-                self._news, answer = False, True
+            elif self._is_woken:
+                self._is_woken, answer = False, True
             else:
-                self._sleep(command)
+                self._timer = self._loop.call_later(
+                    command.seconds, self._timed_out, context=self.context
+                )
                 return
-
-    def _sleep(self, command: Wait) -> None:
-        self._timer = self._loop.call_later(command.seconds, self._overslept, context=self.context)
 
     def _load(self, command: Query) -> None:
         future = self._loop.run_in_executor(
-            _loaders.get(), self._ticket.context.run, with_database, command
+            _loaders.get(), self._stream.context.run, with_database, command
         )
         future.add_done_callback(self._loaded, context=self.context)
 
@@ -218,7 +229,7 @@ class _Stream:
             self._advance(future.result())
 
     def _write(self, frame: bytes, more: bool = True) -> bool:
-        """Hand a frame to the server. False: it goes on by itself, or the client has left."""
+        """Send a frame. False: _write_later goes on, or the client has left."""
         event = {"type": "http.response.body", "body": frame, "more_body": more}
         try:
             sending = self._send(event)
@@ -227,17 +238,17 @@ class _Stream:
         except StopIteration:
             return True
         except Exception as error:
-            self._hang_up(error)
+            self._end_broken(error)
             return False
         self._writing = self._loop.create_task(self._write_later(sending), context=self.context)
         return False
 
     async def _write_later(self, sending: Awaitable[None]) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(SEND_TIMEOUT):
                 await sending
         except Exception as error:
-            self._hang_up(error)
+            self._end_broken(error)
             return
         finally:
             self._writing = None
@@ -251,8 +262,8 @@ class _Stream:
         if self._write(b"", more=False):
             self._end()
 
-    def _hang_up(self, error: Exception) -> None:
-        """The client has left in the middle of a frame; servers raise what they like."""
+    def _end_broken(self, error: Exception) -> None:
+        """The client has left in the middle of a frame; each server raises its own errors."""
         logger.debug("A stream's client has left: %s", type(error).__name__)
         self._end()
 
@@ -261,7 +272,7 @@ class _Stream:
             return
         self._ended = True
         if self._task is not None:
-            # Some servers never say that the client has left once the response is complete.
+            # Some servers do not send http.disconnect after a complete response.
             self._task.cancel()
 
     def _close(self) -> None:
@@ -271,18 +282,18 @@ class _Stream:
         if self._writing is not None:
             self._writing.cancel()
         get_broadcaster().unsubscribe(self._mailbox)
-        self._talk.close()
+        self._protocol.close()
 
 
 class _Continued:
-    """The rest of a coroutine that was driven by hand until it had to wait for ``blocker``."""
+    """The rest of a coroutine that was run by hand until it had to wait for ``blocker``."""
 
     def __init__(self, coroutine: CoroutineType[Any, Any, None], blocker: Any) -> None:
         self._coroutine, self._blocker = coroutine, blocker
 
     def __await__(self) -> Generator[Any, Any, None]:
         try:
-            # As it came: the task waits for it as if the coroutine had been its own from the start.
+            # Unchanged: the task waits for it as if it had run the coroutine from the start.
             yield self._blocker
         except BaseException:
             self._coroutine.close()

@@ -300,7 +300,7 @@ class Broadcaster:
                 with activate(scope):
                     valid = unchanged([identity for _, identity in due])
             except Exception as error:
-                logger.warning("The sessions of open streams could not be checked: %s", error)
+                logger.warning("The users of open streams could not be looked up: %s", error)
                 continue
             finally:
                 close_connections()

@@ -1,4 +1,4 @@
-"""How many streams a process holds where ``MONITIO_STREAMS_PER_PROCESS`` does not say it."""
+"""How many streams a process holds without ``MONITIO_STREAMS_PER_PROCESS``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _reserved = 0
 
 
 def default(request: HttpRequest, *, behind_endpoint: bool) -> int:
-    """For the server of this request. 0: its pages poll.
+    """The limit for the server of this request; with 0 its pages poll.
 
     A WSGI application cannot see how many threads its server has. Streams in all of them would
     leave none for pages.
@@ -35,9 +35,9 @@ def default(request: HttpRequest, *, behind_endpoint: bool) -> int:
 
 
 def reserve(threads: int) -> int:
-    """Let streams hold threads of this process's WSGI server, which has so many; how many of them.
+    """Let streams hold some of the WSGI server's ``threads``; returns how many.
 
-    A quarter, at least two, stays free for pages.
+    A quarter of them, at least two, stays free for pages.
     """
     global _reserved
     _reserved = max(0, threads - max(2, math.ceil(threads / 4)))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-# Nothing else is ever sent, so no message text can choose an event's name.
+# No others are sent, so the text of a message cannot choose an event's name.
 EVENTS: Final = frozenset({"snapshot", "message", "gone", "beat", "bye"})
 
 
@@ -20,7 +20,7 @@ def event(name: str, data: dict[str, Any]) -> bytes:
 
 
 def retry(milliseconds: int) -> bytes:
-    """How long the browser waits before it comes back. The first bytes of every stream."""
+    """How long the browser waits before it connects again: the first bytes of every stream."""
     return f"retry: {milliseconds}\n\n".encode()
 
 

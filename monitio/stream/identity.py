@@ -1,8 +1,8 @@
 """Whether the site would still answer the request of an open stream with the same recipient.
 
-While the session and the account are what they were, two reads say yes, for many streams at once.
-When the session has changed, or when it is not the session that names the user (a middleware, a
-token, the web server), the request goes through the site's middleware once more, up to the view.
+While session and account are unchanged, two queries confirm it, for many streams at once. When the
+session has changed, or when it is not the session that identifies the user (but a middleware, a
+token, the web server), the request goes through the site's middleware again, up to the view.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ _QUESTION = "_monitio_who_asks"
 
 
 class SiteUnavailable(Exception):
-    """The site cannot say now whose a stream is: the page has to ask again."""
+    """The site cannot identify the user of a stream now: the page has to connect again."""
 
 
 class Identity:
-    """Who opened a stream. Keeps nothing of the request that holds its thread or connection."""
+    """Who opened a stream, without a reference to the request, its thread and its connection."""
 
     def __init__(self, request: HttpRequest, recipient: Recipient) -> None:
         session: Any = getattr(request, "session", None)
         self.recipient = recipient
         self.session_key: str = getattr(session, "session_key", None) or ""
-        # What names the session between processes.
+        # Identifies the session between processes.
         self.session_mark = session_mark(self.session_key)
         self.store = type(session)
         self._build = _rebuilder(request)
         self._is_in_session = bool(self.session_key) and (
             recipient.is_visitor or session.get(SESSION_KEY) == recipient.user_pk
         )
-        # Digests of what the session held, and of the row that was found to hold it.
+        # Digests of the session's data, and of the row that held it.
         self._state = self._row = b""
         self._backend = self._password = ""
         if self._is_in_session:
@@ -67,7 +67,7 @@ class Identity:
             self._password = session.get(HASH_SESSION_KEY, "")
 
     def is_valid(self) -> bool:
-        """Look again: log-out, another log-in, impersonation, new password, deactivation, expiry.
+        """Check again: log-out, another log-in, impersonation, new password, deactivation, expiry.
 
         Raises ``SiteUnavailable`` when a middleware answers in place of the view.
         """
@@ -88,7 +88,7 @@ class Identity:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether session and account are rows whose comparison says it all."""
+        """Whether it suffices to compare the rows of session and account."""
         return (
             bool(self._backend)
             and issubclass(self.store, DatabaseStore | CacheStore)
@@ -96,11 +96,11 @@ class Identity:
         )
 
     def is_session(self, session: Any) -> bool:
-        """Whether this is the session as it was; None is one that has ended."""
+        """Whether the session is unchanged; None is one that has ended."""
         return session is not None and _digest(session) == self._state
 
     def is_row(self, row: str | None) -> bool:
-        """The same for ``session_data``. Each row is decoded once."""
+        """``is_session`` for a row's ``session_data``, which is decoded once."""
         if row is None:
             return False
         mark = _hash(row)
@@ -111,7 +111,7 @@ class Identity:
         return True
 
     def is_account(self, user: Any) -> bool:
-        """Whether ``get_user`` would accept this account for the session as it was."""
+        """Whether ``get_user`` would accept this account for the unchanged session."""
         backend: Any = load_backend(self._backend)
         password = getattr(user, "get_session_auth_hash", None)
         return (
@@ -121,7 +121,7 @@ class Identity:
         )
 
     def _site_agrees(self) -> bool:
-        # What the middleware activates (language, time zone) ends with the question.
+        # In its own context: the middleware activates a language and a time zone.
         return copy_context().run(_who_asks, self._build()) == self.recipient
 
     def _is_active(self) -> bool:
@@ -130,7 +130,7 @@ class Identity:
 
 
 def unchanged(identities: Iterable[Identity]) -> set[Identity]:
-    """Those that are certainly valid: one query for all sessions, and one for all accounts."""
+    """The valid ones: one query for all sessions, and one for all accounts."""
     stores: dict[Any, list[Identity]] = {}
     for identity in identities:
         if identity.is_comparable:
@@ -163,15 +163,15 @@ def _cached_sessions(store: Any, keys: set[str]) -> dict[str, Any]:
 
 
 def answer_who_asks(request: HttpRequest, recipient: Recipient | None) -> None:
-    """To be called by the view: it goes no further when only this was the question."""
+    """Called by the view: ends a request of ``_who_asks`` here, with the recipient."""
     if hasattr(request, _QUESTION):
         raise _Answer(recipient)
 
 
 class _Answer(BaseException):
-    """Leaves the middleware as it stands: nothing is saved, counted or logged for a question.
+    """Passes through the middleware, so that it saves, counts and logs nothing.
 
-    No ``Exception``, or the innermost middleware would make a response of it.
+    Not an ``Exception``, which the innermost middleware would turn into a response.
     """
 
     def __init__(self, recipient: Recipient | None) -> None:
@@ -227,7 +227,7 @@ def _as_wsgi(text: str) -> str:
 
 
 def _digest(session: Any) -> bytes:
-    """Of what the session holds; loads it."""
+    """The digest of the session's data; loads it."""
     return _hash(repr(dict(session.items())))
 
 

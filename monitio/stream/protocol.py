@@ -1,7 +1,7 @@
-"""One stream as a conversation without I/O: commands out, answers in.
+"""The protocol of one stream, without I/O: commands out, answers in.
 
-A driver (serving.py) carries the commands out in its own world, threads or an event loop. So every
-rule of a stream stands here once, and is tested without a server.
+A driver (drivers.py, asgi.py) carries the commands out, with threads or an event loop. Every rule
+of a stream stands here once, and is tested without a server.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from monitio.stream.identity import Identity, SiteUnavailable
 
 logger = logging.getLogger("monitio")
 
-# Seconds between the two looks at a session that may have ended.
-LOOK_AGAIN = 1.0
+# Seconds between the two checks of a session that may have ended.
+SECOND_CHECK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Call this where the database may be used, give the connection back, answer its result.
+    """Call this where the database may be used, close the connection, answer with the result.
 
-    What it raises is thrown into the conversation.
+    An exception is thrown into the protocol.
     """
 
     function: Callable[[], Any]
@@ -58,14 +58,14 @@ StreamProtocol = Generator[Command, Any, None]
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSource:
-    """What a conversation asks the database."""
+    """The queries of a stream."""
 
     snapshot: Callable[[], Payload]
-    # Whether the site would still open the stream for the same recipient; or SiteUnavailable.
+    # Whether the site would still open the stream for the same recipient. Raises SiteUnavailable.
     still_valid: Callable[[], bool]
     # Set when the process is about to stop.
     stopping: Callable[[], bool]
-    # Who opened it; None: that is not compared with others at once.
+    # Who opened it; None: the broadcaster does not check it.
     identity: Identity | None = None
 
 
@@ -84,63 +84,63 @@ def stream_protocol(mailbox: Mailbox, source: StreamSource) -> StreamProtocol:
 
 
 def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command, Any, str]:
-    """Everything between the first line and ``bye``; the reason to say there."""
+    """Everything between ``retry`` and ``bye``; returns the reason of ``bye``."""
     clock = _Clock(mailbox)
     mailbox.resync()
     while not source.stopping():
         if clock.is_old():
             return "age"
-        # Taken before the database is read: what arrives during the reading comes after it.
-        news = mailbox.take()
-        if clock.must_recheck(news) and not (yield Query(source.still_valid)):
+        # Before the database is read: what arrives during the reading is sent after it.
+        contents = mailbox.take()
+        if clock.must_recheck(contents) and not (yield Query(source.still_valid)):
             return "signed-out"
-        if news.resync:
+        if contents.resync:
             yield Send(frames.event("snapshot", (yield Query(source.snapshot))))
-        elif news.frames:
-            yield Send(b"".join(news.frames))
+        elif contents.frames:
+            yield Send(b"".join(contents.frames))
         elif not (yield Wait(clock.until_next())):
-            # Also how a server without another sign notices that the client has left.
+            # Without writing, some servers do not notice that the client has left.
             yield Send(frames.BEAT)
     return "shutdown"
 
 
 class _Clock:
-    """When a stream is too old, and when its session has to be looked at again."""
+    """When a stream is too old, and when its session has to be checked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         now = time.monotonic()
         self._mailbox = mailbox
-        # Spread, so that not all pages come back at once.
+        # Random, so that not all pages come back at once.
         self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
         mailbox.recheck_at = now + settings.STREAM_RECHECK
-        self._look_again_at = math.inf
+        self._second_check_at = math.inf
 
     def is_old(self) -> bool:
         return time.monotonic() >= self._end
 
-    def must_recheck(self, news: MailboxContents) -> bool:
-        """Whether to look now: every while, after a gap, and when a bell asks.
+    def must_recheck(self, contents: MailboxContents) -> bool:
+        """Whether to check now: every STREAM_RECHECK seconds, after a gap, and after an event.
 
-        Then once more a moment later: Django says that somebody logs out before it is done.
+        After an event twice: Django sends ``user_logged_out`` before the session has ended.
         """
         now = time.monotonic()
-        if not (news.recheck or now >= min(self._mailbox.recheck_at, self._look_again_at)):
-            return news.gap
+        if not (contents.recheck or now >= min(self._mailbox.recheck_at, self._second_check_at)):
+            return contents.gap
         self._mailbox.recheck_at = now + settings.STREAM_RECHECK
-        self._look_again_at = now + LOOK_AGAIN if news.recheck else math.inf
+        self._second_check_at = now + SECOND_CHECK if contents.recheck else math.inf
         return True
 
     def until_next(self) -> float:
         """Seconds to sleep when nothing happens."""
         now, heartbeat = time.monotonic(), float(settings.STREAM_HEARTBEAT)
-        next_look = min(self._mailbox.recheck_at, self._look_again_at)
-        return max(0.0, min(heartbeat, self._end - now, next_look - now))
+        next_check = min(self._mailbox.recheck_at, self._second_check_at)
+        return max(0.0, min(heartbeat, self._end - now, next_check - now))
 
 
 def finite(source: StreamSource) -> StreamProtocol:
-    """One snapshot and an end: for a process that cannot hold another stream open.
+    """One snapshot and an end, for a process that cannot hold another stream.
 
-    EventSource comes back after ``retry``, so the page polls and misses nothing.
+    EventSource connects again after ``retry``: the page polls and misses nothing.
     """
     yield Send(frames.retry(settings.STREAM_RETRY))
     yield Send(frames.event("snapshot", (yield Query(source.snapshot))))

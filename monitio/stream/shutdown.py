@@ -1,7 +1,7 @@
-"""A stopping server: tell the open streams first, then do what the server always did.
+"""A stopping server: end the open streams first, then call the server's own handler.
 
-Servers wait for open responses before they stop, some for ever. So the stop signal is heard before
-the server's own handler: every stream says ``bye`` and ends.
+Servers wait for open responses before they stop, some for ever. So the stop signal first makes
+every stream send ``bye`` and end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 def stopping() -> bool:
-    """Whether this process was told to stop."""
+    """Whether this process has received a stop signal."""
     return _stopping.is_set()
 
 
@@ -30,21 +30,21 @@ def install() -> None:
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)
-        # A function of the server's. Without one the process ends at once, its streams with it;
-        # what C code has installed cannot be called from here.
-        if not callable(previous) or hasattr(previous, "tells_streams"):
+        # Without a handler the process ends at once, its streams with it. A handler that C code
+        # has installed cannot be called from here.
+        if not callable(previous) or hasattr(previous, "ends_streams"):
             continue
         signal.signal(number, _before(previous))
 
 
 def begin() -> None:
-    """End this process's streams, and each that opens from now on: it is about to stop.
+    """End the streams of this process, and each that opens from now on.
 
     Does not wait for them, so it may be called anywhere.
     """
     _stopping.set()
-    # In a thread of its own: a signal may interrupt one that holds the hub's lock. Started in this
-    # way, because a Thread waits until it runs, which gevent forbids in a handler.
+    # In another thread: the signal may interrupt one that holds the broadcaster's lock. Not with
+    # threading.Thread, whose start() waits for it, which gevent forbids in a handler.
     _thread.start_new_thread(lambda: get_broadcaster().wake_all(), ())
 
 
@@ -53,5 +53,5 @@ def _before(previous: Any) -> Handler:
         begin()
         previous(number, frame)
 
-    handle.tells_streams = True  # type: ignore[attr-defined]
+    handle.ends_streams = True  # type: ignore[attr-defined]
     return handle

@@ -36,7 +36,7 @@ from monitio.exceptions import NotAllowed, TooManyReplies
 from monitio.models import BlockedSender, Message
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot
-from monitio.stream import drivers
+from monitio.stream import view as stream_view
 from monitio.utils.text import one_line
 from monitio.views.forms import ReplyForm, SearchForm
 
@@ -275,7 +275,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
 @require_GET
 def message_stream(request: HttpRequest) -> HttpResponseBase:
     """The live stream of Server-Sent Events."""
-    return drivers.respond(request)
+    return stream_view.respond(request)
 
 
 def _own(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:

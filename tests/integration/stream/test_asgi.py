@@ -241,7 +241,7 @@ class TestSlowClient:
     def test_one_that_reads_nothing_for_long_is_given_up(
         self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(asgi, "PATIENCE", 0.05)
+        monkeypatch.setattr(asgi, "SEND_TIMEOUT", 0.05)
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)

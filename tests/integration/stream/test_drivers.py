@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitio.stream.broadcaster import Limits, get_broadcaster
-from monitio.stream.drivers import LOADERS, _drive_async, with_database
+from monitio.stream.drivers import LOADERS, drive_async, with_database
 from monitio.stream.protocol import Query, StreamSource
 from monitio.testing import capture_events
 from tests.support.threads import Running
@@ -39,7 +39,7 @@ def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) 
 
     async def serve() -> None:
         source = StreamSource(snapshot=snapshot, still_valid=lambda: True, stopping=lambda: False)
-        async for frame in _drive_async(TOPIC, source, Limits(10, 10)):
+        async for frame in drive_async(TOPIC, source, Limits(10, 10)):
             frames.append(frame)
 
     async def leave() -> None:

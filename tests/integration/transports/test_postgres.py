@@ -191,7 +191,7 @@ class TestThreads:
             for thread in threads:
                 thread.join()
             heard = list(listener.notifies(timeout=20, stop_after=400))
-        transport._hang_up()
+        transport._disconnect()
         assert not failures
         assert len({notification.payload for notification in heard}) == 400
         assert len({notification.pid for notification in heard}) == 1, "one connection"

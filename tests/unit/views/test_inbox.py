@@ -457,7 +457,7 @@ def test_tokens_and_session_keys_are_never_on_the_wire(db: None) -> None:
 
 
 def test_an_own_request_is_needed_for_a_stream(rf: Any) -> None:
-    from monitio.stream.drivers import respond
+    from monitio.stream.view import respond
 
     request: HttpRequest = rf.get("/")
     assert respond(request).status_code == STREAM_STOPS

@@ -1,0 +1,130 @@
+"""The view of a stream: who asks, how many streams may be open, and which driver answers.
+
+One sync view serves WSGI and ASGI. Behind ``monitio.asgi`` it leaves an ``OpenStream``, and asgi.py
+drives the stream.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextvars import copy_context
+
+from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from monitio import scope
+from monitio.conf import settings
+from monitio.recipients import Recipient, page_fits
+from monitio.serializers import snapshot
+from monitio.stream import capacity, shutdown
+from monitio.stream.broadcaster import Limits, close_connections
+from monitio.stream.drivers import (
+    HANDOFF_KEY,
+    OpenStream,
+    StreamHandoff,
+    drive_async,
+    drive_sync,
+)
+from monitio.stream.identity import Identity, answer_who_asks
+from monitio.stream.protocol import StreamSource
+from monitio.transports import get_hub
+from monitio.utils.client_address import client_address
+
+logger = logging.getLogger("monitio")
+
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+HEADERS = {
+    "Cache-Control": "no-store, no-cache, no-transform",
+    # Otherwise nginx buffers the response, and GZipMiddleware delays it.
+    "X-Accel-Buffering": "no",
+    "Content-Encoding": "identity",
+}
+
+
+def respond(request: HttpRequest) -> HttpResponseBase:
+    """The stream of the user or visitor who asks; 204 for a page that is another recipient's.
+
+    503 when the database does not answer: every open page asks again and again, and an error would
+    send an e-mail to the administrators each time.
+    """
+    try:
+        response = _answer(request)
+    except DatabaseError as error:
+        logger.warning("No stream can open, the database does not answer: %s", error)
+        headers = {"Retry-After": str(math.ceil(settings.STREAM_RETRY / 1000))}
+        response = HttpResponse(status=503, headers=headers)
+    for name, value in HEADERS.items():
+        response[name] = value
+    return response
+
+
+def _answer(request: HttpRequest) -> HttpResponseBase:
+    recipient = Recipient.existing(request)
+    answer_who_asks(request, recipient)
+    if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
+        # The one status at which EventSource does not come back.
+        return HttpResponse(status=204)
+    hub = get_hub()
+    if hub is not None:
+        return hub.respond(request, recipient.topic)
+    identity = Identity(request, recipient)
+    # Called in other threads, whose connections do not have this request's tenant.
+    source = StreamSource(
+        snapshot=scope.bind(lambda: snapshot(recipient)),
+        still_valid=scope.bind(identity.is_valid),
+        stopping=shutdown.stopping,
+        identity=identity,
+    )
+    return _response(request, recipient.topic, source)
+
+
+def _response(request: HttpRequest, topic: str, source: StreamSource) -> StreamingHttpResponse:
+    handoff = request.scope.get(HANDOFF_KEY) if isinstance(request, ASGIRequest) else None
+    limits = _limits(request, behind_endpoint=handoff is not None)
+    body: Iterator[bytes] | AsyncIterator[bytes]
+    if handoff is not None:
+        return _HandedOff(_hand_off(handoff, topic, source, limits), content_type=CONTENT_TYPE)
+    elif isinstance(request, ASGIRequest):
+        body = drive_async(topic, source, limits)
+    else:
+        body = drive_sync(topic, source, limits)
+    return StreamingHttpResponse(body, content_type=CONTENT_TYPE)
+
+
+async def _hand_off(
+    handoff: StreamHandoff, topic: str, source: StreamSource, limits: Limits
+) -> AsyncIterator[bytes]:
+    """An empty body. Only Django itself reads it, when no middleware has replaced the response."""
+    handoff.stream = OpenStream(topic, source, limits, copy_context())
+    nothing: tuple[bytes, ...] = ()
+    for frame in nothing:
+        yield frame
+
+
+class _HandedOff(StreamingHttpResponse):
+    """The response of a request whose stream asgi.py drives."""
+
+    def close(self) -> None:
+        super().close()
+        # In the request's thread, which ends now, also with a CONN_MAX_AGE.
+        close_connections()
+
+
+def _limits(request: HttpRequest, *, behind_endpoint: bool) -> Limits:
+    """How many streams this process can hold without starving its other requests."""
+    per_process = settings.STREAMS_PER_PROCESS
+    if not isinstance(request, ASGIRequest) and not request.META.get("wsgi.multithread", True):
+        # A stream would hold its only thread.
+        per_process = 0
+    elif per_process is None:
+        per_process = capacity.default(request, behind_endpoint=behind_endpoint)
+    return Limits(
+        per_process,
+        settings.STREAMS_PER_USER,
+        settings.STREAMS_PER_ADDRESS,
+        client_address(request),
+    )
