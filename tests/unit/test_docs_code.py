@@ -89,6 +89,21 @@ def test_each_setting_has_one_row() -> None:
     assert sorted(named) == sorted([*Settings.DEFAULTS, *CelerySettings.DEFAULTS])
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_pages_and_headings(page: Path) -> None:
+    for link in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
 def example(name: str) -> dict[str, Any]:
     """What the block of CONTRIBUTING.md that begins with this comment defines."""
     code = dict(blocks("python", ROOT / "CONTRIBUTING.md")).values()
