@@ -163,14 +163,11 @@ class PersistentMessageStorage(BaseStorage):
     def _get(self, *args: Any, **kwargs: Any) -> tuple[list[AnyMessage], bool]:
         # For users too: messages of an anonymous request before the log-in.
         kept, all_retrieved = self._fallback._get()
-        return [*(kept or []), *self._waiting()], all_retrieved
-
-    def _waiting(self) -> list[Message]:
-        """The rows for this page, oldest first. One query for a small inbox."""
         rows: list[Message] = tolerant.ask(self._newest, [])
-        return rows[::-1]
+        return [*(kept or []), *rows[::-1]], all_retrieved
 
     def _newest(self) -> list[Message]:
+        """The rows for this page, newest first. One query for a small inbox."""
         rows = self._rows().unclaimed().select_related("job")
         if self._written:
             rows = rows.exclude(pk__in=self._written)
@@ -190,28 +187,25 @@ class PersistentMessageStorage(BaseStorage):
 
         After an error status (500 and above) all that was shown is shown again.
         """
-        unstored = self._settle_and_store(response)
+        shown = self.used and response.status_code < 500
+        self._claim.settle(shown)
+        unstored = self._store_unsent(shown, response) if self.used or self.added_new else []
         update_marker(self.request, response)
         return unstored
 
-    def _settle_and_store(self, response: HttpResponseBase) -> list[Any]:
-        shown = self.used and response.status_code < 500
-        self._claim.settle(shown)
-        if not (self.used or self.added_new):
-            return []
-        unsent = self._queued_messages if shown else [*self._kept(), *self._queued_messages]
+    def _store_unsent(self, shown: bool, response: HttpResponseBase) -> list[Any]:
+        unsent = self._queued_messages
+        if not shown:
+            # Messages from before this request. Rows stay; those in a cookie are written again.
+            has_loaded = hasattr(self, "_loaded_data")
+            kept = self._loaded_data if has_loaded else self._fallback._get()[0] or []
+            unsent = [*kept, *unsent]
         rows = [row for row in unsent if isinstance(row, Message) and not row.pk]
         plain: list[Any] = [row for row in unsent if not isinstance(row, Message)]
         plain += self._store_rows(rows)
         for message in plain:
             message._prepare()
         return list(self._fallback._store(plain, response) or [])
-
-    def _kept(self) -> list[AnyMessage]:
-        """Messages from before this request. Rows stay; those in a cookie are written again."""
-        if hasattr(self, "_loaded_data"):
-            return self._loaded_data
-        return list(self._fallback._get()[0] or [])
 
     def _store_rows(self, rows: list[Message]) -> list[DjangoMessage]:
         """Save what belongs into the database; return what belongs into the cookie."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from monitio import dispatch
@@ -87,7 +87,14 @@ def _change(
     kept = list(rows.persistent().values_list("pk", flat=True))
     shown = list(rows.nonpersistent().values_list("pk", flat=True))
     changed = Message.objects.filter(pk__in=kept, **present).touch(**wanted)
-    _announce_changes(who, kept)
+    if len(kept) > FEW:
+        dispatch.announce_news([who])
+    elif kept:
+        messages = list(Message.objects.filter(pk__in=kept).select_related("job", "from_user"))
+        for message in messages:
+            # live=False keeps a message from popping up; every open page needs its new state.
+            message.live = True
+        dispatch.announce(messages)
     return changed + _remove(who, shown)
 
 
@@ -95,17 +102,6 @@ def _possible(pks: Iterable[int]) -> list[int]:
     # Some databases refuse a query with a number that no column can hold.
     numbers = [whole_number("pk", pk) for pk in pks]
     return [pk for pk in numbers if 0 < pk <= LARGEST_KEY]
-
-
-def _announce_changes(who: Recipient, pks: Sequence[int]) -> None:
-    if len(pks) > FEW:
-        dispatch.announce_news([who])
-    elif pks:
-        rows = list(Message.objects.filter(pk__in=pks).select_related("job", "from_user"))
-        for row in rows:
-            # live=False keeps a message from popping up; every open page needs its new state.
-            row.live = True
-        dispatch.announce(rows)
 
 
 def _remove(who: Recipient, pks: list[int]) -> int:

@@ -132,16 +132,13 @@ def save_batch(rows: list[Message], policy: DeliveryPolicy | None) -> None:
         if policy:
             dispatch.deliver(deliveries.create_deliveries(rows, policy))
         if rows[0].live:
-            _announce_batch(rows, policy is not None or _returns_keys(alias))
-
-
-def _announce_batch(rows: list[Message], has_keys: bool) -> None:
-    # In the caller's transaction the events of all batches wait in memory for its commit: events
-    # without a message are small.
-    if has_keys and len(rows) < BATCH:
-        dispatch.announce(rows)
-    else:
-        dispatch.announce_news([row.recipient for row in rows])
+            # In the caller's transaction the events of all batches wait in memory for its commit:
+            # events without a message are small.
+            has_keys = policy is not None or _returns_keys(alias)
+            if has_keys and len(rows) < BATCH:
+                dispatch.announce(rows)
+            else:
+                dispatch.announce_news([row.recipient for row in rows])
 
 
 def _returns_keys(alias: str) -> bool:

@@ -64,18 +64,14 @@ def for_its_page(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         token = request.POST.get("page") or request.GET.get("page")
-        if token and not page_fits(token, Recipient.existing(request)):
-            return _refuse_page(request)
-        return view(request, *args, **kwargs)
+        if not token or page_fits(token, Recipient.existing(request)):
+            return view(request, *args, **kwargs)
+        if _wants_json(request):
+            return _private({"ok": False, "error": "The page is another user's: reload it."}, 409)
+        context = {"next": _next(request, _way_back(request))}
+        return render(request, "monitio/message/conflict.html", context, status=409)
 
     return guarded  # type: ignore[return-value]
-
-
-def _refuse_page(request: HttpRequest) -> HttpResponse:
-    if _wants_json(request):
-        return _private({"ok": False, "error": "The page is another user's: reload it."}, 409)
-    context = {"next": _next(request, _way_back(request))}
-    return render(request, "monitio/message/conflict.html", context, status=409)
 
 
 @public

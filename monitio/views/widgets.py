@@ -79,6 +79,7 @@ def messages_html(
         recipient = Recipient.from_request(request)
     is_stranger = recipient is None and can_be_visitor
     messages = _messages(request, recipient)
+    texts = json.dumps(strings(), ensure_ascii=False).translate(SCRIPT_ESCAPES)
     context = {
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
@@ -91,7 +92,7 @@ def messages_html(
         # Rendering the token sets a cookie.
         "with_csrf": recipient is not None and (bool(messages) or not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
-        "strings": _json(strings()),
+        "strings": mark_safe(texts),  # noqa: S308 - nothing in it can end the script element
         "csp_nonce": nonce,
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)
@@ -203,8 +204,3 @@ def _list_url() -> str:
             "monitio has no address here. Add path('messages/', include('monitio.urls')) to your "
             "URL configuration."
         ) from None
-
-
-def _json(data: dict[str, str]) -> SafeString:
-    text = json.dumps(data, ensure_ascii=False).translate(SCRIPT_ESCAPES)
-    return mark_safe(text)  # noqa: S308 - nothing in it can end the script element
