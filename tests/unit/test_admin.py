@@ -77,7 +77,7 @@ def test_every_list_and_page_opens(browser: Client, message: Message, model: str
         assert browser.get(page(model, "delete", row.pk)).status_code == 200
 
 
-def test_a_message_written_in_the_admin_rings_like_any_other(browser: Client) -> None:
+def test_a_message_written_in_the_admin_is_published_like_any_other(browser: Client) -> None:
     ann = user()
     assert browser.get(page("message", "add")).status_code == 200
     with capture_events() as bells:
@@ -99,7 +99,7 @@ def test_a_bad_value_is_an_error_of_the_form(browser: Client, field: str, value:
     assert not Message.objects.filter(level=120).exists()
 
 
-def test_a_change_moves_the_version_and_is_told(browser: Client, message: Message) -> None:
+def test_a_change_raises_the_version_and_is_published(browser: Client, message: Message) -> None:
     Message.objects.update(version=7, read=True)
     with capture_events() as bells:
         browser.post(page("message", "change", message.pk), form(message="other"))
@@ -110,7 +110,7 @@ def test_a_change_moves_the_version_and_is_told(browser: Client, message: Messag
     ]
 
 
-def test_a_save_without_a_change_tells_nobody(browser: Client, message: Message) -> None:
+def test_a_save_without_a_change_is_not_published(browser: Client, message: Message) -> None:
     with capture_events() as bells:
         browser.post(page("message", "change", message.pk), form(message="one"))
     assert bells == []
@@ -149,7 +149,7 @@ def test_safe_html_of_the_site_is_no_html_of_the_admin(browser: Client) -> None:
             assert "&lt;i&gt;one" in content or model == "delivery"
 
 
-def test_a_deleted_message_is_gone_with_its_mail_and_told(
+def test_a_deletion_takes_the_mail_along_and_is_published(
     browser: Client, message: Message
 ) -> None:
     Delivery.objects.create(message=message, channel="email")
@@ -159,7 +159,7 @@ def test_a_deleted_message_is_gone_with_its_mail_and_told(
     assert [(bell.kind, bell.data) for bell in bells] == [("gone", {"ids": [message.pk]})]
 
 
-def test_deleting_several_tells_each_recipient(browser: Client, message: Message) -> None:
+def test_deleting_several_is_published_to_each_recipient(browser: Client, message: Message) -> None:
     other = api.create_message(user("bob"), monitio.INFO, "two")
     data = {"action": "delete_selected", "_selected_action": [message.pk, other.pk], "post": "yes"}
     with capture_events() as bells:

@@ -50,7 +50,7 @@ def errors_of(response: Any) -> str:
     return str(response.context["errors"])
 
 
-def test_staff_choose_for_somebody_and_a_digest_is_planned(browser: Client) -> None:
+def test_staff_choose_for_a_user_and_a_digest_is_planned(browser: Client) -> None:
     ann = user()
     values = form({"category": "exports", "mode": "off"}, user=ann.pk, time_zone="Asia/Tokyo")
     assert browser.post(page("preferences", "add"), values).status_code == 302
@@ -59,7 +59,7 @@ def test_staff_choose_for_somebody_and_a_digest_is_planned(browser: Client) -> N
     assert row.next_digest_at and row.next_digest_at > timezone.now()
 
 
-def test_a_change_plans_anew(browser: Client) -> None:
+def test_a_change_plans_the_next_digest(browser: Client) -> None:
     row = preferences.change(user(), frequency="daily", categories={"exports": "off"})
     choice = row.choices.get()
     values = form(
@@ -121,7 +121,7 @@ def test_a_failed_digest_is_sent_again(browser: Client, failed: Digest) -> None:
     assert failed.state == "sent"
 
 
-def test_not_to_somebody_who_wants_none_any_more(browser: Client, failed: Digest) -> None:
+def test_not_to_a_user_who_has_turned_digests_off(browser: Client, failed: Digest) -> None:
     preferences.change(user(), frequency="never")
     send_again(browser, failed)
     assert run_digests(timezone.now()) == []

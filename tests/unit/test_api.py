@@ -64,9 +64,7 @@ def test_takes_a_visitor(db: None) -> None:
 
 
 @pytest.mark.parametrize("nobody", [987654, "987654", None, "ann"])
-def test_refuses_somebody_who_does_not_exist_before_anything_is_written(
-    db: None, nobody: Any
-) -> None:
+def test_refuses_an_unknown_recipient_before_anything_is_written(db: None, nobody: Any) -> None:
     with pytest.raises(UnknownRecipient):
         kept(nobody)
     assert not Message.objects.exists()
@@ -146,7 +144,7 @@ def test_a_site_without_time_zones_takes_either(ann: Any, settings: Any) -> None
 
 
 @transactional
-def test_nobody_is_told_before_the_commit_and_nothing_after_a_rollback(ann: Any) -> None:
+def test_publishes_after_the_commit_and_nothing_after_a_rollback(ann: Any) -> None:
     with capture_events() as bells:
         with transaction.atomic():
             kept(ann, email=True)
@@ -225,11 +223,11 @@ def test_a_generator_will_do(ann: Any, bob: Any) -> None:
     assert api.notify_many((who for who in (ann, bob)), 120, "one") == 2
 
 
-def test_somebody_named_twice_is_told_once(ann: Any, bob: Any) -> None:
+def test_a_repeated_user_is_notified_once(ann: Any, bob: Any) -> None:
     assert api.notify_many([ann, ann.pk, str(ann.pk), bob], 120, "one") == 2
 
 
-def test_a_join_that_names_users_twice_tells_them_once(
+def test_a_join_that_repeats_users_notifies_them_once(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(create, "BATCH", 2)
@@ -247,19 +245,19 @@ def test_a_sliced_queryset_keeps_its_slice(ann: Any, bob: Any) -> None:
     assert Message.objects.get().user == bob
 
 
-def test_keys_of_nobody_are_named_and_their_batch_is_not_written(ann: Any) -> None:
+def test_unknown_keys_are_named_and_their_batch_is_not_written(ann: Any) -> None:
     with pytest.raises(UnknownRecipient, match="98765, 98766"):
         api.notify_many([ann, 98765, 98766], 120, "one")
     assert not Message.objects.exists()
 
 
-def test_nobody_at_all_is_fine(db: None) -> None:
+def test_an_empty_iterable_is_accepted(db: None) -> None:
     assert api.notify_many([], 120, "one") == 0
     assert api.notify_many(get_user_model().objects.none(), 120, "one") == 0
 
 
 @transactional
-def test_a_rollback_tells_none_of_many(ann: Any, bob: Any) -> None:
+def test_a_rollback_notifies_none_of_many(ann: Any, bob: Any) -> None:
     with capture_events() as bells, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         transaction.set_rollback(True)
@@ -267,7 +265,7 @@ def test_a_rollback_tells_none_of_many(ann: Any, bob: Any) -> None:
 
 
 @transactional
-def test_everybody_is_told_and_mailed_after_the_commit(ann: Any, bob: Any) -> None:
+def test_all_are_notified_and_mailed_after_the_commit(ann: Any, bob: Any) -> None:
     with capture_events() as bells, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         assert (bells, mail.outbox) == ([], [])
@@ -276,7 +274,7 @@ def test_everybody_is_told_and_mailed_after_the_commit(ann: Any, bob: Any) -> No
 
 
 @transactional
-def test_outside_a_transaction_each_batch_is_told_as_it_is_written(
+def test_outside_a_transaction_each_batch_is_published_as_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(create, "BATCH", 2)
@@ -294,7 +292,7 @@ def test_outside_a_transaction_each_batch_is_told_as_it_is_written(
     assert len(bells) == 5
 
 
-def test_databases_that_tell_no_keys_mail_all_the_same(
+def test_databases_that_return_no_keys_mail_all_the_same(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MySQL, as seen from here."""
@@ -415,7 +413,7 @@ def test_deleting_is_for_good(ann: Any, bob: Any) -> None:
         (lambda who, pk: api.delete_all(who), "gone"),
     ],
 )
-def test_every_change_is_told_to_every_open_page_of_the_recipient(
+def test_every_change_is_published_to_every_open_page_of_the_recipient(
     ann: Any, verb: Any, kind: str
 ) -> None:
     message = kept(ann, sse=False)
@@ -432,7 +430,7 @@ def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: An
     assert api.delete(ann, [message.pk]) == 0
 
 
-def test_many_changes_are_one_bell(transactional_db: None) -> None:
+def test_many_changes_are_one_event(transactional_db: None) -> None:
     ann = user()
     pks = [kept(ann, str(number)).pk for number in range(25)]
     with capture_events() as bells:
@@ -441,7 +439,7 @@ def test_many_changes_are_one_bell(transactional_db: None) -> None:
 
 
 @pytest.mark.parametrize("huge", [2**63, 10**30, -1, 0])
-def test_a_number_no_database_knows_is_nobodys_message(ann: Any, huge: int) -> None:
+def test_a_number_that_no_column_holds_matches_no_message(ann: Any, huge: int) -> None:
     kept(ann)
     for verb in (api.mark_read, api.mark_seen, api.delete):
         assert verb(ann, [huge]) == 0
@@ -483,7 +481,7 @@ def test_an_answer_without_subject_has_none_and_a_long_one_is_cut(ann: Any, bob:
     assert len(api.reply(ann, message.pk, "Yes").subject) == 255
 
 
-def test_nobody_answers_what_is_not_theirs_or_from_nobody(ann: Any, bob: Any) -> None:
+def test_a_reply_needs_an_own_message_with_a_sender(ann: Any, bob: Any) -> None:
     with pytest.raises(NotAllowed):
         api.reply(ann, kept(ann).pk, "Yes")
     with pytest.raises(NotAllowed):
@@ -513,7 +511,7 @@ def test_prune_deletes_what_has_expired(ann: Any) -> None:
     assert Message.objects.get() == stays
 
 
-def test_prune_deletes_read_messages_only_when_the_site_says_so(ann: Any, settings: Any) -> None:
+def test_prune_deletes_read_messages_only_with_the_setting(ann: Any, settings: Any) -> None:
     old = timezone.now() - timedelta(days=8)
     aged(kept(ann), read=True, modified=old)
     unread = aged(kept(ann, "unread"), modified=old)
@@ -542,7 +540,7 @@ def settings_age() -> int:
     return int(settings.VISITOR_AGE)
 
 
-def test_prune_deletes_ended_jobs_nobody_can_read_of(ann: Any) -> None:
+def test_prune_deletes_ended_jobs_without_messages(ann: Any) -> None:
     old = timezone.now() - timedelta(days=2)
     Job.objects.create(task_id="ended", state=State.FAILED, finished_at=old)
     told = Job.objects.create(task_id="told", state=State.FAILED, finished_at=old)
@@ -553,7 +551,7 @@ def test_prune_deletes_ended_jobs_nobody_can_read_of(ann: Any) -> None:
     assert set(Job.objects.values_list("task_id", flat=True)) == {"told", "runs", "new"}
 
 
-def test_prune_deletes_bells_of_yesterday_and_mailed_messages_left_hidden(ann: Any) -> None:
+def test_prune_deletes_events_of_yesterday_and_mailed_messages_left_hidden(ann: Any) -> None:
     aged(LastEvent.objects.create(topic="t", nonce=1), modified=timezone.now() - timedelta(days=2))
     LastEvent.objects.create(topic="u", nonce=1)
     aged(kept(ann), hidden=True)
@@ -579,7 +577,7 @@ def test_prune_counts_messages_not_what_hangs_on_them(
     [(None, 15.0), ({"BACKEND": "nchan", "PUBLISH_URL": "http://127.0.0.1:1/"}, 30.0)],
     ids=["own streams", "hub"],
 )
-def test_a_snapshot_says_how_long_a_working_stream_may_be_silent(
+def test_a_snapshot_holds_how_long_a_working_stream_may_be_silent(
     ann: Any, settings: Any, stream: Any, silence: float
 ) -> None:
     settings.MONITIO_STREAM = stream

@@ -97,7 +97,7 @@ def test_the_fault_is_found_and_its_cure_named(identifier: str, settings: Any) -
 
 
 @pytest.mark.parametrize(("name", "value"), [("DEBUG", True), ("MONITIO_CHANNELS", {})])
-def test_a_site_that_mails_nobody_needs_no_address(settings: Any, name: str, value: Any) -> None:
+def test_a_site_without_email_needs_no_address(settings: Any, name: str, value: Any) -> None:
     settings.MONITIO_BASE_URL = ""
     setattr(settings, name, value)
     assert found() == {}
@@ -121,7 +121,7 @@ def test_a_value_of_the_wrong_kind_is_named_and_stops_no_check(
         assert f"MONITIO_{name} is " in said[0].msg
 
 
-def test_each_setting_says_what_it_has_to_be() -> None:
+def test_each_setting_has_a_rule() -> None:
     assert Settings.RULES.keys() == Settings.DEFAULTS.keys()
     assert not list(Settings().mistakes())
 
@@ -136,7 +136,7 @@ def test_the_originals_redis_settings_are_a_dictionary(settings: Any) -> None:
     assert set(found()) == {"monitio.E015"}
 
 
-def test_a_misspelt_setting_is_told_its_right_name(settings: Any) -> None:
+def test_a_misspelt_setting_gets_a_hint_with_the_right_name(settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZES = 5
     assert found()["monitio.W009"].hint == "Did you mean MONITIO_SNAPSHOT_SIZE?"
 
@@ -172,7 +172,7 @@ def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
     assert [message.id for message in said].count("monitio.E010") == 1
 
 
-def test_a_site_that_may_be_served_by_wsgi_is_told_of_polling(settings: Any) -> None:
+def test_a_site_that_may_be_served_by_wsgi_is_warned_of_polling(settings: Any) -> None:
     assert "monitio.I050" in found(deploy=True)
 
 
@@ -180,7 +180,7 @@ def test_a_site_that_may_be_served_by_wsgi_is_told_of_polling(settings: Any) -> 
     ("name", "value"),
     [("ASGI_APPLICATION", "shop.asgi.application"), ("MONITIO_STREAMS_PER_PROCESS", 0)],
 )
-def test_a_site_that_has_chosen_is_told_nothing(name: str, value: Any, settings: Any) -> None:
+def test_a_site_that_has_chosen_is_not_warned(name: str, value: Any, settings: Any) -> None:
     setattr(settings, name, value)
     assert "monitio.I050" not in found(deploy=True)
 
@@ -205,6 +205,6 @@ def test_every_check_is_in_the_manual() -> None:
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
 
 
-def test_levels_say_what_is_at_stake(settings: Any) -> None:
+def test_levels_match_what_is_at_stake(settings: Any) -> None:
     storage_missing(settings)
     assert isinstance(found()["monitio.E001"], checks.Error)

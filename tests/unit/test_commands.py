@@ -60,7 +60,7 @@ def test_send_message_names_what_is_wrong(arguments: tuple[str, ...], says: str)
     assert not Message.objects.exists()
 
 
-def test_prune_says_what_it_deleted() -> None:
+def test_prune_prints_what_it_deleted() -> None:
     message = api.create_message(user("ann"), monitio.INFO, "old")
     Message.objects.update(expires=timezone.now() - timedelta(days=1))
     assert "expired: 1\n" in run("monitio_prune")

@@ -43,7 +43,7 @@ def test_every_public_name_is_there() -> None:
     assert set(monitio.__all__) <= set(dir(monitio))
 
 
-def test_a_name_that_is_not_there_says_so() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = monitio.nonsense
 
@@ -227,7 +227,7 @@ def test_the_shortcuts_add_at_their_own_level_and_pass_on_extra_tags_by_position
         assert message.extra_tags == "tags"
 
 
-def test_live_makes_a_message_of_a_django_level_ring_at_once() -> None:
+def test_live_publishes_a_message_of_a_django_level_at_once() -> None:
     with capture_events() as bells:
         monitio.add_message(request_of(user()), messages.INFO, "one", live=True)
     assert len(bells) == 1

@@ -45,11 +45,11 @@ def test_what_ends_a_session_asks_the_streams_to_look(deed: Callable[[Any], obje
     assert rung_by(deed) == [(topic, RECHECK)]
 
 
-def test_any_other_change_rings_nothing() -> None:
+def test_any_other_change_publishes_nothing() -> None:
     assert rung_by(rename) == []
 
 
-def test_a_new_account_rings_nothing() -> None:
+def test_a_new_account_publishes_nothing() -> None:
     assert rung_by(lambda ann: user("bob", is_active=False)) == []
 
 
@@ -63,7 +63,7 @@ def log_in(browser: Client, name: str) -> list[Event]:
 
 
 @pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "signed_cookies"])
-def test_a_log_in_as_somebody_else_rings_for_the_session_it_ends(
+def test_a_log_in_as_another_user_publishes_for_the_session_it_ends(
     client: Client, settings: Any, engine: str
 ) -> None:
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
@@ -81,14 +81,14 @@ def test_the_key_of_a_session_never_leaves_the_process(client: Client) -> None:
     assert old_key not in bell.encode().decode()
 
 
-def test_a_log_in_that_replaces_nobody_rings_for_no_session(client: Client) -> None:
+def test_a_log_in_without_another_user_publishes_for_no_session(client: Client) -> None:
     visitor_of(client)
     assert log_in(client, "ann") == []
     # The same user again.
     assert log_in(client, "ann") == []
 
 
-def test_a_log_in_outside_of_a_browser_rings_for_no_session() -> None:
+def test_a_log_in_outside_of_a_browser_publishes_for_no_session() -> None:
     with capture_events() as bells:
         Client().force_login(user())
     assert list(bells) == []

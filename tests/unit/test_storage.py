@@ -185,7 +185,7 @@ def test_a_visitor_cannot_be_mailed(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_message_for_the_next_page_rings_no_bell_others_do(ann: Any, bob: Any) -> None:
+def test_a_message_for_the_next_page_is_not_published_others_are(ann: Any, bob: Any) -> None:
     with capture_events() as bells:
         request = request_of(ann)
         messages.info(request, "for the next page")
@@ -284,7 +284,7 @@ def test_changing_users_in_one_request_takes_along_what_it_said(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["", "?quietly=1"])
-def test_a_user_who_deletes_the_account_is_told_so(browser: Client, how: str) -> None:
+def test_a_user_who_deletes_the_account_gets_the_message(browser: Client, how: str) -> None:
     assert browser.get(f"/delete_account/{how}").content == b"gone"
     assert "Your account is gone." in page(browser)
 
@@ -310,7 +310,7 @@ def test_what_comes_for_the_visitor_later_goes_to_the_user(client: Client, ann: 
     assert Message.objects.filter(user=ann, level=monitio.INFO).count() == 2
 
 
-def test_a_request_without_session_or_user_says_what_is_missing(rf: Any) -> None:
+def test_a_request_without_session_or_user_names_what_is_missing(rf: Any) -> None:
     with pytest.raises(UnknownRecipient, match="SessionMiddleware"):
         Recipient.from_request(rf.get("/"))
     assert Recipient.existing(rf.get("/")) is None

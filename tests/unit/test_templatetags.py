@@ -66,7 +66,7 @@ def test_a_page_holds_the_unseen_messages_newest_first(ann: Any) -> None:
     assert [item["id"] for item in items(page)] == [second.pk, first.pk]
 
 
-def test_a_page_never_holds_somebody_elses_messages(ann: Any, django_user_model: Any) -> None:
+def test_a_page_never_holds_messages_of_another_user(ann: Any, django_user_model: Any) -> None:
     api.create_message(django_user_model.objects.create_user("bob"), monitio.INFO, "for bob")
     page = render(BOTH, request_for(ann))
     assert "for bob" not in page
@@ -285,7 +285,9 @@ def test_coming_to_its_link_reads_a_message(ann: Any) -> None:
     assert (here.read, there.read) == (True, False)
 
 
-def test_coming_to_a_link_reads_nobody_elses_message(ann: Any, django_user_model: Any) -> None:
+def test_coming_to_a_link_reads_no_message_of_another_user(
+    ann: Any, django_user_model: Any
+) -> None:
     bob = django_user_model.objects.create_user("bob")
     message = api.create_message(bob, monitio.INFO, "here", url="/here/")
     render("{% load monitio %}{% mark_as_read_by_url %}", request_for(ann, "/here/"))

@@ -36,7 +36,7 @@ def test_each_criterion_counts(ann: User, wrong: dict[str, object]) -> None:
         assert_notified(ann, **wrong)  # type: ignore[arg-type]
 
 
-def test_the_error_says_that_nothing_came(ann: User, bob: User) -> None:
+def test_the_error_reports_that_nothing_came(ann: User, bob: User) -> None:
     monitio.create_message(ann, monitio.INFO, "For Ann")
 
     with pytest.raises(AssertionError, match="nothing"):
@@ -62,7 +62,7 @@ def test_messages_of_a_block_are_captured_in_order(ann: User, bob: User) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bells_of_a_block_are_captured_after_commit() -> None:
+def test_events_of_a_block_are_captured_after_commit() -> None:
     ann = get_user_model().objects.create_user("ann")
 
     with capture_events() as bells:

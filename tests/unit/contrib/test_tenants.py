@@ -101,11 +101,11 @@ def request_of_a() -> Iterator[None]:
     current_request.reset(token)
 
 
-def test_in_an_event_loop_the_request_says_it(tenant_scope: Any, request_of_a: None) -> None:
+def test_in_an_event_loop_the_request_names_it(tenant_scope: Any, request_of_a: None) -> None:
     assert in_loop(scope.current) == "a"
 
 
-def test_in_an_event_loop_the_running_task_says_it(tenant_scope: Any) -> None:
+def test_in_an_event_loop_the_running_task_names_it(tenant_scope: Any) -> None:
     runs.activate(TaskRun("1", carried=None, reporter=None, scope="b"))
     try:
         assert in_loop(scope.current) == "b"
@@ -113,7 +113,7 @@ def test_in_an_event_loop_the_running_task_says_it(tenant_scope: Any) -> None:
         runs.deactivate("1")
 
 
-def test_in_an_event_loop_nobody_is_guessed(tenant_scope: Any, connection: Any) -> None:
+def test_in_an_event_loop_no_tenant_is_guessed(tenant_scope: Any, connection: Any) -> None:
     # As another request's code may have left it.
     connection.set_schema("b")
     with pytest.raises(ImproperlyConfigured, match="event loop"):

@@ -110,7 +110,7 @@ WAYS = [say_created, say_to_many, say_from_request, say_when_the_response_goes_o
 
 
 @pytest.mark.parametrize("say", WAYS)
-def test_who_did_not_see_the_log_in_moves_its_message_after_commit(
+def test_a_write_that_raced_with_the_log_in_is_moved_after_commit(
     request_: Any, visitor: Recipient, say: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, resolve = user(), visitors.current_recipient
@@ -166,7 +166,7 @@ def test_a_log_in_that_is_open_while_a_write_commits_moves_it(
     assert owner() == ann
 
 
-def test_a_job_that_ends_later_tells_the_user(request_: Any, visitor: Recipient) -> None:
+def test_a_job_that_ends_later_notifies_the_user(request_: Any, visitor: Recipient) -> None:
     ann = user()
     reporter = JobReporter("task", name="Report", recipients=[visitor])
     reporter.started()

@@ -13,7 +13,7 @@ def test_a_category_needs_no_declaration() -> None:
     assert (kind.title, kind.essential, kind.default) == ("Monthly report", False, None)
 
 
-def test_a_declared_one_is_what_the_site_says(settings: Any) -> None:
+def test_a_declared_one_has_the_options_of_the_setting(settings: Any) -> None:
     options = {"title": "Exports", "essential": True, "default": "off"}
     settings.MONITIO_CATEGORIES = {"exports": options}
     kind = category("exports")

@@ -23,7 +23,7 @@ def made(who: Any, message: Any = "one", **fields: Any) -> Message:
     return Message.objects.create(**{"user": who, "level": 120, "message": message, **fields})
 
 
-def test_the_migrations_say_what_the_models_say(db: None) -> None:
+def test_the_migrations_match_the_models(db: None) -> None:
     call_command("makemigrations", "monitio", check=True, dry_run=True, verbosity=0)
 
 
@@ -42,7 +42,7 @@ def test_the_originals_fields_are_there() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"user_id": None, "session": ""}, {"session": "a" * 32}], ids=["nobody", "both"]
 )
-def test_the_database_refuses_a_message_of_nobody_or_of_two(
+def test_the_database_refuses_a_message_without_one_recipient(
     ann: Any, wrong: dict[str, Any]
 ) -> None:
     message = Message(**{"user": ann, "level": 120, "message": "one", **wrong})

@@ -306,7 +306,7 @@ def test_a_reply_reaches_the_sender(browser: Client, message: Message, bob: Any)
     assert (answer.message, answer.from_user) == ("Thank you", message.user)
 
 
-def test_a_message_from_nobody_has_no_reply(browser: Client, ann: Any) -> None:
+def test_a_message_without_sender_has_no_reply(browser: Client, ann: Any) -> None:
     message = api.create_message(ann, monitio.INFO, "one")
     assert browser.get(url("reply", message.pk)).status_code == 404
     assert browser.post(url("reply", message.pk), {"message": "x"}).status_code == 404
@@ -382,7 +382,7 @@ def test_next_in_the_address_is_not_followed(browser: Client, message: Message) 
 
 
 @pytest.mark.parametrize("name", ["detail", "delete"])
-def test_nobody_is_sent_back_to_a_message_that_is_gone(
+def test_no_redirect_leads_to_a_deleted_message(
     browser: Client, message: Message, name: str
 ) -> None:
     referer = "http://testserver" + url(name, message.pk)
@@ -504,12 +504,14 @@ def test_pages_of_a_search_go_on_with_it(browser: Client, mixed: None, settings:
     assert [message.text for message in second] == ["The import broke"]
 
 
-def test_a_search_without_result_says_so_and_can_be_changed(browser: Client, mixed: None) -> None:
+def test_a_search_without_result_shows_that_and_can_be_changed(
+    browser: Client, mixed: None
+) -> None:
     page = browser.get(url("list") + "?text=zebra").content.decode()
     assert "Nothing found" in page
     assert 'value="zebra"' in page
 
 
-def test_nobody_is_offered_the_categories_of_others(mixed: None, client: Client) -> None:
+def test_the_filter_has_no_categories_of_other_users(mixed: None, client: Client) -> None:
     page = client.get(url("list")).content.decode()
     assert "billing" not in page.lower()

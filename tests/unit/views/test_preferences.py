@@ -62,7 +62,7 @@ class TestPage:
         assert row.mode("exports") == Mode.OFF
         assert row.language == "en"
 
-    def test_it_says_that_it_was_saved(self, browser: Client) -> None:
+    def test_it_shows_that_it_was_saved(self, browser: Client) -> None:
         assert "Saved." in body(browser.get(f"{self.url}?saved=1"))
         assert "Saved." not in body(browser.get(self.url))
 
@@ -73,7 +73,9 @@ class TestPage:
             assert re.search(f'<option value="{selected}" selected>', page), selected
         assert 'value="22:00"' in page and 'value="06:30"' in page
 
-    def test_the_next_digest_is_told_in_the_users_own_time(self, browser: Client, ann: Any) -> None:
+    def test_the_next_digest_is_shown_in_the_users_own_time(
+        self, browser: Client, ann: Any
+    ) -> None:
         preferences.change(ann, frequency="daily", time_zone="Asia/Tokyo")
         moment = datetime(2026, 11, 23, 23, tzinfo=UTC)
         Preferences.objects.update(next_digest_at=moment)
@@ -116,7 +118,7 @@ class TestPage:
         browser.force_login(ann)
         assert browser.post(self.url, self.choice).status_code == 403
 
-    def test_nobody_changes_another_persons(self, browser: Client) -> None:
+    def test_a_user_cannot_change_those_of_another(self, browser: Client) -> None:
         browser.post(self.url, {**self.choice, "user": str(user("bob").pk)})
         assert [row.user for row in Preferences.objects.all()] == [user()]
 
@@ -182,12 +184,12 @@ class TestUnsubscribing:
         assert "Exports &lt;all&gt;" in page and '<form method="post"' in page
         assert preferences.get(ann, "exports") == Mode.AT_ONCE
 
-    def test_the_page_names_nobody(self, mail_program: Client, link: str, ann: Any) -> None:
+    def test_the_page_holds_no_name(self, mail_program: Client, link: str, ann: Any) -> None:
         pages = body(mail_program.get(link)) + body(mail_program.post(link))
         assert ann.username not in pages.replace("Cannot", "")
         assert ann.email not in pages
 
-    def test_it_works_while_somebody_else_is_signed_in(
+    def test_it_works_while_another_user_is_signed_in(
         self, client: Client, link: str, ann: Any
     ) -> None:
         client.force_login(user("bob"))
@@ -279,7 +281,7 @@ class TestUnsubscribing:
             assert "This link is invalid" in body(response)
         assert not Preferences.objects.exists()
 
-    def test_a_link_of_somebody_who_is_gone_gets_a_clear_page(
+    def test_a_link_of_a_deleted_user_gets_a_clear_page(
         self, mail_program: Client, link: str, ann: Any
     ) -> None:
         ann.delete()

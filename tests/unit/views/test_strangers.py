@@ -203,7 +203,7 @@ class TestBecomingAVisitor:
         assert "visitor-cookie" not in client.get("/page/").content.decode()
 
     @pytest.mark.parametrize("address", WAYS)
-    def test_a_readable_cookie_says_so_and_holds_no_secret(
+    def test_a_cookie_that_scripts_can_read_holds_no_secret(
         self, address: str, settings: Any
     ) -> None:
         settings.SESSION_COOKIE_PATH, settings.SESSION_COOKIE_SAMESITE = "/site", "Strict"

@@ -94,7 +94,7 @@ class TestAdmin:
         assert sheets(html)[-1] == "monitio/themes/admin.css"
         assert "Django administration" in html
 
-    def test_what_a_page_says_pops_up_and_is_no_row_as_well(self, staff: Client) -> None:
+    def test_the_message_of_a_page_pops_up_and_is_no_row_as_well(self, staff: Client) -> None:
         group = {"name": "Editors"}
         html = staff.post("/admin/auth/group/add/", group, follow=True).content.decode()
         assert "was added successfully" in html
@@ -105,7 +105,7 @@ class TestAdmin:
         html = staff.get("/admin/auth/user/?_popup=1").content.decode()
         assert "monitio" not in html.replace("/admin/monitio", "")
 
-    def test_the_log_in_page_gives_nobody_an_address(self, staff: Client) -> None:
+    def test_the_log_in_page_opens_no_stream_and_no_session(self, staff: Client) -> None:
         client = Client()
         assert b"monitio-messages" not in client.get("/admin/login/").content
         assert client.cookies.get("sessionid") is None
