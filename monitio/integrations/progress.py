@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NEVER = float("inf")
-LOOK_AGAIN = 0.05
+# Seconds: a task shows its bars at most this often, in bursts of some, unless the setting is lower.
+SHOWN_EVERY = 0.25
+# Seconds, for texts that do not wait for the next step: each is written to the database.
+FORCED_EVERY = 1.0
+RETRY_AFTER = 0.05
 
 logger = logging.getLogger("monitio")
 
@@ -122,16 +126,19 @@ class Progress:
         run = self._run
         if run is None or self._next == NEVER:
             return
-        now = monotonic()
-        forced = force and run.pace.may_hurry(now)
+        now, interval = monotonic(), settings.PROGRESS_PUSH_INTERVAL
+        # A new text does not wait for the next step, which may be an hour away.
+        forced = force and run.forced.is_open(now, FORCED_EVERY)
         if not (forced or now >= self._next):
             return
-        if not run.pace.may_show(now):
+        if not run.shown.is_open(now, min(interval, SHOWN_EVERY)):
             # Steps stay cheap while it waits for its turn.
-            self._next = now + LOOK_AGAIN
+            self._next = now + min(RETRY_AFTER, interval)
             return
-        self._next = now + settings.PROGRESS_PUSH_INTERVAL
-        run.pace.showed(now, hurried=forced)
+        self._next = now + interval
+        run.shown.record(now)
+        if forced:
+            run.forced.record(now)
         _report(run, self.standing(), forced)
 
     def standing(self) -> Standing:

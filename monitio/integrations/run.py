@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from contextvars import ContextVar
 from datetime import datetime
 from threading import get_ident
@@ -14,6 +13,7 @@ from monitio import dispatch
 from monitio import scope as scopes
 from monitio.integrations.base import Integration, current_task_id
 from monitio.integrations.context import in_event_loop, run_aside
+from monitio.utils.throttle import Throttle
 
 logger = logging.getLogger("monitio")
 
@@ -21,36 +21,8 @@ logger = logging.getLogger("monitio")
 Carried = dict[str, Any]
 # Done, total and text.
 Standing = tuple[float | None, float | None, str]
-SHOWN_PER_SECOND = 4
-HURRIES = 3
 # Seconds between two queries whether a task is cancelled.
 LOOK_EVERY = 1.0
-
-
-class Pace:
-    """How often a bar may be shown: four times a second, however many bars a task has.
-
-    A change of text must not wait for the next step, which may be an hour away. Up to three in a
-    row may hurry; one more is allowed each second, because each is written to the database.
-    """
-
-    __slots__ = ("_hurried_at", "_hurries", "_shown")
-
-    def __init__(self) -> None:
-        self._shown: deque[float] = deque(maxlen=SHOWN_PER_SECOND)
-        self._hurries, self._hurried_at = float(HURRIES), 0.0
-
-    def may_show(self, now: float) -> bool:
-        return len(self._shown) < SHOWN_PER_SECOND or now - self._shown[0] >= 1.0
-
-    def may_hurry(self, now: float) -> bool:
-        return min(HURRIES, self._hurries + now - self._hurried_at) >= 1.0
-
-    def showed(self, now: float, *, hurried: bool) -> None:
-        self._shown.append(now)
-        if hurried:
-            self._hurries = min(HURRIES, self._hurries + now - self._hurried_at) - 1.0
-            self._hurried_at = now
 
 
 class Bar(Protocol):
@@ -81,9 +53,9 @@ class TaskRun:
     """One run of one task in this process."""
 
     __slots__ = (
-        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "integration", "name",
-        "nesting", "outer", "outside", "pace", "replaced", "reporter", "scope", "task_id",
-        "thread", "written",
+        "_next_look", "attempt", "bar", "bars", "cancelled", "carried", "forced", "integration",
+        "name", "nesting", "outer", "outside", "replaced", "reporter", "scope", "shown",
+        "task_id", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -113,7 +85,8 @@ class TaskRun:
         # The newest of the bars that stand in no other, and what of it was written down.
         self.bar: Bar | None = None
         self.written: Standing | None = None
-        self.pace = Pace()
+        # Shared by all bars of the task.
+        self.shown, self.forced = Throttle(burst=4), Throttle(burst=3)
         # Whether the task has seen that its owner cancelled it.
         self.cancelled, self._next_look = False, 0.0
         # An eager task runs inside the transaction of its request, which belongs to one thread.

@@ -26,6 +26,7 @@ from monitio.transports import get_transport
 from monitio.transports.publish import progress_event
 from monitio.utils.database import is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
+from monitio.utils.throttle import Throttle
 
 logger = logging.getLogger("monitio")
 T = TypeVar("T")
@@ -52,31 +53,35 @@ class ProgressWriter:
         # Only what is committed: pushes must not show what a rollback takes back.
         self._job: Job | None = None
         self._messages: list[Message] = []
-        self._next_write = self._next_push = 0.0
+        self._writes, self._pushes = Throttle(), Throttle()
         self._over = False
-        # How often there was no row yet.
-        self._absences = 0
+        # How often there was no row yet, and until when it is not looked for.
+        self._absences, self._absent_until = 0, 0.0
         self._rate = RateEstimator()
 
     def reset(self, job: Job, messages: list[Message]) -> None:
         """Begin again with the job as it now is, and the messages that show it."""
         committed = not dispatch.in_transaction()
         self._job, self._messages = (job, messages) if committed else (None, [])
-        self._next_write = self._next_push = 0.0
-        self._over = False
+        self._writes, self._pushes = Throttle(), Throttle()
+        self._over, self._absent_until = False, 0.0
         self._rate = RateEstimator()
 
     def update(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
-        if self._over or (now < self._next_push and not final):
+        interval = max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
+        is_open = now >= self._absent_until and self._pushes.is_open(now, interval)
+        if self._over or not (final or is_open):
             return False
         self._rate.update(now, done)
-        if (final or now >= self._next_write) and not dispatch.in_transaction():
-            self._next_write = now + settings.PROGRESS_WRITE_INTERVAL
+        is_due = final or self._writes.is_open(now, settings.PROGRESS_WRITE_INTERVAL)
+        if is_due and not dispatch.in_transaction():
+            self._writes.record(now)
             if not self._write(done, total, text):
                 self._give_up_or_wait(now)
                 return False
-        self._next_push = now + max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
+        self._absent_until = 0.0
+        self._pushes.record(now)
         return self._push(done, total, text, self._rate.rate)
 
     def update_shared(self, done: float | None, total: float | None) -> bool:
@@ -129,7 +134,7 @@ class ProgressWriter:
         key = rank(State.STARTED, self.attempt)
         self._over = Job.objects.of_task(self.reporter.task_id).filter(rank__gt=key).exists()
         self._absences += 1
-        self._next_push = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
+        self._absent_until = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
     def _update_row(self, **standing: Any) -> bool:
         """Write the row while it is this attempt's. Progress counts as a heartbeat, too."""

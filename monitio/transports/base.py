@@ -43,8 +43,9 @@ class Transport(ABC):
 
     # Events are rows: one that is published inside a transaction waits for its commit or blocks it.
     in_database = False
-    # Seconds between two events of a progress bar.
-    push_interval = 0.25
+    # Seconds between two events of a progress bar, at least; MONITIO_PROGRESS_PUSH_INTERVAL is the
+    # other limit.
+    push_interval = 0.0
 
     breaker: Breaker
 

@@ -77,6 +77,18 @@ def test_at_most_four_a_second(recorder: Recorder, clock: list[float]) -> None:
     assert 35 <= len(recorder.shown) <= 41
 
 
+@pytest.mark.parametrize(("interval", "shown"), [(0, 1000), (0.1, 100), (2, 5)])
+def test_how_often_is_a_setting(
+    recorder: Recorder, clock: list[float], settings: Any, interval: float, shown: int
+) -> None:
+    settings.MONITIO_PROGRESS_PUSH_INTERVAL = interval
+    bar = progress(total=1000)
+    for _ in range(1000):
+        clock[0] += 0.01
+        bar.advance()
+    assert len(recorder.shown) == pytest.approx(shown, rel=0.1)
+
+
 def test_a_text_is_shown_at_once(recorder: Recorder, clock: list[float]) -> None:
     bar = progress(total=2, text="reading")
     bar.text = "writing"

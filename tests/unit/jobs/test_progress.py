@@ -84,6 +84,15 @@ class TestThrottle:
         assert frames(bells) == [0, 2, 4, 6, 8]
         assert stored()[0] == 6
 
+    def test_a_shorter_push_interval_shows_more_steps(
+        self, job: JobReporter, clock: FakeClock
+    ) -> None:
+        with override_settings(MONITIO_PROGRESS_PUSH_INTERVAL=0.125), capture_events() as events:
+            for step in range(8):
+                job.progressed(step, 10)
+                clock.forward(0.0625)
+        assert frames(events) == [0, 2, 4, 6]
+
     def test_a_step_that_is_held_back_costs_no_query(self, job: JobReporter) -> None:
         with capture_events():
             job.progressed(1, 3)
