@@ -1,17 +1,18 @@
 """The one header that carries the recipients from the request to the worker and on.
 
-``{"to": [recipient, ...]}`` with ``Recipient.to_dict`` values: a user's primary key or a visitor's
-token, never a session key. ``"scope"`` is the tenant or site in which the task was started, where
-there is one. A member of a group also carries ``"part"`` (groups/notify.py), and a task that
-replaces another one (``self.replace``) carries ``"heir"``: the run that it replaces.
+Its value is JSON: ``{"to": [recipient, ...]}`` with ``Recipient.to_dict`` values, which hold a
+primary key of a user or a token of a visitor, never a session key; ``"scope"``, the tenant or site
+in which the task was started; ``"run"``, when it was published; ``"part"``, a member of a group;
+``"heir"``, the run that a task replaces. Workers of other versions read these keys.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,31 +20,164 @@ from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
 from monitio.integrations import recipients as task_recipients
 from monitio.integrations.context import run_off_loop
-from monitio.integrations.run import Carried, TaskRun
+from monitio.integrations.run import TaskRun
 from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 
 HEADER = "monitio"
+# Half-open ranges of numbers of members.
+Ranges = Sequence[tuple[int, int]]
+# Keys of the header that differ from the fields of ``Member``.
+_FIELDS = {"skips": "successors", "follows": "predecessors"}
 
 logger = logging.getLogger("monitio")
 
 
-def read(headers: object) -> Carried | None:
-    """monitio's entry in a task's headers; None when it is missing or malformed."""
-    carried = headers.get(HEADER) if isinstance(headers, Mapping) else None
-    return carried if isinstance(carried, dict) and isinstance(carried.get("to"), list) else None
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A task's place in a group."""
+
+    group: str
+    number: int
+    total: int
+    title: str
+    # The members that never run when this one fails, and those that have succeeded when this one
+    # runs: Celery starts it before it sends their task_success.
+    successors: Ranges = ()
+    predecessors: Ranges = ()
+    options: dict[str, Any]
+    # ``lost_after=`` of its task, added by the worker: the sweep may not have the task.
+    lost_after: float | None = None
+
+    @property
+    def own_limit(self) -> float | None:
+        """``lost_after=`` of its task or its group, in seconds; None without either."""
+        limit: float | None = self.options.get("lost_after")
+        return limit if self.lost_after is None else self.lost_after
+
+    @classmethod
+    def from_dict(cls, value: object) -> Member | None:
+        """None for what ``to_dict`` cannot have made."""
+        if not isinstance(value, dict):
+            return None
+        fields = {_FIELDS.get(str(key), str(key)): part for key, part in value.items()}
+        try:
+            return cls(**fields)
+        except TypeError:
+            return None
+
+    def to_dict(self) -> dict[str, Any]:
+        names = {field: key for key, field in _FIELDS.items()}
+        values = {names.get(field, field): value for field, value in vars(self).items()}
+        if self.lost_after is None:
+            del values["lost_after"]
+        return values
 
 
-def write(recipients: Iterable[Recipient], **more: Any) -> Carried:
-    """The header's value for these recipients."""
-    scope = scopes.current()
-    carried = {"to": [recipient.to_dict() for recipient in recipients], **more}
-    return {**carried, "scope": scope} if scope else carried
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """The run that a task replaced by ``self.replace``."""
+
+    task_id: str
+    name: str
+    run: int = 0
+    member: Member | None = None
 
 
-def activate(carried: Carried | None) -> AbstractContextManager[Any]:
+@dataclass(frozen=True, kw_only=True)
+class TaskHeader:
+    """The value of the header. ``to`` may be empty: the task has no recipients."""
+
+    # Values of ``Recipient.to_dict``.
+    to: list[Any]
+    scope: str = ""
+    # When the run was published, in milliseconds since 1970; 0 when unknown.
+    run: int = 0
+    group_member: Member | None = None
+    replaces: Replaced | None = None
+
+    @classmethod
+    def for_recipients(cls, recipients: Iterable[Recipient]) -> TaskHeader:
+        """A header in the current scope."""
+        return cls(to=[recipient.to_dict() for recipient in recipients], scope=scopes.current())
+
+    @classmethod
+    def from_headers(cls, headers: object) -> TaskHeader | None:
+        """monitio's entry in a task's headers; None when it is missing or malformed."""
+        return cls.from_dict(headers.get(HEADER) if isinstance(headers, Mapping) else None)
+
+    @classmethod
+    def from_dict(cls, value: object) -> TaskHeader | None:
+        if not isinstance(value, dict) or not isinstance(value.get("to"), list):
+            return None
+        replaced = value.get("heir")
+        return cls(
+            to=value["to"],
+            scope=value.get("scope") or "",
+            run=_milliseconds(value.get("run")),
+            group_member=Member.from_dict(value.get("part")),
+            replaces=Replaced(
+                task_id=str(replaced.get("id")),
+                name=str(replaced.get("name") or ""),
+                run=_milliseconds(replaced.get("run")),
+                member=Member.from_dict(replaced.get("part")),
+            )
+            if isinstance(replaced, dict)
+            else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"to": self.to}
+        if self.scope:
+            value["scope"] = self.scope
+        if self.run:
+            value["run"] = self.run
+        if self.group_member is not None:
+            value["part"] = self.group_member.to_dict()
+        if (replaced := self.replaces) is not None:
+            part = replaced.member and replaced.member.to_dict()
+            own = {"id": replaced.task_id, "name": replaced.name, "run": replaced.run}
+            value["heir"] = {**own, "part": part}
+        return value
+
+    def recipients(self) -> list[Recipient]:
+        """The recipients, without malformed ones."""
+        found = []
+        for entry in self.to:
+            try:
+                found.append(Recipient.from_dict(entry))
+            except UnknownRecipient:
+                logger.warning("A task's header names a recipient that cannot be read.")
+        return found
+
+    def for_child(self) -> TaskHeader:
+        """For tasks that this one starts: the same recipients, no group membership."""
+        return replace(self, run=0, group_member=None)
+
+    def of_a_new_run(self) -> TaskHeader:
+        """For a run that is published now; an existing time of publishing stays."""
+        return self if self.run else replace(self, run=time.time_ns() // 1_000_000)
+
+    def replacing(self, task_id: str, name: str, header: TaskHeader | None) -> TaskHeader:
+        """For a task that continues the run ``task_id``, whose header is given, under its id."""
+        member, run = (None, 0) if header is None else (header.group_member, header.run)
+        return replace(self, replaces=Replaced(task_id=task_id, name=name, run=run, member=member))
+
+    def for_task(self, task_id: str) -> tuple[TaskHeader, str | None]:
+        """As it applies to this task, and the name of the task it replaces, if any."""
+        replaced = self.replaces
+        if replaced is None or replaced.task_id != task_id:
+            return self, None
+        return replace(self, group_member=replaced.member, run=replaced.run), replaced.name or None
+
+
+def _milliseconds(run: Any) -> int:
+    return run if isinstance(run, int) and 0 < run < 2**62 else 0
+
+
+def activate(header: TaskHeader | None) -> AbstractContextManager[Any]:
     """The scope a header names; without a header, the current one stays."""
-    return nullcontext() if carried is None else scopes.activate(carried.get("scope") or "")
+    return nullcontext() if header is None else scopes.activate(header.scope)
 
 
 def due_at(source: Mapping[str, Any]) -> datetime | None:
@@ -66,72 +200,25 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
-def recipients_in(carried: Carried | None) -> list[Recipient]:
-    """The recipients a header names, without malformed ones."""
-    found = []
-    for entry in carried["to"] if carried else ():
-        try:
-            found.append(Recipient.from_dict(entry))
-        except UnknownRecipient:
-            logger.warning("A task's header names a recipient that cannot be read.")
-    return found
-
-
-def inheritable(carried: Carried | None) -> Carried | None:
-    """The header for tasks that this one starts: the same recipients, no group membership."""
-    return (
-        {key: carried[key] for key in ("to", "scope", "heir") if key in carried}
-        if carried
-        else None
-    )
-
-
-def replaced_by(carried: Carried, task_id: str, name: str, replaced: Carried | None) -> Carried:
-    """The header of a task that continues the run it replaces, under the same id."""
-    part = replaced.get("part") if replaced else None
-    heir = {"id": task_id, "name": name, "part": part, "run": run_of(replaced)}
-    return {**carried, "heir": heir}
-
-
-def of_a_new_run(carried: Carried) -> Carried:
-    """The header of a run that is published now; an existing time of publishing stays."""
-    return carried if "run" in carried else {**carried, "run": time.time_ns() // 1_000_000}
-
-
-def run_of(carried: Carried | None) -> int:
-    """When the run was published, in milliseconds since 1970; 0 when unknown."""
-    run = carried.get("run") if carried else None
-    return run if isinstance(run, int) and 0 < run < 2**62 else 0
-
-
-def for_task(carried: Carried | None, task_id: str) -> tuple[Carried | None, str | None]:
-    """The header as it applies to this task, and the name of the task it replaces, if any."""
-    heir = carried.get("heir") if carried else None
-    if carried is None or not isinstance(heir, dict) or heir.get("id") != task_id:
-        return carried, None
-    carried = {**carried, "part": heir.get("part"), "run": heir.get("run")}
-    return carried, str(heir.get("name") or "") or None
-
-
 def choose(
-    task: Any, options: NotifyOptions | None, args: Any, kwargs: Any, inherited: Carried | None
-) -> Carried | None:
+    task: Any, options: NotifyOptions | None, args: Any, kwargs: Any, inherited: TaskHeader | None
+) -> TaskHeader | None:
     """The recipients of a task without a header. Explicit beats inherited beats request.
 
-    None: no recipient is known. ``{"to": []}``: an empty list was given explicitly.
+    None: no recipient is known. An empty ``to``: an empty list was given explicitly.
     """
     explicit = task_recipients.explicit(task, options, args, kwargs)
     if explicit is not None:
-        return write(explicit)
+        return TaskHeader.for_recipients(explicit)
     if inherited is not None:
-        return inheritable(inherited)
+        return inherited.for_child()
     requester = task_recipients.requester(options)
-    return None if requester is None else write([requester])
+    return None if requester is None else TaskHeader.for_recipients([requester])
 
 
 def choose_in(
     run: TaskRun | None, task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
-) -> Carried | None:
+) -> TaskHeader | None:
     """``choose`` for a task that ``run`` starts, or that is started outside of tasks (None)."""
     inherited = run.carried if run else None
     with nullcontext() if run is None else scopes.activate(run.scope_of_children()):

@@ -8,12 +8,12 @@ from celery import current_app
 
 from monitio.integrations.decorators import options_of
 from monitio.integrations.recipients import pick_arguments
-from monitio.integrations.run import Carried, Reporter
+from monitio.integrations.run import Reporter
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio_celery.groups import members
-from monitio_celery.headers import activate, for_task, recipients_in, run_of
+from monitio_celery.headers import TaskHeader, activate
 
 QUEUE = "celery"
 MAPS = ("celery.map", "celery.starmap")
@@ -28,26 +28,27 @@ def unwrap_map(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
 
 
 def reporter_for(
-    task: Any, task_id: str, carried: Carried | None, args: Any = (), kwargs: Any = None
+    task: Any, task_id: str, header: TaskHeader | None, args: Any = (), kwargs: Any = None
 ) -> Reporter | None:
     """None for a task that has no ``@notify_user`` and is in no group.
 
     Without a header the recipients are those of the job's row, if there is one.
     """
-    with activate(carried):
-        return _reporter_here(task, task_id, carried, args, kwargs)
+    with activate(header):
+        return _reporter_here(task, task_id, header, args, kwargs)
 
 
 def _reporter_here(
-    task: Any, task_id: str, carried: Carried | None, args: Any, kwargs: Any
+    task: Any, task_id: str, header: TaskHeader | None, args: Any, kwargs: Any
 ) -> Reporter | None:
-    carried, replaced = for_task(carried, task_id)
-    part = members.member_in(carried)
+    header, replaced = (None, None) if header is None else header.for_task(task_id)
     task, args, kwargs = unwrap_map(task, args, kwargs)
-    if part is not None:
+    if header is not None and header.group_member is not None:
         own = options_of(task)
         lost_after = None if own is None else own.lost_after
-        return members.MemberReporter(part, recipients_in(carried), task_id, carried, lost_after)
+        return members.MemberReporter(
+            header.group_member, header.recipients(), task_id, header, lost_after
+        )
     # The recipient sees one task: the replacement keeps the texts of the replaced one.
     options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
         task
@@ -58,7 +59,7 @@ def _reporter_here(
         task_id,
         name=replaced or str(getattr(task, "name", "")),
         options=options,
-        carried=carried,
+        header=header,
         arguments=pick_arguments(task, options.arguments, args, kwargs),
     )
 
@@ -76,16 +77,16 @@ def job_reporter(
     *,
     name: str = "",
     options: NotifyOptions | None = None,
-    carried: Carried | None = None,
+    header: TaskHeader | None = None,
     arguments: dict[str, Any] | None = None,
 ) -> JobReporter:
     return JobReporter(
         task_id,
         integration=QUEUE,
         name=name,
-        recipients=recipients_in(carried),
+        recipients=() if header is None else header.recipients(),
         render=(options or NotifyOptions()).content,
         arguments=arguments,
         cancellable=options is not None and options.cancel,
-        run=run_of(carried),
+        run=0 if header is None else header.run,
     )

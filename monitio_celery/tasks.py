@@ -144,7 +144,7 @@ def _prune() -> dict[str, int]:
 
 def _scope_of(task: Any) -> AbstractContextManager[Any]:
     """The scope in which one of monitio's tasks was started."""
-    return headers.activate(headers.read(task.request.headers))
+    return headers.activate(headers.TaskHeader.from_headers(task.request.headers))
 
 
 def _silent(now: datetime) -> list[Job]:
@@ -198,7 +198,7 @@ def _end_complete_groups(now: datetime) -> None:
         _judge(job.task_id, partial(members.end_if_complete, job))
 
 
-def _limit(part: members.Member) -> timedelta:
+def _limit(part: headers.Member) -> timedelta:
     own = part.own_limit
     return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 

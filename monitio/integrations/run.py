@@ -17,8 +17,6 @@ from monitio.utils.throttle import Throttle
 
 logger = logging.getLogger("monitio")
 
-# What a task's message carries of its recipients, as the queue stores it.
-Carried = dict[str, Any]
 # Done, total and text.
 Standing = tuple[float | None, float | None, str]
 # Seconds between two queries whether a task is cancelled.
@@ -63,7 +61,8 @@ class TaskRun:
         task_id: str,
         *,
         name: str = "",
-        carried: Carried | None,
+        # The integration's own header.
+        carried: Any,
         reporter: Reporter | None,
         attempt: int = 0,
         nesting: int = 0,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -22,7 +21,6 @@ from monitio import dispatch
 from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.constants import State
-from monitio.integrations.run import Carried
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome
 from monitio.jobs.reporter import JobReporter
@@ -31,58 +29,17 @@ from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
 from monitio.utils.text import json_safe
-from monitio_celery.headers import recipients_in
+from monitio_celery.headers import Member, Ranges, TaskHeader
 from monitio_celery.models import GroupMember
 
 logger = logging.getLogger("monitio")
 
 QUEUE = "celery.group"
-# Half-open ranges of numbers of parts.
-Ranges = Sequence[tuple[int, int]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """A task's place in a group, as carried by its header."""
-
-    group: str
-    number: int
-    total: int
-    title: str
-    # The members that never run when this one fails, and those that have succeeded when this one
-    # runs: Celery starts it before it sends their task_success.
-    successors: Ranges = ()
-    predecessors: Ranges = ()
-    options: dict[str, Any]
-    # ``lost_after=`` of its task, added by the worker: the sweep may not have the task.
-    lost_after: float | None = None
-
-    @property
-    def own_limit(self) -> float | None:
-        """``lost_after=`` of its task or its group, in seconds; None without either."""
-        limit: float | None = self.options.get("lost_after")
-        return limit if self.lost_after is None else self.lost_after
-
-
-# Keys of the header that differ from the fields.
-_FIELDS = {"skips": "successors", "follows": "predecessors"}
 
 
 def member_id(group: str, number: int) -> str:
     """The task id of a member, computable for the cancelling of a whole group."""
     return str(uuid5(UUID(group), str(number)))
-
-
-def member_in(carried: Carried | None) -> Member | None:
-    """The member in a header; None when the task is in no group."""
-    part = carried.get("part") if carried else None
-    if not isinstance(part, dict):
-        return None
-    fields = {_FIELDS.get(str(key), str(key)): value for key, value in part.items()}
-    try:
-        return Member(**fields)
-    except TypeError:
-        return None
 
 
 class MemberReporter:
@@ -93,12 +50,12 @@ class MemberReporter:
         part: Member,
         recipients: list[Recipient],
         task_id: str = "",
-        carried: Carried | None = None,
+        header: TaskHeader | None = None,
         lost_after: float | None = None,
     ) -> None:
-        if carried is not None and lost_after is not None:
-            carried = {**carried, "part": {**carried["part"], "lost_after": lost_after}}
-        self.part, self.task_id, self.carried = part, task_id, carried
+        if header is not None and lost_after is not None:
+            header = replace(header, group_member=replace(part, lost_after=lost_after))
+        self.part, self.task_id, self.header = part, task_id, header
         self.group = group_reporter(part, recipients)
         self.scope = self.group.scope
         self._next = 0.0
@@ -108,18 +65,19 @@ class MemberReporter:
 
     @scopes.in_own_scope
     def started(self, attempt: int = 0) -> bool:
-        part, carried = self.part, json_safe(self.carried)
+        part = self.part
+        header = None if self.header is None else json_safe(self.header.to_dict())
         row = GroupMember(
             group=part.group,
             number=part.number,
             task_id=self.task_id,
-            header=carried,
+            header=header,
             alive_at=timezone.now(),
             ended=False,
         )
         if not insert_if_new(row, dispatch.database()):
             # Another task may have replaced the one that began.
-            self._rows().open().update(header=carried)
+            self._rows().open().update(header=header)
             self.recovered()
         return self.group.started()
 
@@ -234,10 +192,10 @@ class MemberReporter:
 
 def reporter_of_member(row: GroupMember) -> MemberReporter | None:
     """The reporter of an existing row; None when its header is malformed."""
-    part = member_in(row.header)
-    if part is None:
+    header = TaskHeader.from_dict(row.header)
+    if header is None or header.group_member is None:
         return None
-    return MemberReporter(part, recipients_in(row.header), row.task_id, row.header)
+    return MemberReporter(header.group_member, header.recipients(), row.task_id, header)
 
 
 def end_if_complete(job: Job) -> None:

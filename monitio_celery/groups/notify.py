@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -19,11 +20,12 @@ from celery.utils import uuid
 from django.db import transaction
 
 from monitio import dispatch, scope
-from monitio.integrations.run import Carried, current_run
+from monitio.integrations.run import current_run
 from monitio.jobs.options import NotifyOptions
 from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.groups import members as parts
+from monitio_celery.headers import Member, TaskHeader
 
 # Texts travel in the header as JSON, so they cannot be callables.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
@@ -49,32 +51,29 @@ class NotifiedCanvas:
 
     def apply_async(self, **options: Any) -> AsyncResult[Any]:
         """Start it with Celery's own options, for example ``countdown=10``."""
-        carried = self._carried()
-        if carried is None:
+        options_of_user = NotifyOptions(user=None if self.user is None else lambda: self.user)
+        header = headers.choose_in(current_run(), None, options_of_user, (), {})
+        if header is None:
             return self.canvas.apply_async(**options)
         canvas = self.canvas.clone()
         places = number_members(canvas)
         group_id = uuid()
-        shared: dict[str, Any] = {"group": group_id, "total": len(places), "title": self.title}
+        whole = Member(
+            group=group_id, number=0, total=len(places), title=self.title, options=self.options
+        )
         for number, (task, successors, predecessors) in enumerate(places):
             task.options.setdefault("task_id", parts.member_id(group_id, number))
-            place = {"number": number, "skips": successors, "follows": predecessors}
-            part = {**shared, **place, "options": self.options}
-            header = {headers.HEADER: {**carried, "part": part}}
-            task.options["headers"] = {**(task.options.get("headers") or {}), **header}
+            member = replace(whole, number=number, successors=successors, predecessors=predecessors)
+            value = replace(header, group_member=member).to_dict()
+            task.options["headers"] = {**(task.options.get("headers") or {}), headers.HEADER: value}
         result = canvas.apply_async(**options)
         # After the publish: a broker that is down leaves no message behind.
-        whole = parts.Member(**shared, number=0, options=self.options)
-        self._announce(whole, carried, headers.due_at(options))
+        self._announce(whole, header, headers.due_at(options))
         return result
 
-    def _carried(self) -> Carried | None:
-        options = NotifyOptions(user=None if self.user is None else lambda: self.user)
-        return headers.choose_in(current_run(), None, options, (), {})
-
-    def _announce(self, whole: parts.Member, carried: Carried, due_at: datetime | None) -> None:
-        with headers.activate(carried):
-            reporter = parts.group_reporter(whole, headers.recipients_in(carried))
+    def _announce(self, whole: Member, header: TaskHeader, due_at: datetime | None) -> None:
+        with headers.activate(header):
+            reporter = parts.group_reporter(whole, header.recipients())
         dispatch.after_commit(partial(reporter.queued, due_at))
         if not whole.total:
             # No member will ever report.

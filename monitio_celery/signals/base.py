@@ -12,8 +12,8 @@ from django.db import connections
 
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
-from monitio.integrations.run import Carried, Reporter, run_of
-from monitio_celery import headers as header
+from monitio.integrations.run import Reporter, run_of
+from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import reporter_for
 from monitio_celery.retry import report_with_retry
 from monitio_celery.time_limits import defer_soft_timeout
@@ -102,12 +102,12 @@ def report(
     report_with_retry(flush_and_report)
 
 
-def _header_of(task_id: str, request: Any) -> Carried | None:
-    found = header.read(getattr(request, "headers", None))
+def _header_of(task_id: str, request: Any) -> TaskHeader | None:
+    found = TaskHeader.from_headers(getattr(request, "headers", None))
     if found is not None:
         return found
     # Some signals of the main process have no headers; the worker still holds the message.
     from celery.worker.state import requests
 
     kept = requests.get(task_id)
-    return header.read(kept.request_dict) if kept is not None else None
+    return TaskHeader.from_headers(kept.request_dict) if kept is not None else None

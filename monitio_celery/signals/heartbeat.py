@@ -18,9 +18,10 @@ from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Job
-from monitio_celery import headers as header
+from monitio_celery import headers
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import reporter_of_member
+from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import job_reporter, reporter_for_job
 from monitio_celery.signals.base import on, safely
@@ -52,8 +53,8 @@ def stamp_running(**_: Any) -> None:
 def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for request in tuple(active_requests):
-        carried = header.read(request.request_dict)
-        scope = scopes.current() if carried is None else carried.get("scope", "")
+        header = TaskHeader.from_headers(request.request_dict)
+        scope = scopes.current() if header is None else header.scope
         found.setdefault(scope, []).append(request)
     return found
 
@@ -105,7 +106,7 @@ def notify_slow_tasks(**_: Any) -> None:
 
 
 def _notify_now(*, request: Any, options: NotifyOptions) -> None:
-    with header.activate(header.read(request.request_dict)):
+    with headers.activate(TaskHeader.from_headers(request.request_dict)):
         job_reporter(request.id, name=request.task.name, options=options).notify_now()
 
 

@@ -13,9 +13,9 @@ from monitio import dispatch
 from monitio import scope as scopes
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
-from monitio.integrations.run import Carried, current_run
+from monitio.integrations.run import current_run
 from monitio_celery import checks
-from monitio_celery import headers as header
+from monitio_celery.headers import HEADER, TaskHeader, activate, choose_in, due_at
 from monitio_celery.reporters import reporter_for, unwrap_map
 from monitio_celery.signals.base import OWN_TASKS, disconnect_handler, on
 
@@ -45,45 +45,46 @@ def name_recipients(
     replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
     if run is not None and replaces:
         run.replaced = True
-    if header.HEADER in headers:
-        _write_header(headers, body, header.read(headers))
+    if HEADER in headers:
+        _write_header(headers, body, TaskHeader.from_headers(headers))
         return
     task, args, kwargs = unwrap_map(_task(sender), *_arguments(body))
-    carried = header.choose_in(run, task, options_of(task), args, kwargs)
-    if carried is not None and run is not None and replaces:
-        carried = header.replaced_by(carried, run.task_id, run.name, run.carried)
-    _write_header(headers, body, carried)
+    header = choose_in(run, task, options_of(task), args, kwargs)
+    if header is not None and run is not None and replaces:
+        header = header.replacing(run.task_id, run.name, run.carried)
+    _write_header(headers, body, header)
 
 
-def _write_header(headers: dict[str, Any], body: Any, carried: Carried | None) -> None:
-    if carried is None:
+def _write_header(headers: dict[str, Any], body: Any, header: TaskHeader | None) -> None:
+    if header is None:
         return
     # A retry belongs to the run that it repeats.
-    headers[header.HEADER] = carried if headers.get("retries") else header.of_a_new_run(carried)
-    _name_recipients_of_errbacks(body, carried)
+    run = header if headers.get("retries") else header.of_a_new_run()
+    headers[HEADER] = run.to_dict()
+    _name_recipients_of_errbacks(body, header)
 
 
 def _name_scope(headers: dict[str, Any]) -> None:
     """monitio's own tasks have no recipients, but run in the scope in which they were started."""
-    if header.HEADER not in headers and scopes.current():
-        headers[header.HEADER] = header.write([])
+    if HEADER not in headers and scopes.current():
+        headers[HEADER] = TaskHeader.for_recipients([]).to_dict()
 
 
-def _name_recipients_of_errbacks(body: Any, carried: Carried) -> None:
+def _name_recipients_of_errbacks(body: Any, header: TaskHeader) -> None:
     """When a child process dies, the main process starts them, where no task is running."""
     embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
     if embedded.get("errbacks"):
-        to = header.inheritable(carried)
+        to = header.for_child().to_dict()
         # Copies: the next caller may use the same signature.
         embedded["errbacks"] = [_named(errback, to) for errback in embedded["errbacks"]]
 
 
-def _named(errback: Any, to: Carried | None) -> Any:
+def _named(errback: Any, to: dict[str, Any]) -> Any:
     options = options_of(_task(errback["task"])) if isinstance(errback, dict) else None
     if options is None or options.user is not None:
         return errback
     own = errback.get("options") or {}
-    headers = {header.HEADER: to, **(own.get("headers") or {})}
+    headers = {HEADER: to, **(own.get("headers") or {})}
     return {**errback, "options": {**own, "headers": headers}}
 
 
@@ -92,13 +93,13 @@ def report_queued(
     *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
 ) -> None:
     """After the commit: a row in the view's open transaction would block the worker."""
-    carried = header.read(headers)
-    if headers is None or not carried or not carried["to"] or headers.get("retries"):
+    header = TaskHeader.from_headers(headers)
+    if headers is None or header is None or not header.to or headers.get("retries"):
         return
-    reporter = reporter_for(_task(sender), headers["id"], carried, *_arguments(body))
+    reporter = reporter_for(_task(sender), headers["id"], header, *_arguments(body))
     if reporter is not None:
-        with header.activate(carried):
-            queued = functools.partial(reporter.queued, header.due_at(headers))
+        with activate(header):
+            queued = functools.partial(reporter.queued, due_at(headers))
             run_off_loop(functools.partial(dispatch.after_commit, queued))
 
 

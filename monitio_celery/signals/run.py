@@ -14,8 +14,9 @@ from monitio import links
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import TaskRun, activate, current_run, deactivate, run_of
-from monitio_celery import headers as header
+from monitio_celery import headers
 from monitio_celery.cancellation import Cancelled, store_as_revoked
+from monitio_celery.headers import TaskHeader
 from monitio_celery.integration import celery
 from monitio_celery.reporters import reporter_for
 from monitio_celery.retry import report_with_retry
@@ -39,26 +40,26 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     # A worker's process may hold a run without task_postrun; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
     options = options_of(task)
-    carried = header.read(request.headers)
-    if carried is None:
-        carried = header.choose_in(outer, task, options, args, kwargs)
-        if carried is not None and request.is_eager and not request.retries:
-            carried = header.of_a_new_run(carried)
-    reporter = reporter_for(task, task_id, carried, args, kwargs)
-    if reporter is None and carried is None:
+    header = TaskHeader.from_headers(request.headers)
+    if header is None:
+        header = headers.choose_in(outer, task, options, args, kwargs)
+        if header is not None and request.is_eager and not request.retries:
+            header = header.of_a_new_run()
+    reporter = reporter_for(task, task_id, header, args, kwargs)
+    if reporter is None and header is None:
         return
-    if reporter is not None and not (carried and carried["to"]):
+    if reporter is not None and not (header and header.to):
         logger.debug("%s has no recipients: its message names none.", task.name)
-    carried, replaced = header.for_task(carried, task_id)
+    header, replaced = (None, None) if header is None else header.for_task(task_id)
     run = TaskRun(
         task_id,
         name=replaced or task.name,
-        carried=carried,
+        carried=header,
         reporter=reporter,
         attempt=request.retries or 0,
         nesting=request.get("replaced_task_nesting") or 0,
         outer=outer,
-        scope=None if carried is None else carried.get("scope", ""),
+        scope=None if header is None else header.scope,
         integration=celery,
     )
     activate(run)
@@ -97,7 +98,7 @@ def report_retrying(*, sender: Any, request: Any, reason: Any = None, **_: Any) 
     error = _unwrap(reason)
     if error is reason:
         error = str(reason)
-    attempt, due_at = request.retries or 0, header.due_at({"eta": getattr(reason, "when", None)})
+    attempt, due_at = request.retries or 0, headers.due_at({"eta": getattr(reason, "when", None)})
     report(sender, request.id, request, lambda r: r.retrying(attempt, error, due_at))
 
 
@@ -146,10 +147,11 @@ def report_internal_error(
     *, sender: Any, task_id: str, exception: Any, args: Any, kwargs: Any, request: Any, **_: Any
 ) -> None:
     """The result backend is down, or an eager task raised."""
-    carried = header.read((request or {}).get("headers")) or header.read(request)
-    if carried is None:
-        carried = header.choose_in(current_run(), sender, options_of(sender), args, kwargs)
-    reporter = reporter_for(sender, task_id, carried, args, kwargs)
+    read = TaskHeader.from_headers
+    header = read((request or {}).get("headers")) or read(request)
+    if header is None:
+        header = headers.choose_in(current_run(), sender, options_of(sender), args, kwargs)
+    reporter = reporter_for(sender, task_id, header, args, kwargs)
     if reporter is not None:
         report_with_retry(functools.partial(reporter.failed, _unwrap(exception)))
 

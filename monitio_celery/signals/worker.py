@@ -11,8 +11,9 @@ from django.db.models import Q
 
 from monitio.integrations.decorators import options_of
 from monitio.models import Job
-from monitio_celery import headers as header
-from monitio_celery.groups.members import Member, member_in, refresh_later
+from monitio_celery import headers
+from monitio_celery.groups.members import refresh_later
+from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.reporters import job_reporter
 from monitio_celery.retry import report_with_retry
 from monitio_celery.signals.base import connect_handler, disconnect_handler, on, report
@@ -41,10 +42,10 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     task_id = job_id(request)
     if task_id is None or not _may_be_cancelled(request):
         return
-    carried = header.read(request.request_dict)
+    header = TaskHeader.from_headers(request.request_dict)
     # The job that was cancelled may be that of an earlier run under the same id.
-    is_this_run = Q(run=0) | Q(run__gte=header.run_of(carried))
-    with header.activate(carried):
+    is_this_run = Q(run=0) | Q(run__gte=0 if header is None else header.run)
+    with headers.activate(header):
         if Job.objects.of_task(task_id).filter(is_this_run, cancel_requested=True).exists():
             revoked.add(request.id)
 
@@ -92,14 +93,15 @@ def report_unknown(
     **_: Any,
 ) -> None:
     """The task is not registered. The recipients are those of the job's row."""
-    with header.activate(header.read(getattr(message, "headers", None))):
+    with headers.activate(TaskHeader.from_headers(getattr(message, "headers", None))):
         reporter = job_reporter(id, name=name)
     error = f"{name} is not registered" if exc is None else exc
     report_with_retry(functools.partial(reporter.failed, error))
 
 
 def member_of(request: Any) -> Member | None:
-    return member_in(header.read(request.request_dict))
+    header = TaskHeader.from_headers(request.request_dict)
+    return None if header is None else header.group_member
 
 
 def job_id(request: Any) -> str | None:

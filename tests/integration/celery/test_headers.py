@@ -14,9 +14,11 @@ from monitio.integrations.context import current_request, requester
 from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 from monitio_celery import headers, notify
+from monitio_celery.headers import Member, TaskHeader
 
 ANN, BOB = Recipient.for_user(1), Recipient.for_user(2)
-INHERITED = {"to": [{"user": "2"}], "part": {"group": "g"}}
+MEMBER = Member(group="g", number=0, total=1, title="", options={})
+INHERITED = TaskHeader(to=[{"user": "2"}], group_member=MEMBER)
 
 
 def task(owner_id: int = 7, *more: Any, **named: Any) -> None: ...
@@ -49,26 +51,27 @@ def test_no_recipient_is_known() -> None:
 
 def test_the_user_of_the_request(visit: Any) -> None:
     visit(User(pk=1))
-    assert headers.recipients_in(choose(NotifyOptions())) == [ANN]
+    assert choose(NotifyOptions()).recipients() == [ANN]
 
 
 def test_inherited_beats_the_request_and_loses_its_place_in_a_group(visit: Any) -> None:
     visit(User(pk=1))
-    assert choose(NotifyOptions(), inherited=INHERITED) == {"to": [{"user": "2"}]}
+    assert choose(NotifyOptions(), inherited=INHERITED).to_dict() == {"to": [{"user": "2"}]}
 
 
 def test_user_beats_inherited() -> None:
-    assert choose(NotifyOptions(user="owner_id"), 1, inherited=INHERITED) == {"to": [{"user": "1"}]}
+    header = choose(NotifyOptions(user="owner_id"), 1, inherited=INHERITED)
+    assert header.to_dict() == {"to": [{"user": "1"}]}
 
 
 def test_notify_beats_user() -> None:
     with notify(2):
-        assert choose(NotifyOptions(user="owner_id"), 1) == {"to": [{"user": "2"}]}
+        assert choose(NotifyOptions(user="owner_id"), 1).to_dict() == {"to": [{"user": "2"}]}
 
 
 def test_notify_nobody() -> None:
     with notify():
-        assert choose(NotifyOptions(), inherited=INHERITED) == {"to": []}
+        assert choose(NotifyOptions(), inherited=INHERITED).to_dict() == {"to": []}
 
 
 def test_notify_refuses_what_is_nobody() -> None:
@@ -80,7 +83,7 @@ def test_a_visitor_gets_an_address_only_for_a_decorated_task(visit: Any) -> None
     request = visit()
     assert choose(None) is None
     assert not request.session.modified
-    (recipient,) = headers.recipients_in(choose(NotifyOptions()))
+    (recipient,) = choose(NotifyOptions()).recipients()
     assert recipient.is_visitor
     assert requester(mint=False) == recipient
 
@@ -116,16 +119,16 @@ def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, expected: list[
 
 @pytest.mark.parametrize("odd", [None, "x", {}, {"monitio": "x"}, {"monitio": {"to": "x"}}])
 def test_what_is_no_header(odd: Any) -> None:
-    assert headers.read(odd) is None
+    assert TaskHeader.from_headers(odd) is None
 
 
 def test_an_entry_that_cannot_be_read_is_left_out() -> None:
-    assert headers.recipients_in({"to": [7, {"user": "1"}, {}]}) == [ANN]
+    assert TaskHeader(to=[7, {"user": "1"}, {}]).recipients() == [ANN]
 
 
 def test_the_language_travels() -> None:
-    carried = headers.write([Recipient.for_user(1, "pl")])
-    assert headers.recipients_in(carried)[0].language == "pl"
+    header = TaskHeader.for_recipients([Recipient.for_user(1, "pl")])
+    assert header.recipients()[0].language == "pl"
 
 
 def test_only_listed_arguments_are_picked() -> None:
@@ -165,17 +168,36 @@ def test_seconds_count_from_now(said: Any) -> None:
 
 
 def test_what_replaces_a_task_belongs_to_its_run() -> None:
-    replaced = {"to": [], "run": 7, "part": None}
-    carried = headers.replaced_by(headers.of_a_new_run({"to": []}), "1", "a.b", replaced)
-    assert headers.run_of(carried) > 7
-    assert headers.run_of(headers.for_task(carried, "1")[0]) == 7
-    assert headers.run_of(headers.for_task(carried, "2")[0]) > 7
+    replaced = TaskHeader(to=[], run=7)
+    header = TaskHeader(to=[]).of_a_new_run().replacing("1", "a.b", replaced)
+    assert header.run > 7
+    assert header.for_task("1")[0].run == 7
+    assert header.for_task("2")[0].run > 7
 
 
 @pytest.mark.parametrize("run", [None, "7", -1, 2**70, []])
 def test_a_run_that_is_no_number_is_none(run: Any) -> None:
-    assert headers.run_of({"to": [], "run": run}) == 0
+    header = TaskHeader.from_dict({"to": [], "run": run})
+    assert header is not None and header.run == 0
 
 
 def test_children_are_runs_of_their_own() -> None:
-    assert "run" not in (headers.inheritable({"to": [], "run": 7}) or {})
+    assert "run" not in TaskHeader(to=[], run=7).for_child().to_dict()
+
+
+def test_the_keys_of_a_message_stay_as_they_are() -> None:
+    """Workers of another version read them."""
+    part = {
+        "group": "g", "number": 1, "total": 3, "title": "Import", "options": {"cancel": True},
+        "skips": [[2, 3]], "follows": [[0, 1]],
+    }  # fmt: skip
+    heir = {"id": "1", "name": "a.b", "part": {**part, "lost_after": 7}, "run": 5}
+    value = {"to": [{"user": "1"}], "scope": "a", "run": 6, "part": part, "heir": heir}
+    header = TaskHeader.from_headers({"monitio": value})
+    assert header is not None and header.to_dict() == value
+
+
+@pytest.mark.parametrize("odd", ["x", {"group": "g"}, {"unknown": 1}])
+def test_a_malformed_member_is_none(odd: Any) -> None:
+    header = TaskHeader.from_dict({"to": [], "part": odd})
+    assert header is not None and header.group_member is None

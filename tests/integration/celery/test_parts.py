@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,14 +12,14 @@ import pytest
 from django.utils import timezone
 
 from monitio import api
-from monitio.integrations.run import Carried
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_events
-from monitio_celery import headers, integration, notify_user, tasks
+from monitio_celery import integration, notify_user, tasks
 from monitio_celery.groups import members
-from monitio_celery.groups.members import MemberReporter, member_id, member_in
+from monitio_celery.groups.members import MemberReporter, member_id
+from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import reporter_for
 from tests.support.jobs import payloads
@@ -36,15 +37,16 @@ class Group:
         self.whole = self.part(0).group
         self.whole.queued()
 
-    def carried(self, number: int, **place: Any) -> Carried:
+    def header(self, number: int, **place: Any) -> TaskHeader:
         shared = {"group": self.id, "total": 3, "title": "Import", "options": self.options}
-        return headers.write(self.recipients, part={**shared, "number": number, **place})
+        member = Member(**shared, number=number, **place)
+        return replace(TaskHeader.for_recipients(self.recipients), group_member=member)
 
     def part(self, number: int, **place: Any) -> MemberReporter:
-        carried = self.carried(number, **place)
-        part = member_in(carried)
-        assert part is not None
-        return MemberReporter(part, self.recipients, member_id(self.id, number), carried)
+        header = self.header(number, **place)
+        assert header.group_member is not None
+        task_id = member_id(self.id, number)
+        return MemberReporter(header.group_member, self.recipients, task_id, header)
 
     def started(self, number: int, **place: Any) -> MemberReporter:
         part = self.part(number, **place)
@@ -262,7 +264,7 @@ class TestSilence:
         @notify_user(lost_after=limit)
         def task() -> None: ...
 
-        begun = reporter_for(task, member_id(group.id, 0), group.carried(0))
+        begun = reporter_for(task, member_id(group.id, 0), group.header(0))
         assert begun is not None
         begun.started()
         fall_silent(0, silent_for)
@@ -276,7 +278,7 @@ class TestSilence:
         def replacement() -> None: ...
 
         task_id = group.started(0).task_id
-        goes_on = reporter_for(replacement, task_id, group.carried(0))
+        goes_on = reporter_for(replacement, task_id, group.header(0))
         assert goes_on is not None
         goes_on.started()
         fall_silent(0)
@@ -286,7 +288,7 @@ class TestSilence:
     def test_what_it_would_have_skipped_may_run_after_all(
         self, group: Group, stored: dict[str, Any]
     ) -> None:
-        first = group.started(0, skips=[(1, 2)])
+        first = group.started(0, successors=[(1, 2)])
         fall_silent(0)
         tasks.sweep_jobs()
         assert GroupMember.objects.filter(ended=True).count() == 2

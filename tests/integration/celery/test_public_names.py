@@ -15,7 +15,7 @@ from monitio.jobs.outcome import Outcome
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio_celery import notify_user
-from monitio_celery.headers import choose
+from monitio_celery.headers import TaskHeader, choose
 from monitio_celery.reporters import job_reporter
 
 # For each option: what an author may give, and an outcome at which it shows.
@@ -41,7 +41,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
 }
 # These set the recipients, what a text may use and how long a job may be silent; they have tests
 # of their own, below and in test_tasks.py.
-FOR_SEVEN = {"to": [{"user": "7"}]}
+FOR_SEVEN = TaskHeader(to=[{"user": "7"}])
 OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after"}
 
 
@@ -64,7 +64,7 @@ def test_the_option_has_its_effect(option: str) -> None:
 @pytest.mark.django_db
 def test_cancel_lets_its_readers_cancel_it() -> None:
     for value in (True, False):
-        job_reporter(str(value), options=NotifyOptions(cancel=value), carried=FOR_SEVEN).queued()
+        job_reporter(str(value), options=NotifyOptions(cancel=value), header=FOR_SEVEN).queued()
         assert Job.objects.get(task_id=str(value)).may_be_cancelled == value
 
 
@@ -89,10 +89,10 @@ def test_email_delay_says_how_long_a_mail_waits() -> None:
 
 
 @pytest.mark.django_db
-def test_user_says_who_hears_of_it() -> None:
+def test_user_sets_the_recipients() -> None:
     def task(author: int) -> None: ...
 
-    carried = choose(task, NotifyOptions(user=lambda author: author), (7,), {}, None)
+    header = choose(task, NotifyOptions(user=lambda author: author), (7,), {}, None)
 
-    assert carried is not None
-    assert carried["to"] == [Recipient.for_user(7).to_dict()]
+    assert header is not None
+    assert header.to == [Recipient.for_user(7).to_dict()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,8 @@ from monitio_celery import (
     reporters,
     tasks,
 )
-from monitio_celery.groups.members import Member, MemberReporter, member_id
+from monitio_celery.groups.members import MemberReporter, member_id
+from monitio_celery.headers import Member
 from monitio_celery.models import GroupMember
 from monitio_celery.signals import heartbeat, publish, run, worker
 from tests.support import jobs, scopes
@@ -311,8 +313,9 @@ def test_a_part_of_a_group_reports_in_its_scope(ann: Any) -> None:
     shared = {"group": group, "number": 0, "total": 1, "title": "Import", "options": {}}
     with scope.activate("a"):
         who = [Recipient.of(ann)]
-        carried = headers.write(who, part=shared)
-        part = MemberReporter(Member(**shared), who, member_id(group, 0), carried)
+        member = Member(**shared)
+        header = replace(headers.TaskHeader.for_recipients(who), group_member=member)
+        part = MemberReporter(member, who, member_id(group, 0), header)
     part.started()
     assert GroupMember.objects.get().scope == "a"
     part.succeeded()
