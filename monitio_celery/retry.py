@@ -61,15 +61,15 @@ class _Queue:
 
     def _run(self) -> None:
         try:
-            while (waiting := self._next()) is not None:
-                _repeat(*waiting)
+            while True:
+                with self._lock:
+                    self._busy = bool(self._reports)
+                    if not self._busy:
+                        return
+                    report, deadline = self._reports.popleft()
+                _repeat(report, deadline)
         finally:
             connections.close_all()
-
-    def _next(self) -> tuple[Report, float] | None:
-        with self._lock:
-            self._busy = bool(self._reports)
-            return self._reports.popleft() if self._reports else None
 
 
 def _repeat(report: Report, deadline: float) -> None:

@@ -111,9 +111,17 @@ def sweep_jobs() -> int:
 
 def _sweep_jobs() -> int:
     now = timezone.now()
-    _judge_parts(now)
-    _end_complete_groups(now)
-    jobs = (*_silent(now), *_waiting(now))
+    # Members without a heartbeat count as failed, so that their groups can end. No limit: there are
+    # no more running members than worker processes.
+    for row in GroupMember.objects.silent_since(now):
+        _judge(row.task_id, partial(_find_part, row, now))
+    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
+    # Groups whose last member could not end them: the database was unavailable.
+    for job in Job.objects.here().filter(integration=members.QUEUE).silent_since(moment):
+        _judge(job.task_id, partial(members.end_if_complete, job))
+    # Jobs that may have begun, and ended, while the database was unavailable.
+    waiting = Job.objects.here().waiting_since(moment).filter(integration=reporters.QUEUE)
+    jobs = (*_silent(now), *waiting[:WAITING_AT_ONCE])
     return sum(_judge(job.task_id, partial(_find, job)) for job in jobs) + _give_up_overdue(now)
 
 
@@ -169,38 +177,15 @@ def _own_limits() -> dict[float, list[str]]:
     return found
 
 
-def _waiting(now: datetime) -> list[Job]:
-    """Jobs that may have begun, and ended, while the database was away."""
-    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    rows = Job.objects.here().waiting_since(moment).filter(integration=reporters.QUEUE)
-    return list(rows[:WAITING_AT_ONCE])
-
-
-def _judge_parts(now: datetime) -> None:
-    """Mark members without a heartbeat as failed, so that their groups can end."""
-    # No limit: there are no more running members than worker processes.
-    for row in GroupMember.objects.silent_since(now):
-        _judge(row.task_id, partial(_find_part, row, now))
-
-
 def _find_part(row: GroupMember, now: datetime) -> bool:
     reporter = members.reporter_of_member(row)
-    silent_since = row.alive_at or now
-    if reporter is None or silent_since >= now - _limit(reporter.part):
+    if reporter is None:
+        return False
+    own = reporter.part.own_limit
+    limit = timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
+    if (row.alive_at or now) >= now - limit:
         return False
     return _report_end(_stored(row.task_id), reporter, reporter.lost)
-
-
-def _end_complete_groups(now: datetime) -> None:
-    """End groups whose last member could not: the database was unavailable."""
-    moment = now - timedelta(seconds=settings.CELERY_LOST_AFTER)
-    for job in Job.objects.here().filter(integration=members.QUEUE).silent_since(moment):
-        _judge(job.task_id, partial(members.end_if_complete, job))
-
-
-def _limit(part: headers.Member) -> timedelta:
-    own = part.own_limit
-    return timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
 
 
 def _judge(task_id: str, judge: Callable[[], object]) -> bool:

@@ -6,13 +6,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-
-def _signals() -> Any:
-    for package in ("django.tasks", "django_tasks"):
-        if find_spec(package) is not None:
-            return import_module(f"{package}.signals")
-    return None
-
-
+_installed = [name for name in ("django.tasks", "django_tasks") if find_spec(name)]
 # The module with task_enqueued, task_started and task_finished; None without django.tasks.
-signals: Any = _signals()
+signals: Any = import_module(f"{_installed[0]}.signals") if _installed else None

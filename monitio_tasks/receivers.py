@@ -83,22 +83,18 @@ def report_enqueued(task_result: Any) -> None:
         return
     run = current_run()
     with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
-        _report_enqueued(task_result, options, run)
-
-
-def _report_enqueued(task_result: Any, options: NotifyOptions, run: TaskRun | None) -> None:
-    # Explicit beats inherited beats the user of the request.
-    recipients = task_recipients.explicit(
-        task_result.task, options, task_result.args, task_result.kwargs
-    )
-    if recipients is None and run is not None:
-        with scopes.activate(run.scope):
-            _inherit(task_result, options, run.task_id)
-    elif recipients is None:
-        requester = task_recipients.requester(options)
-        _announce(task_result, options, [] if requester is None else [requester])
-    else:
-        _announce(task_result, options, recipients)
+        # Explicit beats inherited beats the user of the request.
+        recipients = task_recipients.explicit(
+            task_result.task, options, task_result.args, task_result.kwargs
+        )
+        if recipients is None and run is not None:
+            with scopes.activate(run.scope):
+                _inherit(task_result, options, run.task_id)
+        elif recipients is None:
+            requester = task_recipients.requester(options)
+            _announce(task_result, options, [] if requester is None else [requester])
+        else:
+            _announce(task_result, options, recipients)
 
 
 @_quietly

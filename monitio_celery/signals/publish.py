@@ -39,7 +39,9 @@ def name_recipients(
     if headers is None:
         return
     if sender.startswith(OWN_TASKS):
-        _name_scope(headers)
+        # monitio's own tasks have no recipients, but run in the scope in which they were started.
+        if HEADER not in headers and scopes.current():
+            headers[HEADER] = TaskHeader.for_recipients([]).to_dict()
         return
     run = current_run()
     replaces = run is not None and (headers.get("replaced_task_nesting") or 0) > run.nesting
@@ -62,12 +64,6 @@ def _write_header(headers: dict[str, Any], body: Any, header: TaskHeader | None)
     run = header if headers.get("retries") else header.of_a_new_run()
     headers[HEADER] = run.to_dict()
     _name_recipients_of_errbacks(body, header)
-
-
-def _name_scope(headers: dict[str, Any]) -> None:
-    """monitio's own tasks have no recipients, but run in the scope in which they were started."""
-    if HEADER not in headers and scopes.current():
-        headers[HEADER] = TaskHeader.for_recipients([]).to_dict()
 
 
 def _name_recipients_of_errbacks(body: Any, header: TaskHeader) -> None:
