@@ -11,10 +11,6 @@ def strings() -> dict[str, str]:
 
     No text depends on a number's grammar: languages have more plurals than a template can hold.
     """
-    return {**_page(), **_inbox(), **_words()}
-
-
-def _page() -> dict[str, str]:
     return {
         "region": _("Notifications ({hotkey})"),
         "close": _("Close: {title}"),
@@ -31,11 +27,6 @@ def _page() -> dict[str, str]:
         "eta": _("about {time} left"),
         "rate": _("{n}/s"),
         "cancel": _("Cancel"),
-    }
-
-
-def _inbox() -> dict[str, str]:
-    return {
         "bell": _("Notifications"),
         "unread_count": _("{n} unread"),
         "all": pgettext("notifications", "All"),
@@ -55,11 +46,6 @@ def _inbox() -> dict[str, str]:
         "see_all": _("See all"),
         "keep_open": _("Keep pop-ups open until I close them"),
         "notify": _("Show desktop notifications when this tab is in the background"),
-    }
-
-
-def _words() -> dict[str, str]:
-    return {
         "level_debug": _("Debug"),
         "level_info": _("Info"),
         "level_success": _("Success"),

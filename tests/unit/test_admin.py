@@ -80,12 +80,12 @@ def test_every_list_and_page_opens(browser: Client, message: Message, model: str
 def test_a_message_written_in_the_admin_is_published_like_any_other(browser: Client) -> None:
     ann = user()
     assert browser.get(page("message", "add")).status_code == 200
-    with capture_events() as bells:
+    with capture_events() as events:
         response = browser.post(page("message", "add"), form(user=ann.pk, subject="Hello"))
     assert response.status_code == 302
     message = Message.objects.get(level=120)
     assert (message.user, message.subject, message.message) == (ann, "Hello", "text")
-    assert [bell.topic for bell in bells] == [Recipient.for_user(ann).topic]
+    assert [bell.topic for bell in events] == [Recipient.for_user(ann).topic]
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_a_bad_value_is_an_error_of_the_form(browser: Client, field: str, value:
 
 def test_a_change_raises_the_version_and_is_published(browser: Client, message: Message) -> None:
     Message.objects.update(version=7, read=True)
-    with capture_events() as bells:
+    with capture_events() as events:
         browser.post(page("message", "change", message.pk), form(message="other"))
     message.refresh_from_db()
     assert (message.message, message.version, message.read) == ("other", 8, True)
-    assert [bell.data and (bell.data["body"], bell.data["version"]) for bell in bells] == [
+    assert [bell.data and (bell.data["body"], bell.data["version"]) for bell in events] == [
         ("other", 8)
     ]
 
 
 def test_a_save_without_a_change_is_not_published(browser: Client, message: Message) -> None:
-    with capture_events() as bells:
+    with capture_events() as events:
         browser.post(page("message", "change", message.pk), form(message="one"))
-    assert bells == []
+    assert events == []
 
 
 def test_a_message_cannot_become_another_persons(browser: Client, message: Message) -> None:
@@ -153,19 +153,19 @@ def test_a_deletion_takes_the_mail_along_and_is_published(
     browser: Client, message: Message
 ) -> None:
     Delivery.objects.create(message=message, channel="email")
-    with capture_events() as bells:
+    with capture_events() as events:
         browser.post(page("message", "delete", message.pk), {"post": "yes"})
     assert not Message.objects.filter(level=120).exists()
-    assert [(bell.kind, bell.data) for bell in bells] == [("gone", {"ids": [message.pk]})]
+    assert [(bell.kind, bell.data) for bell in events] == [("gone", {"ids": [message.pk]})]
 
 
 def test_deleting_several_is_published_to_each_recipient(browser: Client, message: Message) -> None:
     other = api.create_message(user("bob"), monitio.INFO, "two")
     data = {"action": "delete_selected", "_selected_action": [message.pk, other.pk], "post": "yes"}
-    with capture_events() as bells:
+    with capture_events() as events:
         browser.post(page("message", "changelist"), data)
     assert not Message.objects.filter(level=120).exists()
-    assert {bell.topic for bell in bells} == {message.recipient_key, other.recipient_key}
+    assert {bell.topic for bell in events} == {message.recipient_key, other.recipient_key}
 
 
 def test_jobs_and_deliveries_can_be_neither_made_nor_changed(browser: Client) -> None:

@@ -145,15 +145,15 @@ def test_a_site_without_time_zones_takes_either(ann: Any, settings: Any) -> None
 
 @transactional
 def test_publishes_after_the_commit_and_nothing_after_a_rollback(ann: Any) -> None:
-    with capture_events() as bells:
+    with capture_events() as events:
         with transaction.atomic():
             kept(ann, email=True)
-            assert (bells, mail.outbox) == ([], [])
+            assert (events, mail.outbox) == ([], [])
             transaction.set_rollback(True)
-        assert (bells, mail.outbox) == ([], [])
+        assert (events, mail.outbox) == ([], [])
         with transaction.atomic():
             kept(ann, email=True)
-    assert (len(bells), len(mail.outbox)) == (1, 1)
+    assert (len(events), len(mail.outbox)) == (1, 1)
     assert Message.objects.count() == 1
 
 
@@ -258,18 +258,18 @@ def test_an_empty_iterable_is_accepted(db: None) -> None:
 
 @transactional
 def test_a_rollback_notifies_none_of_many(ann: Any, bob: Any) -> None:
-    with capture_events() as bells, transaction.atomic():
+    with capture_events() as events, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         transaction.set_rollback(True)
-    assert (bells, mail.outbox, Message.objects.count()) == ([], [], 0)
+    assert (events, mail.outbox, Message.objects.count()) == ([], [], 0)
 
 
 @transactional
 def test_all_are_notified_and_mailed_after_the_commit(ann: Any, bob: Any) -> None:
-    with capture_events() as bells, transaction.atomic():
+    with capture_events() as events, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
-        assert (bells, mail.outbox) == ([], [])
-    assert {bell.topic for bell in bells} == {f"user:{ann.pk}", f"user:{bob.pk}"}
+        assert (events, mail.outbox) == ([], [])
+    assert {bell.topic for bell in events} == {f"user:{ann.pk}", f"user:{bob.pk}"}
     assert sorted(letter.to[0] for letter in mail.outbox) == ["ann@example.com", "bob@example.com"]
 
 
@@ -283,13 +283,13 @@ def test_outside_a_transaction_each_batch_is_published_as_it_is_written(
 
     def ask() -> Any:
         for person in people:
-            told.append(len(bells))
+            told.append(len(events))
             yield person
 
-    with capture_events() as bells:
+    with capture_events() as events:
         api.notify_many(ask(), 120, "one")
     assert told == [0, 0, 2, 2, 4]
-    assert len(bells) == 5
+    assert len(events) == 5
 
 
 def test_databases_that_return_no_keys_mail_all_the_same(
@@ -299,11 +299,11 @@ def test_databases_that_return_no_keys_mail_all_the_same(
     features = type(connection.features)
     monkeypatch.setattr(features, "can_return_rows_from_bulk_insert", False)
     people = [user("ann"), user("bob")]
-    with capture_events() as bells:
+    with capture_events() as events:
         assert api.notify_many(people, 120, "one", email=True) == 2
         assert api.notify_many(people, 120, "two") == 2
     assert len(mail.outbox) == 2
-    assert len(bells) == 4
+    assert len(events) == 4
 
 
 def crowd(size: int) -> None:
@@ -417,9 +417,9 @@ def test_every_change_is_published_to_every_open_page_of_the_recipient(
     ann: Any, verb: Any, kind: str
 ) -> None:
     message = kept(ann, sse=False)
-    with capture_events() as bells:
+    with capture_events() as events:
         assert verb(ann, message.pk) == 1
-    assert [(bell.topic, bell.kind) for bell in bells] == [(f"user:{ann.pk}", kind)]
+    assert [(bell.topic, bell.kind) for bell in events] == [(f"user:{ann.pk}", kind)]
 
 
 def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any) -> None:
@@ -433,9 +433,9 @@ def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: An
 def test_many_changes_are_one_event(transactional_db: None) -> None:
     ann = user()
     pks = [kept(ann, str(number)).pk for number in range(25)]
-    with capture_events() as bells:
+    with capture_events() as events:
         api.mark_read(ann, pks)
-    assert [bell.kind for bell in bells] == ["resync"]
+    assert [bell.kind for bell in events] == ["resync"]
 
 
 @pytest.mark.parametrize("huge", [2**63, 10**30, -1, 0])

@@ -101,7 +101,7 @@ class World:
     person: Any
     other: Any
     row: Message | None = None
-    bells: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     mails: int = 0
     error: BaseException | None = None
 
@@ -127,8 +127,8 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "email": (lambda w: True, lambda w: w.mails == 1),
     # Without email= there is nothing to delay: it is refused.
     "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),
-    "sse": (lambda w: False, lambda w: not w.bells),
-    "live": (lambda w: False, lambda w: not w.bells),
+    "sse": (lambda w: False, lambda w: not w.events),
+    "live": (lambda w: False, lambda w: not w.events),
     "user": (lambda w: w.other, lambda w: w.one.user == w.other),
     "to_user": (lambda w: w.other, lambda w: w.one.user == w.other),
     "users": (lambda w: [w.other], lambda w: w.one.user == w.other),
@@ -197,12 +197,16 @@ def world(call: Callable[..., None], without_storage: bool = False, **kwargs: An
     Message.objects.all().delete()
     mail.outbox.clear()
     given = {name: value(result) for name, value in kwargs.items()}
-    with capture_events() as bells:
+    with capture_events() as events:
         try:
             call(result, **given, **({"without_storage": True} if without_storage else {}))
         except (MessageFailure, ValueError) as error:
             result.error = error
-    result.bells, result.mails, result.row = list(bells), len(mail.outbox), Message.objects.first()
+    result.events, result.mails, result.row = (
+        list(events),
+        len(mail.outbox),
+        Message.objects.first(),
+    )
     return result
 
 
@@ -228,9 +232,9 @@ def test_the_shortcuts_add_at_their_own_level_and_pass_on_extra_tags_by_position
 
 
 def test_live_publishes_a_message_of_a_django_level_at_once() -> None:
-    with capture_events() as bells:
+    with capture_events() as events:
         monitio.add_message(request_of(user()), messages.INFO, "one", live=True)
-    assert len(bells) == 1
+    assert len(events) == 1
 
 
 def test_the_arguments_of_reading_have_effects() -> None:

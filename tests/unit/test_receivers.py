@@ -34,9 +34,9 @@ def rename(ann: Any) -> None:
 
 def rung_by(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
     ann = user()
-    with capture_events() as bells:
+    with capture_events() as events:
         deed(ann)
-    return [(bell.topic, bell.kind) for bell in bells]
+    return [(bell.topic, bell.kind) for bell in events]
 
 
 @pytest.mark.parametrize("deed", [new_password, deactivate, lambda ann: ann.delete()])
@@ -56,10 +56,10 @@ def test_a_new_account_publishes_nothing() -> None:
 def log_in(browser: Client, name: str) -> list[Event]:
     """By the view. Returns what rings for the sessions of everybody."""
     user(name)
-    with capture_events() as bells:
+    with capture_events() as events:
         answer = browser.post("/login/", {"username": name, "password": "secret"})
     assert answer.status_code == 302
-    return [bell for bell in bells if bell.topic == EVERYBODY]
+    return [bell for bell in events if bell.topic == EVERYBODY]
 
 
 @pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "signed_cookies"])
@@ -89,6 +89,6 @@ def test_a_log_in_without_another_user_publishes_for_no_session(client: Client) 
 
 
 def test_a_log_in_outside_of_a_browser_publishes_for_no_session() -> None:
-    with capture_events() as bells:
+    with capture_events() as events:
         Client().force_login(user())
-    assert list(bells) == []
+    assert list(events) == []

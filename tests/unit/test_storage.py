@@ -186,16 +186,16 @@ def test_a_visitor_cannot_be_mailed(db: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_message_for_the_next_page_is_not_published_others_are(ann: Any, bob: Any) -> None:
-    with capture_events() as bells:
+    with capture_events() as events:
         request = request_of(ann)
         messages.info(request, "for the next page")
         respond(request)
-        assert bells == []
+        assert events == []
         monitio.info(request, "kept")
         monitio.add_message(request, messages.INFO, "live", live=True)
         monitio.add_message(request, messages.INFO, "to bob", user=bob)
         monitio.add_message(request, monitio.INFO, "in silence", live=False)
-    told = [(bell.topic, bell.data and bell.data["body"]) for bell in bells]
+    told = [(bell.topic, bell.data and bell.data["body"]) for bell in events]
     mine = Recipient.for_user(ann).topic
     assert told == [(mine, "kept"), (mine, "live"), (Recipient.for_user(bob).topic, "to bob")]
 

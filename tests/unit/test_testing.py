@@ -65,11 +65,11 @@ def test_messages_of_a_block_are_captured_in_order(ann: User, bob: User) -> None
 def test_events_of_a_block_are_captured_after_commit() -> None:
     ann = get_user_model().objects.create_user("ann")
 
-    with capture_events() as bells:
+    with capture_events() as events:
         with transaction.atomic():
             message = monitio.create_message(ann, monitio.INFO, "Hello")
-            assert bells == []
+            assert events == []
 
-    assert [(bell.topic, bell.data and bell.data["id"]) for bell in bells] == [
+    assert [(bell.topic, bell.data and bell.data["id"]) for bell in events] == [
         (f"user:{ann.pk}", message.pk)
     ]

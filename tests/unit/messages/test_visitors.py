@@ -44,13 +44,13 @@ def owner() -> Any:
 def test_messages_become_the_users_at_log_in(request_: Any, visitor: Recipient) -> None:
     ann = user()
     message = api.create_message(visitor, monitio.INFO, "one")
-    with capture_events() as bells:
+    with capture_events() as events:
         login(request_, ann)
     assert owner() == ann
     message.refresh_from_db()
     assert (message.session, message.recipient_key) == ("", Recipient.for_user(ann).key)
     assert message.version == 2
-    assert {bell.topic for bell in bells} == {visitor.topic, Recipient.for_user(ann).topic}
+    assert {bell.topic for bell in events} == {visitor.topic, Recipient.for_user(ann).topic}
 
 
 def test_the_token_leaves_the_session_at_log_in(request_: Any, visitor: Recipient) -> None:
