@@ -157,6 +157,9 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
     list_display = (
         "excerpt", "channel", "state", "attempts", "error", "created", "due_at", "sent_at"
     )  # fmt: skip
+    fields = (
+        "message", "channel", "state", "due_at", "unless", "attempts", "error", "created", "sent_at"
+    )  # fmt: skip
     list_filter = ("channel", "state")
     actions = ("send_again",)
 
@@ -238,7 +241,9 @@ class BlockedSenderAdmin(OfThisScope, BlockedSenderOptions):
 
 @admin.register(Digest)
 class DigestAdmin(OfThisScope, DigestOptions):
-    list_display = ("user", "period", "state", "attempts", "error", "created", "sent_at")
+    list_display = fields = (
+        "user", "period", "state", "attempts", "error", "created", "sent_at"
+    )  # fmt: skip
     list_filter = ("state",)
     list_select_related = ("user",)
     show_full_result_count = False

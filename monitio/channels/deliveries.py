@@ -6,32 +6,26 @@ lease has expired: at least once, with the same Message-ID.
 
 from __future__ import annotations
 
-import logging
-import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from monitio import preferences
-from monitio.channels import PermanentFailure, TemporaryFailure, get_channel
+from monitio.channels import TemporaryFailure, get_channel
+from monitio.channels.attempts import attempt, backoff
 from monitio.channels.email.smtp import shared_connection
 from monitio.channels.policy import DeliveryPolicy
-from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Message
-from monitio.utils.text import clean_text
-
-logger = logging.getLogger("monitio")
 
 IMMEDIATELY = DeliveryPolicy()
 FAILURES_IN_A_ROW = 5
 # A process that has not settled its claim by then is considered dead.
 LEASE = timedelta(minutes=5)
-# The longest time between two attempts, in seconds.
-LONGEST_BACKOFF = 15 * 60.0
 State = Delivery.State
 
 
@@ -78,29 +72,12 @@ def send(pk: int) -> bool:
     if needless:
         _settle(delivery, State.SKIPPED, needless)
         return False
-    if delivery.attempts > settings.DELIVER_RETRIES + 1:
-        # Every process that sent it died: the e-mail itself may be the cause.
-        _settle(delivery, State.FAILED, f"Given up after {delivery.attempts - 1} tries.")
-        return False
-    try:
-        get_channel(delivery.channel).send(delivery.message, delivery)
-    except TemporaryFailure as error:
-        if delivery.attempts > settings.DELIVER_RETRIES:
-            reason = f"Given up after {delivery.attempts} tries. The last one: {error}"
-            _settle(delivery, State.FAILED, reason)
-            return False
-        _settle(delivery, State.PENDING, str(error), timezone.now() + backoff(delivery.attempts))
-        raise
-    except PermanentFailure as error:
-        _settle(delivery, State.FAILED, str(error))
-        return False
-    except Exception:
-        # A defect of a template or a channel: a retry would only repeat it.
-        logger.exception("Delivery %s failed.", pk)
-        _settle(delivery, State.FAILED, "See the log.")
-        return False
-    _settle(delivery, State.SENT)
-    return True
+    state, error = attempt(delivery, partial(_send, delivery))
+    if state == State.PENDING:
+        _settle(delivery, state, error, timezone.now() + backoff(delivery.attempts))
+        raise TemporaryFailure(error)
+    _settle(delivery, state, error)
+    return state == State.SENT
 
 
 def next_try(pk: int) -> datetime | None:
@@ -137,12 +114,7 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
 def _claim(pk: int) -> Delivery | None:
     """The delivery, claimed; None when it is not due or another process holds it."""
     now = timezone.now()
-    claimed = (
-        Delivery.objects.here()
-        .due(now)
-        .filter(pk=pk)
-        .update(state=State.CLAIMED, due_at=now + LEASE, attempts=F("attempts") + 1)
-    )
+    claimed = Delivery.objects.here().due(now).filter(pk=pk).claim(due_at=now + LEASE)
     if not claimed:
         return None
     related = ("message__user", "message__job", "message__from_user")
@@ -162,10 +134,9 @@ def _needless(delivery: Delivery) -> str:
     return ""
 
 
-def backoff(attempts: int) -> timedelta:
-    """Doubles with each attempt, up to ``LONGEST_BACKOFF``; random, so that retries spread."""
-    seconds = min(settings.DELIVER_BACKOFF * 2.0 ** min(attempts - 1, 20), LONGEST_BACKOFF)
-    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+def _send(delivery: Delivery) -> str:
+    get_channel(delivery.channel).send(delivery.message, delivery)
+    return ""
 
 
 def _settle(
@@ -176,8 +147,7 @@ def _settle(
     if state != State.SENT:
         # The lease has expired: the process that claimed the row next decides on its state.
         rows = rows.filter(state=State.CLAIMED, attempts=delivery.attempts)
-    sent_at = now if state == State.SENT else None
-    rows.update(state=state, error=clean_text(error), due_at=due_at or now, sent_at=sent_at, **more)
+    rows.settle(state, error, now, due_at=due_at or now, **more)
     if state != State.PENDING:
         remove_shown(delivery.message_id)
 

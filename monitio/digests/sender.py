@@ -14,26 +14,26 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
-from monitio.channels.deliveries import backoff
+from monitio.channels.attempts import attempt, backoff
 from monitio.channels.email import addresses
 from monitio.channels.email.smtp import send, shared_connection
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.digests.email import compose_digest
-from monitio.exceptions import PermanentFailure, TemporaryFailure
+from monitio.exceptions import PermanentFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.models.categories import Mode
 from monitio.models.messages import MessageQuerySet
 from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, as_stored, now
 from monitio.recipients import Recipient
-from monitio.utils.text import clean_text
 
 logger = logging.getLogger("monitio")
 
@@ -205,45 +205,20 @@ class _BatchSender:
 
     def _send(self, row: Preferences, digest: Digest) -> bool:
         """False when it has to be retried."""
-        unfinished = Digest.objects.unfinished().filter(pk=digest.pk)
+        rows = Digest.objects.filter(pk=digest.pk)
         if digest.batch != row.claim:
             # Another process has tried before, and may have died.
-            unfinished.update(state=State.CLAIMED, attempts=F("attempts") + 1)
+            rows.unfinished().claim()
             digest.attempts += 1
-        state, error = self._try(row, digest)
-        if state == State.SENT:
-            # Whatever state it was given meanwhile.
-            sent = Digest.objects.filter(pk=digest.pk)
-            sent.update(state=state, error="", sent_at=as_stored(self.clock()))
-        else:
-            unfinished.update(state=state, error=clean_text(error))
+        state, error = attempt(digest, partial(_compose_and_send, row, digest))
+        if state != State.SENT:
+            # A sent one is settled whatever state it was given meanwhile.
+            rows = rows.unfinished()
+        rows.settle(state, error, as_stored(self.clock()))
         self.tally.sent += state == State.SENT
         self.tally.failed += state == State.FAILED
         self.tally.waiting += state == State.PENDING
         return state != State.PENDING
-
-    def _try(self, row: Preferences, digest: Digest) -> tuple[str, str]:
-        """The state that results, and the reason."""
-        if digest.attempts > settings.DELIVER_RETRIES + 1:
-            # Every process that sent it died: the digest itself may be the cause.
-            return State.FAILED, f"Given up after {digest.attempts - 1} tries."
-        try:
-            mail = compose_digest(row, _gathered(row, digest), digest.batch)
-            if mail is None:
-                return State.SKIPPED, "Everything was read."
-            send(mail)
-        except TemporaryFailure as failure:
-            if digest.attempts <= settings.DELIVER_RETRIES:
-                return State.PENDING, str(failure)
-            last = f"Given up after {digest.attempts} tries. The last one: {failure}"
-            return State.FAILED, last
-        except PermanentFailure as failure:
-            return State.FAILED, str(failure)
-        except Exception:
-            # A defect of a template: a retry would only repeat it.
-            logger.exception("Digest %s failed.", digest.pk)
-            return State.FAILED, "See the log."
-        return State.SENT, ""
 
     def _settle(self, row: Preferences, moment: datetime) -> None:
         """Plan the next digest, unless the user was claimed since or changed their preferences."""
@@ -251,6 +226,15 @@ class _BatchSender:
         Preferences.objects.filter(pk=row.pk, claim=row.claim).update(
             claim="", next_digest_at=following
         )
+
+
+def _compose_and_send(row: Preferences, digest: Digest) -> str:
+    """Why sending was not needed; '' when it was done."""
+    mail = compose_digest(row, _gathered(row, digest), digest.batch)
+    if mail is None:
+        return "Everything was read."
+    send(mail)
+    return ""
 
 
 def _can_be_mailed(row: Preferences) -> bool:

@@ -10,27 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.models.messages import Message
-from monitio.models.rows import ScopedQuerySet, scope_field
+from monitio.models.outgoing import Outgoing, OutgoingQuerySet
+from monitio.models.rows import scope_field
 
 
-class DeliveryQuerySet(ScopedQuerySet["Delivery"]):
-    def unfinished(self) -> Self:
-        return self.filter(state__in=("pending", "claimed"))
-
+class DeliveryQuerySet(OutgoingQuerySet["Delivery"]):
     def due(self, now: datetime | None = None) -> Self:
         """Those that are due, and those whose claim has expired."""
         return self.unfinished().filter(due_at__lte=now or timezone.now())
 
 
-class Delivery(models.Model):
+class Delivery(Outgoing):
     """One message on one channel that is not live, with what became of it."""
-
-    class State(models.TextChoices):
-        PENDING = "pending", _("Pending")
-        CLAIMED = "claimed", _("Sending")
-        SENT = "sent", _("Sent")
-        FAILED = "failed", _("Failed")
-        SKIPPED = "skipped", _("Not needed")
 
     class Unless(models.TextChoices):
         READ = "read", _("Unless read")
@@ -46,18 +37,11 @@ class Delivery(models.Model):
     # Its message's.
     scope = scope_field()
     channel = models.CharField(_("channel"), max_length=50)
-    state = models.CharField(
-        _("state"), max_length=10, choices=State.choices, default=State.PENDING
-    )
-    # Not sent before. While it is claimed: when its sender counts as dead.
+    # Not sent before. While it is claimed: when its lease expires.
     due_at = models.DateTimeField(_("due"), default=timezone.now)
     unless = models.CharField(
         _("condition"), max_length=10, choices=Unless.choices, blank=True, default=""
     )
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    error = models.TextField(_("reason"), blank=True, default="")
-    created = models.DateTimeField(_("created"), default=timezone.now)
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     objects = DeliveryQuerySet.as_manager()
 
