@@ -1,10 +1,10 @@
-"""The lean ASGI endpoint: thousands of open streams in one process, no thread held by any.
+"""The ASGI application for thousands of open streams in one process, none of which holds a thread.
 
     application = monitio.asgi.application(get_asgi_application())
 
 A request for the stream passes Django's full handler, with every middleware of the site (hosts,
-tenants, log-in, CORS headers). Its view leaves a ticket instead of a body. Django then lets go of
-the request, its thread and its connection, and the endpoint goes on with the response.
+tenants, log-in, CORS headers). The view leaves a stream instead of a body. Django then ends the
+request and frees its thread and connection, and ``monitio.stream.asgi`` sends the response.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def application(django: Application) -> Application:
-    """Wrap Django's ASGI application; everything but the stream goes straight through.
+    """Wrap Django's ASGI application; everything but the stream passes unchanged.
 
     Call it after ``get_asgi_application()``, which makes Django's apps ready.
     """
-    # Imported now: this module itself is imported before the apps are ready.
+    # Late: this module itself is imported before the apps are ready.
     from monitio.stream.asgi import serve
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
-"""Addresses of the site: for e-mails, and for processes that serve no request.
+"""URLs of the site: for e-mails, and for processes that serve no request.
 
-One rule for where the site is mounted, so that all links of an e-mail agree wherever it is made.
+One rule for the mount point of the site, so that all links of an e-mail agree in every process.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def _configured_path(base: object) -> str:
     try:
         path = urlsplit(str(base)).path.strip("/")
     except ValueError:
-        path = ""  # no address; a check reports it
+        path = ""  # invalid; a system check reports it
     return path or (django_settings.FORCE_SCRIPT_NAME or "").strip("/")
 
 
 def check_prefix() -> None:
-    """Log, once in a process, that workers do not know the SCRIPT_NAME of this request."""
+    """Log, once a process, that workers do not know the SCRIPT_NAME of this request."""
     prefix = get_script_prefix()
     if prefix != "/" and settings.BASE_URL and not _configured_path(settings.BASE_URL):
         _warn_of_prefix(prefix, urljoin(settings.BASE_URL, prefix))
@@ -63,7 +63,7 @@ def set_mount_point() -> None:
 
 @contextmanager
 def for_recipient(language: str = "", base: str | None = None) -> Iterator[None]:
-    """``reverse()`` and ``{% url %}`` give paths below the mount point, in the reader's language.
+    """Let ``reverse()`` and ``{% url %}`` use the mount point and the recipient's language.
 
     ``language`` is a language code; '' keeps the active one. ``base`` as in ``mount_point``.
     """
@@ -77,7 +77,7 @@ def for_recipient(language: str = "", base: str | None = None) -> Iterator[None]
 
 
 def absolute(url: str) -> str:
-    """``url`` as an address that works outside the site; '' where its own is unknown.
+    """``url`` as an absolute URL; '' when the site's own is unknown.
 
     Joined as a browser does on the site's first page: ``/x`` begins at the host, ``x`` at the
     mount point.
@@ -89,7 +89,7 @@ def absolute(url: str) -> str:
 
 
 def page(name: str, *args: object, language: str = "") -> str:
-    """The absolute address of a view of monitio; '' when the site does not have it."""
+    """The absolute URL of a view of monitio; '' when the site does not have it."""
     with for_recipient(language, base_url()):
         try:
             return absolute(reverse(name, args=args))

@@ -1,8 +1,8 @@
-"""Who gets a message: a user, or the session of an anonymous visitor.
+"""Recipients of messages: a user, or the session of an anonymous visitor.
 
-A visitor is known by a token that lives inside their session. It never is the session key: that one
-would let readers of the broker or the database take the session over. User 5 of one tenant is
-another recipient than user 5 of another: each belongs to a scope (scope.py).
+A token inside the session identifies a visitor. It never is the session key: with that, people who
+read the broker or the database could take the session over. User 5 of one tenant is another
+recipient than user 5 of another: each belongs to a scope (scope.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # What the largest supported integer column holds.
 LARGEST_KEY = 2**63 - 1
 SESSION_KEY = "_monitio_visitor"
-# As the columns of a message have room; to MySQL, spaces and control characters equal nothing.
+# As long as the columns of a message; MySQL ignores spaces and control characters.
 TOKEN = re.compile("[!-~]{1,64}")
 LONGEST_LANGUAGE = 16
 MARKER = "monitio_visitor"
@@ -47,7 +47,7 @@ class Recipient:
     """A frozen value: exactly one of ``user_pk`` (as text) and ``token`` is set.
 
     ``scope`` is the tenant or site they belong to: the current one unless it is given.
-    ``language`` is the language to address them in; it is no part of who they are.
+    ``language`` is the language of what they get; it does not distinguish recipients.
     """
 
     user_pk: str | None = None
@@ -64,7 +64,7 @@ class Recipient:
         if self.token and not TOKEN.fullmatch(self.token):
             raise UnknownRecipient(f"{self.token!r} is not the token of a visitor.")
         if len(self.language) > LONGEST_LANGUAGE or self.language != clean_text(self.language):
-            # No reason to send them nothing: the site's own language will do.
+            # No reason to refuse the message: the site's language is used.
             object.__setattr__(self, "language", "")
 
     @classmethod
@@ -86,7 +86,7 @@ class Recipient:
 
     @classmethod
     def for_visitor(cls, token: str, language: str = "") -> Recipient:
-        """The recipient behind a token that ``from_request`` once minted."""
+        """The recipient of a token that ``from_request`` made."""
         return cls(token=token, language=language)
 
     @classmethod
@@ -96,7 +96,7 @@ class Recipient:
 
     @classmethod
     def existing(cls, request: HttpRequest) -> Recipient | None:
-        """Who is asking; None for a stranger: mints nothing, creates no session."""
+        """The recipient who makes the request; None for a stranger. Creates no token or session."""
         language = translation.get_language() or ""
         user = getattr(request, "user", None)
         if _has_account(user):
@@ -106,7 +106,7 @@ class Recipient:
 
     @classmethod
     def from_request(cls, request: HttpRequest) -> Recipient:
-        """Who is asking; an anonymous visitor gets a token in their session if they have none.
+        """The recipient who makes the request; a visitor without a token gets one in their session.
 
         For code that is about to write to them. Raises ``UnknownRecipient`` when the request
         carries neither user nor session, and for anonymous visitors when ``MONITIO_VISITORS`` is
@@ -122,7 +122,7 @@ class Recipient:
             )
         if getattr(request, "session", None) is None:
             raise UnknownRecipient(
-                "This request has no session, so an anonymous visitor cannot be told anything. Add "
+                "This request has no session, so an anonymous visitor cannot get messages. Add "
                 "django.contrib.sessions.middleware.SessionMiddleware to MIDDLEWARE."
             )
         return cls.for_visitor(_mint(request), translation.get_language() or "")
@@ -161,13 +161,13 @@ class Recipient:
 
     @property
     def key(self) -> str:
-        """Text that is unique to this recipient; what ``Message.recipient_key`` holds."""
+        """Text that is unique to this recipient: ``Message.recipient_key``."""
         key = f"{VISITOR}:{self.token}" if self.token else f"{USER}:{self.user_pk}"
         return scopes.key_in(self.scope, key)
 
     @property
     def topic(self) -> str:
-        """The private live address. Derived here and nowhere else, never sent by a client."""
+        """The topic of their events. Derived here and nowhere else, never sent by a client."""
         return self.key
 
     @property
@@ -180,21 +180,21 @@ class Recipient:
         return None if self.user_pk is None else _clean_pk(self.user_pk)
 
     def __repr__(self) -> str:
-        # A visitor's token is their address: it stays out of logs and tracebacks.
+        # A visitor's token is secret: it stays out of logs and tracebacks.
         return f"Recipient({'visitor' if self.is_visitor else self.key!r})"
 
 
 def accounts() -> QuerySet[Any]:
-    """The accounts, from where they are written: a replica may not know a new one yet."""
+    """The accounts, from the primary: a replica may lack a new one."""
     model = get_user_model()
     return model._default_manager.using(router.db_for_write(model))
 
 
 def page_token(recipient: Recipient | None) -> str:
-    """What a page carries to name its recipient; a reader learns nothing from it.
+    """Names the recipient of a page, without revealing who it is.
 
     The same for all visitors and strangers (None) of a scope: a stranger's page may come from a
-    cache, and becomes a visitor's page as it is. What it is fed comes from the session alone.
+    cache, and becomes a visitor's page unchanged. The session alone decides what the page receives.
     """
     if recipient is None or recipient.is_visitor:
         return f"v{scope_mark(scopes.current() if recipient is None else recipient.scope)}."
@@ -203,7 +203,7 @@ def page_token(recipient: Recipient | None) -> str:
 
 
 def session_mark(session_key: str | None) -> str:
-    """What names a session between processes; "" for none. The key itself would open it."""
+    """Identifies a session between processes; "" for none. The key itself would open it."""
     if not session_key:
         return ""
     return salted_hmac("monitio.session", session_key, algorithm="sha256").hexdigest()[:32]
@@ -217,27 +217,27 @@ def page_fits(token: str, recipient: Recipient | None) -> bool:
 
 
 def scope_mark(scope: str) -> str:
-    """What names a scope outside of the site; '' for none."""
+    """Identifies a scope outside of the site; '' for none."""
     if not scope:
         return ""
     return salted_hmac("monitio.scope", scope, algorithm="sha256").hexdigest()[:8]
 
 
 def marker_name() -> str:
-    """The cookie that lets a page's script see that its browser has become a visitor's.
+    """The name of the cookie that shows a page's script that its browser has become a visitor's.
 
-    It holds no secret: the token stays in the session.
+    The cookie holds no secret: the token stays in the session.
     """
     own = django_settings.SESSION_COOKIE_NAME
-    # Sites on one host differ in the names of their sessions' cookies.
+    # Sites on one host differ in the names of their session cookies.
     return MARKER if own == "sessionid" else f"{MARKER}_{own}"
 
 
 def update_marker(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set or remove the cookie, as the session of the response holds a visitor's token or none."""
+    """Set the cookie if the session holds a visitor's token, otherwise remove it."""
     session: Any = getattr(request, "session", None)
-    # One that was not read has not changed, and reading it would make the page vary by cookie.
-    # After an error the session is not saved.
+    # An unread session has not changed, and reading it would make the page vary by cookie. After an
+    # error the session is not saved.
     if not getattr(session, "accessed", False) or response.status_code >= 500:
         return
     name = marker_name()
@@ -302,7 +302,7 @@ def _visitor_in(session: Any) -> str | None:
 
 
 def _token_in(session: Any) -> str | None:
-    # A session that is new and unwritten holds no token, and reading it would cost a query.
+    # A new, unwritten session holds no token, and reading it would cost a query.
     if session is None or (
         getattr(session, "session_key", "") is None and not getattr(session, "modified", True)
     ):
@@ -318,9 +318,9 @@ def _stored(session: Any) -> dict[str, Any]:
 
 
 def _mint(request: HttpRequest) -> str:
-    """A new token, kept in the session.
+    """A new token, stored in the session.
 
-    Parallel first requests agree on it, so that the later save of the two does no harm.
+    Parallel first requests make the same one, so that the second save overwrites nothing.
     """
     session: Any = request.session
     expired = _stored(session).get("token", "")
@@ -335,10 +335,10 @@ def _mint(request: HttpRequest) -> str:
 
 
 def _shared_secret(request: HttpRequest) -> str:
-    """What a browser without a session sends with all requests of this minute; "" if nothing.
+    """The same for all requests of a browser without a session in this minute; "" if unknown.
 
-    Its CSRF cookie, which a page with a form has set. Not the cookie alone: programs may send a
-    fixed one, and it outlives the session of the browser's last visitor.
+    From its CSRF cookie, which a page with a form has set. Not the cookie alone: programs may send
+    a fixed one, and it outlives the session of the browser's last visitor.
     """
     secret = request.COOKIES.get(django_settings.CSRF_COOKIE_NAME)
     if not secret:

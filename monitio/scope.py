@@ -1,8 +1,8 @@
-"""The tenant or site that everything belongs to, where one process serves several of them.
+"""Scopes: the tenants or sites of a process that serves several of them.
 
-``MONITIO_SCOPE`` names an object that knows them. Without it there is one scope, called ``''``.
-A recipient, and with it a topic, a token or a count, belongs to exactly one scope, and whatever
-runs outside of a request activates the scope that it works for.
+``MONITIO_SCOPE`` names an object that lists them. Without it there is one scope, ``''``.
+A recipient, and with it a topic, a token or a count, belongs to exactly one scope. Code that runs
+outside of a request activates the scope that it works for.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class ScopeBackend(Protocol):
         """Make ``scope`` the current one inside the block, in this thread or context."""
 
     def all(self) -> Iterable[str]:
-        """Every scope, for what is done periodically."""
+        """Every scope, for periodic work."""
 
 
 class _OneScope:
-    """The default: everything is ``''``."""
+    """The default: the one scope is ``''``."""
 
     def current(self) -> str:
         return ""
@@ -71,10 +71,10 @@ _backend: ScopeBackend | None = None
 
 
 def backend() -> ScopeBackend:
-    """What ``MONITIO_SCOPE`` names. Raises ``ImproperlyConfigured``."""
+    """The object of ``MONITIO_SCOPE``. Raises ``ImproperlyConfigured``."""
     global _backend
     if _backend is None:
-        # Kept: each recipient asks for it.
+        # Kept, because each recipient needs it.
         _backend = _load(settings.SCOPE)
     return _backend
 
@@ -135,12 +135,12 @@ def valid(scope: Any) -> str:
 
 
 def _is_mysql_used() -> bool:
-    """It takes A for a, and é for e: two tenants would be one."""
+    """Whether MySQL is used, to which A equals a and é equals e: two tenants would be one."""
     return any(connections[alias].vendor == "mysql" for alias in connections)
 
 
 def base_url() -> str:
-    """Where links of the current scope begin outside of it; '' when that is unknown.
+    """Where absolute links of the current scope begin; '' when that is unknown.
 
     ``MONITIO_BASE_URL``, unless the backend has a ``base_url()``.
     """
@@ -149,13 +149,13 @@ def base_url() -> str:
 
 
 def key_in(scope: str, key: str) -> str:
-    """The key of a recipient or of anything else as it is unique to its scope."""
+    """``key`` with its scope, which makes it unique in the process."""
     return f"{scope}/{key}" if scope else key
 
 
 def scope_of(key: str) -> str:
     """The scope of a recipient's key or topic."""
-    # What comes before the kind: neither a scope nor a kind holds a colon.
+    # Before the kind: neither a scope nor a kind holds a colon.
     head = key.partition(":")[0]
     return head.rpartition("/")[0]
 
@@ -169,7 +169,7 @@ def by_scope(keys: Iterable[str]) -> dict[str, list[str]]:
 
 
 def bind(call: Callable[P, T]) -> Callable[P, T]:
-    """``call`` in the scope of now, whenever and wherever it is called."""
+    """``call`` in the present scope, whenever and wherever it is called."""
     scope = current()
 
     @wraps(call)
@@ -192,22 +192,22 @@ def in_own_scope(method: Method) -> Method:
 
 
 def in_each(work: Callable[[], T]) -> dict[str, T]:
-    """Call ``work`` in every scope; its answers by scope.
+    """Call ``work`` in every scope; returns its results by scope.
 
-    One scope that fails is logged and does not stop the others. Raises ``ScopesFailed`` after the
-    last one; where there is one scope only, what ``work`` raised.
+    A scope that fails is logged and does not stop the others. Raises ``ScopesFailed`` after the
+    last one; without ``MONITIO_SCOPE`` the exception of ``work``.
     """
     if not settings.SCOPE:
         return {"": work()}
-    answers: dict[str, T] = {}
+    results: dict[str, T] = {}
     failed: list[str] = []
     for scope in all():
         try:
             with activate(scope):
-                answers[scope] = work()
+                results[scope] = work()
         except Exception:
             logger.exception("Scope %r failed; the other scopes follow.", scope)
             failed.append(scope)
     if failed:
-        raise ScopesFailed(f"Failed in {', '.join(map(repr, failed))}; the log says why.")
-    return answers
+        raise ScopesFailed(f"Failed in {', '.join(map(repr, failed))}; the log has the errors.")
+    return results

@@ -1,4 +1,4 @@
-"""What a browser is told: the JSON of one message, and the snapshot of a recipient.
+"""The JSON that browsers get: one message, and the snapshot of a recipient.
 
 Plain text only. A message marked safe shows as HTML in Django templates and nowhere else.
 """
@@ -18,7 +18,7 @@ Payload = dict[str, Any]
 
 
 def payload(message: Message) -> Payload:
-    """One message as the browser takes it. Loads ``job`` and ``from_user`` if they are not."""
+    """One message. Queries ``job`` and ``from_user`` unless they are loaded."""
     job = message.job
     return {
         "id": message.pk,
@@ -42,10 +42,10 @@ def payload(message: Message) -> Payload:
 
 
 def job_payload(job: Job) -> Payload:
-    """The moving part of a job's message.
+    """The part of a job's message that moves.
 
     ``percent`` is None when the total is unknown. ``eta`` (seconds left) and ``rate`` (steps a
-    second) are None until they can be told, and at the end.
+    second) are None until they can be estimated, and at the end.
     """
     return {
         "task": job.task_id,
@@ -61,11 +61,11 @@ def job_payload(job: Job) -> Payload:
 
 
 def snapshot(recipient: Recipient) -> Payload:
-    """Everything ``recipient`` should see now: ``{"messages", "unread", "floor", "heartbeat"}``.
+    """What ``recipient`` should see now: ``{"messages", "unread", "floor", "heartbeat"}``.
 
-    Bounded: the newest messages and every running job. ``floor`` is the lowest id the list speaks
-    for: a browser drops what it holds at or above it and does not find here. ``heartbeat`` is the
-    longest time, in seconds, for which a working stream is silent.
+    The newest ``MONITIO_SNAPSHOT_SIZE`` messages and every running job. The list is complete from
+    the id ``floor`` on: a browser drops what it has at or above it and does not find here.
+    ``heartbeat`` is the longest time, in seconds, for which a working stream is silent.
     """
     messages, floor = newest(recipient)
     unread = (

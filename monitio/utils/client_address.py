@@ -1,4 +1,4 @@
-"""Where a stream is opened from, for the limit on streams per address."""
+"""The address of a client, for the limit on streams per address."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def client_address(request: HttpRequest) -> str:
         address = _parse(look(request))
         return "" if address is None else _network_key(address)
     address = _parse(request.META.get("REMOTE_ADDR"))
-    # A private one is a proxy's or an intranet's, and says nothing about one client.
+    # A private one is a proxy's or an intranet's, and may stand for many clients.
     return "" if address is None or not address.is_global else _network_key(address)
 
 
 def load() -> Callable[[HttpRequest], Any] | None:
-    """What MONITIO_CLIENT_ADDRESS names.
+    """The function of MONITIO_CLIENT_ADDRESS, None without one.
 
     Raises ``ImproperlyConfigured`` when that is neither a key of request.META nor a callable.
     """
@@ -51,9 +51,9 @@ def load() -> Callable[[HttpRequest], Any] | None:
     )
 
 
-def _parse(said: object) -> Address | None:
+def _parse(value: object) -> Address | None:
     """The last address of a header, which the nearest proxy wrote; some add the port."""
-    text = str(said or "").rpartition(",")[2].strip()
+    text = str(value or "").rpartition(",")[2].strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -66,7 +66,7 @@ def _parse(said: object) -> Address | None:
 
 
 def _network_key(address: Address) -> str:
-    """One line to the Internet: it has one address of version 4, or a /64 of version 6."""
+    """One subscriber: an IPv4 address or an IPv6 /64 network."""
     if address.version == 4:
         return str(address)
     return f"{IPv6Address(address.packed[:8] + bytes(8))}/64"

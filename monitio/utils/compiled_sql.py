@@ -1,7 +1,7 @@
-"""Statements that run for every task: compiled once, and answered with the row as it now is.
+"""Statements that run for every task: compiled once, and returning the changed row.
 
-Django compiles a query each time anew, which takes several times as long as the query itself, and
-asks for a changed row in a second one.
+Django compiles a query each time, which takes several times as long as the query itself, and reads
+a changed row with a second one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from django.db.models.sql import UpdateQuery
 from monitio.constants import State
 
 M = TypeVar("M", bound=Model)
-# The statement, its parameters and slots, and what reads its answer.
+# The statement, its parameters and placeholders, and the reader of its rows.
 _Compiled: TypeAlias = "tuple[str, list[Any], _RowReader]"
 
-# What every database's driver takes as it is.
+# Types that every database driver takes unchanged.
 PLAIN = frozenset({str, int, float})
-# Texts that many a row holds: they become a part of the statement.
+# Frequent values: they become a part of the statement.
 INLINED = frozenset({"", *State.ALL})
 
 
@@ -52,16 +52,16 @@ def _returns_rows(connection: Any) -> bool:
 
 
 class CompiledUpdate(Generic[M]):
-    """``UPDATE … RETURNING`` of one row. ``rows`` makes the queryset, with slots in its filters."""
+    """``UPDATE … RETURNING``. ``rows`` makes the queryset, with placeholders in its filters."""
 
     def __init__(self, rows: Callable[[], QuerySet[M]]) -> None:
         self._rows = rows
         self._compiled: dict[Any, _Compiled] = {}
 
     def run(self, alias: str, changes: Mapping[str, Any], **slots: Any) -> list[M] | None:
-        """The changed rows as they are now; None, with nothing done, where no database says so.
+        """The changed rows; None, with nothing done, on databases without ``RETURNING``.
 
-        An expression among ``changes`` must be one that lives as long as the process.
+        Expressions among ``changes`` must live as long as the process.
         """
         connection = connections[alias]
         if not _returns_rows(connection):
@@ -97,16 +97,16 @@ class CompiledUpdate(Generic[M]):
 
 
 class _RowReader:
-    """Makes objects of rows, of which the database tells what the statement itself did not say."""
+    """Makes objects of rows; the database returns the columns that the statement did not set."""
 
     def __init__(self, model: type[Model], connection: Any, known: Set[str]) -> None:
-        told: Any = [field for field in model._meta.concrete_fields if field.name not in known]
+        returned: Any = [field for field in model._meta.concrete_fields if field.name not in known]
         self.model, self.known = model, known
-        self.names = [field.attname for field in told]
-        self.columns = [connection.ops.quote_name(field.column) for field in told]
+        self.names = [field.attname for field in returned]
+        self.columns = [connection.ops.quote_name(field.column) for field in returned]
         self.converters = [
             (field.attname, convert, column)
-            for field in told
+            for field in returned
             for column in [field.get_col(model._meta.db_table)]
             for convert in (
                 *connection.ops.get_db_converters(column),
@@ -124,7 +124,7 @@ class _RowReader:
 
 
 def _made(model: type[Model], alias: str, values: Mapping[str, Any]) -> Model:
-    """An object with these values; ``Model.__init__`` takes as long as all else of a statement."""
+    """An object with these values; ``Model.__init__`` takes as long as the rest of a statement."""
     row = model.__new__(model)
     row._state = ModelState()
     row._state.adding, row._state.db = False, alias
@@ -149,8 +149,8 @@ def _insert(row: Model, alias: str, on_conflict: OnConflict | None) -> bool:
     with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
         cursor.execute(sql, values)
         if _returns_rows(connection):
-            told = cursor.fetchone()
-            row.pk = told[0] if told else None
+            returned = cursor.fetchone()
+            row.pk = returned[0] if returned else None
         else:
             row.pk = cursor.lastrowid if cursor.rowcount > 0 else None
     row._state.adding, row._state.db = False, alias
@@ -182,7 +182,7 @@ def _insertion(
 
 
 def _fixed(value: Any) -> Any:
-    """What makes this value a part of the statement; None for one that varies."""
+    """A key for a value that is a part of the statement; None for a parameter."""
     if type(value) is str:
         return value if value in INLINED else None
     if value is None or type(value) is bool:
@@ -191,7 +191,7 @@ def _fixed(value: Any) -> Any:
 
 
 def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The statement with its constants in it: a driver takes longer for each value it is given."""
+    """The statement with its constants inlined: each parameter costs a driver time."""
     between, last = sql.split("%s")[:-1], sql.split("%s")[-1]
     texts = [_literal(value) for value in params]
     written = (before + (text or "%s") for before, text in zip(between, texts, strict=True))
@@ -200,7 +200,7 @@ def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _literal(value: Any) -> str | None:
-    """The constant as PostgreSQL and SQLite read it; None for what is better left to the driver."""
+    """The constant in the SQL of PostgreSQL and SQLite; None for one that stays a parameter."""
     if type(value) in (bool, int):
         return str(value)
     is_word = type(value) is str and re.fullmatch("[a-z]*", value)

@@ -1,4 +1,4 @@
-"""A server that goes away is one line in the log: each process, each outage."""
+"""One line in the log for each outage of a server, in each process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def one_line(error: BaseException) -> str:
 
 
 class Outage:
-    """Whether something is away just now, as far as this process has noticed."""
+    """Whether a server is away, as far as this process has noticed."""
 
     def __init__(self) -> None:
         self._lasts = False

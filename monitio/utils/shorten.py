@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Characters of a headline, a label or the text beside a bar: what their columns hold.
+# Characters of a headline, a label or the text beside a progress bar, as in their columns.
 LONGEST_LINE = 255
 # Characters of a job's message, of its error and of an argument that is stored with it.
 LONGEST_TEXT = 10_000
@@ -13,7 +13,7 @@ LONGEST_URL = 2048
 def shorten(text: str, length: int = LONGEST_LINE) -> str:
     """``text`` in at most ``length`` characters.
 
-    One that is longer loses its middle: a headline says at its end what became of the task.
+    A longer one loses its middle: the outcome of a task stands at the end of its headline.
     """
     if len(text) <= length:
         return text
@@ -22,5 +22,5 @@ def shorten(text: str, length: int = LONGEST_LINE) -> str:
 
 
 def as_ascii(text: str) -> str:
-    """``text`` as any database takes it: other characters as their escapes."""
+    """``text`` with escapes in place of characters that are not ASCII, for any database."""
     return text.encode("ascii", "backslashreplace").decode().replace("\0", "")

@@ -1,7 +1,7 @@
-"""Texts and values in the form that every database, page and e-mail takes.
+"""Texts and values that every database, page and e-mail accepts.
 
-Texts that people read are cleaned. Identifiers (links, categories, tags) must arrive as they were
-meant: a wrong one raises a ``ValueError`` that names its field.
+Texts that people read are cleaned. Identifiers (links, categories, tags) must not change: invalid
+ones raise a ``ValueError`` that names the field.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 def clean_text(value: object) -> str:
     """The text of ``value``, with U+FFFD in place of what cannot be stored or shown.
 
-    Replaced, never removed: what stood around it must not join and become markup. A text that is
-    marked safe stays so.
+    Replaced, never removed: the text around it must not join and become markup. A text that is
+    marked safe stays safe.
     """
     return _replace(_REFUSED, str(value))
 
@@ -52,7 +52,7 @@ def _replace(pattern: re.Pattern[str], text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """For headers and names amid other words: without line breaks and directions of its own."""
+    """``text`` without line breaks and direction marks, for headers and for names inside a text."""
     kept = "".join(
         " " if category(letter) in _NOT_IN_A_LINE or letter in _DIRECTIONS else letter
         for letter in text
@@ -90,7 +90,7 @@ def check_url(url: str) -> str:
 
 
 def json_safe(value: Any) -> Any:
-    """The value as every database's JSON takes it; the text of whatever is no JSON."""
+    """``value`` as JSON that every database accepts; other objects become their text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and abs(value) < 2**63:
@@ -108,7 +108,7 @@ def json_safe(value: Any) -> Any:
 
 
 def error_details(error: BaseException | str) -> dict[str, Any]:
-    """``error`` as ``Job.error`` stores it, and the exception if it is one."""
+    """``{"error": text}``, for ``Job.error``, and ``"exception"`` if ``error`` is one."""
     try:
         text = clean_text(error)
     except Exception:  # of a class whose __str__ is broken
@@ -127,7 +127,7 @@ def whole_number(name: str, value: Any) -> int:
 
 
 def as_number(value: Any) -> float | None:
-    """``value`` as bars take it; None for what is no number that browsers can count to."""
+    """``value`` for a progress bar; None unless it is a number that browsers represent exactly."""
     try:
         number: float = value if isinstance(value, int | float) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -136,5 +136,5 @@ def as_number(value: Any) -> float | None:
 
 
 def as_int(number: float | None) -> float | None:
-    """3.0, as the database gives it back, reads "3" in a text."""
+    """3 for 3.0, as the database returns it, for texts."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
