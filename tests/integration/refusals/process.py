@@ -21,6 +21,7 @@ from monitio.jobs.reporter import JobReporter
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio_celery.groups import members as parts
+from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
 from tests.support.people import request_of, respond, user
 
@@ -89,7 +90,8 @@ def end_group(task: str, failed: bool) -> dict[str, Any]:
     """What is stored of a group of one part that ended."""
     options = {"success": ODD, "failure": ODD, "url": LONG_LINK}
     part = parts.Member(group=task, number=0, total=1, title=f"Import {ODD}", options=options)
-    reporter = parts.MemberReporter(part, [Recipient.of(user())], f"{task}.0", {"part": vars(part)})
+    header = TaskHeader(to=[], group_member=part)
+    reporter = parts.MemberReporter(part, [Recipient.of(user())], f"{task}.0", header)
     reporter.started()
     reporter.progressed(1, 2)
     if failed:
