@@ -149,7 +149,7 @@ class Launcher:
             for process in self.processes:
                 if not process.is_running:
                     last = "\n".join(process.last)
-                    raise Failed(f"{process.name} has ended by itself:\n{last}")
+                    raise Failed(f"{process.name} has exited unexpectedly:\n{last}")
             time.sleep(0.2)
 
     def __exit__(self, exc_type: object, exc: object, traceback: object) -> None:

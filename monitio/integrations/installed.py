@@ -24,7 +24,7 @@ def expect(app: str, signals: Iterable[Any]) -> None:
     if app in _expected:
         return
     _expected.add(app)
-    text = f'Tasks have @notify_user, but "{app}" is not installed: nobody is notified.'
+    text = f'Tasks have @notify_user, but "{app}" is not installed: no user is notified.'
     cure = f'Add "monitio" and "{app}" to INSTALLED_APPS.'
 
     def check_installed(**_: Any) -> list[checks.CheckMessage]:

@@ -62,7 +62,7 @@ def warn_once_if_missing() -> None:
     """Log that a task was started whose user is unknown."""
     if not is_installed():
         logger.warning(
-            "A task with @notify_user was started, and nobody is notified: NotifyMiddleware is "
+            "A task with @notify_user was started, but no user is notified: NotifyMiddleware is "
             "missing, so its starter is unknown. Add NotifyMiddleware of monitio_celery.middleware "
             "(or of monitio_tasks.middleware) to MIDDLEWARE, or name the recipients with user=."
         )

@@ -78,13 +78,15 @@ def gathered_by_default() -> bool:
 def mistakes(declared: Any) -> list[str]:
     """What is wrong with this value of ``MONITIO_CATEGORIES``; empty if it is valid."""
     if not isinstance(declared, Mapping):
-        return [f"It maps names to options; {declared!r} does not."]
+        return [f"It must map names to options, unlike {declared!r}."]
     found = []
     for name, options in declared.items():
         if not isinstance(name, str) or len(name) > 100:
-            found.append(f"{name!r} is no name of a category: a string of 100 characters at most.")
+            found.append(
+                f"{name!r} is not a category name: use a string of at most 100 characters."
+            )
         elif not isinstance(options, Mapping) or set(options) - KEYS:
-            found.append(f"The options of {name!r} are title, essential and default.")
+            found.append(f"The options of {name!r} must be title, essential and default.")
         elif options.get("default") not in (None, *Mode.values):
-            found.append(f"The default of {name!r} is at_once, digest or off.")
+            found.append(f"The default of {name!r} must be at_once, digest or off.")
     return found

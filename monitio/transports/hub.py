@@ -116,7 +116,7 @@ class Hub(Transport):
             return [
                 checks.Warning(
                     f"monitio cannot publish to the hub: {error}",
-                    hint="Start the hub, or correct MONITIO_STREAM: docs/hubs.md has both sides.",
+                    hint="Start the hub, or correct MONITIO_STREAM (docs/hubs.md).",
                     id="monitio.W031",
                 )
             ]

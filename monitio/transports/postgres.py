@@ -103,9 +103,9 @@ class PostgresTransport(Transport):
             ]
         return [
             checks.Warning(
-                "monitio listens to PostgreSQL and receives nothing.",
+                "monitio listens to PostgreSQL but receives nothing.",
                 hint="A pooler such as pgbouncer drops LISTEN in transaction mode. "
-                "Let MONITIO_POSTGRES_DSN lead directly to the server.",
+                "Point MONITIO_POSTGRES_DSN directly at the server.",
                 id="monitio.W022",
             )
         ]

@@ -201,6 +201,6 @@ def _list_url() -> str:
         return reverse("message_list")
     except NoReverseMatch:
         raise ImproperlyConfigured(
-            "monitio has no address here. Add path('messages/', include('monitio.urls')) to your "
+            "monitio has no URL here. Add path('messages/', include('monitio.urls')) to your "
             "URL configuration."
         ) from None

@@ -246,7 +246,7 @@ class TestPooled(Conformance):
         self, hand: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         peer = Peer(PROCESS, address[0], MONITIO_TRANSPORT="postgres")
-        assert peer.check() == ["monitio listens to PostgreSQL and receives nothing."]
+        assert peer.check() == ["monitio listens to PostgreSQL but receives nothing."]
         peer.close()
 
 

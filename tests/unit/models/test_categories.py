@@ -28,9 +28,9 @@ def test_what_has_no_category_can_be_given_a_title(settings: Any) -> None:
 @pytest.mark.parametrize(
     ("declared", "named"),
     [
-        ([], "maps names"),
-        ({1: {}}, "1 is no name"),
-        ({"x" * 101: {}}, "no name"),
+        ([], "map names"),
+        ({1: {}}, "1 is not a category name"),
+        ({"x" * 101: {}}, "not a category name"),
         ({"exports": "Exports"}, "'exports'"),
         ({"exports": {"titel": "Exports"}}, "title, essential and default"),
         ({"exports": {"default": "daily"}}, "at_once, digest or off"),
