@@ -18,10 +18,6 @@ from typing import Any
 
 from monitio import scope as scopes
 from monitio.exceptions import UnknownRecipient
-from monitio.integrations import recipients as task_recipients
-from monitio.integrations.context import run_off_loop
-from monitio.integrations.run import TaskRun
-from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 
 HEADER = "monitio"
@@ -198,28 +194,3 @@ def _moment(value: Any) -> datetime | None:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def choose(
-    task: Any, options: NotifyOptions | None, args: Any, kwargs: Any, inherited: TaskHeader | None
-) -> TaskHeader | None:
-    """The recipients of a task without a header. Explicit beats inherited beats request.
-
-    None: no recipient is known. An empty ``to``: an empty list was given explicitly.
-    """
-    explicit = task_recipients.explicit(task, options, args, kwargs)
-    if explicit is not None:
-        return TaskHeader.for_recipients(explicit)
-    if inherited is not None:
-        return inherited.for_child()
-    requester = task_recipients.requester(options)
-    return None if requester is None else TaskHeader.for_recipients([requester])
-
-
-def choose_in(
-    run: TaskRun | None, task: Any, options: NotifyOptions | None, args: Any, kwargs: Any
-) -> TaskHeader | None:
-    """``choose`` for a task that ``run`` starts, or that is started outside of tasks (None)."""
-    inherited = run.carried if run else None
-    with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
-        return run_off_loop(lambda: choose(task, options, args, kwargs, inherited))

@@ -12,55 +12,40 @@ from monitio.integrations.run import Reporter
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
+from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members
 from monitio_celery.headers import TaskHeader, activate
 
 QUEUE = "celery"
-MAPS = ("celery.map", "celery.starmap")
 
 
-def unwrap_map(task: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    """The task that a map, starmap or chunk calls; its arguments differ from call to call."""
-    if getattr(task, "name", "") not in MAPS:
-        return task, args, kwargs
-    mapped = (kwargs or {}).get("task") or {}
-    return current_app.tasks.get(mapped.get("task", "")), (), {}
-
-
-def reporter_for(
-    task: Any, task_id: str, header: TaskHeader | None, args: Any = (), kwargs: Any = None
-) -> Reporter | None:
+def reporter_for(task_id: str, call: TaskCall) -> Reporter | None:
     """None for a task that has no ``@notify_user`` and is in no group.
 
     Without a header the recipients are those of the job's row, if there is one.
     """
-    with activate(header):
-        return _reporter_here(task, task_id, header, args, kwargs)
+    with activate(call.header):
+        return _reporter_here(task_id, call)
 
 
-def _reporter_here(
-    task: Any, task_id: str, header: TaskHeader | None, args: Any, kwargs: Any
-) -> Reporter | None:
-    header, replaced = (None, None) if header is None else header.for_task(task_id)
-    task, args, kwargs = unwrap_map(task, args, kwargs)
+def _reporter_here(task_id: str, call: TaskCall) -> Reporter | None:
+    header, replaced = (None, None) if call.header is None else call.header.for_task(task_id)
     if header is not None and header.group_member is not None:
-        own = options_of(task)
-        lost_after = None if own is None else own.lost_after
+        lost_after = None if call.options is None else call.options.lost_after
         return members.MemberReporter(
             header.group_member, header.recipients(), task_id, header, lost_after
         )
     # The recipient sees one task: the replacement keeps the texts of the replaced one.
-    options = (options_of(current_app.tasks.get(replaced)) if replaced else None) or options_of(
-        task
-    )
+    options = options_of(current_app.tasks.get(replaced)) if replaced else None
+    options = options or call.options
     if options is None:
         return None
     return job_reporter(
         task_id,
-        name=replaced or str(getattr(task, "name", "")),
+        name=replaced or str(getattr(call.task, "name", "")),
         options=options,
         header=header,
-        arguments=pick_arguments(task, options.arguments, args, kwargs),
+        arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
     )
 
 

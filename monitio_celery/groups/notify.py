@@ -24,6 +24,7 @@ from monitio.integrations.run import current_run
 from monitio.jobs.options import NotifyOptions
 from monitio.utils.text import clean_text
 from monitio_celery import headers
+from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members as parts
 from monitio_celery.headers import Member, TaskHeader
 
@@ -52,7 +53,8 @@ class NotifiedCanvas:
     def apply_async(self, **options: Any) -> AsyncResult[Any]:
         """Start it with Celery's own options, for example ``countdown=10``."""
         options_of_user = NotifyOptions(user=None if self.user is None else lambda: self.user)
-        header = headers.choose_in(current_run(), None, options_of_user, (), {})
+        call = TaskCall(task=None, options=options_of_user, kwargs={})
+        header = call.choose_header_in(current_run())
         if header is None:
             return self.canvas.apply_async(**options)
         canvas = self.canvas.clone()

@@ -13,6 +13,7 @@ from django.db import connections
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.run import Reporter, run_of
+from monitio_celery.calls import TaskCall
 from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import reporter_for
 from monitio_celery.retry import report_with_retry
@@ -90,7 +91,8 @@ def report(
     if run is None:
         args = getattr(request, "args", None) or args
         kwargs = getattr(request, "kwargs", None) or kwargs
-        reporter = reporter_for(task, task_id, _header_of(task_id, request), args, kwargs)
+        call = TaskCall.of(task, args, kwargs, _header_of(task_id, request))
+        reporter = reporter_for(task_id, call)
     if reporter is None:
         return
 

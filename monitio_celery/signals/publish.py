@@ -15,8 +15,9 @@ from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import current_run
 from monitio_celery import checks
-from monitio_celery.headers import HEADER, TaskHeader, activate, choose_in, due_at
-from monitio_celery.reporters import reporter_for, unwrap_map
+from monitio_celery.calls import TaskCall
+from monitio_celery.headers import HEADER, TaskHeader, activate, due_at
+from monitio_celery.reporters import reporter_for
 from monitio_celery.signals.base import OWN_TASKS, disconnect_handler, on
 
 logger = logging.getLogger("monitio")
@@ -50,8 +51,7 @@ def name_recipients(
     if HEADER in headers:
         _write_header(headers, body, TaskHeader.from_headers(headers))
         return
-    task, args, kwargs = unwrap_map(_task(sender), *_arguments(body))
-    header = choose_in(run, task, options_of(task), args, kwargs)
+    header = TaskCall.of(_task(sender), *_arguments(body)).choose_header_in(run)
     if header is not None and run is not None and replaces:
         header = header.replacing(run.task_id, run.name, run.carried)
     _write_header(headers, body, header)
@@ -92,7 +92,7 @@ def report_queued(
     header = TaskHeader.from_headers(headers)
     if headers is None or header is None or not header.to or headers.get("retries"):
         return
-    reporter = reporter_for(_task(sender), headers["id"], header, *_arguments(body))
+    reporter = reporter_for(headers["id"], TaskCall.of(_task(sender), *_arguments(body), header))
     if reporter is not None:
         with activate(header):
             queued = functools.partial(reporter.queued, due_at(headers))

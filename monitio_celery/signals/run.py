@@ -6,15 +6,16 @@ import functools
 import logging
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 from celery import signals, states
 
 from monitio import links
 from monitio.integrations.context import run_off_loop
-from monitio.integrations.decorators import options_of
 from monitio.integrations.run import TaskRun, activate, current_run, deactivate, run_of
 from monitio_celery import headers
+from monitio_celery.calls import TaskCall
 from monitio_celery.cancellation import Cancelled, store_as_revoked
 from monitio_celery.headers import TaskHeader
 from monitio_celery.integration import celery
@@ -39,13 +40,14 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     request = task.request
     # A worker's process may hold a run without task_postrun; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
-    options = options_of(task)
     header = TaskHeader.from_headers(request.headers)
+    call = TaskCall.of(task, args, kwargs, header)
     if header is None:
-        header = headers.choose_in(outer, task, options, args, kwargs)
+        header = call.choose_header_in(outer)
         if header is not None and request.is_eager and not request.retries:
             header = header.of_a_new_run()
-    reporter = reporter_for(task, task_id, header, args, kwargs)
+        call = replace(call, header=header)
+    reporter = reporter_for(task_id, call)
     if reporter is None and header is None:
         return
     if reporter is not None and not (header and header.to):
@@ -149,9 +151,10 @@ def report_internal_error(
     """The result backend is down, or an eager task raised."""
     read = TaskHeader.from_headers
     header = read((request or {}).get("headers")) or read(request)
+    call = TaskCall.of(sender, args, kwargs, header)
     if header is None:
-        header = headers.choose_in(current_run(), sender, options_of(sender), args, kwargs)
-    reporter = reporter_for(sender, task_id, header, args, kwargs)
+        call = replace(call, header=call.choose_header_in(current_run()))
+    reporter = reporter_for(task_id, call)
     if reporter is not None:
         report_with_retry(functools.partial(reporter.failed, _unwrap(exception)))
 

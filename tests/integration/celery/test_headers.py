@@ -14,6 +14,7 @@ from monitio.integrations.context import current_request, requester
 from monitio.jobs.options import NotifyOptions
 from monitio.recipients import Recipient
 from monitio_celery import headers, notify
+from monitio_celery.calls import TaskCall
 from monitio_celery.headers import Member, TaskHeader
 
 ANN, BOB = Recipient.for_user(1), Recipient.for_user(2)
@@ -42,7 +43,8 @@ def visit() -> Any:
 
 
 def choose(options: NotifyOptions | None, *args: Any, inherited: Any = None, **kwargs: Any) -> Any:
-    return headers.choose(task, options, args, kwargs, inherited)
+    call = TaskCall(task=task, options=options, args=args, kwargs=kwargs)
+    return call.choose_header(inherited)
 
 
 def test_no_recipient_is_known() -> None:

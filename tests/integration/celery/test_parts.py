@@ -17,6 +17,7 @@ from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_events
 from monitio_celery import integration, notify_user, tasks
+from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members
 from monitio_celery.groups.members import MemberReporter, member_id
 from monitio_celery.headers import Member, TaskHeader
@@ -264,7 +265,7 @@ class TestSilence:
         @notify_user(lost_after=limit)
         def task() -> None: ...
 
-        begun = reporter_for(task, member_id(group.id, 0), group.header(0))
+        begun = reporter_for(member_id(group.id, 0), TaskCall.of(task, header=group.header(0)))
         assert begun is not None
         begun.started()
         fall_silent(0, silent_for)
@@ -278,7 +279,7 @@ class TestSilence:
         def replacement() -> None: ...
 
         task_id = group.started(0).task_id
-        goes_on = reporter_for(replacement, task_id, group.header(0))
+        goes_on = reporter_for(task_id, TaskCall.of(replacement, header=group.header(0)))
         assert goes_on is not None
         goes_on.started()
         fall_silent(0)

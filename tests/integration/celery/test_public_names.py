@@ -15,7 +15,8 @@ from monitio.jobs.outcome import Outcome
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio_celery import notify_user
-from monitio_celery.headers import TaskHeader, choose
+from monitio_celery.calls import TaskCall
+from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import job_reporter
 
 # For each option: what an author may give, and an outcome at which it shows.
@@ -92,7 +93,9 @@ def test_email_delay_says_how_long_a_mail_waits() -> None:
 def test_user_sets_the_recipients() -> None:
     def task(author: int) -> None: ...
 
-    header = choose(task, NotifyOptions(user=lambda author: author), (7,), {}, None)
+    options = NotifyOptions(user=lambda author: author)
+    call = TaskCall(task=task, options=options, args=(7,), kwargs={})
+    header = call.choose_header(None)
 
     assert header is not None
     assert header.to == [Recipient.for_user(7).to_dict()]

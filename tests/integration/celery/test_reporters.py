@@ -10,6 +10,7 @@ from celery.canvas import Signature
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
+from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members
 from monitio_celery.groups.members import MemberReporter
 from monitio_celery.groups.notify import number_members
@@ -85,4 +86,6 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
 
 
 def test_a_task_without_options_has_no_reporter() -> None:
-    assert reporter_for(lambda: None, "1", TaskHeader(to=[{"user": "1"}])) is None
+    assert (
+        reporter_for("1", TaskCall.of(lambda: None, header=TaskHeader(to=[{"user": "1"}]))) is None
+    )

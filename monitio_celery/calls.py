@@ -1,0 +1,59 @@
+"""A call of a task: what is called with which arguments, and its recipients."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+
+from monitio import scope as scopes
+from monitio.integrations import recipients as task_recipients
+from monitio.integrations.context import run_off_loop
+from monitio.integrations.decorators import options_of
+from monitio.integrations.run import TaskRun
+from monitio.jobs.options import NotifyOptions
+from monitio_celery.headers import TaskHeader
+
+MAPS = ("celery.map", "celery.starmap")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCall:
+    """``options`` are those of ``@notify_user``; None without it."""
+
+    task: Any
+    options: NotifyOptions | None
+    args: Any = ()
+    kwargs: Any = None
+    header: TaskHeader | None = None
+
+    @classmethod
+    def of(
+        cls, task: Any, args: Any = (), kwargs: Any = None, header: TaskHeader | None = None
+    ) -> TaskCall:
+        """A map, starmap or chunk is the task that it calls, each time with other arguments."""
+        if getattr(task, "name", "") in MAPS:
+            mapped = (kwargs or {}).get("task") or {}
+            task, args, kwargs = current_app.tasks.get(mapped.get("task", "")), (), {}
+        return cls(task=task, options=options_of(task), args=args, kwargs=kwargs, header=header)
+
+    def choose_header(self, inherited: TaskHeader | None) -> TaskHeader | None:
+        """The recipients of a task without a header. Explicit beats inherited beats request.
+
+        None: no recipient is known. An empty ``to``: an empty list was given explicitly.
+        """
+        explicit = task_recipients.explicit(self.task, self.options, self.args, self.kwargs)
+        if explicit is not None:
+            return TaskHeader.for_recipients(explicit)
+        if inherited is not None:
+            return inherited.for_child()
+        requester = task_recipients.requester(self.options)
+        return None if requester is None else TaskHeader.for_recipients([requester])
+
+    def choose_header_in(self, run: TaskRun | None) -> TaskHeader | None:
+        """For a task that ``run`` starts, or that is started outside of tasks (None)."""
+        inherited = run.carried if run else None
+        with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
+            return run_off_loop(lambda: self.choose_header(inherited))
