@@ -145,15 +145,11 @@ def _send_here(pks: Sequence[int]) -> None:
             if not remaining(settings.EMAIL_TIMEOUT) or time.monotonic() < _next_try_here:
                 logger.warning("%d deliveries wait for monitio_deliver.", len(pks) - number)
                 break
-            _try_to_send(pk)
+            try:
+                deliveries.send(pk)
+            except TemporaryFailure as error:
+                logger.warning("Delivery %s waits for the next monitio_deliver: %s", pk, error)
+            except Exception:
+                logger.exception("Delivery %s could not be sent.", pk)
         if not remaining(settings.EMAIL_TIMEOUT):
             _next_try_here = time.monotonic() + PAUSE
-
-
-def _try_to_send(pk: int) -> None:
-    try:
-        deliveries.send(pk)
-    except TemporaryFailure as error:
-        logger.warning("Delivery %s waits for the next monitio_deliver: %s", pk, error)
-    except Exception:
-        logger.exception("Delivery %s could not be sent.", pk)

@@ -66,9 +66,14 @@ def notify_user(task: Any = None, /, **options: Any) -> Any:
         )
     chosen = NotifyOptions(**options)
 
-    def attach(task: T) -> T:
+    def attach(task: Any) -> Any:
         _check_arguments(task, chosen)
-        _attach(task, chosen)
+        # A task of django.tasks is frozen.
+        setattr(task if callable(task) else task.func, ATTRIBUTE, chosen)
+        # Each Celery app makes its own task of one shared function: mark that function, too.
+        if getattr(task, "_decorated", False):
+            run = inspect.unwrap(task.run)
+            setattr(getattr(run, "__func__", run), ATTRIBUTE, chosen)
         return task
 
     return attach if task is None else attach(task)
@@ -83,15 +88,6 @@ def options_of(task: Any) -> NotifyOptions | None:
             return options
         place = next(filter(None, (getattr(place, name, None) for name in _INNER)), None)
     return None
-
-
-def _attach(task: Any, options: NotifyOptions) -> None:
-    # A task of django.tasks is frozen.
-    setattr(task if callable(task) else task.func, ATTRIBUTE, options)
-    # Each Celery app makes its own task of one shared function: mark that function, too.
-    if getattr(task, "_decorated", False):
-        run = inspect.unwrap(task.run)
-        setattr(getattr(run, "__func__", run), ATTRIBUTE, options)
 
 
 def signature_of(task: Any) -> inspect.Signature | None:

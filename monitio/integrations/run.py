@@ -105,21 +105,18 @@ class TaskRun:
     def is_cancelled(self) -> bool:
         """Whether its owner has cancelled it; looked up at most once a second."""
         now = monotonic()
-        if not self.cancelled and now >= self._next_look:
-            self._next_look = now + LOOK_EVERY
-            self.cancelled = self._asks_to_be_cancelled()
-        return self.cancelled
-
-    def _asks_to_be_cancelled(self) -> bool:
         # The job of an eager task is not committed yet: no user can have cancelled it.
         if self.reporter is None or self.thread is not None:
             return False
+        if self.cancelled or now < self._next_look:
+            return self.cancelled
+        self._next_look = now + LOOK_EVERY
         with self.integration.uninterrupted():
             try:
-                return run_aside(self.reporter.cancel_requested)
+                self.cancelled = run_aside(self.reporter.cancel_requested)
             except Exception:
                 logger.exception("Whether task %s is cancelled could not be queried.", self.task_id)
-                return False
+        return self.cancelled
 
     def flush(self) -> None:
         """Write down where the bar stands at the end of the run, whatever was held back.

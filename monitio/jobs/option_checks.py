@@ -20,6 +20,7 @@ EMAILED_BY_DEFAULT = frozenset({State.SUCCEEDED, State.FAILED})
 def check_text(
     option: str, text: object, placeholders: Collection[str], *, may_be_false: bool = False
 ) -> None:
+    """A string, lazy text, function or None, with ``may_be_false`` also False."""
     if isinstance(text, str):
         _check_template(option, text, placeholders)
         return

@@ -55,7 +55,7 @@ class ProgressWriter:
         self._messages: list[Message] = []
         self._writes, self._pushes = Throttle(), Throttle()
         self._over = False
-        # How often there was no row yet, and until when it is not looked for.
+        # How often there was no row yet, and until when there is no query for it.
         self._absences, self._absent_until = 0, 0.0
         self._rate = RateEstimator()
 

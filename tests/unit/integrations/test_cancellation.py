@@ -53,7 +53,7 @@ def offered(who: Any) -> list[bool]:
     return [entry["job"]["cancel"] for entry in snapshot(Recipient.of(who))["messages"]]
 
 
-def test_its_reader_cancels_it(message: Message, asked: list[str]) -> None:
+def test_its_recipient_cancels_it(message: Message, asked: list[str]) -> None:
     assert api.cancel_job(user(), message.pk)
     assert asked == ["task-1"]
 
@@ -66,9 +66,9 @@ def test_it_is_asked_once(message: Message, asked: list[str]) -> None:
 
 def test_the_offer_goes_when_it_is_taken(message: Message) -> None:
     assert offered(user()) == [True]
-    with capture_events() as bells:
+    with capture_events() as events:
         api.cancel_job(user(), message.pk)
-    assert [data["job"]["cancel"] for data in payloads(bells)] == [False]
+    assert [data["job"]["cancel"] for data in payloads(events)] == [False]
     assert offered(user()) == [False]
 
 
@@ -156,7 +156,7 @@ class TestOnTheWeb:
         assert "Keep running" in response.content.decode()
         assert asked == []
 
-    def test_its_reader_posts(self, message: Message, asked: list[str]) -> None:
+    def test_its_recipient_posts(self, message: Message, asked: list[str]) -> None:
         assert signed_in("ann").post(address(message)).status_code == 302
         assert asked == ["task-1"]
 

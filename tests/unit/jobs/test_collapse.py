@@ -49,7 +49,7 @@ def test_every_job_keeps_its_own_end() -> None:
     assert list(Job.objects.values_list("state", flat=True)) == ["failed"] * 3
 
 
-def test_the_count_is_in_the_readers_language() -> None:
+def test_the_count_is_in_the_recipients_language() -> None:
     polish = Recipient.for_user(user().pk, "pl")
     for number in range(2):
         fail(number, polish)
@@ -83,7 +83,7 @@ def test_visitors_are_counted_for_too() -> None:
 
 
 @pytest.mark.parametrize("deed", [api.mark_read, api.delete])
-def test_a_failure_after_that_was_read_or_deleted_begins_anew(deed: Any) -> None:
+def test_a_failure_after_that_was_read_or_deleted_begins_again(deed: Any) -> None:
     fail(1)
     deed(user(), [Message.objects.get().pk])
     fail(2)
@@ -119,9 +119,9 @@ def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> No
     job = reporter(user(), task="task-2")
     job.started()
     second = Message.objects.exclude(pk=first.pk).get().pk
-    with capture_events() as bells:
+    with capture_events() as events:
         job.failed("boom")
-    gone, shown = payloads(bells)
+    gone, shown = payloads(events)
     assert (shown["id"], shown["title"], shown["seen"]) == (first.pk, "failed 0 (2 times)", False)
     assert gone == {"ids": [second]}
 

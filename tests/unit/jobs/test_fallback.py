@@ -1,4 +1,4 @@
-"""Whatever fails while a state is reported, the state is reported: in the default words."""
+"""Whatever fails while a state is reported, the state is reported: in the default texts."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Unprintable:
     __str__ = __format__ = __repr__ = no  # type: ignore[assignment]
 
 
-def end(wording: Any, state: str, given: Any = None, fault: Any = None) -> Message:
+def end(render: Any, state: str, given: Any = None, fault: Any = None) -> Message:
     """Start a job and end it while the fault lasts; its only message."""
     task, people = uuid4().hex, [Recipient.of(user())]
     # Failures of one task that read the same would share a message.
-    reporter = JobReporter(task, name=f"{task}.report", recipients=people, render=wording)
+    reporter = JobReporter(task, name=f"{task}.report", recipients=people, render=render)
     assert reporter.started()
     with fault or nullcontext():
         assert getattr(reporter, state)(*(() if state == "revoked" else (given,)))
@@ -112,8 +112,8 @@ def test_an_exception_at_any_point_does_not_cost_the_end(
 ) -> None:
     name, most = point
     for times in {1, most}:
-        wording = NotifyOptions(email=True).content
-        message = end(wording, state, "boom", fault(name, error, times))
+        render = NotifyOptions(email=True).content
+        message = end(render, state, "boom", fault(name, error, times))
         assert message.subject.startswith(f"Report: {ENDS[state]}")
         assert message.message == DEFAULT_TEXTS[state]
         assert "hunter2" not in message.subject + message.message
@@ -160,26 +160,26 @@ def test_nothing_an_author_writes_costs_the_end(
     ],
     ids=lambda wrong: next(iter(wrong)),
 )  # fmt: skip
-def test_a_wording_that_answers_nonsense_is_replaced(wrong: dict[str, Any]) -> None:
+def test_a_render_that_returns_nonsense_is_replaced(wrong: dict[str, Any]) -> None:
     message = end(lambda outcome: MessageContent(**{"subject": "Fine", **wrong}), "succeeded")
     assert message.subject == "Report: done"
 
 
 @pytest.mark.parametrize("given", given_values, ids=lambda value: type(value).__name__)
-def test_whatever_is_raised_is_a_failure_in_plain_words(given: Any) -> None:
+def test_whatever_is_raised_is_a_failure_in_the_default_texts(given: Any) -> None:
     message = end(None, "failed", given)
     assert (message.subject, message.message) == ("Report: failed", SORRY)
 
 
-def test_the_default_words_keep_what_the_author_chose_beside_them() -> None:
-    wording = NotifyOptions(email=True, levels={"succeeded": 120}, category="exports").content
+def test_the_default_texts_keep_the_other_options() -> None:
+    render = NotifyOptions(email=True, levels={"succeeded": 120}, category="exports").content
     refusing = fault("monitio.jobs.messages.rewrite_unseen", DataError, 1)
-    message = end(wording, "succeeded", None, refusing)
+    message = end(render, "succeeded", None, refusing)
     assert (message.level, message.category) == (120, "exports")
     assert Delivery.objects.filter(message=message).exists()
 
 
-def test_a_wording_that_is_silent_stays_silent_whatever_fails() -> None:
+def test_a_job_without_a_message_stays_without_one_whatever_fails() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())], render=lambda outcome: None)
     with fault("monitio.jobs.messages.job_recipients", DataError, 2):
         assert reporter.succeeded()
@@ -204,7 +204,7 @@ def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
     assert Message.objects.get().message != "fine"
 
 
-def test_a_database_that_is_away_is_no_reason_for_other_words() -> None:
+def test_a_database_that_is_down_is_no_reason_for_default_texts() -> None:
     with (
         pytest.raises(OperationalError),
         fault("monitio.jobs.messages.job_recipients", OperationalError, 9),
@@ -229,8 +229,8 @@ def test_a_refused_text_is_not_taken_for_a_database_that_is_away(
 
 class TestBounds:
     def test_a_text_that_is_too_long_loses_its_middle(self) -> None:
-        wording = NotifyOptions(success="First {result} last").content
-        text = end(wording, "succeeded", "x" * 5_000_000).message
+        render = NotifyOptions(success="First {result} last").content
+        text = end(render, "succeeded", "x" * 5_000_000).message
         assert len(text) == LONGEST_TEXT
         assert text.startswith("First x") and text.endswith("x last")
 
@@ -258,9 +258,9 @@ class TestBounds:
         assert [len(stored["name"]), len(stored["rows"])] == [LONGEST_TEXT] * 2
         assert stored["month"] == "May"
 
-    def test_a_link_that_is_too_long_is_left_out_and_the_words_stay(self) -> None:
-        wording = NotifyOptions(success="Ready", url="/" * (LONGEST_URL + 1)).content
-        message = end(wording, "succeeded")
+    def test_a_link_that_is_too_long_is_left_out_and_the_text_stays(self) -> None:
+        render = NotifyOptions(success="Ready", url="/" * (LONGEST_URL + 1)).content
+        message = end(render, "succeeded")
         assert (message.message, message.url) == ("Ready", "")
 
     @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""One message a recipient: what readers do on the way, who is told at the end, and mailed."""
+"""One message a recipient: what they do on the way, who is notified and e-mailed at the end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def said(**fields: Any) -> MessageContent:
     return MessageContent(**{"subject": "s", "message": "m", **fields})
 
 
-class TestReaders:
+class TestRecipients:
     def test_the_same_message_tells_the_whole_story(self) -> None:
         job = reporter(user())
         job.queued()
@@ -65,7 +65,7 @@ class TestReaders:
         job.started()
         assert the_message().read
 
-    def test_who_deletes_the_message_hears_of_the_end_in_a_new_one(self) -> None:
+    def test_the_end_is_a_new_message_where_the_old_one_was_deleted(self) -> None:
         job = reporter(user())
         job.queued()
         gone = the_message().pk
@@ -79,7 +79,7 @@ class TestReaders:
         assert told(user()) == ["succeeded 1"]
         assert the_message().pk > gone
 
-    def test_what_one_reader_deletes_stays_with_the_other(self) -> None:
+    def test_what_one_recipient_deletes_stays_with_the_other(self) -> None:
         job = reporter(user("ann"), user("bob"))
         job.queued()
         api.delete_all(user("ann"))
@@ -106,12 +106,12 @@ class TestReaders:
         job.succeeded()
         assert told(user()) == ["succeeded"]
 
-    def test_every_step_has_a_higher_version_and_bell(self) -> None:
+    def test_every_step_has_a_higher_version_and_event(self) -> None:
         job = reporter(user())
-        with capture_events() as bells:
+        with capture_events() as events:
             for step in (job.queued, job.started, job.lost, job.succeeded):
                 step()
-        data = payloads(bells)
+        data = payloads(events)
         assert [entry["version"] for entry in data] == [1, 2, 3, 4]
         assert [entry["job"]["state"] for entry in data] == [
             "queued", "started", "lost", "succeeded",
@@ -119,7 +119,7 @@ class TestReaders:
         assert the_message().version == 4
 
 
-class TestNobody:
+class TestNoRecipient:
     def test_a_deleted_user_is_left_out(self) -> None:
         ann, bob = user("ann"), user("bob")
         job = reporter(ann, bob)
@@ -137,7 +137,7 @@ class TestNobody:
         assert Job.objects.get().state == "succeeded"
 
     @pytest.mark.parametrize("entry", [{"user": "no number"}, {}, {"user": "1", "visitor": "x"}])
-    def test_a_recipient_nobody_can_be_is_logged_and_left_out(
+    def test_a_recipient_that_cannot_exist_is_logged_and_left_out(
         self, entry: dict[str, str], caplog: pytest.LogCaptureFixture
     ) -> None:
         reporter(user()).queued()
@@ -149,7 +149,7 @@ class TestNobody:
         assert "a recipient that cannot exist" in caplog.text
 
 
-class TestWording:
+class TestRender:
     def test_silence_writes_nothing(self) -> None:
         job = reporter(user(), render=lambda outcome: None)
         assert job.started()
@@ -166,7 +166,7 @@ class TestWording:
         assert told(user()) == ["on its way"]
         assert not the_message().read
 
-    def test_a_start_held_back_is_told_at_the_next_progress_of_any_process(self) -> None:
+    def test_a_start_held_back_is_sent_at_the_next_progress_of_any_process(self) -> None:
         speaks = False
 
         def later(outcome: Outcome) -> MessageContent | None:
@@ -177,10 +177,10 @@ class TestWording:
         job.progressed(1, 9, final=True)
         assert told(user()) == []
         speaks = True
-        with capture_events() as bells:
+        with capture_events() as events:
             assert reporter(user(), render=later).progressed(2, 9, final=True)
         assert told(user()) == ["slow"]
-        assert payloads(bells)[-1]["job"]["done"] == 2
+        assert payloads(events)[-1]["job"]["done"] == 2
 
     def test_one_that_raises_is_logged_and_replaced(self, caplog: pytest.LogCaptureFixture) -> None:
         job = reporter(user(), render=lambda outcome: 1 / 0)  # type: ignore[arg-type,return-value]
@@ -203,7 +203,7 @@ class TestWording:
             job.succeeded()
         assert (told(user("ann")), told(user("bob"))) == (["Tak"], ["Yes"])
 
-    def test_the_end_keeps_what_the_reader_must_see_however_odd(self) -> None:
+    def test_the_end_keeps_what_the_recipient_must_see_however_odd(self) -> None:
         odd = said(
             subject="x" * 300,
             message=lazystr("a\0b\udc80"),
@@ -286,7 +286,7 @@ class TestMail:
 
 
 class TestVisitor:
-    def test_who_logs_in_meanwhile_hears_of_the_end_as_a_user(self) -> None:
+    def test_who_logs_in_meanwhile_is_notified_of_the_end_as_a_user(self) -> None:
         job = reporter(VISITOR)
         job.started()
         visitors.merge(VISITOR.token or "", user())
@@ -296,7 +296,7 @@ class TestVisitor:
         assert told(VISITOR) == []
         assert the_message().pk == moved.pk
 
-    def test_who_logs_in_before_the_first_word_is_told_as_a_user(self) -> None:
+    def test_who_logs_in_before_the_first_message_gets_it_as_a_user(self) -> None:
         visitors.merge(VISITOR.token or "", user())
         reporter(VISITOR).succeeded()
         assert told(user()) == ["succeeded 0"]
@@ -331,19 +331,19 @@ class TestVisitor:
 
 
 class TestTransaction:
-    def test_a_job_that_is_rolled_back_tells_nobody(self) -> None:
-        with capture_events() as bells:
+    def test_a_job_that_is_rolled_back_notifies_no_one(self) -> None:
+        with capture_events() as events:
             with rolled_back():
                 reporter(user(), render=mailing).succeeded()
-        assert not bells and not mail.outbox
+        assert not events and not mail.outbox
         assert not Job.objects.exists() and not Message.objects.exists()
 
-    def test_nobody_is_told_before_the_commit(self) -> None:
-        with capture_events() as bells:
+    def test_no_one_is_notified_before_the_commit(self) -> None:
+        with capture_events() as events:
             with transaction.atomic():
                 reporter(user()).succeeded()
-                assert not bells
-            assert len(bells) == 1
+                assert not events
+            assert len(events) == 1
 
     def test_an_event_inside_a_savepoint_that_is_rolled_back_can_come_again(self) -> None:
         job: JobReporter = reporter(user())

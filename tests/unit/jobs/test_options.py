@@ -22,10 +22,10 @@ def outcome(state: str = State.SUCCEEDED, **fields: Any) -> Outcome:
     return Outcome(task_id="1", state=state, **fields)
 
 
-def notice(options: NotifyOptions, state: str = State.SUCCEEDED, **fields: Any) -> MessageContent:
-    said = options.content(outcome(state, **fields))
-    assert said is not None
-    return said
+def content(options: NotifyOptions, state: str = State.SUCCEEDED, **fields: Any) -> MessageContent:
+    found = options.content(outcome(state, **fields))
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_a_name_reads_as_a_title(name: str, title: str) -> None:
     ],
 )
 def test_the_defaults_read_well(state: str, subject: str, level: int) -> None:
-    said = notice(NotifyOptions(), state)
-    assert (said.subject, said.level) == (subject, level)
+    found = content(NotifyOptions(), state)
+    assert (found.subject, found.level) == (subject, level)
 
 
 def test_an_error_for_developers_is_not_shown() -> None:
-    said = notice(
+    found = content(
         NotifyOptions(), State.FAILED, error="password=x", exception=ValueError("password=x")
     )
-    assert said.message.startswith("Something went wrong.")
+    assert found.message.startswith("Something went wrong.")
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_the_reason_for_people(error: BaseException | None, reason: str | None) 
 
 def test_the_reason_is_the_body_of_a_failure() -> None:
     error = UserFacingError("The file is empty.")
-    assert notice(NotifyOptions(), State.FAILED, exception=error).message == "The file is empty."
+    assert content(NotifyOptions(), State.FAILED, exception=error).message == "The file is empty."
 
 
 def test_attempts_are_shown() -> None:
-    assert notice(NotifyOptions(), State.RETRYING).message == "Attempt 1 failed."
-    assert notice(NotifyOptions(), attempt=2).message == "Succeeded on attempt 3."
+    assert content(NotifyOptions(), State.RETRYING).message == "Attempt 1 failed."
+    assert content(NotifyOptions(), attempt=2).message == "Succeeded on attempt 3."
 
 
 def test_progress_has_the_title_alone_and_its_own_text() -> None:
     options = NotifyOptions(progress="{done} of {total}")
-    said = notice(options, State.STARTED, done=3.0, total=10.0)
-    assert (said.subject, said.message) == ("Monthly report", "3 of 10")
+    found = content(options, State.STARTED, done=3.0, total=10.0)
+    assert (found.subject, found.message) == ("Monthly report", "3 of 10")
 
 
 def test_placeholders() -> None:
@@ -103,29 +103,29 @@ def test_placeholders() -> None:
         success="{task}: {result[pages]} pages at attempt {attempt}, {month}",
         arguments=["month"],
     )
-    said = notice(options, result={"pages": 3}, arguments={"month": "May"})
-    assert said.subject == "Report May: done"
-    assert said.message == "Report May: 3 pages at attempt 1, May"
+    found = content(options, result={"pages": 3}, arguments={"month": "May"})
+    assert found.subject == "Report May: done"
+    assert found.message == "Report May: 3 pages at attempt 1, May"
 
 
 def test_error_is_the_exceptions_text() -> None:
     options = NotifyOptions(failure="Sorry: {error}")
-    said = notice(options, State.FAILED, error="disk full", exception=OSError("disk full"))
-    assert said.message == "Sorry: disk full"
+    found = content(options, State.FAILED, error="disk full", exception=OSError("disk full"))
+    assert found.message == "Sorry: disk full"
 
 
 def test_braces_in_values_are_harmless() -> None:
-    said = notice(NotifyOptions(success="{result}"), result="{error} {0.__class__}")
-    assert said.message == "{error} {0.__class__}"
+    found = content(NotifyOptions(success="{result}"), result="{error} {0.__class__}")
+    assert found.message == "{error} {0.__class__}"
 
 
 def test_a_function_is_asked() -> None:
     options = NotifyOptions(success=lambda o: f"{o.result} {{rows}}")
-    assert notice(options, result=5).message == "5 {rows}"
+    assert content(options, result=5).message == "5 {rows}"
 
 
 def test_a_function_may_answer_with_the_default_or_with_silence() -> None:
-    assert notice(NotifyOptions(success=lambda o: None)).message == ""
+    assert content(NotifyOptions(success=lambda o: None)).message == ""
     assert NotifyOptions(success=lambda o: False).content(outcome()) is None
 
 
@@ -137,57 +137,57 @@ def test_false_says_nothing() -> None:
 
 
 def test_lazy_text_is_translated_when_it_is_said() -> None:
-    assert notice(NotifyOptions(success=gettext_lazy("Yes"))).message == "Yes"
+    assert content(NotifyOptions(success=gettext_lazy("Yes"))).message == "Yes"
 
 
 @pytest.mark.parametrize("text", ["{result[nothing]}", lambda o: o.result["nothing"]])
 def test_a_text_that_fails_becomes_the_default(text: Any, caplog: pytest.LogCaptureFixture) -> None:
-    said = notice(NotifyOptions(success=text), result={})
-    assert (said.subject, said.message) == ("Monthly report: done", "")
+    found = content(NotifyOptions(success=text), result={})
+    assert (found.subject, found.message) == ("Monthly report: done", "")
     assert "the default text is used" in caplog.text
 
 
-def test_whoever_does_not_know_the_arguments_says_the_default(
+def test_without_the_arguments_the_default_text_is_used(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     options = NotifyOptions(title="Import of {filename}", arguments="filename")
     with caplog.at_level(logging.DEBUG):
-        assert notice(options, State.LOST).subject == "Monthly report: interrupted"
+        assert content(options, State.LOST).subject == "Monthly report: interrupted"
     assert not caplog.records
 
 
 def test_url_by_a_function_only_after_success() -> None:
     options = NotifyOptions(url=lambda o: o.result["url"], url_label="Download")
-    said = notice(options, result={"url": "/f/1"})
-    assert (said.url, said.url_label) == ("/f/1", "Download")
-    assert notice(options, State.FAILED).url is None
+    found = content(options, result={"url": "/f/1"})
+    assert (found.url, found.url_label) == ("/f/1", "Download")
+    assert content(options, State.FAILED).url is None
 
 
 def test_url_without_a_result_is_shown_throughout() -> None:
     options = NotifyOptions(url="/imports/{pk}/", arguments=["pk"])
-    assert notice(options, State.STARTED, arguments={"pk": 7}).url == "/imports/7/"
+    assert content(options, State.STARTED, arguments={"pk": 7}).url == "/imports/7/"
     assert NotifyOptions(url="/r/{result}").content(outcome(State.STARTED)).url is None  # type: ignore[union-attr]
 
 
 def test_values_cannot_leave_their_place_in_a_url() -> None:
-    assert notice(NotifyOptions(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
+    assert content(NotifyOptions(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
 
 
 def test_a_value_may_be_the_url() -> None:
-    assert notice(NotifyOptions(url="{result}"), result="/a/b?c").url == "/a/b?c"
+    assert content(NotifyOptions(url="{result}"), result="/a/b?c").url == "/a/b?c"
 
 
 def test_a_url_that_runs_code_is_no_link(caplog: pytest.LogCaptureFixture) -> None:
-    assert notice(NotifyOptions(url="{result}"), result="javascript:alert(1)").url is None
+    assert content(NotifyOptions(url="{result}"), result="javascript:alert(1)").url is None
     assert "there is no link" in caplog.text
 
 
 def test_email_is_said_for_the_chosen_ends() -> None:
-    assert notice(NotifyOptions(email=True)).email
-    assert notice(NotifyOptions(email=True), State.FAILED).email
-    assert not notice(NotifyOptions(email=True), State.REVOKED).email
-    assert notice(NotifyOptions(email="lost"), State.LOST).email
-    assert not notice(NotifyOptions()).email
+    assert content(NotifyOptions(email=True)).email
+    assert content(NotifyOptions(email=True), State.FAILED).email
+    assert not content(NotifyOptions(email=True), State.REVOKED).email
+    assert content(NotifyOptions(email="lost"), State.LOST).email
+    assert not content(NotifyOptions()).email
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ def test_email_says_for_each_end_whether_it_is_mailed_in_any_case(
     email: Any, ends: dict[str, Any]
 ) -> None:
     options = NotifyOptions(email=email)
-    said = {end: notice(options, end).email for end in State.ENDED}
-    assert said == {end: ends.get(end, False) for end in State.ENDED}
+    found = {end: content(options, end).email for end in State.ENDED}
+    assert found == {end: ends.get(end, False) for end in State.ENDED}
 
 
 def test_a_delay_goes_with_the_ends_that_are_mailed() -> None:
     options = NotifyOptions(email=["failed", "unless_read"], email_delay=timedelta(minutes=5))
-    assert notice(options, State.FAILED).email_delay == timedelta(minutes=5)
-    assert notice(options, State.SUCCEEDED).email_delay is None
+    assert content(options, State.FAILED).email_delay == timedelta(minutes=5)
+    assert content(options, State.SUCCEEDED).email_delay is None
 
 
 def test_when_seconds_hold_back_what_is_quick() -> None:
@@ -239,17 +239,17 @@ def test_when_may_be_a_function() -> None:
 
 def test_levels_can_be_chosen() -> None:
     options = NotifyOptions(levels={"succeeded": monitio.INFO})
-    assert notice(options).level == monitio.INFO
-    assert notice(options, State.FAILED).level == monitio.ERROR
+    assert content(options).level == monitio.INFO
+    assert content(options, State.FAILED).level == monitio.ERROR
 
 
 def test_category_and_tags_are_passed_on() -> None:
-    said = notice(NotifyOptions(category="reports", extra_tags="big"))
-    assert (said.category, said.extra_tags) == ("reports", "big")
+    found = content(NotifyOptions(category="reports", extra_tags="big"))
+    assert (found.category, found.extra_tags) == ("reports", "big")
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "found"),
     [
         ({"success": 5}, TypeError, "success= must be a string"),
         ({"url": False}, TypeError, "url= must be a string"),
@@ -278,11 +278,11 @@ def test_category_and_tags_are_passed_on() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    options: dict[str, Any], error: type[Exception], said: str
+    options: dict[str, Any], error: type[Exception], found: str
 ) -> None:
     with pytest.raises(error) as raised:
         NotifyOptions(**options)
-    assert said in str(raised.value)
+    assert found in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_what_makes_no_sense_is_refused(
         (1.0, 3600, "about 1 hour left · 1 per second"),
     ],
 )
-def test_the_pace_in_words(rate: float | None, eta: int | None, words: str) -> None:
+def test_the_pace_as_text(rate: float | None, eta: int | None, words: str) -> None:
     assert pace(rate, eta) == words
 
 

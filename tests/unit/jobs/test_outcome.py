@@ -1,4 +1,4 @@
-"""The values a wording is given and answers."""
+"""The argument and the result of ``render``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def test_an_outcome_knows_whether_it_is_an_end(state: str) -> None:
     )
 
 
-def test_a_notice_is_kept_and_mailed_only_when_asked() -> None:
-    notice = MessageContent(subject="Done")
-    assert (notice.level, notice.email, notice.url) == (constants.INFO, False, None)
+def test_content_is_persistent_and_emailed_only_when_asked() -> None:
+    content = MessageContent(subject="Done")
+    assert (content.level, content.email, content.url) == (constants.INFO, False, None)
 
 
 @pytest.mark.parametrize("value", [Outcome(task_id="1"), MessageContent(subject="s")])

@@ -40,8 +40,8 @@ def stored() -> tuple[Any, ...]:
     return row.completed, row.total, row.status_text
 
 
-def frames(bells: list[Any]) -> list[Any]:
-    return [data["job"]["done"] for data in payloads(bells)]
+def frames(events: list[Any]) -> list[Any]:
+    return [data["job"]["done"] for data in payloads(events)]
 
 
 class TestThrottle:
@@ -49,39 +49,39 @@ class TestThrottle:
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         written = []
-        with capture_events() as bells:
+        with capture_events() as events:
             for step in range(100):
                 job.progressed(step, 100)
                 written.append(stored()[0])
                 clock.forward(0.02)
-        assert frames(bells) == [0, 13, 26, 39, 52, 65, 78, 91]
+        assert frames(events) == [0, 13, 26, 39, 52, 65, 78, 91]
         assert sorted(set(written)) == [0, 52]
 
     def test_what_is_final_is_never_held_back(self, job: JobReporter) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 3)
             assert not job.progressed(2, 3)
             assert job.progressed(3, 3, final=True)
-        assert frames(bells) == [1, 3]
+        assert frames(events) == [1, 3]
         assert stored()[0] == 3
 
     def test_a_transport_may_ask_for_fewer(
         self, job: JobReporter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(RecordingTransport, "push_interval", 1.0)
-        with capture_events() as bells:
+        with capture_events() as events:
             for step in range(10):
                 job.progressed(step, 10)
                 clock.forward(0.25)
-        assert frames(bells) == [0, 4, 8]
+        assert frames(events) == [0, 4, 8]
 
     def test_the_intervals_are_settings(self, job: JobReporter, clock: FakeClock) -> None:
         with override_settings(MONITIO_PROGRESS_WRITE_INTERVAL=5, MONITIO_PROGRESS_PUSH_INTERVAL=2):
-            with capture_events() as bells:
+            with capture_events() as events:
                 for step in range(10):
                     job.progressed(step, 10)
                     clock.forward(1)
-        assert frames(bells) == [0, 2, 4, 6, 8]
+        assert frames(events) == [0, 2, 4, 6, 8]
         assert stored()[0] == 6
 
     def test_a_shorter_push_interval_shows_more_steps(
@@ -103,45 +103,45 @@ class TestThrottle:
     def test_a_push_between_two_writes_costs_no_query(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 3)
             clock.forward(0.5)
             with CaptureQueriesContext(connection) as queries:
                 job.progressed(2, 3)
-        assert frames(bells) == [1, 2]
+        assert frames(events) == [1, 2]
         assert len(queries) == 0
 
 
 class TestOrder:
     def test_seq_rises_and_the_version_stays(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             for step in range(8):
                 job.progressed(step, 8)
                 clock.forward(0.25)
-        seqs = [data["seq"] for data in payloads(bells)]
+        seqs = [data["seq"] for data in payloads(events)]
         assert seqs == sorted(set(seqs))
-        assert {data["version"] for data in payloads(bells)} == {Message.objects.get().version}
+        assert {data["version"] for data in payloads(events)} == {Message.objects.get().version}
 
     def test_seq_rises_from_process_to_process_however_their_clocks_go(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 3)
             clock.forward(-500)
             other = reporter(user())
             other.progressed(2, 3, final=True)
             other.started(1)
             other.progressed(0, 3, final=True)
-        ranks = [(data["version"], data["seq"]) for data in payloads(bells)]
+        ranks = [(data["version"], data["seq"]) for data in payloads(events)]
         assert ranks == sorted(set(ranks))
 
     def test_after_the_end_it_is_ignored(self, job: JobReporter, clock: FakeClock) -> None:
         JobReporter("task-1").succeeded()
-        with capture_events() as bells:
+        with capture_events() as events:
             assert not job.progressed(1, 3, final=True)
             clock.forward(9)
             assert not job.progressed(2, 3, final=True)
-        assert not bells
+        assert not events
         assert stored()[0] is None
 
     def test_a_bar_of_an_earlier_attempt_is_ignored(self, job: JobReporter) -> None:
@@ -173,28 +173,28 @@ class TestTransaction:
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         before = Job.objects.values().get()
-        with capture_events() as bells, transaction.atomic():
+        with capture_events() as events, transaction.atomic():
             with CaptureQueriesContext(connection) as queries:
                 assert job.progressed(1, 3)
                 clock.forward(2)
                 assert job.progressed(2, 3, final=True)
-        assert frames(bells) == [1, 2]
+        assert frames(events) == [1, 2]
         assert len(queries) == 0
         assert Job.objects.values().get() == before
-        assert {data["version"] for data in payloads(bells)} == {Message.objects.get().version}
+        assert {data["version"] for data in payloads(events)} == {Message.objects.get().version}
 
     def test_a_broken_transaction_does_not_matter(self, job: JobReporter) -> None:
-        with capture_events() as bells, transaction.atomic():
+        with capture_events() as events, transaction.atomic():
             transaction.set_rollback(True)
             assert job.progressed(1, 3)
-        assert frames(bells) == [1]
+        assert frames(events) == [1]
 
     def test_a_job_that_is_not_committed_has_no_bar_yet(self, clock: FakeClock) -> None:
-        with capture_events() as bells, transaction.atomic():
+        with capture_events() as events, transaction.atomic():
             job = reporter(user())
             job.started()
             assert not job.progressed(1, 3, final=True)
-            assert not bells
+            assert not events
 
     def test_a_transport_in_the_database_waits(self, job: JobReporter) -> None:
         with transaction.atomic():
@@ -210,18 +210,18 @@ class TestTransaction:
         assert stored()[0] == 2
 
 
-class TestReader:
-    def test_frames_take_up_what_the_reader_did_with_the_next_write(
+class TestRecipient:
+    def test_frames_take_up_what_the_recipient_did_with_the_next_write(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 9)
             api.mark_seen(user(), [Message.objects.get().pk])
             clock.forward(0.5)
             job.progressed(2, 9)
             clock.forward(1)
             job.progressed(3, 9)
-        first, marked, old, new = payloads(bells)
+        first, marked, old, new = payloads(events)
         assert first["version"] < marked["version"] == new["version"]
         assert old["version"] == first["version"], "dropped by the browser, which knows a newer one"
         assert (new["seen"], new["job"]["done"]) == (True, 3)
@@ -231,27 +231,27 @@ class TestReader:
         job.progressed(1, 9)
         api.delete_all(user())
         clock.forward(1)
-        with capture_events() as bells:
+        with capture_events() as events:
             assert not job.progressed(2, 9)
-        assert not bells and not Message.objects.exists()
+        assert not events and not Message.objects.exists()
         assert stored()[0] == 2
 
     def test_the_bar_follows_a_visitor_who_logs_in(self, clock: FakeClock) -> None:
         visitor = Recipient.for_visitor("v" * 32)
         job = reporter(visitor)
         job.started()
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 9)
             visitors.merge(visitor.token or "", user())
             clock.forward(1)
             job.progressed(2, 9)
-        assert bells[0].topic == visitor.topic
-        assert bells[-1].topic == Recipient.for_user(user()).topic
+        assert events[0].topic == visitor.topic
+        assert events[-1].topic == Recipient.for_user(user()).topic
 
     def test_a_reload_shows_what_the_last_write_said(self, job: JobReporter) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             job.progressed(1, 4, final=True)
-        pushed = payloads(bells)[0]["job"]
+        pushed = payloads(events)[0]["job"]
         reloaded = snapshot(Recipient.for_user(user()))["messages"][0]["job"]
         assert pushed == reloaded
         assert (pushed["percent"], pushed["text"]) == (25.0, "1 of 4")
@@ -260,15 +260,15 @@ class TestReader:
         job.progressed(1, 4, "reading\0 page", final=True)
         assert stored()[2] == "reading\ufffd page"
 
-    def test_a_total_nobody_knows_has_no_percentage(self, job: JobReporter) -> None:
-        with capture_events() as bells:
+    def test_an_unknown_total_has_no_percentage(self, job: JobReporter) -> None:
+        with capture_events() as events:
             job.progressed(7, None, final=True)
-        data = payloads(bells)[0]["job"]
+        data = payloads(events)[0]["job"]
         assert (data["done"], data["total"], data["percent"]) == (7, None, None)
 
 
 class TestLateRow:
-    """What a worker begins before the row is there that says who is told."""
+    """A worker begins before the row with the recipients is there."""
 
     def test_the_bar_moves_once_the_row_is_there(self, clock: FakeClock) -> None:
         late = reporter()
@@ -297,7 +297,7 @@ class TestLateRow:
         clock.forward(1)
         assert late.progressed(2, 4)
 
-    def test_whose_job_is_nobodys_business_asks_ever_less_often(
+    def test_a_job_without_a_row_is_looked_for_ever_less_often(
         self, clock: FakeClock, django_assert_max_num_queries: Any
     ) -> None:
         nobodys = reporter()
@@ -316,22 +316,22 @@ def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
     rival = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")
     try:
-        with capture_events() as bells:
+        with capture_events() as events:
             assert job.progressed(1, 3, final=True)
     finally:
         rival.rollback()
         rival.close()
-    assert frames(bells) == [1], "pushed all the same"
+    assert frames(events) == [1], "pushed all the same"
     assert stored()[0] is None
     assert job.progressed(2, 3, final=True)
     assert stored()[0] == 2
 
 
-class TestPace:
+class TestRate:
     """How fast it is and how long it will take: not before 3 s, not after the end."""
 
-    def last(self, bells: list[Any]) -> tuple[Any, Any]:
-        job = payloads(bells)[-1]["job"]
+    def last(self, events: list[Any]) -> tuple[Any, Any]:
+        job = payloads(events)[-1]["job"]
         return job["rate"], job["eta"]
 
     def run(self, job: JobReporter, clock: FakeClock, seconds: int, total: int | None) -> None:
@@ -339,46 +339,46 @@ class TestPace:
             job.progressed(10 * second, total)
             clock.forward(1)
 
-    def test_it_is_told_after_three_seconds(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_events() as bells:
+    def test_it_is_shown_after_three_seconds(self, job: JobReporter, clock: FakeClock) -> None:
+        with capture_events() as events:
             self.run(job, clock, 2, 200)
-            assert self.last(bells) == (None, None)
+            assert self.last(events) == (None, None)
             job.progressed(30, 200)
-        assert self.last(bells) == (10, 17)
+        assert self.last(events) == (10, 17)
 
     def test_a_reload_shows_it(self, job: JobReporter, clock: FakeClock) -> None:
         self.run(job, clock, 3, 200)
         (entry,) = snapshot(Recipient.of(user()))["messages"]
         assert (entry["job"]["rate"], entry["job"]["eta"]) == (10, 17)
 
-    def test_of_an_unknown_total_only_the_rate_is_told(
+    def test_of_an_unknown_total_only_the_rate_is_shown(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             self.run(job, clock, 3, None)
-        assert self.last(bells) == (10, None)
+        assert self.last(events) == (10, None)
 
     def test_nothing_is_left_when_all_is_done(self, job: JobReporter, clock: FakeClock) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             self.run(job, clock, 3, 30)
-        assert self.last(bells) == (10, None)
+        assert self.last(events) == (10, None)
 
     @pytest.mark.parametrize("end", ["succeeded", "failed", "revoked", "lost", "retrying"])
-    def test_after_the_end_it_is_told_no_more(
+    def test_after_the_end_it_is_not_shown(
         self, job: JobReporter, clock: FakeClock, end: str
     ) -> None:
         self.run(job, clock, 3, 200)
-        with capture_events() as bells:
+        with capture_events() as events:
             assert report(job, {"failed": "failed boom", "retrying": "retrying 0"}.get(end, end))
-        assert self.last(bells) == (None, None)
+        assert self.last(events) == (None, None)
         (entry,) = snapshot(Recipient.of(user()))["messages"]
         assert (entry["job"]["rate"], entry["job"]["eta"]) == (None, None)
 
-    def test_the_next_attempt_begins_anew(self, job: JobReporter, clock: FakeClock) -> None:
+    def test_the_next_attempt_begins_again(self, job: JobReporter, clock: FakeClock) -> None:
         self.run(job, clock, 3, 200)
         job.retrying(0)
-        with capture_events() as bells:
+        with capture_events() as events:
             job.started(1)
             job.progressed(1, 200)
-        assert self.last(bells) == (None, None)
+        assert self.last(events) == (None, None)
         assert Job.objects.get().rate is None

@@ -1,4 +1,4 @@
-"""The pace of a bar: calm, honest from its first word, and of this bar alone."""
+"""The rate of a bar: smooth, and of this bar alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_long_steps_weigh_by_their_length() -> None:
     assert after((0, 0), (60, 1), (120, 2), (180, 3)).rate == float(f"{1 / 60:.3g}")
 
 
-def test_a_bar_that_begins_anew_owes_nothing_to_the_one_before() -> None:
+def test_a_bar_that_begins_again_owes_nothing_to_the_one_before() -> None:
     tempo = after((0, 0), (10, 1000), (11, 1))
     assert tempo.rate is None
     tempo.update(14, 7)

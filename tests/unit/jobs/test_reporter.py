@@ -1,4 +1,4 @@
-"""The state machine: whatever order events come in, one end, and nobody told twice."""
+"""The state machine: whatever order events come in, one end, reported once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TestOrder:
         assert (the_job().state, the_job().attempt) == ("succeeded", 1)
         assert told(user()) == ["succeeded 1"]
 
-    def test_any_order_gives_the_same_end_told_once(
+    def test_any_order_gives_the_same_end_reported_once(
         self,
         ends: list[str],
         django_capture_on_commit_callbacks: Any,
@@ -68,7 +68,7 @@ class TestOrder:
     ) -> None:
         ann = user()
         moved, keys = [], [key()]
-        with capture_events() as bells, django_capture_on_commit_callbacks(execute=True):
+        with capture_events() as events, django_capture_on_commit_callbacks(execute=True):
             # Each event comes twice, by reporters that know nothing of each other.
             for event in (*events, *reversed(events)):
                 moved.append(report(reporter(ann), event))
@@ -78,8 +78,8 @@ class TestOrder:
         assert the_job().state == "succeeded"
         assert ends == ["succeeded"]
         assert len(told(ann)) == 1
-        assert len(bells) == sum(moved)
-        versions = [data["version"] for data in payloads(bells)]
+        assert len(events) == sum(moved)
+        versions = [data["version"] for data in payloads(events)]
         assert versions == sorted(set(versions))
 
     @pytest.mark.parametrize("events", list(permutations(("succeeded", "failed x", "revoked"))))
@@ -88,7 +88,7 @@ class TestOrder:
         assert moved == [True, True, False, False]
         assert the_job().state == events[0].split()[0]
 
-    def test_an_end_without_a_beginning_is_told(self) -> None:
+    def test_an_end_without_a_beginning_is_reported(self) -> None:
         assert reporter(user()).failed("boom")
         assert told(user()) == ["failed 0"]
 
@@ -207,7 +207,7 @@ class TestRuns:
         assert self.run(2, "succeeded") == [True]
         assert told(user()) == ["succeeded 0", "succeeded 0"]
 
-    def test_a_run_for_somebody_else_shows_them_nothing_of_the_earlier_one(self) -> None:
+    def test_a_run_for_another_user_shows_them_nothing_of_the_earlier_one(self) -> None:
         self.run(1, "started", "failed x", who=user("ann"))
         self.run(2, "started", who=user("bob"))
         assert (told(user("ann")), told(user("bob"))) == (["failed 0"], ["started 0"])
@@ -233,7 +233,7 @@ class TestRuns:
 
 
 class TestRow:
-    def test_an_unknown_job_without_recipients_is_nobodys_business(self) -> None:
+    def test_an_unknown_job_without_recipients_is_ignored(self) -> None:
         job = JobReporter("stranger", render=plainly)
         assert not any([job.queued(), job.started(), job.progressed(1, 2, final=True)])
         assert not job.succeeded()
@@ -327,8 +327,8 @@ class TestAlive:
         assert the_job().state == state
 
 
-class TestSpeakingUp:
-    def test_what_was_held_back_is_told_once(self) -> None:
+class TestLateStart:
+    def test_what_was_held_back_is_sent_once(self) -> None:
         quiet = [True]
         job = reporter(user(), render=lambda o: None if quiet[0] else plainly(o))
         job.started()
@@ -340,7 +340,7 @@ class TestSpeakingUp:
         assert told(user()) == ["started 0"]
 
     @pytest.mark.parametrize("state", ["queued", "succeeded"])
-    def test_only_a_running_job_speaks_up(self, state: str) -> None:
+    def test_only_a_running_job_sends_a_late_start(self, state: str) -> None:
         job = reporter(user(), render=lambda outcome: None)
         report(job, state)
         assert not reporter(user()).notify_now()
@@ -348,7 +348,7 @@ class TestSpeakingUp:
 
 
 class TestArguments:
-    def test_whoever_finds_the_job_knows_them(self) -> None:
+    def test_a_process_that_finds_the_job_knows_them(self) -> None:
         seen: list[Any] = []
 
         def remember(outcome: Any) -> Any:
@@ -384,7 +384,7 @@ def test_success_means_that_all_is_done() -> None:
     assert (the_job().completed, the_job().percent) == (10, 100)
 
 
-def test_visitors_and_users_are_told_alike() -> None:
+def test_visitors_and_users_are_notified_alike() -> None:
     visitor = Recipient.for_visitor("t" * 32)
     reporter(user(), visitor).succeeded()
     assert told(user()) == told(visitor) == ["succeeded 0"]
