@@ -68,7 +68,7 @@ class TestOrder:
     ) -> None:
         ann = user()
         moved, keys = [], [key()]
-        with capture_events() as events, django_capture_on_commit_callbacks(execute=True):
+        with capture_events() as published, django_capture_on_commit_callbacks(execute=True):
             # Each event comes twice, by reporters that know nothing of each other.
             for event in (*events, *reversed(events)):
                 moved.append(report(reporter(ann), event))
@@ -78,8 +78,8 @@ class TestOrder:
         assert the_job().state == "succeeded"
         assert ends == ["succeeded"]
         assert len(told(ann)) == 1
-        assert len(events) == sum(moved)
-        versions = [data["version"] for data in payloads(events)]
+        assert len(published) == sum(moved)
+        versions = [data["version"] for data in payloads(published)]
         assert versions == sorted(set(versions))
 
     @pytest.mark.parametrize("events", list(permutations(("succeeded", "failed x", "revoked"))))
