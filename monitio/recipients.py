@@ -76,7 +76,8 @@ class Recipient:
         """
         if isinstance(user, Model) and not isinstance(user, get_user_model()):
             raise UnknownRecipient(f"{user!r} is not a user.")
-        pk = user.pk if _is_user_object(user) else user
+        is_object = isinstance(user, Model | LazyObject) or hasattr(user, "is_authenticated")
+        pk = user.pk if is_object else user
         if pk is None or isinstance(pk, bool):
             raise UnknownRecipient(
                 f"{user!r} has no account to write to. Pass a saved user, a user's primary key, or "
@@ -277,10 +278,6 @@ def _has_account(user: Any) -> bool:
         and user.pk is not None
         and not (isinstance(user, Model) and not isinstance(user, get_user_model()))
     )
-
-
-def _is_user_object(user: Any) -> bool:
-    return isinstance(user, Model | LazyObject) or hasattr(user, "is_authenticated")
 
 
 def _clean_pk(pk: Any) -> Any:

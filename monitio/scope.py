@@ -124,19 +124,17 @@ def all() -> list[str]:  # noqa: A001 - as the backend calls it
 
 def valid(scope: Any) -> str:
     """``scope`` if it can be one. Raises ``ImproperlyConfigured``."""
-    if isinstance(scope, str) and (
-        not scope or _PLAIN.fullmatch(scope) or (_ANY.fullmatch(scope) and not _is_mysql_used())
-    ):
-        return scope
+    if isinstance(scope, str):
+        if not scope or _PLAIN.fullmatch(scope):
+            return scope
+        # To MySQL, A equals a and é equals e: two tenants would be one.
+        is_mysql_used = any(connections[alias].vendor == "mysql" for alias in connections)
+        if _ANY.fullmatch(scope) and not is_mysql_used:
+            return scope
     raise ImproperlyConfigured(
         f"{scope!r} cannot be a scope. MONITIO_SCOPE gives text of up to {LENGTH} characters "
         "without spaces, / and :; on MySQL out of a-z, 0-9, _, . and -."
     )
-
-
-def _is_mysql_used() -> bool:
-    """Whether MySQL is used, to which A equals a and é equals e: two tenants would be one."""
-    return any(connections[alias].vendor == "mysql" for alias in connections)
 
 
 def base_url() -> str:

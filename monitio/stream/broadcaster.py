@@ -94,18 +94,14 @@ class Mailbox:
 
     def put(self, key: object, frame: bytes, rank: Rank = (0, 0)) -> None:
         with self._lock:
-            self._keep_newest(key, frame, rank)
+            if not self._resync:  # else the snapshot will hold it
+                waiting = self._frames.pop(key, (rank, frame))
+                # Events may overtake each other: the higher version is newer.
+                self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
+                if len(self._frames) > CAPACITY:
+                    self._frames.clear()
+                    self._resync = True
         self._wake()
-
-    def _keep_newest(self, key: object, frame: bytes, rank: Rank) -> None:
-        if self._resync:
-            return  # the snapshot will hold it
-        waiting = self._frames.pop(key, (rank, frame))
-        # Events may overtake each other: the higher version is newer.
-        self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
-        if len(self._frames) > CAPACITY:
-            self._frames.clear()
-            self._resync = True
 
     def resync(self, *, gap: bool = False) -> None:
         """Ask for a snapshot. ``gap``: events may have been missed, also that of a log-out."""
@@ -165,17 +161,11 @@ class Broadcaster:
             return True
 
     def _has_room(self, topic: str, limits: Limits) -> bool:
+        per_address = limits.per_address if limits.address else None
         return (
             self.open_streams() < limits.per_process
             and self.open_streams(topic) < limits.per_recipient
-            and not self._is_crowded(limits)
-        )
-
-    def _is_crowded(self, limits: Limits) -> bool:
-        return (
-            limits.per_address is not None
-            and limits.address != ""
-            and self._addresses[limits.address] >= limits.per_address
+            and (per_address is None or self._addresses[limits.address] < per_address)
         )
 
     def unsubscribe(self, mailbox: Mailbox) -> None:

@@ -143,23 +143,14 @@ def unchanged(identities: Iterable[Identity]) -> set[Identity]:
 def _in_same_session(store: Any, identities: list[Identity]) -> list[Identity]:
     keys = {identity.session_key for identity in identities}
     if issubclass(store, CacheStore):
-        sessions = _cached_sessions(store, keys)
-        return [one for one in identities if one.is_session(sessions.get(one.session_key))]
-    rows = _session_rows(store, keys)
-    return [one for one in identities if one.is_row(rows.get(one.session_key))]
-
-
-def _session_rows(store: Any, keys: set[str]) -> dict[str, str]:
+        names = {key: store(key).cache_key for key in keys}
+        found = caches[settings.SESSION_CACHE_ALIAS].get_many(names.values())
+        return [one for one in identities if one.is_session(found.get(names[one.session_key]))]
     model = store.get_model_class()
     rows = model._default_manager.using(router.db_for_write(model)).in_bulk(keys)
     now = timezone.now()
-    return {key: row.session_data for key, row in rows.items() if row.expire_date > now}
-
-
-def _cached_sessions(store: Any, keys: set[str]) -> dict[str, Any]:
-    names = {key: store(key).cache_key for key in keys}
-    found = caches[settings.SESSION_CACHE_ALIAS].get_many(names.values())
-    return {key: found[name] for key, name in names.items() if name in found}
+    valid = {key: row.session_data for key, row in rows.items() if row.expire_date > now}
+    return [one for one in identities if one.is_row(valid.get(one.session_key))]
 
 
 def answer_who_asks(request: HttpRequest, recipient: Recipient | None) -> None:

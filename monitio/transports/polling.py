@@ -85,7 +85,10 @@ class PollingTransport(Transport):
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + 1.0
                 listener.on_tick()
-            time.sleep(self._interval(connection))
+            interval = settings.POLL_INTERVAL
+            if interval is None:
+                interval = 0.05 if connection.vendor == "sqlite" else 0.5
+            time.sleep(interval)
 
     def _compare(self, topics: set[str], known: Nonces, listener: Listener) -> Nonces:
         current: Nonces = {}
@@ -100,13 +103,6 @@ class PollingTransport(Transport):
                 if current[row] != known[row]:
                     listener.receive(Event(topic, kind))
         return current
-
-    @staticmethod
-    def _interval(connection: BaseDatabaseWrapper) -> float:
-        configured = settings.POLL_INTERVAL
-        if configured is not None:
-            return float(configured)
-        return 0.05 if connection.vendor == "sqlite" else 0.5
 
 
 def _row_of(event: Event) -> str:

@@ -122,18 +122,16 @@ class _Subscription:
 
     def run(self) -> None:
         while not self.listener.stopping():
-            self._follow({*self.listener.topics(), EVERYBODY})
+            topics = {*self.listener.topics(), EVERYBODY}
+            for topic in topics - self.topics:
+                # Also after each new connection, which begins with no topics.
+                self.listener.on_gap(topic)
+            self.topics = topics
             for payload in self.connection.notifications(time.monotonic() + POLL_EVERY):
                 event = Event.decode(payload)
                 if event and (event.topic in self.topics or is_everybody(event.topic)):
                     self.listener.receive(event)
             self._keep_alive(time.monotonic())
-
-    def _follow(self, topics: set[str]) -> None:
-        for topic in topics - self.topics:
-            # Also after each new connection, which begins with no topics.
-            self.listener.on_gap(topic)
-        self.topics = topics
 
     def _keep_alive(self, now: float) -> None:
         if now >= self.next_ping:

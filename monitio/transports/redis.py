@@ -140,7 +140,9 @@ class _Subscription:
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
             # Also after redis-py has silently connected again.
-            self.listener.on_gap(_topic(message["channel"]))
+            channel = message["channel"]
+            text = channel.decode() if isinstance(channel, bytes) else channel
+            self.listener.on_gap(text.removeprefix(_channel("")))
         elif message["type"] == "message":
             event = Event.decode(message["data"])
             if event is not None:
@@ -164,8 +166,3 @@ def _channel_of(event: Event) -> str:
 
 def _channel(topic: str) -> str:
     return f"{settings.REDIS_PREFIX}:{topic}"
-
-
-def _topic(channel: bytes | str) -> str:
-    text = channel.decode() if isinstance(channel, bytes) else channel
-    return text.removeprefix(f"{settings.REDIS_PREFIX}:")

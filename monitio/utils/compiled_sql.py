@@ -120,16 +120,12 @@ class _RowReader:
             values[name] = convert(values[name], column, connection)
         for name in self.known:
             values[name] = changes[name]
-        return _made(self.model, connection.alias, values)
-
-
-def _made(model: type[Model], alias: str, values: Mapping[str, Any]) -> Model:
-    """An object with these values; ``Model.__init__`` takes as long as the rest of a statement."""
-    row = model.__new__(model)
-    row._state = ModelState()
-    row._state.adding, row._state.db = False, alias
-    row.__dict__.update(values)
-    return row
+        # Model.__init__ takes as long as the rest of the statement.
+        made = self.model.__new__(self.model)
+        made._state = ModelState()
+        made._state.adding, made._state.db = False, connection.alias
+        made.__dict__.update(values)
+        return made
 
 
 def insert(row: Model, alias: str) -> None:
