@@ -156,7 +156,13 @@ def _scope_of(task: Any) -> AbstractContextManager[Any]:
 
 
 def _silent(now: datetime) -> list[Job]:
-    jobs, own = Job.objects.here().filter(integration=reporters.QUEUE), _own_limits()
+    # The names of tasks with a ``lost_after=`` of their own, by its seconds.
+    own: dict[float, list[str]] = {}
+    for name, task in current_app.tasks.items():
+        options = options_of(task)
+        if options is not None and options.lost_after is not None:
+            own.setdefault(options.lost_after, []).append(name)
+    jobs = Job.objects.here().filter(integration=reporters.QUEUE)
     limits = [
         (settings.CELERY_LOST_AFTER, jobs.exclude(name__in=list(chain(*own.values())))),
         (settings.CELERY_GROUP_LOST_AFTER, Job.objects.here().filter(integration=members.QUEUE)),
@@ -165,16 +171,6 @@ def _silent(now: datetime) -> list[Job]:
     return [
         job for limit, rows in limits for job in rows.silent_since(now - timedelta(seconds=limit))
     ]
-
-
-def _own_limits() -> dict[float, list[str]]:
-    """The names of the tasks that have a ``lost_after=`` of their own, by its seconds."""
-    found: dict[float, list[str]] = {}
-    for name, task in current_app.tasks.items():
-        options = options_of(task)
-        if options is not None and options.lost_after is not None:
-            found.setdefault(options.lost_after, []).append(name)
-    return found
 
 
 def _find_part(row: GroupMember, now: datetime) -> bool:

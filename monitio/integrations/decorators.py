@@ -1,6 +1,6 @@
 """``@notify_user``: attaches options to a task and returns the task itself.
 
-The worker's signals do the work (receivers.py), so the decorator stands above or below
+The worker's signals do the work (``signals``), so the decorator stands above or below
 ``@shared_task`` and the task keeps its signature, ``delay`` and checks.
 """
 

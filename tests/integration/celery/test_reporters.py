@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from celery.canvas import Signature
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
+from monitio_celery import notify_user
 from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members
 from monitio_celery.groups.members import MemberReporter
@@ -89,3 +91,15 @@ def test_a_task_without_options_has_no_reporter() -> None:
     assert (
         reporter_for("1", TaskCall.of(lambda: None, header=TaskHeader(to=[{"user": "1"}]))) is None
     )
+
+
+def test_a_map_is_the_task_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    @notify_user(user=7)
+    def step(number: int) -> None: ...
+
+    monkeypatch.setitem(current_app.tasks, "shop.step", step)
+    wrapper = SimpleNamespace(name="celery.map")
+    call = TaskCall.of(wrapper, (), {"task": {"task": "shop.step"}, "it": [1, 2]})
+    assert (call.task, call.args, call.kwargs) == (step, (), {})
+    header = call.choose_header(None)
+    assert header is not None and header.to_dict() == {"to": [{"user": "7"}]}
