@@ -23,22 +23,22 @@ class DeliveryPolicy:
     unless: str = ""
     delay: float = 0.0
 
+    @classmethod
+    def from_options(cls, email: Email, delay: Delay = None) -> DeliveryPolicy | None:
+        """How to e-mail a message; None: not at all.
 
-def delivery_policy(email: Email, delay: Delay = None) -> DeliveryPolicy | None:
-    """How to e-mail a message; None: not at all.
-
-    A delay serves to save needless e-mails, so a delay alone means "unless_read".
-    Raises ``TypeError`` and ``ValueError`` like ``check``.
-    """
-    check(email, delay)
-    if not email:
-        return None
-    if email is True and not delay:
-        return DeliveryPolicy()
-    unless = "read" if email is True else CONDITIONS[email]
-    return DeliveryPolicy(
-        unless=unless, delay=_seconds(settings.EMAIL_DELAY if delay is None else delay)
-    )
+        A delay serves to save needless e-mails, so a delay alone means "unless_read".
+        Raises ``TypeError`` and ``ValueError`` like ``check``.
+        """
+        check(email, delay)
+        if not email:
+            return None
+        if email is True and not delay:
+            return cls()
+        if delay is None:
+            delay = settings.EMAIL_DELAY
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        return cls(unless="read" if email is True else CONDITIONS[email], delay=seconds)
 
 
 def check(email: object, delay: object = None) -> None:
@@ -56,7 +56,3 @@ def check(email: object, delay: object = None) -> None:
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if not 0 <= seconds <= LONGEST_DELAY:
         raise ValueError(f"email_delay= is between nothing and a year, not {delay!r}.")
-
-
-def _seconds(delay: float | timedelta) -> float:
-    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

@@ -20,20 +20,17 @@ from uuid import uuid4
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from monitio.channels.attempts import attempt, backoff
 from monitio.channels.email import addresses
 from monitio.channels.email.smtp import send, shared_connection
 from monitio.conf import settings
-from monitio.constants import EMAIL
 from monitio.digests.email import compose_digest
+from monitio.digests.selection import messages_of, undigested
 from monitio.exceptions import PermanentFailure
-from monitio.models import Delivery, Digest, Job, Message, Preferences
-from monitio.models.categories import Mode
-from monitio.models.messages import MessageQuerySet
-from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, as_stored, now
-from monitio.recipients import Recipient
+from monitio.models import Digest, Preferences
+from monitio.models.schedule import Frequency, as_stored, now
 
 logger = logging.getLogger("monitio")
 
@@ -123,7 +120,7 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
 
     Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
-    return compose_digest(row, _for_digest(row), "preview")
+    return compose_digest(row, undigested(row), "preview")
 
 
 def _claim_set(moment: datetime) -> str | None:
@@ -230,7 +227,7 @@ class _BatchSender:
 
 def _compose_and_send(row: Preferences, digest: Digest) -> str:
     """Why sending was not needed; '' when it was done."""
-    mail = compose_digest(row, _gathered(row, digest), digest.batch)
+    mail = compose_digest(row, messages_of(row, digest), digest.batch)
     if mail is None:
         return "Everything was read."
     send(mail)
@@ -255,47 +252,10 @@ def _gather(row: Preferences, moment: datetime) -> list[Digest]:
     known = list(digests.filter(Q(period=period) | Q(state__in=UNFINISHED)).order_by("pk"))
     unfinished = [digest for digest in known if digest.state in UNFINISHED]
     if any(digest.period == period for digest in known) or not (
-        _for_digest(row).update(digest=row.claim)
+        undigested(row).update(digest=row.claim)
     ):
         return unfinished
     new = Digest(user_id=row.user_id, scope=row.scope, period=period, batch=row.claim)
     new.state, new.attempts = State.CLAIMED, 1
     new.save(force_insert=True)
     return [*unfinished, new]
-
-
-def _unread(row: Preferences) -> MessageQuerySet:
-    return Message.objects.of(Recipient.for_user(row.user_id)).visible().persistent().unread()
-
-
-def _gathered(row: Preferences, digest: Digest) -> MessageQuerySet:
-    """The messages of a digest that are still unread and wanted."""
-    rows = _unread(row).filter(digest=digest.batch)
-    unwanted = [name for name, chosen in row.chosen.items() if chosen.mode == Mode.OFF]
-    return rows.exclude(category__in=unwanted) if unwanted else rows
-
-
-def _for_digest(row: Preferences) -> MessageQuerySet:
-    """Unread messages for this user's digests that no digest and no e-mail contains yet."""
-    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
-    return _unread(row).filter(_is_for_digests(row), ~Exists(mailed), digest="")
-
-
-def _is_for_digests(row: Preferences) -> Q:
-    special = {*row.chosen, *settings.CATEGORIES}
-    # Never true: a Q without conditions would be.
-    wanted = Q(pk__in=[])
-    if row.frequency in DIGEST_FREQUENCIES:
-        wanted |= ~Q(category__in=special) & _since(row.digests_since)
-    for name in sorted(special):
-        if row.mode(name) == Mode.DIGEST:
-            chosen = row.chosen.get(name)
-            begin = max(row.digests_since, chosen.digests_since) if chosen else row.digests_since
-            wanted |= Q(category=name) & _since(begin)
-    return wanted
-
-
-def _since(moment: datetime) -> Q:
-    """Written since, or of a job that ended since: a running job waits for its end."""
-    ended = Job.objects.ended().filter(pk=OuterRef("job"), finished_at__gte=moment)
-    return Q(job=None, created__gte=moment) | Q(Exists(ended))

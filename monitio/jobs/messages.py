@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from monitio import dispatch, links
 from monitio.channels import deliveries
-from monitio.channels.policy import DeliveryPolicy, check, delivery_policy
+from monitio.channels.policy import DeliveryPolicy, check
 from monitio.constants import PERSISTENT_LEVELS, State, is_persistent, level_name
 from monitio.jobs import collapse
 from monitio.jobs.options import NotifyOptions, checked_link
@@ -95,7 +95,7 @@ class JobMessages:
         job_recipient.mark(NOTIFIED)
         if content is None or repeated or not outcome.has_ended:
             return message, None
-        policy = delivery_policy(content.email, content.email_delay)
+        policy = DeliveryPolicy.from_options(content.email, content.email_delay)
         if policy is None or job_recipient.recipient.is_visitor or job_recipient.is_marked(EMAILED):
             return message, None
         job_recipient.mark(EMAILED)

@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 
 from monitio import dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import DeliveryPolicy, delivery_policy
+from monitio.channels.policy import DeliveryPolicy
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
 from monitio.messages.fields import MessageFields, check_names
@@ -47,7 +47,7 @@ def notify_many(
 
 
 def policy_of(fields: MessageFields) -> DeliveryPolicy | None:
-    return delivery_policy(fields.get("email", False), fields.get("email_delay"))
+    return DeliveryPolicy.from_options(fields.get("email", False), fields.get("email_delay"))
 
 
 def build_message(

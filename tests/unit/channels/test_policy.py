@@ -11,7 +11,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import LONGEST_DELAY, DeliveryPolicy, delivery_policy
+from monitio.channels.policy import LONGEST_DELAY, DeliveryPolicy
 from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Delivery, Message
 from tests.support.jobs import reporter
@@ -35,12 +35,12 @@ READ = DeliveryPolicy(unless="read", delay=60)
     ],
 )
 def test_email_and_its_delay_say_how(asked: Any, how: DeliveryPolicy | None) -> None:
-    assert delivery_policy(*asked) == how
+    assert DeliveryPolicy.from_options(*asked) == how
 
 
 def test_the_usual_delay_is_a_setting(settings: Any) -> None:
     settings.MONITIO_EMAIL_DELAY = 7
-    assert delivery_policy("unless_read") == DeliveryPolicy(unless="read", delay=7)
+    assert DeliveryPolicy.from_options("unless_read") == DeliveryPolicy(unless="read", delay=7)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_usual_delay_is_a_setting(settings: Any) -> None:
 )
 def test_what_makes_no_sense_is_refused(email: Any, delay: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="email"):
-        delivery_policy(email, delay)
+        DeliveryPolicy.from_options(email, delay)
 
 
 # With deliveries.

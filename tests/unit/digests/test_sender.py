@@ -23,6 +23,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences
 from monitio.digests import sender as digests
+from monitio.digests.selection import undigested
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.testing import run_digests
@@ -399,7 +400,7 @@ class TestPeriods:
         # One search, and no sorting after it.
         assert re.search("SEARCH .* USING (COVERING )?INDEX monitio_digest_due ", plan)
         row = Preferences.objects.get()
-        assert "monitio_unread" in digests._for_digest(row).explain()
+        assert "monitio_unread" in undigested(row).explain()
 
     def test_a_digest_costs_seven_queries(self, clock: Time) -> None:
         counts = []
