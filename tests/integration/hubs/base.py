@@ -48,7 +48,7 @@ class Conformance(ABC):
 
     @abstractmethod
     def was_told_to_end(self, stream: EventSource) -> bool:
-        """Whether a bell has ended this stream, or told its page to come back."""
+        """Whether an event has ended this stream, or told its page to come back."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -263,9 +263,9 @@ class Conformance(ABC):
     ) -> None:
         nowhere = {**hub.options, "PUBLISH_URL": "http://127.0.0.1:1/"}
         cut_off = Peer(PROCESS, database, **{**settings, "MONITIO_STREAM": nowhere})
-        cut_off.write(browser["key"], "by nobody's bell")
+        cut_off.write(browser["key"], "by nobody's event")
         cut_off.close()
-        page.wait_until_it_shows("by nobody's bell")
+        page.wait_until_it_shows("by nobody's event")
         assert not [data for name, data in page.frames if name == "message"]
 
     def test_a_dead_hub_costs_nothing_and_what_it_missed_is_repaired(

@@ -18,7 +18,7 @@ from tests.integration.stream import process
 
 
 def write_to_many(keys: list[str], text: str) -> None:
-    """In one transaction, so that all bells ring at once."""
+    """In one transaction, so that all events ring at once."""
     api.notify_many([Recipient.from_key(key) for key in keys], INFO, text)
 
 
@@ -30,9 +30,9 @@ def read_all(key: str) -> None:
     api.mark_all_read(Recipient.from_key(key))
 
 
-def timed_ring(bells: list[list[Any]]) -> tuple[bool, float]:
+def timed_ring(events: list[list[Any]]) -> tuple[bool, float]:
     begin = time.monotonic()
-    return publish([Event(*bell) for bell in bells]), time.monotonic() - begin
+    return publish([Event(*event) for event in events]), time.monotonic() - begin
 
 
 def state(key: str) -> dict[str, Any]:

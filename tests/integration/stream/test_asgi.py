@@ -13,7 +13,7 @@ import pytest
 
 import monitio.asgi
 from monitio.stream import asgi, drivers, shutdown
-from monitio.stream import broadcaster as hubs
+from monitio.stream import broadcaster as broadcasters
 from monitio.stream.broadcaster import Broadcaster, Limits
 from monitio.stream.drivers import HANDOFF_KEY, OpenStream
 from monitio.stream.protocol import StreamSource
@@ -65,7 +65,7 @@ class Wire:
                 await asyncio.sleep(0.005)
 
 
-class QuietHub(Broadcaster):
+class QuietBroadcaster(Broadcaster):
     """Hears what the test says and nothing else."""
 
     def _ensure_running(self) -> None:
@@ -73,11 +73,11 @@ class QuietHub(Broadcaster):
 
 
 @pytest.fixture(autouse=True)
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
-    hub = QuietHub()
-    monkeypatch.setattr(hubs, "_broadcaster", ProcessLocal(lambda: hub))
-    yield hub
-    assert hub.open_streams() == 0, "each has left"
+def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
+    broadcaster = QuietBroadcaster()
+    monkeypatch.setattr(broadcasters, "_broadcaster", ProcessLocal(lambda: broadcaster))
+    yield broadcaster
+    assert broadcaster.open_streams() == 0, "each has left"
 
 
 def ticket(limits: Limits | None = None, **changes: Any) -> OpenStream:
@@ -126,10 +126,10 @@ def message(number: int) -> Event:
 
 
 class TestOneStream:
-    def test_its_head_is_djangos_and_its_body_the_streams(self, hub: Broadcaster) -> None:
+    def test_its_head_is_djangos_and_its_body_the_streams(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
-            hub.receive(message(7))
+            broadcaster.receive(message(7))
             await wire.until(lambda: b"text 7" in wire.body)
             assert wire.sent[0]["headers"] == [(b"a", b"b")]
             assert all(event["more_body"] for event in wire.sent[1:])
@@ -137,10 +137,10 @@ class TestOneStream:
 
         assert run(ticket(), test).exception() is None
 
-    def test_a_signed_out_stream_completes_its_response(self, hub: Broadcaster) -> None:
+    def test_a_signed_out_stream_completes_its_response(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
-            hub.receive(TransportEvent(TOPIC, "recheck"))
+            broadcaster.receive(TransportEvent(TOPIC, "recheck"))
             await wire.until(task.done)
             assert b"signed-out" in wire.body
             assert [event.get("more_body") for event in wire.sent[-2:]] == [True, False]
@@ -182,7 +182,7 @@ class TestOneStream:
         assert "A stream has failed." in caplog.text
 
     def test_one_bell_wakes_many_by_one_call_into_the_loop(
-        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
+        self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def main() -> None:
             wires = [Wire() for _ in range(5)]
@@ -198,7 +198,7 @@ class TestOneStream:
             monkeypatch.setattr(
                 loop, "call_soon_threadsafe", lambda *args: calls.append(args) or original(*args)
             )
-            hub.receive(message(1))
+            broadcaster.receive(message(1))
             for wire in wires:
                 await wire.until(lambda wire=wire: b"text 1" in wire.body)  # type: ignore[misc]
                 wire.disconnected.set()
@@ -209,28 +209,28 @@ class TestOneStream:
 
 
 class TestSlowClient:
-    def test_what_rings_meanwhile_becomes_a_snapshot(self, hub: Broadcaster) -> None:
+    def test_what_rings_meanwhile_becomes_a_snapshot(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.receive(message(0))
+            broadcaster.receive(message(0))
             await asyncio.sleep(0)  # the pump runs: the first one waits in the server's send
             for number in range(1, 500):
-                hub.receive(message(number))
+                broadcaster.receive(message(number))
                 await asyncio.sleep(0)
             wire.writable.set()
             await wire.until(lambda: wire.body.count(b"event: snapshot") == 2)
             assert wire.body.count(b"event: message") == 1
-            hub.receive(message(1000))
+            broadcaster.receive(message(1000))
             await wire.until(lambda: b"text 1000" in wire.body)
 
         run(ticket(), test)
 
-    def test_its_task_sends_in_the_servers_context(self, hub: Broadcaster) -> None:
+    def test_its_task_sends_in_the_servers_context(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.receive(message(1))
+            broadcaster.receive(message(1))
             await asyncio.sleep(0.01)
             wire.error = OSError("gone")
             wire.writable.set()
@@ -239,28 +239,28 @@ class TestSlowClient:
         assert run(ticket(), test).exception() is None
 
     def test_one_that_reads_nothing_for_long_is_given_up(
-        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
+        self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(asgi, "SEND_TIMEOUT", 0.05)
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.receive(message(1))
+            broadcaster.receive(message(1))
             await wire.until(task.done)
 
         assert run(ticket(), test).exception() is None
 
     def test_a_stopping_server_does_not_wait_for_it(
-        self, hub: Broadcaster, monkeypatch: pytest.MonkeyPatch
+        self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
-            hub.receive(message(1))
+            broadcaster.receive(message(1))
             await asyncio.sleep(0.01)
             monkeypatch.setattr(shutdown, "stopping", lambda: True)
-            hub.wake_all()
+            broadcaster.wake_all()
             await wire.until(task.done)
 
         run(ticket(), test)
@@ -269,12 +269,12 @@ class TestSlowClient:
 class TestGone:
     @pytest.mark.parametrize("error", [OSError, RuntimeError, ConnectionResetError])
     def test_a_server_may_raise_what_it_likes(
-        self, hub: Broadcaster, error: type[Exception]
+        self, broadcaster: Broadcaster, error: type[Exception]
     ) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.error = error("gone")
-            hub.receive(message(1))
+            broadcaster.receive(message(1))
             await wire.until(task.done)
 
         assert run(ticket(), test).exception() is None

@@ -1,4 +1,4 @@
-"""The hub and its mailboxes: who is woken, with what, and what no bell announced."""
+"""The broadcaster and its mailboxes: who is woken, with what, and what no event announced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from django.test import override_settings
 from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
-from monitio.stream import broadcaster
 from monitio.stream.broadcaster import (
     CAPACITY,
     Broadcaster,
@@ -34,7 +33,7 @@ from tests.support.waiting import wait_until
 TOPIC = "user:1"
 
 
-class Box(Mailbox):
+class CountingMailbox(Mailbox):
     """A mailbox that counts how often its stream was woken."""
 
     def __init__(self, topic: str = TOPIC) -> None:
@@ -49,19 +48,19 @@ class Box(Mailbox):
 
 
 @pytest.fixture
-def hub(settings: Any) -> Iterator[Broadcaster]:
-    """A hub that hears nothing but what the test says."""
+def broadcaster(settings: Any) -> Iterator[Broadcaster]:
+    """A broadcaster that hears nothing but what the test says."""
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-    hub = Broadcaster()
-    yield hub
-    hub.stop()
+    broadcaster = Broadcaster()
+    yield broadcaster
+    broadcaster.stop()
 
 
 @pytest.fixture
-def box(hub: Broadcaster) -> Box:
-    box = Box()
-    hub.subscribe(box)
-    return box
+def mailbox(broadcaster: Broadcaster) -> CountingMailbox:
+    mailbox = CountingMailbox()
+    broadcaster.subscribe(mailbox)
+    return mailbox
 
 
 def state(pk: int = 1, version: int = 1, seq: int = 0) -> Event:
@@ -69,26 +68,30 @@ def state(pk: int = 1, version: int = 1, seq: int = 0) -> Event:
 
 
 class TestMailbox:
-    def test_it_keeps_what_came_in_order(self, hub: Broadcaster, box: Box) -> None:
+    def test_it_keeps_what_came_in_order(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
         for number in (3, 1, 2):
-            hub.receive(state(number))
-        assert [entry["id"] for entry in box.data()] == [3, 1, 2]
+            broadcaster.receive(state(number))
+        assert [entry["id"] for entry in mailbox.data()] == [3, 1, 2]
 
-    def test_it_wakes_its_stream(self, hub: Broadcaster, box: Box) -> None:
-        for bell in (
+    def test_it_wakes_its_stream(self, broadcaster: Broadcaster, mailbox: CountingMailbox) -> None:
+        for event in (
             state(),
             Event(TOPIC),
             Event(TOPIC, "recheck"),
             Event(TOPIC, "gone", {"ids": [1]}),
         ):
-            before = box.woken
-            hub.receive(bell)
-            assert box.woken == before + 1
+            before = mailbox.woken
+            broadcaster.receive(event)
+            assert mailbox.woken == before + 1
 
-    def test_what_was_taken_is_gone(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(state())
-        box.take()
-        news = box.take()
+    def test_what_was_taken_is_gone(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(state())
+        mailbox.take()
+        news = mailbox.take()
         assert (news.frames, news.resync, news.recheck) == ([], False, False)
 
     @pytest.mark.parametrize(
@@ -96,141 +99,167 @@ class TestMailbox:
         [((1, 5), (2, 0)), ((2, 0), (1, 5)), ((2, 3), (2, 1)), ((2, 1), (2, 3))],
     )
     def test_of_one_message_the_newest_state_is_kept(
-        self, hub: Broadcaster, box: Box, first: tuple[int, int], second: tuple[int, int]
+        self,
+        broadcaster: Broadcaster,
+        mailbox: CountingMailbox,
+        first: tuple[int, int],
+        second: tuple[int, int],
     ) -> None:
         for version, seq in (first, second):
-            hub.receive(state(1, version, seq))
-        (kept,) = box.data()
+            broadcaster.receive(state(1, version, seq))
+        (kept,) = mailbox.data()
         assert (kept["version"], kept["seq"]) == max(first, second)
 
-    def test_a_bar_that_moves_does_not_fill_it(self, hub: Broadcaster, box: Box) -> None:
+    def test_a_bar_that_moves_does_not_fill_it(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
         for seq in range(10 * CAPACITY):
-            hub.receive(state(seq=seq))
-        news = box.take()
+            broadcaster.receive(state(seq=seq))
+        news = mailbox.take()
         assert len(news.frames) == 1 and not news.resync
 
-    def test_a_full_one_becomes_a_snapshot(self, hub: Broadcaster, box: Box) -> None:
+    def test_a_full_one_becomes_a_snapshot(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
         for number in range(CAPACITY):
-            hub.receive(state(number))
-        assert len(box.take().frames) == CAPACITY
+            broadcaster.receive(state(number))
+        assert len(mailbox.take().frames) == CAPACITY
         for number in range(CAPACITY + 1):
-            hub.receive(state(number))
-        news = box.take()
+            broadcaster.receive(state(number))
+        news = mailbox.take()
         assert news.resync and not news.frames
 
-    def test_what_comes_after_a_gap_is_in_the_snapshot(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(state(1))
-        hub.on_gap(TOPIC)
-        hub.receive(state(2))
-        news = box.take()
+    def test_what_comes_after_a_gap_is_in_the_snapshot(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(state(1))
+        broadcaster.on_gap(TOPIC)
+        broadcaster.receive(state(2))
+        news = mailbox.take()
         assert news.resync and not news.frames
 
-    def test_removals_are_never_merged(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(Event(TOPIC, "gone", {"ids": [1]}))
-        hub.receive(Event(TOPIC, "gone", {"ids": [2]}))
-        assert [entry["ids"] for entry in box.data()] == [[1], [2]]
+    def test_removals_are_never_merged(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(Event(TOPIC, "gone", {"ids": [1]}))
+        broadcaster.receive(Event(TOPIC, "gone", {"ids": [2]}))
+        assert [entry["ids"] for entry in mailbox.data()] == [[1], [2]]
 
-    def test_only_a_gap_may_have_hidden_a_log_out(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(Event(TOPIC))
-        assert not box.take().gap
-        hub.on_gap(TOPIC)
-        assert box.take().gap and not box.take().gap
+    def test_only_a_gap_may_have_hidden_a_log_out(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(Event(TOPIC))
+        assert not mailbox.take().gap
+        broadcaster.on_gap(TOPIC)
+        assert mailbox.take().gap and not mailbox.take().gap
 
     @pytest.mark.parametrize(
         ("data", "asked"), [({"session": "a"}, [True, False]), (None, [True, True])]
     )
     def test_a_session_that_ended_concerns_its_streams_alone(
-        self, hub: Broadcaster, data: dict[str, Any] | None, asked: list[bool]
+        self, broadcaster: Broadcaster, data: dict[str, Any] | None, asked: list[bool]
     ) -> None:
-        boxes = [
+        mailboxes = [
             Mailbox(f"user:{mark}", lambda: None, SimpleNamespace(session_mark=mark))  # type: ignore[arg-type]
             for mark in ("a", "b")
         ]
-        for box in boxes:
-            hub.subscribe(box)
-        hub.receive(Event(EVERYBODY, "recheck", data))
-        assert [box.take().recheck for box in boxes] == asked
+        for mailbox in mailboxes:
+            broadcaster.subscribe(mailbox)
+        broadcaster.receive(Event(EVERYBODY, "recheck", data))
+        assert [mailbox.take().recheck for mailbox in mailboxes] == asked
 
-    def test_a_recheck_survives_a_gap(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(Event(TOPIC, "recheck"))
-        hub.on_gap()
-        news = box.take()
+    def test_a_recheck_survives_a_gap(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(Event(TOPIC, "recheck"))
+        broadcaster.on_gap()
+        news = mailbox.take()
         assert news.recheck and news.resync
 
 
 class TestHub:
-    def test_only_the_topics_streams_hear_of_it(self, hub: Broadcaster, box: Box) -> None:
-        other = Box("user:2")
-        hub.subscribe(other)
-        hub.receive(state())
-        assert (box.woken, other.woken) == (1, 0)
+    def test_only_the_topics_streams_hear_of_it(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        other = CountingMailbox("user:2")
+        broadcaster.subscribe(other)
+        broadcaster.receive(state())
+        assert (mailbox.woken, other.woken) == (1, 0)
 
     def test_every_stream_of_the_topic_hears_of_it_encoded_once(
-        self, hub: Broadcaster, box: Box
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
-        second = Box()
-        hub.subscribe(second)
-        hub.receive(state())
-        assert box.take().frames[0] is second.take().frames[0]
+        second = CountingMailbox()
+        broadcaster.subscribe(second)
+        broadcaster.receive(state())
+        assert mailbox.take().frames[0] is second.take().frames[0]
 
-    def test_who_left_hears_nothing_more(self, hub: Broadcaster, box: Box) -> None:
-        hub.unsubscribe(box)
-        hub.unsubscribe(box)
-        hub.receive(state())
-        assert box.woken == 0
-        assert hub.topics() == set()
+    def test_who_left_hears_nothing_more(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.unsubscribe(mailbox)
+        broadcaster.unsubscribe(mailbox)
+        broadcaster.receive(state())
+        assert mailbox.woken == 0
+        assert broadcaster.topics() == set()
 
-    def test_a_gap_of_all_is_everybodys(self, hub: Broadcaster, box: Box) -> None:
-        other = Box("user:2")
-        hub.subscribe(other)
-        hub.on_gap()
-        assert box.take().resync and other.take().resync
+    def test_a_gap_of_all_is_everybodys(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        other = CountingMailbox("user:2")
+        broadcaster.subscribe(other)
+        broadcaster.on_gap()
+        assert mailbox.take().resync and other.take().resync
 
-    def test_a_bell_without_data_is_a_gap(self, hub: Broadcaster, box: Box) -> None:
-        hub.receive(Event(TOPIC, "message", None))
-        assert box.take().resync
+    def test_a_bell_without_data_is_a_gap(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.receive(Event(TOPIC, "message", None))
+        assert mailbox.take().resync
 
     @pytest.mark.parametrize(
         ("limits", "room"),
         [(Limits(2, 9), True), (Limits(1, 9), False), (Limits(9, 1), False), (Limits(0, 9), False)],
     )
     def test_it_refuses_above_the_limits(
-        self, hub: Broadcaster, box: Box, limits: Limits, room: bool
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox, limits: Limits, room: bool
     ) -> None:
-        assert hub.subscribe(Box(), limits) is room
-        assert hub.open_streams() == 1 + room
+        assert broadcaster.subscribe(CountingMailbox(), limits) is room
+        assert broadcaster.open_streams() == 1 + room
 
-    def test_one_person_does_not_use_up_anothers_share(self, hub: Broadcaster, box: Box) -> None:
-        assert hub.subscribe(Box("user:2"), Limits(9, 1))
+    def test_one_person_does_not_use_up_anothers_share(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        assert broadcaster.subscribe(CountingMailbox("user:2"), Limits(9, 1))
 
     def test_streams_are_counted_once_however_often_they_come_and_go(
-        self, hub: Broadcaster, box: Box
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
-        other = Box("user:2")
+        other = CountingMailbox("user:2")
         for _ in range(2):
-            hub.subscribe(box)
-            hub.subscribe(other)
-        assert (hub.open_streams(), hub.open_streams(TOPIC)) == (2, 1)
+            broadcaster.subscribe(mailbox)
+            broadcaster.subscribe(other)
+        assert (broadcaster.open_streams(), broadcaster.open_streams(TOPIC)) == (2, 1)
         for _ in range(2):
-            hub.unsubscribe(box)
-        assert (hub.open_streams(), hub.open_streams(TOPIC)) == (1, 0)
+            broadcaster.unsubscribe(mailbox)
+        assert (broadcaster.open_streams(), broadcaster.open_streams(TOPIC)) == (1, 0)
 
-    def test_one_address_does_not_use_up_anothers_share(self, hub: Broadcaster) -> None:
+    def test_one_address_does_not_use_up_anothers_share(self, broadcaster: Broadcaster) -> None:
         here, there, unknown = (Limits(9, 9, 1, address) for address in ("8.8.4.4", "1.1.1.1", ""))
-        first = Box("user:2")
-        assert hub.subscribe(first, here)
-        assert not hub.subscribe(Box("user:3"), here)
-        assert hub.subscribe(Box("user:4"), there)
-        assert all(hub.subscribe(Box("user:5"), unknown) for _ in range(3))
-        hub.unsubscribe(first)
-        hub.unsubscribe(first)
-        assert hub.subscribe(Box("user:3"), here)
+        first = CountingMailbox("user:2")
+        assert broadcaster.subscribe(first, here)
+        assert not broadcaster.subscribe(CountingMailbox("user:3"), here)
+        assert broadcaster.subscribe(CountingMailbox("user:4"), there)
+        assert all(broadcaster.subscribe(CountingMailbox("user:5"), unknown) for _ in range(3))
+        broadcaster.unsubscribe(first)
+        broadcaster.unsubscribe(first)
+        assert broadcaster.subscribe(CountingMailbox("user:3"), here)
 
-    def test_addresses_that_were_left_are_forgotten(self, hub: Broadcaster) -> None:
-        box = Box()
-        hub.subscribe(box, Limits(9, 9, 1, "8.8.4.4"))
-        hub.unsubscribe(box)
-        assert not hub._addresses
+    def test_addresses_that_were_left_are_forgotten(self, broadcaster: Broadcaster) -> None:
+        mailbox = CountingMailbox()
+        broadcaster.subscribe(mailbox, Limits(9, 9, 1, "8.8.4.4"))
+        broadcaster.unsubscribe(mailbox)
+        assert not broadcaster._addresses
 
     def test_setting_another_transport_starts_a_new_one(self) -> None:
         first = get_broadcaster()
@@ -246,7 +275,7 @@ class Someone(SimpleNamespace):
 
 
 class TestRecheck:
-    """The hub confirms many streams at once; whoever it does not confirm looks alone."""
+    """The broadcaster confirms many streams at once; whoever it does not confirm looks alone."""
 
     @pytest.fixture(autouse=True)
     def _database(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,47 +284,50 @@ class TestRecheck:
                 raise OperationalError("the server is gone")
             return {one for one in identities if one.is_same}
 
-        monkeypatch.setattr(broadcaster, "unchanged", unchanged)
+        monkeypatch.setattr("monitio.stream.broadcaster.unchanged", unchanged)
 
     def open_stream(
         self,
-        hub: Broadcaster,
+        broadcaster: Broadcaster,
         *,
         due_in: float,
         topic: str = TOPIC,
         same: bool = True,
         breaks: bool = False,
     ) -> Mailbox:
-        box = Mailbox(topic, lambda: None, Someone(is_same=same, breaks=breaks))  # type: ignore[arg-type]
-        box.recheck_at = time.monotonic() + due_in
-        hub.subscribe(box)
-        return box
+        mailbox = Mailbox(topic, lambda: None, Someone(is_same=same, breaks=breaks))  # type: ignore[arg-type]
+        mailbox.recheck_at = time.monotonic() + due_in
+        broadcaster.subscribe(mailbox)
+        return mailbox
 
-    def due_in(self, box: Mailbox) -> float:
-        return round(box.recheck_at - time.monotonic(), -1)
+    def due_in(self, mailbox: Mailbox) -> float:
+        return round(mailbox.recheck_at - time.monotonic(), -1)
 
-    def test_who_is_confirmed_looks_later(self, hub: Broadcaster) -> None:
-        box = self.open_stream(hub, due_in=1)
-        hub.recheck()
-        assert self.due_in(box) == 30
+    def test_who_is_confirmed_looks_later(self, broadcaster: Broadcaster) -> None:
+        mailbox = self.open_stream(broadcaster, due_in=1)
+        broadcaster.recheck()
+        assert self.due_in(mailbox) == 30
 
-    def test_who_is_not_confirmed_looks_alone(self, hub: Broadcaster) -> None:
-        box = self.open_stream(hub, due_in=1, same=False)
-        hub.recheck()
-        assert self.due_in(box) == 0
+    def test_who_is_not_confirmed_looks_alone(self, broadcaster: Broadcaster) -> None:
+        mailbox = self.open_stream(broadcaster, due_in=1, same=False)
+        broadcaster.recheck()
+        assert self.due_in(mailbox) == 0
 
-    def test_who_is_not_due_is_left_alone(self, hub: Broadcaster) -> None:
-        box = self.open_stream(hub, due_in=10, breaks=True)
-        hub.recheck()
-        assert self.due_in(box) == 10
+    def test_who_is_not_due_is_left_alone(self, broadcaster: Broadcaster) -> None:
+        mailbox = self.open_stream(broadcaster, due_in=10, breaks=True)
+        broadcaster.recheck()
+        assert self.due_in(mailbox) == 10
 
     def test_a_database_that_fails_for_one_scope_confirms_the_others(
-        self, hub: Broadcaster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self,
+        broadcaster: Broadcaster,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(broadcaster, "activate", lambda scope: nullcontext())
-        broken = self.open_stream(hub, due_in=1, breaks=True)
-        other = self.open_stream(hub, due_in=1, topic="acme/user:1")
-        hub.recheck()
+        monkeypatch.setattr("monitio.stream.broadcaster.activate", lambda scope: nullcontext())
+        broken = self.open_stream(broadcaster, due_in=1, breaks=True)
+        other = self.open_stream(broadcaster, due_in=1, topic="acme/user:1")
+        broadcaster.recheck()
         assert (self.due_in(broken), self.due_in(other)) == (0, 30)
         assert "could not be looked up" in caplog.text
 
@@ -303,32 +335,40 @@ class TestRecheck:
 @pytest.mark.django_db(transaction=True)
 class TestReconciliation:
     @pytest.fixture
-    def box(self, hub: Broadcaster) -> Box:
+    def mailbox(self, broadcaster: Broadcaster) -> CountingMailbox:
         """An open stream of ann's, compared once."""
-        box = Box(Recipient.for_user(user()).topic)
-        hub.subscribe(box)
-        hub.reconcile()
-        box.take()
-        return box
+        mailbox = CountingMailbox(Recipient.for_user(user()).topic)
+        broadcaster.subscribe(mailbox)
+        broadcaster.reconcile()
+        mailbox.take()
+        return mailbox
 
-    def resynced(self, hub: Broadcaster, box: Box) -> bool:
-        hub.reconcile()
-        return box.take().resync
+    def resynced(self, broadcaster: Broadcaster, mailbox: CountingMailbox) -> bool:
+        broadcaster.reconcile()
+        return mailbox.take().resync
 
-    def test_a_stream_that_opened_since_is_compared_with_nothing(self, hub: Broadcaster) -> None:
-        box = Box()
-        hub.subscribe(box)
-        assert self.resynced(hub, box), "a bell may be lost before the first comparison, too"
-        assert not self.resynced(hub, box)
+    def test_a_stream_that_opened_since_is_compared_with_nothing(
+        self, broadcaster: Broadcaster
+    ) -> None:
+        mailbox = CountingMailbox()
+        broadcaster.subscribe(mailbox)
+        assert self.resynced(broadcaster, mailbox), (
+            "an event may be lost before the first comparison, too"
+        )
+        assert not self.resynced(broadcaster, mailbox)
 
-    def test_nothing_new_is_nothing(self, hub: Broadcaster, box: Box) -> None:
+    def test_nothing_new_is_nothing(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
         api.create_message(user("bob"), INFO, "not hers")
-        assert not self.resynced(hub, box)
+        assert not self.resynced(broadcaster, mailbox)
 
     @pytest.mark.parametrize("deed", ["write", "change", "delete", "replace", "older"])
-    def test_every_change_is_found(self, hub: Broadcaster, box: Box, deed: str) -> None:
+    def test_every_change_is_found(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox, deed: str
+    ) -> None:
         row = api.create_message(user(), INFO, "here before")
-        self.resynced(hub, box)
+        self.resynced(broadcaster, mailbox)
         if deed == "write":
             api.create_message(user(), INFO, "new")
         elif deed == "change":
@@ -342,30 +382,32 @@ class TestReconciliation:
             Message(
                 pk=row.pk - 1, user=user(), level=INFO, message="late", created=row.created
             ).save(force_insert=True)
-        assert self.resynced(hub, box)
-        assert not self.resynced(hub, box)
+        assert self.resynced(broadcaster, mailbox)
+        assert not self.resynced(broadcaster, mailbox)
 
     def test_it_happens_every_while(
-        self, hub: Broadcaster, box: Box, monkeypatch: pytest.MonkeyPatch
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
-        hub._next_reconcile = clock.now + 30
+        broadcaster._next_reconcile = clock.now + 30
         looked: list[float] = []
-        monkeypatch.setattr(hub, "reconcile", lambda: looked.append(clock.now))
+        monkeypatch.setattr(broadcaster, "reconcile", lambda: looked.append(clock.now))
         for _ in range(90):
             clock.forward(1)
-            hub.on_tick()
+            broadcaster.on_tick()
         assert looked == [1030, 1060, 1090]
 
-    def test_topics_that_were_left_are_forgotten(self, hub: Broadcaster, box: Box) -> None:
-        hub.unsubscribe(box)
-        hub.reconcile()
-        assert hub._fingerprints == {}
+    def test_topics_that_were_left_are_forgotten(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.unsubscribe(mailbox)
+        broadcaster.reconcile()
+        assert broadcaster._fingerprints == {}
 
     def test_a_database_that_is_down_is_logged_and_nothing_is_forgotten(
         self,
-        hub: Broadcaster,
-        box: Box,
+        broadcaster: Broadcaster,
+        mailbox: CountingMailbox,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
@@ -374,9 +416,9 @@ class TestReconciliation:
 
         with monkeypatch.context() as patch:
             patch.setattr("monitio.stream.broadcaster._fingerprints", fail)
-            hub.reconcile()
+            broadcaster.reconcile()
         assert "could not be compared" in caplog.text
-        assert not self.resynced(hub, box)
+        assert not self.resynced(broadcaster, mailbox)
 
 
 class TestLoop:
@@ -392,8 +434,8 @@ class TestLoop:
             raise ConnectionError("nobody there")
 
         monkeypatch.setattr("monitio.testing.RecordingTransport.listen", listen)
-        hub = Broadcaster()
-        hub.subscribe(Box())
+        broadcaster = Broadcaster()
+        broadcaster.subscribe(CountingMailbox())
         wait_until(lambda: len(tries) > 5)
-        hub.stop()
+        broadcaster.stop()
         assert caplog.text.count("is cut off") == 1

@@ -55,7 +55,7 @@ def new_topic() -> str:
 class Conformance:
     """The suite. ``address`` (a fixture of the subclass) gives database and settings."""
 
-    # Whether a bell brings its data along, or only says that there is news.
+    # Whether an event brings its data along, or only says that there is news.
     carries_data: ClassVar[bool] = True
 
     @pytest.fixture(scope="class")
@@ -73,156 +73,162 @@ class Conformance:
             peer.close()
 
     @pytest.fixture
-    def ears(self, peers: tuple[Peer, Peer]) -> Hearing:
+    def listener(self, peers: tuple[Peer, Peer]) -> Hearing:
         """The process with the open streams."""
         hearing = Hearing(peers[0])
         hearing.forget()
         return hearing
 
     @pytest.fixture
-    def hand(self, peers: tuple[Peer, Peer]) -> Peer:
+    def publisher(self, peers: tuple[Peer, Peer]) -> Peer:
         """The process that rings."""
         return peers[1]
 
-    def test_a_bell_of_another_process_arrives(self, ears: Hearing, hand: Peer) -> None:
+    def test_a_bell_of_another_process_arrives(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        hand.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
+        listener.follow(topic)
+        publisher.publish([[topic, "resync"]])
+        listener.wait_for("resync", topic)
 
     def test_a_bar_moves_from_inside_a_transaction_that_fails(
-        self, ears: Hearing, hand: Peer
+        self, listener: Hearing, publisher: Peer
     ) -> None:
         """At once, by a connection of its own; what rings by a row cannot, and says so."""
         topic = new_topic()
-        ears.follow(topic)
-        rang = hand.push_and_roll_back(topic)
-        assert rang != hand.is_in_database()
+        listener.follow(topic)
+        rang = publisher.push_and_roll_back(topic)
+        assert rang != publisher.is_in_database()
         if rang:
-            ears.wait_for("recheck", topic)
+            listener.wait_for("recheck", topic)
 
-    def test_a_bell_of_the_same_process_arrives(self, ears: Hearing) -> None:
+    def test_a_bell_of_the_same_process_arrives(self, listener: Hearing) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        ears.peer.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
+        listener.follow(topic)
+        listener.peer.publish([[topic, "resync"]])
+        listener.wait_for("resync", topic)
 
-    def test_only_followed_topics_are_heard(self, ears: Hearing, hand: Peer) -> None:
+    def test_only_followed_topics_are_heard(self, listener: Hearing, publisher: Peer) -> None:
         mine, other = new_topic(), new_topic()
-        ears.follow(mine)
-        hand.publish([[other, "resync"], [mine, "resync"]])
-        ears.wait_for("resync", mine)
-        assert ears.kinds(other) == []
+        listener.follow(mine)
+        publisher.publish([[other, "resync"], [mine, "resync"]])
+        listener.wait_for("resync", mine)
+        assert listener.kinds(other) == []
 
-    def test_a_topic_followed_later_begins_with_a_gap(self, ears: Hearing, hand: Peer) -> None:
+    def test_a_topic_followed_later_begins_with_a_gap(
+        self, listener: Hearing, publisher: Peer
+    ) -> None:
         first, later = new_topic(), new_topic()
-        ears.follow(first)
-        hand.publish([[later, "resync"]])
-        ears.follow(later)
-        assert ears.kinds(later)[0] == "gap"
+        listener.follow(first)
+        publisher.publish([[later, "resync"]])
+        listener.follow(later)
+        assert listener.kinds(later)[0] == "gap"
 
-    def test_an_unfollowed_topic_is_heard_no_more(self, ears: Hearing, hand: Peer) -> None:
+    def test_an_unfollowed_topic_is_heard_no_more(self, listener: Hearing, publisher: Peer) -> None:
         left, kept = new_topic(), new_topic()
-        ears.follow(left, kept)
-        ears.peer.unfollow([left])
-        hand.publish([[left, "resync"]])
-        ears.follow(new_topic())  # by then, the transport knows which topics are open
-        hand.publish([[left, "resync"], [kept, "resync"]])
-        ears.wait_for("resync", kept)
-        assert ears.kinds(left)[1:] in ([], ["resync"]), "the first may have been on its way"
+        listener.follow(left, kept)
+        listener.peer.unfollow([left])
+        publisher.publish([[left, "resync"]])
+        listener.follow(new_topic())  # by then, the transport knows which topics are open
+        publisher.publish([[left, "resync"], [kept, "resync"]])
+        listener.wait_for("resync", kept)
+        assert listener.kinds(left)[1:] in ([], ["resync"]), "the first may have been on its way"
 
-    def test_a_topic_that_was_left_can_be_followed_again(self, ears: Hearing, hand: Peer) -> None:
+    def test_a_topic_that_was_left_can_be_followed_again(
+        self, listener: Hearing, publisher: Peer
+    ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        ears.peer.unfollow([topic])
-        ears.follow(new_topic())
-        ears.forget()
-        ears.follow(topic)
-        hand.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
+        listener.follow(topic)
+        listener.peer.unfollow([topic])
+        listener.follow(new_topic())
+        listener.forget()
+        listener.follow(topic)
+        publisher.publish([[topic, "resync"]])
+        listener.wait_for("resync", topic)
 
-    def test_what_it_carries_arrives_whole(self, ears: Hearing, hand: Peer) -> None:
+    def test_what_it_carries_arrives_whole(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
         data = {"id": 1, "version": 2, "body": "ąę\n\r \u2028 <b>\\", "job": {"done": 0.5}}
-        ears.follow(topic)
-        hand.publish([[topic, "message", data]])
+        listener.follow(topic)
+        publisher.publish([[topic, "message", data]])
         if self.carries_data:
-            ears.wait_for("message", topic)
-            assert (topic, "message", data) in ears.events
+            listener.wait_for("message", topic)
+            assert (topic, "message", data) in listener.events
         else:
-            ears.wait_for("resync", topic)
+            listener.wait_for("resync", topic)
 
-    def test_what_is_too_large_says_to_look(self, ears: Hearing, hand: Peer) -> None:
+    def test_what_is_too_large_says_to_look(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        hand.publish([[topic, "message", {"id": 1, "version": 1, "body": "ą" * 9000}]])
-        ears.wait_for("resync", topic)
-        assert "message" not in ears.kinds(topic)
+        listener.follow(topic)
+        publisher.publish([[topic, "message", {"id": 1, "version": 1, "body": "ą" * 9000}]])
+        listener.wait_for("resync", topic)
+        assert "message" not in listener.kinds(topic)
 
     @pytest.mark.parametrize("order", [["recheck", "resync"], ["resync", "recheck"]])
     def test_a_recheck_is_not_covered_by_other_news(
-        self, ears: Hearing, hand: Peer, order: list[str]
+        self, listener: Hearing, publisher: Peer, order: list[str]
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        hand.publish([[topic, kind] for kind in order])
-        ears.wait_for("recheck", topic)
-        ears.wait_for("resync", topic)
+        listener.follow(topic)
+        publisher.publish([[topic, kind] for kind in order])
+        listener.wait_for("recheck", topic)
+        listener.wait_for("resync", topic)
 
     def test_what_concerns_everybody_is_heard_with_every_topic(
-        self, ears: Hearing, hand: Peer
+        self, listener: Hearing, publisher: Peer
     ) -> None:
-        ears.follow(new_topic())
+        listener.follow(new_topic())
         data = {"session": "mark"}
-        hand.publish([[EVERYBODY, "recheck", data]])
-        ears.wait_for("recheck", EVERYBODY)
-        assert (EVERYBODY, "recheck", data if self.carries_data else None) in ears.events
+        publisher.publish([[EVERYBODY, "recheck", data]])
+        listener.wait_for("recheck", EVERYBODY)
+        assert (EVERYBODY, "recheck", data if self.carries_data else None) in listener.events
 
-    def test_news_is_no_recheck(self, ears: Hearing, hand: Peer) -> None:
+    def test_news_is_no_recheck(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        hand.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
-        assert "recheck" not in ears.kinds(topic)
+        listener.follow(topic)
+        publisher.publish([[topic, "resync"]])
+        listener.wait_for("resync", topic)
+        assert "recheck" not in listener.kinds(topic)
 
-    def test_the_same_topic_rings_again_and_again(self, ears: Hearing, hand: Peer) -> None:
+    def test_the_same_topic_rings_again_and_again(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         for _ in range(5):
-            ears.forget()
-            hand.publish([[topic, "resync"]])
-            ears.wait_for("resync", topic)
+            listener.forget()
+            publisher.publish([[topic, "resync"]])
+            listener.wait_for("resync", topic)
 
-    def test_many_topics_at_once(self, ears: Hearing, hand: Peer) -> None:
+    def test_many_topics_at_once(self, listener: Hearing, publisher: Peer) -> None:
         topics = [new_topic() for _ in range(1200)]
-        ears.follow(*topics)
-        hand.publish([[topic, "resync"] for topic in topics])
-        ears.wait_for("resync", *topics)
-        ears.peer.unfollow(topics)
+        listener.follow(*topics)
+        publisher.publish([[topic, "resync"] for topic in topics])
+        listener.wait_for("resync", *topics)
+        listener.peer.unfollow(topics)
 
-    def test_a_forked_child_rings_and_hears_on_its_own(self, ears: Hearing, hand: Peer) -> None:
+    def test_a_forked_child_rings_and_hears_on_its_own(
+        self, listener: Hearing, publisher: Peer
+    ) -> None:
         mine, childs = new_topic(), new_topic()
-        ears.follow(mine)
-        assert ears.peer.fork(childs) == ["gap", "resync"]
-        hand.publish([[mine, "resync"]])
-        ears.wait_for("resync", mine)
-        assert ears.kinds(childs) == []
+        listener.follow(mine)
+        assert listener.peer.fork(childs) == ["gap", "resync"]
+        publisher.publish([[mine, "resync"]])
+        listener.wait_for("resync", mine)
+        assert listener.kinds(childs) == []
 
-    def test_it_stops_at_once_and_starts_again(self, ears: Hearing, hand: Peer) -> None:
+    def test_it_stops_at_once_and_starts_again(self, listener: Hearing, publisher: Peer) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        seconds, left = ears.peer.stop()
+        listener.follow(topic)
+        seconds, left = listener.peer.stop()
         assert seconds < 4 and left == []
         again = new_topic()
-        ears.follow(again)
-        hand.publish([[again, "resync"]])
-        ears.wait_for("resync", again)
+        listener.follow(again)
+        publisher.publish([[again, "resync"]])
+        listener.wait_for("resync", again)
 
-    def test_it_finds_nothing_wrong_with_itself(self, hand: Peer) -> None:
-        assert hand.check() == []
+    def test_it_finds_nothing_wrong_with_itself(self, publisher: Peer) -> None:
+        assert publisher.check() == []
 
-    def test_idle_it_costs_next_to_nothing(self, ears: Hearing) -> None:
-        ears.follow(*(new_topic() for _ in range(20)))
-        share = ears.peer.cpu_share(1.5)
+    def test_idle_it_costs_next_to_nothing(self, listener: Hearing) -> None:
+        listener.follow(*(new_topic() for _ in range(20)))
+        share = listener.peer.cpu_share(1.5)
         print(f"idle: {share:.2%} of a core")
         assert share < 0.02, "documented as under 0.5 %; the machine may be busy"

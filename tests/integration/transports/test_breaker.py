@@ -22,11 +22,11 @@ class Line:
         self.rung: list[Event] = []
         self.tries = 0
 
-    def publish(self, bells: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         self.tries += 1
         if self.dead:
             raise ConnectionError("nobody answers")
-        self.rung += bells
+        self.rung += events
 
 
 @pytest.fixture
@@ -67,17 +67,17 @@ def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
     breaker.is_blocking([BOB, BOB])
     line.dead = False
     wait_until(lambda: not breaker.is_blocking([]))
-    assert sorted(line.rung, key=lambda bell: bell.topic) == [ANN, BOB], "to be looked up"
+    assert sorted(line.rung, key=lambda event: event.topic) == [ANN, BOB], "to be looked up"
     wait_until(lambda: not probes(breaker))
 
 
 def test_what_comes_while_the_others_ring_rings_too(line: Line, breaker: Breaker) -> None:
     publish, line.dead = line.publish, False
 
-    def publish_and_be_rung_at(bells: Sequence[Event]) -> None:
-        if BOB not in line.rung and ANN in bells:
+    def publish_and_be_rung_at(events: Sequence[Event]) -> None:
+        if BOB not in line.rung and ANN in events:
             assert breaker.is_blocking([BOB])
-        publish(bells)
+        publish(events)
 
     breaker._publish = publish_and_be_rung_at
     breaker.failed([ANN])
@@ -88,11 +88,11 @@ def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Bre
     sizes: list[int] = []
     publish, line.dead = line.publish, False
 
-    def fail_in_the_middle(bells: Sequence[Event]) -> None:
-        sizes.append(len(bells))
+    def fail_in_the_middle(events: Sequence[Event]) -> None:
+        sizes.append(len(events))
         if len(sizes) == 2:
             raise ConnectionError("for a moment")
-        publish(bells)
+        publish(events)
 
     breaker._publish = fail_in_the_middle
     breaker.failed([Event(f"user:{number}") for number in range(1200)])
@@ -102,12 +102,12 @@ def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Bre
 
 
 def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker) -> None:
-    def publish_one_only(bells: Sequence[Event]) -> None:
-        if ANN in bells:
+    def publish_one_only(events: Sequence[Event]) -> None:
+        if ANN in events:
             breaker.is_blocking([BOB])
         elif line.dead:
             raise ConnectionError("again")
-        line.rung += bells
+        line.rung += events
 
     breaker._publish = publish_one_only
     breaker.failed([ANN])

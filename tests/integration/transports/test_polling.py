@@ -28,23 +28,23 @@ class TestSQLite(Polling):
         return f"sqlite://{path}", {"MONITIO_TRANSPORT": "polling"}
 
     def test_a_database_that_others_keep_locked_costs_a_second_once(
-        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         rival = sqlite3.connect(Path(urlsplit(address[0]).path), isolation_level=None)
         rival.execute("BEGIN IMMEDIATE")
         try:
-            rung, seconds = hand.ring([[topic, "resync"]])
+            rung, seconds = publisher.ring([[topic, "resync"]])
             assert not rung and 0.8 < seconds < 4
-            later = [hand.ring([[topic, "resync"]]) for _ in range(3)]
+            later = [publisher.ring([[topic, "resync"]]) for _ in range(3)]
             assert not any(rung for rung, _ in later)
             # The shortest: what costs a second does so each time.
             assert min(seconds for _, seconds in later) < 0.7
         finally:
             rival.rollback()
             rival.close()
-        assert len([line for line in hand.logged() if "cannot be reached" in line]) == 1
+        assert len([line for line in publisher.logged() if "cannot be reached" in line]) == 1
 
 
 class TestPostgres(Polling):
@@ -55,11 +55,11 @@ class TestPostgres(Polling):
         return url, {"MONITIO_TRANSPORT": "polling", "MONITIO_POLL_INTERVAL": 0.1}
 
     def test_a_cut_connection_is_a_gap_and_nothing_stays_lost(
-        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        ears.forget()
+        listener.follow(topic)
+        listener.forget()
         options = database(address[0])
         with psycopg.connect(
             dbname="postgres", user=options["USER"], host=options["HOST"], autocommit=True
@@ -68,8 +68,8 @@ class TestPostgres(Polling):
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                 [options["NAME"]],
             )
-        ears.wait_for("gap", topic)
-        hand.ring([[topic, "resync"]])  # its own connection was cut, too
-        hand.patch("monitio.transports._current", None)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
+        listener.wait_for("gap", topic)
+        publisher.ring([[topic, "resync"]])  # its own connection was cut, too
+        publisher.patch("monitio.transports._current", None)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.wait_for("resync", topic)

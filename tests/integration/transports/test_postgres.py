@@ -38,17 +38,17 @@ class TestPostgres(Conformance):
         return postgres_server.database("notify"), FROM_DATABASE
 
     def test_two_sites_in_one_database_have_a_channel_each(
-        self, ears: Hearing, hand: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         other = Peer(PROCESS, address[0], **FROM_DATABASE, MONITIO_POSTGRES_CHANNEL='their "own"')
         assert other.check() == []
         other.publish([[topic, "recheck"]])
         other.close()
-        hand.publish([[topic, "resync"]])
-        ears.wait_for("resync", topic)
-        assert "recheck" not in ears.kinds(topic)
+        publisher.publish([[topic, "resync"]])
+        listener.wait_for("resync", topic)
+        assert "recheck" not in listener.kinds(topic)
 
 
 def dsn(url: str) -> str:
@@ -83,12 +83,12 @@ def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def ears(peers: tuple[Peer, Peer]) -> Hearing:
+def listener(peers: tuple[Peer, Peer]) -> Hearing:
     return Hearing(peers[0])
 
 
 @pytest.fixture
-def hand(peers: tuple[Peer, Peer]) -> Peer:
+def publisher(peers: tuple[Peer, Peer]) -> Peer:
     """With a breaker that has seen nothing yet."""
     peers[1].patch("monitio.transports._current", None)
     return peers[1]
@@ -110,64 +110,64 @@ def frozen(server: Postgres) -> Iterator[None]:
 
 class TestCut:
     def test_a_closed_connection_is_a_gap_and_is_not_noticed_by_who_rings(
-        self, server: Postgres, ears: Hearing, hand: Peer
+        self, server: Postgres, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.forget()
+        listener.follow(topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.forget()
         with psycopg.connect(dsn(server.url), autocommit=True) as admin:
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
-        ears.wait_for("gap", topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
+        listener.wait_for("gap", topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.wait_for("resync", topic)
 
     def test_a_restart_is_a_gap_and_later_bells_arrive(
-        self, server: Postgres, ears: Hearing, hand: Peer
+        self, server: Postgres, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.forget()
+        listener.follow(topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.forget()
         server.server.cleanup()
-        times = [hand.ring([[topic, "resync"]]) for _ in range(20)]
+        times = [publisher.ring([[topic, "resync"]]) for _ in range(20)]
         assert not any(rung for rung, _ in times)
         assert sum(seconds for _, seconds in times) < 5
         server.start()
-        ears.wait_for("gap", topic)
-        wait_until(lambda: hand.ring([[topic, "resync"]])[0])
-        ears.wait_for("resync", topic)
+        listener.wait_for("gap", topic)
+        wait_until(lambda: publisher.ring([[topic, "resync"]])[0])
+        listener.wait_for("resync", topic)
 
 
 class TestFrozen:
-    def test_ringing_costs_a_second_once(self, server: Postgres, hand: Peer) -> None:
-        assert hand.ring([["user:1", "resync"]])[0]
+    def test_ringing_costs_a_second_once(self, server: Postgres, publisher: Peer) -> None:
+        assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
-            times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
+            times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < 4
         assert sum(seconds for _, seconds in times[1:]) < 2
 
-    def test_connecting_costs_a_second_too(self, server: Postgres, hand: Peer) -> None:
+    def test_connecting_costs_a_second_too(self, server: Postgres, publisher: Peer) -> None:
         with frozen(server):
-            rung, seconds = hand.ring([["user:1", "resync"]])
+            rung, seconds = publisher.ring([["user:1", "resync"]])
         assert not rung and seconds < 4
 
     def test_the_line_is_cut_and_made_anew(
-        self, server: Postgres, ears: Hearing, hand: Peer
+        self, server: Postgres, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         with frozen(server):
-            before = ears.peer.cuts()
-            wait_until(lambda: ears.peer.cuts() > before, message="noticed")
-            ears.forget()
-        ears.wait_for("gap", topic)
-        wait_until(lambda: hand.ring([[topic, "resync"]])[0])
-        ears.wait_for("resync", topic)
+            before = listener.peer.cuts()
+            wait_until(lambda: listener.peer.cuts() > before, message="noticed")
+            listener.forget()
+        listener.wait_for("gap", topic)
+        wait_until(lambda: publisher.ring([[topic, "resync"]])[0])
+        listener.wait_for("resync", topic)
 
 
 class TestThreads:
@@ -183,14 +183,14 @@ class TestThreads:
             except Exception as error:
                 failures.append(error)
 
-        with psycopg.connect(dsn(postgres_server.url), autocommit=True) as listener:
-            listener.execute("LISTEN monitio")
+        with psycopg.connect(dsn(postgres_server.url), autocommit=True) as client:
+            client.execute("LISTEN monitio")
             threads = [threading.Thread(target=ring, args=[number]) for number in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            heard = list(listener.notifies(timeout=20, stop_after=400))
+            heard = list(client.notifies(timeout=20, stop_after=400))
         transport._disconnect()
         assert not failures
         assert len({notification.payload for notification in heard}) == 400
@@ -243,7 +243,7 @@ class TestPooled(Conformance):
         return pooler.database("pooled"), settings
 
     def test_without_it_the_check_names_the_trap(
-        self, hand: Peer, address: tuple[str, dict[str, Any]]
+        self, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         peer = Peer(PROCESS, address[0], MONITIO_TRANSPORT="postgres")
         assert peer.check() == ["monitio listens to PostgreSQL but receives nothing."]

@@ -64,21 +64,21 @@ def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def ears(server: Valkey, peers: tuple[Peer, Peer]) -> Hearing:
+def listener(server: Valkey, peers: tuple[Peer, Peer]) -> Hearing:
     server.start()
     return Hearing(peers[0])
 
 
 @pytest.fixture
-def hand(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
+def publisher(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
     """With a breaker that has seen nothing yet."""
     peers[1].patch("monitio.transports._current", None)
     return peers[1]
 
 
-def seconds_to_follow(ears: Hearing, topic: str) -> float:
+def seconds_to_follow(listener: Hearing, topic: str) -> float:
     begin = time.monotonic()
-    ears.peer.follow([topic])
+    listener.peer.follow([topic])
     return time.monotonic() - begin
 
 
@@ -96,56 +96,58 @@ def warnings(peer: Peer) -> int:
 
 
 class TestDead:
-    def test_ringing_costs_nothing_and_is_logged_once(self, server: Valkey, hand: Peer) -> None:
-        before = warnings(hand)
+    def test_ringing_costs_nothing_and_is_logged_once(
+        self, server: Valkey, publisher: Peer
+    ) -> None:
+        before = warnings(publisher)
         server.kill()
-        times = [hand.ring([["user:1", "resync"]]) for _ in range(20)]
+        times = [publisher.ring([["user:1", "resync"]]) for _ in range(20)]
         assert not any(rung for rung, _ in times)
         assert sum(seconds for _, seconds in times) < 5
-        assert warnings(hand) == before + 1
+        assert warnings(publisher) == before + 1
 
     def test_a_process_that_listens_and_publishes_logs_one_line(
-        self, server: Valkey, ears: Hearing
+        self, server: Valkey, listener: Hearing
     ) -> None:
-        ears.follow(new_topic())
-        before, cuts = len(ears.peer.logged()), ears.peer.cuts()
+        listener.follow(new_topic())
+        before, cuts = len(listener.peer.logged()), listener.peer.cuts()
         server.kill()
         for _ in range(3):
-            ears.peer.ring([["user:1", "resync"]])
-        wait_until(lambda: ears.peer.cuts() > cuts + 1, message="it tries to connect again")
-        (line,) = ears.peer.logged()[before:]
+            listener.peer.ring([["user:1", "resync"]])
+        wait_until(lambda: listener.peer.cuts() > cuts + 1, message="it tries to connect again")
+        (line,) = listener.peer.logged()[before:]
         assert line.startswith("The live transport") and "\n" not in line
 
     def test_a_restart_is_a_gap_and_later_bells_arrive(
-        self, server: Valkey, ears: Hearing, hand: Peer
+        self, server: Valkey, listener: Hearing, publisher: Peer
     ) -> None:
         topics = [new_topic() for _ in range(3)]
-        ears.follow(*topics)
+        listener.follow(*topics)
         server.kill()
-        ears.forget()
+        listener.forget()
         server.start()
-        ears.wait_for("gap", *topics)
-        assert hand.ring([[topics[0], "resync"]])[0]
-        ears.wait_for("resync", topics[0])
+        listener.wait_for("gap", *topics)
+        assert publisher.ring([[topics[0], "resync"]])[0]
+        listener.wait_for("resync", topics[0])
 
     def test_a_quick_restart_costs_the_publisher_no_bell(
-        self, server: Valkey, ears: Hearing, hand: Peer
+        self, server: Valkey, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        assert hand.ring([[topic, "resync"]])[0]
+        assert publisher.ring([[topic, "resync"]])[0]
         server.kill()
         server.start()
-        assert hand.ring([[topic, "resync"]])[0]
+        assert publisher.ring([[topic, "resync"]])[0]
 
     def test_streams_that_open_meanwhile_are_heard_afterwards(
-        self, server: Valkey, ears: Hearing, hand: Peer
+        self, server: Valkey, listener: Hearing, publisher: Peer
     ) -> None:
         topics = [new_topic() for _ in range(5)]
         server.kill()
         # The shortest: what is waited for on purpose is waited for each time.
-        assert min(seconds_to_follow(ears, topic) for topic in topics) < 0.7
+        assert min(seconds_to_follow(listener, topic) for topic in topics) < 0.7
         server.start()
-        ears.wait_for("gap", *topics)
+        listener.wait_for("gap", *topics)
 
 
 class TestCutOff:
@@ -159,7 +161,7 @@ class TestCutOff:
         proxy.close()
 
     @pytest.fixture
-    def hand(self, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    def publisher(self, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         url = f"redis://127.0.0.1:{line.port}/0"
         settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": url}
         peer = Peer(PROCESS, sqlite(tmp_path_factory), **settings)
@@ -167,95 +169,97 @@ class TestCutOff:
         peer.close()
 
     def test_what_did_not_ring_rings_when_it_is_back(
-        self, line: Proxy, ears: Hearing, hand: Peer
+        self, line: Proxy, listener: Hearing, publisher: Peer
     ) -> None:
         first, second = new_topic(), new_topic()
-        ears.follow(first, second)
+        listener.follow(first, second)
         line.cut()
         for topic in (first, second):
-            assert not hand.ring([[topic, "message", {"id": 1}]])[0]
+            assert not publisher.ring([[topic, "message", {"id": 1}]])[0]
         line.mend()
-        ears.wait_for("resync", first, second)
+        listener.wait_for("resync", first, second)
 
 
 class TestFrozen:
-    def test_ringing_costs_a_second_once(self, server: Valkey, hand: Peer) -> None:
-        assert hand.ring([["user:1", "resync"]])[0]
+    def test_ringing_costs_a_second_once(self, server: Valkey, publisher: Peer) -> None:
+        assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
-            times = [hand.ring([["user:1", "resync"]]) for _ in range(10)]
+            times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < 4
         assert sum(seconds for _, seconds in times[1:]) < 2
 
     @pytest.fixture
-    def paying_hand(self, server: Valkey, hand: Peer) -> Iterator[Peer]:
+    def paying_publisher(self, server: Valkey, publisher: Peer) -> Iterator[Peer]:
         """Waits longer for a dead server than a busy machine takes for anything."""
         server.start()
-        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PAID)
-        yield hand
-        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PAID)
+        yield publisher
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
 
-    def test_whoever_rings_later_pays_nothing(self, server: Valkey, paying_hand: Peer) -> None:
-        hand = paying_hand
-        assert hand.ring([["user:1", "resync"]])[0]
+    def test_whoever_rings_later_pays_nothing(self, server: Valkey, paying_publisher: Peer) -> None:
+        publisher = paying_publisher
+        assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
-            hand.ring([["user:1", "resync"]])
+            publisher.ring([["user:1", "resync"]])
             # Longer than any pause before another attempt, in this module.
             end = time.monotonic() + 2.5
             times = []
             while time.monotonic() < end:
-                times.append(hand.ring([["user:1", "resync"]])[1])
+                times.append(publisher.ring([["user:1", "resync"]])[1])
         assert max(times) < PAID / 2
-        wait_until(lambda: hand.ring([["user:1", "resync"]])[0], message="found to be back")
+        wait_until(lambda: publisher.ring([["user:1", "resync"]])[0], message="found to be back")
 
-    def test_ringing_for_many_costs_a_second_too(self, server: Valkey, hand: Peer) -> None:
+    def test_ringing_for_many_costs_a_second_too(self, server: Valkey, publisher: Peer) -> None:
         with frozen(server):
-            _, seconds = hand.ring([[f"user:{one}", "resync"] for one in range(1000)])
+            _, seconds = publisher.ring([[f"user:{one}", "resync"] for one in range(1000)])
         assert seconds < 4
 
-    def test_the_line_is_cut_and_made_anew(self, server: Valkey, ears: Hearing, hand: Peer) -> None:
+    def test_the_line_is_cut_and_made_anew(
+        self, server: Valkey, listener: Hearing, publisher: Peer
+    ) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         with frozen(server):
-            before = ears.peer.cuts()
-            wait_until(lambda: ears.peer.cuts() > before, message="noticed")
-            ears.forget()
-        ears.wait_for("gap", topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
+            before = listener.peer.cuts()
+            wait_until(lambda: listener.peer.cuts() > before, message="noticed")
+            listener.forget()
+        listener.wait_for("gap", topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.wait_for("resync", topic)
 
 
 class TestHungUp:
     @pytest.mark.parametrize("kind", ["pubsub", "normal"])
     def test_a_closed_connection_is_a_gap_or_is_not_noticed(
-        self, server: Valkey, ears: Hearing, hand: Peer, kind: str
+        self, server: Valkey, listener: Hearing, publisher: Peer, kind: str
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.forget()
+        listener.follow(topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.forget()
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("CLIENT", "KILL", "TYPE", kind)
         if kind == "pubsub":
-            ears.wait_for("gap", topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
+            listener.wait_for("gap", topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.wait_for("resync", topic)
 
     def test_words_of_others_on_the_channel_are_ignored(
-        self, server: Valkey, ears: Hearing, hand: Peer
+        self, server: Valkey, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
+        listener.follow(topic)
         with redis.Redis.from_url(server.url) as client:
             for word in (b"\xff", b"no json", b"[]", b'{"topic": 1}', b"null",
                          b'{"topic": [], "kind": "message", "data": {}}',
                          b'{"topic": "x", "kind": "message", "data": [1]}',
                          b'{"topic": "x", "kind": "exec", "data": {}}'):  # fmt: skip
                 client.publish(f"monitio:{topic}", word)
-        ears.forget()
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
-        assert ears.kinds(topic) == ["resync"]
+        listener.forget()
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.wait_for("resync", topic)
+        assert listener.kinds(topic) == ["resync"]
 
 
 def test_an_unreachable_server_is_said_by_the_check(

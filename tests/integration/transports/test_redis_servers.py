@@ -82,49 +82,49 @@ class TestSentinel(Conformance):
         return site
 
     def test_when_the_master_dies_its_replica_takes_over_within_seconds(
-        self, whole: Replicated, ears: Hearing, hand: Peer
+        self, whole: Replicated, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        ears.follow(topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.forget()
+        listener.follow(topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.forget()
         dead = whole.master_now()
         dead.kill()
-        assert hand.ring([[topic, "resync"]])[1] < 4
-        ears.wait_for("gap", topic)
-        wait_until(lambda: hand.ring([[topic, "resync"]])[0], message="it rings again")
-        ears.wait_for("resync", topic)
+        assert publisher.ring([[topic, "resync"]])[1] < 4
+        listener.wait_for("gap", topic)
+        wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
+        listener.wait_for("resync", topic)
         assert whole.master_now() is not dead
 
     def test_a_former_master_that_comes_back_is_left_alone(
-        self, whole: Replicated, ears: Hearing, hand: Peer
+        self, whole: Replicated, listener: Hearing, publisher: Peer
     ) -> None:
         topic, dead = new_topic(), whole.master_now()
         dead.kill()
         wait_until(lambda: whole.master_now() is not dead)
         whole.start()
-        ears.follow(topic)
-        wait_until(lambda: hand.ring([[topic, "resync"]])[0], message="it rings again")
-        ears.wait_for("resync", topic)
+        listener.follow(topic)
+        wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
+        listener.wait_for("resync", topic)
 
     def test_a_master_that_freezes_is_replaced_too(
-        self, whole: Replicated, ears: Hearing, hand: Peer
+        self, whole: Replicated, listener: Hearing, publisher: Peer
     ) -> None:
         topic = new_topic()
-        hand.patch("monitio.transports._current", None)
+        publisher.patch("monitio.transports._current", None)
         for name, value in {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}.items():
-            ears.peer.patch(f"monitio.transports.redis.{name}", value)
-        ears.follow(topic)
-        assert hand.ring([[topic, "resync"]])[0]
-        ears.forget()
+            listener.peer.patch(f"monitio.transports.redis.{name}", value)
+        listener.follow(topic)
+        assert publisher.ring([[topic, "resync"]])[0]
+        listener.forget()
         frozen = whole.master_now()
         os.kill(frozen.pid, signal.SIGSTOP)
         try:
-            assert 0.1 < hand.ring([[topic, "resync"]])[1] < 4
+            assert 0.1 < publisher.ring([[topic, "resync"]])[1] < 4
             # A Sentinel waits after one failover before it begins another.
-            ears.wait_for("gap", topic, timeout=40)
-            wait_until(lambda: hand.ring([[topic, "resync"]])[0], 40, "it rings again")
-            ears.wait_for("resync", topic)
+            listener.wait_for("gap", topic, timeout=40)
+            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], 40, "it rings again")
+            listener.wait_for("resync", topic)
         finally:
             os.kill(frozen.pid, signal.SIGCONT)
 
@@ -144,39 +144,39 @@ class TestCluster(Conformance):
         return sqlite(tmp_path_factory), transport(site.url)
 
     def test_what_is_said_to_one_node_is_heard_at_every_other(
-        self, site: Cluster, ears: Hearing, hand: Peer, address: Address
+        self, site: Cluster, listener: Hearing, publisher: Peer, address: Address
     ) -> None:
         for node in site.nodes:
             topic = new_topic()
-            ears.follow(topic)
+            listener.follow(topic)
             url = f"redis+cluster://127.0.0.1:{node.port}"
             peer = Peer(PROCESS, address[0], **transport(url))
             peer.publish([[topic, "resync"]])
-            ears.wait_for("resync", topic)
+            listener.wait_for("resync", topic)
             peer.close()
 
     @pytest.fixture
-    def patient(self, site: Cluster, hand: Peer) -> Iterator[Peer]:
+    def patient(self, site: Cluster, publisher: Peer) -> Iterator[Peer]:
         """Who rings waits longer than usual: a living node may be slow where tests run."""
         for node in site.nodes:
             node.start()
-        hand.patch("monitio.transports._current", None)
-        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 9.0)
-        yield hand
-        hand.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
+        publisher.patch("monitio.transports._current", None)
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 9.0)
+        yield publisher
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
         for node in site.nodes:
             node.start()
 
     def test_nodes_that_die_one_after_the_other_cost_no_bell(
-        self, site: Cluster, ears: Hearing, patient: Peer
+        self, site: Cluster, listener: Hearing, patient: Peer
     ) -> None:
         topic = new_topic()
         for node in site.nodes[:2]:
             node.kill()
             assert patient.ring([[topic, "resync"]])[0]
-        ears.follow(topic)
+        listener.follow(topic)
         assert patient.ring([[topic, "resync"]])[0]
-        ears.wait_for("resync", topic)
+        listener.wait_for("resync", topic)
 
     def test_a_node_that_freezes_costs_no_bell(self, site: Cluster, patient: Peer) -> None:
         for node in site.nodes:
@@ -187,13 +187,13 @@ class TestCluster(Conformance):
                 os.kill(node.pid, signal.SIGCONT)
 
     def test_a_cluster_that_is_silent_as_a_whole_costs_a_second(
-        self, site: Cluster, hand: Peer
+        self, site: Cluster, publisher: Peer
     ) -> None:
-        hand.patch("monitio.transports._current", None)
+        publisher.patch("monitio.transports._current", None)
         for node in site.nodes:
             os.kill(node.pid, signal.SIGSTOP)
         try:
-            rung, seconds = hand.ring([["user:1", "resync"]])
+            rung, seconds = publisher.ring([["user:1", "resync"]])
         finally:
             for node in site.nodes:
                 os.kill(node.pid, signal.SIGCONT)
