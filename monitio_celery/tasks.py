@@ -177,7 +177,7 @@ def _find_part(row: GroupMember, now: datetime) -> bool:
     reporter = members.reporter_of_member(row)
     if reporter is None:
         return False
-    own = reporter.part.own_limit
+    own = reporter.member.own_limit
     limit = timedelta(seconds=settings.CELERY_LOST_AFTER if own is None else own)
     if (row.alive_at or now) >= now - limit:
         return False

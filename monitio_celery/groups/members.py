@@ -47,16 +47,16 @@ class MemberReporter:
 
     def __init__(
         self,
-        part: Member,
+        member: Member,
         recipients: list[Recipient],
         task_id: str = "",
         header: TaskHeader | None = None,
         lost_after: float | None = None,
     ) -> None:
         if header is not None and lost_after is not None:
-            header = replace(header, group_member=replace(part, lost_after=lost_after))
-        self.part, self.task_id, self.header = part, task_id, header
-        self.group = group_reporter(part, recipients)
+            header = replace(header, group_member=replace(member, lost_after=lost_after))
+        self.member, self.task_id, self.header = member, task_id, header
+        self.group = group_reporter(member, recipients)
         self.scope = self.group.scope
         self._next = 0.0
 
@@ -65,11 +65,11 @@ class MemberReporter:
 
     @scopes.in_own_scope
     def started(self, attempt: int = 0) -> bool:
-        part = self.part
+        member = self.member
         header = None if self.header is None else json_safe(self.header.to_dict())
         row = GroupMember(
-            group=part.group,
-            number=part.number,
+            group=member.group,
+            number=member.number,
             task_id=self.task_id,
             header=header,
             alive_at=timezone.now(),
@@ -87,7 +87,7 @@ class MemberReporter:
         changes = {"ended": False, "failed": False, "lost": False, "fraction": 0.0}
         if not self._rows().open().update(**changes, alive_at=timezone.now()):
             return False
-        GroupMember.objects.of(self.part.group, _numbers(self.part.successors)).filter(
+        GroupMember.objects.of(self.member.group, _numbers(self.member.successors)).filter(
             lost=True
         ).delete()
         return True
@@ -132,13 +132,15 @@ class MemberReporter:
 
     @scopes.in_own_scope
     def _settle(self, *, failed: bool, lost: bool = False, result: Any = None) -> bool:
-        part = self.part
-        numbers = [part.number, *_numbers(part.successors if failed else part.predecessors)]
+        member = self.member
+        numbers = [member.number, *_numbers(member.successors if failed else member.predecessors)]
         ended = {"ended": True, "failed": failed, "lost": lost, "fraction": 0.0}
-        rows = GroupMember.objects.of(part.group, numbers)
+        rows = GroupMember.objects.of(member.group, numbers)
         known = rows.filter(ended=False) if lost else rows.open()
         if known.update(**ended) < len(numbers):
-            missing = [GroupMember(group=part.group, number=number, **ended) for number in numbers]
+            missing = [
+                GroupMember(group=member.group, number=number, **ended) for number in numbers
+            ]
             GroupMember.objects.bulk_create(missing, ignore_conflicts=True)
         # Counted after the commit: before it, two last members would not count each other.
         dispatch.after_commit(lambda: self.show(result))
@@ -147,47 +149,47 @@ class MemberReporter:
     @scopes.in_own_scope
     def show(self, result: Any = None) -> bool:
         """Update the group's job from the counts of its members."""
-        ended, failed, share = GroupMember.objects.counts(self.part.group)
-        if ended >= self.part.total and not failed and self.part.successors:
+        ended, failed, share = GroupMember.objects.counts(self.member.group)
+        if ended >= self.member.total and not failed and self.member.successors:
             # A successor has just ended and reports the result, unless it fails to.
-            refresh_later.call(self.part.group, lambda: self._end(failed, result))
+            refresh_later.call(self.member.group, lambda: self._end(failed, result))
             return False
-        if ended >= self.part.total:
+        if ended >= self.member.total:
             return self._end(failed, result)
         shown = self._move(ended + share)
         if not shown:
             # Throttled: another process has just updated the bar.
-            refresh_later.call(self.part.group, self._show_again)
+            refresh_later.call(self.member.group, self._show_again)
         return shown
 
     @scopes.in_own_scope
     def _show_again(self) -> None:
-        ended, _failed, share = GroupMember.objects.counts(self.part.group)
-        if ended < self.part.total:
+        ended, _failed, share = GroupMember.objects.counts(self.member.group)
+        if ended < self.member.total:
             self._move(ended + share)
 
     def _move(self, done: float) -> bool:
-        return self.group.progressed(round(done, 3), self.part.total, shared=True)
+        return self.group.progressed(round(done, 3), self.member.total, shared=True)
 
     @scopes.in_own_scope
     def _end(self, failed: int, result: Any) -> bool:
-        total = self.part.total
+        total = self.member.total
         self.group.started()
         with transaction.atomic(using=dispatch.database()):
             # Locks the row: a late progress write of another member waits, and then finds the end.
-            job = Job.objects.of_task(self.part.group)
+            job = Job.objects.of_task(self.member.group)
             job.filter(rank__lt=FINAL_KEY).update(completed=total - failed, total=total)
             if failed and self.group.cancel_requested():
                 return self.group.revoked()
             if failed:
                 # A member that is marked as lost may still succeed.
-                lost = GroupMember.objects.filter(group=self.part.group, lost=True).exists()
+                lost = GroupMember.objects.filter(group=self.member.group, lost=True).exists()
                 text = f"{failed} of {total} parts failed"
                 return self.group.failed(text, attempt=0 if lost else None)
             return self.group.succeeded(result)
 
     def _rows(self) -> Any:
-        return GroupMember.objects.of(self.part.group, [self.part.number])
+        return GroupMember.objects.of(self.member.group, [self.member.number])
 
 
 def reporter_of_member(row: GroupMember) -> MemberReporter | None:
@@ -206,26 +208,26 @@ def end_if_complete(job: Job) -> None:
         MemberReporter(whole, []).show()
 
 
-def group_reporter(part: Member, recipients: list[Recipient]) -> JobReporter:
+def group_reporter(member: Member, recipients: list[Recipient]) -> JobReporter:
     return JobReporter(
-        part.group,
+        member.group,
         integration=QUEUE,
-        name=part.title,
+        name=member.title,
         recipients=recipients,
-        render=_render(part),
+        render=_render(member),
         # So that group_of() can restore the group from its job alone.
-        arguments={"total": part.total, "options": part.options},
-        cancellable=bool(part.options.get("cancel")),
+        arguments={"total": member.total, "options": member.options},
+        cancellable=bool(member.options.get("cancel")),
     )
 
 
-def _render(part: Member) -> _GroupContent:
+def _render(member: Member) -> _GroupContent:
     try:
-        return _GroupContent(part.title, part.options)
+        return _GroupContent(member.title, member.options)
     except (TypeError, ValueError):
         # From another version of monitio, or truncated because they were too long.
-        logger.exception("The options of the group %s are not used.", part.title)
-        return _GroupContent(part.title, {})
+        logger.exception("The options of the group %s are not used.", member.title)
+        return _GroupContent(member.title, {})
 
 
 def group_of(job: Job) -> Member:

@@ -25,7 +25,7 @@ from monitio.jobs.options import NotifyOptions
 from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.calls import TaskCall
-from monitio_celery.groups import members as parts
+from monitio_celery.groups import members
 from monitio_celery.headers import Member, TaskHeader
 
 # Texts travel in the header as JSON, so they cannot be callables.
@@ -64,7 +64,7 @@ class NotifiedCanvas:
             group=group_id, number=0, total=len(places), title=self.title, options=self.options
         )
         for number, (task, successors, predecessors) in enumerate(places):
-            task.options.setdefault("task_id", parts.member_id(group_id, number))
+            task.options.setdefault("task_id", members.member_id(group_id, number))
             member = replace(whole, number=number, successors=successors, predecessors=predecessors)
             value = replace(header, group_member=member).to_dict()
             task.options["headers"] = {**(task.options.get("headers") or {}), headers.HEADER: value}
@@ -75,7 +75,7 @@ class NotifiedCanvas:
 
     def _announce(self, whole: Member, header: TaskHeader, due_at: datetime | None) -> None:
         with headers.activate(header):
-            reporter = parts.group_reporter(whole, header.recipients())
+            reporter = members.group_reporter(whole, header.recipients())
         dispatch.after_commit(partial(reporter.queued, due_at))
         if not whole.total:
             # No member will ever report.
@@ -103,7 +103,7 @@ def notify_group(
             raise TypeError(f"{name}= of notify_group travels with the tasks: give it a string.")
     plain = {name: _plain(value) for name, value in options.items()}
     title = clean_text(title)
-    parts.check(title, plain)
+    members.check(title, plain)
     return NotifiedCanvas(canvas, title, user, plain)
 
 
@@ -152,9 +152,9 @@ def _unpack(node: Signature, key: str, tasks: Iterable[Any]) -> list[Signature]:
 
     Copies, because one signature may be used several times.
     """
-    members = [cast(Signature, maybe_signature(task, app=node.app, clone=True)) for task in tasks]
-    node["kwargs"][key] = members
-    return members
+    found = [cast(Signature, maybe_signature(task, app=node.app, clone=True)) for task in tasks]
+    node["kwargs"][key] = found
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -61,15 +61,15 @@ def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
 
 def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     ids = {job for request in requests if (job := job_id(request))}
-    parts = {request.id for request in requests if member_of(request) is not None}
-    if not ids and not parts:
+    members = {request.id for request in requests if member_of(request) is not None}
+    if not ids and not members:
         return
     with scopes.activate(scope):
         # A worker that shuts down has just reported its tasks as interrupted.
         if ids and stamp_alive(ids) < len(ids) and not keep_lost:
             recover_jobs(ids)
-        if parts and GroupMember.objects.stamp_alive(parts, timezone.now()) < len(parts):
-            recover_members(parts)
+        if members and GroupMember.objects.stamp_alive(members, timezone.now()) < len(members):
+            recover_members(members)
 
 
 def recover_jobs(task_ids: Iterable[str]) -> None:

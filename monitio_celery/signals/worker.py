@@ -106,15 +106,15 @@ def member_of(request: Any) -> Member | None:
 
 def job_id(request: Any) -> str | None:
     """The id of a request's job: its own, its group's, or None."""
-    part = member_of(request)
-    if part is not None:
-        return part.group
+    member = member_of(request)
+    if member is not None:
+        return member.group
     return request.id if options_of(request.task) is not None else None
 
 
 def _may_be_cancelled(request: Any) -> bool:
-    part = member_of(request)
-    if part is not None:
-        return bool(part.options.get("cancel"))
+    member = member_of(request)
+    if member is not None:
+        return bool(member.options.get("cancel"))
     options = options_of(request.task)
     return options is not None and options.cancel
