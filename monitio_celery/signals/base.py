@@ -71,10 +71,14 @@ def safely(handler: Handler, **kwargs: Any) -> None:
         handler(**kwargs)
     except Exception:
         logger.exception("%s failed; the task is not affected.", handler.__name__)
-        connection = connections[dispatch.database()]
-        if not connection.in_atomic_block:
-            # In a worker's main process Django never does it, and each later query would fail.
-            run_off_loop(connection.close_if_unusable_or_obsolete)
+        close_broken_connection()
+
+
+def close_broken_connection() -> None:
+    """In a worker's main process Django never does it, and each later query would fail."""
+    connection = connections[dispatch.database()]
+    if not connection.in_atomic_block:
+        run_off_loop(connection.close_if_unusable_or_obsolete)
 
 
 def report(

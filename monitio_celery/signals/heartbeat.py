@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import Any
 
 from celery import signals
 from celery.concurrency.solo import TaskPool as SoloPool
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from monitio import scope as scopes
@@ -24,8 +25,10 @@ from monitio_celery.groups.members import reporter_of_member
 from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import job_reporter, reporter_for_job
-from monitio_celery.signals.base import on, safely
+from monitio_celery.signals.base import close_broken_connection, on, safely
 from monitio_celery.signals.worker import job_id, member_of
+
+logger = logging.getLogger("monitio")
 
 # Seconds, as Celery's own heartbeat in the other pools.
 HEARTBEAT_INTERVAL = 2.0
@@ -64,12 +67,17 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     members = {request.id for request in requests if member_of(request) is not None}
     if not ids and not members:
         return
-    with scopes.activate(scope):
-        # A worker that shuts down has just reported its tasks as interrupted.
-        if ids and stamp_alive(ids) < len(ids) and not keep_lost:
-            recover_jobs(ids)
-        if members and GroupMember.objects.stamp_alive(members, timezone.now()) < len(members):
-            recover_members(members)
+    try:
+        with scopes.activate(scope):
+            # A worker that shuts down has just reported its tasks as interrupted.
+            if ids and stamp_alive(ids) < len(ids) and not keep_lost:
+                recover_jobs(ids)
+            if members and GroupMember.objects.stamp_alive(members, timezone.now()) < len(members):
+                recover_members(members)
+    except (OperationalError, InterfaceError) as error:
+        # An outage of the database: the next heartbeat comes soon.
+        logger.warning("Heartbeats could not be written: %s", error)
+        close_broken_connection()
 
 
 def recover_jobs(task_ids: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery.utils.dispatch import Signal
 from celery.worker import state
+from django.db import InterfaceError
 from django.utils import timezone
 
 from monitio.jobs.options import NotifyOptions
@@ -140,3 +141,19 @@ def test_an_exception_is_taken_out_of_what_carries_it() -> None:
     assert run._unwrap(odd) is odd
     assert run._unwrap(error) is error
     assert run._unwrap(SimpleNamespace(exc=odd)) is odd
+
+
+@pytest.mark.django_db
+def test_heartbeats_during_an_outage_are_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*args: object) -> int:
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(heartbeat, "stamp_alive", away)
+    monkeypatch.setattr(heartbeat, "job_id", lambda request: "1")
+    monkeypatch.setattr(heartbeat, "member_of", lambda request: None)
+    heartbeat._stamp(scope="", requests=[object()], keep_lost=False)
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "connection already closed" in record.getMessage()
