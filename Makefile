@@ -58,6 +58,7 @@ lint: ## Check style, types, imports, migrations and translations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/vocabulary.py
 	$(BIN)/mypy --config-file examples/mypy.ini
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
 	$(BIN)/python -m django makemigrations --check --dry-run --settings examples.demo.settings
