@@ -108,7 +108,7 @@ def test_an_answer_is_written_in_its_place(wire: Wire, tab: Tab) -> None:
 def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab) -> None:
     wire.post_status = 500
     answer(tab, "Thanks")
-    tab.wait_to_hear("That did not work")
+    tab.wait_to_hear("That didn’t work")
     field = tab.page.get_by_role("textbox", name="Your reply")
     expect(field).to_have_value("Thanks")
     expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
@@ -183,7 +183,7 @@ def test_a_deletion_that_fails_is_taken_back_and_said(wire: Wire, tab: Tab) -> N
     wire.post_status = 500
     delete_first(tab)
     delete_first(tab)
-    tab.wait_to_hear("That did not work")
+    tab.wait_to_hear("That didn’t work")
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M1"])
     tab.wait_for_unread("1")
 
@@ -213,7 +213,7 @@ def test_a_cancellation_that_failed_can_be_tried_again(wire: Wire, open_tab: Ope
     wire.post_status = 500
     cancel = tab.pop_up(4).get_by_role("button", name="Cancel")
     cancel.click()
-    tab.wait_to_hear("That did not work")
+    tab.wait_to_hear("That didn’t work")
     expect(cancel).to_be_enabled()
 
 

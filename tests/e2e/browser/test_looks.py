@@ -232,7 +232,7 @@ def test_the_system_notifies_once_when_no_tab_is_in_sight(wire: Wire, open_tab: 
     tabs = [open_tab(init_script=SYSTEM, system_notifications="") for _ in range(2)]
     for tab in tabs:
         tab.part("bell").click()
-        tab.page.get_by_label("Also tell me").check()
+        tab.page.get_by_label("Show desktop notifications").check()
         tab.part("panel-close").click()
 
     def notified() -> list[Any]:
@@ -253,7 +253,7 @@ def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: 
     denied = SYSTEM.replace('"granted"', '"denied"')
     tab = open_tab(init_script=denied, system_notifications="")
     tab.part("bell").click()
-    box = tab.page.get_by_label("Also tell me")
+    box = tab.page.get_by_label("Show desktop notifications")
     box.click()
     expect(box).not_to_be_checked()
     tab.part("panel-close").click()
@@ -268,7 +268,7 @@ def test_unless_the_page_wishes_it_nobody_is_asked_for_notifications(open_tab: O
     tab = open_tab(init_script=SYSTEM)
     tab.part("bell").click()
     expect(tab.page.get_by_label("Keep pop-ups open")).to_be_visible()
-    expect(tab.page.get_by_label("Also tell me")).to_be_hidden()
+    expect(tab.page.get_by_label("Show desktop notifications")).to_be_hidden()
 
 
 @pytest.mark.parametrize("version", ["3", "4"])

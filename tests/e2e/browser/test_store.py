@@ -115,7 +115,7 @@ def test_reading_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenT
     tab.wait_to_hear("Error: M2")
     wire.post_status = 500
     tab.run("monitio.markRead(1)")
-    tab.wait_to_hear("That did not work")
+    tab.wait_to_hear("That didn’t work")
     tab.wait_for_unread("2")
     assert tab.run("monitio.messages.filter(({ read }) => read).length") == 0
 
@@ -128,7 +128,7 @@ def test_deleting_is_taken_back_when_the_server_fails(wire: Wire, open_tab: Open
     tab.wait_to_hear("Error: M2")
     wire.post_status = 500
     tab.run("monitio.remove('all')")
-    tab.wait_to_hear("That did not work")
+    tab.wait_to_hear("That didn’t work")
     tab.wait_for_unread("2")
     wire.put(message(1, version=2, level="error", title="still there"))
     there = "monitio.messages.map(({ title }) => title)"
