@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery, group
+from celery import Celery, _state, group
 from celery.worker import state
 from django.core import mail
 from django.utils import timezone
@@ -53,9 +53,12 @@ def ann() -> Any:
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
+    """An app of its own, whose tasks no other app takes over."""
+    before = set(_state._on_app_finalizers)
     with Celery("scopes", broker="memory://", set_as_current=False) as app:
         app.conf.task_store_eager_result = False
         yield app
+    _state._on_app_finalizers.intersection_update(before)
 
 
 def published(name: str, *args: Any, who: Any = None, where: str = "a") -> dict[str, Any]:

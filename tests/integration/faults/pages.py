@@ -69,7 +69,7 @@ class Page:
     def differs_from(self, snapshot: dict[str, Any]) -> str:
         """What a reload would change; empty when it would change nothing."""
         floor = snapshot["floor"]
-        mine = {pk: _lasting(one) for pk, one in self.messages.items() if pk >= floor}
+        mine = {pk: _lasting(one) for pk, one in self.messages.copy().items() if pk >= floor}
         fresh = {one["id"]: _lasting(one) for one in snapshot["messages"]}
         if mine == fresh:
             return ""

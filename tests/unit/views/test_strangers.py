@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, _state
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -35,6 +35,13 @@ FORM = "{% csrf_token %}" + PAGE
 COOKIE = "monitio_visitor"
 
 app = Celery("strangers", broker="memory://", set_as_current=False)
+
+
+@pytest.fixture(autouse=True)
+def _current_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every thread, whatever app other tests have left behind."""
+    monkeypatch.setattr(_state, "default_app", app)
+    monkeypatch.setattr(_state._tls, "current_app", None)
 
 
 @app.task
