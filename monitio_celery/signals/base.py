@@ -50,8 +50,12 @@ def disconnect_handler(name: str) -> None:
 HANDLERS: dict[str, tuple[Signal, Handler]] = {}
 
 
-def on(signal: Signal) -> Callable[[Handler], Handler]:
-    """Register a handler of ``signal``; its errors are logged, never raised into the task."""
+def on(signal: Signal, *, in_main_process: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler of ``signal``; its errors are logged, never raised into the task.
+
+    A handler in a worker's main process closes its database connection: no task does so there. One
+    left open breaks with the next outage, and Celery, which then stores a result on it, exits.
+    """
 
     def register(handler: Handler) -> Handler:
         @functools.wraps(handler)
@@ -59,6 +63,9 @@ def on(signal: Signal) -> Callable[[Handler], Handler]:
             kwargs.pop("signal", None)
             with defer_soft_timeout():
                 safely(handler, **kwargs)
+            connection = connections[dispatch.database()]
+            if in_main_process and not connection.in_atomic_block:
+                run_off_loop(connection.close)
 
         HANDLERS[handler.__name__] = (signal, guarded)
         return guarded

@@ -37,7 +37,7 @@ _waiting: dict[str, float | None] = {}
 _stamped_at = float("-inf")
 
 
-@on(signals.heartbeat_sent)
+@on(signals.heartbeat_sent, in_main_process=True)
 def stamp_running(**_: Any) -> None:
     """One query a worker for the heartbeats of all its running jobs, one for its group members."""
     from celery.worker import state
@@ -94,7 +94,7 @@ def recover_members(task_ids: Iterable[str]) -> None:
             reporter.recovered()
 
 
-@on(signals.heartbeat_sent)
+@on(signals.heartbeat_sent, in_main_process=True)
 def notify_slow_tasks(**_: Any) -> None:
     """Send the late start notice of tasks that have run for ``when=`` seconds."""
     from celery.worker.state import active_requests

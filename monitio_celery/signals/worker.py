@@ -34,7 +34,7 @@ def start_on_the_connection_of_the_task(**_: Any) -> None:
     connect_handler("report_started")
 
 
-@on(signals.task_received)
+@on(signals.task_received, in_main_process=True)
 def discard_cancelled(*, request: Any, **_: Any) -> None:
     """The revoke was broadcast before this worker started."""
     from celery.worker.state import revoked
@@ -50,7 +50,7 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
             revoked.add(request.id)
 
 
-@on(signals.task_received)
+@on(signals.task_received, in_main_process=True)
 def remember_received(*, request: Any, **_: Any) -> None:
     _received.add(request)
 
@@ -77,13 +77,13 @@ def dead_attempt(task_id: str) -> int | None:
     return max(begun, default=None)
 
 
-@on(signals.task_revoked)
+@on(signals.task_revoked, in_main_process=True)
 def report_revoked(*, sender: Any, request: Any, expired: bool = False, **_: Any) -> None:
     reason = "expired" if expired else ""
     report(sender, request.id, request, lambda reporter: reporter.revoked(reason))
 
 
-@on(signals.task_unknown)
+@on(signals.task_unknown, in_main_process=True)
 def report_unknown(
     *,
     name: str,
