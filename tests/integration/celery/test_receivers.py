@@ -12,6 +12,7 @@ from celery.worker import state
 from django.db import InterfaceError
 from django.utils import timezone
 
+from monitio import dispatch
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
@@ -157,3 +158,19 @@ def test_heartbeats_during_an_outage_are_one_line_each(
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert "connection already closed" in record.getMessage()
+
+
+@pytest.mark.parametrize("in_main_process", [True, False])
+def test_only_receivers_of_the_main_process_close_their_connection(
+    monkeypatch: pytest.MonkeyPatch, in_main_process: bool
+) -> None:
+    closed: list[bool] = []
+    connection = SimpleNamespace(in_atomic_block=False, close=lambda: closed.append(True))
+    monkeypatch.setattr(base, "HANDLERS", {})
+    monkeypatch.setattr(base, "connections", {dispatch.database(): connection})
+
+    @base.on(Signal(), in_main_process=in_main_process)
+    def handler(**kwargs: object) -> None: ...
+
+    handler()
+    assert closed == [True] * in_main_process
