@@ -16,6 +16,10 @@ from monitio_celery.conf import settings
 from monitio_celery.groups import members
 from monitio_celery.time_limits import defer_soft_timeout
 
+# A pooled connection that a restart of the broker has closed fails at its first use (RabbitMQ): a
+# new one is tried at once. No third time, since the caller waits; deliver_due sends what is left.
+RETRY_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
 # Tasks named in one broadcast to the workers.
 REVOKED_AT_ONCE = 1000
 
@@ -31,8 +35,9 @@ class CeleryIntegration(Integration):
         if wait is None:
             return
         later: dict[str, Any] = {"countdown": wait} if wait else {}
-        # The caller waits for this: one attempt, deliver_due sends what is left.
-        tasks.deliver.apply_async((delivery_id,), retry=False, queue=settings.CELERY_QUEUE, **later)
+        tasks.deliver.apply_async(
+            (delivery_id,), retry_policy=RETRY_ONCE, queue=settings.CELERY_QUEUE, **later
+        )
 
     def cancel(self, task_id: str) -> None:
         """Revoke the task, and stop it where the worker's pool can; a waiting job ends at once.

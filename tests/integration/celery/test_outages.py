@@ -100,6 +100,18 @@ def test_the_broker_is_restarted_in_mid_run(
     assert site.message(task)["subject"] == "Wait for: done"
 
 
+@pytest.mark.only_on("rabbitmq")
+def test_an_email_leaves_at_once_after_a_restart_of_the_broker(
+    site: Site, staff: Staff, broker: Any
+) -> None:
+    staff.hire()
+    for _ in range(2):
+        task = site.start("ann", "report", args=["May"], how="apply_async", options=staff.options)
+        # No beat sends what a failed publication has left.
+        until(lambda task=task: site.messages(task) and site.message(task)["mails"] == ["sent"])
+        restart(broker)
+
+
 def test_a_restarted_broker_that_delivers_anew(
     site: Site, staff: Staff, gate: Path, broker: Any, profile: Profile
 ) -> None:
