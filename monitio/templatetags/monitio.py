@@ -68,6 +68,13 @@ def pace(job: Job) -> str:
 
 
 @register.filter
+def initials(name: str) -> str:
+    """The first letters of the first and the last word: ``MK`` for Maria Keller."""
+    words = name.split()
+    return "".join(word[0] for word in dict.fromkeys([*words[:1], *words[-1:]])).upper()
+
+
+@register.filter
 def latest(messages: Iterable[Any], number: int) -> list[Any]:
     """The newest ``number`` messages of a queryset or list, newest first."""
     if isinstance(messages, QuerySet) and not messages.query.is_sliced:
