@@ -123,6 +123,13 @@ class Settings:
         # Progress is written and pushed at most once per so many seconds.
         "PROGRESS_WRITE_INTERVAL": 1.0,
         "PROGRESS_PUSH_INTERVAL": 0.25,
+        # The heartbeat interval of running tasks, in seconds. Celery's tasks have settings of their
+        # own for this and the next two: MONITIO_CELERY_*.
+        "JOB_HEARTBEAT_INTERVAL": 30,
+        # Seconds without a heartbeat after which a running task is considered interrupted.
+        "JOB_LOST_AFTER": 300,
+        # The same for a task that waits for a worker; None: no limit.
+        "JOB_WAITING_LOST_AFTER": DAY,
         # Equal failures of a task within so many seconds become one message with a count while it
         # is unread; None: one message each.
         "COLLAPSE_WITHIN": 3600,
@@ -184,6 +191,9 @@ class Settings:
         "RECONCILE_INTERVAL": SECONDS,
         "PROGRESS_WRITE_INTERVAL": at_least(0),
         "PROGRESS_PUSH_INTERVAL": at_least(0),
+        "JOB_HEARTBEAT_INTERVAL": SECONDS,
+        "JOB_LOST_AFTER": SECONDS,
+        "JOB_WAITING_LOST_AFTER": optional(SECONDS),
         "COLLAPSE_WITHIN": optional(at_least(0)),
         "KEEP_READ_DAYS": optional(at_least(0, "a number of days")),
         "BASE_URL": TEXT,

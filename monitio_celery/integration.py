@@ -9,6 +9,9 @@ from typing import Any
 from celery import current_app, current_task
 
 from monitio.integrations.base import Integration
+from monitio.integrations.decorators import options_of
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job
 from monitio_celery import reporters, tasks
 from monitio_celery.cancellation import Cancelled
@@ -28,6 +31,8 @@ class CeleryIntegration(Integration):
     names = (reporters.QUEUE, members.QUEUE)
     cancelled_error = Cancelled
     delivers = True
+    # The worker's main process stamps the tasks of its children.
+    needs_heartbeat = False
 
     def deliver(self, delivery_id: int, due_at: datetime) -> None:
         """Start the task that sends this delivery. Raises kombu's ``OperationalError``."""
@@ -52,6 +57,15 @@ class CeleryIntegration(Integration):
         else:
             _revoke([task_id])
             reporters.reporter_for_job(job).cancelled_while_waiting()
+
+    def options_for(self, name: str) -> NotifyOptions | None:
+        return options_of(current_app.tasks.get(name))
+
+    def reporter_for(self, job: Job) -> JobReporter:
+        return reporters.reporter_for_job(job)
+
+    def sweep(self) -> int:
+        return tasks.sweep_here()
 
     def current_task_id(self) -> str | None:
         return current_task.request.id if current_task else None

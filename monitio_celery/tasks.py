@@ -106,10 +106,11 @@ def sweep_jobs() -> int:
 
     The result backend is asked first: it may know an end whose signal was lost.
     """
-    return sum(scope.in_each(_sweep_jobs).values())
+    return sum(scope.in_each(sweep_here).values())
 
 
-def _sweep_jobs() -> int:
+def sweep_here() -> int:
+    """``sweep_jobs`` in the current scope."""
     now = timezone.now()
     # Members without a heartbeat count as failed, so that their groups can end. No limit: there are
     # no more running members than worker processes.

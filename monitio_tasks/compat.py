@@ -9,3 +9,5 @@ from typing import Any
 _installed = [name for name in ("django.tasks", "django_tasks") if find_spec(name)]
 # The module with task_enqueued, task_started and task_finished; None without django.tasks.
 signals: Any = import_module(f"{_installed[0]}.signals") if _installed else None
+# The decorator @task.
+task: Any = import_module(_installed[0]).task if _installed else None

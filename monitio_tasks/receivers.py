@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from monitio import dispatch, links
 from monitio import scope as scopes
 from monitio.conf import settings
+from monitio.constants import State
 from monitio.integrations import recipients as task_recipients
-from monitio.integrations.base import Cancelled, Integration
+from monitio.integrations.base import Cancelled, End, Integration, report_end
 from monitio.integrations.context import current_request, run_off_loop, savepoint
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import TaskRun, activate, current_run, deactivate
@@ -48,6 +51,14 @@ class TasksIntegration(Integration):
     """``django.tasks`` can neither revoke nor stop a task: it stops when it checks."""
 
     names = (QUEUE,)
+
+    def known_end(self, job: Job) -> End | None:
+        """The end in the database of the task's backend, where that keeps results."""
+        try:
+            result = import_string(job.name).get_result(job.task_id)
+        except Exception:
+            return None  # pruned, renamed, or a backend without results
+        return _end_of(result, None)
 
 
 integration = TasksIntegration()
@@ -195,12 +206,20 @@ def _catch_up(reporter: JobReporter, task_result: Any) -> None:
 
 
 def _report_end(reporter: JobReporter, task_result: Any, error: BaseException | None) -> None:
+    end = _end_of(task_result, error)
+    if end is not None:
+        report_end(reporter, end)
+
+
+def _end_of(task_result: Any, error: BaseException | None) -> End | None:
+    """None while it has not ended."""
     if task_result.status == SUCCESSFUL:
-        reporter.succeeded(task_result.return_value)
-    elif task_result.status == FAILED and _gave_up(task_result):
-        reporter.revoked()
-    elif task_result.status == FAILED:
-        reporter.failed(_last_error(task_result) if error is None else error)
+        return State.SUCCEEDED, task_result.return_value
+    if task_result.status != FAILED:
+        return None
+    if _gave_up(task_result):
+        return State.REVOKED, None
+    return State.FAILED, _last_error(task_result) if error is None else error
 
 
 def _gave_up(task_result: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import count
@@ -23,6 +24,7 @@ from django.test import Client
 from django.urls import reverse
 from hypothesis import settings
 
+from monitio.integrations import run
 from tests.support.people import user
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.postgres import Postgres
@@ -70,6 +72,12 @@ def pytest_unconfigure() -> None:
     """Remove what SQLite leaves beside a database that Django has deleted."""
     for path in Path(tempfile.gettempdir()).glob(f"monitio-test-{os.getpid()}.sqlite3*"):
         path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_heartbeat_thread() -> None:
+    """It would write between the statements of a test. Processes of a site have theirs."""
+    run._start_heartbeat = lambda: threading.current_thread()
 
 
 @pytest.fixture

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from monitio import dispatch
+from monitio import scope as scopes
+from monitio.conf import settings
+from monitio.constants import State
+from monitio.integrations.decorators import options_of
+from monitio.jobs.options import NotifyOptions
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Job
+
+logger = logging.getLogger("monitio")
+
+# The state of an end (State.ENDED), and its result or error.
+End = tuple[str, Any]
+# How many overdue jobs one sweep gives up.
+OVERDUE_AT_ONCE = 1000
 
 
 class Cancelled(Exception):
@@ -21,6 +40,9 @@ class Integration:
     cancelled_error: type[Cancelled] = Cancelled
     # Whether its workers send deliveries.
     delivers = False
+    # Whether a thread in each process that runs tasks writes their heartbeats; False: the queue's
+    # integration writes them itself.
+    needs_heartbeat = True
 
     def deliver(self, delivery_id: int, due_at: datetime) -> None:
         """Send a delivery in a worker when it is due. Called only where ``delivers`` is set.
@@ -43,6 +65,73 @@ class Integration:
         """The context in which nothing interrupts the task, such as a time limit."""
         return nullcontext()
 
+    def options_for(self, name: str) -> NotifyOptions | None:
+        """The options of the task of this name; None: unknown here.
+
+        The default takes ``Job.name`` for the dotted path of the task.
+        """
+        try:
+            return options_of(import_string(name))
+        except ImportError:
+            return None
+
+    def known_end(self, job: Job) -> End | None:
+        """The end that the queue knows of a silent job; None: none, or the queue keeps no results.
+
+        The sweep asks before it marks the job as lost.
+        """
+        return None
+
+    def sweep(self) -> int:
+        """Mark its jobs of the current scope that are silent for too long; the number of them.
+
+        Running ones without a heartbeat (``lost_after=``, ``MONITIO_JOB_LOST_AFTER``), and those
+        that no worker has begun (``MONITIO_JOB_WAITING_LOST_AFTER``).
+        """
+        now, jobs = timezone.now(), Job.objects.here().filter(integration__in=self.names)
+        limit = settings.JOB_WAITING_LOST_AFTER
+        overdue = (
+            jobs.none() if limit is None else jobs.overdue_since(now - timedelta(seconds=limit))
+        )
+        silent = jobs.silent_since(now - timedelta(seconds=settings.JOB_HEARTBEAT_INTERVAL))
+        lost = [self._judge(job) for job in silent if self._is_silent(job, now)]
+        lost += [self._judge(job, waiting=True) for job in overdue[:OVERDUE_AT_ONCE]]
+        return sum(lost)
+
+    def _is_silent(self, job: Job, now: datetime) -> bool:
+        options = self.options_for(job.name)
+        own = None if options is None else options.lost_after
+        limit = timedelta(seconds=settings.JOB_LOST_AFTER if own is None else own)
+        return (job.alive_at or now) < now - limit
+
+    def _judge(self, job: Job, *, waiting: bool = False) -> bool:
+        """Report the end that the queue knows, else that it is lost: True then."""
+        try:
+            reporter, end = self.reporter_for(job), self.known_end(job)
+            if end is None:
+                return reporter.lost(waiting=waiting)
+            report_end(reporter, end)
+        except Exception:
+            logger.exception("The sweep could not judge task %s.", job.task_id)
+        return False
+
+    def reporter_for(self, job: Job) -> JobReporter:
+        """A reporter of an existing job."""
+        options = self.options_for(job.name) or NotifyOptions()
+        return JobReporter(
+            job.task_id, integration=job.integration, name=job.name, render=options.content
+        )
+
+
+def report_end(reporter: JobReporter, end: End) -> None:
+    state, detail = end
+    if state == State.SUCCEEDED:
+        reporter.succeeded(detail)
+    elif state == State.FAILED:
+        reporter.failed(detail)
+    else:
+        reporter.revoked()
+
 
 _registered: list[Integration] = []
 
@@ -53,6 +142,15 @@ def register(integration: Integration) -> None:
     if integration.delivers:
         dispatch.hooks.deliver = integration.deliver
     dispatch.hooks.cancel |= dict.fromkeys(integration.names, integration.cancel)
+
+
+def sweep() -> int:
+    """Mark the silent jobs of every task queue as interrupted, in every scope; their number."""
+    return sum(scopes.in_each(_sweep_here).values())
+
+
+def _sweep_here() -> int:
+    return sum(integration.sweep() for integration in _registered)
 
 
 def current_task_id() -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from monitio import dispatch
 from monitio import scope as scopes
+from monitio.integrations import heartbeat
 from monitio.integrations.base import Integration, current_task_id
 from monitio.integrations.context import in_event_loop, run_aside
 from monitio.utils.throttle import Throttle
@@ -147,9 +148,22 @@ def current_run() -> TaskRun | None:
     return _runs.get(task_id) if task_id else None
 
 
+def _running() -> heartbeat.Running:
+    """What needs a heartbeat. A task inside a request's transaction has no row to stamp yet."""
+    runs = [run for run in tuple(_runs.values()) if run.reporter and run.thread is None]
+    return {
+        (run.scope, run.task_id): run.integration for run in runs if run.integration.needs_heartbeat
+    }
+
+
+_start_heartbeat = heartbeat.starter(_running)
+
+
 def activate(run: TaskRun) -> None:
     _runs[run.task_id] = run
     _current.set(run)
+    if run.reporter is not None and run.integration.needs_heartbeat:
+        _start_heartbeat()
 
 
 def deactivate(task_id: str) -> TaskRun | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from tests.support.peers import serve, set_up
@@ -14,8 +15,11 @@ from django.core.management import call_command
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from monitio.integrations import base
+from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio_tasks import compat, notify, receivers
@@ -85,6 +89,37 @@ def report(who: str) -> None:
         receivers.report_enqueued(task_result=unreported.pop())
 
 
+def sweep() -> int:
+    return base.sweep()
+
+
+def alive_at(task_id: str) -> float:
+    return Job.objects.get(task_id=task_id).alive_at.timestamp()
+
+
+def age(task_id: str, seconds: float) -> None:
+    """Move the last heartbeat of a job into the past."""
+    silent_since = timezone.now() - timedelta(seconds=seconds)
+    Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
+
+
+def give_up() -> None:
+    DBTaskResult.objects.all().delete()
+
+
+def begin_unreported(task_id: str, who: str) -> None:
+    """A job that is running for all that monitio knows, although its task has ended."""
+    result = unreported.pop()
+    reporter = JobReporter(
+        task_id,
+        integration=receivers.QUEUE,
+        name=result.task.module_path,
+        recipients=[Recipient.of(people.user(who))],
+    )
+    reporter.started()
+    age(task_id, 301)
+
+
 def clear() -> None:
     mail.outbox = []
     call_command("flush", verbosity=0, interactive=False)
@@ -96,8 +131,8 @@ def make(name: str) -> int:
 
 if __name__ == "__main__":
     functions = (
-        ask, cancel, clear, enqueue, enqueue_unreported, report, job, mails, make, messages,
-        status, unfinished,
+        age, alive_at, ask, begin_unreported, cancel, clear, enqueue, enqueue_unreported, give_up,
+        job, mails, make, messages, report, status, sweep, unfinished,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

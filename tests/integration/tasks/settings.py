@@ -20,3 +20,5 @@ TASKS: dict[str, Any] = {
     "default": {"BACKEND": "django_tasks_db.DatabaseBackend"},
     "at_once": {"BACKEND": f"{PACKAGE}.backends.immediate.ImmediateBackend"},
 }
+# Short, so that tests need not wait.
+MONITIO_JOB_HEARTBEAT_INTERVAL = 0.2

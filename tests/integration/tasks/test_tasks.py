@@ -34,18 +34,19 @@ class Site:
         self.worker = self._hire()
 
     def _hire(self) -> subprocess.Popen[bytes]:
+        return self.start("db_worker", "--interval", "0.05", "--no-startup-delay")
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """A process of manage.py."""
         return subprocess.Popen(
-            [
-                sys.executable, "-m", "django", "db_worker",
-                "--interval", "0.05", "--no-startup-delay",
-            ],
+            [sys.executable, "-m", "django", *command],
             cwd=ROOT,
             env={
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": SETTINGS,
                 "MONITIO_TEST_DATABASE": self.database,
             },
-        )  # fmt: skip
+        )
 
     def until(self, task_id: str, *states: str) -> dict[str, Any]:
         """The job, once it is in one of these states; what the worker is busy with, if never."""
@@ -67,10 +68,14 @@ class Site:
         try:
             wait_until(lambda: not self.web.unfinished(), PATIENCE, self._at_work)
         except AssertionError:
-            self.worker.kill()
-            self.worker.wait(20)
-            self.worker = self._hire()
+            self.replace_worker()
             raise
+
+    def replace_worker(self) -> None:
+        """Kill the worker; another one begins."""
+        self.worker.kill()
+        self.worker.wait(20)
+        self.worker = self._hire()
 
     def close(self) -> None:
         self.worker.send_signal(signal.SIGTERM)
@@ -206,6 +211,33 @@ def test_a_task_that_never_looks_runs_to_its_end(site: Site, flag: Path) -> None
 def test_cancelling_is_not_offered_unless_the_author_says_so(site: Site, flag: Path) -> None:
     task = site.web.ask("counts", "ann", {"args": [str(flag)]})
     assert site.web.cancel(task, "ann") == 404
+
+
+def test_a_job_whose_worker_was_killed_is_interrupted(site: Site, flag: Path) -> None:
+    task = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    begun = site.web.alive_at(task)
+    wait_until(lambda: site.web.alive_at(task) > begun, PATIENCE, "a heartbeat")
+    assert site.web.sweep() == 0
+    site.replace_worker()
+    site.web.age(task, 301)
+    work = site.start("monitio_work", "--interval", "0.2")
+    site.until(task, "lost")
+    work.terminate()
+    assert work.wait(PATIENCE) == 0
+    (message,) = site.web.messages("ann")
+    assert (message["subject"], message["job__state"]) == ("Counts: interrupted", "lost")
+    # The queue itself never ends it.
+    site.web.give_up()
+
+
+def test_an_end_that_was_never_reported_is_found_in_the_queue(site: Site) -> None:
+    task = site.web.enqueue_unreported("report_of_may")
+    wait_until(lambda: site.web.status(task) == "SUCCESSFUL", PATIENCE)
+    site.web.begin_unreported(task, "ann")
+    assert site.web.sweep() == 0
+    (message,) = site.web.messages("ann")
+    assert (message["subject"], message["job__state"]) == ("Report of may: done", "succeeded")
 
 
 def test_user_names_an_argument(site: Site) -> None:

@@ -21,6 +21,12 @@ def report(month: str) -> int:
     return len(month)
 
 
+@notify_user
+@task
+def report_of_may() -> int:
+    return 3
+
+
 @task
 @notify_user
 def below() -> None:
