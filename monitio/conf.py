@@ -91,6 +91,8 @@ class Settings:
         # The theme: "admin", "bootstrap5", "foundation", "jqueryui", or the static path of a style
         # sheet; "": monitio's own.
         "THEME": "",
+        # The bell in the header of Django's admin, whose messages become pop-ups.
+        "ADMIN_BELL": False,
         # Leave read messages out of ``{% for message in messages %}``.
         "EXCLUDE_READ": True,
         # How many of a recipient's newest messages a page and a snapshot hold.
@@ -174,6 +176,7 @@ class Settings:
             lambda value: isinstance(value, str) and 1 <= len(value.encode()) <= 63,
         ),
         "THEME": optional(TEXT),
+        "ADMIN_BELL": FLAG,
         "EXCLUDE_READ": FLAG,
         "SNAPSHOT_SIZE": whole(1),
         "VISITORS": FLAG,

@@ -1,26 +1,35 @@
-"""Receivers of Django's signals: log-in, log-out, changed and deleted users."""
+"""Receivers of Django's signals: log-in, log-out, changed and deleted users; requests."""
 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.signals import request_started
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
+from django.template import engines
+from django.template.backends.django import DjangoTemplates
 
 from monitio import dispatch
+from monitio.conf import settings
 from monitio.messages import tolerant, visitors
 from monitio.recipients import Recipient, take_token
 
 logger = logging.getLogger("monitio")
 
+# Holds admin/base_site.html, which extends the site's own or Django's.
+ADMIN_TEMPLATES = str(Path(__file__).parent / "templates" / "monitio" / "with_bell")
+
 
 def connect() -> None:
     user_logged_in.connect(keep_visitors_messages, dispatch_uid="monitio.logged_in")
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
+    request_started.connect(offer_admin_bell, dispatch_uid="monitio.admin_bell")
     user_model = get_user_model()
     post_save.connect(account_changed, sender=user_model, dispatch_uid="monitio.user_saved")
     post_delete.connect(account_deleted, sender=user_model, dispatch_uid="monitio.user_deleted")
@@ -68,3 +77,15 @@ def account_changed(*, instance: Any, created: bool, raw: bool, **kwargs: object
 
 def account_deleted(*, instance: Any, **kwargs: object) -> None:
     dispatch.announce_recheck(Recipient.for_user(instance))
+
+
+def offer_admin_bell(**kwargs: object) -> None:
+    """With ``MONITIO_ADMIN_BELL``, put monitio's template of the admin's header before all others.
+
+    With each request: engines load the tags of all apps, for which it is too early in ``ready()``.
+    """
+    if not settings.ADMIN_BELL:
+        return
+    for backend in engines.all():
+        if isinstance(backend, DjangoTemplates) and ADMIN_TEMPLATES not in backend.engine.dirs:
+            backend.engine.dirs.insert(0, ADMIN_TEMPLATES)

@@ -52,6 +52,15 @@ class PersistentMessageStorage(BaseStorage):
         # Saved by update(): in the queue and in the database.
         self._written: set[int] = set()
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether it is a request of Django's admin: its pages list what their own requests added.
+
+        An inbox of old messages would push them down by some screens.
+        """
+        match = getattr(self.request, "resolver_match", None)
+        return match is not None and "admin" in match.app_names
+
     def get_persistent(self) -> MessageQuerySet:
         """Read and unread persistent messages, newest first."""
         return self._rows().persistent()
@@ -171,6 +180,8 @@ class PersistentMessageStorage(BaseStorage):
         rows = self._rows().unclaimed().select_related("job")
         if self._written:
             rows = rows.exclude(pk__in=self._written)
+        if self.is_admin:
+            rows = rows.nonpersistent()
         if settings.EXCLUDE_READ:
             rows = rows.unread()
         size = settings.SNAPSHOT_SIZE

@@ -80,6 +80,8 @@ if REDIS_URL:
     MONITIO_REDIS_URL = REDIS_URL
 # Where links in e-mails lead.
 MONITIO_BASE_URL = os.environ.get("DEMO_BASE_URL", "http://127.0.0.1:8000")
+# The bell in the admin, too.
+MONITIO_ADMIN_BELL = True
 
 # Celery: results in the database, as django-celery-results does it.
 CELERY_RESULT_BACKEND = "django-db"

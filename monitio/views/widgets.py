@@ -161,7 +161,8 @@ def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message
     flash = [_as_row(message) for message in storage][::-1] if unused else []
     if recipient is None:
         return flash
-    if unused and isinstance(storage, PersistentMessageStorage) and settings.EXCLUDE_READ:
+    has_read_rows = isinstance(storage, PersistentMessageStorage) and not storage.is_admin
+    if unused and has_read_rows and settings.EXCLUDE_READ:
         # monitio's own storage has just read the same rows.
         if len(flash) < settings.SNAPSHOT_SIZE:
             setattr(request, UNREAD, sum(1 for row in flash if row.pk and not row.read))

@@ -14,6 +14,7 @@ from django.template import Context, Template
 from django.test import Client
 
 import monitio
+from monitio import api
 from monitio.views.themes import BUILT_IN, stylesheet
 from tests.support.people import request_of, user
 
@@ -76,23 +77,53 @@ class TestBuiltIn:
 
 class TestAdmin:
     @pytest.fixture
-    def staff(self, settings: Any, tmp_path: Path) -> Client:
-        """A member of staff at a site that put the one line into its template."""
+    def plain(self, settings: Any, tmp_path: Path) -> Client:
+        """A member of staff at a site that has changed the title of its admin."""
         (tmp_path / "admin").mkdir()
-        line = '{% extends "monitio/admin/base_site.html" %}'
-        (tmp_path / "admin" / "base_site.html").write_text(line)
+        own = '{% extends "admin/base_site.html" %}{% block nav-global %}Our shop{% endblock %}'
+        (tmp_path / "admin" / "base_site.html").write_text(own)
         (template,) = settings.TEMPLATES
-        settings.TEMPLATES = [{**template, "DIRS": [tmp_path]}]
+        settings.TEMPLATES = [{**template, "DIRS": [tmp_path, *template["DIRS"]]}]
         client = Client()
         client.force_login(user("boss", is_staff=True, is_superuser=True))
         return client
+
+    @pytest.fixture
+    def staff(self, plain: Client, settings: Any) -> Client:
+        settings.MONITIO_ADMIN_BELL = True
+        return plain
+
+    @pytest.fixture
+    def old(self, plain: Client) -> None:
+        for number in range(3):
+            api.create_message(user("boss"), monitio.INFO, f"old message {number}")
+
+    def test_without_the_setting_it_lists_its_own_requests_messages_alone(
+        self, plain: Client, old: None
+    ) -> None:
+        group = {"name": "Editors"}
+        html = plain.post("/admin/auth/group/add/", group, follow=True).content.decode()
+        assert "was added successfully" in html and "messagelist" in html
+        assert "old message" not in html and "monitio-bell" not in html
+        # They are still unread, and everywhere else they show.
+        assert "old message 2" in plain.get("/").content.decode()
+
+    def test_with_the_bell_unseen_messages_pop_up_and_count(self, staff: Client, old: None) -> None:
+        html = staff.get("/admin/").content.decode()
+        assert '<monitio-bell unread="3"' in html and "old message 2" in html
+        assert "messagelist" not in html
+
+    def test_a_template_by_hand_works_as_well(self, plain: Client, tmp_path: Path) -> None:
+        line = '{% extends "monitio/admin/base_site.html" %}'
+        (tmp_path / "admin" / "base_site.html").write_text(line)
+        assert "<monitio-bell" in plain.get("/admin/").content.decode()
 
     def test_the_bell_stands_among_the_users_links(self, staff: Client) -> None:
         html = staff.get("/admin/").content.decode()
         tools = html[html.index('id="user-tools"') :]
         assert "<monitio-bell" in tools[: tools.index("</header>")]
         assert sheets(html)[-1] == "monitio/themes/admin.css"
-        assert "Django administration" in html
+        assert "Django administration" in html and "Our shop" in html
 
     def test_the_message_of_a_page_pops_up_and_is_no_row_as_well(self, staff: Client) -> None:
         group = {"name": "Editors"}
