@@ -152,7 +152,9 @@ def _save_content(
     if content is None or (was_notified and not ended):
         # Without content, or deleted by its recipient, who is notified of the end alone.
         return None
-    return write(job, job_recipient, content) if trusting or job_recipient.exists() else None
+    if not (trusting or job_recipient.exists()):
+        return None
+    return write(job, job_recipient, content, ended)
 
 
 def rewrite_unseen(
@@ -190,7 +192,7 @@ _REWRITE = CompiledUpdate(
 def _changes(content: MessageContent | None, ended: bool) -> dict[str, Any]:
     # An end is unread again, whatever its recipient did to the message on the way.
     unread = {"read": False, "seen": False} if ended else {}
-    return {**(_fields(content) if content else {}), **unread}
+    return {**(_fields(content) if content else {}), **unread, "running": not ended}
 
 
 def rewrite(job: Job, message: Message, content: MessageContent | None, ended: bool) -> None:
@@ -202,14 +204,14 @@ def rewrite(job: Job, message: Message, content: MessageContent | None, ended: b
     message.version += 1
 
 
-def write(job: Job, job_recipient: JobRecipient, content: MessageContent) -> Message:
+def write(job: Job, job_recipient: JobRecipient, content: MessageContent, ended: bool) -> Message:
     if job_recipient.is_marked(NOTIFIED):
         # Deleted by its recipient, kept until its e-mail is sent: a new one takes its place.
         hidden = Message.objects.filter(
             job=job, hidden=True, recipient_key=job_recipient.recipient.key
         )
         hidden.update(job=None)
-    message = Message(job=job, **_fields(content))
+    message = Message(job=job, running=not ended, **_fields(content))
     message.recipient = job_recipient.recipient
     message.prepare()
     insert(message, dispatch.database())

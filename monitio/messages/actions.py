@@ -30,7 +30,13 @@ def mark_seen(who: Recipient, pks: Iterable[int]) -> int:
 
 
 def mark_all_read(who: Recipient) -> int:
-    changed = Message.objects.of(who).unread().persistent().touch(read=True, seen=True)
+    changed = (
+        Message.objects.of(who)
+        .filter(hidden=False)
+        .unread()
+        .persistent()
+        .touch(read=True, seen=True)
+    )
     if changed:
         dispatch.announce_news([who])
     return changed

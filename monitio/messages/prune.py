@@ -27,7 +27,9 @@ def prune_scope(now: datetime | None) -> dict[str, int]:
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
     return {
         "expired": _delete_rows(messages.filter(expires__lte=now, hidden=False)),
-        "visitors": _delete_rows(messages.filter(session__gt="", created__lt=tokens_end)),
+        "visitors": _delete_rows(
+            messages.filter(user=None, session__gt="", created__lt=tokens_end)
+        ),
         "shown": _delete_rows(messages.without_pending_delivery().filter(hidden=True)),
         "read": _delete_rows(messages.read_until(keep_read_since)),
         "jobs": _delete_rows(

@@ -23,9 +23,16 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio import constants
 from monitio.conf import settings
-from monitio.constants import PERSISTENT_LEVELS, State, levels_named
+from monitio.constants import PERSISTENT_LEVELS, levels_named
 from monitio.models.jobs import Job
-from monitio.models.rows import KEY_LENGTH, ScopedQuerySet, delete_along, scope_field
+from monitio.models.rows import (
+    KEY_LENGTH,
+    Index,
+    LiteralIn,
+    ScopedQuerySet,
+    delete_along,
+    scope_field,
+)
 from monitio.models.schedule import checked_moment
 from monitio.models.texts import FOR_READERS, field_text, plain_text, validate_url
 from monitio.recipients import Recipient
@@ -46,6 +53,9 @@ LEVELS = (
     (constants.WARNING, _("Warning, persistent")),
     (constants.ERROR, _("Error, persistent")),
 )
+
+
+PERSISTENT = Q(LiteralIn(F("level"), PERSISTENT_LEVELS))
 
 
 class MessageQuerySet(ScopedQuerySet["Message"]):
@@ -74,14 +84,13 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         return self.filter(Q(expires=None) | Q(expires__gt=now), hidden=False)
 
     def persistent(self) -> Self:
-        return self.filter(level__in=PERSISTENT_LEVELS)
+        return self.filter(PERSISTENT)
 
     def nonpersistent(self) -> Self:
-        return self.exclude(level__in=PERSISTENT_LEVELS)
+        return self.exclude(PERSISTENT)
 
     def unread(self) -> Self:
-        # "read IN (0)" instead of "NOT read", for which SQLite would use no index.
-        return self.filter(read__in=[False])
+        return self.filter(read=False)
 
     def named(self, level: str) -> Self:
         """Those whose level reads as this name, for example ``error``."""
@@ -108,11 +117,11 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
 
         A Django-level message of the user's own request is shown on their next page alone.
         """
-        return self.visible().filter(Q(level__in=PERSISTENT_LEVELS) | Q(live=True) & _unclaimed())
+        return self.visible().filter(PERSISTENT | Q(live=True) & _unclaimed())
 
     def running(self) -> Self:
         """Messages of jobs that have not ended."""
-        return self.filter(job__isnull=False).exclude(job__state__in=State.ENDED)
+        return self.filter(running=True)
 
     def newest_first(self) -> Self:
         return self.order_by("-id")
@@ -131,8 +140,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         """Read and unchanged since ``moment`` (None: none); not those of running jobs."""
         if moment is None:
             return self.none()
-        rows = self.filter(read=True, modified__lt=moment, hidden=False)
-        return rows.filter(Q(job=None) | Q(job__state__in=State.ENDED))
+        return self.filter(read=True, modified__lt=moment, hidden=False, running=False)
 
 
 def _pending_delivery() -> models.Exists:
@@ -171,6 +179,7 @@ class Message(models.Model):
         null=True,
         blank=True,
         related_name="monitio_messages_sent",
+        db_index=False,
     )
     subject = models.CharField(_("subject"), max_length=255, blank=True, default="")
     message = models.TextField(_("message"))
@@ -188,7 +197,7 @@ class Message(models.Model):
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     created = models.DateTimeField(_("created"), default=timezone.now)
     modified = models.DateTimeField(_("modified"), default=timezone.now, editable=False)
-    expires = models.DateTimeField(_("expires"), null=True, blank=True, db_index=True)
+    expires = models.DateTimeField(_("expires"), null=True, blank=True)
     close_timeout = models.PositiveIntegerField(
         _("closes after"), null=True, blank=True, help_text=_("Seconds a pop-up stays open.")
     )
@@ -212,6 +221,8 @@ class Message(models.Model):
         related_name="messages",
         db_index=False,  # monitio_one_per_job begins with it
     )
+    # Whether its job has not ended: a join would read a recipient's jobs of all time.
+    running = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
@@ -221,14 +232,40 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         ordering = ("-id",)
         indexes = [
-            # For page views and snapshots: the newest of one recipient.
+            # For snapshots and lists: the newest of one recipient.
             models.Index(fields=["recipient_key", "id"], name="monitio_newest"),
-            # For the unread count, and the unread of a page.
-            models.Index(fields=["recipient_key", "read", "id"], name="monitio_unread"),
-            # For pruning messages of visitors whose token has expired.
-            models.Index(fields=["session", "created"], name="monitio_visitor"),
+            # For page views, and the unread count, which needs no row beside it.
+            Index(
+                name="monitio_unread",
+                fields=["recipient_key", "id", "level", "expires"],
+                partial=Q(read=False, hidden=False),
+                full=["recipient_key", "read", "id"],
+            ),
+            # For page views: those to be shown once, however many others are unread.
+            Index(
+                name="monitio_once",
+                fields=["recipient_key", "id"],
+                partial=~Q(level__in=PERSISTENT_LEVELS) & Q(hidden=False),
+                full=["recipient_key", "level", "id"],
+            ),
+            # For snapshots: running jobs below the floor.
+            Index(
+                name="monitio_running",
+                fields=["recipient_key", "id"],
+                partial=Q(running=True),
+                full=["recipient_key", "running", "id"],
+            ),
+            # For pruning: expired messages, and those of visitors whose token has expired.
+            Index(name="monitio_expiring", fields=["expires"], partial=Q(expires__isnull=False)),
+            Index(
+                name="monitio_visitor",
+                fields=["created"],
+                partial=Q(user__isnull=True),
+                full=["user", "created"],
+            ),
             # For deleting a user without a full table scan.
             models.Index(fields=["user"], name="monitio_user"),
+            Index(name="monitio_sender", fields=["from_user"], partial=Q(from_user__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(

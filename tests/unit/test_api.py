@@ -346,11 +346,11 @@ def test_the_inbox_is_newest_first_and_the_recipients_own(ann: Any, bob: Any) ->
 def test_the_first_page_holds_running_jobs_however_old(ann: Any, settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 2
     job = Job.objects.create(task_id="task", state=State.STARTED)
-    Message.objects.create(user=ann, level=120, message="running", job=job)
+    Message.objects.create(user=ann, level=120, message="running", job=job, running=True)
     for number in range(3):
         kept(ann, str(number))
     assert [row.message for row in api.inbox(ann)] == ["2", "1", "running"]
-    Job.objects.update(state=State.SUCCEEDED)
+    Message.objects.update(running=False)
     assert [row.message for row in api.inbox(ann)] == ["2", "1"]
 
 
@@ -515,8 +515,7 @@ def test_prune_deletes_read_messages_only_with_the_setting(ann: Any, settings: A
     old = timezone.now() - timedelta(days=8)
     aged(kept(ann), read=True, modified=old)
     unread = aged(kept(ann, "unread"), modified=old)
-    job = Job.objects.create(task_id="task", state=State.STARTED)
-    running = aged(kept(ann, "running"), read=True, modified=old, job=job)
+    running = aged(kept(ann, "running"), read=True, modified=old, running=True)
     fresh = aged(kept(ann, "fresh"), read=True)
     assert api.prune()["read"] == 0
     settings.MONITIO_KEEP_READ_DAYS = 7

@@ -1,13 +1,16 @@
 """Prints the plans of docs/queries.md, of SQLite and PostgreSQL:
 ``python -m tests.integration.storage.plans``.
 
-200,000 messages of 1,000 recipients; a tenth of them are visitors'.
+200,000 messages of 1,000 recipients; a tenth of them are visitors'. With ``--check`` it fills the
+database of ``MONITIO_TEST_DATABASE`` with fewer, and prints the questions that miss their index.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,11 +19,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-MESSAGES, PEOPLE = 200_000, 1_000
+MESSAGES, PEOPLE = (5_000, 25) if "--check" in sys.argv else (200_000, 1_000)
 
 
 def main() -> None:
-    if "--here" in sys.argv:
+    if "--here" in sys.argv or "--check" in sys.argv:
         measure()
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -49,14 +52,29 @@ def measure() -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    print(f"\n## {connection.display_name}\n")
     call_command("migrate", verbosity=0)
     fill()
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
-    for name, query in questions():
+        cursor.execute(ANALYZE[connection.vendor])
+    if "--check" in sys.argv:
+        missed = {
+            name: plan
+            for name, query, index in questions()
+            if not re.search(index, plan := keys(query))
+        }
+        print(json.dumps(missed))
+        return
+    print(f"\n## {connection.display_name}\n")
+    for name, query, _index in questions():
         show(name, query)
     print_sizes()
+
+
+ANALYZE = {
+    "sqlite": "ANALYZE",
+    "postgresql": "VACUUM ANALYZE",
+    "mysql": "ANALYZE TABLE monitio_message, monitio_job, monitio_delivery",
+}
 
 
 def fill() -> None:
@@ -81,6 +99,7 @@ def fill() -> None:
     def message(number: int) -> Message:
         created = now - timedelta(seconds=(MESSAGES - number) * 30)
         person = dice.randrange(PEOPLE)
+        job = jobs[number // 100 % len(jobs)] if number % 100 == 0 else None
         row = Message(
             level=20 if dice.random() < 0.03 else dice.choice([110, 120, 125, 130, 140]),
             message="The text of a message of ordinary length, as people write them.",
@@ -89,7 +108,9 @@ def fill() -> None:
             modified=created,
             read=dice.random() < 0.9,
             expires=now + timedelta(days=dice.uniform(-1, 30)) if dice.random() < 0.05 else None,
-            job=jobs[number // 100] if number % 100 == 0 else None,
+            job=job,
+            running=job is not None and job.state == "started",
+            from_user_id=pks[0] if number % 200 == 0 else None,
         )
         if person % 10:
             row.user_id = pks[person]
@@ -108,7 +129,8 @@ def fill() -> None:
     )
 
 
-def questions() -> Iterator[tuple[str, Any]]:
+def questions() -> Iterator[tuple[str, Any, str]]:
+    """Each frequent query with its index: of a recipient with thousands of rows or of all rows."""
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
@@ -116,42 +138,73 @@ def questions() -> Iterator[tuple[str, Any]]:
     from monitio.models import Job, Message
     from monitio.recipients import Recipient
 
-    now = timezone.now()
-    who = Recipient.for_user(get_user_model().objects.order_by("pk")[501])
+    now, middle = timezone.now(), MESSAGES // 2
+    who = Recipient.for_user(get_user_model().objects.order_by("pk")[PEOPLE // 2 + 1])
     rows = Message.objects.of(who)
-    page = rows.visible().newest_first().unclaimed().select_related("job").unread()
-    inbox = rows.for_inbox().select_related("job", "from_user").newest_first()
-    yield "Page view (`{% for message in messages %}`)", page[:100]
+    page = rows.visible().newest_first().unclaimed()
+    inbox = rows.for_inbox().newest_first()
+    yield "Page view (`{% for message in messages %}`)", page.unread()[:100], "monitio_unread"
     yield (
-        "Page view with `MONITIO_EXCLUDE_READ = False`",
-        (rows.visible().newest_first().unclaimed().select_related("job")[:100]),
+        "Page view: those to be shown once, below the newest 100",
+        page.nonpersistent().filter(pk__lt=middle),
+        "monitio_once",
     )
-    yield "Unread count", rows.visible().persistent().unread().values("recipient_key").order_by()
-    yield "Snapshot: the newest", inbox[:100]
-    yield "Snapshot: running jobs below the floor", inbox.running().filter(id__lt=150_000)
-    yield "Inbox: older ones (`?before=`)", inbox.filter(pk__lt=150_000)[:100]
-    yield "Mark all as read: which", rows.unread().persistent().values("pk").order_by()
-    yield "One message (`get_message`)", rows.visible().filter(pk=100_000)
-    yield "Prune: expired", pks(Message.objects.filter(expires__lte=now, hidden=False))
+    yield "Page view with `MONITIO_EXCLUDE_READ = False`", page[:100], "monitio_newest"
+    yield (
+        "Unread count",
+        rows.visible().persistent().unread().values("recipient_key").order_by(),
+        "monitio_unread",
+    )
+    yield "Snapshot: the newest", inbox[:100], "monitio_newest"
+    yield (
+        "Snapshot: running jobs below the floor",
+        inbox.running().filter(id__lt=middle),
+        "monitio_running",
+    )
+    yield "Inbox: older ones (`?before=`)", inbox.filter(pk__lt=middle)[:100], "monitio_newest"
+    yield (
+        "Mark all as read: which",
+        rows.filter(hidden=False).unread().persistent().values("pk").order_by(),
+        "monitio_unread",
+    )
+    yield "One message (`get_message`)", rows.visible().filter(pk=middle), ""
+    yield (
+        "Prune: expired",
+        pks(Message.objects.filter(expires__lte=now - timedelta(hours=23), hidden=False)),
+        "monitio_expiring",
+    )
     yield (
         "Prune: of visitors",
-        pks(Message.objects.filter(session__gt="", created__lt=now - timedelta(days=68))),
+        pks(
+            Message.objects.filter(
+                user=None, session__gt="", created__lt=now - timedelta(seconds=29 * MESSAGES)
+            )
+        ),
+        "monitio_visitor|monitio_user",  # MySQL finds visitors by their missing user
     )
     yield (
         "Prune: shown, mail is out",
         pks(Message.objects.without_pending_delivery().filter(hidden=True)),
+        "",
     )
-    yield "Prune: read long ago", pks(Message.objects.read_until(now - timedelta(days=68)))
+    yield "Prune: read long ago", pks(Message.objects.read_until(now - timedelta(days=68))), ""
     yield (
         "Prune: jobs without messages",
         pks(Job.objects.ended().filter(messages=None, finished_at__lt=now)),
+        "",
     )
     yield (
         "A user is deleted: their messages",
         Message.objects.filter(user_id=who.user_id).values("pk").order_by(),
+        "monitio_user",
     )
-    yield "Deliveries that are due", deliveries.oldest_due()[:1000]
-    yield "Sweep: silent jobs", Job.objects.silent_since(now).values("pk")
+    yield (
+        "A user is deleted: what they sent",
+        Message.objects.filter(from_user__in=[who.user_id]).values("pk").order_by(),
+        "monitio_sender",
+    )
+    yield "Deliveries that are due", deliveries.oldest_due()[:1000], "monitio_due"
+    yield "Sweep: silent jobs", Job.objects.silent_since(now).values("pk"), "monitio_job_silent"
 
 
 def pks(rows: Any) -> Any:
@@ -165,6 +218,19 @@ def show(name: str, query: Any) -> None:
     options = {"analyze": True, "costs": False, "timing": False, "buffers": False}
     plan = query.explain(**(options if connection.vendor == "postgresql" else {}))
     print(f"**{name}** ({milliseconds(lambda: list(query.all())):.2f} ms)\n\n```\n{plan}\n```\n")
+
+
+def keys(query: Any) -> str:
+    """The plan; on MySQL only the names of the indexes it uses."""
+    from django.db import connection
+
+    if connection.vendor != "mysql":
+        return str(query.explain())
+    sql, params = query.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}", params)
+        place = [column[0] for column in cursor.description].index("key")
+        return " ".join(str(row[place]) for row in cursor.fetchall())
 
 
 def milliseconds(call: Callable[[], Any]) -> float:

@@ -64,17 +64,6 @@ def test_kept_messages_cost_no_write(browser: Client) -> None:
     assert (len(reads), writes) == (1, [])
 
 
-def test_the_one_query_of_a_page_uses_an_index(browser: Client) -> None:
-    (sql,), _writes = queries(browser, "/show/")
-    if connection.vendor != "sqlite":
-        pytest.skip("docs/queries.md holds the plans of other databases")
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-        plan = " ".join(str(row) for row in cursor.fetchall())
-    assert "USING INDEX monitio_unread (recipient_key=? AND read=?)" in plan
-    assert "SCAN monitio_message" not in plan
-
-
 def test_a_visitor_nobody_knows_costs_no_query_at_all(client: Client) -> None:
     assert everything(client, "/show/") == 0
 

@@ -37,7 +37,7 @@ def test_rows_of_the_first_version_are_carried_over(
     assert run.returncode == 0, run.stdout + run.stderr
     assert json.loads(run.stdout) == {
         "job": ["celery", 5, 3, "3 of 10", ""],
-        "message": ["text", True, ""],
+        "message": ["text", True, True, ""],
         "preferences": SINCE,
         "choice": SINCE,
         "repeat": ["abc", 2],

@@ -52,7 +52,7 @@ def found() -> dict[str, object]:
     member = GroupMember.objects.get()
     return {
         "job": [job.integration, job.rank, job.completed, job.status_text, job.scope],
-        "message": [message.message, message.job_id == job.pk, message.scope],
+        "message": [message.message, message.job_id == job.pk, message.running, message.scope],
         "preferences": Preferences.objects.get().digests_since.isoformat(),
         "choice": CategoryChoice.objects.get().digests_since.isoformat(),
         "repeat": [Repeat.objects.get().fingerprint, Repeat.objects.get().times],

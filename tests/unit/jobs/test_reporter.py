@@ -50,6 +50,15 @@ class TestOrder:
         assert (the_job().state, the_job().attempt) == ("succeeded", 1)
         assert told(user()) == ["succeeded 1"]
 
+    def test_its_message_is_marked_running_until_it_has_ended(self) -> None:
+        job = reporter(user())
+        flags = {}
+        for event in ("queued", "started", "lost", "started 1", "succeeded"):
+            report(job, event)
+            flags[event] = Message.objects.get().running
+        running = {"queued": True, "started": True, "started 1": True}
+        assert flags == {**running, "lost": False, "succeeded": False}
+
     def test_any_order_gives_the_same_end_reported_once(
         self,
         ends: list[str],
