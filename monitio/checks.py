@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,7 +96,7 @@ def check_apps(app_configs: Apps, **kwargs: Any) -> Messages:
                 id="monitio.I006",
             )
         )
-    return missing + _context_processors()
+    return missing
 
 
 def has_middleware(path: str) -> bool:
@@ -115,7 +116,8 @@ def has_middleware(path: str) -> bool:
     return False
 
 
-def _context_processors() -> Messages:
+def check_templates(app_configs: Apps, **kwargs: Any) -> Messages:
+    """Templates have the request."""
     templates: list[dict[str, Any]] = django_settings.TEMPLATES
     engines = [
         engine
@@ -159,10 +161,11 @@ def check_urls(app_configs: Apps, **kwargs: Any) -> Messages:
 def check_settings(app_configs: Apps, **kwargs: Any) -> Messages:
     """No MONITIO_ setting is misspelt, and each has a value of its kind."""
     found = settings.check(misspelt="monitio.W009", wrong="monitio.E015")
-    return [*found, *_without_effect(), *_legacy_redis()]
+    return [*found, *_legacy_redis()]
 
 
-def _without_effect() -> Messages:
+def check_celery_settings(app_configs: Apps, **kwargs: Any) -> Messages:
+    """Settings of monitio_celery have an effect."""
     ours = [name for name in dir(django_settings) if name.startswith("MONITIO_CELERY_")]
     if not ours or apps.is_installed("monitio_celery"):
         return []
@@ -334,9 +337,10 @@ def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
         return []
     hint = 'Set MONITIO_BASE_URL, for example "https://example.com".'
     url = settings.BASE_URL
-    if not url and _scope_knows_addresses():
-        return []
     if not url:
+        with suppress(ImproperlyConfigured):  # check_scope reports it
+            if hasattr(scope.backend(), "base_url"):
+                return []
         # Developers see it in the e-mails; in production it must not go unnoticed.
         missing = checks.Warning(
             "E-mails have no links: the site's address is not set.",
@@ -355,13 +359,6 @@ def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
-def _scope_knows_addresses() -> bool:
-    try:
-        return hasattr(scope.backend(), "base_url")
-    except ImproperlyConfigured:
-        return False  # check_scope reports it
-
-
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -372,8 +369,10 @@ def _is_address(url: str) -> bool:
 
 CHECKS = (
     check_settings,
+    check_celery_settings,
     check_storage,
     check_apps,
+    check_templates,
     check_urls,
     check_scope,
     check_transport,

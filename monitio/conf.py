@@ -226,29 +226,17 @@ class Settings:
     def check(self, *, misspelt: str, wrong: str) -> list[checks.CheckMessage]:
         """System checks, with these ids: unknown names, and values that break their rule."""
         known = [f"MONITIO_{name}" for name in self.DEFAULTS]
-        unknown = [
-            name
-            for name in dir(django_settings)
-            if name.startswith(self.PREFIX)
-            and not name.startswith(self.FOREIGN)
-            and name not in known
-        ]
-        return [
-            *(
-                checks.Warning(
-                    f"There is no setting {name}.", hint=_did_you_mean(name, known), id=misspelt
-                )
-                for name in unknown
-            ),
-            *(
-                checks.Error(
-                    mistake,
-                    hint="Correct the value, or remove the setting to use its default.",
-                    id=wrong,
-                )
-                for mistake in self.mistakes()
-            ),
-        ]
+        found: list[checks.CheckMessage] = []
+        for name in dir(django_settings):
+            if not name.startswith(self.PREFIX) or name.startswith(self.FOREIGN) or name in known:
+                continue
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else "docs/settings.md lists all settings."
+            found.append(checks.Warning(f"There is no setting {name}.", hint=hint, id=misspelt))
+        for mistake in self.mistakes():
+            hint = "Correct the value, or remove the setting to use its default."
+            found.append(checks.Error(mistake, hint=hint, id=wrong))
+        return found
 
     def mistakes(self) -> Iterator[str]:
         """A sentence for each value that breaks its rule. Shows no strings: they may be secret."""
@@ -258,11 +246,6 @@ class Settings:
                 is_plain = value is None or isinstance(value, int | float)
                 shown = repr(value) if is_plain else f"a {type(value).__name__}"
                 yield f"MONITIO_{name} is {shown}. It has to be {rule.expected}."
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {near[0]}?" if near else "All settings are listed in docs/settings.md."
 
 
 settings = Settings()

@@ -27,6 +27,7 @@ ADMIN_TEMPLATES = str(Path(__file__).parent / "templates" / "monitio" / "with_be
 
 
 def connect() -> None:
+    user_logged_in.connect(end_replaced_session, dispatch_uid="monitio.session_replaced")
     user_logged_in.connect(keep_visitors_messages, dispatch_uid="monitio.logged_in")
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
     request_started.connect(offer_admin_bell, dispatch_uid="monitio.admin_bell")
@@ -35,11 +36,21 @@ def connect() -> None:
     post_delete.connect(account_deleted, sender=user_model, dispatch_uid="monitio.user_deleted")
 
 
+def end_replaced_session(*, request: HttpRequest | None = None, **kwargs: object) -> None:
+    """At log-in in place of another user, that user's streams end."""
+    session: Any = getattr(request, "session", None)
+    # Django has flushed the session of the other user: the new one has no key until it is saved.
+    if request is None or session is None or session.session_key:
+        return
+    old_key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
+    if old_key:
+        dispatch.announce_session_end(old_key)
+
+
 def keep_visitors_messages(
     *, request: HttpRequest | None = None, user: Any, **kwargs: object
 ) -> None:
-    """At log-in a visitor's messages become the user's, and another user's streams end."""
-    _end_replaced_session(request)
+    """At log-in a visitor's messages become the user's."""
     token = take_token(getattr(request, "session", None))
     if token:
         # A missing table must not prevent a log-in.
@@ -49,16 +60,6 @@ def keep_visitors_messages(
             "A visitor's messages are not handed over.",
         )
         dispatch.announce_recheck(Recipient.for_visitor(token))
-
-
-def _end_replaced_session(request: HttpRequest | None) -> None:
-    """Django has flushed another user's session: the new one has no key until it is saved."""
-    session: Any = getattr(request, "session", None)
-    if request is None or session is None or session.session_key:
-        return
-    old_key = request.COOKIES.get(django_settings.SESSION_COOKIE_NAME)
-    if old_key:
-        dispatch.announce_session_end(old_key)
 
 
 def end_streams(*, user: Any = None, **kwargs: object) -> None:

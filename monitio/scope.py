@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -67,28 +67,10 @@ class _OneScope:
         return [""]
 
 
-_backend: ScopeBackend | None = None
-
-
+@cache  # each recipient needs it
 def backend() -> ScopeBackend:
     """The object of ``MONITIO_SCOPE``. Raises ``ImproperlyConfigured``."""
-    global _backend
-    if _backend is None:
-        # Kept, because each recipient needs it.
-        _backend = _load(settings.SCOPE)
-    return _backend
-
-
-def _forget_backend(*, setting: str, **kwargs: object) -> None:
-    global _backend
-    if setting == "MONITIO_SCOPE":
-        _backend = None
-
-
-setting_changed.connect(_forget_backend, dispatch_uid="monitio.scope")
-
-
-def _load(path: str | None) -> ScopeBackend:
+    path = settings.SCOPE
     if not path:
         return _OneScope()
     try:
@@ -105,6 +87,14 @@ def _load(path: str | None) -> ScopeBackend:
             "activate(scope) and all(), as monitio.scope.ScopeBackend describes them."
         )
     return found  # type: ignore[no-any-return]
+
+
+def _forget_backend(*, setting: str, **kwargs: object) -> None:
+    if setting == "MONITIO_SCOPE":
+        backend.cache_clear()
+
+
+setting_changed.connect(_forget_backend, dispatch_uid="monitio.scope")
 
 
 def current() -> str:

@@ -39,7 +39,21 @@ class TenantScope:
 
     def current(self) -> str:
         """Raises ``ImproperlyConfigured`` in an event loop without a request or task."""
-        return _scope_of(_schema_in_loop() if in_event_loop() else _connection().schema_name)
+        if not in_event_loop():
+            return _scope_of(_connection().schema_name)
+        # Here the middleware has set the schema of another thread's connection.
+        active, run, request = _active.get(), current_run(), current_request.get()
+        if active is not None:
+            return _scope_of(active)
+        if run is not None:
+            return run.scope
+        tenant = getattr(request, "tenant", None)
+        if tenant is None:
+            raise ImproperlyConfigured(
+                "The current tenant cannot be determined inside an event loop. Add "
+                "NotifyMiddleware to MIDDLEWARE, or call it by sync_to_async()."
+            )
+        return _scope_of(tenant.schema_name)
 
     def activate(self, scope: str) -> AbstractContextManager[Any]:
         schema = _schema_of(scope) or get_public_schema_name()
@@ -74,22 +88,6 @@ class TenantScope:
 
 def _connection() -> Any:
     return connections[get_tenant_database_alias()]
-
-
-def _schema_in_loop() -> str:
-    """The middleware has set the schema of another thread's connection."""
-    active, run, request = _active.get(), current_run(), current_request.get()
-    if active is not None:
-        return active
-    if run is not None:
-        return _schema_of(run.scope)
-    tenant = getattr(request, "tenant", None)
-    if tenant is None:
-        raise ImproperlyConfigured(
-            "The current tenant cannot be determined inside an event loop. Add "
-            "NotifyMiddleware to MIDDLEWARE, or call it by sync_to_async()."
-        )
-    return str(tenant.schema_name)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from string import Formatter
 from typing import Any
 from urllib.parse import quote
@@ -68,14 +67,10 @@ def public_reason(error: BaseException | None) -> str | None:
 
 def prettify(name: str) -> str:
     """``reports.tasks.monthly_report`` -> ``Monthly report``."""
-    return _in_words(name) or _("Background task")
-
-
-@lru_cache
-def _in_words(name: str) -> str:
     last = name.rsplit(".", 1)[-1]
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", last).replace("_", " ").replace("-", " ").split()
-    return capfirst(" ".join(word if word.isupper() else word.lower() for word in words))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_-]", " ", last).split()
+    title = capfirst(" ".join(word if word.isupper() else word.lower() for word in words))
+    return title or _("Background task")
 
 
 def pace(rate: float | None, eta: int | None) -> str:

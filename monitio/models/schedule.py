@@ -85,8 +85,14 @@ class Schedule:
 
     def next(self, after: datetime) -> datetime:
         """The first moment after ``after`` at which a digest is due."""
+        latest = self._latest(after)[1]
+        if self.frequency == Frequency.HOURLY:
+            following = latest + HOUR
+        else:
+            slots = map(self._slot, self._days(after, 1))
+            following = next(slot for slot in slots if slot > after)
         # A slot in quiet hours may still be due after its own time has passed.
-        moments = map(self.held_until, (self._latest(after)[1], self._following(after)))
+        moments = map(self.held_until, (latest, following))
         return next(moment for moment in moments if moment > after)
 
     def period(self, now: datetime) -> str:
@@ -117,13 +123,6 @@ class Schedule:
         slots = ((day, self._slot(day)) for day in self._days(now, -1))
         day, slot = next((day, slot) for day, slot in slots if slot <= now)
         return f"{'week' if self._is_weekly else 'day'} {day}", slot
-
-    def _following(self, after: datetime) -> datetime:
-        """The first slot after ``after``."""
-        if self.frequency == Frequency.HOURLY:
-            return self._latest(after)[1] + HOUR
-        slots = (self._slot(day) for day in self._days(after, 1))
-        return next(slot for slot in slots if slot > after)
 
     def _days(self, moment: datetime, step: int) -> Iterator[date]:
         """Local dates with a slot: backwards (-1) from tomorrow, or forwards (1) from yesterday."""

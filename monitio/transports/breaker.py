@@ -91,15 +91,19 @@ class Breaker:
             return is_idle
 
     def _is_back(self) -> bool:
+        """Publish what was missed; True closes the breaker, and ends the thread."""
         with self._lock:
             missed, self._missed = list(self._missed), set()
         if not self._publish_all(missed):
             with self._lock:
                 self._missed |= set(missed)
             return False
-        late = self._close()
+        with self._lock:
+            late, self._missed = list(self._missed), set()
+            self._open, self._thread = False, None
+            self.outage.ends()
         if not self._publish_all(late):
-            # Opens it again, with another thread: _close has given this one up.
+            # Opens it again, with another thread.
             self.failed(late)
         return True
 
@@ -112,11 +116,3 @@ class Breaker:
         except Exception:
             return False
         return True
-
-    def _close(self) -> list[Event]:
-        """Close; returns the events that were kept since the others were published."""
-        with self._lock:
-            late, self._missed = list(self._missed), set()
-            self._open, self._thread = False, None
-            self.outage.ends()
-            return late

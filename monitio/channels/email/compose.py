@@ -77,7 +77,15 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
     ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
     """
     with links.for_recipient(content.language, base_url()), timezone.override(content.time_zone):
-        context = _shared_context(content) | dict(content.context)
+        context = {
+            "site_name": _site_name(),
+            "inbox_url": links.page("message_list"),
+            "preferences_url": links.page("message_preferences"),
+            "unsubscribe_url": content.unsubscribe_url,
+            "language": content.language,
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            **content.context,
+        }
         subject = render_to_string(f"{content.template}.subject.txt", context)
         text = render_to_string(f"{content.template}.txt", context)
         html = render_to_string(f"{content.template}.html", context)
@@ -94,33 +102,19 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
 
 
 def message_id(identity: str) -> str:
-    return f"<monitio.{identity}@{_mail_domain()}>"
+    """With the site's domain, else that of the sender address of its e-mails."""
+    sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
+    domain = _site_name() or sender.rpartition("@")[2]
+    try:
+        domain = domain.encode("idna").decode()
+    except UnicodeError:
+        domain = ""
+    return f"<monitio.{identity}@{domain or 'monitio.invalid'}>"
 
 
 def _site_name() -> str:
     """The site's host name; '' without ``MONITIO_BASE_URL``."""
     return urlsplit(base_url()).hostname or ""
-
-
-def _mail_domain() -> str:
-    """The site's domain, else that of the sender address of its e-mails."""
-    sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
-    domain = _site_name() or sender.rpartition("@")[2]
-    try:
-        return domain.encode("idna").decode() or "monitio.invalid"
-    except UnicodeError:
-        return "monitio.invalid"
-
-
-def _shared_context(content: EmailContent) -> dict[str, Any]:
-    return {
-        "site_name": _site_name(),
-        "inbox_url": links.page("message_list"),
-        "preferences_url": links.page("message_preferences"),
-        "unsubscribe_url": content.unsubscribe_url,
-        "language": content.language,
-        "direction": "rtl" if translation.get_language_bidi() else "ltr",
-    }
 
 
 def _headers(content: EmailContent) -> dict[str, str]:

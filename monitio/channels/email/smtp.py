@@ -145,8 +145,12 @@ class _TimedSend:
         if self.is_sent:
             return  # even if closing the connection hangs
         if hangs:
+            # The thread must not send after the caller has reported a failure.
             self.is_over.set()
-            self._hang_up()
+            for name in ("connection", "_partial_connection"):
+                sock: Any = getattr(getattr(self.backend, name, None), "sock", None)
+                with suppress(OSError, AttributeError):
+                    sock.shutdown(socket.SHUT_RDWR)
             raise TemporaryFailure(
                 f"The mail server took longer than {round(seconds, 1):g} seconds."
             )
@@ -155,7 +159,11 @@ class _TimedSend:
 
     def _send(self) -> None:
         try:
-            self._connect()
+            connection = self.backend.connection
+            if connection is not None and not _answers(connection):
+                # The server has closed an idle connection: that is no failure of this e-mail.
+                _close(self.backend)
+            self.backend.open()
             if not self.is_over.is_set():
                 _check(self.backend.send_messages([self.mail]))
                 self.is_sent = True
@@ -165,19 +173,6 @@ class _TimedSend:
             if not (self.keep_open and self.is_sent):
                 _close(self.backend)
             connections.close_all()  # of this thread
-
-    def _connect(self) -> None:
-        # The server may have closed an idle connection: that is no failure of this e-mail.
-        if self.backend.connection is not None and not _answers(self.backend.connection):
-            _close(self.backend)
-        self.backend.open()
-
-    def _hang_up(self) -> None:
-        """Stop the thread from sending after the caller has reported a failure."""
-        for name in ("connection", "_partial_connection"):
-            sock: Any = getattr(getattr(self.backend, name, None), "sock", None)
-            with suppress(OSError, AttributeError):
-                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _backend() -> Any:
@@ -221,11 +216,7 @@ def _code(error: Exception) -> int | None:
     before = (smtplib.SMTPConnectError, smtplib.SMTPHeloError, smtplib.SMTPAuthenticationError)
     if isinstance(error, smtplib.SMTPResponseException) and not isinstance(error, before):
         return int(error.smtp_code)
-    return _from_http(error)
-
-
-def _from_http(error: Exception) -> int | None:
-    """Errors of django-anymail have an HTTP status; some services refuse with a 200."""
+    # Errors of django-anymail have an HTTP status; some services refuse with a 200.
     answer = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(answer, "status_code", None)
     if not isinstance(status, int):
