@@ -17,7 +17,7 @@ STEP = @sh tools/timed.sh
 PYTEST = $(BIN)/python -m pytest -n $(PYTEST_PROCESSES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test-unit test test-full test-oldest coverage packages lint format messages static clean
+.PHONY: help demo run-minimal test-unit test test-full test-oldest bench coverage packages lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ packages:
 	$(STEP) "Debian packages" sh tools/debian-packages.sh
 	$(STEP) "Python packages" $(SETUP) test
 	$(STEP) "Node packages" sh tools/npm.sh
+
+bench: ## Measure speed and memory beside other libraries, in under 20 minutes
+	@$(SETUP) bench
+	$(BIN)/python -m benchmarks
 
 lint: ## Check style, types, imports, migrations and translations
 	@$(SETUP) test

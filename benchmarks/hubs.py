@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.streams import UNLIMITED, WARM, Browser, Load, Pages, allow_many_files
+from benchmarks.pages import UNLIMITED, WARM, Browser, Load, Pages, allow_many_files
 from tests.integration.hubs.base import PROCESS
 from tests.integration.hubs.test_nchan import NchanHub, ask
 from tests.integration.stream.servers import Server

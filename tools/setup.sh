@@ -53,8 +53,9 @@ fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 # What the environment depends on; a moved checkout needs new paths, too.
 wanted="$version $(pwd) $(cat setup.cfg pyproject.toml tools/oldest.py | cksum)"
-# The tests' extra includes the others.
-for stamp in "$venv/.stamp-$extra" "$venv/.stamp-test"; do
+# The extra of the benchmarks includes that of the tests, which includes the others.
+for stamp in "$venv/.stamp-$extra" "$venv/.stamp-bench" "$venv/.stamp-test"; do
+    [ "$extra" = bench ] && [ "$stamp" = "$venv/.stamp-test" ] && continue
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         exit 0
     fi
