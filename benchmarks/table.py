@@ -20,7 +20,8 @@ class Table:
     rounds: Mapping[str, Sequence[Row]]
     # The subject that the others are divided by; None: no ratios.
     reference: str | None = None
-    notes: Sequence[str] = field(default=())
+    # Numbers that later computations need, for example how many streams were open.
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     def medians(self) -> dict[str, dict[str, float]]:
         """By subject and column, over the rounds; without the columns a subject does not have."""
@@ -50,6 +51,7 @@ class Table:
             "title": self.title,
             "method": self.method,
             "reference": self.reference,
+            **self.facts,
             "medians": self.medians(),
             "ratios": self.ratios(),
             "rounds": {subject: list(rows) for subject, rows in self.rounds.items()},
@@ -59,7 +61,7 @@ class Table:
         parts = [f"### {self.title}", self.method, _table(self.columns, self.medians())]
         if ratios := self.ratios():
             parts += [f"Divided by {self.reference}:", _table(self.columns, ratios)]
-        return "\n\n".join([*parts, *self.notes]) + "\n"
+        return "\n\n".join(parts) + "\n"
 
 
 def _table(columns: Sequence[str], rows: Mapping[str, Mapping[str, float]]) -> str:

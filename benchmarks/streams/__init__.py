@@ -53,6 +53,7 @@ def measure(rounds: int) -> Table:
         columns=COLUMNS,
         rounds=rows,
         reference="raw",
+        facts={"streams": STREAMS},
     )
 
 
