@@ -95,6 +95,16 @@ def notify_many(
     return create.notify_many(users, level, message, **fields)
 
 
+def notify_each(
+    messages: Iterable[tuple[Any, str]], level: int, **fields: Unpack[MessageFields]
+) -> int:
+    """``notify_many`` with a text each: ``messages`` are pairs of a recipient and a text.
+
+    A recipient who is repeated gets each text.
+    """
+    return create.notify_each(messages, level, **fields)
+
+
 def add_message(
     request: HttpRequest,
     level: int,
@@ -325,6 +335,7 @@ def _twin(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
 
 acreate_message = _twin(create_message)
 anotify_many = _twin(notify_many)
+anotify_each = _twin(notify_each)
 aadd_message = _twin(add_message)
 adebug = _twin(debug)
 ainfo = _twin(info)

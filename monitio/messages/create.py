@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from itertools import islice, repeat
 from typing import Any, Unpack
 
 from django.contrib.messages.utils import get_level_tags
 from django.db import DataError, OperationalError, connections, transaction
+from django.db.models import QuerySet
+from django.db.models.base import ModelState
 from django.utils.functional import Promise
+from django.utils.safestring import SafeData, mark_safe
 
 from monitio import dispatch
 from monitio.channels import deliveries
@@ -15,15 +20,18 @@ from monitio.channels.policy import DeliveryPolicy
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
 from monitio.messages.fields import MessageFields, check_names
-from monitio.messages.recipients import iter_recipients, resolve_recipient
+from monitio.messages.recipients import iter_recipients, refuse_unknown, resolve_recipient
 from monitio.models import Message
 from monitio.models.messages import MessageQuerySet
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
+from monitio.utils import compiled_inserts
 from monitio.utils.database import is_incorrect_string
 
 # Rows in one INSERT, recipients in one batch of events.
 BATCH = 1000
+WITHOUT_TEXT = "A message needs a text: give message=, subject= or both."
+WITHOUT_ADDRESS = "An anonymous visitor has no e-mail address: leave out email=True."
 
 
 def create_message(
@@ -37,12 +45,27 @@ def notify_many(
     users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_many", fields)
+    policy, row = policy_of(fields), build_message(None, known_level(level), message, **fields)
+    known = isinstance(users, QuerySet)
+    return sum(
+        _save_copies(row, recipients, None, policy, known=known)
+        for recipients in iter_recipients(users, BATCH)
+    )
+
+
+def notify_each(
+    messages: Iterable[tuple[Any, str]], level: int, **fields: Unpack[MessageFields]
+) -> int:
+    check_names("notify_each", fields)
     policy, level = policy_of(fields), known_level(level)
-    count = 0
-    for recipients in iter_recipients(users, BATCH):
-        rows = [build_message(recipient, level, message, **fields) for recipient in recipients]
-        save_batch(rows, policy)
-        count += len(rows)
+    row = build_message(None, level, "…", **fields)
+    count, pairs = 0, iter(messages)
+    while batch := list(islice(pairs, BATCH)):
+        texts = [Message.stored_text("message", text) for _who, text in batch]
+        if not (row.subject or all(texts)):
+            raise ValueError(WITHOUT_TEXT)
+        recipients = [resolve_recipient(who) for who, _text in batch]
+        count += _save_copies(row, recipients, texts, policy)
     return count
 
 
@@ -59,9 +82,9 @@ def build_message(
     """
     subject = fields.get("subject", "")
     if not message and not subject:
-        raise ValueError("A message needs a text: give message=, subject= or both.")
+        raise ValueError(WITHOUT_TEXT)
     if fields.get("email") and recipient is not None and recipient.is_visitor:
-        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
+        raise ValueError(WITHOUT_ADDRESS)
     row = Message(
         level=as_level(level),
         message=_text("message", message),
@@ -81,12 +104,24 @@ def build_message(
 
 
 def save_message(row: Message, policy: DeliveryPolicy | None = None) -> Message:
-    """Write one built message and its deliveries; it is published after commit."""
+    """Write one built message and its deliveries; it is published after commit.
+
+    Raises ``UnknownRecipient`` when its user does not exist.
+    """
+    alias = dispatch.database()
+    compiled = row.user_id is not None and compiled_inserts.can_insert_one(Message, alias)
 
     def write() -> None:
-        with transaction.atomic(using=dispatch.database()):
-            row.save(force_insert=True)
-            visitors.merge_after_commit([row.recipient])
+        # One statement needs no transaction of its own: it is all or nothing.
+        with nullcontext() if compiled and policy is None else transaction.atomic(using=alias):
+            if compiled:
+                row.prepare()
+                if not compiled_inserts.insert_for_user(row, alias):
+                    refuse_unknown([row.recipient])
+            else:
+                refuse_unknown([row.recipient])
+                row.save(force_insert=True)
+                visitors.merge_after_commit(row.recipient)
             if policy:
                 dispatch.deliver(deliveries.create_deliveries([row], policy))
             dispatch.announce([row])
@@ -125,20 +160,84 @@ def _retry_without_wide(rows: Iterable[Message], write: Callable[[], None]) -> N
         write()
 
 
-def save_batch(rows: list[Message], policy: DeliveryPolicy | None) -> None:
+def _save_copies(
+    row: Message,
+    recipients: list[Recipient],
+    texts: list[str] | None,
+    policy: DeliveryPolicy | None,
+    *,
+    known: bool = False,
+) -> int:
+    """Write and publish ``row`` for each recipient, with these texts; the number of messages.
+
+    ``known``: the users exist, or were deleted a moment ago.
+    """
     alias = dispatch.database()
+    row.recipient = recipients[0]
+    row.prepare()
+    has_visitors = any(recipient.token for recipient in recipients)
+    if policy and has_visitors:
+        raise ValueError(WITHOUT_ADDRESS)
+    compiled = not has_visitors and compiled_inserts.can_insert_many(Message, alias)
+    # In the caller's transaction the events of all batches wait in memory for its commit: events
+    # without a message are small.
+    carries = row.live and len(recipients) < BATCH
     with transaction.atomic(using=alias):
-        insert(rows, need_keys=policy is not None)
+        if compiled:
+            need_rows = policy is not None or carries
+            count, rows = _insert_copies(row, recipients, texts, alias, need_rows)
+            if count < len(recipients) and not known:
+                refuse_unknown(recipients)
+        else:
+            if not known:
+                refuse_unknown(recipients)
+            rows = [
+                _copy(row, recipient, text=text)
+                for recipient, text in zip(recipients, texts or repeat(row.message), strict=False)
+            ]
+            insert(rows, need_keys=policy is not None)
+            count, carries = len(rows), carries and rows[0].pk is not None
         if policy:
             dispatch.deliver(deliveries.create_deliveries(rows, policy))
-        if rows[0].live:
-            # In the caller's transaction the events of all batches wait in memory for its commit:
-            # events without a message are small.
-            has_keys = policy is not None or _returns_keys(alias)
-            if has_keys and len(rows) < BATCH:
-                dispatch.announce(rows)
-            else:
-                dispatch.announce_news([row.recipient for row in rows])
+        if carries:
+            dispatch.announce(rows)
+        elif row.live:
+            dispatch.announce_news(recipients)
+    return count
+
+
+def _insert_copies(
+    row: Message, recipients: list[Recipient], texts: list[str] | None, alias: str, need_rows: bool
+) -> tuple[int, list[Message]]:
+    by_key = {recipient.key: recipient for recipient in recipients}
+    own: dict[str, list[Any]] = {
+        "user": [recipient.user_pk for recipient in recipients],
+        "recipient_key": [recipient.key for recipient in recipients],
+    }
+    if texts is not None:
+        own |= {"message": texts, "safe": [isinstance(text, SafeData) for text in texts]}
+    returning = ("id", *(name for name in own if name != "user")) if need_rows else ()
+    count, found = compiled_inserts.insert_for_users(row, own, alias, returning=returning)
+    return count, [
+        _copy(row, by_key[key], pk, *(() if texts is None else _marked(*text)))
+        for pk, key, *text in found
+    ]
+
+
+def _marked(text: str, safe: bool) -> tuple[str]:
+    return (mark_safe(text) if safe else text,)  # noqa: S308 - it was given as safe
+
+
+def _copy(row: Message, recipient: Recipient, pk: Any = None, text: str | None = None) -> Message:
+    """``row`` for another recipient. Without ``Message()``, which takes as long as an INSERT."""
+    made = Message.__new__(Message)
+    made.__dict__.update(row.__dict__)
+    made._state = ModelState()
+    made._state.adding, made._state.db = pk is None, dispatch.database()
+    made.pk, made.recipient, made.recipient_key = pk, recipient, recipient.key
+    if text is not None:
+        made.message = text
+    return made
 
 
 def _returns_keys(alias: str) -> bool:

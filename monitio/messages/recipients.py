@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any
 
@@ -15,26 +15,11 @@ from monitio.messages import visitors
 from monitio.recipients import Recipient, accounts
 
 
-def resolve_recipient(to_user: Any) -> Recipient:
-    """The recipient, a logged-in visitor as the user. Raises ``UnknownRecipient``."""
-    recipient = _resolve(to_user)
-    if not recipient.is_visitor:
-        _refuse_unknown([to_user], [recipient])
-    return recipient
+def resolve_recipient(who: Any) -> Recipient:
+    """The recipient, a logged-in visitor as the user. A primary key may be of no user.
 
-
-def iter_recipients(users: Iterable[Any], size: int) -> Iterable[list[Recipient]]:
-    """Batches of ``size``, without duplicates in a batch. Raises ``UnknownRecipient``."""
-    keys = _keys_of(users, size)
-    everybody = iter(users if keys is None else keys)
-    while batch := list(islice(everybody, size)):
-        recipients = list(dict.fromkeys(map(_resolve, batch)))
-        if keys is None:
-            _refuse_unknown(batch, recipients)
-        yield recipients
-
-
-def _resolve(who: Any) -> Recipient:
+    Raises ``UnknownRecipient`` for what cannot be a recipient.
+    """
     recipient = Recipient.of(who)
     here = scopes.current()
     if recipient.scope != here:
@@ -44,6 +29,19 @@ def _resolve(who: Any) -> Recipient:
             f"write inside `with monitio.scope.activate({recipient.scope!r}):`."
         )
     return visitors.current_recipient(recipient)
+
+
+def iter_recipients(users: Iterable[Any], size: int) -> Iterator[list[Recipient]]:
+    """Batches of ``size``, without duplicates in a batch. Raises ``UnknownRecipient``."""
+    scope = scopes.current()
+    keys = _keys_of(users, size)
+    everybody = iter(users if keys is None else keys)
+    while batch := list(islice(everybody, size)):
+        if keys is None:
+            yield list(dict.fromkeys(map(resolve_recipient, batch)))
+        else:
+            # They come from the database: there is nothing to check.
+            yield [Recipient(user_pk=str(key), scope=scope) for key in dict.fromkeys(batch)]
 
 
 def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:
@@ -56,12 +54,12 @@ def _keys_of(users: Iterable[Any], size: int) -> Iterable[Any] | None:
     return (key for key, _group in groupby(keys))
 
 
-def _refuse_unknown(batch: Sequence[Any], recipients: Sequence[Recipient]) -> None:
-    """Without this check a missing user fails at the caller's commit, with no reason given."""
-    given = {Recipient.of(who) for who in batch if not hasattr(who, "is_authenticated")}
-    pks = {who.user_id for who in recipients if not who.is_visitor and who in given}
-    known = accounts().filter(pk__in=pks)
-    missing = pks - set(known.values_list("pk", flat=True)) if pks else set()
+def refuse_unknown(recipients: Iterable[Recipient]) -> None:
+    """Raise ``UnknownRecipient`` that names the users who do not exist."""
+    pks = {recipient.user_id for recipient in recipients if not recipient.is_visitor}
+    # Also those whom a site's own manager hides.
+    users = get_user_model()._base_manager.using(accounts().db)
+    missing = pks - set(users.filter(pk__in=pks).values_list("pk", flat=True))
     if missing:
         names = ", ".join(sorted(repr(pk) for pk in missing)[:5])
         raise UnknownRecipient(f"There are no users with these primary keys: {names}.")

@@ -13,6 +13,7 @@ from monitio import constants
 from monitio.conf import settings
 from monitio.exceptions import NotAllowed, TooManyReplies
 from monitio.messages import create, ratelimit
+from monitio.messages.recipients import refuse_unknown
 from monitio.models import BlockedSender, Message
 from monitio.recipients import Recipient, accounts
 
@@ -45,6 +46,7 @@ def reply(who: Recipient, original: Message, text: str) -> Message:
 def block(who: Recipient, sender: Recipient) -> None:
     if who.is_visitor or sender.is_visitor:
         raise NotAllowed("Only users can block, and only users can be blocked.")
+    refuse_unknown([sender])
     BlockedSender.objects.here().get_or_create(user_id=who.user_id, sender_id=sender.user_id)
 
 

@@ -21,7 +21,7 @@ from django.db import connections
 
 from monitio.conf import settings
 from monitio.transports.base import Listener, Transport
-from monitio.transports.events import EVERYBODY, Event, is_everybody
+from monitio.transports.events import EVERYBODY, Event, is_everybody, packed, unpacked
 from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: then this side closes the connection.
@@ -47,7 +47,7 @@ class PostgresTransport(Transport):
         if not self._lock.acquire(timeout=PUBLISH_TIMEOUT):
             raise TimeoutError("PostgreSQL does not answer another publisher of this process")
         try:
-            self._notify([event.encode().decode() for event in events], deadline)
+            self._notify([event.encode().decode() for event in packed(events)], deadline)
         finally:
             self._lock.release()
 
@@ -130,7 +130,8 @@ class _Subscription:
             for payload in self.connection.notifications(time.monotonic() + POLL_EVERY):
                 event = Event.decode(payload)
                 if event and (event.topic in self.topics or is_everybody(event.topic)):
-                    self.listener.receive(event)
+                    for change in unpacked(event, self.topics):
+                        self.listener.receive(change)
             self._keep_alive(time.monotonic())
 
     def _keep_alive(self, now: float) -> None:

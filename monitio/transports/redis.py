@@ -15,7 +15,7 @@ from django.core import checks
 
 from monitio.conf import settings
 from monitio.transports.base import Listener, Transport
-from monitio.transports.events import EVERYBODY, Event, is_everybody
+from monitio.transports.events import EVERYBODY, Event, is_everybody, packed, unpacked
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: then this side closes the connection.
@@ -35,6 +35,7 @@ class RedisTransport(Transport):
         self._publisher: Any = None
 
     def publish(self, events: Sequence[Event]) -> None:
+        events = packed(events)
         for tries_left in reversed(range(self._address.tries)):
             publisher = self._publisher
             if publisher is None:
@@ -145,8 +146,8 @@ class _Subscription:
             self.listener.on_gap(text.removeprefix(_channel("")))
         elif message["type"] == "message":
             event = Event.decode(message["data"])
-            if event is not None:
-                self.listener.receive(event)
+            for change in unpacked(event, self.topics) if event is not None else ():
+                self.listener.receive(change)
 
     def _keep_alive(self, now: float) -> None:
         if now - self.last_ping >= PING_EVERY:

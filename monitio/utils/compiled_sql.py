@@ -44,7 +44,7 @@ class Placeholder(Expression):
         return self.output_field.get_db_prep_save(value, connection)
 
 
-def _returns_rows(connection: Any) -> bool:
+def returns_rows(connection: Any) -> bool:
     # MariaDB returns inserted rows, but no updated ones.
     return connection.vendor in ("postgresql", "sqlite") and bool(
         connection.features.can_return_columns_from_insert
@@ -64,7 +64,7 @@ class CompiledUpdate(Generic[M]):
         Expressions among ``changes`` must live as long as the process.
         """
         connection = connections[alias]
-        if not _returns_rows(connection):
+        if not returns_rows(connection):
             return None
         key = alias, *((name, _fixed(value)) for name, value in changes.items())
         if key not in self._compiled:
@@ -144,7 +144,7 @@ def _insert(row: Model, alias: str, on_conflict: OnConflict | None) -> bool:
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
     with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
         cursor.execute(sql, values)
-        if _returns_rows(connection):
+        if returns_rows(connection):
             returned = cursor.fetchone()
             row.pk = returned[0] if returned else None
         else:
@@ -171,7 +171,7 @@ def _insertion(
             f"VALUES ({', '.join(['%s'] * len(fields))})",
             connection.ops.on_conflict_suffix_sql(fields, on_conflict, (), ()),
         ]
-        if _returns_rows(connection):
+        if returns_rows(connection):
             parts.append(f"RETURNING {quote(meta.pk.column)}")
         _insertions[key] = " ".join(filter(None, parts)), fields
     return _insertions[key]

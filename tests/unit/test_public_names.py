@@ -132,6 +132,7 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "user": (lambda w: w.other, lambda w: w.one.user == w.other),
     "to_user": (lambda w: w.other, lambda w: w.one.user == w.other),
     "users": (lambda w: [w.other], lambda w: w.one.user == w.other),
+    "messages": (lambda w: [(w.other, "text")], lambda w: w.one.user == w.other),
     "request": (lambda w: request_of(w.other), lambda w: w.one.user == w.other),
     "fail_silently": (lambda w: True, lambda w: w.error is None),
 }
@@ -143,6 +144,11 @@ def call_create(w: World, **kwargs: Any) -> None:
 
 def call_many(w: World, **kwargs: Any) -> None:
     api.notify_many(**{"users": [w.person], "level": 120, "message": "text", **kwargs})
+
+
+def call_each(w: World, **kwargs: Any) -> None:
+    pairs = kwargs.pop("messages", [(w.person, "text")])
+    api.notify_each(**{"messages": pairs, "level": 120, **kwargs})
 
 
 def call_add(w: World, **kwargs: Any) -> None:
@@ -176,6 +182,7 @@ SHORTCUTS = [api.debug, api.info, api.success, api.warning, api.error]
 CALLS: list[tuple[Callable[..., Any], Callable[..., None]]] = [
     (api.create_message, call_create),
     (api.notify_many, call_many),
+    (api.notify_each, call_each),
     (api.add_message, call_add),
     (PersistentMessageStorage.add, call_storage),
     *[(shortcut, partial(call_shortcut, function=shortcut)) for shortcut in SHORTCUTS],
