@@ -196,15 +196,10 @@ def inbox(
     The first page has ``MONITIO_SNAPSHOT_SIZE`` messages (or ``limit``) and all running jobs,
     however old. ``level`` (a name: ``error``), ``category`` and ``text`` are filters.
     """
-    return messages_inbox.find_messages(
-        Recipient.of(recipient),
-        before=before,
-        limit=limit,
-        unread_only=unread_only,
-        level=level,
-        category=category,
-        text=text,
+    wanted = messages_inbox.Filter(
+        unread=unread_only, level=level, category=category or None, text=text
     )
+    return messages_inbox.find_messages(Recipient.of(recipient), wanted, before=before, limit=limit)
 
 
 def categories_of(recipient: Any) -> list[str]:
@@ -228,6 +223,14 @@ def mark_read(recipient: Any, pks: Iterable[int]) -> int:
     Other users' messages are ignored. A message of a Django level is deleted: it has been shown.
     """
     return actions.mark_read(Recipient.of(recipient), pks)
+
+
+def mark_unread(recipient: Any, pks: Iterable[int]) -> int:
+    """Mark the recipient's own messages unread; returns the number that were read.
+
+    They do not pop up again.
+    """
+    return actions.mark_unread(Recipient.of(recipient), pks)
 
 
 def mark_seen(recipient: Any, pks: Iterable[int]) -> int:
@@ -347,6 +350,7 @@ aunread_count = _twin(unread_count)
 acategories_of = _twin(categories_of)
 aget_message = _twin(get_message)
 amark_read = _twin(mark_read)
+amark_unread = _twin(mark_unread)
 amark_seen = _twin(mark_seen)
 amark_all_read = _twin(mark_all_read)
 adelete = _twin(delete)

@@ -52,7 +52,7 @@ def shoot(browser: Browser, url: str, name: str, scheme: str, size: dict[str, in
     expect(page.locator("li.toast")).to_have_count(0)
     page.screenshot(path=FOLDER / f"{name.replace('demo', 'inbox')}.png")
     page.goto("/messages/")
-    expect(page.locator(".monitio-items li").first).to_be_visible()
+    expect(page.locator(".monitio-row").first).to_be_visible()
     page.screenshot(path=FOLDER / f"{name.replace('demo', 'list')}.png", animations="disabled")
     start_over(page)
     context.close()

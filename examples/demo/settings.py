@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 HERE = Path(__file__).resolve().parent
 # Everything the demo writes; `make clean` removes it.
 VAR = Path(os.environ.get("DEMO_VAR") or HERE / "var")
@@ -80,6 +82,11 @@ if REDIS_URL:
     MONITIO_REDIS_URL = REDIS_URL
 # Where links in e-mails lead.
 MONITIO_BASE_URL = os.environ.get("DEMO_BASE_URL", "http://127.0.0.1:8000")
+MONITIO_CATEGORIES: dict[str, Any] = {
+    "imports": {"title": _("Imports, exports")},
+    "billing": {"title": _("Billing")},
+    "system": {"title": _("System")},
+}
 # The bell in the admin, too.
 MONITIO_ADMIN_BELL = True
 

@@ -25,6 +25,10 @@ def mark_read(who: Recipient, pks: Iterable[int]) -> int:
     return _change(who, pks, {"read": False}, {"read": True, "seen": True})
 
 
+def mark_unread(who: Recipient, pks: Iterable[int]) -> int:
+    return _change(who, pks, {"read": True}, {"read": False})
+
+
 def mark_seen(who: Recipient, pks: Iterable[int]) -> int:
     return _change(who, pks, {"seen": False}, {"seen": True})
 

@@ -58,6 +58,16 @@ LEVELS = (
 PERSISTENT = Q(LiteralIn(F("level"), PERSISTENT_LEVELS))
 
 
+def _named(level: str) -> Q:
+    ordinary, kept = levels_named(level)
+    return Q(level__gte=ordinary.start, level__lt=ordinary.stop) | Q(
+        level__gte=kept.start, level__lt=kept.stop
+    )
+
+
+NEEDS_ATTENTION = Q(read=False) & (_named("warning") | _named("error"))
+
+
 class MessageQuerySet(ScopedQuerySet["Message"]):
     def bulk_create(self, objs: Iterable[Message], *args: Any, **kwargs: Any) -> list[Message]:
         messages = list(objs)
@@ -94,11 +104,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
 
     def named(self, level: str) -> Self:
         """Those whose level reads as this name, for example ``error``."""
-        ordinary, kept = levels_named(level)
-        return self.filter(
-            Q(level__gte=ordinary.start, level__lt=ordinary.stop)
-            | Q(level__gte=kept.start, level__lt=kept.stop)
-        )
+        return self.filter(_named(level))
 
     def saying(self, text: str) -> Self:
         """Those with this text in subject or message, in capitals or not."""

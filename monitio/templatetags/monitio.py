@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from django.template import Context, Library
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from monitio.jobs import texts as job_texts
 from monitio.models import Job
+from monitio.models.schedule import aware
 from monitio.views import widgets
+from monitio.views.forms import LEVELS
 
 register = Library()
 
@@ -65,6 +71,35 @@ def monitio_nonce(context: Context) -> SafeString | str:
 def pace(job: Job) -> str:
     """How fast a running job is and how long it will take, as far as anybody knows."""
     return job_texts.pace(job.pace, job.eta)
+
+
+@register.filter
+def age(moment: datetime) -> str:
+    """How long ago, for today; else weekday and time, for a week; else the date."""
+    then, now = (timezone.localtime(aware(at)) for at in (moment, timezone.now()))
+    minutes, days = (now - then).total_seconds() // 60, (now.date() - then.date()).days
+    if minutes < 1:
+        return gettext("now")
+    if days < 1 and minutes < 60:
+        return gettext("%(number)d min ago") % {"number": minutes}
+    if days < 1:
+        return gettext("%(number)d h ago") % {"number": minutes // 60}
+    if days < 7:
+        return date_format(then, "D H:i")
+    is_recent = then.year == now.year
+    return date_format(then, "MONTH_DAY_FORMAT" if is_recent else "SHORT_DATE_FORMAT")
+
+
+@register.filter
+def level_label(name: str) -> str:
+    """``Error`` for ``error``."""
+    return str(LEVELS[name])
+
+
+@register.filter
+def get(mapping: Mapping[str, Any], key: str) -> Any:
+    """The value of a key that is not a constant; None without it."""
+    return mapping.get(key)
 
 
 @register.filter

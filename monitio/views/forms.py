@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings as django_settings
+from django.utils import timezone
 from django.utils.formats import time_format
-from django.utils.translation import gettext, pgettext, pgettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from monitio.constants import LEVEL_NAMES
+from monitio.messages.inbox import Filter
 from monitio.models import WEEKDAYS, Preferences
-from monitio.models.categories import Category, Mode, category
+from monitio.models.categories import Category, Mode
 from monitio.models.schedule import Frequency
 
+WEEK = timedelta(days=7)
 LEVELS = {
     "debug": _("Debug"),
     "info": _("Info"),
@@ -34,36 +36,34 @@ class ReplyForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """Filters of the inbox; invalid ones are ignored."""
+    """Filters of the inbox; invalid ones are ignored. ``used``: the categories of its messages."""
 
-    text = forms.CharField(
-        label=pgettext_lazy("notifications", "Text"),
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(attrs={"type": "search"}),
-    )
-    level = forms.ChoiceField(label=_("Level"), required=False)
-    category = forms.ChoiceField(label=_("Category"), required=False)
-    unread = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    text = forms.CharField(required=False, max_length=200)
+    level = forms.ChoiceField(required=False, choices=LEVELS.items())
+    category = forms.ChoiceField(required=False)
+    # The messages without a category.
+    other = forms.BooleanField(required=False)
+    unread = forms.BooleanField(required=False)
+    running = forms.BooleanField(required=False)
+    attention = forms.BooleanField(required=False)
+    week = forms.BooleanField(required=False)
 
     def __init__(self, data: Any, *, used: Iterable[str]) -> None:
         super().__init__(data)
-        self._offer("level", [(name, LEVELS[name]) for name in LEVEL_NAMES])
-        kinds = [(name, category(name).title) for name in used]
-        if kinds:
-            self._offer("category", kinds)
-        else:
-            del self.fields["category"]
-
-    def _offer(self, field: str, choices: list[tuple[str, Any]]) -> None:
-        self.fields[field].choices = [("", pgettext("notifications", "All")), *choices]  # type: ignore[attr-defined]
-
-    def wishes(self) -> dict[str, Any]:
-        """Keyword arguments for ``api.inbox``."""
+        self.fields["category"].choices = [(name, name) for name in used]  # type: ignore[attr-defined]
         self.is_valid()
-        found = self.cleaned_data
-        wishes = {name: found.get(name) or "" for name in ("text", "level", "category")}
-        return {**wishes, "unread_only": bool(found.get("unread"))}
+        # The valid ones, by name.
+        self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+
+    def wanted(self) -> Filter:
+        chosen = self.chosen
+        return Filter(
+            **{name: name in chosen for name in ("unread", "running", "attention")},
+            level=chosen.get("level", ""),
+            category="" if "other" in chosen else chosen.get("category"),
+            text=chosen.get("text", ""),
+            since=timezone.now() - WEEK if "week" in chosen else None,
+        )
 
 
 class ClockInput(forms.TimeInput):

@@ -9,7 +9,7 @@ a middleware has changed ``request.user`` since, the request is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
@@ -33,17 +34,20 @@ from django.views.decorators.http import (
 from monitio import api
 from monitio.conf import settings
 from monitio.exceptions import NotAllowed, TooManyReplies
+from monitio.messages import inbox as messages_inbox
 from monitio.models import BlockedSender, Message
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot
 from monitio.stream import view as stream_view
 from monitio.utils.text import one_line
+from monitio.views import listing
 from monitio.views.forms import ReplyForm, SearchForm
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # The most ids in one POST; the browser sends a few, a forged request could send any number.
 MANY = 500
+NOTHING = messages_inbox.Counts(total=0, unread=0, running=0, attention=0, categories={})
 
 
 def public(view: View) -> View:
@@ -77,25 +81,42 @@ def for_its_page(view: View) -> View:
 @public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
-    """A page of the inbox. ``?before=ID`` is the next page, ``?unread=1`` omits read messages.
+    """A page of the inbox. ``?before=ID`` is the next page.
 
-    ``?text=``, ``?level=`` (a name) and ``?category=`` filter it.
+    ``?unread=1``, ``?running=1``, ``?attention=1`` (unread errors and warnings), ``?text=``,
+    ``?level=`` (a name), ``?category=``, ``?other=1`` (without a category) and ``?week=1`` (the
+    last seven days) filter it.
     """
     recipient = Recipient.existing(request)
-    form = SearchForm(request.GET, used=api.categories_of(recipient) if recipient else ())
-    wishes = form.wishes()
-    size = settings.SNAPSHOT_SIZE
-    rows = _page(recipient, _whole_number(request, "before"), size + 1, **wishes)
+    counts = messages_inbox.counts(recipient) if recipient else NOTHING
+    form = SearchForm(request.GET, used=counts.categories)
+    wanted, size = form.wanted(), settings.SNAPSHOT_SIZE
+    rows = _page(recipient, _whole_number(request, "before"), size + 1, wanted)
+    page = rows[:size]
+    is_all = wanted == messages_inbox.ALL
     context = {
-        "messages_page": rows[:size],
-        "older": rows[size - 1].pk if len(rows) > size else None,
-        "unread": api.unread_count(recipient) if recipient else 0,
-        "unread_only": wishes["unread_only"],
+        "messages_page": page,
+        "days": listing.by_day(page),
+        "older": page[-1].pk if len(rows) > size else None,
+        "found": counts.total if is_all or not recipient else _found(recipient, wanted, rows),
+        "unread": counts.unread,
+        "unread_only": wanted.unread,
         "form": form,
-        "searched": any(wishes.values()),
+        "searched": bool(form.chosen),
+        "views": listing.views(counts, form.chosen),
+        "categories": listing.category_links(counts, form.chosen),
+        "kinds": listing.kinds(counts.categories),
+        "more_filters": listing.level_links(form.chosen),
+        "chips": listing.chips(form.chosen),
         "has_preferences": recipient is not None and not recipient.is_visitor,
     }
     return render(request, "monitio/message/list.html", context)
+
+
+def _found(recipient: Recipient, wanted: messages_inbox.Filter, rows: list[Message]) -> int:
+    """How many messages fit the filter; without a query where they are all on this page."""
+    is_whole = len(rows) <= settings.SNAPSHOT_SIZE
+    return len(rows) if is_whole else messages_inbox.count_messages(recipient, wanted)
 
 
 @public
@@ -120,6 +141,51 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
         return _ask(request, _("Mark as read"), _("Mark “%s” as read?") % _name(message))
     api.mark_read(recipient, [message_id])
     return _done(request, recipient)
+
+
+@public
+@require_http_methods(["GET", "POST"])
+@for_its_page
+def message_mark_unread(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Mark one message unread again."""
+    recipient, message = _own(request, message_id)
+    if request.method == "GET":
+        return _ask(request, _("Mark as unread"), _("Mark “%s” as unread?") % _name(message))
+    api.mark_unread(recipient, [message_id])
+    return _done(request, recipient)
+
+
+@public
+@require_POST
+@for_its_page
+def message_selected(request: HttpRequest) -> HttpResponse:
+    """Do something with the messages ``ids`` (form field, repeated).
+
+    ``do`` is ``read``, ``unread`` or ``delete``, which asks for confirmation first (``sure``).
+    """
+    recipient = Recipient.existing(request)
+    try:
+        pks = [int(pk) for pk in request.POST.getlist("ids")[:MANY]]
+    except ValueError:
+        raise Http404("ids must be whole numbers") from None
+    acts = {"read": api.mark_read, "unread": api.mark_unread, "delete": api.delete}
+    act = acts.get(request.POST.get("do", ""))
+    if recipient is None or act is None or not pks:
+        return _done(request, recipient)
+    if act is api.delete and "sure" not in request.POST:
+        fields = [("do", "delete"), ("sure", "1"), *(("ids", pk) for pk in pks)]
+        return _ask(request, _("Delete"), _delete_question(len(pks)), fields=fields)
+    act(recipient, pks)
+    return _done(request, recipient)
+
+
+def _delete_question(count: int) -> str:
+    text = ngettext(
+        "Delete %(count)d notification? This can’t be undone.",
+        "Delete %(count)d notifications? This can’t be undone.",
+        count,
+    )
+    return text % {"count": count}
 
 
 @public
@@ -167,9 +233,10 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
 @for_its_page
 def message_delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the recipient's messages."""
-    if request.method == "GET":
-        return _ask(request, _("Delete all"), _("Delete all notifications?"))
     recipient = Recipient.existing(request)
+    if request.method == "GET":
+        count = messages_inbox.count_messages(recipient, messages_inbox.ALL) if recipient else 0
+        return _ask(request, _("Delete all"), _delete_question(count))
     if recipient:
         api.delete_all(recipient)
     return _done(request, recipient)
@@ -258,7 +325,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204)
     before = _whole_number(request, "before")
     if before is not None:
-        rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1)
+        rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1, messages_inbox.ALL)
         page = rows[: settings.SNAPSHOT_SIZE]
         return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
     if recipient is None:
@@ -285,11 +352,11 @@ def _own(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
 
 
 def _page(
-    recipient: Recipient | None, before: int | None, limit: int, **wishes: Any
+    recipient: Recipient | None, before: int | None, limit: int, wanted: messages_inbox.Filter
 ) -> list[Message]:
     if recipient is None:
         return []
-    return api.inbox(recipient, before=before, limit=limit, **wishes)
+    return messages_inbox.find_messages(recipient, wanted, before=before, limit=limit)
 
 
 def _whole_number(request: HttpRequest, name: str) -> int | None:
@@ -306,8 +373,16 @@ def _name(message: Message) -> str:
     return one_line(message.subject or message.text[:80])
 
 
-def _ask(request: HttpRequest, title: str, question: str, way_out: str = "") -> HttpResponse:
+def _ask(
+    request: HttpRequest,
+    title: str,
+    question: str,
+    way_out: str = "",
+    fields: Sequence[tuple[str, Any]] = (),
+) -> HttpResponse:
+    """A form that sends the same request by POST, with further ``fields``."""
     context = {
+        "fields": fields,
         "title": title,
         "question": question,
         "action_label": title,

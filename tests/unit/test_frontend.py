@@ -37,8 +37,12 @@ def test_building_anew_changes_nothing() -> None:
     assert static.build() == built()
 
 
-def test_nothing_but_the_built_script_and_the_one_for_jquery_is_shipped() -> None:
-    assert {path.name for path in STATIC.glob("*.js")} == {"monitio.js", "messages.jquery.js"}
+def test_nothing_but_the_built_script_and_those_of_pages_and_jquery_is_shipped() -> None:
+    assert {path.name for path in STATIC.glob("*.js")} == {
+        "monitio.js",
+        "pages.js",
+        "messages.jquery.js",
+    }
 
 
 def test_the_script_stays_within_17_kb_as_shipped() -> None:

@@ -73,7 +73,7 @@ def page(open_window: OpenWindow, live_server: Any, client: Client) -> Page:
 def test_the_way_from_the_inbox_to_other_habits(page: Page) -> None:
     api.create_message(user(), monitio.INFO, "one", category="weekly_report")
     page.goto("/messages/")
-    page.get_by_role("link", name="E-mail preferences").click()
+    page.get_by_role("link", name="Notification settings").click()
     main = page.locator("main")
     main.get_by_label("E-mail me").select_option("daily")
     main.get_by_label("Digest at").select_option("7")

@@ -6,19 +6,24 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api
+from monitio.messages import inbox
 from monitio.models import Message
 from monitio.recipients import Recipient, page_token
 from monitio.stream.broadcaster import get_broadcaster
+from tests.support.jobs import reporter
 from tests.support.people import user, visitor_of
 
 JSON = {"headers": {"accept": "application/json"}}
@@ -167,7 +172,7 @@ def test_after_the_log_out_nothing_is_left_to_see(browser: Client, message: Mess
 
 # GET changes nothing, POST needs the token.
 
-QUESTIONS = ["mark_read", "delete"]
+QUESTIONS = ["mark_read", "mark_unread", "delete"]
 ALL_QUESTIONS = ["mark_all_read", "delete_all"]
 
 
@@ -495,10 +500,116 @@ def test_the_list_can_be_searched(
         assert len(page) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("other=1", ["Welcome"]),
+        ("attention=1", ["Your plan ends", "The import broke"]),
+        ("attention=1&category=imports", ["The import broke"]),
+        ("running=1", []),
+        ("week=1&category=billing", ["Your plan ends"]),
+    ],
+)
+def test_the_navigation_and_the_menu_filter(
+    browser: Client, mixed: None, ann: Any, query: str, found: list[str]
+) -> None:
+    old = api.create_message(ann, monitio.INFO, "old", category="billing")
+    Message.objects.filter(pk=old.pk).update(created=timezone.now() - timedelta(days=8))
+    page = browser.get(url("list") + f"?{query}").context
+    assert [message.text for message in page["messages_page"]] == found
+    assert page["found"] == len(found)
+
+
+def test_views_and_categories_are_counted_in_one_query(
+    browser: Client, mixed: None, ann: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.MONITIO_CATEGORIES = {"billing": {}, "exports": {}}
+    job = reporter(ann)
+    job.started()
+    api.mark_read(ann, [Message.objects.get(message="Welcome").pk])
+    page = browser.get(url("list") + "?category=billing").context
+    assert [link.count for link in page["views"]] == [5, 4, 1, 2]
+    assert [(link.label, link.count, link.is_current) for link in page["categories"]] == [
+        ("Billing", 1, True), ("Imports", 2, False), ("Everything else", 2, False),
+    ]  # fmt: skip
+    assert not any(link.is_current for link in page["views"])
+    with django_assert_num_queries(1):
+        inbox.counts(Recipient.for_user(ann))
+
+
+def test_each_filter_in_force_has_a_chip_that_removes_it(browser: Client, mixed: None) -> None:
+    chips = browser.get(url("list") + "?category=imports&week=1&text=may").context["chips"]
+    assert [(str(chip.label), chip.href) for chip in chips] == [
+        ("Last 7 days", "?text=may&category=imports"), ("Imports", "?text=may&week=1"),
+    ]  # fmt: skip
+
+
+def test_messages_stand_below_their_day(browser: Client, ann: Any) -> None:
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
+    days = {"a": 0, "b": 1, "c": 2, "d": 5, "e": 40}
+    for text, ago in reversed(days.items()):
+        row = api.create_message(ann, monitio.INFO, text)
+        Message.objects.filter(pk=row.pk).update(created=now - timedelta(days=ago))
+    with time_machine.travel(now, tick=False):
+        page = browser.get(url("list")).context["days"]
+    assert [(day, *(row.text for row in rows)) for day, rows in page] == [
+        ("Today", "a"), ("Yesterday", "b"), ("Earlier this week", "c"), ("Last 7 days", "d"),
+        ("October 2026", "e"),
+    ]  # fmt: skip
+
+
+# Selected messages.
+
+
+def test_the_selected_messages_are_marked_and_no_others(browser: Client, ann: Any) -> None:
+    pks = [api.create_message(ann, monitio.INFO, "one").pk for _ in range(3)]
+    unread = Message.objects.unread().values_list("pk", flat=True).order_by("pk")
+    browser.post(url("selected"), {"ids": pks[:2], "do": "read"})
+    assert list(unread.all()) == pks[2:]
+    back = {"ids": pks[1:], "do": "unread", "next": url("list") + "?unread=1"}
+    assert browser.post(url("selected"), back)["Location"] == url("list") + "?unread=1"
+    assert list(unread.all()) == pks[1:]
+
+
+def test_deleting_the_selected_ones_asks_with_their_number(browser: Client, ann: Any) -> None:
+    pks = [api.create_message(ann, monitio.INFO, "one").pk for _ in range(3)]
+    question = browser.post(url("selected"), {"ids": pks[:2], "do": "delete"})
+    assert question.context["question"] == "Delete 2 notifications? This can’t be undone."
+    assert Message.objects.count() == 3
+    fields = dict(re.findall(r'name="(do|sure)" value="(\w+)"', question.content.decode()))
+    ids = re.findall(r'name="ids" value="(\d+)"', question.content.decode())
+    browser.post(url("selected"), {**fields, "ids": ids})
+    assert [row.pk for row in Message.objects.all()] == pks[2:]
+
+
+@pytest.mark.parametrize("fields", [{}, {"do": "delete", "sure": "1"}, {"do": "x", "ids": "1"}])
+def test_nothing_selected_changes_nothing(
+    browser: Client, message: Message, fields: dict[str, Any]
+) -> None:
+    assert browser.post(url("selected"), fields)["Location"] == url("list")
+    assert Message.objects.unread().count() == 1
+
+
+def test_deleting_all_asks_with_their_number(browser: Client, message: Message) -> None:
+    question = browser.get(url("delete_all")).context["question"]
+    assert question == "Delete 1 notification? This can’t be undone."
+
+
+def test_a_read_message_can_be_unread_again(browser: Client, message: Message) -> None:
+    browser.post(url("mark_read", message.pk))
+    assert (
+        "Mark “Subject” as unread?" in browser.get(url("mark_unread", message.pk)).content.decode()
+    )
+    answer = browser.post(url("mark_unread", message.pk), **JSON)
+    assert answer.json() == {"ok": True, "unread": 1}
+    message.refresh_from_db()
+    assert message.seen and not message.read
+
+
 def test_pages_of_a_search_go_on_with_it(browser: Client, mixed: None, settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 1
     first = browser.get(url("list") + "?category=imports&text=import")
-    older = re.search(r'<a href="(\?[^"]*before=[^"]*)">', first.content.decode())
+    older = re.search(r'href="(\?[^"]*before=[^"]*)">', first.content.decode())
     assert older
     second = browser.get(url("list") + html.unescape(older[1])).context["messages_page"]
     assert [message.text for message in second] == ["The import broke"]
