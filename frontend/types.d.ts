@@ -17,6 +17,15 @@ export interface Job {
   rate?: number | null;
   /** Whether it can still be cancelled. */
   cancel?: boolean;
+  files?: JobFile[];
+}
+
+/** A file to download; `size` in bytes, `gone`: it has expired. */
+export interface JobFile {
+  id: number;
+  name: string;
+  size: number;
+  gone: boolean;
 }
 
 /** One message, as the server sends it (plain text only). Ids below zero live on this page only. */

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from asgiref.sync import sync_to_async
 from django.contrib.messages import MessageFailure
 from django.http import HttpRequest
+from django.utils import timezone
 
 from monitio import constants
 from monitio.channels.policy import Delay, Email
+from monitio.jobs.files import delete_expired
 from monitio.messages import actions, create, replies
 from monitio.messages import inbox as messages_inbox
 from monitio.messages.fields import MessageFields
 from monitio.messages.prune import prune_scope
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message
+from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 
 if TYPE_CHECKING:
@@ -299,9 +302,11 @@ def prune(now: datetime | None = None) -> dict[str, int]:
 
     ``expired`` messages; those of ``visitors`` whose token has expired; messages ``shown`` whose
     e-mail has been sent; ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them); ended
-    ``jobs`` without messages; ``digests`` older than 90 days; ``bells``, the events of yesterday.
+    ``jobs`` without messages; ``digests`` older than 90 days; ``bells``, the events of yesterday;
+    ``files`` that have expired or have no job.
     """
-    return prune_scope(now)
+    now = checked_moment("now", now) or timezone.now()
+    return {**prune_scope(now), "files": delete_expired(now)}
 
 
 def _storage(request: Any, fail_silently: bool) -> Any:

@@ -135,6 +135,15 @@ class Settings:
         # Equal failures of a task within so many seconds become one message with a count while it
         # is unread; None: one message each.
         "COLLAPSE_WITHIN": 3600,
+        # Seconds that files of tasks are kept.
+        "FILES_KEEP": 14 * DAY,
+        # The internal location of nginx that serves STORAGES["monitio"], for example "/files/".
+        # None: the site sends the files itself.
+        "FILES_X_ACCEL": None,
+        # Redirect to the storage's own URLs. Only for storages whose URLs are signed and expire.
+        "FILES_REDIRECT": False,
+        # Links in e-mails work without a log-in, for whoever has the e-mail.
+        "FILES_SIGNED_LINKS": False,
         # Days prune keeps read messages; None keeps them.
         "KEEP_READ_DAYS": None,
         # Where links in e-mails point to, for example "https://example.com".
@@ -198,6 +207,15 @@ class Settings:
         "JOB_LOST_AFTER": SECONDS,
         "JOB_WAITING_LOST_AFTER": optional(SECONDS),
         "COLLAPSE_WITHIN": optional(at_least(0)),
+        "FILES_KEEP": SECONDS,
+        "FILES_X_ACCEL": optional(
+            Rule(
+                'a path with a slash at both ends, for example "/files/"',
+                lambda value: isinstance(value, str) and value[:1] == value[-1:] == "/",
+            )
+        ),
+        "FILES_REDIRECT": FLAG,
+        "FILES_SIGNED_LINKS": FLAG,
         "KEEP_READ_DAYS": optional(at_least(0, "a number of days")),
         "BASE_URL": TEXT,
         "EMAIL_FROM": optional(TEXT),

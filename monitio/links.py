@@ -12,9 +12,11 @@ from functools import cache
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings as django_settings
+from django.core import signing
 from django.urls import NoReverseMatch, get_script_prefix, reverse, set_script_prefix
 from django.utils import translation
 
+from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.scope import base_url
 
@@ -95,3 +97,20 @@ def page(name: str, *args: object, language: str = "") -> str:
             return absolute(reverse(name, args=args))
         except NoReverseMatch:
             return ""
+
+
+def file_page(message_id: int, file_id: int) -> str:
+    """The absolute URL of a file of a message's job; signed with ``MONITIO_FILES_SIGNED_LINKS``."""
+    if settings.FILES_SIGNED_LINKS:
+        return page("message_signed_file", _file_signer().sign_object([message_id, file_id]))
+    return page("message_file", message_id, file_id)
+
+
+def read_file_token(token: str) -> tuple[int, int]:
+    """The ids of the message and the file. Raises ``BadSignature``."""
+    message_id, file_id = _file_signer().unsign_object(token)
+    return message_id, file_id
+
+
+def _file_signer() -> signing.Signer:
+    return signing.Signer(salt=scopes.key_in(scopes.current(), "monitio.file"))

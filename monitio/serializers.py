@@ -47,7 +47,7 @@ def job_payload(job: Job) -> Payload:
     ``percent`` is None when the total is unknown. ``eta`` (seconds left) and ``rate`` (steps a
     second) are None until they can be estimated, and at the end.
     """
-    return {
+    moving = {
         "task": job.task_id,
         "state": job.state,
         "percent": job.percent,
@@ -58,6 +58,7 @@ def job_payload(job: Job) -> Payload:
         "rate": job.pace,
         "cancel": job.may_be_cancelled,
     }
+    return moving | {"files": job.attached} if job.files else moving
 
 
 def snapshot(recipient: Recipient) -> Payload:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from monitio.views import files as file_views
 from monitio.views import inbox as views
 from monitio.views import preferences as preference_views
 
@@ -21,6 +22,8 @@ urlpatterns = [
     path("block/<int:message_id>/", views.message_block, name="message_block"),
     path("unblock/<int:message_id>/", views.message_unblock, name="message_unblock"),
     path("cancel/<int:message_id>/", views.message_cancel, name="message_cancel"),
+    path("file/<int:message_id>/<int:file_id>/", file_views.message_file, name="message_file"),
+    path("file/<str:token>/", file_views.message_signed_file, name="message_signed_file"),
     path("preferences/", preference_views.message_preferences, name="message_preferences"),
     path(
         "unsubscribe/<str:token>/",

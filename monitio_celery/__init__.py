@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from monitio.integrations.cancellation import cancelled as cancelled
     from monitio.integrations.context import notify as notify
     from monitio.integrations.decorators import notify_user as notify_user
+    from monitio.integrations.files import attach as attach
     from monitio.integrations.progress import progress as progress
     from monitio.integrations.progress import track as track
     from monitio_celery.beat import beat_schedule as beat_schedule
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Cancelled": "monitio_celery.cancellation",
     "beat_schedule": "monitio_celery.beat",
+    "attach": "monitio.integrations.files",
     "cancelled": "monitio.integrations.cancellation",
     "notify": "monitio.integrations.context",
     "notify_group": "monitio_celery.groups.notify",
@@ -33,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "Cancelled",
+    "attach",
     "beat_schedule",
     "cancelled",
     "notify",

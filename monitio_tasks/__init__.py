@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from monitio.integrations.cancellation import cancelled as cancelled
     from monitio.integrations.context import notify as notify
     from monitio.integrations.decorators import notify_user as notify_user
+    from monitio.integrations.files import attach as attach
     from monitio.integrations.progress import progress as progress
     from monitio.integrations.progress import track as track
 
 _HOMES = {
     "Cancelled": "monitio.integrations.cancellation",
+    "attach": "monitio.integrations.files",
     "cancelled": "monitio.integrations.cancellation",
     "notify": "monitio.integrations.context",
     "notify_user": "monitio.integrations.decorators",
@@ -27,7 +29,7 @@ _HOMES = {
     "track": "monitio.integrations.progress",
 }
 
-__all__ = ["Cancelled", "cancelled", "notify", "notify_user", "progress", "track"]
+__all__ = ["Cancelled", "attach", "cancelled", "notify", "notify_user", "progress", "track"]
 
 
 _import = lazy_attributes(__name__, _HOMES)

@@ -23,6 +23,7 @@ from monitio.integrations import recipients as task_recipients
 from monitio.integrations.base import Cancelled, End, Integration, report_end
 from monitio.integrations.context import current_request, run_off_loop, savepoint
 from monitio.integrations.decorators import options_of
+from monitio.integrations.files import attach_result
 from monitio.integrations.run import TaskRun, activate, current_run, deactivate
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.recipients import recipients_of
@@ -142,6 +143,8 @@ def report_finished(task_result: Any) -> None:
         # It stopped early because it was cancelled: its result is incomplete.
         reporter.revoked()
     else:
+        if task_result.status == SUCCESSFUL:
+            attach_result(run, options, task_result.return_value)
         _report_end(reporter, task_result, sys.exc_info()[1])
 
 

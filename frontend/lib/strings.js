@@ -48,6 +48,18 @@ export function formatDuration(seconds) {
 }
 
 /**
+ * "412 kB"
+ * @param {number} bytes
+ */
+export function formatSize(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const at = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return formatNumber(bytes / 1024 ** at, {
+    style: "unit", unit: units[at], maximumFractionDigits: 1,
+  });
+}
+
+/**
  * "5 minutes ago"
  * @param {Date} date
  */

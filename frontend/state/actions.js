@@ -80,6 +80,14 @@ export class Actions {
 
   /**
    * @param {number} id
+   * @param {number} file
+   */
+  fileUrl(id, file) {
+    return `${this.url}file/${id}/${file}/`;
+  }
+
+  /**
+   * @param {number} id
    * @param {string} message
    */
   reply(id, message) {

@@ -5,7 +5,7 @@ import { icon, setIcon } from "../lib/icons.js";
 import { heading, isRunning, safeUrl, shortHeading } from "../state/message.js";
 import { actions } from "../state/page.js";
 import { ProgressBar } from "./progress-bar.js";
-import { t } from "../lib/strings.js";
+import { formatSize, t } from "../lib/strings.js";
 
 /**
  * A button whose name also says, unseen, of which message.
@@ -29,7 +29,9 @@ export class MessageView {
   bar = new ProgressBar();
   link = make("a", { part: "action" });
   #cancel = labelled("cancel", () => this.#cancelJob());
-  actions = make("div", { part: "actions" }, this.link, this.#cancel.node);
+  #shownFiles = "";
+  #files = make("span", { class: "files" });
+  actions = make("div", { part: "actions" }, this.link, this.#files, this.#cancel.node);
   text = make("div", { class: "text" },
     this.word, this.title, this.body, this.bar.node, this.actions);
   node;
@@ -58,8 +60,26 @@ export class MessageView {
     this.link.hidden = !url;
     this.link.href = url ?? "";
     setText(this.link, url_label || t("open"));
+    this.#fillFiles(message);
     this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
     setText(this.#cancel.of, ` ${shortHeading(message)}`);
+  }
+
+  /** @param {Message} message */
+  #fillFiles({ id, job }) {
+    const files = job?.files ?? [];
+    // A link with the focus stays where it is.
+    const shown = JSON.stringify([id, files]);
+    if (shown === this.#shownFiles) return;
+    this.#shownFiles = shown;
+    this.#files.hidden = !files.length;
+    this.#files.replaceChildren(...files.map((file) => {
+      const { name, gone } = file;
+      if (gone) return make("span", { dir: "auto" }, t("gone", { name }));
+      const href = actions.fileUrl(id, file.id);
+      const text = t("download", { name, size: formatSize(file.size) });
+      return make("a", { part: "action", href, download: true, dir: "auto" }, text);
+    }));
   }
 
   async #cancelJob() {

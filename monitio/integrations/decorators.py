@@ -34,6 +34,7 @@ class OptionNames(TypedDict, total=False):
     lost: Text
     url: AnyString | Callable[[Outcome], str | None] | None
     url_label: AnyString | Callable[[Outcome], AnyString | None]
+    file: Callable[[Outcome], Any] | None
     email: Email | str | Collection[str] | Mapping[str, Email]
     email_delay: Delay
     when: When

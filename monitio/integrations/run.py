@@ -14,6 +14,7 @@ from monitio import scope as scopes
 from monitio.integrations import heartbeat
 from monitio.integrations.base import Integration, current_task_id
 from monitio.integrations.context import in_event_loop, run_aside
+from monitio.jobs.outcome import Outcome
 from monitio.utils.throttle import Throttle
 
 logger = logging.getLogger("monitio")
@@ -33,6 +34,9 @@ class Bar(Protocol):
 class Reporter(Protocol):
     """What signals are reported to: a job of its own, or a part of a group."""
 
+    @property
+    def job_id(self) -> str: ...
+    def succeeding(self, result: Any) -> Outcome: ...
     def queued(self, due_at: datetime | None = None) -> bool: ...
     def started(self, attempt: int = 0) -> bool: ...
     def retrying(

@@ -85,6 +85,8 @@ class NotifyOptions:
     ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner sends no
     message, a slower one sends it with its next progress or its end; a failure always does.
     ``url`` is called when the job has succeeded; a string without ``{result}`` is always shown.
+    ``file`` is called in the worker when the task has returned, and returns what ``attach`` takes:
+    a path or a file, a pair of one and its name, or a list of these.
     ``user`` is the recipient: an argument's name, a primary key, or a function that is called with
     the job's arguments; None stands for the user who started the job.
     ``arguments`` names the arguments that may appear in texts; no other value ever does.
@@ -103,6 +105,7 @@ class NotifyOptions:
     lost: Text = None
     url: AnyString | Callable[[Outcome], str | None] | None = None
     url_label: AnyString | Callable[[Outcome], AnyString | None] = ""
+    file: Callable[[Outcome], Any] | None = None
     email: Email | str | Collection[str] | Mapping[str, Email] = False
     email_delay: Delay = None
     when: When = None
@@ -124,6 +127,8 @@ class NotifyOptions:
             check_text(option, getattr(self, option), self.placeholders, may_be_false=True)
         for option in _URL_OPTIONS:
             check_text(option, getattr(self, option), self.placeholders)
+        if self.file is not None and not callable(self.file):
+            raise TypeError(f"file= must be a function of the Outcome, not {self.file!r}.")
         check_when(self.when)
         check_lost_after(self.lost_after)
         check_levels(self.levels)

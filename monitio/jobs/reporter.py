@@ -128,6 +128,16 @@ class JobReporter:
                 )
         return mine
 
+    @property
+    def job_id(self) -> str:
+        """The ``task_id`` of the job that its events belong to."""
+        return self.task_id
+
+    def succeeding(self, result: Any) -> Outcome:
+        """The outcome of a run that has returned ``result``."""
+        end = {"state": State.SUCCEEDED, "result": result, "arguments": self.arguments}
+        return Outcome(task_id=self.task_id, name=self.name, **end)
+
     def queued(self, due_at: datetime | None = None) -> bool:
         """It was handed to the queue. ``due_at``: when a worker should begin it, if not now."""
         return self._move(State.QUEUED, 0, due_at=_due(due_at), **self._of_this_run())

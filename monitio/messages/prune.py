@@ -6,16 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from monitio.conf import DAY, settings
 from monitio.messages import create
 from monitio.models import Digest, Job, LastEvent, Message, Repeat, VisitorLogin
-from monitio.models.schedule import checked_moment
 
 
-def prune_scope(now: datetime | None) -> dict[str, int]:
-    now = checked_moment("now", now) or timezone.now()
+def prune_scope(now: datetime) -> dict[str, int]:
     yesterday = now - timedelta(seconds=DAY)
     # All tokens that are older have expired: no visitor can read what was sent to them.
     tokens_end = now - timedelta(seconds=settings.VISITOR_AGE)

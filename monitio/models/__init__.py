@@ -5,6 +5,7 @@ from __future__ import annotations
 from monitio.models.blocks import BlockedSender
 from monitio.models.deliveries import Delivery
 from monitio.models.digests import Digest
+from monitio.models.files import JobFile
 from monitio.models.jobs import Job
 from monitio.models.messages import Message
 from monitio.models.notes import LastEvent, Repeat, VisitorLogin
@@ -20,6 +21,7 @@ __all__ = [
     "Delivery",
     "Digest",
     "Job",
+    "JobFile",
     "LastEvent",
     "Message",
     "Preferences",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -83,6 +84,9 @@ class Job(models.Model):
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
     # The arguments that the task's author listed, for the sweep, which has no task call.
     arguments = models.JSONField(_("arguments"), null=True, blank=True, editable=False)
+    # What messages show of its files: id, name, size in bytes, expires in seconds since 1970.
+    # Repeats JobFile, so that the live path needs no query; None: it has none.
+    files = models.JSONField(null=True, blank=True, editable=False)
     cancellable = models.BooleanField(_("cancellable by recipients"), default=False)
     cancel_requested = models.BooleanField(_("cancellation requested"), default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
@@ -132,6 +136,15 @@ class Job(models.Model):
             return None
         seconds = (self.total - self.completed) / self.pace
         return math.ceil(seconds) if seconds < LARGEST_NUMBER else None
+
+    @property
+    def attached(self) -> list[dict[str, Any]]:
+        """What messages show of its files: ``id``, ``name``, ``size``; whether ``gone``."""
+        now, shown = time.time(), ("id", "name", "size")
+        return [
+            {**{name: file[name] for name in shown}, "gone": file["expires"] <= now}
+            for file in self.files or ()
+        ]
 
     @property
     def may_be_cancelled(self) -> bool:

@@ -123,7 +123,7 @@ def _found(recipient: Recipient, wanted: messages_inbox.Filter, rows: list[Messa
 @require_safe
 def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     has_sender = message.from_user_id is not None and not recipient.is_visitor
     blocks = BlockedSender.objects.between(recipient.user_id, message.from_user_id)
     is_blocked = has_sender and blocks.exists()
@@ -136,7 +136,7 @@ def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
 @for_its_page
 def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
     """Mark one message read."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if request.method == "GET":
         return _ask(request, _("Mark as read"), _("Mark “%s” as read?") % _name(message))
     api.mark_read(recipient, [message_id])
@@ -221,7 +221,7 @@ def message_mark_seen(request: HttpRequest) -> HttpResponse:
 @for_its_page
 def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     """Delete one message."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if request.method == "GET":
         return _ask(request, _("Delete"), _("Delete “%s”?") % _name(message))
     api.delete(recipient, [message_id])
@@ -247,7 +247,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
 @for_its_page
 def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     """Reply to a message: from its recipient to its sender alone."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if message.from_user is None or recipient.is_visitor:
         raise Http404(str(NotAllowed()))
     form, status = ReplyForm(request.POST or None), 200
@@ -290,7 +290,7 @@ def _for_sender(
     title: str,
     question: str,
 ) -> HttpResponse:
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if message.from_user is None or recipient.is_visitor:
         raise Http404("It has no sender")
     if request.method == "GET":
@@ -304,7 +304,7 @@ def _for_sender(
 @for_its_page
 def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     """Cancel the job of a message. Only for its recipients, and only if the author allows it."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if message.job is None or not message.job.cancellable:
         raise Http404("Its author does not offer to cancel it")
     if request.method == "GET":
@@ -341,7 +341,8 @@ def message_stream(request: HttpRequest) -> HttpResponseBase:
     return stream_view.respond(request)
 
 
-def _own(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
+def own_message(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
+    """Who asks, and their message. Raises ``Http404`` for others' messages."""
     recipient = Recipient.existing(request)
     if recipient is None:
         raise Http404("No such message")

@@ -27,6 +27,8 @@ def strings() -> dict[str, str]:
         "eta": _("about {time} left"),
         "rate": _("{n}/s"),
         "cancel": _("Cancel"),
+        "download": _("Download {name} ({size})"),
+        "gone": _("{name} is no longer available."),
         "bell": _("Notifications"),
         "unread_count": _("{n} unread"),
         "all": pgettext("notifications", "All"),

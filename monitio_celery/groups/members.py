@@ -60,6 +60,15 @@ class MemberReporter:
         self.scope = self.group.scope
         self._next = 0.0
 
+    @property
+    def job_id(self) -> str:
+        """That of the group."""
+        return self.member.group
+
+    def succeeding(self, result: Any) -> Outcome:
+        """The outcome of a member that has returned ``result``."""
+        return replace(self.group.succeeding(result), task_id=self.task_id)
+
     def queued(self, due_at: datetime | None = None) -> bool:
         return False
 

@@ -13,6 +13,8 @@ from celery import signals, states
 
 from monitio import links
 from monitio.integrations.context import run_off_loop
+from monitio.integrations.decorators import options_of
+from monitio.integrations.files import attach_result
 from monitio.integrations.run import TaskRun, activate, current_run, deactivate, run_of
 from monitio_celery import headers
 from monitio_celery.calls import TaskCall
@@ -77,6 +79,7 @@ def report_succeeded(*, sender: Any, result: Any = None, **_: Any) -> None:
         # It stopped early because it was cancelled: its result is incomplete.
         report(sender, request.id, request, lambda reporter: reporter.revoked())
     else:
+        attach_result(run, options_of(sender), result)
         report(sender, request.id, request, lambda reporter: reporter.succeeded(result))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.mail import EmailMultiAlternatives
 
 from monitio import links, preferences
@@ -32,11 +34,23 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
             language=language,
             time_zone=chosen.zone,
             message_key=_identity(message, delivery),
-            context={"message": message, "user": message.user, "url": url},
+            context={
+                "message": message,
+                "user": message.user,
+                "url": url,
+                "files": _files(message),
+            },
             reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
             unsubscribe_url=unsubscribe_url or "",
         )
     )
+
+
+def _files(message: Message) -> list[dict[str, Any]]:
+    """Those that can be downloaded, with their absolute URLs."""
+    files = message.job.attached if message.job else []
+    links_of = [file | {"url": links.file_page(message.pk, file["id"])} for file in files]
+    return [file for file in links_of if file["url"] and not file["gone"]]
 
 
 def _identity(message: Message, delivery: Delivery | None) -> str:

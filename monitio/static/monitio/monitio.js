@@ -1,4 +1,4 @@
-/* From frontend, 85fd3c60, by `make static`. */
+/* From frontend, aded9d00, by `make static`. */
 var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button,label{min-height:1.75rem;min-width:1.75rem}button{padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button,label,a{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
 var bell_default = '.bell{position:relative;padding:.4375rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
 var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
@@ -66,6 +66,9 @@ var Actions = class {
 	}
 	cancel(id) {
 		return this.#try(`cancel/${id}/`);
+	}
+	fileUrl(id, file) {
+		return `${this.url}file/${id}/${file}/`;
 	}
 	reply(id, message) {
 		return this.#try(`reply/${id}/`, { message });
@@ -788,6 +791,11 @@ function formatDuration(seconds) {
 	const [n, unit] = scale(seconds);
 	return formatNumber(n, { style: "unit", unit });
 }
+function formatSize(bytes) {
+	const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+	const at = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+	return formatNumber(bytes / 1024 ** at, { style: "unit", unit: units[at], maximumFractionDigits: 1 });
+}
 function formatAge(date) {
 	const [n, unit] = scale(Math.max(0, (Date.now() - +date) / 1e3));
 	return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(-n, unit);
@@ -914,7 +922,9 @@ var MessageView = class {
 	bar = new ProgressBar();
 	link = make("a", { part: "action" });
 	#cancel = labelled("cancel", () => this.#cancelJob());
-	actions = make("div", { part: "actions" }, this.link, this.#cancel.node);
+	#shownFiles = "";
+	#files = make("span", { class: "files" });
+	actions = make("div", { part: "actions" }, this.link, this.#files, this.#cancel.node);
 	text = make("div", { class: "text" }, this.word, this.title, this.body, this.bar.node, this.actions);
 	node;
 	constructor(tag = "li") {
@@ -935,8 +945,23 @@ var MessageView = class {
 		this.link.hidden = !url;
 		this.link.href = url ?? "";
 		setText(this.link, url_label || t("open"));
+		this.#fillFiles(message);
 		this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
 		setText(this.#cancel.of, ` ${shortHeading(message)}`);
+	}
+	#fillFiles({ id, job }) {
+		const files = job?.files ?? [];
+		const shown = JSON.stringify([id, files]);
+		if (shown === this.#shownFiles) return;
+		this.#shownFiles = shown;
+		this.#files.hidden = !files.length;
+		this.#files.replaceChildren(...files.map((file) => {
+			const { name, gone } = file;
+			if (gone) return make("span", { dir: "auto" }, t("gone", { name }));
+			const href = actions.fileUrl(id, file.id);
+			const text = t("download", { name, size: formatSize(file.size) });
+			return make("a", { part: "action", href, download: true, dir: "auto" }, text);
+		}));
 	}
 	async #cancelJob() {
 		const { node } = this.#cancel;
