@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from tests.support.peers import serve, set_up
@@ -14,9 +15,12 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from monitio import INFO, api
+from monitio.jobs.reporter import JobReporter
+from monitio.models import Job, JobFile, Message
 from monitio.recipients import Recipient, page_token
 from tests.support import people
 
@@ -119,7 +123,20 @@ def connections_of(application: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+def attach(key: str, file: str, size: int) -> str:
+    """A job with this file, which lies in the storage; the path of its download."""
+    reporter = JobReporter("1", name="shop.report", recipients=[Recipient.from_key(key)])
+    reporter.started()
+    job = Job.objects.get()
+    expires = timezone.now() + timedelta(days=1)
+    row = JobFile.objects.create(job=job, name=file, file=file, size=size, expires=expires)
+    job.files = [{"id": row.pk, "name": file, "size": size, "expires": expires.timestamp()}]
+    job.save()
+    return reverse("message_file", args=[Message.objects.get().pk, row.pk])
+
+
 FUNCTIONS = {
+    "attach": attach,
     "migrate": lambda: call_command("migrate", verbosity=0),
     "sign_in": sign_in,
     "visit": visit,

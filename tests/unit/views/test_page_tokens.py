@@ -21,7 +21,7 @@ from monitio.recipients import Recipient, page_token
 
 JSON = {"accept": "application/json"}
 # Works without a log-in: its token names the user.
-EXEMPT = {"message_unsubscribe"}
+EXEMPT = {"message_signed_file", "message_unsubscribe"}
 NAMES = sorted({str(pattern.name) for pattern in urls.urlpatterns} - EXEMPT)
 FIELDS = {"ids": "{pk}", "message": "an answer", "frequency": "daily"}
 FORMS = re.compile(r'<form method="post"[^>]*>.*?</form>', re.DOTALL)
@@ -68,8 +68,8 @@ def message(ann: Any, bob: Any) -> Message:
 
 def address(name: str, message: Message) -> str:
     pattern = next(one for one in urls.urlpatterns if one.name == name)
-    takes_id = "message_id" in str(pattern.pattern)
-    return reverse(name, args=[message.pk] if takes_id else [])
+    ids = {"message_id": message.pk, "file_id": 1}
+    return reverse(name, kwargs={key: ids[key] for key in ids if key in str(pattern.pattern)})
 
 
 def everything() -> list[Any]:
