@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitio', '0011_texts'),
+        ('monitio', '0012_lean_indexes'),
     ]
 
     operations = [
