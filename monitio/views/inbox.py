@@ -148,7 +148,7 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
 @for_its_page
 def message_mark_unread(request: HttpRequest, message_id: int) -> HttpResponse:
     """Mark one message unread again."""
-    recipient, message = _own(request, message_id)
+    recipient, message = own_message(request, message_id)
     if request.method == "GET":
         return _ask(request, _("Mark as unread"), _("Mark “%s” as unread?") % _name(message))
     api.mark_unread(recipient, [message_id])
