@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         success,
         warning,
     )
+    from monitio.channels.policy import after
     from monitio.exceptions import UserFacingError
     from monitio.recipients import Recipient
 
@@ -41,6 +42,7 @@ __all__ = [
     "UserFacingError",
     "acreate_message",
     "add_message",
+    "after",
     "anotify_each",
     "anotify_many",
     "create_message",
@@ -58,6 +60,7 @@ __getattr__ = lazy_attributes(
     {
         **dict.fromkeys(__all__, "monitio.api"),
         "Recipient": "monitio.recipients",
+        "after": "monitio.channels.policy",
         "UserFacingError": "monitio.exceptions",
     },
 )

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from monitio import constants
-from monitio.channels.policy import Delay, Email
+from monitio.channels.policy import Delay, Email, Via
 from monitio.jobs.files import delete_expired
 from monitio.messages import actions, create, replies
 from monitio.messages import inbox as messages_inbox
@@ -50,6 +50,7 @@ def create_message(
     url_label: str = "",
     category: str = "",
     email_delay: Delay = None,
+    via: Via | None = None,
 ) -> Message:
     """Send a message, from anywhere: a view, a task, a command.
 
@@ -59,7 +60,8 @@ def create_message(
 
     ``email=True`` also e-mails it; ``"unless_read"`` and ``"unless_seen"`` (an open page showed it)
     do so after ``email_delay`` (seconds or a timedelta; default ``MONITIO_EMAIL_DELAY``) if it is
-    still unread or unseen then. A delay with ``email=True`` means "unless_read".
+    still unread or unseen then. A delay with ``email=True`` means "unless_read". ``via`` names
+    channels, each with such a value or ``monitio.after(seconds, unless="seen")``.
 
     Saved in the caller's transaction, published and e-mailed after its commit. Raises
     ``UnknownRecipient`` for a recipient who does not exist and ``ValueError`` for bad values. In
@@ -81,6 +83,7 @@ def create_message(
         url_label=url_label,
         category=category,
         email_delay=email_delay,
+        via=via,
     )
 
 
@@ -126,6 +129,7 @@ def add_message(
     url_label: str = "",
     email_delay: Delay = None,
     category: str = "",
+    via: Via | None = None,
 ) -> Message | None:
     """Django's ``messages.add_message``, and more: see ``create_message`` for the arguments.
 
@@ -155,6 +159,7 @@ def add_message(
         url_label=url_label,
         email_delay=email_delay,
         category=category,
+        via=via,
     )
     return added
 

@@ -37,9 +37,25 @@ class TooManyReplies(MonitioError):
 class TemporaryFailure(MonitioError):
     """The channel could not be reached; try again later."""
 
+    def __init__(
+        self, message: str | None = None, *, retry_after: float | str | None = None
+    ) -> None:
+        """``retry_after``: the seconds that the server asks to wait, or its header of that name."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
 
 class PermanentFailure(MonitioError):
     """This message can never be delivered on this channel."""
+
+    def __init__(self, message: str | None = None, *, is_gone: bool = False) -> None:
+        """``is_gone``: the target does not exist any more, so nothing can be sent to it."""
+        super().__init__(message)
+        self.is_gone = is_gone
+
+
+class Skipped(MonitioError):
+    """This does not have to be sent any more, or must not be."""
 
 
 class BadToken(MonitioError, ValueError):

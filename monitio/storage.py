@@ -22,7 +22,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from monitio.channels.policy import Delay, DeliveryPolicy, Email
+from monitio.channels.policy import Delay, Email, Steps, Via
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
@@ -105,11 +105,12 @@ class PersistentMessageStorage(BaseStorage):
         url_label: str = "",
         email_delay: Delay = None,
         category: str = "",
+        via: Via | None = None,
     ) -> Message | None:
         """Add a message for the user of the request, or for ``user``.
 
         Saved now, and returned, at a monitio level, for another user, or when it must reach more
-        than the next page (``live=True``, ``email=True``). Queued for the response otherwise,
+        than the next page (``live=True``, ``email=``, ``via=``). Queued for the response otherwise,
         without a query: that also works in an async view and in a broken transaction.
 
         Raises ``NotImplementedError`` for a monitio level to an anonymous visitor,
@@ -126,27 +127,28 @@ class PersistentMessageStorage(BaseStorage):
             "close_timeout": close_timeout,
             "email": email,
             "email_delay": email_delay,
+            "via": via,
             "url": url,
             "url_label": url_label,
             "category": category,
             "sse": False,
         }
-        policy = create.policy_of(fields)
-        can_wait = not (is_persistent(level) or live or policy)
+        steps = create.steps_of(fields)
+        can_wait = not (is_persistent(level) or live or steps)
         if user is None and can_wait:
             self._queue(create.build_message(None, level, message, **fields))
             return None
         me = self._me()
         recipient = self._addressee(user, me)
         if recipient is None or recipient.is_visitor:
-            _refuse_for_visitor(level, policy)
+            _refuse_for_visitor(level, steps)
         if recipient == me and (can_wait or (me is None and not settings.VISITORS)):
             self._queue(create.build_message(recipient, level, message, **fields))
             return None
         for_next_page = recipient == me and not is_persistent(level)
         fields["sse"] = bool(live) if for_next_page else live is not False
         to = recipient or Recipient.from_request(self.request)
-        row = create.save_message(create.build_message(to, level, message, **fields), policy)
+        row = create.save_message(create.build_message(to, level, message, **fields), steps)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
@@ -310,15 +312,15 @@ class _Claim:
         tolerant.ask(settle, None)
 
 
-def _refuse_for_visitor(level: int, policy: DeliveryPolicy | None) -> None:
+def _refuse_for_visitor(level: int, steps: Steps) -> None:
     if is_persistent(level):
         raise NotImplementedError(
             "An anonymous visitor's request cannot add a message that is kept. Use a level of "
             "django.contrib.messages, pass user=, or keep one for as long as their session lives "
             "with monitio.create_message(Recipient.from_request(request), …)."
         )
-    if policy:
-        raise ValueError("An anonymous visitor has no e-mail address: leave out email=True.")
+    if steps:
+        raise ValueError(create.WITHOUT_ADDRESS)
 
 
 def _fits_cookie(row: Message) -> bool:

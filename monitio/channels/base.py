@@ -3,23 +3,72 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from monitio.exceptions import PermanentFailure, TemporaryFailure
+from django.core.checks import CheckMessage
+from django.utils.text import capfirst
+
+from monitio.exceptions import PermanentFailure, Skipped, TemporaryFailure
+from monitio.utils.deadline import remaining
 
 if TYPE_CHECKING:
-    from monitio.models import Delivery, Message
+    from monitio.models import Delivery, Destination, Message, Preferences
 
-__all__ = ["Channel", "PermanentFailure", "TemporaryFailure"]
+__all__ = ["Channel", "PermanentFailure", "Skipped", "TemporaryFailure", "time_left"]
 
 
 class Channel(ABC):
-    """One way to reach a user. A new channel is a subclass with its tests."""
+    """One way to reach a user. A new channel is a subclass that passes the conformance suite."""
+
+    # Its key in MONITIO_CHANNELS, set when it is loaded.
+    name: str = ""
+    # Seconds that one ``send`` may take.
+    timeout: float = 10.0
+    # Whether users have destinations on it; False: the channel finds the address by the user.
+    has_destinations: bool = True
+    # Whether an address, such as that of a browser, is one user's at a time.
+    is_exclusive: bool = False
+
+    # What users read in their preferences, translated lazily; '': its name.
+    title: Any = ""
+
+    @property
+    def label(self) -> str:
+        return str(self.title or capfirst(self.name.replace("_", " ")))
+
+    def plan(self, message: Message, destinations: Sequence[Destination]) -> Iterable[str]:
+        """The targets of a message: keys of the user's ``destinations`` on this channel.
+
+        A channel without destinations returns one, ''.
+        """
+        return [row.key for row in destinations if row.takes(message.category)]
+
+    def wants(self, preferences: Preferences, message: Message) -> bool:
+        """Whether the user wants this message on this channel. They may have no choice saved."""
+        return preferences.mode(message.category, self.name) == "at_once"
 
     @abstractmethod
-    def send(self, message: Message, delivery: Delivery | None = None) -> None:
-        """Send one message. Runs outside every transaction.
+    def send(self, delivery: Delivery) -> None:
+        """Send ``delivery.message`` to ``delivery.destination``. Runs outside every transaction.
 
-        Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
-        cannot.
+        Every attempt has the same ``delivery.pk``. Takes ``seconds_left()`` at most. Raises
+        ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it cannot,
+        ``Skipped`` when there is nothing to send.
         """
+
+    def seconds_left(self) -> float:
+        """``timeout``, or less where the caller has less time."""
+        return time_left(self.timeout)
+
+    def check(self) -> list[CheckMessage]:
+        """System checks of what the channel needs."""
+        return []
+
+
+def time_left(seconds: float) -> float:
+    """``seconds``, or what is left of the caller's. Raises ``TemporaryFailure`` without any."""
+    left = remaining(seconds)
+    if not left:
+        raise TemporaryFailure("There was no time left to send it.")
+    return left

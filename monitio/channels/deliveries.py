@@ -1,12 +1,13 @@
-"""Deliveries: one message on one channel, claimed, sent and settled by one process.
+"""Deliveries: one message to one target on one channel, claimed, sent and settled by one process.
 
 When a process dies after the send and before it settled the row, the send is repeated once its
-lease has expired: at least once, with the same Message-ID.
+lease has expired: at least once, under the same identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,43 +16,61 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from monitio import preferences
-from monitio.channels import TemporaryFailure, get_channel
-from monitio.channels.attempts import attempt, backoff
+from monitio.channels import Skipped, TemporaryFailure, destinations, get_channel
+from monitio.channels.attempts import attempt
 from monitio.channels.email.smtp import shared_connection
-from monitio.channels.policy import DeliveryPolicy
+from monitio.channels.policy import DeliveryPolicy, Steps
+from monitio.conf import settings
 from monitio.constants import EMAIL
-from monitio.models import Delivery, Message
+from monitio.models import Delivery, Message, Preferences
 
-IMMEDIATELY = DeliveryPolicy()
+IMMEDIATELY: Steps = ((EMAIL, DeliveryPolicy()),)
 FAILURES_IN_A_ROW = 5
 # A process that has not settled its claim by then is considered dead.
 LEASE = timedelta(minutes=5)
 State = Delivery.State
 
 
-def create_deliveries(
-    messages: Iterable[Message], mailing: DeliveryPolicy = IMMEDIATELY, channel: str = EMAIL
-) -> list[Delivery]:
-    """Write pending deliveries in the caller's transaction, at most one a message and channel."""
-    due_at = timezone.now() + timedelta(seconds=mailing.delay)
-    deliveries = [
-        Delivery(
-            message=message,
-            scope=message.scope,
-            channel=channel,
-            due_at=due_at,
-            unless=mailing.unless,
-        )
-        for message in messages
-    ]
-    if channel == EMAIL:
-        deliveries = preferences.filter_by_preference(deliveries)
-    if not deliveries:
+def create_deliveries(messages: Sequence[Message], steps: Steps = IMMEDIATELY) -> list[Delivery]:
+    """Write pending deliveries in the caller's transaction, at most one a message and target.
+
+    A channel that the site has removed from ``MONITIO_CHANNELS`` gets none.
+    """
+    known = [step for step in steps if step[0] in settings.CHANNELS]
+    planned = [delivery for step in known for delivery in _plan(messages, *step)]
+    rows = preferences.filter_by_preference(planned, _wants)
+    if not rows:
         return []
-    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+    Delivery.objects.bulk_create(rows, ignore_conflicts=True)
     # bulk_create returns no keys where conflicts are ignored.
-    pks = [delivery.message_id for delivery in deliveries]
-    return list(Delivery.objects.filter(message__in=pks, channel=channel, state=State.PENDING))
+    return list(
+        Delivery.objects.filter(
+            message__in={row.message_id for row in rows},
+            channel__in={row.channel for row in rows},
+            state=State.PENDING,
+        )
+    )
+
+
+def _plan(messages: Sequence[Message], name: str, policy: DeliveryPolicy) -> Iterator[Delivery]:
+    channel, found = get_channel(name), {}
+    if channel.has_destinations:
+        found = destinations.enabled_by_user({message.user_id for message in messages}, name)
+    due_at = timezone.now() + timedelta(seconds=policy.delay)
+    for message in messages:
+        for target in channel.plan(message, found.get(message.user_id, [])):
+            yield Delivery(
+                message=message,
+                scope=message.scope,
+                channel=name,
+                target=target,
+                due_at=due_at,
+                unless=policy.unless,
+            )
+
+
+def _wants(row: Preferences, delivery: Delivery) -> bool:
+    return get_channel(delivery.channel).wants(row, delivery.message)
 
 
 def send(pk: int) -> bool:
@@ -63,21 +82,21 @@ def send(pk: int) -> bool:
     delivery = _claim(pk)
     if delivery is None:
         return False
-    job = delivery.message.job
+    job, now = delivery.message.job, timezone.now()
     if job is not None and not job.has_ended:
-        # A job counted as lost runs again: its e-mail waits for the final state.
-        _settle(delivery, State.PENDING, due_at=timezone.now() + LEASE, attempts=0)
+        # A job counted as lost runs again: its deliveries wait for the final state.
+        _settle(delivery, State.PENDING, due_at=now + LEASE, attempts=0)
         return False
-    needless = _needless(delivery)
-    if needless:
-        _settle(delivery, State.SKIPPED, needless)
+    quiet_until = preferences.held_until(delivery.message, now)
+    if quiet_until > now:
+        _settle(delivery, State.PENDING, due_at=quiet_until, attempts=delivery.attempts - 1)
         return False
-    state, error = attempt(delivery, partial(_send, delivery))
-    if state == State.PENDING:
-        _settle(delivery, state, error, timezone.now() + backoff(delivery.attempts))
-        raise TemporaryFailure(error)
-    _settle(delivery, state, error)
-    return state == State.SENT
+    result = attempt(delivery, partial(_send, delivery))
+    _settle(delivery, result.state, result.reason, timezone.now() + result.wait)
+    destinations.record(delivery, result)
+    if result.state == State.PENDING:
+        raise TemporaryFailure(result.reason)
+    return result.state == State.SENT
 
 
 def next_try(pk: int) -> datetime | None:
@@ -86,28 +105,29 @@ def next_try(pk: int) -> datetime | None:
     return waiting.values_list("due_at", flat=True).first()
 
 
-def oldest_due() -> QuerySet[Delivery, int]:
-    """The primary keys of due deliveries, oldest first: one index scan."""
-    return Delivery.objects.here().due().order_by("due_at", "pk").values_list("pk", flat=True)
+def oldest_due() -> QuerySet[Delivery, tuple[int, str]]:
+    """Primary key and channel of due deliveries, oldest first: one index scan."""
+    return Delivery.objects.here().due().order_by("due_at", "pk").values_list("pk", "channel")
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
     """Send the due deliveries of the current scope, oldest first; the numbers of those sent and of
     those to be retried. For sites without a task queue.
 
-    Stops after ``FAILURES_IN_A_ROW``: the mail server is down, and each attempt may wait for it.
+    Skips a channel after ``FAILURES_IN_A_ROW``: its server is down, and each attempt may wait.
     """
-    sent = failed = in_a_row = 0
+    sent = failed = 0
+    in_a_row: Counter[str] = Counter()
     with shared_connection():
-        for pk in list(oldest_due()[:limit]):
+        for pk, channel in list(oldest_due()[:limit]):
+            if in_a_row[channel] == FAILURES_IN_A_ROW:
+                continue
             try:
                 sent += send(pk)
-                in_a_row = 0
+                in_a_row[channel] = 0
             except TemporaryFailure:
                 failed += 1
-                in_a_row += 1
-            if in_a_row == FAILURES_IN_A_ROW:
-                break
+                in_a_row[channel] += 1
     return sent, failed
 
 
@@ -122,20 +142,26 @@ def _claim(pk: int) -> Delivery | None:
     return Delivery.objects.select_related(*related).filter(pk=pk).first()
 
 
+def _send(delivery: Delivery) -> None:
+    needless = _needless(delivery)
+    if needless:
+        raise Skipped(needless)
+    get_channel(delivery.channel).send(delivery)
+
+
 def _needless(delivery: Delivery) -> str:
     """Why it need not be sent any more; '' when it must be."""
-    message = delivery.message
+    message, destination = delivery.message, delivery.destination
     if message.is_expired:
         return "The message has expired."
     if delivery.unless == Delivery.Unless.READ and message.read:
         return "It was read before."
     if delivery.unless == Delivery.Unless.SEEN and (message.read or message.seen):
         return "It was seen before."
-    return ""
-
-
-def _send(delivery: Delivery) -> str:
-    get_channel(delivery.channel).send(delivery.message, delivery)
+    if delivery.target and destination is None:
+        return "Its destination was removed."
+    if destination is not None and destination.disabled_at is not None:
+        return f"Its destination is disabled: {destination.reason or 'by the user.'}"
     return ""
 
 

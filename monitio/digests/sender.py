@@ -22,13 +22,14 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
 from django.db.models import Q
 
-from monitio.channels.attempts import attempt, backoff
+from monitio.channels.attempts import Result, attempt
+from monitio.channels.destinations import disabled_addresses
 from monitio.channels.email import addresses
 from monitio.channels.email.smtp import send, shared_connection
 from monitio.conf import settings
 from monitio.digests.email import compose_digest
 from monitio.digests.selection import messages_of, undigested
-from monitio.exceptions import PermanentFailure
+from monitio.exceptions import PermanentFailure, Skipped
 from monitio.models import Digest, Preferences
 from monitio.models.schedule import Frequency, as_stored, now
 
@@ -156,7 +157,8 @@ class _BatchSender:
     def serve(self) -> DigestStats:
         in_a_row = 0
         users = Preferences.objects.here().filter(claim=self.claim).order_by("pk")
-        for row in users.select_related("user").prefetch_related("choices"):
+        related = users.select_related("user").prefetch_related("choices", disabled_addresses())
+        for row in related:
             waiting = self.tally.waiting
             try:
                 self._send_for_user(row)
@@ -180,8 +182,9 @@ class _BatchSender:
             self._settle(row, held_until)
             return
         for digest in unfinished:
-            if not self._send(row, digest):
-                self._settle(row, self.clock() + backoff(digest.attempts))
+            result = self._send(row, digest)
+            if result.state == State.PENDING:
+                self._settle(row, self.clock() + result.wait)
                 return
         self._settle(row, row.schedule.next(self.clock()))
 
@@ -200,22 +203,21 @@ class _BatchSender:
             row.claim = batch
             return _gather(row, moment) if gather and _can_be_mailed(row) else []
 
-    def _send(self, row: Preferences, digest: Digest) -> bool:
-        """False when it has to be retried."""
+    def _send(self, row: Preferences, digest: Digest) -> Result:
         rows = Digest.objects.filter(pk=digest.pk)
         if digest.batch != row.claim:
             # Another process has tried before, and may have died.
             rows.unfinished().claim()
             digest.attempts += 1
-        state, error = attempt(digest, partial(_compose_and_send, row, digest))
-        if state != State.SENT:
+        result = attempt(digest, partial(_compose_and_send, row, digest))
+        if result.state != State.SENT:
             # A sent one is settled whatever state it was given meanwhile.
             rows = rows.unfinished()
-        rows.settle(state, error, as_stored(self.clock()))
-        self.tally.sent += state == State.SENT
-        self.tally.failed += state == State.FAILED
-        self.tally.waiting += state == State.PENDING
-        return state != State.PENDING
+        rows.settle(result.state, result.reason, as_stored(self.clock()))
+        self.tally.sent += result.state == State.SENT
+        self.tally.failed += result.state == State.FAILED
+        self.tally.waiting += result.state == State.PENDING
+        return result
 
     def _settle(self, row: Preferences, moment: datetime) -> None:
         """Plan the next digest, unless the user was claimed since or changed their preferences."""
@@ -225,20 +227,18 @@ class _BatchSender:
         )
 
 
-def _compose_and_send(row: Preferences, digest: Digest) -> str:
-    """Why sending was not needed; '' when it was done."""
+def _compose_and_send(row: Preferences, digest: Digest) -> None:
     mail = compose_digest(row, messages_of(row, digest), digest.batch)
     if mail is None:
-        return "Everything was read."
+        raise Skipped("Everything was read.")
     send(mail)
-    return ""
 
 
 def _can_be_mailed(row: Preferences) -> bool:
     """Without an address no digest is written, which could only fail; the messages wait."""
     try:
         return bool(addresses.email_address(row.user))
-    except PermanentFailure:
+    except (PermanentFailure, Skipped):
         return False
 
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
-from monitio.channels.policy import Delay, Email
+from monitio.channels.policy import Delay, Email, Via
 from monitio.jobs.options import AnyString, NotifyOptions, Text, When
 from monitio.jobs.outcome import Outcome
 
@@ -37,6 +37,7 @@ class OptionNames(TypedDict, total=False):
     file: Callable[[Outcome], Any] | None
     email: Email | str | Collection[str] | Mapping[str, Email]
     email_delay: Delay
+    via: Via | Mapping[str, Via] | None
     when: When
     lost_after: float | None
     user: Any

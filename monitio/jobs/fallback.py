@@ -33,6 +33,7 @@ def with_default_texts(render: Render, *, bare: bool = False) -> Render:
             level=chosen.level,
             email=chosen.email,
             email_delay=chosen.email_delay,
+            via=chosen.via,
             category=chosen.category,
             extra_tags=chosen.extra_tags,
         )

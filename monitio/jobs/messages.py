@@ -1,4 +1,4 @@
-"""Brings every recipient's message of a job to its outcome, and plans the e-mails."""
+"""Brings every recipient's message of a job to its outcome, and plans the deliveries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from monitio import dispatch, links
 from monitio.channels import deliveries
-from monitio.channels.policy import DeliveryPolicy, check
+from monitio.channels.policy import Steps, steps_from
 from monitio.constants import PERSISTENT_LEVELS, State, is_persistent, level_name
 from monitio.jobs import collapse
 from monitio.jobs.options import NotifyOptions, checked_link
@@ -58,29 +58,29 @@ class JobMessages:
         ``stored``: the recipients in the row, where they differ from those of ``job``.
         """
         messages: list[Message] = []
-        emailed: defaultdict[DeliveryPolicy, list[Message]] = defaultdict(list)
+        with_steps: defaultdict[Steps, list[Message]] = defaultdict(list)
         before = stored or [dict(entry) for entry in job.recipients]
         for job_recipient in job_recipients(job):
             if only_new and job_recipient.is_marked(NOTIFIED):
                 continue
-            message, policy = self._notify(job, job_recipient, outcome, trusting)
+            message, steps = self._notify(job, job_recipient, outcome, trusting)
             if message is not None:
                 messages.append(message)
-                if policy is not None:
-                    emailed[policy].append(message)
+                if steps:
+                    with_steps[steps].append(message)
         if job.recipients != before:
             Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
         dispatch.announce(messages)
-        for policy, with_email in emailed.items():
-            dispatch.deliver(deliveries.create_deliveries(with_email, policy))
+        for steps, rows in with_steps.items():
+            dispatch.deliver(deliveries.create_deliveries(rows, steps))
         if outcome.has_ended:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return messages
 
     def _notify(
         self, job: Job, job_recipient: JobRecipient, outcome: Outcome, trusting: bool
-    ) -> tuple[Message | None, DeliveryPolicy | None]:
-        """The recipient's message as it now is, None when they get none; how to e-mail it."""
+    ) -> tuple[Message | None, Steps]:
+        """The recipient's message as it now is, None when they get none; its deliveries."""
         content = self.content(job_recipient.recipient, outcome)
         save = partial(_save_content, job, job_recipient, content, outcome, trusting)
         repeated = False
@@ -91,15 +91,15 @@ class JobMessages:
         else:
             message = save()
         if message is None:
-            return None, None
+            return None, ()
         job_recipient.mark(NOTIFIED)
         if content is None or repeated or not outcome.has_ended:
-            return message, None
-        policy = DeliveryPolicy.from_options(content.email, content.email_delay)
-        if policy is None or job_recipient.recipient.is_visitor or job_recipient.is_marked(EMAILED):
-            return message, None
+            return message, ()
+        steps = steps_from(content.email, content.email_delay, content.via)
+        if not steps or job_recipient.recipient.is_visitor or job_recipient.is_marked(EMAILED):
+            return message, ()
         job_recipient.mark(EMAILED)
-        return message, policy
+        return message, steps
 
     def content(self, recipient: Recipient, outcome: Outcome) -> MessageContent | None:
         """Rendered in the recipient's language. Errors of ``render`` are logged."""
@@ -115,7 +115,7 @@ def _resolved(content: MessageContent | None) -> MessageContent | None:
     """Lazy texts become text while the recipient's language is active."""
     if content is None:
         return None
-    check(content.email, content.email_delay)
+    steps_from(content.email, content.email_delay, content.via)
     text = clean_text(content.message)
     if len(text) > LONGEST_TEXT:
         # Cut in its middle, HTML as plain text: a cut would break its tags.
@@ -128,6 +128,7 @@ def _resolved(content: MessageContent | None) -> MessageContent | None:
         url_label=clean_text(content.url_label),
         email=content.email,
         email_delay=content.email_delay,
+        via=content.via,
         extra_tags=clean_text(content.extra_tags),
         category=clean_text(content.category),
     )

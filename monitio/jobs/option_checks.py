@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.functional import Promise
 
 from monitio import constants
-from monitio.channels.policy import CONDITIONS, Email, check
+from monitio.channels.policy import CONDITIONS, Email, Via, check, steps_from
 from monitio.constants import State
 from monitio.jobs.texts import placeholders_of
 
@@ -77,6 +77,17 @@ def emails_by_end(email: object) -> dict[str, Email]:
     for how in chosen.values():
         check(how)
     return {end: how for end, how in chosen.items() if how}
+
+
+def via_by_end(via: Any, emails: Mapping[str, Email] | None = None) -> dict[str, Via]:
+    """The channels of each end that has some; ``emails`` are those of ``emails_by_end``."""
+    if via is None:
+        return {}
+    if not isinstance(via, Mapping) or not via.keys() <= set(State.ENDED):
+        via = dict.fromkeys(EMAILED_BY_DEFAULT, via)
+    for end, channels in via.items():
+        steps_from((emails or {}).get(end, False), via=channels)
+    return dict(via)
 
 
 def _listed(names: frozenset[str]) -> dict[str, Email]:

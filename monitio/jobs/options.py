@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from django.utils.translation import gettext as _
 
 from monitio import constants
-from monitio.channels.policy import Delay, Email, check
+from monitio.channels.policy import Delay, Email, Via, check
 from monitio.constants import State
 from monitio.jobs.option_checks import (
     PLACEHOLDERS,
@@ -25,6 +25,7 @@ from monitio.jobs.option_checks import (
     check_text,
     check_when,
     emails_by_end,
+    via_by_end,
 )
 from monitio.jobs.outcome import MessageContent, Outcome
 from monitio.jobs.texts import (
@@ -82,6 +83,8 @@ class NotifyOptions:
     ``email`` is True (when it succeeded or failed), the names of the ends that are mailed,
     "unless_read" or "unless_seen", or several of these; or it maps ends to True, "unless_read" or
     "unless_seen". ``email_delay`` is how long the two wait (seconds or a timedelta).
+    ``via`` maps channels as in ``create_message`` (when it succeeded or failed), or ends to such
+    mappings.
     ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner sends no
     message, a slower one sends it with its next progress or its end; a failure always does.
     ``url`` is called when the job has succeeded; a string without ``{result}`` is always shown.
@@ -108,6 +111,7 @@ class NotifyOptions:
     file: Callable[[Outcome], Any] | None = None
     email: Email | str | Collection[str] | Mapping[str, Email] = False
     email_delay: Delay = None
+    via: Via | Mapping[str, Via] | None = None
     when: When = None
     lost_after: float | None = None
     user: Any = None
@@ -121,6 +125,7 @@ class NotifyOptions:
         object.__setattr__(self, "arguments", argument_names("arguments", self.arguments))
         ends = emails_by_end(self.email)
         object.__setattr__(self, "email", ends)
+        object.__setattr__(self, "via", via_by_end(self.via, ends))
         if self.email_delay is not None:
             check(next(iter(ends.values()), False), self.email_delay)
         for option in TEXT_OPTIONS:
@@ -155,6 +160,7 @@ class NotifyOptions:
         body = self._text(option, outcome)
         if body is False:
             return None
+        via: Any = self.via  # by end, see __post_init__
         title, email = self.title_for(outcome), emails_by_end(self.email).get(outcome.state, False)
         headline = "%(title)s" if option == "progress" else _(HEADLINES[outcome.state])
         return MessageContent(
@@ -165,6 +171,7 @@ class NotifyOptions:
             url_label=self._text("url_label", outcome) or "",
             email=email,
             email_delay=self.email_delay if email else None,
+            via=via.get(outcome.state),
             extra_tags=self.extra_tags,
             category=self.category,
         )

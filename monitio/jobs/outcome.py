@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitio import constants
-from monitio.channels.policy import Delay, Email
+from monitio.channels.policy import Delay, Email, Via
 from monitio.constants import State
 
 
@@ -41,7 +41,8 @@ class Outcome:
 class MessageContent:
     """What ``render`` returns: the message as it should read now.
 
-    ``email`` and ``email_delay`` apply at an end alone, and mean the same as in ``create_message``.
+    ``email``, ``email_delay`` and ``via`` apply at an end alone, and mean the same as in
+    ``create_message``.
     """
 
     subject: str
@@ -53,6 +54,7 @@ class MessageContent:
     extra_tags: str = ""
     category: str = ""
     email_delay: Delay = None
+    via: Via | None = None
 
 
 # None: no message; one that exists keeps its text. Called with the recipient's language active.

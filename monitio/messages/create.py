@@ -16,7 +16,7 @@ from django.utils.safestring import SafeData, mark_safe
 
 from monitio import dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import DeliveryPolicy
+from monitio.channels.policy import Steps, steps_from
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
 from monitio.messages import visitors
 from monitio.messages.fields import MessageFields, check_names
@@ -31,24 +31,24 @@ from monitio.utils.database import is_incorrect_string
 # Rows in one INSERT, recipients in one batch of events.
 BATCH = 1000
 WITHOUT_TEXT = "A message needs a text: give message=, subject= or both."
-WITHOUT_ADDRESS = "An anonymous visitor has no e-mail address: leave out email=True."
+WITHOUT_ADDRESS = "An anonymous visitor has no address on any channel: leave out email= and via=."
 
 
 def create_message(
     to_user: Any, level: int, message: str, **fields: Unpack[MessageFields]
 ) -> Message:
-    policy, level = policy_of(fields), known_level(level)
-    return save_message(build_message(resolve_recipient(to_user), level, message, **fields), policy)
+    steps, level = steps_of(fields), known_level(level)
+    return save_message(build_message(resolve_recipient(to_user), level, message, **fields), steps)
 
 
 def notify_many(
     users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_many", fields)
-    policy, row = policy_of(fields), build_message(None, known_level(level), message, **fields)
+    steps, row = steps_of(fields), build_message(None, known_level(level), message, **fields)
     known = isinstance(users, QuerySet)
     return sum(
-        _save_copies(row, recipients, None, policy, known=known)
+        _save_copies(row, recipients, None, steps, known=known)
         for recipients in iter_recipients(users, BATCH)
     )
 
@@ -57,7 +57,7 @@ def notify_each(
     messages: Iterable[tuple[Any, str]], level: int, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_each", fields)
-    policy, level = policy_of(fields), known_level(level)
+    steps, level = steps_of(fields), known_level(level)
     row = build_message(None, level, "…", **fields)
     count, pairs = 0, iter(messages)
     while batch := list(islice(pairs, BATCH)):
@@ -65,12 +65,12 @@ def notify_each(
         if not (row.subject or all(texts)):
             raise ValueError(WITHOUT_TEXT)
         recipients = [resolve_recipient(who) for who, _text in batch]
-        count += _save_copies(row, recipients, texts, policy)
+        count += _save_copies(row, recipients, texts, steps)
     return count
 
 
-def policy_of(fields: MessageFields) -> DeliveryPolicy | None:
-    return DeliveryPolicy.from_options(fields.get("email", False), fields.get("email_delay"))
+def steps_of(fields: MessageFields) -> Steps:
+    return steps_from(fields.get("email", False), fields.get("email_delay"), fields.get("via"))
 
 
 def build_message(
@@ -83,7 +83,7 @@ def build_message(
     subject = fields.get("subject", "")
     if not message and not subject:
         raise ValueError(WITHOUT_TEXT)
-    if fields.get("email") and recipient is not None and recipient.is_visitor:
+    if recipient is not None and recipient.is_visitor and steps_of(fields):
         raise ValueError(WITHOUT_ADDRESS)
     row = Message(
         level=as_level(level),
@@ -103,7 +103,7 @@ def build_message(
     return row
 
 
-def save_message(row: Message, policy: DeliveryPolicy | None = None) -> Message:
+def save_message(row: Message, steps: Steps = ()) -> Message:
     """Write one built message and its deliveries; it is published after commit.
 
     Raises ``UnknownRecipient`` when its user does not exist.
@@ -113,7 +113,7 @@ def save_message(row: Message, policy: DeliveryPolicy | None = None) -> Message:
 
     def write() -> None:
         # One statement needs no transaction of its own: it is all or nothing.
-        with nullcontext() if compiled and policy is None else transaction.atomic(using=alias):
+        with nullcontext() if compiled and not steps else transaction.atomic(using=alias):
             if compiled:
                 row.prepare()
                 if not compiled_inserts.insert_for_user(row, alias):
@@ -122,8 +122,8 @@ def save_message(row: Message, policy: DeliveryPolicy | None = None) -> Message:
                 refuse_unknown([row.recipient])
                 row.save(force_insert=True)
                 visitors.merge_after_commit(row.recipient)
-            if policy:
-                dispatch.deliver(deliveries.create_deliveries([row], policy))
+            if steps:
+                dispatch.deliver(deliveries.create_deliveries([row], steps))
             dispatch.announce([row])
 
     _retry_without_wide([row], write)
@@ -164,7 +164,7 @@ def _save_copies(
     row: Message,
     recipients: list[Recipient],
     texts: list[str] | None,
-    policy: DeliveryPolicy | None,
+    steps: Steps,
     *,
     known: bool = False,
 ) -> int:
@@ -176,7 +176,7 @@ def _save_copies(
     row.recipient = recipients[0]
     row.prepare()
     has_visitors = any(recipient.token for recipient in recipients)
-    if policy and has_visitors:
+    if steps and has_visitors:
         raise ValueError(WITHOUT_ADDRESS)
     compiled = not has_visitors and compiled_inserts.can_insert_many(Message, alias)
     # In the caller's transaction the events of all batches wait in memory for its commit: events
@@ -184,7 +184,7 @@ def _save_copies(
     carries = row.live and len(recipients) < BATCH
     with transaction.atomic(using=alias):
         if compiled:
-            need_rows = policy is not None or carries
+            need_rows = bool(steps) or carries
             count, rows = _insert_copies(row, recipients, texts, alias, need_rows)
             if count < len(recipients) and not known:
                 refuse_unknown(recipients)
@@ -195,10 +195,10 @@ def _save_copies(
                 _copy(row, recipient, text=text)
                 for recipient, text in zip(recipients, texts or repeat(row.message), strict=False)
             ]
-            insert(rows, need_keys=policy is not None)
+            insert(rows, need_keys=bool(steps))
             count, carries = len(rows), carries and rows[0].pk is not None
-        if policy:
-            dispatch.deliver(deliveries.create_deliveries(rows, policy))
+        if steps:
+            dispatch.deliver(deliveries.create_deliveries(rows, steps))
         if carries:
             dispatch.announce(rows)
         elif row.live:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypedDict
 
-from monitio.channels.policy import Delay, Email
+from monitio.channels.policy import Delay, Email, Via
 
 
 class MessageFields(TypedDict, total=False):
@@ -36,6 +36,8 @@ class MessageFields(TypedDict, total=False):
     category: str
     # Seconds or a timedelta that a conditional e-mail waits; None: MONITIO_EMAIL_DELAY.
     email_delay: Delay
+    # Further channels: {"push": True, "email": after(300, unless="seen")}.
+    via: Via | None
 
 
 def check_names(function: str, fields: MessageFields) -> None:

@@ -1,9 +1,10 @@
-"""Messages, jobs, deliveries, digests, and users' preferences."""
+"""Messages, jobs, deliveries, destinations, digests, and users' preferences."""
 
 from __future__ import annotations
 
 from monitio.models.blocks import BlockedSender
 from monitio.models.deliveries import Delivery
+from monitio.models.destinations import Destination
 from monitio.models.digests import Digest
 from monitio.models.files import JobFile
 from monitio.models.jobs import Job
@@ -19,6 +20,7 @@ __all__ = [
     "BlockedSender",
     "CategoryChoice",
     "Delivery",
+    "Destination",
     "Digest",
     "Job",
     "JobFile",

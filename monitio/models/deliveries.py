@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import Self
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from monitio.models.destinations import Destination
 from monitio.models.messages import Message
 from monitio.models.outgoing import Outgoing, OutgoingQuerySet
 from monitio.models.rows import scope_field
@@ -32,11 +34,13 @@ class Delivery(Outgoing):
         models.CASCADE,
         verbose_name=_("message"),
         related_name="deliveries",
-        db_index=False,  # monitio_one_per_channel begins with it
+        db_index=False,  # monitio_one_per_target begins with it
     )
     # Its message's.
     scope = scope_field()
     channel = models.CharField(_("channel"), max_length=50)
+    # The key of a Destination; '': the channel finds the address by the user.
+    target = models.CharField(_("target"), max_length=32, blank=True, default="", db_default="")
     # Not sent before. While it is claimed: when its lease expires.
     due_at = models.DateTimeField(_("due"), default=timezone.now)
     unless = models.CharField(
@@ -51,9 +55,17 @@ class Delivery(Outgoing):
         verbose_name_plural = _("deliveries")
         indexes = [models.Index(fields=["state", "due_at"], name="monitio_due")]
         constraints = [
-            # Whatever happens to a job, its message is mailed once.
-            models.UniqueConstraint(fields=["message", "channel"], name="monitio_one_per_channel")
+            # Whatever happens to a job, its message is sent once to each target.
+            models.UniqueConstraint(
+                fields=["message", "channel", "target"], name="monitio_one_per_target"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.get_state_display()}"
+
+    @cached_property
+    def destination(self) -> Destination | None:
+        """The address of ``target``; None without a target, or when its user removed it."""
+        rows = Destination.objects.filter(key=self.target, user=self.message.user_id)
+        return rows.first() if self.target else None

@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import dates, timezone
 from django.utils.translation import gettext_lazy as _
 
+from monitio.constants import EMAIL
 from monitio.models.categories import Mode, category, gathered_by_default
 from monitio.models.rows import PrimaryQuerySet, ScopedQuerySet, scope_field
 from monitio.models.schedule import DIGEST_FREQUENCIES, Frequency, Schedule
@@ -83,18 +84,29 @@ class Preferences(models.Model):
 
     @cached_property
     def chosen(self) -> dict[str, CategoryChoice]:
+        """E-mail preferences of single categories, by name."""
+        return self.chosen_for(EMAIL)
+
+    def chosen_for(self, channel: str) -> dict[str, CategoryChoice]:
         """Preferences for single categories, by name. Prefetch ``choices`` for many users."""
-        return {} if self.pk is None else {row.category: row for row in self.choices.all()}
+        rows = () if self.pk is None else self.choices.all()
+        return {row.category: row for row in rows if row.channel == channel}
 
-    def mode(self, name: str) -> Mode:
-        """How the e-mails of a category are sent to this user.
+    def mode(self, name: str, channel: str = EMAIL) -> Mode:
+        """How messages of a category are sent to this user on a channel.
 
-        In order of precedence: essential categories are sent, "never" stops all others, the
-        user's choice for the category, the site's default for it, the user's frequency.
+        In order of precedence: essential categories are sent, "never" stops all other e-mails, the
+        user's choice for category and channel, the site's default for the category, the user's
+        frequency of e-mails. Only e-mails have digests: other channels send what goes into them
+        right away.
         """
         kind = category(name)
         if kind.essential:
             return Mode.AT_ONCE
+        if channel != EMAIL:
+            choice = self.chosen_for(channel).get(name)
+            mode = choice.mode if choice and choice.mode else kind.default
+            return Mode.OFF if mode == Mode.OFF else Mode.AT_ONCE
         if self.frequency == Frequency.NEVER:
             return Mode.OFF
         chosen = self.chosen.get(name)
@@ -137,18 +149,17 @@ class Preferences(models.Model):
 
 
 class CategoryChoice(models.Model):
-    """A user's mode for one category; '': no longer any of its own."""
+    """A user's mode for one category on one channel; '': no longer any of its own."""
 
     preferences = models.ForeignKey(
         Preferences,
         models.CASCADE,
         related_name="choices",
-        db_index=False,  # monitio_one_choice begins with it
+        db_index=False,  # monitio_one_mode begins with it
     )
     category = models.CharField(_("category"), max_length=100, blank=True)
-    mode = models.CharField(
-        _("e-mails"), max_length=10, choices=Mode.choices, blank=True, default=""
-    )
+    channel = models.CharField(_("channel"), max_length=50, default=EMAIL, db_default=EMAIL)
+    mode = models.CharField(_("mode"), max_length=10, choices=Mode.choices, blank=True, default="")
     # As Preferences.digests_since, for this category.
     digests_since = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -159,11 +170,13 @@ class CategoryChoice(models.Model):
         verbose_name = _("category preference")
         verbose_name_plural = _("category preferences")
         constraints = [
-            models.UniqueConstraint(fields=["preferences", "category"], name="monitio_one_choice")
+            models.UniqueConstraint(
+                fields=["preferences", "category", "channel"], name="monitio_one_mode"
+            )
         ]
 
     def __str__(self) -> str:
-        return f"{category(self.category).title}: {self.get_mode_display()}"
+        return f"{category(self.category).title}, {self.channel}: {self.get_mode_display()}"
 
     def clean(self) -> None:
         if self.mode and category(self.category).essential:

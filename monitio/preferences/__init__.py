@@ -1,4 +1,4 @@
-"""The users' e-mail preferences: read, change, apply, and unsubscribe."""
+"""The users' preferences: read, change, apply, and unsubscribe."""
 
 from monitio.preferences.choices import (
     Category,
@@ -9,6 +9,7 @@ from monitio.preferences.choices import (
     filter_by_preference,
     for_user,
     get,
+    held_until,
     resubscribe,
     unsubscribe,
     unsubscribe_url,
@@ -23,6 +24,7 @@ __all__ = [
     "filter_by_preference",
     "for_user",
     "get",
+    "held_until",
     "resubscribe",
     "unsubscribe",
     "unsubscribe_url",

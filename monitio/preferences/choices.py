@@ -1,4 +1,4 @@
-"""The users' e-mail preferences: read, change, and apply them to e-mails.
+"""The users' preferences: read, change, and apply them to deliveries.
 
 Users without preferences are e-mailed as the caller of the API asks. A preference wins over the
 caller: "at once" e-mails what the caller marked, "digest" collects every unread persistent message,
@@ -8,9 +8,9 @@ preferences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import time, timedelta
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
@@ -34,10 +34,14 @@ __all__ = [
     "filter_by_preference",
     "for_user",
     "get",
+    "held_until",
     "resubscribe",
     "unsubscribe",
     "unsubscribe_url",
 ]
+
+# Category names with a Mode or None.
+Choices: TypeAlias = Mapping[str, str | None]
 
 # A change of these moves the next digest.
 TIMING = ("frequency", "hour", "weekday", "time_zone", "quiet_from", "quiet_to")
@@ -69,32 +73,42 @@ def categories_of(user: Any) -> list[Category]:
 
 
 def change(
-    user: Any, *, categories: Mapping[str, str | None] | None = None, **fields: Any
+    user: Any,
+    *,
+    categories: Choices | None = None,
+    channels: Mapping[str, Choices] | None = None,
+    **fields: Any,
 ) -> Preferences:
     """Change these fields: ``frequency`` (a ``Frequency``), ``hour`` (0 to 23), ``weekday`` (0 is
     Monday), ``time_zone`` (an IANA name, '' the site's), ``quiet_from`` and ``quiet_to``
     (``datetime.time``, None: no quiet hours), ``language``; ``categories`` maps names to a ``Mode``
-    or None (as everything else).
+    or None (as everything else) for e-mails, ``channels`` maps names of channels to such mappings:
+    ``{"push": {"exports": "off"}}``. Only e-mails have digests.
 
     Raises ``ValueError`` that names the bad value, ``UnknownRecipient`` for an unknown user.
     """
-    choices = _checked_choices(categories or {})
+    wanted = {EMAIL: categories or {}, **(channels or {})}
+    choices = {channel: _checked_choices(named, channel) for channel, named in wanted.items()}
     if not accounts().filter(pk=_pk(user)).exists():
         raise UnknownRecipient(f"There is no user with the primary key {_pk(user)!r}.")
     with transaction.atomic(using=router.db_for_write(Preferences)):
         row = _locked(_pk(user))
         gathered, timing = row.uses_digests, _timing(row)
         _assign(row, fields)
-        stopped = _choose(row, choices)
+        stopped = {channel: _choose(row, named, channel) for channel, named in choices.items()}
         row.__dict__.pop("chosen", None)
         _plan(row, is_new=not gathered, is_moved=timing != _timing(row))
         row.save()
-        _withdraw_pending(row, None if row.frequency == Frequency.NEVER else stopped)
+        for channel, names in stopped.items():
+            is_never = channel == EMAIL and row.frequency == Frequency.NEVER
+            _withdraw_pending(row, channel, None if is_never else names)
     return row
 
 
-def filter_by_preference(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Those of these unsaved e-mails that are to be sent, each moved out of the quiet hours.
+def filter_by_preference(
+    deliveries: Sequence[Delivery], wants: Callable[[Preferences, Delivery], bool]
+) -> list[Delivery]:
+    """Those of these unsaved deliveries that users want, each moved out of the quiet hours.
 
     The others go into a digest, or are switched off.
     """
@@ -104,15 +118,28 @@ def filter_by_preference(deliveries: Sequence[Delivery]) -> list[Delivery]:
     for delivery in deliveries:
         message = delivery.message
         row = rows.get(message.user_id, without_choice)
-        mode = row.mode(message.category)
-        if mode == Mode.AT_ONCE:
-            if not _is_essential(message.category):
-                due_at = row.schedule.held_until(aware(delivery.due_at))
-                delivery.due_at = as_stored(due_at)
+        if wants(row, delivery):
+            delivery.due_at = _held_until(row, message.category, delivery.due_at)
             admitted.append(delivery)
-        elif mode == Mode.DIGEST and row.next_digest_at is None:
+        elif (
+            delivery.channel == EMAIL
+            and row.mode(message.category) == Mode.DIGEST
+            and row.next_digest_at is None
+        ):
             rows[message.user_id] = _begin(message)
     return admitted
+
+
+def held_until(message: Message, moment: datetime) -> datetime:
+    """``moment``, or the end of the quiet hours of the message's user it lies in."""
+    row = Preferences.objects.here().filter(user=message.user_id).first()
+    return moment if row is None else _held_until(row, message.category, moment)
+
+
+def _held_until(row: Preferences, category: str, moment: datetime) -> datetime:
+    if _is_essential(category):
+        return moment
+    return as_stored(row.schedule.held_until(aware(moment)))
 
 
 def unsubscribe_url(user: Any, category: str | None, language: str = "") -> str | None:
@@ -209,7 +236,7 @@ def _cleaned(row: Preferences, name: str, value: Any) -> Any:
     return clean
 
 
-def _checked_choices(wanted: Mapping[str, str | None]) -> dict[str, str]:
+def _checked_choices(wanted: Choices, channel: str) -> dict[str, str]:
     longest = CategoryChoice._meta.get_field("category").max_length or 0
     choices = {name: str(mode or INHERIT) for name, mode in wanted.items()}
     for name, mode in choices.items():
@@ -217,8 +244,10 @@ def _checked_choices(wanted: Mapping[str, str | None]) -> dict[str, str]:
         if mode and mode not in Mode.values:
             known = ", ".join(Mode.values)
             raise ValueError(f"{mode!r} is no choice for {name!r}: {known} or None.")
+        if mode == Mode.DIGEST and channel != EMAIL:
+            raise ValueError(f"Only e-mails have digests: {channel!r} takes at_once, off or None.")
         if mode and _is_essential(name):
-            raise ValueError(f"E-mails of {name!r} are essential: nobody can choose for them.")
+            raise ValueError(f"Messages of {name!r} are essential: nobody can choose for them.")
     return choices
 
 
@@ -226,15 +255,17 @@ def _is_essential(name: str) -> bool:
     return category(name).essential
 
 
-def _choose(row: Preferences, choices: Mapping[str, str]) -> list[str]:
+def _choose(row: Preferences, choices: Mapping[str, str], channel: str) -> list[str]:
     """Write the changed choices; the names of the categories that were switched off."""
     stopped = []
     for name, mode in choices.items():
-        chosen = row.chosen.get(name)
+        chosen = row.chosen_for(channel).get(name)
         if mode == (chosen.mode if chosen else INHERIT):
             continue
         values = {"mode": mode, "digests_since": as_stored(now()) - SLACK}
-        CategoryChoice.objects.update_or_create(values, preferences=row, category=name)
+        CategoryChoice.objects.update_or_create(
+            values, preferences=row, category=name, channel=channel
+        )
         if mode == Mode.OFF:
             stopped.append(name)
     return stopped
@@ -254,13 +285,13 @@ def _plan(row: Preferences, *, is_new: bool, is_moved: bool) -> None:
         row.next_digest_at = as_stored(row.schedule.next(moment))
 
 
-def _withdraw_pending(row: Preferences, names: Sequence[str] | None) -> None:
-    """Skip pending e-mails of these categories, or (None) all but essential ones."""
+def _withdraw_pending(row: Preferences, channel: str, names: Sequence[str] | None) -> None:
+    """Skip pending deliveries of these categories, or (None) all e-mails but essential ones."""
     if names is not None and not names:
         return
     skipped = {"state": Delivery.State.SKIPPED, "error": "Not wanted any more."}
     waiting = Delivery.objects.here().filter(
-        message__user=row.user_id, channel=EMAIL, state=Delivery.State.PENDING
+        message__user=row.user_id, channel=channel, state=Delivery.State.PENDING
     )
     if names is None:
         waiting.exclude(message__category__in=essential()).update(**skipped)

@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -20,6 +20,7 @@ from celery.utils import uuid
 from django.db import transaction
 
 from monitio import dispatch, scope
+from monitio.channels.policy import DeliveryPolicy
 from monitio.integrations.run import current_run
 from monitio.jobs.options import NotifyOptions
 from monitio.utils.text import clean_text
@@ -31,7 +32,7 @@ from monitio_celery.headers import Member, TaskHeader
 # Texts travel in the header as JSON, so they cannot be callables.
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
 _OPTIONS = (
-    *(*_TEXTS, "email", "email_delay", "when", "lost_after"),
+    *(*_TEXTS, "email", "email_delay", "via", "when", "lost_after"),
     *("category", "extra_tags", "cancel"),
 )
 
@@ -163,6 +164,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, DeliveryPolicy):
+        return asdict(value)
     if isinstance(value, Mapping):
         return {clean_text(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

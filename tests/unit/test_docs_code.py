@@ -17,10 +17,8 @@ from unittest.mock import Mock
 import pytest
 from django.core.management import get_commands
 
-from monitio.channels import TemporaryFailure
 from monitio.conf import Settings
 from monitio.integrations.progress import track
-from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.testing import assert_notified
 from monitio.transports import Event
@@ -118,13 +116,6 @@ def test_the_transport_of_contributing_carries_events() -> None:
     transport.publish([Event("user:1")])
     transport.listen(listener)
     listener.receive.assert_called_once_with(Event("user:1"))
-
-
-def test_the_channel_of_contributing_can_be_retried(settings: Any) -> None:
-    settings.SHOP_WEBHOOK = "http://127.0.0.1:1/"
-    channel = example("shop/webhook.py")["WebhookChannel"]()
-    with pytest.raises(TemporaryFailure):
-        channel.send(Message(user_id=1, message="Hello"))
 
 
 @pytest.mark.django_db

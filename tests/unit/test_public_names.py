@@ -127,6 +127,7 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "email": (lambda w: True, lambda w: w.mails == 1),
     # Without email= there is nothing to delay: it is refused.
     "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),
+    "via": (lambda w: {"email": True}, lambda w: w.mails == 1),
     "sse": (lambda w: False, lambda w: not w.events),
     "live": (lambda w: False, lambda w: not w.events),
     "user": (lambda w: w.other, lambda w: w.one.user == w.other),

@@ -180,7 +180,7 @@ def test_a_user_who_does_not_exist_is_named_at_once(ann: Any) -> None:
 
 
 def test_a_visitor_cannot_be_mailed(db: None) -> None:
-    with pytest.raises(ValueError, match="no e-mail address"):
+    with pytest.raises(ValueError, match="no address"):
         monitio.add_message(request_of(None), messages.INFO, "one", email=True)
 
 

@@ -8,12 +8,15 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from monitio.exceptions import PermanentFailure
+from monitio.channels.destinations import why_no_email
+from monitio.exceptions import PermanentFailure, Skipped
 from monitio.models import Message, Preferences
 
 
 def email_address(user: Any) -> str:
-    """Raises ``PermanentFailure`` for a user who cannot be e-mailed."""
+    """Raises ``PermanentFailure`` for a user who cannot be e-mailed, ``Skipped`` for an address
+    that is disabled.
+    """
     if user is None:
         raise PermanentFailure("An anonymous visitor has no e-mail address.")
     if not user.is_active:
@@ -21,6 +24,9 @@ def email_address(user: Any) -> str:
     address = _address(user)
     if not address:
         raise PermanentFailure("The user has no e-mail address.")
+    reason = why_no_email(user, address)
+    if reason:
+        raise Skipped(f"This address is disabled: {reason}")
     return address
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils.translation import gettext_lazy as _
 
 from monitio import links, preferences
 from monitio.channels.base import Channel
@@ -12,13 +14,23 @@ from monitio.channels.email import addresses
 from monitio.channels.email.compose import EmailContent, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
-from monitio.models import Delivery, Message
+from monitio.models import Delivery, Destination, Message
 from monitio.recipients import scope_mark
 
 
 class EmailChannel(Channel):
-    def send(self, message: Message, delivery: Delivery | None = None) -> None:
-        send(build(message, delivery))
+    has_destinations = False
+    title = _("E-mail")
+
+    @property
+    def timeout(self) -> float:  # type: ignore[override]
+        return float(settings.EMAIL_TIMEOUT)
+
+    def plan(self, message: Message, destinations: Sequence[Destination]) -> list[str]:
+        return [""]
+
+    def send(self, delivery: Delivery) -> None:
+        send(build(delivery.message, delivery))
 
 
 def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlternatives:

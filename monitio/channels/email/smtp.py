@@ -22,9 +22,9 @@ from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.db import connections
 
 from monitio import scope
+from monitio.channels.base import time_left
 from monitio.conf import settings
 from monitio.exceptions import PermanentFailure, TemporaryFailure
-from monitio.utils.deadline import remaining
 
 # RFC 4954 and 3207: the client must log in, or encrypt, first.
 LOG_IN_CODES = frozenset({530, 534, 535, 538})
@@ -82,9 +82,7 @@ def send(mail: EmailMessage) -> None:
     Raises ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it
     cannot.
     """
-    seconds = remaining(settings.EMAIL_TIMEOUT)
-    if not seconds:
-        raise TemporaryFailure("There was no time left to send it.")
+    seconds = time_left(settings.EMAIL_TIMEOUT)
     try:
         _send(mail, seconds)
     except (TemporaryFailure, PermanentFailure):

@@ -39,7 +39,8 @@ def test_rows_of_the_first_version_are_carried_over(
         "job": ["celery", 5, 3, "3 of 10", ""],
         "message": ["text", True, True, ""],
         "preferences": SINCE,
-        "choice": SINCE,
+        "choice": [SINCE, "off", "email"],
+        "delivery": ["email", "", "failed", "no such user"],
         "repeat": ["abc", 2],
         "member": [0.5, {"to": []}, ""],
     }

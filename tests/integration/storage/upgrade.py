@@ -32,9 +32,11 @@ def fill() -> None:
     apps.get_model("monitio", "CategoryChoice").objects.create(
         preferences=preferences, category="exports", mode="off", since="2026-01-02T03:04:05Z"
     )
-    apps.get_model("monitio", "Repeat").objects.create(
-        kind="abc", message=apps.get_model("monitio", "Message").objects.get(), times=2
+    message = apps.get_model("monitio", "Message").objects.get()
+    apps.get_model("monitio", "Delivery").objects.create(
+        message=message, channel="email", state="failed", attempts=3, error="no such user"
     )
+    apps.get_model("monitio", "Repeat").objects.create(kind="abc", message=message, times=2)
     apps.get_model("monitio_celery", "GroupPart").objects.create(
         group="g", number=1, share=0.5, ended=False, carried={"to": []}
     )
@@ -45,16 +47,17 @@ def others(executor: MigrationExecutor) -> list[tuple[str, str]]:
 
 
 def found() -> dict[str, object]:
-    from monitio.models import CategoryChoice, Job, Message, Preferences, Repeat
+    from monitio.models import CategoryChoice, Delivery, Job, Message, Preferences, Repeat
     from monitio_celery.models import GroupMember
 
-    job, message = Job.objects.get(), Message.objects.get()
-    member = GroupMember.objects.get()
+    job, message, choice = Job.objects.get(), Message.objects.get(), CategoryChoice.objects.get()
+    member, delivery = GroupMember.objects.get(), Delivery.objects.get()
     return {
         "job": [job.integration, job.rank, job.completed, job.status_text, job.scope],
         "message": [message.message, message.job_id == job.pk, message.running, message.scope],
         "preferences": Preferences.objects.get().digests_since.isoformat(),
-        "choice": CategoryChoice.objects.get().digests_since.isoformat(),
+        "choice": [choice.digests_since.isoformat(), choice.mode, choice.channel],
+        "delivery": [delivery.channel, delivery.target, delivery.state, delivery.error],
         "repeat": [Repeat.objects.get().fingerprint, Repeat.objects.get().times],
         "member": [member.fraction, member.header, member.scope],
     }

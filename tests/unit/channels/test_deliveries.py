@@ -23,11 +23,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Recording(Channel):
     """Does as the test sets, and records its calls."""
 
+    has_destinations = False
     sent: list[int] = []
     fails: list[Exception] = []
 
-    def send(self, message: Message, delivery: Delivery | None = None) -> None:
-        Recording.sent.append(message.pk)
+    def plan(self, message: Message, destinations: Any) -> list[str]:
+        return [""]
+
+    def send(self, delivery: Delivery) -> None:
+        Recording.sent.append(delivery.message_id)
         if Recording.fails:
             raise Recording.fails.pop(0)
 
@@ -205,7 +209,8 @@ def test_what_is_due_later_is_not_sent_by_the_process_that_commits(
 ) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
     message = api.create_message(user(), monitio.INFO, "one")
-    dispatch.deliver(deliveries.create_deliveries([message], DeliveryPolicy(delay=60)))
+    steps = (("email", DeliveryPolicy(delay=60)),)
+    dispatch.deliver(deliveries.create_deliveries([message], steps))
     assert Recording.sent == []
     assert Delivery.objects.get().state == "pending"
 

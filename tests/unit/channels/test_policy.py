@@ -11,7 +11,8 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch
 from monitio.channels import deliveries
-from monitio.channels.policy import LONGEST_DELAY, DeliveryPolicy
+from monitio.channels.policy import LONGEST_DELAY, DeliveryPolicy, after, steps_from
+from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Delivery, Message
 from tests.support.jobs import reporter
@@ -194,3 +195,113 @@ def test_a_job_that_was_given_up_and_lives_is_mailed_at_its_true_end(
     Delivery.objects.update(due_at=timezone.now())
     deliveries.run_due()
     assert [letter.subject for letter in mail.outbox] == ["succeeded"]
+
+
+class TestVia:
+    @pytest.mark.parametrize(
+        ("via", "steps"),
+        [
+            (None, ()),
+            ({}, ()),
+            ({"email": True}, (("email", DeliveryPolicy()),)),
+            ({"email": False}, ()),
+            ({"email": "unless_seen"}, (("email", DeliveryPolicy(unless="seen", delay=60)),)),
+            ({"email": after(5)}, (("email", DeliveryPolicy(delay=5)),)),
+            (
+                {"email": after(timedelta(minutes=5), unless="seen")},
+                (("email", DeliveryPolicy(unless="seen", delay=300)),),
+            ),
+            # As it travels in the header of a task.
+            (
+                {"email": {"delay": 5, "unless": "read"}},
+                (("email", DeliveryPolicy(unless="read", delay=5)),),
+            ),
+        ],
+    )
+    def test_each_channel_has_its_time_and_condition(self, via: Any, steps: Any) -> None:
+        assert steps_from(via=via) == steps
+
+    def test_the_steps_are_in_the_order_of_time(self, settings: Any) -> None:
+        settings.MONITIO_CHANNELS = dict.fromkeys(["email", "pager", "fax"], "")
+        via = {"email": after(300, unless="seen"), "fax": after(60), "pager": True}
+        assert [name for name, _policy in steps_from(via=via)] == ["pager", "fax", "email"]
+
+    @pytest.mark.parametrize(
+        ("options", "error", "cure"),
+        [
+            ({"via": {"live": True}}, ValueError, "no channel"),
+            ({"via": {"telex": True}}, ValueError, "MONITIO_CHANNELS lacks. It has email"),
+            ({"via": {"email": "always"}}, ValueError, "'unless_read', 'unless_seen' or after"),
+            ({"via": {"email": 5}}, ValueError, "after"),
+            ({"via": "email"}, TypeError, "maps channels"),
+            ({"via": {"email": {"delay": -1}}}, ValueError, "nothing and a year"),
+            ({"via": {"email": {"days": 1}}}, TypeError, "days"),
+            ({"email": True, "via": {"email": True}}, ValueError, "one of the two"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(
+        self, options: Any, error: type[Exception], cure: str
+    ) -> None:
+        with pytest.raises(error, match=cure):
+            steps_from(**options)
+
+    @pytest.mark.parametrize(("delay", "unless"), [(5, "told"), (-1, ""), ("5", "")])
+    def test_after_refuses_what_makes_no_sense(self, delay: Any, unless: str) -> None:
+        with pytest.raises((TypeError, ValueError)):
+            after(delay, unless=unless)
+
+    def test_an_escalation_is_rows_with_rising_times_of_which_the_later_may_be_skipped(
+        self, settings: Any
+    ) -> None:
+        path = "monitio.channels.email.channel.EmailChannel"
+        settings.MONITIO_CHANNELS = {"first": path, "email": path}
+        message = api.create_message(
+            user(),
+            monitio.INFO,
+            "text",
+            via={"first": True, "email": after(300, unless="seen")},
+        )
+        first, second = Delivery.objects.order_by("due_at")
+        assert (first.state, second.state) == ("sent", "pending")
+        assert second.due_at - first.created >= timedelta(seconds=300)
+        api.mark_seen(user(), [message.pk])
+        Delivery.objects.filter(pk=second.pk).update(due_at=timezone.now())
+        deliveries.run_due()
+        second.refresh_from_db()
+        assert (second.state, second.error) == ("skipped", "It was seen before.")
+
+    def test_a_task_sets_it_for_each_end(self) -> None:
+        options = NotifyOptions(
+            via={"failed": {"email": True}, "succeeded": {"email": after(60, unless="read")}}
+        )
+
+        def steps(state: str) -> Any:
+            content = options.content(Outcome(task_id="1", state=state))
+            assert content is not None
+            return steps_from(content.email, content.email_delay, content.via)
+
+        assert steps("failed") == (("email", DeliveryPolicy()),)
+        assert steps("succeeded") == (("email", DeliveryPolicy(unless="read", delay=60)),)
+        assert steps("lost") == steps("started") == ()
+
+    def test_the_usual_ends_have_it_otherwise(self) -> None:
+        options = NotifyOptions(via={"email": True})
+        assert set(options.via or {}) == {"succeeded", "failed"}
+
+    def test_a_task_that_asks_twice_for_an_e_mail_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="one of the two"):
+            NotifyOptions(email=["failed"], via={"failed": {"email": True}})
+
+    def test_a_job_is_sent_once_at_its_end(self) -> None:
+        job = reporter(user(), render=asking(via={"email": True}))
+        job.started(), job.succeeded()
+        assert [letter.subject for letter in mail.outbox] == ["succeeded"]
+
+    def test_every_way_to_write_a_message_takes_it(self) -> None:
+        via: Any = {"email": after(60)}
+        api.create_message(user(), monitio.INFO, "one", via=via)
+        api.notify_many([user()], monitio.INFO, "two", via=via)
+        api.add_message(request_of(user()), monitio.INFO, "three", via=via)
+        # One for the next page is written at once, too.
+        api.add_message(request_of(user()), 20, "four", via=via)
+        assert Delivery.objects.count() == 4

@@ -89,7 +89,7 @@ def fault(point: str, error: type[Exception], times: int) -> Any:
 # What takes part in the report of an end; those that an end can do without fail again and again.
 POINTS = [
     *((f"monitio.jobs.messages.{name}", 2) for name in (
-        "job_recipients", "rewrite_unseen", "rewrite", "DeliveryPolicy.from_options",
+        "job_recipients", "rewrite_unseen", "rewrite", "steps_from",
         "dispatch.announce", "dispatch.after_commit", "JobMessages.content",
     )),
     ("monitio.jobs.reporter.JobReporter.outcome", 2),

@@ -117,8 +117,12 @@ class TestModes:
             Delivery(message=api.create_message(who, monitio.INFO, "one"), channel="email")
             for who in people
         ]
+
+        def wants(row: Any, delivery: Delivery) -> bool:
+            return bool(row.mode(delivery.message.category) == "at_once")
+
         with django_assert_num_queries(2):
-            assert preferences.filter_by_preference(rows) == []
+            assert preferences.filter_by_preference(rows, wants) == []
 
     def test_a_job_asks_too(self, ann: Any) -> None:
         def render(outcome: Outcome) -> MessageContent:

@@ -32,7 +32,7 @@ def content(letter: Any) -> str:
 
 def test_the_mail_says_what_the_message_says(settings: Any) -> None:
     settings.MONITIO_EMAIL_FROM = "site@example.com"
-    EmailChannel().send(message(subject="Subject"))
+    EmailChannel().send(Delivery(message=message(subject="Subject")))
     (letter,) = mail.outbox
     assert (letter.subject, content(letter)) == ("Subject", "The text.")
     assert (letter.to, letter.from_email) == (["ann@example.com"], "site@example.com")
@@ -49,7 +49,7 @@ def test_a_message_without_subject_is_titled_by_its_text() -> None:
 
 @pytest.mark.parametrize("bad", ["a\nBcc: x@example.com", "a\r\nBcc: x@example.com", "a\rb"])
 def test_a_line_break_never_starts_a_header(bad: str) -> None:
-    EmailChannel().send(message(subject=bad))
+    EmailChannel().send(Delivery(message=message(subject=bad)))
     (letter,) = mail.outbox
     assert "\n" not in letter.subject and "\r" not in letter.subject
     assert letter.bcc == [] and "Bcc" not in letter.message()

@@ -1,4 +1,4 @@
-"""A process of a site that sends its e-mails by SMTP."""
+"""A process of a site that sends deliveries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ set_up()
 from django.core.management import call_command
 from django.utils import timezone
 
-from monitio.channels import deliveries
+from monitio.channels import deliveries, destinations
+from monitio.channels.policy import DeliveryPolicy
 from monitio.dispatch import hooks
 from monitio.models import Delivery, Message
 from tests.support import people
@@ -27,13 +28,15 @@ def clear() -> None:
     call_command("flush", verbosity=0, interactive=False)
 
 
-def prepare(count: int) -> None:
-    """Messages whose mails are pending."""
+def prepare(count: int, channel: str, address: Any) -> None:
+    """Messages with pending deliveries."""
     user = people.user()
-    rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
+    if address is not None:
+        destinations.add(user, channel, address)
+    rows = [Message(user=user, level=120, message=f"text {number}") for number in range(count)]
     for row in rows:
         row.save()
-    deliveries.create_deliveries(rows)
+    deliveries.create_deliveries(rows, ((channel, DeliveryPolicy()),))
 
 
 def send_all(moment: float, die_at: int = 0) -> int:

@@ -1,0 +1,262 @@
+"""What every channel has to do, with a server that receives what it sends.
+
+A channel's test module has a class that inherits ``Conformance`` and one that inherits
+``ProcessConformance``, and the fixtures they name.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from monitio import api, dispatch, preferences, scope
+from monitio.channels import deliveries, destinations, get_channel
+from monitio.models import Delivery, Destination
+from tests.support import scopes
+from tests.support.peers import Peer, close_all
+from tests.support.people import user
+from tests.support.waiting import wait_until
+
+INFO = 120
+PROCESSES = 4
+COUNT = 40
+
+
+class Receiver:
+    """The server of a channel, as the tests use it."""
+
+    # The value of MONITIO_CHANNELS for it, and other settings of the site.
+    name = ""
+    settings: dict[str, Any] = {}
+    # The address of a destination there; None: the channel has no destinations.
+    address: Any = None
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything, and accept everything."""
+
+    @abstractmethod
+    def texts(self) -> list[str]:
+        """What has arrived."""
+
+    @abstractmethod
+    def times_sent(self) -> Counter[int]:
+        """How many messages, identified by what every attempt has in common, arrived how often."""
+
+    @abstractmethod
+    def next_reply(self, reply: str) -> None:
+        """The next message is answered by "later", "never", "gone" or "wait an hour", or never
+        ("hang").
+        """
+
+
+@pytest.mark.django_db(transaction=True)
+class Conformance:
+    """Needs a fixture ``receiver``: a ``Receiver`` that was reset."""
+
+    @pytest.fixture(autouse=True)
+    def _site(
+        self, receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch, db: None
+    ) -> None:
+        for name, value in receiver.settings.items():
+            setattr(settings, name, value)
+        monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
+
+    @pytest.fixture
+    def ann(self, receiver: Receiver) -> Any:
+        return self.person(receiver, "ann")
+
+    def person(self, receiver: Receiver, name: str) -> Any:
+        who = user(name)
+        if receiver.address is not None:
+            destinations.add(who, receiver.name, {**receiver.address, "of": name})
+        return who
+
+    def notify(self, receiver: Receiver, who: Any, text: str = "The text.", **more: Any) -> None:
+        api.create_message(who, INFO, text, via={receiver.name: True}, **more)
+
+    def deliver(self) -> list[str]:
+        """Send everything that is due; the states of all deliveries."""
+        deliveries.run_due()
+        return [row.state for row in Delivery.objects.order_by("pk")]
+
+    def deliver_again(self) -> list[str]:
+        Delivery.objects.filter(state="pending").update(due_at=timezone.now())
+        return self.deliver()
+
+    def test_a_message_arrives_once(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        assert (self.deliver(), self.deliver_again()) == (["sent"], ["sent"])
+        assert len(receiver.texts()) == 1 and "The text." in receiver.texts()[0]
+
+    def test_a_temporary_failure_is_retried_later(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        receiver.next_reply("later")
+        assert (self.deliver(), self.deliver()) == (["pending"], ["pending"])
+        row = Delivery.objects.get()
+        assert row.due_at > timezone.now() and row.error
+        assert self.deliver_again() == ["sent"]
+        assert receiver.times_sent() == {1: 1}
+
+    def test_a_permanent_failure_ends_with_its_reason(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        receiver.next_reply("never")
+        assert (self.deliver(), self.deliver_again()) == (["failed"], ["failed"])
+        assert Delivery.objects.get().error not in ("", "See the log.")
+        assert receiver.texts() == []
+
+    def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
+        if receiver.address is None:
+            pytest.skip("Its protocol has no way to ask.")
+        self.notify(receiver, ann)
+        receiver.next_reply("wait an hour")
+        assert self.deliver() == ["pending"]
+        assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
+
+    def test_a_target_that_is_gone_is_disabled(self, receiver: Receiver, ann: Any) -> None:
+        if receiver.address is None:
+            pytest.skip("It has no destinations.")
+        self.notify(receiver, ann)
+        receiver.next_reply("gone")
+        assert self.deliver() == ["failed"]
+        assert Destination.objects.get().reason == Delivery.objects.get().error
+        self.notify(receiver, ann)
+        assert Delivery.objects.count() == 1
+
+    def test_what_its_sender_did_not_settle_is_sent_again_under_the_same_identity(
+        self, receiver: Receiver, ann: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(*args: Any) -> None:
+            raise SystemExit("killed")
+
+        self.notify(receiver, ann)
+        with monkeypatch.context() as moment:
+            moment.setattr(deliveries, "_settle", die)
+            with pytest.raises(SystemExit):
+                self.deliver()
+        assert self.deliver() == ["claimed"]
+        Delivery.objects.update(due_at=timezone.now())
+        assert self.deliver() == ["sent"]
+        assert receiver.times_sent() == {2: 1}
+
+    def test_quiet_hours_hold_it(self, receiver: Receiver, ann: Any) -> None:
+        preferences.change(ann, quiet_from=clock(22), quiet_to=clock(7), time_zone="UTC")
+        with time_machine.travel(datetime(2026, 11, 23, 23, tzinfo=UTC)):
+            self.notify(receiver, ann)
+            assert self.deliver_again() == ["pending"]
+        assert Delivery.objects.get().due_at == datetime(2026, 11, 24, 7, tzinfo=UTC)
+        assert receiver.texts() == []
+
+    def test_a_category_that_is_switched_off_is_not_sent(
+        self, receiver: Receiver, ann: Any
+    ) -> None:
+        self.notify(receiver, ann, category="exports")
+        preferences.change(ann, channels={receiver.name: {"exports": "off"}})
+        self.notify(receiver, ann, category="exports")
+        assert self.deliver() == ["skipped"]
+        assert receiver.texts() == []
+
+    def test_an_erased_target_gets_nothing(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        if receiver.address is None:
+            ann.delete()
+        Destination.objects.all().delete()
+        assert self.deliver() in ([], ["skipped"])
+        assert receiver.texts() == []
+
+    def test_a_server_that_hangs_costs_the_time_out_and_no_more(
+        self, receiver: Receiver, ann: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.MONITIO_EMAIL_TIMEOUT = 1
+        if receiver.address is not None:
+            monkeypatch.setattr(get_channel(receiver.name), "timeout", 1)
+        self.notify(receiver, ann)
+        receiver.next_reply("hang")
+        began = time.monotonic()
+        assert self.deliver() == ["pending"]
+        # It would hang for ever.
+        assert time.monotonic() - began < 60
+        assert self.deliver_again() == ["sent"]
+
+    def test_a_tenants_deliveries_stay_its_own(
+        self, receiver: Receiver, ann: Any, settings: Any
+    ) -> None:
+        settings.MONITIO_SCOPE = scopes.PATH
+        with scope.activate("a"):
+            self.person(receiver, "ann")
+            self.notify(receiver, ann, "of a")
+        with scope.activate("b"):
+            assert self.deliver() == ["pending"]
+            if receiver.address is not None:
+                # The user of b has no destination.
+                self.notify(receiver, ann, "of b")
+                assert Delivery.objects.count() == 1
+        with scope.activate("a"):
+            assert self.deliver() == ["sent"]
+        (text,) = receiver.texts()
+        assert "of a" in text
+
+
+def start(database: str, receiver: Receiver) -> Peer:
+    return Peer("tests.integration.channels.process", database, **receiver.settings)
+
+
+@pytest.fixture(scope="module")
+def everybody(database: str, server_for_all: Receiver) -> Iterator[list[Peer]]:
+    peers = [start(database, server_for_all) for _ in range(PROCESSES)]
+    peers[0].migrate()
+    yield peers
+    close_all(peers)
+
+
+class ProcessConformance:
+    """Needs ``everybody``, and fixtures of module scope: ``server_for_all`` (a ``Receiver``) and
+    ``database``.
+    """
+
+    @pytest.fixture
+    def peers(self, everybody: list[Peer], server_for_all: Receiver) -> list[Peer]:
+        server_for_all.reset()
+        everybody[0].clear()
+        everybody[0].prepare(COUNT, server_for_all.name, server_for_all.address)
+        return everybody
+
+    def test_every_message_is_sent_once(self, peers: list[Peer], server_for_all: Receiver) -> None:
+        moment = time.monotonic() + 0.3
+        for peer in peers:
+            peer.begin("send_all", moment)
+        assert sum(peer.end() for peer in peers) == COUNT
+        assert server_for_all.times_sent() == {1: COUNT}
+        assert Counter(peers[0].states()) == {"sent": COUNT}
+
+    def test_what_a_killed_sender_left_is_sent_again_under_the_same_identity(
+        self, peers: list[Peer], server_for_all: Receiver, database: str
+    ) -> None:
+        victim = start(database, server_for_all)
+        victim.begin("send_all", time.monotonic(), 2)
+        wait_until(server_for_all.texts, 60, "a message")
+        for peer in peers:
+            peer.begin("send_all", time.monotonic())
+        with pytest.raises(AssertionError, match="has died"):
+            victim.end()
+        victim.close()
+        for peer in peers:
+            peer.end()
+        assert Counter(peers[0].states()) == {"sent": COUNT - 1, "claimed": 1}
+        assert server_for_all.times_sent() == {1: COUNT}
+
+        assert peers[0].end_leases() == 1
+        for peer in peers:
+            peer.begin("send_all", time.monotonic())
+        assert sum(peer.end() for peer in peers) == 1
+        assert Counter(peers[0].states()) == {"sent": COUNT}
+        assert server_for_all.times_sent() == {1: COUNT - 1, 2: 1}

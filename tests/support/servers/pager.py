@@ -1,0 +1,67 @@
+"""An HTTP server that takes messages, delays and refuses them, as the test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+HANG = -1
+
+
+class PagerServer:
+    """``bodies`` are those it has accepted. ``script`` holds the next replies: a status, or a
+    status and headers; ``HANG`` never replies.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+        self._stopping = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def reset(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.script: list[tuple[int, dict[str, str]]] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def times_sent(self) -> Counter[int]:
+        """How many messages, identified by their ``id``, arrived how often."""
+        return Counter(Counter(body["id"] for body in self.bodies).values())
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        pager = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, headers = pager.script.pop(0) if pager.script else (200, {})
+                if status == HANG:
+                    pager._stopping.wait()
+                    return
+                if status < 300:
+                    pager.bodies.append(body)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        return Handler
