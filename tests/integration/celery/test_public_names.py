@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
+from celery import group
 
 import monitio
+from monitio.channels.policy import DeliveryPolicy, after, steps_from
 from monitio.constants import State
 from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import Outcome
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio_celery import notify_user
+from monitio_celery import notify_group, notify_user
 from monitio_celery.calls import TaskCall
 from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import job_reporter
@@ -43,7 +46,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
 # These set the recipients, what a text may use and how long a job may be silent; they have tests
 # of their own, below and in test_tasks.py.
 FOR_SEVEN = TaskHeader(to=[{"user": "7"}])
-OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after"}
+OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after", "via"}
 
 
 def test_every_option_has_an_entry() -> None:
@@ -99,3 +102,12 @@ def test_user_sets_the_recipients() -> None:
 
     assert header is not None
     assert header.to == [Recipient.for_user(7).to_dict()]
+
+
+def test_via_of_a_group_travels_with_its_tasks() -> None:
+    chain = notify_group("Import", group(), via={"email": after(300, unless="seen")})
+    options = NotifyOptions(**json.loads(json.dumps(chain.options)))
+    content = options.content(Outcome(task_id="1", state="failed"))
+    assert content is not None
+    policy = DeliveryPolicy(delay=300, unless="seen")
+    assert steps_from(via=content.via) == (("email", policy),)

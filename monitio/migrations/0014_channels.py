@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitio', '0012_lean_indexes'),
+        ('monitio', '0013_job_files'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
