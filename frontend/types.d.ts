@@ -63,6 +63,8 @@ export type Addition = PartialMessage & { timeout?: number };
 export interface Snapshot {
   messages: Message[];
   unread: number;
+  /** The server counted no further. */
+  unread_capped?: boolean;
   /** The lowest id it speaks for, 0 = it holds everything. */
   floor: number;
   /** Seconds between two events of a quiet stream (`beat`), 0 = it sends none. */

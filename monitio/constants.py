@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
+
+from django.contrib.messages import constants as django_levels
+from django.utils.translation import gettext_lazy as _
 
 DEBUG: Final = 110
 INFO: Final = 120
@@ -13,6 +17,19 @@ ERROR: Final = 140
 PERSISTENT_LEVELS: Final = (DEBUG, INFO, SUCCESS, WARNING, ERROR)
 # The name of the original package for the same tuple.
 PERSISTENT_MESSAGE_LEVELS: Final = PERSISTENT_LEVELS
+
+LEVELS = (
+    (django_levels.DEBUG, _("Debug")),
+    (django_levels.INFO, _("Info")),
+    (django_levels.SUCCESS, _("Success")),
+    (django_levels.WARNING, _("Warning")),
+    (django_levels.ERROR, _("Error")),
+    (DEBUG, _("Debug, persistent")),
+    (INFO, _("Info, persistent")),
+    (SUCCESS, _("Success, persistent")),
+    (WARNING, _("Warning, persistent")),
+    (ERROR, _("Error, persistent")),
+)
 
 # From a Django level to the persistent level with the same tag and name.
 OFFSET: Final = 100
@@ -50,6 +67,7 @@ def is_persistent(level: int) -> bool:
     return level in PERSISTENT_LEVELS
 
 
+@lru_cache(maxsize=64)
 def level_name(level: int) -> str:
     """``debug``, ``info``, ``success``, ``warning`` or ``error`` for any number.
 

@@ -10,8 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from monitio.conf import settings
-from monitio.models import Job, Message
-from monitio.models.messages import MessageQuerySet
+from monitio.models import Job, Message, reading
 from monitio.recipients import Recipient
 
 Payload = dict[str, Any]
@@ -62,41 +61,31 @@ def job_payload(job: Job) -> Payload:
 
 
 def snapshot(recipient: Recipient) -> Payload:
-    """What ``recipient`` should see now: ``{"messages", "unread", "floor", "heartbeat"}``.
+    """What ``recipient`` should see now.
 
+    ``{"messages", "unread", "unread_capped", "floor", "heartbeat"}``.
     The newest ``MONITIO_SNAPSHOT_SIZE`` messages and every running job. The list is complete from
     the id ``floor`` on: a browser drops what it has at or above it and does not find here.
     ``heartbeat`` is the longest time, in seconds, for which a working stream is silent.
     """
-    messages, floor = newest(recipient)
+    messages, floor = reading.newest(recipient, settings.SNAPSHOT_SIZE, reading.PAYLOAD)
     unread = (
-        _inbox(recipient).unread().persistent().count()
+        reading.count_unread(recipient)
         if floor
         else sum(1 for message in messages if not message.read and message.is_persistent())
     )
     return {
         "messages": [payload(message) for message in messages],
-        "unread": unread,
+        **unread_payload(unread),
         "floor": floor,
         # A hub sends no heartbeats, but renews its streams.
         "heartbeat": settings.STREAM_RECHECK if settings.STREAM else settings.STREAM_HEARTBEAT,
     }
 
 
-def newest(recipient: Recipient) -> tuple[list[Message], int]:
-    """The messages of a snapshot, newest first, and its floor. One query for a small inbox."""
-    size = settings.SNAPSHOT_SIZE
-    messages = list(_inbox(recipient).newest_first()[:size])
-    if len(messages) < size:
-        return messages, 0
-    floor = messages[-1].pk
-    running = _inbox(recipient).running().filter(id__lt=floor).newest_first()
-    return [*messages, *running], floor
-
-
-def _inbox(recipient: Recipient) -> MessageQuerySet:
-    rows: MessageQuerySet = Message.objects.of(recipient).for_inbox()
-    return rows.select_related("job", "from_user")
+def unread_payload(count: int) -> Payload:
+    """``unread_capped``: there may be more, so that changes of the number are unknown."""
+    return {"unread": count, "unread_capped": count >= reading.MOST_COUNTED}
 
 
 def _seconds_left(message: Message) -> float | None:

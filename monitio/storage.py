@@ -28,7 +28,7 @@ from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
 from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
-from monitio.models import Message
+from monitio.models import Message, reading
 from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient, update_marker
 
@@ -51,6 +51,8 @@ class PersistentMessageStorage(BaseStorage):
         self._claim = _Claim()
         # Saved by update(): in the queue and in the database.
         self._written: set[int] = set()
+        # Whose unread messages have all been loaded.
+        self._complete_for: Recipient | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -179,19 +181,29 @@ class PersistentMessageStorage(BaseStorage):
 
     def _newest(self) -> list[Message]:
         """The rows for this page, newest first. One query for a small inbox."""
-        rows = self._rows().unclaimed().select_related("job")
-        if self._written:
-            rows = rows.exclude(pk__in=self._written)
-        if self.is_admin:
-            rows = rows.nonpersistent()
-        if settings.EXCLUDE_READ:
-            rows = rows.unread()
+        me = self._me()
+        if me is None:
+            return []
         size = settings.SNAPSHOT_SIZE
-        newest = list(rows[:size])
+        newest = reading.waiting(me, size, settings.EXCLUDE_READ)
         if len(newest) == size:
             # The history is limited, messages that wait to be shown once are not.
-            newest += rows.nonpersistent().filter(pk__lt=newest[-1].pk)
-        return newest
+            older = self._rows().unclaimed().nonpersistent().filter(pk__lt=newest[-1].pk)
+            newest += older.filter(read=False) if settings.EXCLUDE_READ else older
+        else:
+            self._complete_for = me
+        return [row for row in newest if row.pk not in self._written]
+
+    def count_loaded(self, who: Recipient) -> int | None:
+        """The number of unread persistent messages by what the page reads anyway.
+
+        None where that does not hold all of them.
+        """
+        loaded = self._loaded_messages
+        if self._complete_for != who or not settings.EXCLUDE_READ:
+            return None
+        rows = (row for row in loaded if isinstance(row, Message) and row.pk)
+        return sum(1 for row in rows if row.is_persistent() and not row.read)
 
     # Storing.
 

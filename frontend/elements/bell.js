@@ -5,6 +5,7 @@ import { MonitioElement } from "./element.js";
 import { icon } from "../lib/icons.js";
 import { InboxItem } from "../views/inbox-item.js";
 import { isLocal } from "../state/message.js";
+import { MOST } from "../views/badges.js";
 import { canNotify, notifies, setNotifies } from "../views/notifications.js";
 import { actions, connection, popups, store } from "../state/page.js";
 import { isOn, KEEP_OPEN } from "../state/preferences.js";
@@ -12,7 +13,6 @@ import { formatNumber, t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 
 const GAP = 8;
-const MOST = 99;
 
 /** @param {(Node | string)[]} children */
 const row = (...children) => make("div", { class: "row" }, ...children);

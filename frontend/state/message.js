@@ -49,3 +49,16 @@ export function safeUrl(url) {
   const absolute = url ? URL.parse(url, document.baseURI) : null;
   return absolute && /^https?:$/.test(absolute.protocol) ? absolute.href : null;
 }
+
+/**
+ * @param {Message} message
+ * @param {Message} known
+ */
+export const isOlder = (message, known) =>
+  message.version < known.version || (message.version === known.version && message.seq < known.seq);
+
+/**
+ * @param {Message} message
+ * @param {number} moment
+ */
+export const isSince = ({ arrived }, moment) => arrived !== undefined && arrived > moment;

@@ -6,12 +6,16 @@
 /** @import { PartialMessage, Message, Snapshot, Which } from "../types.js" */
 
 import { dispatch, later } from "../lib/dom.js";
-import { complete, countsAsUnread, isExpired, isLocal, isRunning } from "./message.js";
+import {
+  complete, countsAsUnread, isExpired, isLocal, isOlder, isRunning, isSince,
+} from "./message.js";
 
 export class Store extends EventTarget {
   /** @type {Map<number, Message>} */
   messages = new Map();
   unread = 0;
+  /** The server counted no further, so that only a snapshot changes the number. */
+  #capped = false;
   /** The lowest id of the last snapshot, and of what was loaded below it. */
   floor = 0;
   older = 0;
@@ -56,24 +60,26 @@ export class Store extends EventTarget {
     // Below the floor it was counted already.
     const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
     const arrived = performance.now();
-    this.setUnread(this.unread - before + countsAsUnread(this.#put({ ...message, arrived })));
+    this.#count(countsAsUnread(this.#put({ ...message, arrived })) - before);
   }
 
   /**
    * What came in since the snapshot was `asked` for is newer than what it says.
    * @param {Snapshot} snapshot
    */
-  replace({ messages, unread, floor }, asked = Infinity) {
+  replace({ messages, unread, unread_capped: capped = false, floor }, asked = Infinity) {
     const told = new Set(messages.map(({ id }) => id));
+    let since = 0;
     for (const message of messages)
-      unread += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
+      since += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
     for (const known of this.messages.values())
-      if (isSince(known, asked) && !told.has(known.id)) unread += countsAsUnread(known);
+      if (isSince(known, asked) && !told.has(known.id)) since += countsAsUnread(known);
+    this.#capped = capped;
     this.floor = this.older = floor;
     // Every unfinished job is in a snapshot, however old.
     this.#take(messages, (known) =>
       !isSince(known, asked) && (known.id >= floor || isRunning(known)));
-    this.setUnread(unread);
+    this.setUnread(capped ? unread : unread + since);
   }
 
   /**
@@ -122,7 +128,7 @@ export class Store extends EventTarget {
     else
       for (const known of before) {
         this.#assumed.set(known.id, changes);
-        this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
+        this.#count(countsAsUnread(this.#put(known)) - countsAsUnread(known));
       }
     // Of those that are not loaded, too.
     if (which === "all") this.setUnread(0);
@@ -143,6 +149,7 @@ export class Store extends EventTarget {
     this.#gone.clear();
     this.#absent.clear();
     this.floor = this.older = 0;
+    this.#capped = false;
     this.setUnread(0);
   }
 
@@ -218,7 +225,12 @@ export class Store extends EventTarget {
   /** @param {Message} message */
   #lose(message, force = false) {
     this.#drop(message, force);
-    this.setUnread(this.unread - countsAsUnread(message));
+    this.#count(-countsAsUnread(message));
+  }
+
+  /** @param {number} change */
+  #count(change) {
+    if (!this.#capped) this.setUnread(this.unread + change);
   }
 
   #expire() {
@@ -231,16 +243,3 @@ export class Store extends EventTarget {
     this.#expiryTimer = later(() => this.#expire(), next - Date.now() + 1);
   }
 }
-
-/**
- * @param {Message} message
- * @param {Message} known
- */
-const isOlder = (message, known) =>
-  message.version < known.version || (message.version === known.version && message.seq < known.seq);
-
-/**
- * @param {Message} message
- * @param {number} moment
- */
-const isSince = ({ arrived }, moment) => arrived !== undefined && arrived > moment;

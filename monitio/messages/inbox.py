@@ -9,10 +9,9 @@ from django.db.models import Count, Q
 
 from monitio.conf import settings
 from monitio.constants import LARGEST_INTEGER
-from monitio.models import Message
+from monitio.models import Message, reading
 from monitio.models.messages import NEEDS_ATTENTION, PERSISTENT, MessageQuerySet
 from monitio.recipients import Recipient
-from monitio.serializers import newest
 from monitio.utils.text import clean_text, whole_number
 
 
@@ -70,7 +69,7 @@ def find_messages(
         if limit < 0:
             raise ValueError(f"limit is a number of messages, not {limit}.")
     if before is None and limit is None and wanted == ALL:
-        return newest(who)[0]
+        return reading.newest(who, settings.SNAPSHOT_SIZE)[0]
     rows = wanted.of(Message.objects.of(who).for_inbox())
     rows = rows.select_related("job", "from_user").newest_first()
     if before is not None:

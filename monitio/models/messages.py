@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any, Self
 
 from django.conf import settings as django_settings
-from django.contrib.messages import constants as django_levels
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.base import ModelState
 from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeData, SafeString, mark_safe
@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio import constants
 from monitio.conf import settings
-from monitio.constants import PERSISTENT_LEVELS, levels_named
+from monitio.constants import LEVELS, PERSISTENT_LEVELS, levels_named
 from monitio.models.jobs import Job
 from monitio.models.rows import (
     KEY_LENGTH,
@@ -41,20 +41,6 @@ from monitio.utils.text import check_url, clean_text, one_line, replace_wide
 logger = logging.getLogger("monitio")
 
 TEXT_FIELDS = ("subject", "message", "extra_tags", "category", "url", "url_label")
-LEVELS = (
-    (django_levels.DEBUG, _("Debug")),
-    (django_levels.INFO, _("Info")),
-    (django_levels.SUCCESS, _("Success")),
-    (django_levels.WARNING, _("Warning")),
-    (django_levels.ERROR, _("Error")),
-    (constants.DEBUG, _("Debug, persistent")),
-    (constants.INFO, _("Info, persistent")),
-    (constants.SUCCESS, _("Success, persistent")),
-    (constants.WARNING, _("Warning, persistent")),
-    (constants.ERROR, _("Error, persistent")),
-)
-
-
 PERSISTENT = Q(LiteralIn(F("level"), PERSISTENT_LEVELS))
 
 
@@ -88,7 +74,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         """Everything of one recipient, whatever its state."""
         return self.filter(recipient_key=recipient.key)
 
-    def visible(self, now: datetime | None = None) -> Self:
+    def visible(self, now: Any = None) -> Self:
         """Neither expired nor hidden until its e-mail is out."""
         now = now or timezone.now()
         return self.filter(Q(expires=None) | Q(expires__gt=now), hidden=False)
@@ -110,20 +96,19 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
         """Those with this text in subject or message, in capitals or not."""
         return self.filter(Q(subject__icontains=text) | Q(message__icontains=text))
 
-    def unclaimed(self, now: datetime | None = None) -> Self:
-        """Not being shown by another request right now.
+    def unclaimed(self, stale: Any = None) -> Self:
+        """Not being shown by another request right now; older claims than ``stale`` have expired.
 
-        A claim that is older than ``MONITIO_CLAIM_TIMEOUT`` seconds has expired: its request
-        crashed, and the message is shown again.
+        Their request crashed, and the message is shown again.
         """
-        return self.filter(_unclaimed(now))
+        return self.filter(_unclaimed(stale))
 
-    def for_inbox(self) -> Self:
+    def for_inbox(self, now: Any = None, stale: Any = None) -> Self:
         """For lists and streams: persistent messages, and short-lived ones that are live.
 
         A Django-level message of the user's own request is shown on their next page alone.
         """
-        return self.visible().filter(PERSISTENT | Q(live=True) & _unclaimed())
+        return self.visible(now).filter(PERSISTENT | Q(live=True) & _unclaimed(stale))
 
     def running(self) -> Self:
         """Messages of jobs that have not ended."""
@@ -157,9 +142,13 @@ def _pending_delivery() -> models.Exists:
     return models.Exists(rows)
 
 
-def _unclaimed(now: datetime | None = None) -> Q:
-    stale = (now or timezone.now()) - timedelta(seconds=settings.CLAIM_TIMEOUT)
-    return Q(claim="") | Q(claimed_at__lt=stale)
+def claims_end() -> datetime:
+    """Claims from before this moment have expired."""
+    return timezone.now() - timedelta(seconds=settings.CLAIM_TIMEOUT)
+
+
+def _unclaimed(stale: Any) -> Q:
+    return Q(claim="") | Q(claimed_at__lt=stale or claims_end())
 
 
 class Message(models.Model):
@@ -337,9 +326,17 @@ class Message(models.Model):
         self.language = recipient.language
 
     @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Message:
+    def from_db(cls, db: Any, field_names: Any, values: Any, *, fetch_mode: Any = None) -> Self:
         """Blank an unsafe ``url`` that was written without ``save()``."""
-        message = super().from_db(*args, **kwargs)
+        # Model.__init__ takes three times as long as all of this.
+        message = cls.__new__(cls)
+        state: Any = ModelState()
+        message._state, state.adding, state.db = state, False, db
+        if fetch_mode is not None:  # Django 6.1
+            state.fetch_mode = fetch_mode
+        message.__dict__.update(zip(field_names, values, strict=True))
+        if message.__dict__.get("safe") and "message" in message.__dict__:
+            message._mark_safe()
         try:
             check_url(message.__dict__.get("url", ""))
         except ValueError:

@@ -23,6 +23,7 @@ LARGEST_NUMBER = 2**53
 # NUL, which PostgreSQL refuses; lone surrogates, which have no encoding; overrides of the
 # direction, which let "exe.gpj" read "jpg.exe".
 _REFUSED = re.compile("[\0\ud800-\udfff\u202d\u202e]")
+_CONTROL = re.compile("[\0-\x1f\x7f]")
 _WIDE = re.compile("[\U00010000-\U0010ffff]")
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _NOT_IN_A_LINE = frozenset({"Cc", "Zl", "Zp", "Cs"})
@@ -79,7 +80,7 @@ def at_most(name: str, text: str, length: int) -> str:
 def check_url(url: str) -> str:
     """``url`` if a browser may follow it. Raises ``ValueError`` for javascript: and the like."""
     # Browsers skip control characters and spaces, so "java\nscript:" runs: none may hide there.
-    hidden = any(character < " " or character == "\x7f" for character in url)
+    hidden = bool(_CONTROL.search(url))
     try:
         scheme = urlsplit(url.strip()).scheme.lower()
     except ValueError:

@@ -35,9 +35,9 @@ from monitio import api
 from monitio.conf import settings
 from monitio.exceptions import NotAllowed, TooManyReplies
 from monitio.messages import inbox as messages_inbox
-from monitio.models import BlockedSender, Message
+from monitio.models import BlockedSender, Message, reading
 from monitio.recipients import Recipient, page_fits
-from monitio.serializers import payload, snapshot
+from monitio.serializers import payload, snapshot, unread_payload
 from monitio.stream import view as stream_view
 from monitio.utils.text import one_line
 from monitio.views import listing
@@ -330,7 +330,7 @@ def message_json(request: HttpRequest) -> HttpResponse:
         return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
     if recipient is None:
         # Without a CSRF token, which would set a cookie and is not needed: there are no messages.
-        return _private({"messages": [], "unread": 0, "floor": 0})
+        return _private({"messages": [], **unread_payload(0), "floor": 0})
     return _private({**snapshot(recipient), "csrf": get_token(request)})
 
 
@@ -404,7 +404,8 @@ def _way_back(request: HttpRequest) -> str:
 
 def _done(request: HttpRequest, recipient: Recipient | None) -> HttpResponse:
     if _wants_json(request):
-        return _private({"ok": True, "unread": api.unread_count(recipient) if recipient else 0})
+        unread = reading.count_unread(recipient) if recipient else 0
+        return _private({"ok": True, **unread_payload(unread)})
     return HttpResponseRedirect(_next(request, request.POST.get("next", "")))
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.contrib.messages import get_messages
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.template import Context
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse, translate_url
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from monitio import api, links
 from monitio.conf import settings
 from monitio.messages import tolerant
-from monitio.models import Message
+from monitio.models import Message, reading
 from monitio.recipients import Recipient, marker_name, page_token
 from monitio.serializers import payload
 from monitio.storage import PersistentMessageStorage
@@ -33,6 +34,7 @@ OPTIONS = frozenset(
     "system_notifications".split()
 )
 UNREAD = "_monitio_unread"
+MOST_SHOWN = 99
 SCRIPT_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 
 
@@ -79,7 +81,6 @@ def messages_html(
         recipient = Recipient.from_request(request)
     is_stranger = recipient is None and can_be_visitor
     messages = _messages(request, recipient)
-    texts = json.dumps(strings(), ensure_ascii=False).translate(SCRIPT_ESCAPES)
     context = {
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
@@ -92,26 +93,52 @@ def messages_html(
         # Rendering the token sets a cookie.
         "with_csrf": recipient is not None and (bool(messages) or not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
-        "strings": mark_safe(texts),  # noqa: S308 - nothing in it can end the script element
+        "strings": _texts(get_language()),
         "csp_nonce": nonce,
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)
 
 
+@lru_cache(maxsize=32)
+def _texts(language: str | None) -> SafeString:
+    """The texts of the browser part in the current ``language``, as JSON."""
+    texts = json.dumps(strings(), ensure_ascii=False).translate(SCRIPT_ESCAPES)
+    return mark_safe(texts)  # noqa: S308 - nothing in it can end the script element
+
+
 def bell_html(request: HttpRequest) -> SafeString:
     """The bell with the number of unread messages. Never creates a session."""
-    context = {"unread": unread_count(request), "list_url": _list_url()}
+    unread = unread_count(request)
+    context = {"unread": unread, "unread_text": unread_text(unread), "list_url": _list_url()}
     return render_to_string("monitio/tags/bell.html", context, request=request)
 
 
 def unread_count(request: HttpRequest) -> int:
-    """How many messages are unread; one query per request."""
+    """How many messages are unread, at most ``MOST_COUNTED``.
+
+    The query of the message storage answers it, or one query of its own per request.
+    """
     known: int | None = getattr(request, UNREAD, None)
     if known is None:
-        recipient = Recipient.existing(request)
-        known = tolerant.ask(lambda: api.unread_count(recipient), 0) if recipient else 0
+        known = tolerant.ask(lambda: _count_unread(request), 0)
         setattr(request, UNREAD, known)
     return known
+
+
+def _count_unread(request: HttpRequest) -> int:
+    recipient = Recipient.existing(request)
+    if recipient is None:
+        return 0
+    storage = get_messages(request)
+    known = None
+    if isinstance(storage, PersistentMessageStorage):
+        known = storage.count_loaded(recipient)
+    return reading.count_unread(recipient) if known is None else known
+
+
+def unread_text(count: int) -> str:
+    """As the bell shows it."""
+    return f"{MOST_SHOWN}+" if count > MOST_SHOWN else str(count)
 
 
 def token_of(request: HttpRequest | None) -> str:
@@ -135,9 +162,9 @@ def _mark_read_by_url(request: HttpRequest, recipient: Recipient) -> int:
     pks = list(unread.values_list("pk", flat=True))
     if not pks:
         return 0
-    if hasattr(request, UNREAD):
-        delattr(request, UNREAD)
-    return api.mark_read(recipient, pks)
+    marked = api.mark_read(recipient, pks)
+    setattr(request, UNREAD, reading.count_unread(recipient))
+    return marked
 
 
 def _addresses_of(request: HttpRequest) -> set[str]:
@@ -164,11 +191,7 @@ def _messages(request: HttpRequest, recipient: Recipient | None) -> list[Message
     has_read_rows = isinstance(storage, PersistentMessageStorage) and not storage.is_admin
     if unused and has_read_rows and settings.EXCLUDE_READ:
         # monitio's own storage has just read the same rows.
-        if len(flash) < settings.SNAPSHOT_SIZE:
-            setattr(request, UNREAD, sum(1 for row in flash if row.pk and not row.read))
-        tolerant.ask(
-            lambda: prefetch_related_objects([row for row in flash if row.pk], "from_user"), None
-        )
+        tolerant.ask(lambda: reading.add_senders(flash), None)
         return flash
     rows: list[Message] = tolerant.ask(lambda: api.inbox(recipient), [])
     seen = {row.pk for row in rows}

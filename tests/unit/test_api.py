@@ -202,6 +202,7 @@ def test_an_expired_message_is_nowhere(ann: Any) -> None:
     assert snapshot(Recipient.for_user(ann)) == {
         "messages": [],
         "unread": 0,
+        "unread_capped": False,
         "floor": 0,
         "heartbeat": 15.0,
     }

@@ -1,4 +1,4 @@
-/* From frontend, aded9d00, by `make static`. */
+/* From frontend, 9e9e3e45, by `make static`. */
 var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button,label{min-height:1.75rem;min-width:1.75rem}button{padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button,label,a{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
 var bell_default = '.bell{position:relative;padding:.4375rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
 var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
@@ -23,6 +23,8 @@ function safeUrl(url) {
 	const absolute = url ? URL.parse(url, document.baseURI) : null;
 	return absolute && /^https?:$/.test(absolute.protocol) ? absolute.href : null;
 }
+var isOlder = (message, known) => message.version < known.version || message.version === known.version && message.seq < known.seq;
+var isSince = ({ arrived }, moment) => arrived !== void 0 && arrived > moment;
 var SEEN_DELAY = 300;
 var UNDO_TIME = 1e4;
 var Actions = class {
@@ -638,6 +640,7 @@ function wantsToPopUp(message, previous) {
 var Store = class extends EventTarget {
 	messages = new Map();
 	unread = 0;
+	#capped = false;
 	floor = 0;
 	older = 0;
 	#gone = new Set();
@@ -659,15 +662,17 @@ var Store = class extends EventTarget {
 		if (this.#isOut(message.id) || known && isOlder(message, known)) return;
 		const before = known ? countsAsUnread(known) : +(message.persistent && message.id < this.floor);
 		const arrived = performance.now();
-		this.setUnread(this.unread - before + countsAsUnread(this.#put({ ...message, arrived })));
+		this.#count(countsAsUnread(this.#put({ ...message, arrived })) - before);
 	}
-	replace({ messages, unread, floor }, asked = Infinity) {
+	replace({ messages, unread, unread_capped: capped = false, floor }, asked = Infinity) {
 		const told = new Set(messages.map(({ id }) => id));
-		for (const message of messages) unread += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
-		for (const known of this.messages.values()) if (isSince(known, asked) && !told.has(known.id)) unread += countsAsUnread(known);
+		let since = 0;
+		for (const message of messages) since += countsAsUnread(this.#current(message, asked)) - countsAsUnread(message);
+		for (const known of this.messages.values()) if (isSince(known, asked) && !told.has(known.id)) since += countsAsUnread(known);
+		this.#capped = capped;
 		this.floor = this.older = floor;
 		this.#take(messages, (known) => !isSince(known, asked) && (known.id >= floor || isRunning(known)));
-		this.setUnread(unread);
+		this.setUnread(capped ? unread : unread + since);
 	}
 	addOlder(messages, before, more) {
 		this.older = more ? messages[messages.length - 1].id : 0;
@@ -694,7 +699,7 @@ var Store = class extends EventTarget {
 		if (changes === "gone") this.forget(ids);
 		else for (const known of before) {
 			this.#assumed.set(known.id, changes);
-			this.setUnread(this.unread - countsAsUnread(known) + countsAsUnread(this.#put(known)));
+			this.#count(countsAsUnread(this.#put(known)) - countsAsUnread(known));
 		}
 		if (which === "all") this.setUnread(0);
 		const taken = unread - this.unread;
@@ -713,6 +718,7 @@ var Store = class extends EventTarget {
 		this.#gone.clear();
 		this.#absent.clear();
 		this.floor = this.older = 0;
+		this.#capped = false;
 		this.setUnread(0);
 	}
 	setUnread(unread) {
@@ -760,7 +766,10 @@ var Store = class extends EventTarget {
 	}
 	#lose(message, force = false) {
 		this.#drop(message, force);
-		this.setUnread(this.unread - countsAsUnread(message));
+		this.#count(-countsAsUnread(message));
+	}
+	#count(change) {
+		if (!this.#capped) this.setUnread(this.unread + change);
 	}
 	#expire() {
 		clearTimeout(this.#expiryTimer);
@@ -771,8 +780,6 @@ var Store = class extends EventTarget {
 		this.#expiryTimer = later(() => this.#expire(), next - Date.now() + 1);
 	}
 };
-var isOlder = (message, known) => message.version < known.version || message.version === known.version && message.seq < known.seq;
-var isSince = ({ arrived }, moment) => arrived !== void 0 && arrived > moment;
 var strings = {};
 function loadStrings() {
 	strings = JSON.parse(document.querySelector("script[data-strings]")?.textContent ?? "{}");
@@ -1017,6 +1024,11 @@ var InboxItem = class extends MessageView {
 		this.#send.disabled = false;
 	}
 };
+var MOST = 99;
+function showBadges(element, unread) {
+	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread > MOST ? `${MOST}+` : unread}) ` : "") + document.title.replace(/^\(\d+\+?\) /, "");
+	if (element.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {});
+}
 var inSight = () => siteKey("in sight");
 var canNotify = () => "Notification" in window && !!navigator.locks && !!document.querySelector("monitio-messages[system-notifications]");
 var notifies = () => Notification.permission === "granted" && isOn("notify");
@@ -1049,7 +1061,6 @@ function watchSight() {
 }
 document.addEventListener("visibilitychange", watchSight);
 var GAP = 8;
-var MOST = 99;
 var row = (...children) => make("div", { class: "row" }, ...children);
 var MonitioBell = class extends MonitioElement {
 	#unreadOnly = false;
@@ -1228,10 +1239,6 @@ function wording(message) {
 	const percent = job && isRunning(message) && job.percent != null ? formatPercent(job.percent) : "";
 	const parts = [title, isRunning(message) ? percent : body];
 	return `${t(job ? `state_${job.state}` : `level_${level}`)}: ${parts.filter(Boolean).join(". ")}`;
-}
-function showBadges(element, unread) {
-	if (element.hasAttribute("title-badge")) document.title = (unread ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
-	if (element.hasAttribute("app-badge")) navigator.setAppBadge?.(unread).catch(() => {});
 }
 var Dialogs = class {
 	#element;

@@ -57,6 +57,18 @@ def test_a_second_snapshot_on_the_same_stream_is_the_truth(wire: Wire, open_tab:
     assert tab.unread() == "1"
 
 
+def test_a_capped_count_changes_with_snapshots_alone(wire: Wire, open_tab: OpenTab) -> None:
+    wire.most = 2
+    wire.store(*(message(pk, level="error") for pk in range(1, 4)))
+    tab = open_tab()
+    wire.put(message(4, level="error"))
+    tab.wait_for(4, 3, 2, 1)
+    assert tab.unread() == "2"
+    wire.most = 9
+    wire.push("snapshot", wire.snapshot())
+    tab.wait_for_unread("4")
+
+
 def test_a_message_that_expires_goes(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.put(message(1, level="error", expires_in=600), message(2, level="error"))

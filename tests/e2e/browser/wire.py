@@ -103,6 +103,8 @@ class Wire:
         self.begins_with_snapshot, self.ends_at_once = True, False
         # Seconds between two `beat` events, as snapshots say; None: streams have none.
         self.heartbeat: float | None = None
+        # Unread messages are counted up to this number.
+        self.most = 1000
         # Whoever asks for /busy waits for this.
         self.busy = threading.Event()
         self.errors: list[BaseException] = []
@@ -184,7 +186,9 @@ class Wire:
         page = newest[:100]
         floor = page[-1]["id"] if len(newest) > 100 else 0
         beats = {} if self.heartbeat is None else {"heartbeat": self.heartbeat}
-        return {"messages": page, "unread": self._unread(), "floor": floor, **beats}
+        unread = self._unread()
+        counted = {"unread": min(unread, self.most), "unread_capped": unread >= self.most}
+        return {"messages": page, **counted, "floor": floor, **beats}
 
     def older(self, before: int) -> dict[str, Any]:
         rest = [one for one in self._newest() if one["id"] < before]

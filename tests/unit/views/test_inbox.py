@@ -101,8 +101,16 @@ def test_a_stranger_changes_nothing_by_naming_ids(
     before = list(Message.objects.values())
     ids = [row["id"] for row in before]
     assert client.post(url("mark_seen"), {"ids": ids}, **JSON).status_code == 200
-    assert client.post(url("mark_all_read"), **JSON).json() == {"ok": True, "unread": 0}
-    assert client.post(url("delete_all"), **JSON).json() == {"ok": True, "unread": 0}
+    assert client.post(url("mark_all_read"), **JSON).json() == {
+        "ok": True,
+        "unread": 0,
+        "unread_capped": False,
+    }
+    assert client.post(url("delete_all"), **JSON).json() == {
+        "ok": True,
+        "unread": 0,
+        "unread_capped": False,
+    }
     assert list(Message.objects.values()) == before
 
 
@@ -223,7 +231,7 @@ def test_every_change_needs_the_csrf_token(ann: Any, message: Message) -> None:
     accepted = strict.post(
         url("mark_read", message.pk), headers={"x-csrftoken": token, "accept": "application/json"}
     )
-    assert accepted.json() == {"ok": True, "unread": 0}
+    assert accepted.json() == {"ok": True, "unread": 0, "unread_capped": False}
 
 
 # What the views do.
@@ -256,7 +264,11 @@ def test_marking_and_deleting_by_form(browser: Client, message: Message) -> None
 
 
 def test_marking_and_deleting_all_by_form(browser: Client, ann: Any, message: Message) -> None:
-    assert browser.post(url("mark_all_read"), **JSON).json() == {"ok": True, "unread": 0}
+    assert browser.post(url("mark_all_read"), **JSON).json() == {
+        "ok": True,
+        "unread": 0,
+        "unread_capped": False,
+    }
     message.refresh_from_db()
     assert message.read
     browser.post(url("delete_all"))
@@ -267,7 +279,7 @@ def test_seen_takes_several_ids(browser: Client, ann: Any) -> None:
     kept = api.create_message(ann, monitio.INFO, "kept")
     short = api.create_message(ann, 20, "once")
     answer = browser.post(url("mark_seen"), {"ids": [kept.pk, short.pk]}, **JSON)
-    assert answer.json() == {"ok": True, "unread": 1}
+    assert answer.json() == {"ok": True, "unread": 1, "unread_capped": False}
     kept.refresh_from_db()
     assert kept.seen and not kept.read
     assert Message.objects.count() == 1
@@ -319,7 +331,7 @@ def test_a_message_without_sender_has_no_reply(browser: Client, ann: Any) -> Non
 
 def test_json_is_the_snapshot_and_a_token_for_posting(browser: Client, message: Message) -> None:
     state = browser.get(url("json")).json()
-    assert set(state) == {"messages", "unread", "floor", "heartbeat", "csrf"}
+    assert set(state) == {"messages", "unread", "unread_capped", "floor", "heartbeat", "csrf"}
     assert (state["messages"][0]["id"], state["unread"], state["floor"]) == (message.pk, 1, 0)
 
 

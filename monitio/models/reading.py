@@ -1,0 +1,121 @@
+"""The reads that every page and stream makes of one recipient's messages.
+
+Without joins: jobs and senders are read by their keys, where there are any. Each statement is
+compiled once; its ``rows`` are the plain query.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import router
+from django.db.models import CharField, DateTimeField, Field
+from django.utils import timezone
+
+from monitio.models.jobs import Job
+from monitio.models.messages import Message, MessageQuerySet, claims_end
+from monitio.recipients import Recipient, accounts
+from monitio.utils.compiled_select import CompiledSelect
+
+# What a payload is made of: half the columns.
+PAYLOAD = (
+    "id", "version", "level", "extra_tags", "subject", "message", "safe", "url", "url_label",
+    "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id",
+)  # fmt: skip
+COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
+# Unread messages above this number are not counted for pages.
+MOST_COUNTED = 1000
+
+_TYPES: dict[str, Field[Any, Any]] = {"key": CharField(), "now": DateTimeField()}
+_STALE = DateTimeField()
+
+
+def _of(key: Any) -> MessageQuerySet:
+    rows: MessageQuerySet = Message.objects.filter(recipient_key=key)
+    return rows.newest_first()
+
+
+NEWEST = CompiledSelect(
+    lambda columns, size, key, now, stale: (
+        _of(key).for_inbox(now, stale).values_list(*columns)[:size]
+    ),
+    **_TYPES,
+    stale=_STALE,
+)
+RUNNING = CompiledSelect(
+    lambda columns, key, now, floor: (
+        _of(key).visible(now).running().filter(pk__lt=floor).values_list(*columns)
+    ),
+    **_TYPES,
+    floor=Message._meta.pk,
+)
+WAITING = CompiledSelect(
+    lambda size, unread_only, key, now, stale: (
+        _of(key)
+        .visible(now)
+        .unclaimed(stale)
+        .filter(**({"read": False} if unread_only else {}))
+        .values_list(*COLUMNS)[:size]
+    ),
+    **_TYPES,
+    stale=_STALE,
+)
+UNREAD = CompiledSelect(
+    lambda key, now: (
+        _of(key).visible(now).persistent().unread().order_by().values_list("pk")[:MOST_COUNTED]
+    ),
+    **_TYPES,
+)
+
+
+def newest(
+    who: Recipient, size: int, columns: tuple[str, ...] = COLUMNS
+) -> tuple[list[Message], int]:
+    """The newest messages and below them those of running jobs, newest first; and the floor.
+
+    The messages are complete from the id ``floor`` on. One query for a small inbox.
+    """
+    alias, now = router.db_for_write(Message), timezone.now()
+    rows = NEWEST.run(alias, columns, size, key=who.key, now=now, stale=claims_end())
+    floor = rows[-1][columns.index("id")] if len(rows) == size else 0
+    if floor:
+        rows += RUNNING.run(alias, columns, key=who.key, now=now, floor=floor)
+    messages = [Message.from_db(alias, columns, row) for row in rows]
+    add_jobs(messages)
+    add_senders(messages)
+    return messages, floor
+
+
+def waiting(who: Recipient, size: int, unread_only: bool) -> list[Message]:
+    """The newest messages for a page that no other request is showing."""
+    alias = router.db_for_write(Message)
+    rows = WAITING.run(
+        alias, size, unread_only, key=who.key, now=timezone.now(), stale=claims_end()
+    )
+    messages = [Message.from_db(alias, COLUMNS, row) for row in rows]
+    add_jobs(messages)
+    return messages
+
+
+def count_unread(who: Recipient) -> int:
+    """Unread persistent messages, ``MOST_COUNTED`` for more."""
+    return UNREAD.count(router.db_for_write(Message), key=who.key, now=timezone.now())
+
+
+def add_jobs(messages: list[Message]) -> None:
+    """Read the jobs of ``messages``, with one query where they have some."""
+    if pks := {message.job_id for message in messages if message.job_id}:
+        # Decoding JSON that pages do not show costs more than the rest of the row.
+        jobs = Job.objects.defer("recipients", "arguments").in_bulk(pks)
+        for message in messages:
+            if message.job_id:
+                message.job = jobs.get(message.job_id)
+
+
+def add_senders(messages: list[Message]) -> None:
+    """Read the senders of ``messages``, with one query where they have some."""
+    if pks := {message.from_user_id for message in messages if message.from_user_id}:
+        senders = accounts().in_bulk(pks)
+        for message in messages:
+            if message.from_user_id:
+                message.from_user = senders.get(message.from_user_id)

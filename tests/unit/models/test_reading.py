@@ -1,0 +1,127 @@
+"""The compiled reads answer as their plain queries do, with a fixed number of statements."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import messages
+from django.utils import timezone
+
+import monitio
+from monitio import api
+from monitio.constants import State
+from monitio.models import Job, Message, reading
+from monitio.models.messages import claims_end
+from monitio.recipients import Recipient
+from monitio.serializers import snapshot
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann() -> Recipient:
+    """A recipient with a message of every kind; bob has some, too."""
+    ann, now = user("ann"), timezone.now()
+    job = Job.objects.create(task_id="1", state=State.STARTED)
+    kinds: list[dict[str, Any]] = [
+        {"running": True, "job": job},
+        {"read": True},
+        {"hidden": True},
+        {"expires": now - timedelta(hours=1)},
+        {"expires": now + timedelta(hours=1), "from_user": user("bob")},
+        {"level": messages.INFO},
+        {"level": messages.INFO, "live": False},
+        {"level": messages.INFO, "claim": "c", "claimed_at": now},
+        {"level": messages.INFO, "claim": "c", "claimed_at": now - timedelta(days=1)},
+        {"level": 35, "read": True},
+        {"url": "/somewhere/"},
+    ]
+    for number, kind in enumerate(kinds):
+        Message.objects.create(**{"user": ann, "level": 120, "message": str(number), **kind})
+    api.create_message(user("bob"), monitio.INFO, "bob's")
+    return Recipient.for_user(ann)
+
+
+VALUES: dict[str, Any] = {
+    "NEWEST": ["key", "now", "stale"],
+    "RUNNING": ["key", "now", "floor"],
+    "WAITING": ["key", "now", "stale"],
+    "UNREAD": ["key", "now"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "found"),
+    [
+        ("NEWEST", (reading.COLUMNS, 100), 7),
+        ("NEWEST", (reading.PAYLOAD, 3), 3),
+        ("WAITING", (100, True), 6),
+        ("WAITING", (100, False), 8),
+        ("RUNNING", (reading.PAYLOAD,), 1),
+        ("UNREAD", (), 3),
+    ],
+)
+def test_a_compiled_read_is_its_plain_query(
+    ann: Recipient, name: str, options: tuple[Any, ...], found: int
+) -> None:
+    read = getattr(reading, name)
+    moments = {"now": timezone.now(), "stale": claims_end()}
+    everything = {"key": ann.key, "floor": 2**31, **moments}
+    values = {name: everything[name] for name in VALUES[name]}
+    plain = [list(row) for row in read.rows(*options, **values)]
+    # Twice: the second time it is compiled already.
+    assert read.run("default", *options, **values) == plain
+    assert read.run("default", *options, **values) == plain
+    assert len(plain) == read.count("default", *options, **values) == found
+
+
+def test_a_message_is_read_as_by_a_queryset(ann: Recipient) -> None:
+    mine = {row.pk: row for row in reading.newest(ann, 100)[0]}
+    theirs = Message.objects.in_bulk(list(mine))
+    for pk, message in mine.items():
+        assert {name: getattr(message, name) for name in reading.COLUMNS} == {
+            name: getattr(theirs[pk], name) for name in reading.COLUMNS
+        }
+        assert (message.job, message.from_user) == (theirs[pk].job, theirs[pk].from_user)
+
+
+def test_unread_messages_are_counted_up_to_a_limit(
+    ann: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reading.count_unread(ann) == api.unread_count(user("ann")) == 3
+    monkeypatch.setattr(reading, "MOST_COUNTED", 2)
+    monkeypatch.setattr(reading.UNREAD, "_compiled", {})
+    assert reading.count_unread(ann) == 2
+    assert api.unread_count(user("ann")) == 3
+
+
+def test_a_snapshot_says_that_its_count_is_capped(
+    ann: Recipient, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.MONITIO_SNAPSHOT_SIZE = 2
+    assert (snapshot(ann)["unread"], snapshot(ann)["unread_capped"]) == (3, False)
+    monkeypatch.setattr(reading, "MOST_COUNTED", 3)
+    assert (snapshot(ann)["unread"], snapshot(ann)["unread_capped"]) == (3, True)
+
+
+def test_a_snapshot_costs_one_query_and_one_each_for_jobs_and_senders(
+    ann: Recipient, django_assert_num_queries: Any
+) -> None:
+    bob = Recipient.for_user(user("bob"))
+    with django_assert_num_queries(3):
+        snapshot(ann)
+    with django_assert_num_queries(1):
+        snapshot(bob)
+
+
+def test_above_the_floor_it_costs_two_more(
+    ann: Recipient, django_assert_num_queries: Any, settings: Any
+) -> None:
+    settings.MONITIO_SNAPSHOT_SIZE = 2
+    # Newest, running, jobs, count.
+    with django_assert_num_queries(4):
+        found = snapshot(ann)
+    assert [entry["body"] for entry in found["messages"]] == ["10", "9", "0"]
