@@ -613,7 +613,7 @@ def test_a_read_message_can_be_unread_again(browser: Client, message: Message) -
         "Mark “Subject” as unread?" in browser.get(url("mark_unread", message.pk)).content.decode()
     )
     answer = browser.post(url("mark_unread", message.pk), **JSON)
-    assert answer.json() == {"ok": True, "unread": 1}
+    assert answer.json() == {"ok": True, "unread": 1, "unread_capped": False}
     message.refresh_from_db()
     assert message.seen and not message.read
 
