@@ -22,6 +22,7 @@ from monitio.conf import settings
 from monitio.models import categories
 from monitio.transports import get_hub, get_transport
 from monitio.utils import client_address
+from monitio.utils.middleware import has_middleware
 from monitio.views import themes
 
 Apps = Sequence[AppConfig] | None
@@ -86,7 +87,7 @@ def check_apps(app_configs: Apps, **kwargs: Any) -> Messages:
             id=identifier,
         )
         for path, identifier in needed
-        if not has_middleware(path)
+        if not has_middleware(import_string(path))
     ]
     if not apps.is_installed("django.contrib.staticfiles"):
         missing.append(
@@ -97,23 +98,6 @@ def check_apps(app_configs: Apps, **kwargs: Any) -> Messages:
             )
         )
     return missing
-
-
-def has_middleware(path: str) -> bool:
-    """Whether MIDDLEWARE holds this class or a subclass of it."""
-    wanted = import_string(path)
-    for entry in django_settings.MIDDLEWARE:
-        try:
-            middleware = import_string(entry)
-        except ImportError:
-            continue  # Django reports it
-        if middleware is wanted or (
-            isinstance(middleware, type)
-            and isinstance(wanted, type)
-            and issubclass(middleware, wanted)
-        ):
-            return True
-    return False
 
 
 def check_templates(app_configs: Apps, **kwargs: Any) -> Messages:

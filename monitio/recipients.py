@@ -100,7 +100,9 @@ class Recipient:
         """The recipient who makes the request; None for a stranger. Creates no token or session."""
         language = translation.get_language() or ""
         user = getattr(request, "user", None)
-        if _has_account(user):
+        # A site's middleware may set an object of another model, or keep a deleted user.
+        is_user = not isinstance(user, Model) or isinstance(user, get_user_model())
+        if user is not None and user.is_authenticated and user.pk is not None and is_user:
             return cls.for_user(user, language)
         token = _visitor_in(getattr(request, "session", None))
         return cls.for_visitor(token, language) if token else None
@@ -268,16 +270,6 @@ def take_token(session: Any) -> str | None:
     if token:
         del session[SESSION_KEY]
     return token
-
-
-def _has_account(user: Any) -> bool:
-    """Whether a request's user can own messages: signed in, of the user model, not just deleted."""
-    return (
-        user is not None
-        and user.is_authenticated
-        and user.pk is not None
-        and not (isinstance(user, Model) and not isinstance(user, get_user_model()))
-    )
 
 
 def _clean_pk(pk: Any) -> Any:

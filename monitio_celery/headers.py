@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -181,16 +181,14 @@ def due_at(source: Mapping[str, Any]) -> datetime | None:
 
     ``source`` are the headers of its message, or the options of ``apply_async``.
     """
-    moments = [_moment(source.get(name)) for name in ("countdown", "eta", "expires")]
-    return max(filter(None, moments), default=None)
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        if isinstance(value, int | float):
-            return datetime.now(UTC) + timedelta(seconds=value)
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        # Celery's own are in UTC unless they carry a time zone.
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    moments = []
+    for name in ("countdown", "eta", "expires"):
+        value: Any = source.get(name)
+        with suppress(TypeError, ValueError, OverflowError):  # missing, or malformed
+            if isinstance(value, int | float):
+                moment = datetime.now(UTC) + timedelta(seconds=value)
+            else:
+                moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            # Celery's own are in UTC unless they carry a time zone.
+            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return max(moments, default=None)

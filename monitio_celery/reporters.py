@@ -24,29 +24,25 @@ def reporter_for(task_id: str, call: TaskCall) -> Reporter | None:
 
     Without a header the recipients are those of the job's row, if there is one.
     """
-    with activate(call.header):
-        return _reporter_here(task_id, call)
-
-
-def _reporter_here(task_id: str, call: TaskCall) -> Reporter | None:
     header, replaced = (None, None) if call.header is None else call.header.for_task(task_id)
-    if header is not None and header.group_member is not None:
-        lost_after = None if call.options is None else call.options.lost_after
-        return members.MemberReporter(
-            header.group_member, header.recipients(), task_id, header, lost_after
+    with activate(header):
+        if header is not None and header.group_member is not None:
+            lost_after = None if call.options is None else call.options.lost_after
+            return members.MemberReporter(
+                header.group_member, header.recipients(), task_id, header, lost_after
+            )
+        # The recipient sees one task: the replacement keeps the texts of the replaced one.
+        options = options_of(current_app.tasks.get(replaced)) if replaced else None
+        options = options or call.options
+        if options is None:
+            return None
+        return job_reporter(
+            task_id,
+            name=replaced or str(getattr(call.task, "name", "")),
+            options=options,
+            header=header,
+            arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
         )
-    # The recipient sees one task: the replacement keeps the texts of the replaced one.
-    options = options_of(current_app.tasks.get(replaced)) if replaced else None
-    options = options or call.options
-    if options is None:
-        return None
-    return job_reporter(
-        task_id,
-        name=replaced or str(getattr(call.task, "name", "")),
-        options=options,
-        header=header,
-        arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
-    )
 
 
 def reporter_for_job(job: Job) -> JobReporter:

@@ -22,6 +22,7 @@ from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
 from monitio.jobs.reporter import CLOCK_DIFFERENCE
 from monitio.models import Job
+from monitio.models.schedule import aware
 from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
@@ -123,17 +124,14 @@ def sweep_here() -> int:
     # Jobs that may have begun, and ended, while the database was unavailable.
     waiting = Job.objects.here().waiting_since(moment).filter(integration=reporters.QUEUE)
     jobs = (*_silent(now), *waiting[:WAITING_AT_ONCE])
-    return sum(_judge(job.task_id, partial(_find, job)) for job in jobs) + _give_up_overdue(now)
-
-
-def _give_up_overdue(now: datetime) -> int:
-    """Jobs whose queue was lost, or whose worker died before it could report their start."""
+    lost = sum(_judge(job.task_id, partial(_find, job)) for job in jobs)
     limit = settings.CELERY_WAITING_LOST_AFTER
-    if limit is None:
-        return 0
-    rows = Job.objects.here().filter(integration__in=(reporters.QUEUE, members.QUEUE))
-    jobs = rows.overdue_since(now - timedelta(seconds=limit))[:OVERDUE_AT_ONCE]
-    return sum(_judge(job.task_id, partial(_find, job, waiting=True)) for job in jobs)
+    if limit is not None:
+        # Jobs whose queue was lost, or whose worker died before it could report their start.
+        ours = Job.objects.here().filter(integration__in=(reporters.QUEUE, members.QUEUE))
+        overdue = ours.overdue_since(now - timedelta(seconds=limit))[:OVERDUE_AT_ONCE]
+        lost += sum(_judge(job.task_id, partial(_find, job, waiting=True)) for job in overdue)
+    return lost
 
 
 @shared_task(ignore_result=True)
@@ -224,17 +222,13 @@ def _stored(task_id: str, since: datetime | None = None) -> tuple[str | None, An
     """
     try:
         result = current_app.AsyncResult(task_id)
-        if since is not None and _is_older(result.date_done, since):
-            return None, None
+        done = result.date_done
+        if done is not None and since is not None:
+            # Without a time zone, Celery's are in UTC and Django's in the current one.
+            done = done if done.tzinfo else done.replace(tzinfo=UTC)
+            if done < aware(since):
+                return None, None
         return result.state, result.result
     except Exception as error:
         logger.debug("The result backend does not answer: %s", error)
         return None, None
-
-
-def _is_older(date_done: datetime | None, since: datetime) -> bool:
-    if date_done is None:
-        return False
-    # Without a time zone, Celery's are in UTC and Django's in the current one.
-    done = date_done if date_done.tzinfo else date_done.replace(tzinfo=UTC)
-    return done < (since if since.tzinfo else timezone.make_aware(since))

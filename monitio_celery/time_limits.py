@@ -17,7 +17,13 @@ from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
 @contextmanager
 def defer_soft_timeout() -> Iterator[None]:
     """A soft time limit that is reached inside the block raises at its end."""
-    if not _may_come():
+    may_be_reached = (
+        SIG_SOFT_TIMEOUT is not None
+        and threading.current_thread() is threading.main_thread()
+        # Only processes of the prefork pool have its handler; an outer block has replaced it.
+        and signal.getsignal(SIG_SOFT_TIMEOUT) is soft_timeout_sighandler
+    )
+    if not may_be_reached:
         yield
         return
     came: list[int] = []
@@ -28,12 +34,3 @@ def defer_soft_timeout() -> Iterator[None]:
         signal.signal(SIG_SOFT_TIMEOUT, soft_timeout_sighandler)
     if came:
         signal.raise_signal(SIG_SOFT_TIMEOUT)
-
-
-def _may_come() -> bool:
-    """In a process of the prefork pool, outside of another such block."""
-    return (
-        SIG_SOFT_TIMEOUT is not None
-        and threading.current_thread() is threading.main_thread()
-        and signal.getsignal(SIG_SOFT_TIMEOUT) is soft_timeout_sighandler
-    )

@@ -45,7 +45,10 @@ class PendingChildren:
             with self._lock:
                 adoptions = self._adoptions.pop(parent)
             for adopt in adoptions if appeared else ():
-                _try(adopt, parent)
+                try:
+                    adopt()
+                except Exception:
+                    logger.exception("A child of task %s could not be announced.", parent)
         finally:
             connections.close_all()
 
@@ -57,13 +60,6 @@ def _appears(parent: str, pause: float) -> bool:
     except Exception:
         logger.exception("The query for job %s failed.", parent)
         return False
-
-
-def _try(adopt: Callable[[], None], parent: str) -> None:
-    try:
-        adopt()
-    except Exception:
-        logger.exception("A child of task %s could not be announced.", parent)
 
 
 pending_children = PendingChildren()

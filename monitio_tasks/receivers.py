@@ -10,7 +10,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -220,22 +220,12 @@ def _end_of(task_result: Any, error: BaseException | None) -> End | None:
         return State.SUCCEEDED, task_result.return_value
     if task_result.status != FAILED:
         return None
-    if _gave_up(task_result):
-        return State.REVOKED, None
-    return State.FAILED, _last_error(task_result) if error is None else error
-
-
-def _gave_up(task_result: Any) -> bool:
-    """Whether the last attempt raised ``Cancelled``, in any process."""
-    try:
-        return issubclass(task_result.errors[-1].exception_class, Cancelled)
-    except Exception:
-        return False  # missing, not an exception, or not importable
-
-
-def _last_error(task_result: Any) -> str:
-    """The last line of the last attempt's traceback; the exception stayed in its worker."""
-    if not task_result.errors:
-        return "failed"
-    lines = str(task_result.errors[-1].traceback).strip().splitlines()
-    return lines[-1] if lines else str(task_result.errors[-1].exception_class_path)
+    last = task_result.errors[-1] if task_result.errors else None
+    with suppress(Exception):  # no error, or its class cannot be imported
+        if issubclass(last.exception_class, Cancelled):  # type: ignore[union-attr]
+            return State.REVOKED, None
+    if error is not None or last is None:
+        return State.FAILED, "failed" if error is None else error
+    # The exception stayed in its worker.
+    lines = str(last.traceback).strip().splitlines()
+    return State.FAILED, lines[-1] if lines else str(last.exception_class_path)

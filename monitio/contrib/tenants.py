@@ -80,10 +80,21 @@ class TenantScope:
         """``MONITIO_BASE_URL`` (``https://``) with the tenant's primary domain; '' without one."""
         tenant = _connection().tenant
         known: str | None = getattr(tenant, "_monitio_base_url", None)
-        if known is None:
-            # Cached with the tenant: an e-mail has several links.
-            known = tenant._monitio_base_url = _base_url(tenant.schema_name)
-        return known
+        if known is not None:
+            return known
+        url, schema = str(settings.BASE_URL), tenant.schema_name
+        domains = get_tenant_domain_model()._default_manager
+        primary = domains.filter(tenant__schema_name=schema, is_primary=True)
+        domain = primary.values_list("domain", flat=True).first()
+        if domain is not None:
+            parts = urlsplit(url or "https://")
+            port = f":{parts.port}" if parts.port else ""
+            url = parts._replace(netloc=f"{domain}{port}").geturl()
+        elif schema != get_public_schema_name():
+            url = ""
+        # Cached with the tenant: an e-mail has several links.
+        tenant._monitio_base_url = url
+        return url
 
 
 def _connection() -> Any:
@@ -97,18 +108,6 @@ def _in_loop(schema: str) -> Iterator[None]:
         yield
     finally:
         _active.reset(token)
-
-
-def _base_url(schema: str) -> str:
-    base = str(settings.BASE_URL)
-    domains = get_tenant_domain_model()._default_manager
-    rows = domains.filter(tenant__schema_name=schema, is_primary=True)
-    domain = rows.values_list("domain", flat=True).first()
-    if domain is None:
-        return base if schema == get_public_schema_name() else ""
-    parts = urlsplit(base or "https://")
-    port = f":{parts.port}" if parts.port else ""
-    return parts._replace(netloc=f"{domain}{port}").geturl()
 
 
 def _has_us(names: Any) -> bool:

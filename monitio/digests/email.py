@@ -52,7 +52,11 @@ def compose_digest(
         "count": sum(len(group.entries) + group.more for group in groups),
         "user": row.user,
     }
-    language = _language(row, groups)
+    # The language they chose, else that of their newest message, else the site's.
+    entries = [entry.message for group in groups for entry in group.entries]
+    newest_first = sorted(entries, key=lambda message: message.pk, reverse=True)
+    read_in = next((message.language for message in newest_first if message.language), "")
+    language = addresses.language_of(row, read_in)
     return compose(
         EmailContent(
             template="monitio/email/digest",
@@ -90,11 +94,3 @@ def _groups(messages: MessageQuerySet) -> list[Group]:
 
 def _newest(messages: MessageQuerySet, count: int) -> list[Message]:
     return list(messages.select_related("from_user").newest_first()[:count])
-
-
-def _language(row: Preferences, groups: list[Group]) -> str:
-    """The language they chose, else that of their newest message, else the site's."""
-    messages = [entry.message for group in groups for entry in group.entries]
-    messages.sort(key=lambda message: message.pk, reverse=True)
-    read_in = next((message.language for message in messages if message.language), "")
-    return addresses.language_of(row, read_in)

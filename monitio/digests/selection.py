@@ -24,15 +24,6 @@ def messages_of(row: Preferences, digest: Digest) -> MessageQuerySet:
 
 def undigested(row: Preferences) -> MessageQuerySet:
     """Unread messages for this user's digests that no digest and no e-mail contains yet."""
-    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
-    return _unread(row).filter(_is_for_digests(row), ~Exists(mailed), digest="")
-
-
-def _unread(row: Preferences) -> MessageQuerySet:
-    return Message.objects.of(Recipient.for_user(row.user_id)).visible().persistent().unread()
-
-
-def _is_for_digests(row: Preferences) -> Q:
     special = {*row.chosen, *settings.CATEGORIES}
     # Never true: a Q without conditions would be.
     wanted = Q(pk__in=[])
@@ -43,7 +34,12 @@ def _is_for_digests(row: Preferences) -> Q:
             chosen = row.chosen.get(name)
             begin = max(row.digests_since, chosen.digests_since) if chosen else row.digests_since
             wanted |= Q(category=name) & _since(begin)
-    return wanted
+    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
+    return _unread(row).filter(wanted, ~Exists(mailed), digest="")
+
+
+def _unread(row: Preferences) -> MessageQuerySet:
+    return Message.objects.of(Recipient.for_user(row.user_id)).visible().persistent().unread()
 
 
 def _since(moment: datetime) -> Q:

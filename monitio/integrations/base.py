@@ -88,21 +88,18 @@ class Integration:
         Running ones without a heartbeat (``lost_after=``, ``MONITIO_JOB_LOST_AFTER``), and those
         that no worker has begun (``MONITIO_JOB_WAITING_LOST_AFTER``).
         """
-        now, jobs = timezone.now(), Job.objects.here().filter(integration__in=self.names)
-        limit = settings.JOB_WAITING_LOST_AFTER
-        overdue = (
-            jobs.none() if limit is None else jobs.overdue_since(now - timedelta(seconds=limit))
-        )
-        silent = jobs.silent_since(now - timedelta(seconds=settings.JOB_HEARTBEAT_INTERVAL))
-        lost = [self._judge(job) for job in silent if self._is_silent(job, now)]
-        lost += [self._judge(job, waiting=True) for job in overdue[:OVERDUE_AT_ONCE]]
-        return sum(lost)
-
-    def _is_silent(self, job: Job, now: datetime) -> bool:
-        options = self.options_for(job.name)
-        own = None if options is None else options.lost_after
-        limit = timedelta(seconds=settings.JOB_LOST_AFTER if own is None else own)
-        return (job.alive_at or now) < now - limit
+        lost, now = 0, timezone.now()
+        jobs = Job.objects.here().filter(integration__in=self.names)
+        for job in jobs.silent_since(now - timedelta(seconds=settings.JOB_HEARTBEAT_INTERVAL)):
+            options = self.options_for(job.name)
+            own = None if options is None else options.lost_after
+            limit = timedelta(seconds=settings.JOB_LOST_AFTER if own is None else own)
+            if (job.alive_at or now) < now - limit:
+                lost += self._judge(job)
+        if (seconds := settings.JOB_WAITING_LOST_AFTER) is not None:
+            overdue = jobs.overdue_since(now - timedelta(seconds=seconds))
+            lost += sum(self._judge(job, waiting=True) for job in overdue[:OVERDUE_AT_ONCE])
+        return lost
 
     def _judge(self, job: Job, *, waiting: bool = False) -> bool:
         """Report the end that the queue knows, else that it is lost: True then."""
@@ -146,11 +143,8 @@ def register(integration: Integration) -> None:
 
 def sweep() -> int:
     """Mark the silent jobs of every task queue as interrupted, in every scope; their number."""
-    return sum(scopes.in_each(_sweep_here).values())
-
-
-def _sweep_here() -> int:
-    return sum(integration.sweep() for integration in _registered)
+    lost = scopes.in_each(lambda: sum(integration.sweep() for integration in _registered))
+    return sum(lost.values())
 
 
 def current_task_id() -> str | None:

@@ -8,13 +8,12 @@ from functools import cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.module_loading import import_string
 
 from monitio.integrations.context import current_request
 from monitio.recipients import update_marker
+from monitio.utils.middleware import has_middleware
 
 logger = logging.getLogger("monitio")
 
@@ -70,12 +69,4 @@ def warn_once_if_missing() -> None:
 
 def is_installed() -> bool:
     """Whether ``MIDDLEWARE`` names it, or a class made of it."""
-    return any(map(_is_ours, django_settings.MIDDLEWARE))
-
-
-def _is_ours(path: str) -> bool:
-    try:
-        middleware = import_string(path)
-    except ImportError:
-        return False
-    return isinstance(middleware, type) and issubclass(middleware, NotifyMiddleware)
+    return has_middleware(NotifyMiddleware)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from monitio.conf import settings
 from monitio.utils.text import as_number
@@ -179,7 +180,11 @@ class Track(Progress, Generic[T]):
         self, items: Iterable[T] | AsyncIterable[T], total: float | None, text: str
     ) -> None:
         self._items = items
-        super().__init__(_length(items) if total is None else total, text)
+        if total is None:
+            # Some have no length; a queryset must not be counted in an event loop.
+            with suppress(Exception):
+                total = len(items)  # type: ignore[arg-type]
+        super().__init__(total, text)
 
     def __iter__(self) -> Iterator[T]:
         if not isinstance(self._items, Iterable):
@@ -226,10 +231,3 @@ def track(
     ``total`` is ``len(iterable)`` where it has one; give it for generators and querysets.
     """
     return Track(iterable, total, text)
-
-
-def _length(items: Any) -> int | None:
-    try:
-        return len(items)
-    except Exception:  # it has none, or must not be counted here (a queryset in a loop)
-        return None

@@ -21,7 +21,6 @@ from monitio.constants import State
 from monitio.jobs.outcome import MessageContent
 from monitio.jobs.recipients import JobRecipient
 from monitio.models import Message, Repeat
-from monitio.recipients import Recipient
 from monitio.utils.shorten import LONGEST_LINE, shorten
 
 
@@ -45,10 +44,15 @@ def collapse(
     leader = _count(fingerprint, job_recipient, content)
     if leader is None:
         job_recipient.message = message = save()
-        if message is None or _become_leader(fingerprint, message):
+        if message is None:
+            return None, False
+        try:
+            with transaction.atomic(using=dispatch.database()):
+                Repeat.objects.create(fingerprint=fingerprint, message=message)
             return message, False
-        # Another job failed at the same moment, and leads.
-        leader = _count(fingerprint, job_recipient, content)
+        except IntegrityError:
+            # Another job failed at the same moment, and leads.
+            leader = _count(fingerprint, job_recipient, content)
         if leader is None:
             return message, False
     if job_recipient.message is not None:
@@ -67,8 +71,8 @@ def _count(
     if repeat is None or (own is not None and own.pk == repeat.message_id):
         # The job leads itself: it has failed before.
         return None
-    # By primary keys from here on: on MySQL a lock by fingerprint, beside a transaction whose
-    # _become_leader() has just failed, is a deadlock.
+    # By primary keys from here on: on MySQL a lock by fingerprint, beside a transaction that has
+    # just failed to create one, is a deadlock.
     pk = repeat.message_id
     begun = timezone.now() - timedelta(seconds=settings.COLLAPSE_WITHIN)
     unread = Message.objects.filter(pk=pk, read=False, hidden=False, modified__gte=begun)
@@ -82,22 +86,9 @@ def _count(
     Repeat.objects.filter(pk=repeat.pk).update(times=F("times") + 1)
     repeat.refresh_from_db(fields=["times"])
     leader = Message.objects.select_related("job").get(pk=repeat.message_id)
-    leader.subject = _counted(job_recipient.recipient, content.subject, repeat.times)
+    with translation.override(job_recipient.recipient.language or translation.get_language()):
+        suffix = ngettext("(%(count)d time)", "(%(count)d times)", repeat.times)
+    suffix %= {"count": repeat.times}
+    leader.subject = f"{shorten(content.subject, LONGEST_LINE - 1 - len(suffix))} {suffix}"
     Message.objects.filter(pk=leader.pk).update(subject=leader.subject)
     return leader
-
-
-def _become_leader(fingerprint: str, message: Message) -> bool:
-    """Make ``message`` the leader of its fingerprint; False: another one was faster."""
-    try:
-        with transaction.atomic(using=dispatch.database()):
-            Repeat.objects.create(fingerprint=fingerprint, message=message)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _counted(recipient: Recipient, subject: str, times: int) -> str:
-    with translation.override(recipient.language or translation.get_language()):
-        suffix = ngettext("(%(count)d time)", "(%(count)d times)", times) % {"count": times}
-    return f"{shorten(subject, LONGEST_LINE - 1 - len(suffix))} {suffix}"

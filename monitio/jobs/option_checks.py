@@ -21,20 +21,16 @@ def check_text(
     option: str, text: object, placeholders: Collection[str], *, may_be_false: bool = False
 ) -> None:
     """A string, lazy text, function or None, with ``may_be_false`` also False."""
-    if isinstance(text, str):
-        _check_template(option, text, placeholders)
-        return
     # A lazily translated text is not checked: translations are not ready yet.
     if text is None or (text is False and may_be_false) or isinstance(text, Promise):
         return
-    if not callable(text):
+    if not isinstance(text, str):
+        if callable(text):
+            return
         choices = "a string, a function of the Outcome or None"
         raise TypeError(
             f"{option}= must be {choices}{', or False' if may_be_false else ''}, not {text!r}."
         )
-
-
-def _check_template(option: str, text: str, placeholders: Collection[str]) -> None:
     try:
         unknown = sorted(placeholders_of(text) - set(placeholders))
     except ValueError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from django.db import OperationalError, transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -78,7 +78,14 @@ class ProgressWriter:
         if is_due and not dispatch.in_transaction():
             self._writes.record(now)
             if not self._write(done, total, text):
-                self._give_up_or_wait(now)
+                # The row that names the recipients may be written later than the run begins, also
+                # between the write that found none and this query: only a row that is further than
+                # this attempt shows that the attempt is over.
+                further = Q(rank__gt=rank(State.STARTED, self.attempt))
+                self._over = Job.objects.of_task(self.reporter.task_id).filter(further).exists()
+                self._absences += 1
+                pause = settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
+                self._absent_until = now + pause
                 return False
         self._absent_until = 0.0
         self._pushes.record(now)
@@ -124,17 +131,6 @@ class ProgressWriter:
         except OperationalError as error:
             logger.warning("The progress of %s could not be written: %s", self.reporter.name, error)
         return True
-
-    def _give_up_or_wait(self, now: float) -> None:
-        """The row that names the recipients may be written later than the run begins.
-
-        So it may appear between the write that found none and this query: only a row that is
-        further than this attempt shows that the attempt is over.
-        """
-        key = rank(State.STARTED, self.attempt)
-        self._over = Job.objects.of_task(self.reporter.task_id).filter(rank__gt=key).exists()
-        self._absences += 1
-        self._absent_until = now + settings.PROGRESS_WRITE_INTERVAL * 2 ** (self._absences - 1)
 
     def _update_row(self, **standing: Any) -> bool:
         """Write the row while it is this attempt's. Progress counts as a heartbeat, too."""

@@ -213,27 +213,22 @@ def _assign(row: Preferences, fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if name not in FIELDS:
             raise ValueError(f"There is no preference {name!r}; there are {', '.join(FIELDS)}.")
-        setattr(row, name, _cleaned(row, name, value))
+        if isinstance(value, str):
+            identifier(name, value)
+        field: Any = Preferences._meta.get_field(name)
+        try:
+            clean = field.clean(value, row)
+        except ValidationError as error:
+            raise ValueError(f"{name}: {' '.join(error.messages)}") from None
+        except (TypeError, OverflowError):
+            raise ValueError(f"{name} cannot be {value!r}.") from None
+        if isinstance(clean, time) and clean.tzinfo is not None:
+            raise ValueError(f"{name} is a time of day without a time zone, not {value!r}.")
+        setattr(row, name, clean)
     try:
         row.clean()
     except ValidationError as error:
         raise ValueError(" ".join(error.messages)) from None
-
-
-def _cleaned(row: Preferences, name: str, value: Any) -> Any:
-    """``value`` as the field of this name takes it. Raises ``ValueError`` that names it."""
-    field: Any = Preferences._meta.get_field(name)
-    if isinstance(value, str):
-        identifier(name, value)
-    try:
-        clean = field.clean(value, row)
-    except ValidationError as error:
-        raise ValueError(f"{name}: {' '.join(error.messages)}") from None
-    except (TypeError, OverflowError):
-        raise ValueError(f"{name} cannot be {value!r}.") from None
-    if isinstance(clean, time) and clean.tzinfo is not None:
-        raise ValueError(f"{name} is a time of day without a time zone, not {value!r}.")
-    return clean
 
 
 def _checked_choices(wanted: Choices, channel: str) -> dict[str, str]:

@@ -72,7 +72,10 @@ class Identity:
         Raises ``SiteUnavailable`` when a middleware answers in place of the view.
         """
         if not self._is_in_session:
-            return self._site_agrees() and (self.recipient.is_visitor or self._is_active())
+            if not self._site_agrees():
+                return False
+            user: Any = accounts().filter(pk=self.recipient.user_id).first()
+            return self.recipient.is_visitor or (user is not None and user.is_active)
         fresh: Any = HttpRequest()
         fresh.session = self.store(self.session_key)
         state = _digest(fresh.session)
@@ -123,10 +126,6 @@ class Identity:
     def _site_agrees(self) -> bool:
         # In its own context: the middleware activates a language and a time zone.
         return copy_context().run(_who_asks, self._build()) == self.recipient
-
-    def _is_active(self) -> bool:
-        user: Any = accounts().filter(pk=self.recipient.user_id).first()
-        return user is not None and user.is_active
 
 
 def unchanged(identities: Iterable[Identity]) -> set[Identity]:

@@ -147,19 +147,14 @@ def _topics_by_event(events: Iterable[Event]) -> dict[tuple[str, bytes], dict[st
     """The topics of each event; those of equal name and data share requests."""
     topics: dict[tuple[str, bytes], dict[str, None]] = {}
     for event in events:
-        topics.setdefault(_name_and_data(event), {})[event.topic] = None
+        # Name and JSON are as other streams send them; on "resync" a page fetches the snapshot.
+        name, data = RECHECK if event.kind == RECHECK else RESYNC, NO_DATA
+        if event.kind in (MESSAGE, GONE) and event.data is not None:
+            dumped = dump(event.data)
+            if len(dumped) <= MAX_BYTES:
+                name, data = event.kind, dumped
+        topics.setdefault((name, data), {})[event.topic] = None
     return topics
-
-
-def _name_and_data(event: Event) -> tuple[str, bytes]:
-    """Name and JSON, as other streams send them; on ``resync`` a page fetches the snapshot."""
-    if event.kind == RECHECK:
-        return RECHECK, NO_DATA
-    if event.kind in (MESSAGE, GONE) and event.data is not None:
-        data = dump(event.data)
-        if len(data) <= MAX_BYTES:
-            return event.kind, data
-    return RESYNC, NO_DATA
 
 
 def _options(

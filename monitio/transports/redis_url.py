@@ -117,7 +117,10 @@ def parse(url: str) -> Address:
         if kind == "sentinel" and plain in ("redis", "rediss"):
             return _sentinels(parts, plain)
         if kind == "cluster" and plain in ("redis", "rediss"):
-            return _nodes(parts, plain)
+            if parts.path.strip("/") not in ("", "0"):
+                raise ValueError("names a database, and a Cluster has only 0")
+            common = _Parts(plain, _user(parts), "", parts.query)
+            return Nodes([common.url(*server) for server in _servers(parts, NODE_PORT)])
         return _one_server(url, parts)
     except ValueError as error:
         # Without what may hold a password.
@@ -138,13 +141,6 @@ def _one_server(url: str, parts: SplitResult) -> Address:
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
     return OneServer(url)
-
-
-def _nodes(parts: SplitResult, scheme: str) -> Address:
-    if parts.path.strip("/") not in ("", "0"):
-        raise ValueError("names a database, and a Cluster has only 0")
-    common = _Parts(scheme, _user(parts), "", parts.query)
-    return Nodes([common.url(*server) for server in _servers(parts, NODE_PORT)])
 
 
 def _sentinels(parts: SplitResult, scheme: str) -> Address:

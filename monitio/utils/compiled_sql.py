@@ -188,19 +188,17 @@ def _fixed(value: Any) -> Any:
 
 def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
     """The statement with its constants inlined: each parameter costs a driver time."""
-    between, last = sql.split("%s")[:-1], sql.split("%s")[-1]
-    texts = [_literal(value) for value in params]
-    written = (before + (text or "%s") for before, text in zip(between, texts, strict=True))
-    varying = [value for value, text in zip(params, texts, strict=True) if text is None]
-    return "".join(written) + last, varying
-
-
-def _literal(value: Any) -> str | None:
-    """The constant in the SQL of PostgreSQL and SQLite; None for one that stays a parameter."""
-    if type(value) in (bool, int):
-        return str(value)
-    is_word = type(value) is str and re.fullmatch("[a-z]*", value)
-    return f"'{value}'" if is_word else None
+    written, *rest = sql.split("%s")
+    varying = []
+    for value, following in zip(params, rest, strict=True):
+        if type(value) in (bool, int):
+            written += f"{value}{following}"
+        elif type(value) is str and re.fullmatch("[a-z]*", value):
+            written += f"'{value}'{following}"
+        else:
+            written += f"%s{following}"
+            varying.append(value)
+    return written, varying
 
 
 def _is_expression(value: Any) -> bool:

@@ -96,10 +96,13 @@ class PreferencesForm(forms.Form):
         self.kinds = {f"category:{kind.name}": kind for kind in kinds if not kind.essential}
         for name, kind in self.kinds.items():
             chosen = row.chosen.get(kind.name)
+            usual = gettext("Same as above")
+            if kind.default is not None:
+                usual = gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
             self.fields[name] = forms.ChoiceField(
                 label=kind.title,
                 required=False,
-                choices=[("", _usual(kind)), *Mode.choices],
+                choices=[("", usual), *Mode.choices],
                 initial=chosen.mode if chosen else "",
             )
 
@@ -117,12 +120,6 @@ class PreferencesForm(forms.Form):
         values = dict(self.cleaned_data)
         choices = {kind.name: values.pop(name) or None for name, kind in self.kinds.items()}
         return {**values, "categories": choices}
-
-
-def _usual(kind: Category) -> str:
-    if kind.default is None:
-        return gettext("Same as above")
-    return gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
 
 
 def _zones(present: str) -> list[tuple[str, str]]:

@@ -218,25 +218,22 @@ def end_if_complete(job: Job) -> None:
 
 
 def group_reporter(member: Member, recipients: list[Recipient]) -> JobReporter:
+    try:
+        render = _GroupContent(member.title, member.options)
+    except (TypeError, ValueError):
+        # From another version of monitio, or truncated because they were too long.
+        logger.exception("The options of the group %s are not used.", member.title)
+        render = _GroupContent(member.title, {})
     return JobReporter(
         member.group,
         integration=QUEUE,
         name=member.title,
         recipients=recipients,
-        render=_render(member),
+        render=render,
         # So that group_of() can restore the group from its job alone.
         arguments={"total": member.total, "options": member.options},
         cancellable=bool(member.options.get("cancel")),
     )
-
-
-def _render(member: Member) -> _GroupContent:
-    try:
-        return _GroupContent(member.title, member.options)
-    except (TypeError, ValueError):
-        # From another version of monitio, or truncated because they were too long.
-        logger.exception("The options of the group %s are not used.", member.title)
-        return _GroupContent(member.title, {})
 
 
 def group_of(job: Job) -> Member:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,18 +49,13 @@ def stamp_running(**_: Any) -> None:
     if now - _stamped_at < settings.CELERY_ALIVE_INTERVAL or not active_requests:
         return
     _stamped_at = now
-    for scope, requests in _by_scope(active_requests).items():
-        # Each by itself: an error in one scope must not affect the others.
-        safely(_stamp, scope=scope, requests=requests, keep_lost=state.should_terminate)
-
-
-def _by_scope(active_requests: Iterable[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    by_scope = defaultdict(list)
     for request in tuple(active_requests):
         header = TaskHeader.from_headers(request.request_dict)
-        scope = scopes.current() if header is None else header.scope
-        found.setdefault(scope, []).append(request)
-    return found
+        by_scope[scopes.current() if header is None else header.scope].append(request)
+    for scope, requests in by_scope.items():
+        # Each by itself: an error in one scope must not affect the others.
+        safely(_stamp, scope=scope, requests=requests, keep_lost=state.should_terminate)
 
 
 def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:

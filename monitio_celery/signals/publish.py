@@ -63,11 +63,7 @@ def _write_header(headers: dict[str, Any], body: Any, header: TaskHeader | None)
     # A retry belongs to the run that it repeats.
     run = header if headers.get("retries") else header.of_a_new_run()
     headers[HEADER] = run.to_dict()
-    _name_recipients_of_errbacks(body, header)
-
-
-def _name_recipients_of_errbacks(body: Any, header: TaskHeader) -> None:
-    """When a child process dies, the main process starts them, where no task is running."""
+    # When a child process dies, the main process starts its errbacks, where no task is running.
     embedded = body[2] if isinstance(body, tuple | list) and len(body) > 2 else {}
     if embedded.get("errbacks"):
         to = header.for_child().to_dict()

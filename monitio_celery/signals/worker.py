@@ -39,14 +39,16 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     """The revoke was broadcast before this worker started."""
     from celery.worker.state import revoked
 
-    task_id = job_id(request)
-    if task_id is None or not _may_be_cancelled(request):
+    header, member = TaskHeader.from_headers(request.request_dict), member_of(request)
+    options = options_of(request.task)
+    may_be_cancelled = member.options.get("cancel") if member else options and options.cancel
+    if not may_be_cancelled:
         return
-    header = TaskHeader.from_headers(request.request_dict)
     # The job that was cancelled may be that of an earlier run under the same id.
     is_this_run = Q(run=0) | Q(run__gte=0 if header is None else header.run)
     with headers.activate(header):
-        if Job.objects.of_task(task_id).filter(is_this_run, cancel_requested=True).exists():
+        job = Job.objects.of_task(member.group if member else request.id)
+        if job.filter(is_this_run, cancel_requested=True).exists():
             revoked.add(request.id)
 
 
@@ -110,11 +112,3 @@ def job_id(request: Any) -> str | None:
     if member is not None:
         return member.group
     return request.id if options_of(request.task) is not None else None
-
-
-def _may_be_cancelled(request: Any) -> bool:
-    member = member_of(request)
-    if member is not None:
-        return bool(member.options.get("cancel"))
-    options = options_of(request.task)
-    return options is not None and options.cancel

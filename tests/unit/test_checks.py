@@ -11,11 +11,12 @@ from django.core import checks
 from django.core.checks import run_checks
 from django.db import connection
 from django.urls import path
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from monitio.checks import has_middleware
 from monitio.conf import Settings
 from monitio.storage import PersistentMessageStorage
+from monitio.utils.middleware import has_middleware
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
 
@@ -188,7 +189,7 @@ def test_a_site_that_has_chosen_is_not_warned(name: str, value: Any, settings: A
 def test_subclasses_will_do(settings: Any) -> None:
     settings.MESSAGE_STORAGE = f"{__name__}.OwnStorage"
     assert found() == {}
-    assert has_middleware("django.utils.deprecation.MiddlewareMixin")
+    assert has_middleware(MiddlewareMixin)
 
 
 def test_middleware_that_cannot_be_imported_is_left_to_django(settings: Any) -> None:

@@ -38,6 +38,12 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
     to, url = addresses.email_address(message.user), links.absolute(message.url)
     chosen = preferences.for_user(message.user)
     language = addresses.language_of(chosen, message.language)
+    row: Message | Delivery = message if delivery is None else delivery
+    # With the timestamp: in a new database the keys start from 1 again.
+    key = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
+    if row.scope:
+        # Tenants with tables of their own have the same keys.
+        key = f"{key}-{scope_mark(row.scope)}"
     unsubscribe_url = preferences.unsubscribe_url(message.user_id, message.category, language)
     return compose(
         EmailContent(
@@ -45,7 +51,7 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
             to=to,
             language=language,
             time_zone=chosen.zone,
-            message_key=_identity(message, delivery),
+            message_key=key,
             context={
                 "message": message,
                 "user": message.user,
@@ -63,11 +69,3 @@ def _files(message: Message) -> list[dict[str, Any]]:
     files = message.job.attached if message.job else []
     links_of = [file | {"url": links.file_page(message.pk, file["id"])} for file in files]
     return [file for file in links_of if file["url"] and not file["gone"]]
-
-
-def _identity(message: Message, delivery: Delivery | None) -> str:
-    row: Message | Delivery = message if delivery is None else delivery
-    # With the timestamp: in a new database the keys start from 1 again.
-    number = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
-    # Tenants with tables of their own have the same keys.
-    return f"{number}-{scope_mark(row.scope)}" if row.scope else number

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -36,7 +37,13 @@ class Command(ScopedCommand):
 
     def handle_scope(self, **options: Any) -> None:
         if options["user"]:
-            self._show_user(options["user"])
+            # Where there are several scopes, the user may be unknown in some of them.
+            with suppress(CommandError):
+                user = user_named(options["user"])
+                self._is_found = True
+                row = preferences.for_user(user)
+                row.user = user
+                self._show([row])
         elif options["dry_run"]:
             self._show(digests.due())
         else:
@@ -45,34 +52,20 @@ class Command(ScopedCommand):
                 f"{tally.sent} sent, {tally.failed} failed, {tally.waiting} could not be sent yet."
             )
 
-    def _show_user(self, name: str) -> None:
-        """Where there are several scopes, the user may be unknown in some of them."""
-        try:
-            user = user_named(name)
-        except CommandError:
-            return
-        self._is_found = True
-        row = preferences.for_user(user)
-        row.user = user
-        self._show([row])
-
     def _show(self, rows: Iterable[Preferences]) -> None:
         count = 0
         for row in rows:
-            count += self._show_one(row)
+            moment = row.next_digest_at
+            due = f"due {moment:%Y-%m-%d %H:%M %Z}".strip() if moment else "gets no digests"
+            name = f"{row.user.get_username()} ({due})"
+            try:
+                mail = digests.preview(row)
+            except PermanentFailure as failure:
+                self.report(f"{name}: {failure}")
+                continue
+            if mail is None:
+                self.report(f"{name}: nothing to say.")
+                continue
+            self.report(f"{name}, to {mail.to[0]}: {mail.subject}\n{mail.body}")
+            count += 1
         self.report(f"{count} would be sent.")
-
-    def _show_one(self, row: Preferences) -> bool:
-        name = row.user.get_username()
-        moment = row.next_digest_at
-        due = f"due {moment:%Y-%m-%d %H:%M %Z}".strip() if moment else "gets no digests"
-        try:
-            mail = digests.preview(row)
-        except PermanentFailure as failure:
-            self.report(f"{name} ({due}): {failure}")
-            return False
-        if mail is None:
-            self.report(f"{name} ({due}): nothing to say.")
-            return False
-        self.report(f"{name} ({due}), to {mail.to[0]}: {mail.subject}\n{mail.body}")
-        return True

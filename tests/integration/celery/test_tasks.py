@@ -364,7 +364,7 @@ def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
         tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))
     )
     celery.deliver(7, timezone.now())
-    assert sent == [((7,), {"retry": False, "queue": None})]
+    assert sent == [((7,), {"retry_policy": integration.RETRY_ONCE, "queue": None})]
 
 
 @pytest.mark.parametrize(("seconds", "handed"), [(60, True), (25 * 60, False)])

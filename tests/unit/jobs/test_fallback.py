@@ -98,7 +98,7 @@ POINTS = [
     ("monitio.jobs.messages.deliveries.create_deliveries", 99),
     ("monitio.channels.deliveries.preferences.filter_by_preference", 99),
     ("monitio.jobs.collapse.collapse", 99),
-    ("monitio.jobs.collapse._become_leader", 99),
+    ("monitio.jobs.collapse.Repeat.objects.create", 99),
     *((f"monitio.jobs.{name}.public_reason", 2) for name in ("options", "texts")),
 ]  # fmt: skip
 # Each example is a job with a start and an end of its own.
