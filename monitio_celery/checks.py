@@ -34,6 +34,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_broker(**_: Any) -> list[CheckMessage]:
+    """Tasks have a broker."""
     missing = missing_broker()
     if missing is None:
         return []
@@ -63,34 +64,9 @@ def check_beat(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def _current_app() -> Any:
-    """The app, or None; celery.current_app would create one."""
-    state: Any = _state
-    return state._tls.current_app or state.default_app
-
-
-def missing_broker() -> tuple[str, str] | None:
-    """Why tasks go to amqp://localhost, and a hint; None when a broker is configured."""
-    app = _current_app()
-    if app is None or app.main == "default":
-        text = "No Celery app is imported, so tasks go to amqp://localhost."
-        hint = (
-            "Import your Celery app in the package of your settings, in __init__.py: "
-            "from .celery import app (docs/celery.md)."
-        )
-    else:
-        text = f"The Celery app {app.main!r} has no broker, so tasks go to amqp://localhost."
-        hint = (
-            "Set CELERY_BROKER_URL, and let the app load it: "
-            'app.config_from_object("django.conf:settings", namespace="CELERY").'
-        )
-    if app is not None and (app.conf.broker_write_url or app.conf.task_always_eager):
-        return None
-    return text, hint
-
-
 @register()
 def check_lost_after(**_: Any) -> list[CheckMessage]:
+    """A running task may miss a heartbeat."""
     if any(settings.mistakes()):
         return []  # check_settings reports them
     # One late heartbeat must not mark a running task as lost.
@@ -108,6 +84,7 @@ def check_lost_after(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_waiting_lost_after(**_: Any) -> list[CheckMessage]:
+    """A task may wait for a worker at least as long as one may be silent."""
     if any(settings.mistakes()):
         return []
     limit, shortest = settings.CELERY_WAITING_LOST_AFTER, settings.CELERY_LOST_AFTER
@@ -121,3 +98,27 @@ def check_waiting_lost_after(**_: Any) -> list[CheckMessage]:
             id="monitio_celery.W008",
         )
     ]
+
+
+def missing_broker() -> tuple[str, str] | None:
+    """Why tasks go to amqp://localhost, and a hint; None when a broker is configured."""
+    app = _current_app()
+    if app is not None and (app.conf.broker_write_url or app.conf.task_always_eager):
+        return None
+    if app is None or app.main == "default":
+        hint = (
+            "Import your Celery app in the package of your settings, in __init__.py: "
+            "from .celery import app (docs/celery.md)."
+        )
+        return "No Celery app is imported, so tasks go to amqp://localhost.", hint
+    hint = (
+        "Set CELERY_BROKER_URL, and let the app load it: "
+        'app.config_from_object("django.conf:settings", namespace="CELERY").'
+    )
+    return f"The Celery app {app.main!r} has no broker, so tasks go to amqp://localhost.", hint
+
+
+def _current_app() -> Any:
+    """The app, or None; celery.current_app would create one."""
+    state: Any = _state
+    return state._tls.current_app or state.default_app

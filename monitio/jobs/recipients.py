@@ -14,7 +14,7 @@ from monitio.recipients import Recipient, accounts
 
 logger = logging.getLogger("monitio")
 
-# Marks of a recipient in Job.recipients, beside their identity.
+# Marks of a recipient in Job.recipients, beside their identity: keys of stored JSON.
 NOTIFIED, EMAILED = "told", "mailed"
 
 
@@ -25,22 +25,22 @@ def has_unnotified(job: Job) -> bool:
 class JobRecipient:
     """One recipient of a job, their marks, and the message they hold."""
 
-    def __init__(self, recipient: Recipient, others: _RecipientCache) -> None:
+    def __init__(self, recipient: Recipient, cache: _RecipientCache) -> None:
         self.recipient = recipient
         self.marks: list[dict[str, Any]] = []
         # A visitor's message may still be on its way to the user they logged in as.
         self.keys = [recipient.key]
-        self._others = others
+        self._cache = cache
 
     @cached_property
     def message(self) -> Message | None:
         """Locked until the commit."""
-        held = self._others.messages
+        held = self._cache.messages
         return next((held[key] for key in self.keys if key in held), None)
 
     def exists(self) -> bool:
         """Whether the user, who may have been deleted meanwhile, still exists."""
-        return self.recipient.is_visitor or self.recipient.key in self._others.present
+        return self.recipient.is_visitor or self.recipient.key in self._cache.present
 
     def is_marked(self, what: str) -> bool:
         return any(mark.get(what) for mark in self.marks)
@@ -72,13 +72,13 @@ class _RecipientCache:
 
 def job_recipients(job: Job) -> list[JobRecipient]:
     """The recipients as they are today: visitors may have logged in. Messages are read lazily."""
-    others = _RecipientCache(job)
+    cache = _RecipientCache(job)
     for entry, stored in _stored_recipients(job):
         recipient = visitors.current_recipient(stored)
-        job_recipient = others.recipients.setdefault(recipient.key, JobRecipient(recipient, others))
+        job_recipient = cache.recipients.setdefault(recipient.key, JobRecipient(recipient, cache))
         job_recipient.marks.append(entry)
         job_recipient.keys.append(stored.key)
-    return list(others.recipients.values())
+    return list(cache.recipients.values())
 
 
 def recipients_of(job: Job) -> list[Recipient]:

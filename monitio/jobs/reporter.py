@@ -59,7 +59,6 @@ __all__ = ["JobReporter", "MessageContent", "Outcome", "Render", "stamp_alive"]
 
 logger = logging.getLogger("monitio")
 
-ALIVE_EVERY = 30.0
 # Seconds by which the clocks of two machines may differ.
 CLOCK_DIFFERENCE = 300.0
 # Attempts of one report: each may meet a deadlock, or the deletion of a recipient.
@@ -115,7 +114,6 @@ class JobReporter:
         self.cancellable, self.run = cancellable, run
         self.messages = JobMessages(self.name, render or NotifyOptions().content)
         self._progress = ProgressWriter(self)
-        self._next_alive = 0.0
 
     def _of_this_scope(self, recipients: Iterable[Recipient]) -> list[Recipient]:
         mine = []
@@ -228,14 +226,6 @@ class JobReporter:
         if shared:
             return self._progress.update_shared(done, total)
         return self._progress.update(done, total, clean_text(text), final)
-
-    @scopes.in_own_scope
-    def alive(self) -> None:
-        """A heartbeat; written at most every 30 s."""
-        now = time.monotonic()
-        if now >= self._next_alive:
-            self._next_alive = now + ALIVE_EVERY
-            stamp_alive([self.task_id])
 
     @scopes.in_own_scope
     def _move(self, state: str, attempt: int | None, **details: Any) -> bool:

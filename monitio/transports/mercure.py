@@ -33,7 +33,7 @@ class MercureHub(Hub):
         "SUBSCRIBER_KEY": None,
         "ALGORITHM": "HS256",
     }
-    # The hub takes 1,000; a request of these has 5 kB.
+    # A hub accepts 1,000; a request with 100 has 5 kB.
     addresses_at_once = 100
 
     def __init__(self) -> None:
@@ -53,16 +53,16 @@ class MercureHub(Hub):
             )
 
     def respond(self, request: HttpRequest, topic: str) -> HttpResponseBase:
-        channel = _topic(channel_for(topic))
-        token = self._token("subscribe", channel, settings.STREAM_RECHECK)
-        query = urlencode({"topic": channel, "authorization": token})
+        urn = _urn(channel_for(topic))
+        token = self._token("subscribe", urn, settings.STREAM_RECHECK)
+        query = urlencode({"topic": urn, "authorization": token})
         return HttpResponseRedirect(f"{self.options['SUBSCRIBE_URL']}?{query}")
 
     def send(self, event: str, data: bytes, channels: Sequence[str], deadline: float) -> None:
         if event == RECHECK:
             # The hub cannot end a stream; its page comes back, and others end with their token.
             event, data = "bye", dump({"reason": RECHECK, "retry": settings.STREAM_RETRY})
-        fields = [("topic", _topic(channel)) for channel in channels]
+        fields = [("topic", _urn(channel)) for channel in channels]
         fields += [("data", data.decode()), ("type", event), ("private", "on")]
         self.request(
             "POST",
@@ -81,5 +81,6 @@ class MercureHub(Hub):
         return token
 
 
-def _topic(channel: str) -> str:
+def _urn(channel: str) -> str:
+    """What Mercure calls a topic."""
     return f"urn:monitio:{channel}"

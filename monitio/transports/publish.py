@@ -41,7 +41,7 @@ def recheck_event(recipient: Recipient) -> Event:
 
 
 def session_event(session_key: str) -> Event:
-    """This session has ended, of whichever user it was."""
+    """This session has ended; its user is not known here, so every stream compares its own."""
     return Event(everybody_in(scope.current()), RECHECK, {"session": session_mark(session_key)})
 
 

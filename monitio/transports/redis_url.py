@@ -75,12 +75,12 @@ class Sentinels(Address):
         redis = import_redis()
         sentinel = redis.sentinel.Sentinel([])
         sentinel.sentinels = [_client(url, options) for url in self.urls]
-        named = redis.connection.parse_url(self.master)
+        in_url = redis.connection.parse_url(self.master)
         # The pool chooses a class of its own, which asks the Sentinels.
-        named["ssl"] = named.pop("connection_class", None) is redis.SSLConnection
-        del named["host"]
+        in_url["ssl"] = in_url.pop("connection_class", None) is redis.SSLConnection
+        del in_url["host"]
         # Options in the URL win, as with the other forms.
-        merged = options | {"socket_timeout": timeout} | named
+        merged = options | {"socket_timeout": timeout} | in_url
         return sentinel.master_for(self.service, **merged)
 
 
@@ -103,23 +103,23 @@ class _Parts:
     query: str
 
     def url(self, host: str, port: int) -> str:
-        named = f"[{host}]" if ":" in host else host
-        at = f"{self.user}@" if self.user else ""
+        host = f"[{host}]" if ":" in host else host  # IPv6
+        user = f"{self.user}@" if self.user else ""
         query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{at}{named}:{port}{self.path}{query}"
+        return f"{self.scheme}://{user}{host}:{port}{self.path}{query}"
 
 
 def parse(url: str) -> Address:
     """The address in ``MONITIO_REDIS_URL``. Raises ``ImproperlyConfigured``."""
     try:
         parts = urlsplit(url)
-        plain, _, kind = parts.scheme.partition("+")
-        if kind == "sentinel" and plain in ("redis", "rediss"):
-            return _sentinels(parts, plain)
-        if kind == "cluster" and plain in ("redis", "rediss"):
+        scheme, _, kind = parts.scheme.partition("+")
+        if kind == "sentinel" and scheme in ("redis", "rediss"):
+            return _sentinels(parts, scheme)
+        if kind == "cluster" and scheme in ("redis", "rediss"):
             if parts.path.strip("/") not in ("", "0"):
                 raise ValueError("names a database, and a Cluster has only 0")
-            common = _Parts(plain, _user(parts), "", parts.query)
+            common = _Parts(scheme, _user(parts), "", parts.query)
             return Nodes([common.url(*server) for server in _servers(parts, NODE_PORT)])
         return _one_server(url, parts)
     except ValueError as error:
@@ -153,9 +153,9 @@ def _sentinels(parts: SplitResult, scheme: str) -> Address:
     if not db.isdecimal():
         raise ValueError(f"names a database {db!r} that is no number")
     user, password = options.pop("sentinel_username", ""), options.pop("sentinel_password", "")
-    of_sentinels = f"{quote(user, '')}:{quote(password, '')}" if user or password else ""
+    log_in = f"{quote(user, '')}:{quote(password, '')}" if user or password else ""
     master = _Parts(scheme, _user(parts), f"/{db}", urlencode(options))
-    common = replace(master, user=of_sentinels, path="")
+    common = replace(master, user=log_in, path="")
     urls = [common.url(*server) for server in _servers(parts, SENTINEL_PORT)]
     return Sentinels(urls, service, master.url("master", NODE_PORT))
 

@@ -1,1 +1,1 @@
-"""Receivers of Celery's signals."""
+"""Receivers of Celery's signals, a module for each process that sends them."""

@@ -15,7 +15,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_events
-from tests.support.jobs import FakeClock, payloads, plainly, report, reporter, told
+from tests.support.jobs import payloads, plainly, report, reporter, told
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
@@ -299,19 +299,6 @@ class TestRow:
 
 
 class TestAlive:
-    def test_a_sign_of_life_is_written_at_most_every_30_seconds(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        written: list[Any] = []
-        clock = FakeClock(monkeypatch, "monitio.jobs.reporter")
-        monkeypatch.setattr("monitio.jobs.reporter.stamp_alive", written.append)
-        job = reporter(user())
-        job.alive()
-        job.alive()
-        clock.forward(30)
-        job.alive()
-        assert written == [["task-1"], ["task-1"]]
-
     def test_only_running_jobs_are_alive(self) -> None:
         for task, state in (("a", "started"), ("b", "queued"), ("c", "succeeded")):
             report(reporter(user(), task=task), state)
