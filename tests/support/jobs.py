@@ -41,7 +41,7 @@ def report(reporter: JobReporter, event: str) -> bool:
     return method(int(argument) if argument.isdigit() else argument) if argument else method()
 
 
-def told(who: Any) -> list[str]:
+def subjects_of(who: Any) -> list[str]:
     """The subjects of everything this recipient has, oldest first."""
     rows = Message.objects.of(Recipient.of(who)).filter(hidden=False).order_by("pk")
     return list(rows.values_list("subject", flat=True))
@@ -59,8 +59,8 @@ def rolled_back() -> Iterator[None]:
         raise _Undone
 
 
-def payloads(bells: Iterable[Event]) -> list[dict[str, Any]]:
-    return [bell.data for bell in bells if bell.data is not None]
+def payloads(events: Iterable[Event]) -> list[dict[str, Any]]:
+    return [event.data for event in events if event.data is not None]
 
 
 class FakeClock:

@@ -85,7 +85,7 @@ def test_a_message_written_in_the_admin_is_published_like_any_other(browser: Cli
     assert response.status_code == 302
     message = Message.objects.get(level=120)
     assert (message.user, message.subject, message.message) == (ann, "Hello", "text")
-    assert [bell.topic for bell in events] == [Recipient.for_user(ann).topic]
+    assert [event.topic for event in events] == [Recipient.for_user(ann).topic]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_change_raises_the_version_and_is_published(browser: Client, message: 
         browser.post(page("message", "change", message.pk), form(message="other"))
     message.refresh_from_db()
     assert (message.message, message.version, message.read) == ("other", 8, True)
-    assert [bell.data and (bell.data["body"], bell.data["version"]) for bell in events] == [
+    assert [event.data and (event.data["body"], event.data["version"]) for event in events] == [
         ("other", 8)
     ]
 
@@ -156,7 +156,7 @@ def test_a_deletion_takes_the_mail_along_and_is_published(
     with capture_events() as events:
         browser.post(page("message", "delete", message.pk), {"post": "yes"})
     assert not Message.objects.filter(level=120).exists()
-    assert [(bell.kind, bell.data) for bell in events] == [("gone", {"ids": [message.pk]})]
+    assert [(event.kind, event.data) for event in events] == [("gone", {"ids": [message.pk]})]
 
 
 def test_deleting_several_is_published_to_each_recipient(browser: Client, message: Message) -> None:
@@ -165,7 +165,7 @@ def test_deleting_several_is_published_to_each_recipient(browser: Client, messag
     with capture_events() as events:
         browser.post(page("message", "changelist"), data)
     assert not Message.objects.filter(level=120).exists()
-    assert {bell.topic for bell in events} == {message.recipient_key, other.recipient_key}
+    assert {event.topic for event in events} == {message.recipient_key, other.recipient_key}
 
 
 def test_jobs_and_deliveries_can_be_neither_made_nor_changed(browser: Client) -> None:

@@ -81,7 +81,7 @@ def test_a_change_plans_the_next_digest(browser: Client) -> None:
         ({"hour": 24}, "23"),
     ],
 )
-def test_what_is_wrong_is_said(browser: Client, values: dict[str, Any], said: str) -> None:
+def test_a_wrong_value_is_reported(browser: Client, values: dict[str, Any], said: str) -> None:
     response = browser.post(page("preferences", "add"), form(user=user().pk, **values))
     assert said in errors_of(response)
 

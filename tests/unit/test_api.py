@@ -42,14 +42,14 @@ def kept(who: Any, text: str = "one", **more: Any) -> Message:
 def test_the_twins_do_what_the_verbs_do(transactional_db: None) -> None:
     ann = user()
 
-    async def talk() -> tuple[int, int]:
+    async def both() -> tuple[int, int]:
         message = await api.acreate_message(ann, monitio.INFO, "one")
         await api.anotify_many([ann], monitio.INFO, "two")
         assert (await api.aget_message(ann, message.pk)).message == "one"
         await api.amark_read(ann, [message.pk])
         return await api.aunread_count(ann), len(await api.ainbox(ann))
 
-    assert run_async(talk()) == (1, 2)
+    assert run_async(both()) == (1, 2)
 
 
 def test_a_twin_raises_what_the_verb_raises(transactional_db: None) -> None:
@@ -165,7 +165,7 @@ def test_every_change_is_published_to_every_open_page_of_the_recipient(
     message = kept(ann, sse=False)
     with capture_events() as events:
         assert verb(ann, message.pk) == 1
-    assert [(bell.topic, bell.kind) for bell in events] == [(f"user:{ann.pk}", kind)]
+    assert [(event.topic, event.kind) for event in events] == [(f"user:{ann.pk}", kind)]
 
 
 def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any) -> None:
@@ -181,7 +181,7 @@ def test_many_changes_are_one_event(transactional_db: None) -> None:
     pks = [kept(ann, str(number)).pk for number in range(25)]
     with capture_events() as events:
         api.mark_read(ann, pks)
-    assert [bell.kind for bell in events] == ["resync"]
+    assert [event.kind for event in events] == ["resync"]
 
 
 @pytest.mark.parametrize("huge", [2**63, 10**30, -1, 0])
@@ -289,12 +289,12 @@ def settings_age() -> int:
 def test_prune_deletes_ended_jobs_without_messages(ann: Any) -> None:
     old = timezone.now() - timedelta(days=2)
     Job.objects.create(task_id="ended", state=State.FAILED, finished_at=old)
-    told = Job.objects.create(task_id="told", state=State.FAILED, finished_at=old)
-    aged(kept(ann), job=told)
+    shown = Job.objects.create(task_id="shown", state=State.FAILED, finished_at=old)
+    aged(kept(ann), job=shown)
     Job.objects.create(task_id="runs", state=State.STARTED)
     Job.objects.create(task_id="new", state=State.FAILED, finished_at=timezone.now())
     assert api.prune()["jobs"] == 1
-    assert set(Job.objects.values_list("task_id", flat=True)) == {"told", "runs", "new"}
+    assert set(Job.objects.values_list("task_id", flat=True)) == {"shown", "runs", "new"}
 
 
 def test_prune_deletes_events_of_yesterday_and_mailed_messages_left_hidden(ann: Any) -> None:

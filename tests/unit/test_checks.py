@@ -84,7 +84,7 @@ FAULTS: dict[str, Any] = {
 }
 
 
-def test_a_complete_site_hears_nothing() -> None:
+def test_a_complete_site_gets_no_messages() -> None:
     assert found() == {}
 
 
@@ -161,13 +161,13 @@ def test_sqlite_that_fails_beside_a_worker_is_found_in_production(
 
 
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "exclusive"])
-def test_sqlite_that_waits_hears_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_that_waits_gets_no_warning(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "sqlite")
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode})
     assert found() == {}
 
 
-def test_a_wrong_transport_is_said_once_also_with_deploy(settings: Any) -> None:
+def test_a_wrong_transport_is_reported_once_also_with_deploy(settings: Any) -> None:
     settings.MONITIO_TRANSPORT = "collections.OrderedDict"
     said = run_checks(tags=["monitio"], include_deployment_checks=True)
     assert [message.id for message in said].count("monitio.E010") == 1

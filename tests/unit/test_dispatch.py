@@ -31,11 +31,11 @@ class DeadTransport(RecordingTransport):
     callers: ClassVar[list[threading.Thread]] = []
     dead = True
 
-    def publish(self, bells: Any) -> None:
+    def publish(self, events: Any) -> None:
         self.callers.append(threading.current_thread())
         if self.dead:
             raise ConnectionError("nobody answers")
-        super().publish(bells)
+        super().publish(events)
 
 
 class SlowMails:
@@ -70,44 +70,44 @@ def write(text: str = "hello", **more: Any) -> Message:
     return api.create_message(user(), INFO, text, email=True, **more)
 
 
-def texts(bells: list[Event]) -> list[str]:
-    return [data["body"] for data in payloads(bells)]
+def texts(events: list[Event]) -> list[str]:
+    return [data["body"] for data in payloads(events)]
 
 
 class TestCommit:
-    def test_everything_is_told_after_it_and_nothing_before(self) -> None:
-        with capture_events() as bells:
+    def test_everything_is_published_after_it_and_nothing_before(self) -> None:
+        with capture_events() as events:
             with transaction.atomic():
                 write()
-                assert not bells and not mail.outbox
-            assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
+                assert not events and not mail.outbox
+            assert (texts(events), len(mail.outbox)) == (["hello"], 1)
 
-    def test_without_a_transaction_it_is_told_at_once(self) -> None:
-        with capture_events() as bells:
+    def test_without_a_transaction_it_is_published_at_once(self) -> None:
+        with capture_events() as events:
             write()
-            assert (texts(bells), len(mail.outbox)) == (["hello"], 1)
+            assert (texts(events), len(mail.outbox)) == (["hello"], 1)
 
-    def test_a_rollback_tells_nobody(self) -> None:
-        with capture_events() as bells:
+    def test_a_rollback_publishes_nothing(self) -> None:
+        with capture_events() as events:
             with rolled_back():
                 write()
-        assert not bells and not mail.outbox and not Delivery.objects.exists()
+        assert not events and not mail.outbox and not Delivery.objects.exists()
 
-    def test_a_rolled_back_savepoint_tells_of_the_rest_alone(self) -> None:
-        with capture_events() as bells:
+    def test_a_rolled_back_savepoint_publishes_the_rest_alone(self) -> None:
+        with capture_events() as events:
             with transaction.atomic():
                 write("outside")
                 with rolled_back():
                     write("inside")
-        assert texts(bells) == ["outside"]
+        assert texts(events) == ["outside"]
         assert len(mail.outbox) == 1
 
     def test_a_released_savepoint_waits_for_the_outer_block(self) -> None:
-        with capture_events() as bells:
+        with capture_events() as events:
             with rolled_back():
                 with transaction.atomic():
                     write()
-        assert not bells
+        assert not events
 
     @pytest.mark.parametrize(
         "announce",
@@ -117,27 +117,27 @@ class TestCommit:
             lambda who: dispatch.announce_recheck(who),
         ],
     )
-    def test_every_kind_of_bell_waits(self, announce: Any) -> None:
-        with capture_events() as bells:
+    def test_every_kind_of_event_waits(self, announce: Any) -> None:
+        with capture_events() as events:
             with transaction.atomic():
                 announce(Recipient.for_user(user()))
-                assert not bells
-            assert len(bells) == 1
+                assert not events
+            assert len(events) == 1
 
-    def test_a_message_that_is_not_live_rings_no_bell(self) -> None:
-        with capture_events() as bells:
+    def test_a_message_that_is_not_live_publishes_no_event(self) -> None:
+        with capture_events() as events:
             write(sse=False)
-        assert not bells
+        assert not events
 
 
 class TestRobust:
     def test_what_fails_after_the_commit_is_logged_and_the_rest_goes_on(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with capture_events() as bells, transaction.atomic():
+        with capture_events() as events, transaction.atomic():
             dispatch.after_commit(lambda: 1 / 0)
             write()
-        assert len(bells) == 1
+        assert len(events) == 1
         assert "ZeroDivisionError" in caplog.text
 
     def test_a_channel_that_is_down_leaves_the_delivery_pending(
@@ -226,7 +226,7 @@ class TestDeadTransport:
         assert caplog.text.count("The live transport cannot be reached") == 1
         assert Message.objects.count() == 20
 
-    def test_when_it_is_back_it_says_what_it_could_not_say(self, dead: type[DeadTransport]) -> None:
+    def test_when_it_is_back_it_publishes_what_was_missed(self, dead: type[DeadTransport]) -> None:
         ann, bob = Recipient.for_user(user("ann")), Recipient.for_user(user("bob"))
         dispatch.announce_news([ann])
         dispatch.announce_recheck(bob)

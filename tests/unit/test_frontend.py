@@ -32,7 +32,7 @@ def test_the_script_was_built_from_the_sources_as_they_are() -> None:
     assert built().startswith(static.header()), "run `make static`"
 
 
-def test_building_anew_changes_nothing() -> None:
+def test_building_again_changes_nothing() -> None:
     needs_packages()
     assert static.build() == built()
 
@@ -78,7 +78,7 @@ def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
         assert 'setAttribute("style"' not in source
 
 
-def test_every_key_that_the_script_says_has_a_string() -> None:
+def test_every_key_that_the_script_uses_has_a_string() -> None:
     said = set(re.findall(r'\bt\("(\w+)"', built()))
     assert said and said <= strings().keys()
 

@@ -87,7 +87,7 @@ def test_every_test_the_table_names_exists() -> None:
     assert not [f"{path}::{name}" for path, name in named if name not in functions_in(path)]
 
 
-def test_every_row_of_the_table_names_a_test_or_says_why_there_is_none() -> None:
+def test_every_row_of_the_table_names_a_test_or_why_there_is_none() -> None:
     rows = [line for line in TABLE.splitlines() if line.startswith("| ")][2:]
     assert len(rows) > 45
     silent = [row for row in rows if "`tests/" not in row and "| —" not in row]
@@ -97,7 +97,7 @@ def test_every_row_of_the_table_names_a_test_or_says_why_there_is_none() -> None
 # Levels and adding.
 
 
-def test_messages_at_monitios_levels_are_kept_till_somebody_deletes_them(
+def test_messages_at_monitios_levels_are_kept_until_deleted(
     request_: HttpRequest, ann: Any
 ) -> None:
     monitio.add_message(request_, monitio.WARNING, "stays")
@@ -177,13 +177,13 @@ def test_the_close_timeout_reaches_the_pop_up(ann: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_background_process_tells_the_user_live_and_by_mail(ann: Any) -> None:
-    with capture_events() as bells:
+def test_a_background_process_notifies_the_user_live_and_by_email(ann: Any) -> None:
+    with capture_events() as events:
         api.create_message(
             ann, monitio.SUCCESS, "Your report is ready", None, "report", "Report", None, 10, True,
             True,
         )  # fmt: skip
-    assert [bell.data and bell.data["title"] for bell in bells] == ["Report"]
+    assert [event.data and event.data["title"] for event in events] == ["Report"]
     assert len(mail.outbox) == 1
 
 

@@ -32,25 +32,25 @@ def rename(ann: Any) -> None:
     ann.save()
 
 
-def rung_by(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
+def events_of(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
     ann = user()
     with capture_events() as events:
         deed(ann)
-    return [(bell.topic, bell.kind) for bell in events]
+    return [(event.topic, event.kind) for event in events]
 
 
 @pytest.mark.parametrize("deed", [new_password, deactivate, lambda ann: ann.delete()])
 def test_what_ends_a_session_asks_the_streams_to_look(deed: Callable[[Any], object]) -> None:
     topic = Recipient.for_user(user()).topic
-    assert rung_by(deed) == [(topic, RECHECK)]
+    assert events_of(deed) == [(topic, RECHECK)]
 
 
 def test_any_other_change_publishes_nothing() -> None:
-    assert rung_by(rename) == []
+    assert events_of(rename) == []
 
 
 def test_a_new_account_publishes_nothing() -> None:
-    assert rung_by(lambda ann: user("bob", is_active=False)) == []
+    assert events_of(lambda ann: user("bob", is_active=False)) == []
 
 
 def log_in(browser: Client, name: str) -> list[Event]:
@@ -59,7 +59,7 @@ def log_in(browser: Client, name: str) -> list[Event]:
     with capture_events() as events:
         answer = browser.post("/login/", {"username": name, "password": "secret"})
     assert answer.status_code == 302
-    return [bell for bell in events if bell.topic == EVERYBODY]
+    return [event for event in events if event.topic == EVERYBODY]
 
 
 @pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "signed_cookies"])
@@ -77,8 +77,8 @@ def test_a_log_in_as_another_user_publishes_for_the_session_it_ends(
 def test_the_key_of_a_session_never_leaves_the_process(client: Client) -> None:
     log_in(client, "ann")
     old_key = client.cookies["sessionid"].value
-    (bell,) = log_in(client, "bob")
-    assert old_key not in bell.encode().decode()
+    (event,) = log_in(client, "bob")
+    assert old_key not in event.encode().decode()
 
 
 def test_a_log_in_without_another_user_publishes_for_no_session(client: Client) -> None:

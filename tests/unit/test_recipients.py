@@ -187,6 +187,6 @@ def test_a_visitors_page_fits_visitors_but_no_user() -> None:
     assert not page_fits(page_token(VISITOR), ANN)
 
 
-def test_a_page_token_tells_nothing() -> None:
+def test_a_page_token_reveals_nothing() -> None:
     assert VISITOR.token not in page_token(VISITOR)
     assert page_token(ANN) != page_token(Recipient.for_user(43))

@@ -101,7 +101,7 @@ def test_the_empty_scope_leaves_every_name_as_it_was() -> None:
 
 
 @given(SCOPES, st.text(min_size=1))
-def test_a_key_says_its_scope_whatever_the_primary_key_is(where: str, pk: str) -> None:
+def test_a_key_holds_its_scope_whatever_the_primary_key_is(where: str, pk: str) -> None:
     recipient = Recipient(user_pk=pk, scope=where)
     assert scope.scope_of(recipient.key) == where
     assert Recipient.from_key(recipient.key) == recipient
@@ -233,7 +233,7 @@ def test_a_log_in_moves_the_visitors_messages_of_its_own_scope_alone(ann: Any) -
 # What happens after a commit, in a thread, in the hub.
 
 
-def test_what_follows_a_commit_runs_in_the_scope_that_said_it(ann: Any) -> None:
+def test_what_follows_a_commit_runs_in_the_scope_of_its_caller(ann: Any) -> None:
     seen = []
     with scope.activate("b"), transaction.atomic():
         with scope.activate("a"):
@@ -258,12 +258,12 @@ def test_what_runs_off_the_event_loop_keeps_its_scope() -> None:
     assert asyncio.run(view()) == "a"
 
 
-def test_bells_ring_at_the_topic_of_their_scope(ann: Any) -> None:
-    with capture_events() as bells:
+def test_events_have_the_topic_of_their_scope(ann: Any) -> None:
+    with capture_events() as events:
         message = write("a", ann)
         with scope.activate("a"):
             api.delete(ann, [message.pk])
-    assert {bell.topic for bell in bells} == {f"a/user:{ann.pk}"}
+    assert {event.topic for event in events} == {f"a/user:{ann.pk}"}
 
 
 @pytest.fixture
@@ -433,20 +433,20 @@ def test_two_scopes_may_use_the_same_task_id(ann: Any) -> None:
     assert reporters["a"].failed("boom")
     assert dict(Job.objects.values_list("scope", "state")) == {"a": "failed", "b": "started"}
     with scope.activate("a"):
-        assert jobs.told(ann) == ["failed 0"]
+        assert jobs.subjects_of(ann) == ["failed 0"]
     with scope.activate("b"):
-        assert jobs.told(ann) == ["started 0"]
+        assert jobs.subjects_of(ann) == ["started 0"]
 
 
 def test_a_reporter_works_in_its_scope_wherever_it_is_called(ann: Any) -> None:
     with scope.activate("a"):
         reporter = jobs.reporter(ann)
-    with scope.activate("b"), capture_events() as bells:
+    with scope.activate("b"), capture_events() as events:
         assert reporter.started()
         assert reporter.progressed(1, 2)
         assert not reporter.cancel_requested()
         assert reporter.succeeded()
-    assert {bell.topic for bell in bells} == {f"a/user:{ann.pk}"}
+    assert {event.topic for event in events} == {f"a/user:{ann.pk}"}
     assert texts("a", ann) and not texts("b", ann)
 
 
@@ -611,7 +611,7 @@ def test_tenants_without_a_scope_are_an_error(
 # The polling transport, where each scope may have a table of its own.
 
 
-def test_polling_writes_and_reads_the_bells_of_each_scope_in_it(transactional_db: None) -> None:
+def test_polling_writes_and_reads_the_events_of_each_scope_in_it(transactional_db: None) -> None:
     seen = []
     topics = ["a/user:1", "user:1", "b/user:1", "a/user:2"]
     polling._in_scopes(topics, lambda some: seen.append((scope.current(), some)))
@@ -633,10 +633,10 @@ def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFix
         polling._in_scopes(["a/user:1"], fail_in_a)
 
 
-def test_a_session_that_ends_is_said_in_its_scope(transactional_db: None) -> None:
-    with capture_events() as bells, scope.activate("a"):
+def test_a_session_that_ends_is_announced_in_its_scope(transactional_db: None) -> None:
+    with capture_events() as events, scope.activate("a"):
         dispatch.announce_session_end("key")
-    assert [bell.topic for bell in bells] == ["a/!"]
+    assert [event.topic for event in events] == ["a/!"]
     assert events.is_everybody("a/!") and events.is_everybody("!")
 
 

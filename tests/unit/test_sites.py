@@ -66,7 +66,7 @@ def browser(who: Any, host: str) -> Client:
     return client
 
 
-def test_sites_told_apart_by_their_host_share_no_message(sites: tuple[str, str]) -> None:
+def test_sites_distinguished_by_host_share_no_message(sites: tuple[str, str]) -> None:
     ann = user()
     one, two = browser(ann, "one.test"), browser(ann, "two.test")
     with scope.activate(sites[0]):
@@ -78,7 +78,7 @@ def test_sites_told_apart_by_their_host_share_no_message(sites: tuple[str, str])
     assert "https://one.test/messages/" in mail.outbox[0].body
 
 
-def test_a_process_of_one_site_says_its_number(sites: tuple[str, str], settings: Any) -> None:
+def test_a_process_of_one_site_has_its_number(sites: tuple[str, str], settings: Any) -> None:
     settings.SITE_ID = int(sites[1])
     assert scope.current() == sites[1]
     api.create_message(user(), monitio.INFO, "said on two")

@@ -195,12 +195,12 @@ def test_a_message_for_the_next_page_is_not_published_others_are(ann: Any, bob: 
         monitio.add_message(request, messages.INFO, "live", live=True)
         monitio.add_message(request, messages.INFO, "to bob", user=bob)
         monitio.add_message(request, monitio.INFO, "in silence", live=False)
-    told = [(bell.topic, bell.data and bell.data["body"]) for bell in events]
+    published = [(event.topic, event.data and event.data["body"]) for event in events]
     mine = Recipient.for_user(ann).topic
-    assert told == [(mine, "kept"), (mine, "live"), (Recipient.for_user(bob).topic, "to bob")]
+    assert published == [(mine, "kept"), (mine, "live"), (Recipient.for_user(bob).topic, "to bob")]
 
 
-def test_a_stored_message_keeps_everything_that_was_said(ann: Any, bob: Any) -> None:
+def test_a_stored_message_keeps_all_of_its_fields(ann: Any, bob: Any) -> None:
     request = request_of(ann)
     soon = timezone.now() + timedelta(hours=1)
     monitio.add_message(
@@ -239,9 +239,7 @@ async def _get(client: AsyncClient, address: str) -> None:
 # Logging in and out.
 
 
-def test_what_a_request_said_before_and_after_its_log_in_shows_to_the_user(
-    client: Client, ann: Any
-) -> None:
+def test_messages_from_before_and_after_log_in_show_to_the_user(client: Client, ann: Any) -> None:
     client.post("/add/info/", {"messages": ["of the visitor"]})
     client.get("/log_in/")
     content = page(client)
@@ -250,7 +248,7 @@ def test_what_a_request_said_before_and_after_its_log_in_shows_to_the_user(
     assert "<li" not in page(client)
 
 
-def test_what_a_request_said_before_and_after_its_log_out_shows_to_the_visitor(
+def test_messages_from_before_and_after_log_out_show_to_the_visitor(
     browser: Client, ann: Any
 ) -> None:
     browser.get("/log_out/")
@@ -274,7 +272,7 @@ def test_stored_messages_of_a_user_do_not_follow_the_browser_out(browser: Client
     assert shown(request_of(ann)) == ["private", "for ann herself"]
 
 
-def test_changing_users_in_one_request_takes_along_what_it_said(
+def test_changing_users_in_one_request_keeps_its_messages(
     browser: Client, ann: Any, bob: Any
 ) -> None:
     browser.get("/log_in/?as=bob")

@@ -54,11 +54,11 @@ def test_silence_can_be_asserted(ann: User, bob: User) -> None:
 def test_messages_of_a_block_are_captured_in_order(ann: User, bob: User) -> None:
     monitio.create_message(ann, monitio.INFO, "Before")
 
-    with capture_messages() as told:
+    with capture_messages() as captured:
         monitio.create_message(bob, monitio.INFO, "First")
         monitio.create_message(ann, monitio.INFO, "Second")
 
-    assert [message.message for message in told] == ["First", "Second"]
+    assert [message.message for message in captured] == ["First", "Second"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -70,6 +70,6 @@ def test_events_of_a_block_are_captured_after_commit() -> None:
             message = monitio.create_message(ann, monitio.INFO, "Hello")
             assert events == []
 
-    assert [(bell.topic, bell.data and bell.data["id"]) for bell in events] == [
+    assert [(event.topic, event.data and event.data["id"]) for event in events] == [
         (f"user:{ann.pk}", message.pk)
     ]

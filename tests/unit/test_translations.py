@@ -48,11 +48,11 @@ def of_django(locale: str) -> dict[tuple[str | None, str], list[list[str]]]:
     found: dict[tuple[str | None, str], list[list[str]]] = {}
     for path in sorted(folder.glob(f"**/locale/{locale}/LC_MESSAGES/django.mo")):
         for entry in polib.mofile(str(path)):
-            found.setdefault((entry.msgctxt, entry.msgid), []).append(said(entry))
+            found.setdefault((entry.msgctxt, entry.msgid), []).append(translations_of(entry))
     return found
 
 
-def said(entry: polib.POEntry) -> list[str]:
+def translations_of(entry: polib.POEntry) -> list[str]:
     """The translation, in all its plural forms."""
     forms = entry.msgstr_plural
     return [forms[number] for number in sorted(forms)] if forms else [entry.msgstr]
@@ -90,32 +90,35 @@ class TestCatalogues:
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
     def test_no_text_of_django_reads_otherwise(self, package: str, locale: str) -> None:
         """All catalogues are one: which app comes first would decide, but for a context."""
-        django_says = of_django(locale)
-        assert (None, "Monday") in django_says
+        in_django = of_django(locale)
+        assert (None, "Monday") in in_django
         assert {
-            entry.msgid: said(entry)
+            entry.msgid: translations_of(entry)
             for entry in catalogue(package, locale)
-            if said(entry) not in django_says.get((entry.msgctxt, entry.msgid), [said(entry)])
+            if translations_of(entry)
+            not in in_django.get((entry.msgctxt, entry.msgid), [translations_of(entry)])
         } == {}
 
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
     def test_every_text_is_translated(self, package: str, locale: str) -> None:
         entries = catalogue(package, locale)
-        wanting = [entry.msgid for entry in entries if entry.fuzzy or not all(said(entry))]
+        wanting = [
+            entry.msgid for entry in entries if entry.fuzzy or not all(translations_of(entry))
+        ]
         assert entries and wanting == []
 
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
     def test_every_plural_is_there(self, package: str, locale: str) -> None:
         count = plurals(package, locale)
         several = [entry for entry in catalogue(package, locale) if entry.msgid_plural]
-        assert [entry.msgid for entry in several if len(said(entry)) != count] == []
+        assert [entry.msgid for entry in several if len(translations_of(entry)) != count] == []
 
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
     def test_placeholders_are_those_of_the_source(self, package: str, locale: str) -> None:
         wrong = [
             (entry.msgid, form)
             for entry in catalogue(package, locale)
-            for form in said(entry)
+            for form in translations_of(entry)
             if placeholders(form) != placeholders(entry.msgid_plural or entry.msgid)
         ]
         assert wrong == []
@@ -125,7 +128,7 @@ class TestCatalogues:
         wrong = [
             (entry.msgid, form)
             for entry in catalogue(package, locale)
-            for form in said(entry)
+            for form in translations_of(entry)
             if edges(form) != edges(entry.msgid)
         ]
         assert wrong == []
@@ -133,7 +136,10 @@ class TestCatalogues:
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
     def test_the_compiled_file_is_that_of_the_source(self, package: str, locale: str) -> None:
         written, compiled = (
-            {entry.msgid: said(entry) for entry in catalogue(package, locale, compiled=compiled)}
+            {
+                entry.msgid: translations_of(entry)
+                for entry in catalogue(package, locale, compiled=compiled)
+            }
             for compiled in (False, True)
         )
         assert compiled == written

@@ -96,7 +96,7 @@ def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(_said(error)))
+        page.on("pageerror", lambda error: complaints.append(_stack_of(error)))
         page.goto(demo_url + path)
         return page
 
@@ -167,5 +167,5 @@ def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
     assert wire.reports == []
 
 
-def _said(error: Error) -> str:
+def _stack_of(error: Error) -> str:
     return f"{error.name}: {error.message}"

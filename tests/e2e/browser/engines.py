@@ -172,8 +172,8 @@ class WebKitGTK:
         ]
         process = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
         os.close(writer)
-        with os.fdopen(reader) as told:
-            return process, f":{told.readline().strip()}"
+        with os.fdopen(reader) as output:
+            return process, f":{output.readline().strip()}"
 
     def go(self, url: str) -> None:
         self._driver.get(url)

@@ -97,11 +97,11 @@ class Tab:
         lines: list[str] = self.run("window.spoken")
         return lines
 
-    def wait_to_hear(self, text: str) -> None:
-        def heard() -> bool:
+    def wait_to_receive(self, text: str) -> None:
+        def received() -> bool:
             return any(text in line for line in self.spoken())
 
-        wait_until(heard, DEADLINE, lambda: f"{text!r}, heard {self.spoken()}")
+        wait_until(received, DEADLINE, lambda: f"{text!r}, received {self.spoken()}")
 
     def focus(self) -> str:
         found: str = self.run(FOCUS)

@@ -107,7 +107,9 @@ def test_with_the_settings_of_the_manual_it_listens(
 
 
 @pytest.mark.parametrize("missing", ["CORS_ALLOW_CREDENTIALS", "CORS_ALLOWED_ORIGINS"])
-def test_without_one_of_them_it_hears_nothing(open_page: Open, origin: str, missing: str) -> None:
+def test_without_one_of_them_it_receives_nothing(
+    open_page: Open, origin: str, missing: str
+) -> None:
     complete = {"CORS_ALLOWED_ORIGINS": [origin], "CORS_ALLOW_CREDENTIALS": True}
     del complete[missing]
     page, _ = open_page("endpoint", **complete)

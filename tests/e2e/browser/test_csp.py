@@ -73,7 +73,7 @@ def test_live_regions_are_there_and_empty_before_any_message(wire: Wire, open_ta
 def test_errors_interrupt_and_nothing_else_does(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="warning"))
-    tab.wait_to_hear("Warning: M2")
+    tab.wait_to_receive("Warning: M2")
     assert tab.run("window.interrupted") == ["Error: M1"]
     assert sorted(tab.spoken()) == ["Error: M1", "Warning: M2"]
 
@@ -81,19 +81,19 @@ def test_errors_interrupt_and_nothing_else_does(wire: Wire, open_tab: OpenTab) -
 def test_a_job_is_spoken_at_its_start_and_its_end(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(job(1, percent=1.0))
-    tab.wait_to_hear("Started: Job. 1%")
+    tab.wait_to_receive("Started: Job. 1%")
     wire.put(job(1, seq=1, percent=2.0), job(1, seq=2, percent=3.0))
     wire.put(job(1, "succeeded", 2, level="success", body="All good"))
-    tab.wait_to_hear("Done: Job. All good")
+    tab.wait_to_receive("Done: Job. All good")
     assert len(tab.spoken()) == 2
 
 
-def test_what_was_said_is_taken_out_of_the_region(wire: Wire, open_tab: OpenTab) -> None:
+def test_announced_texts_are_removed_from_the_region(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.put(message(1, level="error"))
     tab.wait_for(1)
     tab.pass_time(0.5)
-    tab.wait_to_hear("Error: M1")
+    tab.wait_to_receive("Error: M1")
     tab.pass_time(10)
     expect(tab.page.locator("monitio-messages [role=alert]")).to_be_empty()
 
@@ -105,7 +105,7 @@ def test_a_running_job_that_the_page_was_made_with_is_no_news(
     tab = open_tab()
     tab.wait_for(1)
     wire.put(message(2, level="error"))
-    tab.wait_to_hear("M2")
+    tab.wait_to_receive("M2")
     assert len(tab.spoken()) == 1
 
 

@@ -127,7 +127,7 @@ def test_a_visitor_who_logs_in_takes_the_running_task_along(visit: Visitor) -> N
     expect(running).to_contain_text(IMPORTED)
 
 
-def test_a_failure_tells_its_reason_and_no_traceback(visit: Visitor) -> None:
+def test_a_failure_shows_its_reason_and_no_traceback(visit: Visitor) -> None:
     page = visit()
     start(page, "fail")
 
@@ -160,7 +160,7 @@ def test_eight_parts_share_one_bar(visit: Visitor) -> None:
     assert parts.count() == 1
 
 
-def test_a_message_reaches_its_recipient_and_nobody_else(visit: Visitor) -> None:
+def test_a_message_reaches_its_recipient_and_no_one_else(visit: Visitor) -> None:
     ann, bob, visitor = visit(), visit(), visit()
     log_in(ann, "Ann")
     log_in(bob, "Bob")
@@ -192,7 +192,7 @@ def test_the_inbox_keeps_what_was_missed(visit: Visitor) -> None:
     expect(toast(page, "Month-end closing")).to_have_count(0)
 
 
-def test_everything_is_said_in_the_visitors_language(visit: Visitor) -> None:
+def test_everything_is_in_the_visitors_language(visit: Visitor) -> None:
     page = visit()
     page.get_by_role("button", name="polski").click()
     start(page, "fail")

@@ -60,12 +60,12 @@ def test_a_pop_up_can_be_closed_above_a_dialog(tab: Tab) -> None:
     tab.wait_for()
 
 
-def test_what_arrives_is_heard_and_seen_above_a_dialog(wire: Wire, tab: Tab) -> None:
+def test_what_arrives_is_announced_and_seen_above_a_dialog(wire: Wire, tab: Tab) -> None:
     show(tab, "first")
     wire.put(message(2, level="error"))
     # By its role: what is inert has none. It is said for some seconds only, so first of all.
     expect(tab.page.get_by_role("alert").filter(has_text="M2")).to_have_count(1)
-    tab.wait_to_hear("Error: M2")
+    tab.wait_to_receive("Error: M2")
     tab.wait_for(2, 1)
     wait_until(lambda: is_on_top(tab, 2), message="the pop-up above the dialog")
 

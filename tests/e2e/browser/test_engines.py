@@ -90,7 +90,7 @@ class TestMainRoad:
             "node.isConnected && !node.querySelector('progress')?.checkVisibility()", True
         )
 
-    def test_what_is_closed_is_told_to_the_server(self, page: Page) -> None:
+    def test_what_is_closed_is_sent_to_the_server(self, page: Page) -> None:
         page.wire.put(message(1, level="error"), message(2, level="error"))
         page.shows(2, 1)
         page.click(TOASTS, 'li.toast[data-id="2"] > button')

@@ -69,18 +69,20 @@ def seconds(tab: Tab) -> float:
     return float(tab.run("performance.now()")) / 1000
 
 
-def test_in_a_flood_an_error_pops_up_and_is_said_at_once(wire: Wire, open_tab: OpenTab) -> None:
+def test_in_a_flood_an_error_pops_up_and_is_announced_at_once(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab(duration=600_000)
     wire.put(*(message(pk) for pk in range(1, 31)))
     # Which five depends on how many the stream brings at a time.
     wait_until(lambda: len(tab.shown()) == 5)
     five = tab.shown()
     tab.wait_for_unread("30")
-    tab.wait_to_hear("more notifications")
+    tab.wait_to_receive("more notifications")
     wire.put(*(message(pk) for pk in range(31, 61)), message(61, level="error"))
     tab.wait_for(61, *five[:4])
     expect(tab.part("more")).to_have_text("56 more")
-    tab.wait_to_hear("Error: M61")
+    tab.wait_to_receive("Error: M61")
 
 
 def test_what_there_was_no_room_for_pops_up_with_the_next_page(
@@ -98,16 +100,16 @@ def test_what_there_was_no_room_for_pops_up_with_the_next_page(
     open_tab(auto_close="off").wait_for(*sorted(unseen, reverse=True)[:5])
 
 
-def test_errors_come_first_in_what_is_said_of_a_flood(wire: Wire, open_tab: OpenTab) -> None:
+def test_errors_come_first_in_the_summary_of_a_flood(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(*(message(pk) for pk in range(1, 20)), message(20, level="error"))
     wire.store(*(message(pk) for pk in range(21, 121)))
     tab = open_tab()
-    tab.wait_to_hear("117 more notifications")
+    tab.wait_to_receive("117 more notifications")
     assert tab.spoken()[0] == "Error: M20"
     assert len(tab.spoken()) == 4
 
 
-def test_a_screen_reader_hears_of_a_progress_at_most_twice_a_minute(
+def test_progress_is_announced_to_screen_readers_at_most_twice_a_minute(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(clock=True)

@@ -68,13 +68,13 @@ def tabs(hub: NchanHub, person: dict[str, str], browser: Browser) -> Iterator[li
     context.close()
 
 
-def test_every_tab_shows_what_is_said(site: Peer, person: dict[str, str], tabs: list[Tab]) -> None:
+def test_every_tab_shows_each_message(site: Peer, person: dict[str, str], tabs: list[Tab]) -> None:
     site.write(person["key"], "live")
     for tab in tabs:
         tab.wait_until_it_shows("live")
 
 
-def test_every_tab_looks_when_the_hub_says_so(
+def test_every_tab_fetches_a_snapshot_on_resync(
     site: Peer, person: dict[str, str], tabs: list[Tab]
 ) -> None:
     # Larger than a bell may be.

@@ -57,7 +57,7 @@ def test_deleting_everything_shows_that_it_is_empty(tab: Tab) -> None:
     expect(tab.part("empty")).to_be_visible()
 
 
-def test_the_page_may_say_in_its_own_words_that_it_is_empty(open_tab: OpenTab) -> None:
+def test_the_page_may_have_its_own_text_for_an_empty_inbox(open_tab: OpenTab) -> None:
     tab = open_tab()
     tab.page.evaluate(SLOTTED, ["empty", "All quiet"])
     tab.part("bell").click()
@@ -73,7 +73,7 @@ def test_the_page_may_bring_its_own_icon(open_tab: OpenTab) -> None:
     expect(tab.part("bell").locator("svg")).to_be_hidden()
 
 
-def test_the_page_hears_that_the_inbox_opens_and_closes(open_tab: OpenTab) -> None:
+def test_the_page_gets_events_when_the_inbox_opens_and_closes(open_tab: OpenTab) -> None:
     tab = open_tab()
     tab.run(
         """() => { for (const type of ["open", "closed"])
@@ -86,7 +86,7 @@ def test_the_page_hears_that_the_inbox_opens_and_closes(open_tab: OpenTab) -> No
     wait_until(lambda: ["closed"] in tab.run("events"))
 
 
-def test_only_what_somebody_sent_can_be_answered(tab: Tab) -> None:
+def test_only_messages_with_a_sender_can_be_answered(tab: Tab) -> None:
     expect(tab.page.get_by_role("button", name="Reply")).to_have_count(1)
 
 
@@ -108,7 +108,7 @@ def test_an_answer_is_written_in_its_place(wire: Wire, tab: Tab) -> None:
 def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab) -> None:
     wire.post_status = 500
     answer(tab, "Thanks")
-    tab.wait_to_hear("That didn’t work")
+    tab.wait_to_receive("That didn’t work")
     field = tab.page.get_by_role("textbox", name="Your reply")
     expect(field).to_have_value("Thanks")
     expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
@@ -148,9 +148,7 @@ def test_what_changed_while_it_was_deleted_comes_back_as_it_is(wire: Wire, tab: 
     tab.wait_for_unread("3")
 
 
-def test_a_deletion_is_told_when_the_time_to_take_it_back_is_over(
-    wire: Wire, open_tab: OpenTab
-) -> None:
+def test_a_deletion_is_sent_when_the_time_to_undo_it_is_over(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1), message(2))
     tab = open_tab(clock=True)
     tab.part("bell").click()
@@ -179,16 +177,16 @@ def test_who_leaves_the_page_has_deleted(wire: Wire, tab: Tab) -> None:
     wait_until(lambda: wire.deleted() == [3])
 
 
-def test_a_deletion_that_fails_is_taken_back_and_said(wire: Wire, tab: Tab) -> None:
+def test_a_deletion_that_fails_is_undone_and_announced(wire: Wire, tab: Tab) -> None:
     wire.post_status = 500
     delete_first(tab)
     delete_first(tab)
-    tab.wait_to_hear("That didn’t work")
+    tab.wait_to_receive("That didn’t work")
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M1"])
     tab.wait_for_unread("1")
 
 
-def test_a_job_says_how_long_and_how_fast(wire: Wire, tab: Tab) -> None:
+def test_a_job_shows_its_time_left_and_rate(wire: Wire, tab: Tab) -> None:
     wire.put(job(4, percent=42.5, eta=170, rate=119.7))
     expect(tab.entries().first).to_contain_text("42% · about 3 min left · 120/s")
     wire.put(job(4, version=2, percent=42.5, eta=None, rate=None))
@@ -213,7 +211,7 @@ def test_a_cancellation_that_failed_can_be_tried_again(wire: Wire, open_tab: Ope
     wire.post_status = 500
     cancel = tab.pop_up(4).get_by_role("button", name="Cancel")
     cancel.click()
-    tab.wait_to_hear("That didn’t work")
+    tab.wait_to_receive("That didn’t work")
     expect(cancel).to_be_enabled()
 
 

@@ -264,7 +264,7 @@ def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: 
     assert tab.run("notified") == []
 
 
-def test_unless_the_page_wishes_it_nobody_is_asked_for_notifications(open_tab: OpenTab) -> None:
+def test_unless_the_page_wishes_it_no_user_is_asked_for_notifications(open_tab: OpenTab) -> None:
     tab = open_tab(init_script=SYSTEM)
     tab.part("bell").click()
     expect(tab.page.get_by_label("Keep pop-ups open")).to_be_visible()

@@ -31,7 +31,7 @@ def test_what_was_missed_pops_up_with_the_page(wire: Wire, open_tab: OpenTab) ->
     wire.store(message(1, level="warning", url="/x", url_label="Go"))
     tab = open_tab()
     tab.wait_for(1)
-    tab.wait_to_hear("Warning: M1")
+    tab.wait_to_receive("Warning: M1")
 
 
 def test_a_job_changes_in_its_place(wire: Wire, open_tab: OpenTab) -> None:
@@ -173,10 +173,10 @@ def test_a_flood_shows_five_and_the_number_of_the_rest(wire: Wire, open_tab: Ope
     expect(tab.part("bell")).to_have_accessible_name("Notifications, 99+ unread")
 
 
-def test_a_flood_is_summed_up_for_the_ear(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_flood_is_summed_up_for_screen_readers(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(*(message(pk) for pk in range(1, 81)))
     tab = open_tab()
-    tab.wait_to_hear("77 more notifications")
+    tab.wait_to_receive("77 more notifications")
     assert len(tab.spoken()) == 4
 
 
@@ -289,7 +289,7 @@ def test_a_page_may_forbid_what_its_reader_does(wire: Wire, open_tab: OpenTab, e
     assert event in [name for name, _ in tab.run("events")]
 
 
-def test_the_page_hears_what_happens(wire: Wire, open_tab: OpenTab) -> None:
+def test_the_page_gets_events_of_what_happens(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(job(1))
     tab.wait_for(1)

@@ -93,7 +93,7 @@ def test_the_way_from_the_inbox_to_other_habits(page: Page) -> None:
     assert (row.mode("weekly_report"), row.mode("exports")) == (Mode.OFF, Mode.DIGEST)
 
 
-def test_a_mistake_is_said_and_what_was_typed_stays(page: Page) -> None:
+def test_a_mistake_is_shown_and_what_was_typed_stays(page: Page) -> None:
     page.goto("/messages/preferences/")
     main = page.locator("main")
     main.get_by_label("E-mail me").select_option("weekly")

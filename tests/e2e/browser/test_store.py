@@ -124,10 +124,10 @@ def test_reading_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenT
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")
     # Said in one breath with these, the failure could be summed up as one of "2 more".
-    tab.wait_to_hear("Error: M2")
+    tab.wait_to_receive("Error: M2")
     wire.post_status = 500
     tab.run("monitio.markRead(1)")
-    tab.wait_to_hear("That didn’t work")
+    tab.wait_to_receive("That didn’t work")
     tab.wait_for_unread("2")
     assert tab.run("monitio.messages.filter(({ read }) => read).length") == 0
 
@@ -137,10 +137,10 @@ def test_deleting_is_taken_back_when_the_server_fails(wire: Wire, open_tab: Open
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")
     # Said in one breath with these, the failure could be summed up as one of "2 more".
-    tab.wait_to_hear("Error: M2")
+    tab.wait_to_receive("Error: M2")
     wire.post_status = 500
     tab.run("monitio.remove('all')")
-    tab.wait_to_hear("That didn’t work")
+    tab.wait_to_receive("That didn’t work")
     tab.wait_for_unread("2")
     wire.put(message(1, version=2, level="error", title="still there"))
     there = "monitio.messages.map(({ title }) => title)"

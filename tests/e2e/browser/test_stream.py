@@ -43,7 +43,7 @@ def test_a_busy_server_is_asked_ever_less_often_and_found_again(
     wait_until(lambda: passed(tab, 10) and tab.connection == "open")
 
 
-def test_without_connection_the_inbox_says_so(wire: Wire, open_tab: OpenTab) -> None:
+def test_without_connection_the_inbox_shows_it(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.stream_status = 503
     wire.drop()
@@ -52,7 +52,7 @@ def test_without_connection_the_inbox_says_so(wire: Wire, open_tab: OpenTab) -> 
     expect(tab.part("offline")).to_be_visible()
 
 
-def test_a_page_of_somebody_else_stops_and_asks_to_reload(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_page_of_another_user_stops_and_asks_to_reload(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.stream_status = 204
     wire.drop()
@@ -70,7 +70,9 @@ def test_a_bye_of_who_signed_out_stops(wire: Wire, open_tab: OpenTab) -> None:
     tab.wait_for_connection("stopped")
 
 
-def test_a_bye_for_age_comes_back_when_it_says(wire: Wire, open_tab: OpenTab) -> None:
+def test_after_a_bye_for_age_the_page_reconnects_when_it_asks(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab(clock=True)
     wire.push("bye", {"reason": "age", "retry": 3_600_000})
     wait_until(lambda: wire.open == 0)

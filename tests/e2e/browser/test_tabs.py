@@ -49,7 +49,7 @@ def error(pk: int) -> dict[str, object]:
     return message(pk, level="error")
 
 
-def test_ten_tabs_hold_one_stream_and_all_hear_it(wire: Wire, open_tab: OpenTab) -> None:
+def test_ten_tabs_hold_one_stream_and_all_receive_it(wire: Wire, open_tab: OpenTab) -> None:
     tabs = [open_tab(init_script=PATIENT) for _ in range(10)]
     assert wire.asked == 1
     wire.put(error(1))
@@ -66,7 +66,7 @@ def test_when_the_leading_tab_closes_another_takes_over_at_once(
     leader, *others = [open_tab(init_script=PATIENT) for _ in range(3)]
     # A snapshot that one asked for as it joined must not tell it that the other has seen the news.
     wait_until(lambda: wire.snapshots_asked == len(others))
-    # Its bell is lost: only the snapshot of a new stream can tell.
+    # Its event is lost: only the snapshot of a new stream shows it.
     wire.store(error(1))
     leader.page.close()
     for tab in others:
@@ -91,16 +91,16 @@ def test_from_a_leader_that_hangs_the_stream_is_taken(wire: Wire, open_tab: Open
     assert wire.asked == 2
 
 
-def test_a_follower_asks_for_what_it_missed_before_it_could_hear(
+def test_a_follower_asks_for_what_it_missed_before_it_could_receive(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     open_tab()
 
-    def lose_a_bell(route: Route, _request: Request) -> None:
+    def lose_an_event(route: Route, _request: Request) -> None:
         wire.store(error(1))
         route.continue_()
 
-    follower = open_tab(init_script=PATIENT, before_script=lose_a_bell)
+    follower = open_tab(init_script=PATIENT, before_script=lose_an_event)
     follower.wait_for(1)
     assert wire.asked == 1
 
@@ -147,7 +147,7 @@ def test_tabs_of_different_users_never_meet(wire: Wire, open_tab: OpenTab) -> No
     assert wire.open == 2
 
 
-def test_when_the_user_has_changed_all_their_tabs_stop_and_say_so(
+def test_when_the_user_has_changed_all_their_tabs_stop_and_show_it(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tabs = [open_tab(init_script=PATIENT) for _ in range(2)]
@@ -158,7 +158,7 @@ def test_when_the_user_has_changed_all_their_tabs_stop_and_say_so(
     assert wire.asked == 1
 
 
-def test_the_state_of_the_connection_is_told_to_all(wire: Wire, open_tab: OpenTab) -> None:
+def test_all_tabs_get_the_state_of_the_connection(wire: Wire, open_tab: OpenTab) -> None:
     leader, follower = open_tab(clock=True), open_tab()
     wire.stream_status = 503
     wire.drop()

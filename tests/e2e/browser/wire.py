@@ -70,8 +70,8 @@ def job(pk: int, state: str = "started", version: int = 1, **fields: Any) -> dic
     names = ("task", "percent", "done", "total", "text", "eta", "rate", "cancel")
     own = {name: fields.pop(name) for name in names if name in fields}
     usual = {"task": "T1", "percent": None, "done": None, "total": None, "text": ""}
-    told = {**usual, **own, "state": state}
-    return message(pk, **{"title": "Job", "version": version, "job": told, **fields})
+    progress = {**usual, **own, "state": state}
+    return message(pk, **{"title": "Job", "version": version, "job": progress, **fields})
 
 
 class Wire:

@@ -41,16 +41,16 @@ class Demo:
                 start_new_session=True,
             )
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text(errors="replace")
 
     def wait_until_it_runs(self) -> str:
         """Its address, once it says that it is ready."""
         wait_until(
-            lambda: "Ctrl-C" in self.said() or self.process.poll() is not None, 60, self.said
+            lambda: "Ctrl-C" in self.printed() or self.process.poll() is not None, 60, self.printed
         )
-        found = URL.search(self.said())
-        assert found, self.said()
+        found = URL.search(self.printed())
+        assert found, self.printed()
         return found[1]
 
     def family(self) -> list[psutil.Process]:

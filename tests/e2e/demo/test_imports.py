@@ -79,7 +79,7 @@ def test_the_sample_is_what_its_generator_makes() -> None:
     assert len(made.stdout) < 1_000_000
 
 
-def test_nobody_else_gets_the_rejected_rows(visitor: Visitor, stranger: Visitor) -> None:
+def test_no_one_else_gets_the_rejected_rows(visitor: Visitor, stranger: Visitor) -> None:
     message = visitor.upload((HEADER + "Ann,,\n" + ROW).encode())
     assert visitor.get(message["url"]).status_code == 200
     assert stranger.get(message["url"]).status_code == 404
@@ -167,7 +167,7 @@ def test_no_file_is_refused_at_once(visitor: Visitor) -> None:
     assert visitor.post("/import/").json()["problem"] == "Choose a file first."
 
 
-def test_reasons_come_in_the_language_of_whoever_uploaded(polish_visitor: Visitor) -> None:
+def test_reasons_come_in_the_language_of_the_uploader(polish_visitor: Visitor) -> None:
     message = polish_visitor.upload((HEADER + "Ann,,\n" + ROW).encode())
     assert message["body"] == "1 kontakt zaimportowany, 1 odrzucony"
     rows = rejected_rows(polish_visitor, message)

@@ -34,7 +34,7 @@ def names(family: list[psutil.Process]) -> str:
     return " ".join(" ".join(process.cmdline()) for process in family)
 
 
-def nobody_is_left(family: list[psutil.Process]) -> None:
+def no_process_is_left(family: list[psutil.Process]) -> None:
     wait_until(
         lambda: (
             not [
@@ -59,16 +59,16 @@ def test_ctrl_c_ends_every_process(demo: Demo) -> None:
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.process.wait(30) == 0
-    nobody_is_left(family)
-    assert "Stopped." in demo.said()
+    no_process_is_left(family)
+    assert "Stopped." in demo.printed()
 
 
 def test_ctrl_c_during_the_start_ends_every_process(demo: Demo) -> None:
-    wait_until(lambda: len(demo.family()) > 2, message=demo.said)
+    wait_until(lambda: len(demo.family()) > 2, message=demo.printed)
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
     demo.process.wait(30)
-    nobody_is_left(family)
+    no_process_is_left(family)
 
 
 def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
@@ -76,7 +76,7 @@ def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGKILL)
     demo.process.wait(40)
-    nobody_is_left(family)
+    no_process_is_left(family)
 
 
 def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
@@ -85,11 +85,11 @@ def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
     valkey = next(p for p in family if "valkey-server" in p.name())
     valkey.kill()
     assert demo.process.wait(30) == 1
-    assert "valkey has exited unexpectedly" in demo.said()
-    nobody_is_left(family)
+    assert "valkey has exited unexpectedly" in demo.printed()
+    no_process_is_left(family)
 
 
-def test_a_second_demo_says_that_one_runs_already(shared_demo: Demo) -> None:
+def test_a_second_demo_reports_that_one_runs_already(shared_demo: Demo) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "examples.demo"],
         cwd=ROOT,
@@ -103,10 +103,10 @@ def test_a_second_demo_says_that_one_runs_already(shared_demo: Demo) -> None:
     assert "already running" in second.stderr
 
 
-def test_without_valkey_it_says_so_and_works_all_the_same(demo_without_valkey: Demo) -> None:
+def test_without_valkey_it_logs_it_and_works_all_the_same(demo_without_valkey: Demo) -> None:
     demo = demo_without_valkey
     url = demo.wait_until_it_runs()
-    assert "the demo does without Redis" in demo.said()
+    assert "the demo does without Redis" in demo.printed()
     assert "valkey-server" not in names(demo.family())
     visitor = Visitor(url)
     message = visitor.follow("/start/fail/")

@@ -44,12 +44,12 @@ def test_its_two_files_have_less_than_80_lines() -> None:
 def test_it_starts_a_site_and_a_worker_that_count_sheep(copy: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     output = copy / "output"
-    with output.open("wb") as said:
+    with output.open("wb") as output_file:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.minimal", address],
             cwd=copy,
             env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"},
-            stdout=said,
+            stdout=output_file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )

@@ -8,14 +8,14 @@ from tests.e2e.demo.running import Visitor
 from tests.support.waiting import wait_until
 
 
-def test_a_task_that_fails_tells_its_reason_and_no_traceback(visitor: Visitor) -> None:
+def test_a_task_that_fails_shows_its_reason_and_no_traceback(visitor: Visitor) -> None:
     message = visitor.follow("/start/fail/")
     assert message["title"] == "Month-end closing: failed"
     assert message["body"] == "Three October invoices have no date. Add the dates and try again."
     assert "Traceback" not in str(message)
 
 
-def test_a_reason_comes_in_the_language_of_whoever_started_it(polish_visitor: Visitor) -> None:
+def test_a_reason_comes_in_the_language_of_its_starter(polish_visitor: Visitor) -> None:
     message = polish_visitor.follow("/start/fail/")
     assert message["body"].startswith("Trzy faktury z października")
 

@@ -146,7 +146,7 @@ def environment(
         "DJANGO_SETTINGS_MODULE": "tests.integration.celery.project.settings",
         "TEST_DATABASE": database,
         "TEST_BROKER": broker,
-        "TEST_BELLS": events,
+        "TEST_EVENTS": events,
         "TEST_RESULTS": events if profile.results == "redis" else profile.results,
         "TEST_MAIL": str(home / "mail"),
     }
@@ -274,7 +274,7 @@ def eager_site(
     eager.close()
 
 
-class Ear:
+class EventListener:
     """Receives the events of the site's transport."""
 
     def __init__(self, url: str) -> None:
@@ -298,10 +298,10 @@ class Ear:
 
 
 @pytest.fixture
-def ear(environment: dict[str, str]) -> Iterator[Ear]:
-    ear = Ear(environment["TEST_BELLS"])
-    yield ear
-    ear.close()
+def listener(environment: dict[str, str]) -> Iterator[EventListener]:
+    listener = EventListener(environment["TEST_EVENTS"])
+    yield listener
+    listener.close()
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def test_async_for_over_a_list(recorder: Recorder) -> None:
     assert asyncio.run(collect()) == [1, 2]
 
 
-def test_for_over_an_asynchronous_iterable_says_what_to_do() -> None:
+def test_for_over_an_asynchronous_iterable_names_the_cure() -> None:
     async def numbers() -> AsyncIterator[int]:
         yield 1
 

@@ -27,7 +27,7 @@ def test_a_running_task_is_stopped(site: Site, gate: Path) -> None:
     until(lambda: site.result(task) == "REVOKED")
 
 
-def test_somebody_elses_task_is_not(site: Site, gate: Path) -> None:
+def test_a_task_of_another_user_is_not(site: Site, gate: Path) -> None:
     task = begin(site, "unaware", gate)
     site.start("bob", "plain_success")
     assert site.cancel("bob", task) == 404
@@ -123,7 +123,7 @@ def test_a_greenlet_that_looks_stops_without_a_signal(
         quiet_site.ends(task, "revoked")
 
 
-def test_a_task_that_nobody_cancels_runs_to_its_end(site: Site, gate: Path) -> None:
+def test_a_task_that_is_not_cancelled_runs_to_its_end(site: Site, gate: Path) -> None:
     task = begin(site, "stops_by_itself", gate)
     gate.touch()
     site.ends(task, "succeeded")

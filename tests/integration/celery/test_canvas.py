@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.celery.conftest import Ear, Site, Staff, until
+from tests.integration.celery.conftest import EventListener, Site, Staff, until
 
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
@@ -32,9 +32,9 @@ def test_a_chord_has_one_message_and_one_end(site: Site) -> None:
     assert site.named_ids("part") == []
 
 
-def test_its_bar_moves_by_parts(site: Site, ear: Ear, gate: Path) -> None:
+def test_its_bar_moves_by_parts(site: Site, listener: EventListener, gate: Path) -> None:
     job = group_job(site, what="one_bar", kwargs={"path": str(gate)})
-    until(lambda: any(bar["done"] == 1 and bar["total"] == 9 for bar in ear.bars(job)))
+    until(lambda: any(bar["done"] == 1 and bar["total"] == 9 for bar in listener.bars(job)))
     assert site.job(job)["state"] == "started"
     gate.touch()
     site.ends(job, "succeeded")
@@ -71,7 +71,7 @@ def test_a_task_that_a_part_starts_is_no_part(site: Site) -> None:
     assert (ended["state"], ended["total"]) == ("succeeded", 2)
 
 
-def test_somebody_else_may_be_named(site: Site) -> None:
+def test_another_user_may_be_named(site: Site) -> None:
     job = group_job(site, what="one_bar_for", args=[2])
     site.ends(job)
     assert site.message(job)["to"] == "user:2"

@@ -70,7 +70,7 @@ def test_a_dead_workers_message_goes_on_elsewhere(site: Site, staff: Staff, gate
 
 # RabbitMQ gives no message to another worker while the first one is there.
 @pytest.mark.only_on("sqlite", "postgres", "django-db", "no-results")
-def test_a_message_delivered_twice_is_told_and_mailed_once(
+def test_a_task_delivered_twice_is_reported_and_emailed_once(
     site: Site, staff: Staff, gate: Path
 ) -> None:
     first = staff.hire(TEST_VISIBILITY=str(VISIBILITY))

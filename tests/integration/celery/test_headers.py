@@ -71,12 +71,12 @@ def test_notify_beats_user() -> None:
         assert choose(NotifyOptions(user="owner_id"), 1).to_dict() == {"to": [{"user": "2"}]}
 
 
-def test_notify_nobody() -> None:
+def test_notify_without_recipients() -> None:
     with notify():
         assert choose(NotifyOptions(), inherited=INHERITED).to_dict() == {"to": []}
 
 
-def test_notify_refuses_what_is_nobody() -> None:
+def test_notify_refuses_what_is_no_recipient() -> None:
     with pytest.raises(UnknownRecipient), notify(AnonymousUser()):
         pass
 
@@ -90,7 +90,7 @@ def test_a_visitor_gets_an_address_only_for_a_decorated_task(visit: Any) -> None
     assert requester(mint=False) == recipient
 
 
-def test_a_request_without_a_session_is_nobody(visit: Any) -> None:
+def test_a_request_without_a_session_has_no_recipient(visit: Any) -> None:
     request = visit()
     del request.session
     assert requester() is None

@@ -68,7 +68,7 @@ def test_asking_whether_it_is_cancelled_leaves_it_to_the_task(reporter: Reporter
     assert reporter.went_on == ["cancel_requested"]
 
 
-def test_what_a_signal_tells_is_told_to_its_end(
+def test_a_report_of_a_signal_is_completed(
     limited: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(base, "HANDLERS", {})

@@ -112,7 +112,7 @@ def test_an_email_leaves_at_once_after_a_restart_of_the_broker(
         restart(broker)
 
 
-def test_a_restarted_broker_that_delivers_anew(
+def test_a_restarted_broker_that_delivers_again(
     site: Site, staff: Staff, gate: Path, broker: Any, profile: Profile
 ) -> None:
     worker = staff.hire()

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 @pytest.mark.main_road
-def test_success_is_told_with_the_authors_words(site: Site) -> None:
+def test_success_is_reported_in_the_authors_words(site: Site) -> None:
     task = site.start("ann", "report", args=["May"], kwargs={"secret": "xyzzy"})
     site.ends(task, "succeeded")
     message = site.message(task)
@@ -51,7 +51,7 @@ def test_defaults_read_well(site: Site) -> None:
     assert site.message(task)["message"] == ""
 
 
-def test_a_task_goes_on_with_the_connection_that_told_of_its_start(site: Site) -> None:
+def test_a_task_goes_on_with_the_connection_that_reported_its_start(site: Site) -> None:
     task = site.start("ann", "has_a_connection")
     site.ends(task, "succeeded")
     assert site.message(task)["message"] == "True"
@@ -91,7 +91,7 @@ def test_two_retries_and_success_are_one_message(site: Site) -> None:
     assert len(message["mails"]) == 1
 
 
-def test_a_retry_says_that_it_tries_again(site: Site) -> None:
+def test_a_retry_is_reported_as_trying_again(site: Site) -> None:
     # Its second attempt never comes.
     asked = {"failures": 1, "countdown": 3600}
     task = site.start("ann", "flaky", how="apply_async", kwargs=asked)
@@ -195,7 +195,7 @@ def test_a_result_that_cannot_be_encoded_fails(site: Site, profile: Profile) -> 
     site.ends(task, "failed" if profile.results else "succeeded")
 
 
-def test_a_result_that_nobody_keeps_is_told(site: Site, profile: Profile) -> None:
+def test_an_ignored_result_is_reported(site: Site, profile: Profile) -> None:
     task = site.start("ann", "forgotten")
     site.ends(task, "succeeded")
     assert not profile.results or site.result(task) == "PENDING"

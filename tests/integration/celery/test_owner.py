@@ -30,14 +30,14 @@ def test_a_visitor_by_token_and_never_by_session_key(site: Site) -> None:
     assert site.session_key("?one") not in str(site.job(task))
 
 
-def test_nobody_when_nobody_asked(site: Site) -> None:
+def test_without_a_request_there_are_no_recipients(site: Site) -> None:
     task = site.send("plain_success")
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
     assert site.messages(task) == []
 
 
-def test_a_task_without_the_decorator_says_nothing(site: Site) -> None:
+def test_a_task_without_the_decorator_reports_nothing(site: Site) -> None:
     task = site.start("ann", "part", args=[1])
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
@@ -80,7 +80,7 @@ def test_a_named_argument_is_enough_without_a_request(site: Site) -> None:
     assert recipients(site, site.send("owned", 1)) == ["user:1"]
 
 
-def test_a_named_argument_of_none_tells_nobody(site: Site) -> None:
+def test_a_named_argument_of_none_notifies_no_one(site: Site) -> None:
     task = site.start("bob", "owned")
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
@@ -111,7 +111,7 @@ def test_a_user_who_is_no_more_is_left_out(site: Site) -> None:
 
 
 def test_notify_beats_what_is_inherited(site: Site) -> None:
-    parent = site.start("bob", "for_somebody_else", args=[1])
+    parent = site.start("bob", "for_another_user", args=[1])
     child = until(lambda: site.value(parent))
     assert recipients(site, child) == ["user:1"]
 
@@ -122,7 +122,7 @@ def test_a_header_given_at_the_call_beats_everything(site: Site) -> None:
     assert recipients(site, task) == ["user:1"]
 
 
-def test_a_header_that_is_no_header_harms_nobody(site: Site) -> None:
+def test_a_malformed_header_is_ignored(site: Site) -> None:
     task = site.send("plain_success", headers={"monitio": {"to": [7, {"user": None}]}})
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
@@ -202,7 +202,7 @@ def test_a_task_of_later(site: Site, options: dict[str, object]) -> None:
     assert recipients(site, task) == ["user:2"]
 
 
-def test_a_task_that_nobody_started_says_so_once_in_the_log(site: Site, staff: Staff) -> None:
+def test_a_task_without_a_starter_is_logged_once(site: Site, staff: Staff) -> None:
     worker = staff.hire()
     task = site.send("plain_success", queue=staff.queue)
     until(lambda: site.result(task) == "SUCCESS")
@@ -220,7 +220,7 @@ def test_a_user_who_is_deleted_meanwhile(site: Site, worker: Worker, gate: Path)
     assert until(lambda: site.result(task) == "SUCCESS")
 
 
-def test_a_session_that_is_gone_harms_nobody(site: Site, gate: Path) -> None:
+def test_a_session_that_is_gone_is_ignored(site: Site, gate: Path) -> None:
     task = site.start("?gone", "wait_for", args=[str(gate)])
     until(lambda: site.job(task)["state"] == "started")
     site.forget_session("?gone")

@@ -159,7 +159,7 @@ class TestBar:
         assert not part.progressed(1, 2)
         assert group.job.completed == 1
 
-    def test_texts_say_whole_parts(self) -> None:
+    def test_texts_count_whole_parts(self) -> None:
         group = Group(progress="{done} of {total}")
         group.started(0).succeeded()
         a_second_passes()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery.conftest import Ear, Site, until
+from tests.integration.celery.conftest import EventListener, Site, until
 
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
@@ -21,24 +21,24 @@ def test_the_bar_stands_in_the_row_while_the_task_runs(site: Site, gate: Path) -
     assert (job["done"], job["total"]) == (1000, 1000)
 
 
-def test_the_text_is_pushed_with_the_bar(site: Site, ear: Ear, gate: Path) -> None:
+def test_the_text_is_pushed_with_the_bar(site: Site, listener: EventListener, gate: Path) -> None:
     task = site.start("ann", "count_rows", args=[10, str(gate)])
-    until(lambda: any(bar["text"] == "reading" for bar in ear.bars(task)))
+    until(lambda: any(bar["text"] == "reading" for bar in listener.bars(task)))
 
 
 def test_a_text_is_shown_before_the_long_step_it_announces(
-    site: Site, ear: Ear, gate: Path
+    site: Site, listener: EventListener, gate: Path
 ) -> None:
     task = site.start("ann", "two_texts", args=[str(gate)])
-    until(lambda: any(bar["text"] == "writing" for bar in ear.bars(task)))
+    until(lambda: any(bar["text"] == "writing" for bar in listener.bars(task)))
     assert site.job(task)["state"] == "started"
 
 
 def test_the_bar_moves_inside_a_transaction_that_writes_nothing(
-    site: Site, ear: Ear, gate: Path
+    site: Site, listener: EventListener, gate: Path
 ) -> None:
     task = site.start("ann", "count_inside_atomic", args=[str(gate)])
-    until(lambda: any(bar["total"] == 10 for bar in ear.bars(task)))
+    until(lambda: any(bar["total"] == 10 for bar in listener.bars(task)))
     assert site.job(task)["total"] is None
     gate.touch()
     assert site.ends(task, "succeeded")["total"] == 10
@@ -47,30 +47,30 @@ def test_the_bar_moves_inside_a_transaction_that_writes_nothing(
 def test_a_slow_task_without_a_bar_speaks_up(site: Site, gate: Path) -> None:
     task = site.start("ann", "slow", args=[str(gate)])
     until(lambda: site.messages(task))
-    assert site.told_after(task) >= 1
+    assert site.reported_after(task) >= 1
     assert site.message(task)["subject"] == "Slow: started"
     gate.touch()
     site.ends(task, "succeeded")
     assert site.message(task)["subject"] == "Slow: done"
 
 
-def test_at_most_four_pushes_a_second(site: Site, ear: Ear, gate: Path) -> None:
+def test_at_most_four_pushes_a_second(site: Site, listener: EventListener, gate: Path) -> None:
     def moves() -> int:
-        return sum(bar["state"] == "started" and bool(bar["done"]) for bar in ear.bars(task))
+        return sum(bar["state"] == "started" and bool(bar["done"]) for bar in listener.bars(task))
 
     task = site.start("ann", "hurry", args=[str(gate)])
     until(lambda: moves() > 6)
     gate.touch()
     site.ends(task, "succeeded")
     seconds = until(lambda: site.value(task))
-    until(lambda: any(bar["state"] == "succeeded" for bar in ear.bars(task)))
+    until(lambda: any(bar["state"] == "succeeded" for bar in listener.bars(task)))
     # Four in each second that began, and the last, whenever it comes.
     assert moves() <= 4 * (int(seconds) + 1) + 1
 
 
-def test_it_works_in_an_event_loop(site: Site, ear: Ear, gate: Path) -> None:
+def test_it_works_in_an_event_loop(site: Site, listener: EventListener, gate: Path) -> None:
     task = site.start("ann", "count_asynchronously", args=[4, str(gate)])
-    until(lambda: any(bar["total"] == 4 for bar in ear.bars(task)))
+    until(lambda: any(bar["total"] == 4 for bar in listener.bars(task)))
     gate.touch()
     assert site.ends(task, "succeeded")["done"] == 4
 

@@ -82,7 +82,7 @@ def test_arguments_may_appear_in_texts() -> None:
         NotifyOptions(success="{name} is in")
 
 
-def test_email_delay_says_how_long_a_mail_waits() -> None:
+def test_email_delay_is_how_long_an_email_waits() -> None:
     outcome = Outcome(task_id="1", state=State.SUCCEEDED)
 
     content = NotifyOptions(email="unless_seen", email_delay=5).content(outcome)

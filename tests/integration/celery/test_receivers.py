@@ -66,7 +66,7 @@ def silent_jobs() -> int:
     return Job.objects.filter(alive_at__lt=timezone.now() - timedelta(minutes=30)).count()
 
 
-def test_one_query_says_that_all_running_jobs_are_alive(
+def test_one_query_stamps_all_running_jobs(
     running: list[str], django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):

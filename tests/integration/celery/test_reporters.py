@@ -55,7 +55,7 @@ def test_each_part_knows_whom_it_skips_and_whom_it_follows() -> None:
     }
 
 
-def test_the_body_ends_the_group_before_its_parts_have_said_so() -> None:
+def test_the_body_ends_the_group_before_its_parts_are_reported() -> None:
     """Celery starts the body before the last part's success signal."""
     shared = {"group": "g", "total": 3, "title": "Sum", "options": {"success": "Sum: {result}"}}
     recipients = [Recipient.of(user())]

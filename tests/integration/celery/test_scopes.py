@@ -82,7 +82,7 @@ def test_the_header_names_the_scope_once_and_of_each_recipient(ann: Any) -> None
     assert nowhere["monitio"]["to"] == [{"user": str(ann.pk)}]
 
 
-def test_what_becomes_of_a_task_is_told_in_its_scope(app: Celery, ann: Any) -> None:
+def test_the_outcome_of_a_task_is_reported_in_its_scope(app: Celery, ann: Any) -> None:
     seen = []
 
     @app.task
@@ -97,7 +97,7 @@ def test_what_becomes_of_a_task_is_told_in_its_scope(app: Celery, ann: Any) -> N
     assert subjects("a") == ["Work: done"] and not subjects("") + subjects("b")
 
 
-def test_a_failure_is_told_in_the_scope_of_its_task(app: Celery, ann: Any) -> None:
+def test_a_failure_is_reported_in_the_scope_of_its_task(app: Celery, ann: Any) -> None:
     @app.task
     @notify_user
     def work() -> None:
@@ -148,7 +148,7 @@ def test_a_child_that_inherits_its_people_inherits_their_scope(app: Celery, ann:
     assert found["monitio"] == {"to": [{"user": str(ann.pk), "scope": "a"}], "scope": "a"}
 
 
-def test_an_unknown_task_is_told_in_its_scope(ann: Any) -> None:
+def test_an_unknown_task_is_reported_in_its_scope(ann: Any) -> None:
     with scope.activate("a"):
         jobs.reporter(ann, task="1", integration="celery").queued()
     message = SimpleNamespace(headers=published("no.such", who=ann))
@@ -175,7 +175,7 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
 # Our own tasks.
 
 
-def test_our_own_tasks_carry_the_scope_and_tell_nobody() -> None:
+def test_our_own_tasks_carry_the_scope_and_notify_no_one() -> None:
     assert published("monitio_celery.tasks.deliver")["monitio"] == {"to": [], "scope": "a"}
     assert "monitio" not in published("monitio_celery.tasks.deliver", where="")
 
@@ -247,7 +247,7 @@ def test_the_sweep_and_the_prune_walk_through_the_scopes(ann: Any) -> None:
 PERIODIC: dict[Callable[[], Any], str] = {
     tasks.deliver_due: "monitio.channels.deliveries.run_due",
     tasks.send_digests: "monitio_celery.tasks._send_digests",
-    tasks.sweep_jobs: "monitio_celery.tasks._sweep_jobs",
+    tasks.sweep_jobs: "monitio_celery.tasks.sweep_here",
     tasks.prune: "monitio_celery.tasks._prune",
 }
 

@@ -25,7 +25,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     middleware.warn_once_if_missing.cache_clear()
 
 
-def test_nobody_is_known_without_the_middleware(
+def test_without_the_middleware_the_user_is_unknown(
     settings: Any, caplog: pytest.LogCaptureFixture, logged: Any
 ) -> None:
     settings.MIDDLEWARE = []

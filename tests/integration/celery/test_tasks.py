@@ -180,7 +180,7 @@ def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any
     assert Message.objects.get().subject == "Report for May: interrupted"
 
 
-def test_a_job_that_was_heard_of_lately_is_left_alone(stored: Any) -> None:
+def test_a_job_with_a_recent_heartbeat_is_left_alone(stored: Any) -> None:
     job = started_job(silent_for=30)
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == "started"

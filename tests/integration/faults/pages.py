@@ -1,7 +1,7 @@
 """Open pages as the front end keeps them, and a crowd of browsers that hold them open.
 
 ``Page`` follows monitio/static/monitio/store.js; it remembers what popped up how often, and what it
-should never have heard.
+should never have received.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Page:
         self.key = key
         self.messages: dict[int, dict[str, Any]] = {}
         self.shown: Counter[int] = Counter()
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.streams = self.snapshots = 0
         self._gone: set[int] = set()
         self._absent: set[int] = set()
@@ -61,7 +61,7 @@ class Page:
             self._put(message)
 
     def _put(self, message: dict[str, Any]) -> None:
-        self.heard.append(message["body"])
+        self.received.append(message["body"])
         if message["id"] not in self.messages and not message["seen"]:
             self.shown[message["id"]] += 1
         self.messages[message["id"]] = message

@@ -12,7 +12,7 @@ from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.faults.process"
-# So that nothing is found by the comparison that no bell and no gap has said.
+# So that the comparison finds nothing that no event and no gap has announced.
 NEVER = {"MONITIO_RECONCILE_INTERVAL": 9999}
 
 
@@ -75,7 +75,7 @@ class Site:
         return sum(len(page.shown) for page in self.pages)
 
     def settle(self, timeout: float = 60.0) -> None:
-        """Wait until no page would be changed by a reload; then look what they have heard."""
+        """Wait until no page would be changed by a reload; then look what they have received."""
         snapshots = self.writer.snapshots(self.keys)
 
         def differences() -> list[str]:
@@ -84,7 +84,7 @@ class Site:
 
         wait_until(lambda: not differences(), timeout, lambda: str(differences()[:5]))
         for page in self.pages:
-            assert [text for text in page.heard if text.split()[0] != page.key] == []
+            assert [text for text in page.received if text.split()[0] != page.key] == []
             assert [pk for pk, times in page.shown.items() if times > 1] == []
             assert page.messages.keys() <= page.shown.keys(), "each was shown"
         assert 204 not in self.crowd.refused, "a page was told to stop"

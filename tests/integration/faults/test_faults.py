@@ -92,7 +92,7 @@ def test_a_block_and_a_savepoint_are_rolled_back(site: Site) -> None:
     site.writer.write_and_roll_back(key)
     site.settle()
     kept = [f"{key} around the savepoint", f"{key} of a savepoint"]
-    assert sorted(set(page.heard)) == kept, "nobody heard of the others"
+    assert sorted(set(page.received)) == kept, "no event of another recipient"
 
 
 def test_the_clock_steps_back(site: Site) -> None:
@@ -198,7 +198,7 @@ class TestPostgres:
         assert 50 <= written < len(plan), "some failed"
         site.settle()
 
-    def test_its_connections_are_cut_while_somebody_publishes(
+    def test_its_connections_are_closed_during_a_publish(
         self, site: Site, server: Postgres
     ) -> None:
         site.writer.begin("write_despite", site.plan(600), 4.0)

@@ -45,7 +45,7 @@ def test_a_page_that_does_not(page: Page, fresh: dict[str, Any], said: str) -> N
     assert re.search(said, page.differs_from(fresh))
 
 
-def test_below_the_floor_a_snapshot_says_nothing(page: Page) -> None:
+def test_below_the_floor_a_snapshot_decides_nothing(page: Page) -> None:
     page.take("snapshot", snapshot(message(5), floor=5))
     assert sorted(page.messages) == [1, 5]
     assert page.differs_from(snapshot(message(5), floor=5)) == ""

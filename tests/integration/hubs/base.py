@@ -47,7 +47,7 @@ class Conformance(ABC):
     """The suite. The subclass has a fixture ``hub`` of its own."""
 
     @abstractmethod
-    def was_told_to_end(self, stream: EventSource) -> bool:
+    def was_ended(self, stream: EventSource) -> bool:
         """Whether an event has ended this stream, or told its page to come back."""
 
     @pytest.fixture(scope="class")
@@ -137,19 +137,19 @@ class Conformance(ABC):
         site.delete(browser["key"], pk)
         wait_until(lambda: ("gone", {"ids": [pk]}) in page.frames)
 
-    def test_many_changes_say_look(self, site: Peer, browser: Browser, page: Page) -> None:
+    def test_many_changes_become_resync(self, site: Peer, browser: Browser, page: Page) -> None:
         site.write(browser["key"], "one")
         page.wait_until_it_shows("one")
         site.read_all(browser["key"])
         wait_until(lambda: all(known["read"] for known in page.known.values()))
         assert page.equals_its_reload()
 
-    def test_what_is_too_large_says_look(self, site: Peer, browser: Browser, page: Page) -> None:
+    def test_a_large_event_becomes_resync(self, site: Peer, browser: Browser, page: Page) -> None:
         site.write(browser["key"], "ą" * 9_000)
         page.wait_until_it_shows("ą" * 9_000)
         assert ("resync", {}) in page.frames
 
-    def test_many_people_are_told_at_once(
+    def test_many_recipients_get_an_event_at_once(
         self, port: int, site: Peer, browser: Browser, name: str, page: Page
     ) -> None:
         others = [site.sign_in(f"{name}-{number}")["key"] for number in range(3)]
@@ -164,7 +164,7 @@ class Conformance(ABC):
         site.write_to_many([*others, browser["key"]], "to all of you")
         page.wait_until_it_shows("to all of you")
 
-    def test_nobody_hears_what_is_said_to_others(
+    def test_events_reach_their_own_recipient_only(
         self, site: Peer, browser: Browser, name: str, page: Page
     ) -> None:
         other = site.sign_in(f"{name}-other")
@@ -186,7 +186,7 @@ class Conformance(ABC):
 
     # Who.
 
-    def test_a_page_of_somebody_else_is_told_to_stop(
+    def test_a_page_of_another_user_is_stopped(
         self, port: int, site: Peer, browser: Browser, name: str
     ) -> None:
         other = site.sign_in(f"{name}-other")
@@ -205,7 +205,7 @@ class Conformance(ABC):
             site.write(browser["key"], "she is heard")
             stream.wait_for("message")
             site.log_out(browser["cookie"])
-            wait_until(lambda: self.was_told_to_end(stream), 20, lambda: str(stream.events))
+            wait_until(lambda: self.was_ended(stream), 20, lambda: str(stream.events))
 
     def test_logging_out_leaves_other_browsers_alone(
         self, port: int, site: Peer, browser: Browser, name: str, page: Page
@@ -228,13 +228,13 @@ class Conformance(ABC):
         site.change_account(name, "new password")
         page.wait_for_state("stopped")
 
-    def test_a_session_that_ended_unheard_stops_the_page_at_the_next_look(
+    def test_a_session_that_ended_without_an_event_stops_the_page_at_the_next_recheck(
         self, site: Peer, page: Page
     ) -> None:
         site.end_sessions("flushed")
         page.wait_for_state("stopped")
 
-    def test_whoever_ignores_all_of_it_hears_nothing_after_two_spans(
+    def test_a_client_that_ignores_everything_gets_nothing_after_two_epochs(
         self, port: int, site: Peer, browser: Browser, name: str
     ) -> None:
         """A stolen cookie and a client of its own, which never comes back by itself."""
@@ -258,7 +258,7 @@ class Conformance(ABC):
 
     # What breaks.
 
-    def test_a_page_comes_back_by_itself_and_finds_what_no_bell_said(
+    def test_a_page_comes_back_by_itself_and_finds_what_no_event_carried(
         self, hub: Hub, database: str, settings: dict[str, Any], browser: Browser, page: Page
     ) -> None:
         nowhere = {**hub.options, "PUBLISH_URL": "http://127.0.0.1:1/"}
@@ -294,7 +294,7 @@ class Conformance(ABC):
         assert times[0][1] < 4
         assert sum(seconds for _, seconds in times[1:]) < 2
 
-    def test_a_restart_costs_the_publisher_no_bell(
+    def test_a_restart_costs_the_publisher_no_event(
         self, hub: Hub, site: Peer, browser: Browser
     ) -> None:
         assert site.ring([[browser["key"], "resync"]])[0]

@@ -51,7 +51,7 @@ def hub() -> Iterator[MercureHub]:
 
 
 class TestMercure(Conformance):
-    def was_told_to_end(self, stream: EventSource) -> bool:
+    def was_ended(self, stream: EventSource) -> bool:
         return "recheck" in [bye["reason"] for bye in stream.of("bye")]
 
     @pytest.fixture
@@ -68,7 +68,7 @@ class TestMercure(Conformance):
         assert query["topic"][0].startswith("urn:monitio:") and browser["key"] not in location
         assert claims["exp"] <= time.time() + RECHECK
 
-    def test_another_topic_in_the_address_hears_nothing_private(
+    def test_another_topic_in_the_address_gets_no_private_event(
         self, hub: MercureHub, location: str, site: Peer, browser: Browser, name: str
     ) -> None:
         token = parse_qs(urlsplit(location).query)["authorization"][0]

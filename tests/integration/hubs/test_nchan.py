@@ -83,7 +83,7 @@ def hub() -> Iterator[NchanHub]:
 
 
 class TestNchan(Conformance):
-    def was_told_to_end(self, stream: EventSource) -> bool:
+    def was_ended(self, stream: EventSource) -> bool:
         return "410: 410 Gone" in stream.comments
 
     @pytest.fixture
@@ -92,26 +92,26 @@ class TestNchan(Conformance):
         path = f"/messages/stream/?page={browser['page']}"
         return lambda: str(ask(hub.app, path, browser["cookie"]).headers["X-Accel-Redirect"])
 
-    def test_a_channel_is_nobodys_to_ask_for(
+    def test_a_channel_cannot_be_requested_from_outside(
         self, port: int, browser: Browser, location: Callable[[], str]
     ) -> None:
         assert re.fullmatch("/monitio/nchan/[0-9a-f]{32}", location())
         assert ask(port, location(), browser["cookie"]).status == 404
 
-    def test_a_channels_name_tells_nothing_and_does_not_last(
+    def test_a_channels_name_reveals_nothing_and_does_not_last(
         self, browser: Browser, location: Callable[[], str]
     ) -> None:
         first = location()
         assert browser["key"] not in first
         wait_until(lambda: location() != first, message="the next span")
 
-    def test_whoever_asks_for_the_stream_without_nginx_is_told_why_there_is_none(
+    def test_a_stream_without_nginx_is_refused_with_the_reason(
         self, hub: NchanHub, port: int, browser: Browser
     ) -> None:
         answer = ask(hub.app, f"/messages/stream/?page={browser['page']}", browser["cookie"])
         assert "has not come through it" in answer.text
 
-    def test_nobody_publishes_from_outside(self, port: int, browser: Browser) -> None:
+    def test_publishing_from_outside_is_refused(self, port: int, browser: Browser) -> None:
         assert ask(port, "/publish?id=0", method="POST").status in (403, 404)
 
     def test_a_foreign_origin_is_refused(self, port: int, browser: Browser) -> None:

@@ -56,7 +56,7 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
         ({**MERCURE, "SUBSCRIBER_KEY": "short"}, "has 32 characters or more"),
     ],
 )
-def test_what_cannot_work_is_said_with_its_cure(settings: Any, given: Any, said: str) -> None:
+def test_wrong_options_are_reported_with_the_cure(settings: Any, given: Any, said: str) -> None:
     settings.MONITIO_STREAM = given
     with pytest.raises(ImproperlyConfigured, match=said):
         get_hub()
@@ -93,7 +93,7 @@ def test_a_hub_takes_the_place_of_the_transport_while_it_is_named(settings: Any)
 
 
 @pytest.mark.parametrize("given", [NCHAN, MERCURE])
-def test_a_hub_that_does_not_answer_is_said_when_the_site_deploys(
+def test_a_hub_that_does_not_answer_is_reported_when_the_site_deploys(
     settings: Any, given: Any
 ) -> None:
     settings.MONITIO_STREAM = given
@@ -103,7 +103,7 @@ def test_a_hub_that_does_not_answer_is_said_when_the_site_deploys(
 
 
 @pytest.mark.django_db
-def test_a_page_is_told_to_fetch_its_snapshots(settings: Any) -> None:
+def test_a_page_is_asked_to_fetch_its_snapshots(settings: Any) -> None:
     client = Client()
     client.force_login(people.user())
     assert b"stream-snapshot" not in client.get("/messages/").content
@@ -140,7 +140,7 @@ class TestPublishing:
         hub.publish([Event("user:1", "message", {"id": number}) for number in range(3)])
         assert [data for _, data, _ in hub.sent] == [b'{"id":0}', b'{"id":1}', b'{"id":2}']
 
-    def test_very_much_different_news_says_look(self, hub: Recording) -> None:
+    def test_too_many_distinct_events_become_resync(self, hub: Recording) -> None:
         hub.publish([Event("user:1", "message", {"id": number}) for number in range(101)])
         assert hub.sent == [("resync", b"{}", 2)]
 

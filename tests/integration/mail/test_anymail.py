@@ -110,7 +110,7 @@ def test_its_answer_decides(service: Service, status: int, reply: Any, state: st
     assert delivery.state == state and delivery.error
 
 
-def test_a_service_that_hangs_holds_nobody_for_longer_than_the_timeout(
+def test_a_service_that_hangs_blocks_no_longer_than_the_timeout(
     service: Service, settings: Any
 ) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 1

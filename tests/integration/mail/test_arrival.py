@@ -98,7 +98,7 @@ def test_it_is_a_text_and_the_same_as_html(arrive: Any) -> None:
     assert "Report First line Second line See it" in page(mail).text
 
 
-def test_the_headers_say_what_it_is(arrive: Any) -> None:
+def test_the_headers_mark_it_as_automatic(arrive: Any) -> None:
     mail = arrive(subject="Report")
     delivery = Delivery.objects.get()
     assert (mail["From"], mail["To"]) == ("Example <site@example.com>", "ann@example.com")
@@ -135,7 +135,7 @@ def test_the_way_out_is_one_click(
     assert b"=?" not in mail_server.sources[0].partition(b"\r\n\r\n")[0]
 
 
-def test_what_nobody_can_leave_offers_no_way_out(arrive: Any, settings: Any) -> None:
+def test_an_essential_email_has_no_unsubscribe_link(arrive: Any, settings: Any) -> None:
     settings.MONITIO_CATEGORIES = {"security": {"essential": True}}
     mail = arrive(category="security")
     assert mail["List-Unsubscribe"] is None and mail["List-Unsubscribe-Post"] is None
@@ -157,7 +157,7 @@ def test_there_is_one_button_and_none_without_a_url(arrive: Any) -> None:
     assert buttons(arrive()) == 0
 
 
-def test_a_button_says_what_it_opens(arrive: Any) -> None:
+def test_a_button_names_what_it_opens(arrive: Any) -> None:
     shown = page(arrive(url="https://other.example/x", url_label="Download"))
     assert "Download" in shown.text
     assert "https://other.example/x" in shown.links
@@ -251,20 +251,22 @@ def test_the_mail_client_may_turn_it_dark(arrive: Any) -> None:
     assert "@media (prefers-color-scheme: dark)" in source
 
 
-def test_a_user_is_answered_only_where_the_site_says_so(arrive: Any, settings: Any) -> None:
+def test_replies_go_to_the_sender_only_where_the_site_allows_it(arrive: Any, settings: Any) -> None:
     settings.MONITIO_EMAIL_REPLY_TO_SENDER = True
     mail = arrive("Hello", from_user=user("bob"))
     assert mail["Reply-To"] == "bob@example.com"
     assert "From bob," in page(mail).text
 
 
-def test_a_users_address_is_shown_to_nobody_else(arrive: Any, mail_server: MailServer) -> None:
+def test_a_users_address_is_not_shown_to_others(arrive: Any, mail_server: MailServer) -> None:
     assert arrive("Hello", from_user=user("bob"))["Reply-To"] is None
     assert b"bob@example.com" not in mail_server.sources[0]
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": "a\r\nBcc: x@y.z"}])
-def test_nobody_is_answered_who_cannot_be(arrive: Any, settings: Any, change: Any) -> None:
+def test_a_sender_without_an_address_gets_no_replies(
+    arrive: Any, settings: Any, change: Any
+) -> None:
     settings.MONITIO_EMAIL_REPLY_TO_SENDER = True
     bob = user("bob", **({} if "email" in change else change))
     type(bob).objects.filter(pk=bob.pk).update(**change)

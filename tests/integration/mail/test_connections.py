@@ -61,7 +61,7 @@ def test_it_takes_its_leave(due: None, mail_server: MailServer) -> None:
     wait_until(lambda: "QUIT" in mail_server.commands, 60, "a goodbye")
 
 
-def test_a_goodbye_that_nobody_answers_is_not_waited_for(
+def test_an_unanswered_quit_is_not_waited_for(
     due: None, mail_server: MailServer, settings: Any
 ) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 200

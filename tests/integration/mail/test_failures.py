@@ -119,7 +119,7 @@ def test_a_server_that_is_down_is_tried_again(mail_server: MailServer, settings:
 
 
 @pytest.mark.parametrize("command", ["CONNECT", "EHLO", "MAIL", "RCPT", "BODY"])
-def test_a_server_that_hangs_holds_nobody_for_longer_than_the_timeout(
+def test_a_server_that_hangs_blocks_no_longer_than_the_timeout(
     mail_server: MailServer, settings: Any, command: str
 ) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 1
@@ -132,7 +132,7 @@ def test_a_server_that_hangs_holds_nobody_for_longer_than_the_timeout(
     assert send_again(delivery).state == "sent"
 
 
-def test_a_server_that_is_slow_at_every_step_holds_nobody_for_longer(
+def test_a_server_that_is_slow_at_every_step_blocks_no_longer(
     mail_server: MailServer, settings: Any
 ) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 1.5
@@ -281,7 +281,7 @@ def test_a_backend_that_is_not_there_yet_loses_no_mail(settings: Any) -> None:
     assert send().state == "pending"
 
 
-def test_another_backend_is_told_how_long_to_wait(settings: Any) -> None:
+def test_another_backend_gets_the_timeout(settings: Any) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 7
     use_backend(settings, f"{__name__}.Counting")
     send()

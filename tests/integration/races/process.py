@@ -110,11 +110,11 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
             getattr(api, deed)(who, [pk])
     if deed == "job":
         reporter(who, task=task).succeeded()
-    return [bell.data for bell in RecordingTransport.events if bell.kind == "message"]
+    return [event.data for event in RecordingTransport.events if event.kind == "message"]
 
 
 def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
-    """End a job of each person and of ``always``, told for the first time."""
+    """End a job of each person and of ``always``, notified for the first time."""
     jobs = [
         reporter(people.user(name), people.user(always), task=f"task-{name}", render=_ends_only)
         for name in names
@@ -159,7 +159,7 @@ def delete_messages(moment: float, name: str, times: int) -> None:
         api.delete_all(user)
 
 
-def ring_bells(moment: float, times: int) -> None:
+def publish_events(moment: float, times: int) -> None:
     """Ring for the same people as everybody else, in the transport that writes to the database."""
     transport = PollingTransport()
     topics = [f"user:{number}" for number in range(40)]
@@ -275,7 +275,7 @@ if __name__ == "__main__":
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
         start_job, fail_jobs, finish_jobs, delete_people, delete_messages,
-        ring_bells, click, write_to_user,
+        publish_events, click, write_to_user,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

@@ -57,7 +57,7 @@ class TestJobs:
 
     # In the same order, the processes meet at every row that is not there yet.
     @pytest.mark.parametrize("seeds", [(1, 2, 3, 4), (1, 1, 1, 1)], ids=["shuffled", "together"])
-    def test_events_of_four_processes_end_once_and_tell_once(
+    def test_events_of_four_processes_end_once_and_notify_once(
         self, peers: list[Peer], seeds: tuple[int, ...]
     ) -> None:
         peers[0].make_people(self.NAMES)
@@ -85,7 +85,7 @@ class TestJobs:
 
 
 class TestDeleting:
-    def test_accounts_that_vanish_do_not_keep_others_from_being_told(
+    def test_accounts_that_vanish_do_not_keep_others_from_being_notified(
         self, peers: list[Peer]
     ) -> None:
         names = [f"user{number}" for number in range(40)]
@@ -142,8 +142,8 @@ class TestVisitor:
         messages = peers[0].messages("ann")
         written = Counter(row["message"] for row in messages if row["job__task_id"] is None)
         assert written == Counter(f"message {number}" for number in range(3 * count))
-        told = Counter(row["job__task_id"] for row in messages if row["job__task_id"])
-        assert told == Counter(f"visitor-{number}" for number in range(3 * count))
+        notified = Counter(row["job__task_id"] for row in messages if row["job__task_id"])
+        assert notified == Counter(f"visitor-{number}" for number in range(3 * count))
         ends = {row["subject"] for row in messages if row["job__task_id"]}
         assert ends == {"succeeded 0"}
 
@@ -192,13 +192,15 @@ class TestDeliveries:
         assert Counter(peers[0].delivery_states()) == {"sent": 40}
 
 
-class TestBells:
-    def test_ringing_for_the_same_people_at_once_fails_for_nobody(self, peers: list[Peer]) -> None:
-        at_once(*((peer, "ring_bells", [60]) for peer in peers))
+class TestEvents:
+    def test_publishing_for_the_same_recipients_at_once_never_fails(
+        self, peers: list[Peer]
+    ) -> None:
+        at_once(*((peer, "publish_events", [60]) for peer in peers))
 
 
 class TestAtomicRequests:
-    def test_nobody_is_refused_while_workers_write(self, peers: list[Peer]) -> None:
+    def test_no_request_is_refused_while_workers_write(self, peers: list[Peer]) -> None:
         peers[0].make_people(["ann"])
         peers[0].start_job("task-0", "ann")
         statuses, *_ = at_once(

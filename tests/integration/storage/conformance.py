@@ -68,7 +68,9 @@ class MessagesConformance:
         following = next_request(request_, respond(request_))
         assert shown(following) == ["one", "two"]
 
-    def test_messages_nobody_showed_wait_for_the_page_after(self, request_: HttpRequest) -> None:
+    def test_messages_that_were_not_shown_wait_for_the_next_page(
+        self, request_: HttpRequest
+    ) -> None:
         messages.info(request_, "one")
         second = next_request(request_, respond(request_))
         messages.info(second, "two")
@@ -163,7 +165,7 @@ class MessagesConformance:
         assert message.message == "Tak"
         assert message.extra_tags == "Nie"
 
-    def test_anything_with_a_text_can_be_said(self, request_: HttpRequest) -> None:
+    def test_anything_with_a_text_can_be_a_message(self, request_: HttpRequest) -> None:
         messages.error(request_, ValueError("too large"))  # type: ignore[arg-type]
         assert shown(next_request(request_, respond(request_))) == ["too large"]
 
@@ -277,7 +279,7 @@ class MessagesConformance:
         assert browser.post("/contact/", {}).content == b"invalid"
         assert b"<li" not in browser.get("/show/").content
 
-    def test_without_the_middleware_adding_fails_and_says_why(
+    def test_without_the_middleware_adding_fails_with_the_reason(
         self, browser: Client, settings: Any
     ) -> None:
         without_middleware(settings)

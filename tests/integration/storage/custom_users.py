@@ -114,12 +114,12 @@ def test_the_stream_is_the_users_own(browser: Client, ann: Any) -> None:
     assert browser.get(address, {"page": foreign}).status_code == 204
 
 
-def test_everybody_is_told_and_mailed(ann: Any) -> None:
+def test_every_user_is_notified_and_emailed(ann: Any) -> None:
     bob = made("bob")
-    with capture_events() as bells:
+    with capture_events() as events:
         assert api.notify_many(get_user_model().objects.all(), 120, "one", email=True) == 2
         assert api.notify_many([ann.pk, str(bob.pk)], 120, "two") == 2
-    assert {bell.topic for bell in bells} == {f"user:{ann.pk}", f"user:{bob.pk}"}
+    assert {event.topic for event in events} == {f"user:{ann.pk}", f"user:{bob.pk}"}
     assert len(mail.outbox) == 2
 
 

@@ -42,7 +42,7 @@ def fails(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("after the messages were rendered")
 
 
-def says_500(request: HttpRequest) -> HttpResponse:
+def answers_500(request: HttpRequest) -> HttpResponse:
     return HttpResponse(site.show(request).content, status=500)
 
 
@@ -72,7 +72,7 @@ urlpatterns = [
     *site.urlpatterns,
     path("slow/", slow),
     path("fails/", fails),
-    path("says_500/", says_500),
+    path("answers_500/", answers_500),
     path("rolled_back/", rolled_back),
     path("broken/", broken),
 ]
@@ -159,7 +159,7 @@ def test_parallel_pages_of_a_visitor_share_in_the_same_way(client: Client, db: N
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize("page", ["/fails/", "/says_500/"])
+@pytest.mark.parametrize("page", ["/fails/", "/answers_500/"])
 def test_a_page_that_failed_loses_no_stored_message(browser: Client, ann: Any, page: str) -> None:
     say(ann)
     browser.post("/add/info/", {"messages": ["two"]})
@@ -172,7 +172,7 @@ def test_a_page_that_failed_loses_no_stored_message(browser: Client, ann: Any, p
 def test_a_page_that_failed_loses_no_message_of_the_cookie(client: Client, db: None) -> None:
     client.raise_request_exception = False
     client.post("/add/info/", {"messages": ["one"]})
-    assert client.get("/says_500/").status_code == 500
+    assert client.get("/answers_500/").status_code == 500
     assert b"one" in client.get("/show/").content
     assert b"one" not in client.get("/show/").content
 
@@ -251,7 +251,7 @@ def test_a_page_whose_transaction_was_taken_back_has_shown_all_the_same(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_view_whose_transaction_broke_still_says_so(
+def test_a_view_whose_transaction_broke_still_shows_its_message(
     browser: Client, monkeypatch: pytest.MonkeyPatch, atomic: bool
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)

@@ -64,7 +64,7 @@ def test_kept_messages_cost_no_write(browser: Client) -> None:
     assert (len(reads), writes) == (1, [])
 
 
-def test_a_visitor_nobody_knows_costs_no_query_at_all(client: Client) -> None:
+def test_an_unknown_visitor_costs_no_query_at_all(client: Client) -> None:
     assert everything(client, "/show/") == 0
 
 

@@ -115,14 +115,14 @@ class EventSource:
     def wait_until_it_shows(self, *texts: str, timeout: float = 40.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
-    def wait_until_it_hears(self, write: Callable[[], object]) -> None:
-        """Write until one comes by its bell; that a snapshot shows it does not say so."""
+    def wait_until_it_receives(self, write: Callable[[], object]) -> None:
+        """Write until one arrives by its event, not by a snapshot."""
 
-        def heard() -> bool:
+        def received() -> bool:
             write()
             return bool(self.of("message"))
 
-        wait_until(heard, 40.0, lambda: f"a bell: {self.events}", interval=0.1)
+        wait_until(received, 40.0, lambda: f"an event: {self.events}", interval=0.1)
 
     def wait_until_it_ends(self, timeout: float = 40.0) -> str | None:
         """Why the server ended it; None when it did not say."""

@@ -40,7 +40,7 @@ def fork(request: HttpRequest) -> HttpResponse:
 
 
 def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
-    """This many bells of 6 kB each, each of another message, as if the transport brought them."""
+    """This many events of 6 kB each, each of another message, as if the transport brought them."""
     for number in range(count):
         data = {"id": -number, "version": 1, "body": "x" * 6_000}
         get_broadcaster().receive(Event(topic, MESSAGE, data))

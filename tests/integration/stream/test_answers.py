@@ -15,7 +15,7 @@ from tests.support.people import user
 pytestmark = pytest.mark.django_db
 
 
-def is_kept_by_nobody(response: Any) -> bool:
+def is_cached_nowhere(response: Any) -> bool:
     return "no-store" in response["Cache-Control"]
 
 
@@ -34,18 +34,18 @@ def get(client: Client, page: str = "") -> Any:
 def test_a_stream(client: Client) -> None:
     response = get(client, page_token(Recipient.for_user(user())))
     assert b"busy" in b"".join(response.streaming_content)
-    assert (response.status_code, is_kept_by_nobody(response)) == (200, True)
+    assert (response.status_code, is_cached_nowhere(response)) == (200, True)
 
 
 def test_a_page_that_has_to_stop(client: Client) -> None:
     response = get(client, "u.forged")
-    assert (response.status_code, is_kept_by_nobody(response)) == (204, True)
+    assert (response.status_code, is_cached_nowhere(response)) == (204, True)
 
 
 @pytest.mark.parametrize("method", ["post", "head", "put", "delete", "options"])
 def test_what_is_not_allowed(client: Client, method: str) -> None:
     response = getattr(client, method)(reverse("message_stream"))
-    assert (response.status_code, is_kept_by_nobody(response)) == (405, True)
+    assert (response.status_code, is_cached_nowhere(response)) == (405, True)
 
 
 def test_a_database_that_does_not_answer(
@@ -56,7 +56,7 @@ def test_a_database_that_does_not_answer(
 
     monkeypatch.setattr(Recipient, "existing", fail)
     response = get(client)
-    assert (response.status_code, is_kept_by_nobody(response)) == (503, True)
+    assert (response.status_code, is_cached_nowhere(response)) == (503, True)
     assert response["Retry-After"] == "3"
     assert [record.levelname for record in caplog.records if record.name == "monitio"] == [
         "WARNING"

@@ -181,7 +181,7 @@ class TestOneStream:
         assert run(ticket(snapshot=fail), test).exception() is None
         assert "A stream has failed." in caplog.text
 
-    def test_one_bell_wakes_many_by_one_call_into_the_loop(
+    def test_one_event_wakes_many_by_one_call_into_the_loop(
         self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def main() -> None:
@@ -209,7 +209,7 @@ class TestOneStream:
 
 
 class TestSlowClient:
-    def test_what_rings_meanwhile_becomes_a_snapshot(self, broadcaster: Broadcaster) -> None:
+    def test_events_meanwhile_become_a_snapshot(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
@@ -288,20 +288,20 @@ class TestGone:
         assert run(ticket(), test).cancelled()
 
     def test_a_client_that_leaves_during_the_request_gets_no_stream(self) -> None:
-        async def hears_it(scope: Any, receive: Any, send: Any) -> None:
+        async def receives_it(scope: Any, receive: Any, send: Any) -> None:
             assert (await receive())["type"] == "http.request"
             assert (await receive())["type"] == "http.disconnect"
             scope[HANDOFF_KEY].stream = ticket()
 
         words: list[Event] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 
-        async def said_once() -> Event:
+        async def logged_once() -> Event:
             return words.pop(0)
 
         async def main() -> None:
-            app = monitio.asgi.application(hears_it)
+            app = monitio.asgi.application(receives_it)
             async with asyncio.timeout(5):
-                await app({"type": "http"}, said_once, Wire().send)
+                await app({"type": "http"}, logged_once, Wire().send)
 
         asyncio.run(main())
 
@@ -399,7 +399,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     later.callback(server.close)
     browser = site.sign_in("many")
     streams = [server.stream(browser)]
-    streams[0].wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+    streams[0].wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
     streams += [server.stream(browser) for _ in range(19)]
     for stream in streams:
         stream.wait_for("snapshot")
@@ -447,7 +447,7 @@ def test_middleware_and_lasting_connections_change_nothing(
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "endpoint"])
-def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
+def test_a_client_that_reads_nothing_costs_nothing_and_gets_everything_in_the_end(
     kind: str, tmp_path: Any, transport: dict[str, Any], later: ExitStack
 ) -> None:
     url = f"sqlite://{tmp_path}/site.sqlite3"
@@ -456,7 +456,7 @@ def test_a_client_that_reads_nothing_costs_nothing_and_is_told_all_in_the_end(
     server = later.enter_context(closing(Server(kind, url, **transport)))
     browser, reads = site.sign_in("slow"), threading.Event()
     with server.stream(browser) as other, server.stream(browser, reads=reads) as stalled:
-        other.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+        other.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
         wait_until(lambda: server.open_streams() == 2)
         server.get(f"/flood/{browser['key']}/1000/")
         before = server.memory()

@@ -178,7 +178,7 @@ class TestMailbox:
 
 
 class TestHub:
-    def test_only_the_topics_streams_hear_of_it(
+    def test_only_the_topics_streams_receive_it(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         other = CountingMailbox("user:2")
@@ -186,7 +186,7 @@ class TestHub:
         broadcaster.receive(state())
         assert (mailbox.woken, other.woken) == (1, 0)
 
-    def test_every_stream_of_the_topic_hears_of_it_encoded_once(
+    def test_every_stream_of_the_topic_receives_it_encoded_once(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         second = CountingMailbox()
@@ -194,7 +194,7 @@ class TestHub:
         broadcaster.receive(state())
         assert mailbox.take().frames[0] is second.take().frames[0]
 
-    def test_who_left_hears_nothing_more(
+    def test_a_stream_that_left_receives_nothing_more(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         broadcaster.unsubscribe(mailbox)
@@ -211,7 +211,7 @@ class TestHub:
         broadcaster.on_gap()
         assert mailbox.take().resync and other.take().resync
 
-    def test_a_bell_without_data_is_a_gap(
+    def test_an_event_without_data_is_a_gap(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         broadcaster.receive(Event(TOPIC, "message", None))

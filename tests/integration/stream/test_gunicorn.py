@@ -100,7 +100,7 @@ class TestRecycled:
 
 
 @pytest.mark.parametrize("kind", ["gthread", "gevent", "uvicorn-worker-endpoint"])
-def test_preloaded_workers_hear_bells_and_stop_gracefully(
+def test_preloaded_workers_receive_events_and_stop_gracefully(
     start: Start, site: Peer, browser: Browser, kind: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "gunicorn.conf.py"
@@ -110,7 +110,7 @@ def test_preloaded_workers_hear_bells_and_stop_gracefully(
     # It ends by the signal, and not because it looks up now and then.
     server = start(kind, *options, MONITIO_STREAM_HEARTBEAT=60)
     with server.stream(browser) as stream:
-        stream.wait_until_it_hears(lambda: site.write(browser["key"], "hello"))
+        stream.wait_until_it_receives(lambda: site.write(browser["key"], "hello"))
         assert server.terminate() < PROMPT
         assert stream.wait_until_it_ends() == "shutdown"
 

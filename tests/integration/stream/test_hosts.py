@@ -143,8 +143,8 @@ def everybody_is_up_to_date(pages: list[Page], count: int, timeout: float = 30.0
         assert page.equals_its_reload()
 
 
-def hear_a_round_by_bells(cluster: Cluster, pages: list[Page]) -> bool:
-    """Whether a message from each process to each page comes by bells, not by a snapshot."""
+def receive_a_round_by_events(cluster: Cluster, pages: list[Page]) -> bool:
+    """Whether a message from each process to each page arrives by its event, not by a snapshot."""
     before = {page: set(page.known) for page in pages}
     cluster.write_from_everywhere(pages, "live")
     everybody_is_up_to_date(pages, len(before[pages[0]]) + ALL)
@@ -160,10 +160,10 @@ def test_each_page_of_each_process_gets_its_own_from_every_process(
 ) -> None:
     assert [server.open_streams() for server in cluster.servers()] == [2] * ALL
     # Once in a while the comparison is first.
-    wait_until(lambda: hear_a_round_by_bells(cluster, pages))
+    wait_until(lambda: receive_a_round_by_events(cluster, pages))
 
 
-def test_a_host_that_is_cut_off_catches_up_and_hears_again(
+def test_a_host_that_is_cut_off_catches_up_and_receives_again(
     cluster: Cluster, pages: list[Page]
 ) -> None:
     line = cluster.hosts[1].line
@@ -172,7 +172,7 @@ def test_a_host_that_is_cut_off_catches_up_and_hears_again(
     # The database alone tells both sides.
     everybody_is_up_to_date(pages, ALL)
     line.mend()
-    wait_until(lambda: hear_a_round_by_bells(cluster, pages), 30, interval=1)
+    wait_until(lambda: receive_a_round_by_events(cluster, pages), 30, interval=1)
 
 
 def test_pages_of_a_host_that_dies_go_on_with_the_other(

@@ -90,11 +90,11 @@ def test_of_a_whole_road_nothing_is_logged(
     visitor = visitor_of(visitors)
     assert SECRET in walk(visitors, visitor)
     reset_broadcaster()
-    said = log.text
-    assert ("cannot be reached" in said) == (transport == "dead redis"), "the log was heard"
-    assert SECRET not in said
-    assert str(visitor.token) not in said
-    assert client.cookies["sessionid"].value not in said
+    logged = log.text
+    assert ("cannot be reached" in logged) == (transport == "dead redis"), "the log was captured"
+    assert SECRET not in logged
+    assert str(visitor.token) not in logged
+    assert client.cookies["sessionid"].value not in logged
     assert SECRET in mail.outbox[0].subject
 
 
@@ -110,15 +110,17 @@ def test_a_server_that_logs_everything_logs_nothing_of_it(
     people = [site.sign_in(f"logged-{kind}"), site.visit()]
     for browser in people:
         with server.stream(browser) as stream:
-            stream.wait_until_it_hears(lambda browser=browser: site.write(browser["key"], SECRET))  # type: ignore[misc]
+            stream.wait_until_it_receives(
+                lambda browser=browser: site.write(browser["key"], SECRET)
+            )  # type: ignore[misc]
             with server.stream(browser, "u.forged") as other:
                 other.wait_until_it_ends()
     with suppress(HTTPError):
         server.get("/nowhere/")
     server.close()
-    said = "".join(capfd.readouterr())
-    assert "Not Found: /nowhere/" in said, "the log was heard"
-    assert SECRET not in said
+    logged = "".join(capfd.readouterr())
+    assert "Not Found: /nowhere/" in logged, "the log was captured"
+    assert SECRET not in logged
     for browser in people:
-        assert browser["cookie"].partition("=")[2] not in said
-    assert people[1]["key"].partition(":")[2] not in said
+        assert browser["cookie"].partition("=")[2] not in logged
+    assert people[1]["key"].partition(":")[2] not in logged

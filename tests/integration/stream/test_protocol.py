@@ -27,8 +27,8 @@ from tests.support.jobs import FakeClock
 RETRY, HEARTBEAT, RECHECK, AGE = 3000, 15.0, 30.0, 300.0
 
 
-class Talk:
-    """A conversation and whoever drives it: carries out every command until it waits."""
+class Driver:
+    """Executes every command of the protocol until it waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(protocol.random, "uniform", lambda low, high: 1.0)
@@ -45,7 +45,7 @@ class Talk:
         source = StreamSource(
             snapshot=self._snapshot, still_valid=self._recheck, stopping=lambda: self.is_stopping
         )
-        self.talk = stream_protocol(self.mailbox, source)
+        self.protocol = stream_protocol(self.mailbox, source)
         self.waiting = self._until_it_waits(None)
 
     def _snapshot(self) -> dict[str, Any]:
@@ -63,18 +63,18 @@ class Talk:
 
     def _until_it_waits(self, answer: Any) -> float:
         try:
-            command: Command = self.talk.send(answer)
+            command: Command = self.protocol.send(answer)
             while not isinstance(command, Wait):
                 if isinstance(command, Send):
                     self.sent.append(command.frame)
-                    command = self.talk.send(None)
+                    command = self.protocol.send(None)
                     continue
                 try:
                     result = command.function()
                 except Exception as error:
-                    command = self.talk.throw(error)
+                    command = self.protocol.throw(error)
                 else:
-                    command = self.talk.send(result)
+                    command = self.protocol.send(result)
         except StopIteration:
             self.ended = True
             return 0.0
@@ -100,189 +100,191 @@ class Talk:
 
 
 @pytest.fixture
-def talk(monkeypatch: pytest.MonkeyPatch) -> Talk:
-    talk = Talk(monkeypatch)
-    talk.opening = list(talk.sent)  # type: ignore[attr-defined]
-    talk.wake()  # the mailbox is told to begin with a snapshot, which wakes its stream
-    talk.take()
-    return talk
+def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
+    driver = Driver(monkeypatch)
+    driver.opening = list(driver.sent)  # type: ignore[attr-defined]
+    driver.wake()  # the mailbox begins with a request for a snapshot, which wakes its stream
+    driver.take()
+    return driver
 
 
-def test_it_begins_with_the_pause_and_a_snapshot(talk: Any) -> None:
-    assert talk.opening[0] == b"retry: 3000\n\n"
-    assert talk.opening[1].startswith(b'event: snapshot\ndata: {"messages":[]')
-    assert talk.snapshots == 1
+def test_it_begins_with_the_pause_and_a_snapshot(driver: Any) -> None:
+    assert driver.opening[0] == b"retry: 3000\n\n"
+    assert driver.opening[1].startswith(b'event: snapshot\ndata: {"messages":[]')
+    assert driver.snapshots == 1
 
 
-def test_what_rings_is_sent_at_once(talk: Talk) -> None:
-    talk.say(b"one")
-    talk.say(b"two")
-    assert talk.sent == [b"one", b"two"]
+def test_an_event_is_sent_at_once(driver: Driver) -> None:
+    driver.say(b"one")
+    driver.say(b"two")
+    assert driver.sent == [b"one", b"two"]
 
 
-def test_what_waits_is_sent_in_one_piece(talk: Talk) -> None:
-    talk.mailbox.put(1, b"one")
-    talk.mailbox.put(2, b"two")
-    talk.wake()
-    assert talk.sent == [b"onetwo"]
+def test_what_waits_is_sent_in_one_piece(driver: Driver) -> None:
+    driver.mailbox.put(1, b"one")
+    driver.mailbox.put(2, b"two")
+    driver.wake()
+    assert driver.sent == [b"onetwo"]
 
 
-def test_a_gap_is_a_new_snapshot(talk: Talk) -> None:
-    talk.mailbox.resync()
-    talk.wake()
-    assert talk.take() == ["snapshot"]
+def test_a_gap_is_a_new_snapshot(driver: Driver) -> None:
+    driver.mailbox.resync()
+    driver.wake()
+    assert driver.take() == ["snapshot"]
 
 
-def test_what_rings_while_a_snapshot_is_read_follows_it(talk: Talk) -> None:
-    talk.meanwhile = lambda: talk.mailbox.put(1, b"event: message\n\n")
-    talk.mailbox.resync()
-    talk.wake()
-    assert talk.take() == ["snapshot", "message"]
+def test_an_event_while_a_snapshot_is_read_follows_it(driver: Driver) -> None:
+    driver.meanwhile = lambda: driver.mailbox.put(1, b"event: message\n\n")
+    driver.mailbox.resync()
+    driver.wake()
+    assert driver.take() == ["snapshot", "message"]
 
 
-def test_a_gap_while_a_snapshot_is_read_is_another_snapshot(talk: Talk) -> None:
+def test_a_gap_while_a_snapshot_is_read_is_another_snapshot(driver: Driver) -> None:
     def gap_once() -> None:
-        talk.meanwhile = lambda: None
-        talk.mailbox.resync()
+        driver.meanwhile = lambda: None
+        driver.mailbox.resync()
 
-    talk.meanwhile = gap_once
-    talk.mailbox.resync()
-    talk.wake()
-    assert talk.take() == ["snapshot", "snapshot"]
+    driver.meanwhile = gap_once
+    driver.mailbox.resync()
+    driver.wake()
+    assert driver.take() == ["snapshot", "snapshot"]
 
 
 class TestHeartbeat:
-    def test_silence_is_broken_every_15_seconds(self, talk: Talk) -> None:
-        assert talk.waiting == HEARTBEAT
-        talk.sleep()
-        assert talk.sent == [b"event: beat\ndata: {}\n\n"]
+    def test_silence_is_broken_every_15_seconds(self, driver: Driver) -> None:
+        assert driver.waiting == HEARTBEAT
+        driver.sleep()
+        assert driver.sent == [b"event: beat\ndata: {}\n\n"]
 
-    def test_a_stream_that_talks_needs_none(self, talk: Talk) -> None:
+    def test_a_busy_stream_needs_no_heartbeat(self, driver: Driver) -> None:
         for _ in range(20):
-            talk.clock.forward(1)
-            talk.say(b"event: message\n\n")
-        assert set(talk.take()) == {"message"}
+            driver.clock.forward(1)
+            driver.say(b"event: message\n\n")
+        assert set(driver.take()) == {"message"}
 
-    def test_being_woken_for_nothing_sends_nothing(self, talk: Talk) -> None:
-        talk.wake()
-        assert talk.take() == []
+    def test_being_woken_for_nothing_sends_nothing(self, driver: Driver) -> None:
+        driver.wake()
+        assert driver.take() == []
 
 
 class TestRecheck:
-    def test_it_happens_every_30_seconds(self, talk: Talk) -> None:
+    def test_it_happens_every_30_seconds(self, driver: Driver) -> None:
         seen = []
         for _ in range(8):
-            talk.sleep()
-            seen.append(talk.rechecks)
+            driver.sleep()
+            seen.append(driver.rechecks)
         assert seen == [0, 1, 1, 2, 2, 3, 3, 4]
 
-    def test_also_on_a_stream_that_never_rests(self, talk: Talk) -> None:
+    def test_also_on_a_stream_that_never_rests(self, driver: Driver) -> None:
         for _ in range(65):
-            talk.clock.forward(1)
-            talk.say(b"x")
-        assert talk.rechecks == 2
+            driver.clock.forward(1)
+            driver.say(b"x")
+        assert driver.rechecks == 2
 
-    def test_whoever_is_no_longer_signed_in_gets_no_more(self, talk: Talk) -> None:
-        talk.valid = False
-        talk.clock.forward(RECHECK)
-        talk.say(b"event: message\n\n")
-        assert talk.take() == ["bye"] and talk.ended
+    def test_a_user_who_was_signed_out_gets_no_more(self, driver: Driver) -> None:
+        driver.valid = False
+        driver.clock.forward(RECHECK)
+        driver.say(b"event: message\n\n")
+        assert driver.take() == ["bye"] and driver.ended
 
-    def test_a_bell_asks_for_it_at_once(self, talk: Talk) -> None:
-        talk.valid = False
-        talk.mailbox.recheck()
-        talk.wake()
-        assert talk.ended
-        assert json.loads(talk.sent[0].split(b"data: ")[1]) == {
+    def test_an_event_asks_for_it_at_once(self, driver: Driver) -> None:
+        driver.valid = False
+        driver.mailbox.recheck()
+        driver.wake()
+        assert driver.ended
+        assert json.loads(driver.sent[0].split(b"data: ")[1]) == {
             "reason": "signed-out", "retry": RETRY,
         }  # fmt: skip
 
-    def test_it_looks_again_because_a_log_out_is_said_before_it_is_done(self, talk: Talk) -> None:
-        talk.mailbox.recheck()
-        talk.wake()
-        assert (talk.rechecks, talk.waiting) == (1, 1.0)
-        talk.valid = False
-        talk.sleep()
-        assert talk.ended
+    def test_it_rechecks_twice_because_a_log_out_is_announced_before_it_is_done(
+        self, driver: Driver
+    ) -> None:
+        driver.mailbox.recheck()
+        driver.wake()
+        assert (driver.rechecks, driver.waiting) == (1, 1.0)
+        driver.valid = False
+        driver.sleep()
+        assert driver.ended
 
-    def test_a_gap_asks_for_one_look(self, talk: Talk) -> None:
-        talk.mailbox.resync(gap=True)
-        talk.wake()
-        assert (talk.rechecks, talk.take(), talk.waiting) == (1, ["snapshot"], HEARTBEAT)
+    def test_a_gap_asks_for_one_look(self, driver: Driver) -> None:
+        driver.mailbox.resync(gap=True)
+        driver.wake()
+        assert (driver.rechecks, driver.take(), driver.waiting) == (1, ["snapshot"], HEARTBEAT)
 
-    def test_a_gap_does_not_put_the_second_look_off(self, talk: Talk) -> None:
-        talk.mailbox.recheck()
-        talk.wake()
-        talk.mailbox.resync(gap=True)
-        talk.wake()
-        assert (talk.rechecks, talk.waiting) == (2, 1.0)
+    def test_a_gap_does_not_put_the_second_look_off(self, driver: Driver) -> None:
+        driver.mailbox.recheck()
+        driver.wake()
+        driver.mailbox.resync(gap=True)
+        driver.wake()
+        assert (driver.rechecks, driver.waiting) == (2, 1.0)
 
-    def test_news_ask_for_none(self, talk: Talk) -> None:
-        talk.mailbox.resync()
-        talk.wake()
-        assert talk.rechecks == 0
+    def test_news_ask_for_none(self, driver: Driver) -> None:
+        driver.mailbox.resync()
+        driver.wake()
+        assert driver.rechecks == 0
 
-    def test_after_that_it_goes_on_as_before(self, talk: Talk) -> None:
-        talk.mailbox.recheck()
-        talk.wake()
-        talk.sleep()
-        assert (talk.rechecks, talk.waiting) == (2, HEARTBEAT)
+    def test_after_that_it_goes_on_as_before(self, driver: Driver) -> None:
+        driver.mailbox.recheck()
+        driver.wake()
+        driver.sleep()
+        assert (driver.rechecks, driver.waiting) == (2, HEARTBEAT)
 
 
 class TestEnd:
-    def said(self, talk: Talk) -> str:
-        assert talk.ended
-        return str(json.loads(talk.sent[-1].split(b"data: ")[1])["reason"])
+    def reason(self, driver: Driver) -> str:
+        assert driver.ended
+        return str(json.loads(driver.sent[-1].split(b"data: ")[1])["reason"])
 
-    def test_a_stopping_server_says_so(self, talk: Talk) -> None:
-        talk.is_stopping = True
-        talk.wake()
-        assert self.said(talk) == "shutdown"
+    def test_a_stopping_server_sends_bye(self, driver: Driver) -> None:
+        driver.is_stopping = True
+        driver.wake()
+        assert self.reason(driver) == "shutdown"
 
-    def test_a_stream_ends_of_age(self, talk: Talk) -> None:
+    def test_a_stream_ends_of_age(self, driver: Driver) -> None:
         lived = 0.0
-        while not talk.ended:
-            lived += talk.waiting
-            talk.sleep()
+        while not driver.ended:
+            lived += driver.waiting
+            driver.sleep()
         assert lived == AGE
-        assert self.said(talk) == "age"
+        assert self.reason(driver) == "age"
 
-    def test_also_one_that_never_rests(self, talk: Talk) -> None:
+    def test_also_one_that_never_rests(self, driver: Driver) -> None:
         lived = 0
-        while not talk.ended:
+        while not driver.ended:
             lived += 1
-            talk.clock.forward(1)
-            talk.say(b"x")
+            driver.clock.forward(1)
+            driver.say(b"x")
         assert lived == AGE
 
     def test_ages_are_spread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ranges: list[tuple[float, float]] = []
         monkeypatch.setattr(protocol.random, "uniform", lambda a, b: ranges.append((a, b)) or 1.0)
-        talk = stream_protocol(Mailbox("user:1", lambda: None), source())
-        next(talk)
-        next(talk)
+        stream = stream_protocol(Mailbox("user:1", lambda: None), source())
+        next(stream)
+        next(stream)
         assert ranges == [(0.8, 1.2)]
 
     def test_a_database_that_is_down_ends_it_politely(
-        self, talk: Talk, caplog: pytest.LogCaptureFixture
+        self, driver: Driver, caplog: pytest.LogCaptureFixture
     ) -> None:
-        talk.broken = OperationalError("the server is gone")
-        talk.mailbox.resync()
-        talk.wake()
-        assert self.said(talk) == "busy"
+        driver.broken = OperationalError("the server is gone")
+        driver.mailbox.resync()
+        driver.wake()
+        assert self.reason(driver) == "busy"
         assert "the database does not answer" in caplog.text
 
-    def test_a_site_that_cannot_say_whose_it_is_ends_it_for_now(self, talk: Talk) -> None:
-        talk.broken_recheck = SiteUnavailable("a middleware answers with 503")
-        talk.mailbox.recheck()
-        talk.wake()
-        assert self.said(talk) == "busy"
+    def test_a_site_that_cannot_identify_the_user_ends_it_for_now(self, driver: Driver) -> None:
+        driver.broken_recheck = SiteUnavailable("a middleware answers with 503")
+        driver.mailbox.recheck()
+        driver.wake()
+        assert self.reason(driver) == "busy"
 
-    def test_a_defect_is_not_hidden(self, talk: Talk) -> None:
-        talk.broken = ZeroDivisionError()
-        talk.mailbox.resync()
+    def test_a_defect_is_not_hidden(self, driver: Driver) -> None:
+        driver.broken = ZeroDivisionError()
+        driver.mailbox.resync()
         with pytest.raises(ZeroDivisionError):
-            talk.wake()
+            driver.wake()
 
 
 def source(**more: Any) -> StreamSource:
@@ -302,13 +304,13 @@ def test_the_finite_answer_is_a_snapshot_and_a_goodbye() -> None:
     assert b'"reason":"busy"' in sent[-1]
 
 
-def sent_by(talk: StreamProtocol) -> list[bytes]:
-    """Everything a conversation that never waits sends."""
+def sent_by(stream: StreamProtocol) -> list[bytes]:
+    """Everything that a stream which never waits sends."""
     sent: list[bytes] = []
     answer: Any = None
     with suppress(StopIteration):
         while True:
-            command = talk.send(answer)
+            command = stream.send(answer)
             answer = command.function() if isinstance(command, Query) else None
             sent += [command.frame] if isinstance(command, Send) else []
     return sent

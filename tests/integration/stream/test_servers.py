@@ -48,7 +48,7 @@ def browser(site: Peer, server: Server, name: str) -> Browser:
 
 
 @pytest.fixture
-def by_bells_alone(server: Server) -> Iterator[None]:
+def by_events_alone(server: Server) -> Iterator[None]:
     """Streams do not look at their sessions by themselves while a test runs."""
     server.get("/recheck/3600/")
     yield
@@ -83,7 +83,7 @@ class TestStream:
                 site.write(browser["key"], text)
             stream.wait_until_it_shows(*texts)
 
-    def test_nobody_hears_what_is_said_to_others(
+    def test_events_reach_their_own_recipient_only(
         self, server: Server, site: Peer, browser: Browser, name: str
     ) -> None:
         other = site.sign_in(f"{name}-other")
@@ -117,11 +117,11 @@ class TestStream:
         with server.stream(browser) as stream:
             stream.wait_for("snapshot")
             assert server.get("/fork/") == "0"
-            stream.wait_until_it_hears(lambda: site.write(browser["key"], "still here"))
+            stream.wait_until_it_receives(lambda: site.write(browser["key"], "still here"))
 
 
 class TestWho:
-    def test_a_page_of_somebody_else_is_told_to_stop(
+    def test_a_page_of_another_user_is_stopped(
         self, server: Server, site: Peer, browser: Browser, name: str
     ) -> None:
         other = site.sign_in(f"{name}-other")
@@ -130,20 +130,20 @@ class TestWho:
                 assert (stream.status, stream.events) == (204, [])
                 assert "no-store" in stream.headers["Cache-Control"]
 
-    def test_somebody_nobody_knows_is_told_to_stop(self, server: Server, browser: Browser) -> None:
+    def test_an_unknown_client_is_stopped(self, server: Server, browser: Browser) -> None:
         with server.stream({**browser, "cookie": ""}) as stream:
             assert stream.status == 204
 
-    @pytest.mark.usefixtures("by_bells_alone")
+    @pytest.mark.usefixtures("by_events_alone")
     def test_logging_out_ends_it_at_once(
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
         with server.stream(browser) as stream:
-            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+            stream.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
             site.log_out(browser["cookie"])
             assert stream.wait_until_it_ends() == "signed-out"
 
-    @pytest.mark.usefixtures("by_bells_alone")
+    @pytest.mark.usefixtures("by_events_alone")
     def test_logging_out_while_it_opens_is_not_missed(
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
@@ -172,7 +172,7 @@ class TestWho:
             site.log_in(visitor["cookie"], name)
             assert stream.wait_until_it_ends() == "signed-out"
 
-    @pytest.mark.usefixtures("by_bells_alone")
+    @pytest.mark.usefixtures("by_events_alone")
     def test_another_log_in_in_the_same_browser_stops_the_page(
         self, server: Server, site: Peer, browser: Browser, name: str
     ) -> None:
@@ -186,13 +186,13 @@ class TestWho:
             with pytest.raises(LookupError):
                 page.reload()
 
-    @pytest.mark.usefixtures("by_bells_alone")
+    @pytest.mark.usefixtures("by_events_alone")
     @pytest.mark.parametrize("deed", ["new password", "deactivated", "deleted"])
     def test_an_account_that_changed_ends_it_at_once(
         self, server: Server, site: Peer, browser: Browser, name: str, deed: str
     ) -> None:
         with server.stream(browser) as stream:
-            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+            stream.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
             site.change_account(name, deed)
             assert stream.wait_until_it_ends() == "signed-out"
 
@@ -280,7 +280,7 @@ class TestStop:
     ) -> None:
         streams = [server.stream(browser) for _ in range(3)]
         for stream in streams:
-            stream.wait_until_it_hears(lambda: site.write(browser["key"], "are you there?"))
+            stream.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
         assert server.terminate() < PROMPT
         reasons = [stream.wait_until_it_ends() for stream in streams]
         # runserver has no handler of its own: it ends at once and says nothing.

@@ -118,7 +118,7 @@ def messages_of(site: Site) -> list[str]:
     return [message["subject"] for message in site.web.messages("ann")]
 
 
-def test_success_is_told_with_the_authors_words(site: Site) -> None:
+def test_success_is_reported_in_the_authors_words(site: Site) -> None:
     task = site.web.ask("report", "ann", {"args": ["May"]})
     job = site.ended(task)
     assert (job["state"], job["queue"]) == ("succeeded", "django.tasks")
@@ -172,7 +172,7 @@ def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag
     assert (job["state"], job["done"], job["total"]) == ("succeeded", 4, 4)
 
 
-def test_a_task_that_a_task_started_tells_the_same_person(site: Site) -> None:
+def test_a_task_that_a_task_started_notifies_the_same_recipient(site: Site) -> None:
     site.ended(site.web.ask("parent", "ann", {}))
     wait_until(
         lambda: messages_of(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(messages_of(site))
@@ -208,7 +208,7 @@ def test_a_task_that_never_looks_runs_to_its_end(site: Site, flag: Path) -> None
     assert site.ended(task)["state"] == "succeeded"
 
 
-def test_cancelling_is_not_offered_unless_the_author_says_so(site: Site, flag: Path) -> None:
+def test_cancelling_is_not_offered_unless_the_author_allows_it(site: Site, flag: Path) -> None:
     task = site.web.ask("counts", "ann", {"args": [str(flag)]})
     assert site.web.cancel(task, "ann") == 404
 
@@ -247,13 +247,13 @@ def test_user_names_an_argument(site: Site) -> None:
     assert site.web.messages("ann") == []
 
 
-def test_a_task_without_the_decorator_tells_nobody(site: Site) -> None:
+def test_a_task_without_the_decorator_notifies_no_one(site: Site) -> None:
     site.web.ask("silent", "ann", {})
     site.ended(site.web.ask("below", "ann", {}))
     assert len(site.web.messages("ann")) == 1
 
 
-def test_nobody_is_told_of_what_no_request_started(site: Site) -> None:
+def test_a_task_that_no_request_started_notifies_no_one(site: Site) -> None:
     task = site.web.enqueue("below")
     site.ended(site.web.ask("below", "ann", {}))
     assert site.web.job(task) is None
@@ -276,7 +276,7 @@ def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
     assert [message["job__state"] for message in site.web.messages("ann")] == [state]
 
 
-def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Site) -> None:
+def test_a_task_of_a_quicker_worker_notifies_the_same_recipient(site: Site) -> None:
     task = site.web.enqueue_unreported("parent")
     wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
     site.web.report("ann")
@@ -294,7 +294,7 @@ def test_what_a_quicker_worker_started_meanwhile_tells_the_same_person(site: Sit
         ("gives_up", "revoked"),
     ],
 )
-def test_tasks_run_at_once_are_told_too(site: Site, name: str, state: str) -> None:
+def test_tasks_run_at_once_are_reported_too(site: Site, name: str, state: str) -> None:
     task = site.web.ask(name, "ann", {"backend": "at_once"})
     assert site.web.job(task)["state"] == state
     (message,) = site.web.messages("ann")

@@ -85,7 +85,7 @@ def write(schema: str, user: int, text: str, email: bool = False) -> int:
 
 
 def write_silently(schema: str, user: int, text: str) -> int:
-    """As by a process whose bells are lost."""
+    """As by a process whose events are lost."""
     with schema_context(schema):
         return Message.objects.create(user_id=user, level=monitio.INFO, message=text).pk
 

@@ -127,7 +127,7 @@ def walk(writer: Peer, a: Page, b: Page) -> None:
     # Gone.
     assert writer.delete(A, a.user, pks[0]) == 1
     a.loses(pks[0])
-    # Reconciliation finds what no bell said, and the rechecks of the session find it in its schema.
+    # Reconciliation finds what no event carried, and rechecks find the session in its schema.
     for page in (b, a):
         writer.write_silently(page.schema, page.user, f"silent in {page.schema}")
         page.sees(f"silent in {page.schema}")

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 PROCESS = "tests.integration.transports.process"
 
 
-class Hearing:
+class EventReceiver:
     """A process that follows topics, and all it has heard so far."""
 
     def __init__(self, peer: Peer) -> None:
@@ -38,10 +38,10 @@ class Hearing:
         self.wait_for("gap", *topics)
 
     def wait_for(self, kind: str, *topics: str, timeout: float = 40.0) -> None:
-        def all_heard() -> bool:
+        def all_received() -> bool:
             return set(topics) <= {name for name, what, _ in self.look() if what == kind}
 
-        wait_until(all_heard, timeout, lambda: f"{kind} of {topics[:3]}; {self.events[-5:]}")
+        wait_until(all_received, timeout, lambda: f"{kind} of {topics[:3]}; {self.events[-5:]}")
 
     def forget(self) -> None:
         self.look()
@@ -73,9 +73,9 @@ class Conformance:
             peer.close()
 
     @pytest.fixture
-    def listener(self, peers: tuple[Peer, Peer]) -> Hearing:
+    def listener(self, peers: tuple[Peer, Peer]) -> EventReceiver:
         """The process with the open streams."""
-        hearing = Hearing(peers[0])
+        hearing = EventReceiver(peers[0])
         hearing.forget()
         return hearing
 
@@ -84,14 +84,16 @@ class Conformance:
         """The process that rings."""
         return peers[1]
 
-    def test_a_bell_of_another_process_arrives(self, listener: Hearing, publisher: Peer) -> None:
+    def test_an_event_of_another_process_arrives(
+        self, listener: EventReceiver, publisher: Peer
+    ) -> None:
         topic = new_topic()
         listener.follow(topic)
         publisher.publish([[topic, "resync"]])
         listener.wait_for("resync", topic)
 
     def test_a_bar_moves_from_inside_a_transaction_that_fails(
-        self, listener: Hearing, publisher: Peer
+        self, listener: EventReceiver, publisher: Peer
     ) -> None:
         """At once, by a connection of its own; what rings by a row cannot, and says so."""
         topic = new_topic()
@@ -101,13 +103,15 @@ class Conformance:
         if rang:
             listener.wait_for("recheck", topic)
 
-    def test_a_bell_of_the_same_process_arrives(self, listener: Hearing) -> None:
+    def test_an_event_of_the_same_process_arrives(self, listener: EventReceiver) -> None:
         topic = new_topic()
         listener.follow(topic)
         listener.peer.publish([[topic, "resync"]])
         listener.wait_for("resync", topic)
 
-    def test_only_followed_topics_are_heard(self, listener: Hearing, publisher: Peer) -> None:
+    def test_only_events_of_followed_topics_arrive(
+        self, listener: EventReceiver, publisher: Peer
+    ) -> None:
         mine, other = new_topic(), new_topic()
         listener.follow(mine)
         publisher.publish([[other, "resync"], [mine, "resync"]])
@@ -115,7 +119,7 @@ class Conformance:
         assert listener.kinds(other) == []
 
     def test_a_topic_followed_later_begins_with_a_gap(
-        self, listener: Hearing, publisher: Peer
+        self, listener: EventReceiver, publisher: Peer
     ) -> None:
         first, later = new_topic(), new_topic()
         listener.follow(first)
@@ -123,7 +127,9 @@ class Conformance:
         listener.follow(later)
         assert listener.kinds(later)[0] == "gap"
 
-    def test_an_unfollowed_topic_is_heard_no_more(self, listener: Hearing, publisher: Peer) -> None:
+    def test_events_of_an_unfollowed_topic_stop(
+        self, listener: EventReceiver, publisher: Peer
+    ) -> None:
         left, kept = new_topic(), new_topic()
         listener.follow(left, kept)
         listener.peer.unfollow([left])
@@ -134,7 +140,7 @@ class Conformance:
         assert listener.kinds(left)[1:] in ([], ["resync"]), "the first may have been on its way"
 
     def test_a_topic_that_was_left_can_be_followed_again(
-        self, listener: Hearing, publisher: Peer
+        self, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -145,7 +151,7 @@ class Conformance:
         publisher.publish([[topic, "resync"]])
         listener.wait_for("resync", topic)
 
-    def test_what_it_carries_arrives_whole(self, listener: Hearing, publisher: Peer) -> None:
+    def test_what_it_carries_arrives_whole(self, listener: EventReceiver, publisher: Peer) -> None:
         topic = new_topic()
         data = {"id": 1, "version": 2, "body": "ąę\n\r \u2028 <b>\\", "job": {"done": 0.5}}
         listener.follow(topic)
@@ -156,7 +162,7 @@ class Conformance:
         else:
             listener.wait_for("resync", topic)
 
-    def test_what_is_too_large_says_to_look(self, listener: Hearing, publisher: Peer) -> None:
+    def test_a_large_event_becomes_a_resync(self, listener: EventReceiver, publisher: Peer) -> None:
         topic = new_topic()
         listener.follow(topic)
         publisher.publish([[topic, "message", {"id": 1, "version": 1, "body": "ą" * 9000}]])
@@ -165,7 +171,7 @@ class Conformance:
 
     @pytest.mark.parametrize("order", [["recheck", "resync"], ["resync", "recheck"]])
     def test_a_recheck_is_not_covered_by_other_news(
-        self, listener: Hearing, publisher: Peer, order: list[str]
+        self, listener: EventReceiver, publisher: Peer, order: list[str]
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -173,8 +179,8 @@ class Conformance:
         listener.wait_for("recheck", topic)
         listener.wait_for("resync", topic)
 
-    def test_what_concerns_everybody_is_heard_with_every_topic(
-        self, listener: Hearing, publisher: Peer
+    def test_events_for_every_stream_arrive_with_every_topic(
+        self, listener: EventReceiver, publisher: Peer
     ) -> None:
         listener.follow(new_topic())
         data = {"session": "mark"}
@@ -182,14 +188,16 @@ class Conformance:
         listener.wait_for("recheck", EVERYBODY)
         assert (EVERYBODY, "recheck", data if self.carries_data else None) in listener.events
 
-    def test_news_is_no_recheck(self, listener: Hearing, publisher: Peer) -> None:
+    def test_news_is_no_recheck(self, listener: EventReceiver, publisher: Peer) -> None:
         topic = new_topic()
         listener.follow(topic)
         publisher.publish([[topic, "resync"]])
         listener.wait_for("resync", topic)
         assert "recheck" not in listener.kinds(topic)
 
-    def test_the_same_topic_rings_again_and_again(self, listener: Hearing, publisher: Peer) -> None:
+    def test_events_of_the_same_topic_arrive_again_and_again(
+        self, listener: EventReceiver, publisher: Peer
+    ) -> None:
         topic = new_topic()
         listener.follow(topic)
         for _ in range(5):
@@ -197,15 +205,15 @@ class Conformance:
             publisher.publish([[topic, "resync"]])
             listener.wait_for("resync", topic)
 
-    def test_many_topics_at_once(self, listener: Hearing, publisher: Peer) -> None:
+    def test_many_topics_at_once(self, listener: EventReceiver, publisher: Peer) -> None:
         topics = [new_topic() for _ in range(1200)]
         listener.follow(*topics)
         publisher.publish([[topic, "resync"] for topic in topics])
         listener.wait_for("resync", *topics)
         listener.peer.unfollow(topics)
 
-    def test_a_forked_child_rings_and_hears_on_its_own(
-        self, listener: Hearing, publisher: Peer
+    def test_a_forked_child_publishes_and_listens_on_its_own(
+        self, listener: EventReceiver, publisher: Peer
     ) -> None:
         mine, childs = new_topic(), new_topic()
         listener.follow(mine)
@@ -214,7 +222,9 @@ class Conformance:
         listener.wait_for("resync", mine)
         assert listener.kinds(childs) == []
 
-    def test_it_stops_at_once_and_starts_again(self, listener: Hearing, publisher: Peer) -> None:
+    def test_it_stops_at_once_and_starts_again(
+        self, listener: EventReceiver, publisher: Peer
+    ) -> None:
         topic = new_topic()
         listener.follow(topic)
         seconds, left = listener.peer.stop()
@@ -227,7 +237,7 @@ class Conformance:
     def test_it_finds_nothing_wrong_with_itself(self, publisher: Peer) -> None:
         assert publisher.check() == []
 
-    def test_idle_it_costs_next_to_nothing(self, listener: Hearing) -> None:
+    def test_idle_it_costs_next_to_nothing(self, listener: EventReceiver) -> None:
         listener.follow(*(new_topic() for _ in range(20)))
         share = listener.peer.cpu_share(1.5)
         print(f"idle: {share:.2%} of a core")

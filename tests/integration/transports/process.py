@@ -88,7 +88,7 @@ def is_in_database() -> bool:
     return get_transport().in_database
 
 
-def timed_ring(events: list[list[Any]]) -> tuple[bool, float]:
+def timed_publish(events: list[list[Any]]) -> tuple[bool, float]:
     begin = time.monotonic()
     return publishing.publish([Event(*event) for event in events]), time.monotonic() - begin
 
@@ -150,7 +150,7 @@ if __name__ == "__main__":
             "logged": lambda: logged,
             "cuts": lambda: len(cuts),
             "publish": publish,
-            "ring": timed_ring,
+            "ring": timed_publish,
             "push_and_roll_back": push_and_roll_back,
             "is_in_database": is_in_database,
             "patch": patch,

@@ -60,7 +60,7 @@ def test_a_thread_tries_and_no_caller(breaker: Breaker, line: Line) -> None:
     assert len(probes(breaker)) == 1
 
 
-def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
+def test_when_it_is_back_missed_events_are_published_once_and_the_thread_ends(
     breaker: Breaker, line: Line
 ) -> None:
     breaker.failed([Event("user:1", "message", {"id": 1})])
@@ -71,20 +71,22 @@ def test_when_it_is_back_what_was_missed_rings_once_and_the_thread_ends(
     wait_until(lambda: not probes(breaker))
 
 
-def test_what_comes_while_the_others_ring_rings_too(line: Line, breaker: Breaker) -> None:
+def test_events_during_the_retry_are_published_too(line: Line, breaker: Breaker) -> None:
     publish, line.dead = line.publish, False
 
-    def publish_and_be_rung_at(events: Sequence[Event]) -> None:
+    def publish_and_retry(events: Sequence[Event]) -> None:
         if BOB not in line.rung and ANN in events:
             assert breaker.is_blocking([BOB])
         publish(events)
 
-    breaker._publish = publish_and_be_rung_at
+    breaker._publish = publish_and_retry
     breaker.failed([ANN])
     wait_until(lambda: line.rung == [ANN, BOB])
 
 
-def test_very_many_ring_in_parts_and_none_of_them_twice(line: Line, breaker: Breaker) -> None:
+def test_very_many_events_are_published_in_parts_and_none_twice(
+    line: Line, breaker: Breaker
+) -> None:
     sizes: list[int] = []
     publish, line.dead = line.publish, False
 
@@ -116,7 +118,7 @@ def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker)
     wait_until(lambda: line.rung == [ANN, BOB] and not breaker.is_blocking([]))
 
 
-def test_when_nobody_rings_any_more_nobody_tries(
+def test_the_probe_ends_when_no_more_events_are_published(
     breaker: Breaker, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Breaker, "IDLE", 0.05)

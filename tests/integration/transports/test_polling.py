@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.integration.transports.base import Conformance, Hearing, new_topic
+from tests.integration.transports.base import Conformance, EventReceiver, new_topic
 from tests.support.databases import database
 from tests.support.peers import Peer
 from tests.support.servers.postgres import Postgres
@@ -28,7 +28,7 @@ class TestSQLite(Polling):
         return f"sqlite://{path}", {"MONITIO_TRANSPORT": "polling"}
 
     def test_a_database_that_others_keep_locked_costs_a_second_once(
-        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: EventReceiver, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -55,7 +55,7 @@ class TestPostgres(Polling):
         return url, {"MONITIO_TRANSPORT": "polling", "MONITIO_POLL_INTERVAL": 0.1}
 
     def test_a_cut_connection_is_a_gap_and_nothing_stays_lost(
-        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: EventReceiver, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
         listener.follow(topic)

@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from monitio.transports import load, postgres
 from tests.conftest import missing
-from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.integration.transports.base import PROCESS, Conformance, EventReceiver, new_topic
 from tests.support.peers import ROOT, Peer
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
@@ -38,7 +38,7 @@ class TestPostgres(Conformance):
         return postgres_server.database("notify"), FROM_DATABASE
 
     def test_two_sites_in_one_database_have_a_channel_each(
-        self, listener: Hearing, publisher: Peer, address: tuple[str, dict[str, Any]]
+        self, listener: EventReceiver, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -83,8 +83,8 @@ def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def listener(peers: tuple[Peer, Peer]) -> Hearing:
-    return Hearing(peers[0])
+def listener(peers: tuple[Peer, Peer]) -> EventReceiver:
+    return EventReceiver(peers[0])
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def frozen(server: Postgres) -> Iterator[None]:
 
 
 class TestCut:
-    def test_a_closed_connection_is_a_gap_and_is_not_noticed_by_who_rings(
-        self, server: Postgres, listener: Hearing, publisher: Peer
+    def test_a_closed_connection_is_a_gap_that_publishers_do_not_notice(
+        self, server: Postgres, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -125,8 +125,8 @@ class TestCut:
         assert publisher.ring([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
 
-    def test_a_restart_is_a_gap_and_later_bells_arrive(
-        self, server: Postgres, listener: Hearing, publisher: Peer
+    def test_a_restart_is_a_gap_and_later_events_arrive(
+        self, server: Postgres, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -143,7 +143,7 @@ class TestCut:
 
 
 class TestFrozen:
-    def test_ringing_costs_a_second_once(self, server: Postgres, publisher: Peer) -> None:
+    def test_publishing_costs_a_second_once(self, server: Postgres, publisher: Peer) -> None:
         assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
             times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
@@ -156,8 +156,8 @@ class TestFrozen:
             rung, seconds = publisher.ring([["user:1", "resync"]])
         assert not rung and seconds < 4
 
-    def test_the_line_is_cut_and_made_anew(
-        self, server: Postgres, listener: Hearing, publisher: Peer
+    def test_the_connection_is_closed_and_opened_again(
+        self, server: Postgres, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -171,7 +171,7 @@ class TestFrozen:
 
 
 class TestThreads:
-    def test_many_threads_ring_at_once(self, postgres_server: Postgres, settings: Any) -> None:
+    def test_many_threads_publish_at_once(self, postgres_server: Postgres, settings: Any) -> None:
         settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
         transport = postgres.PostgresTransport()
         failures: list[Exception] = []
@@ -190,20 +190,20 @@ class TestThreads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            heard = list(client.notifies(timeout=20, stop_after=400))
+            received = list(client.notifies(timeout=20, stop_after=400))
         transport._disconnect()
         assert not failures
-        assert len({notification.payload for notification in heard}) == 400
-        assert len({notification.pid for notification in heard}) == 1, "one connection"
+        assert len({notification.payload for notification in received}) == 400
+        assert len({notification.pid for notification in received}) == 1, "one connection"
 
 
 class TestCheck:
-    def test_a_server_that_is_not_there_is_said(self, settings: Any) -> None:
+    def test_an_unreachable_server_is_reported(self, settings: Any) -> None:
         settings.MONITIO_POSTGRES_DSN = "postgresql://nobody@127.0.0.1:1/nothing"
         (said,) = postgres.PostgresTransport().check()
         assert said.id == "monitio.W021" and "cannot reach PostgreSQL" in said.msg
 
-    def test_a_server_that_says_nothing_is_said_within_a_second(self, settings: Any) -> None:
+    def test_a_silent_server_is_reported_within_a_second(self, settings: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             settings.MONITIO_POSTGRES_DSN = f"postgresql://nobody@127.0.0.1:{port}/x"
@@ -212,7 +212,7 @@ class TestCheck:
             assert time.monotonic() - begin < 4
         assert said.id == "monitio.W021"
 
-    def test_a_pooler_that_drops_listen_is_said(
+    def test_a_pooler_that_drops_listen_is_reported(
         self, postgres_server: Postgres, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
@@ -257,7 +257,7 @@ class TestSettings:
         with pytest.raises(ImproperlyConfigured, match="MONITIO_POSTGRES_DSN"):
             load("postgres")
 
-    def test_without_psycopg_it_says_what_to_install(self) -> None:
+    def test_without_psycopg_the_error_names_what_to_install(self) -> None:
         script = (
             "import sys; sys.modules['psycopg'] = None\n"
             "import django; django.setup()\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.integration.transports.base import PROCESS, Conformance, EventReceiver, new_topic
 from tests.support.peers import Peer
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.valkey import Valkey
@@ -64,9 +64,9 @@ def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def listener(server: Valkey, peers: tuple[Peer, Peer]) -> Hearing:
+def listener(server: Valkey, peers: tuple[Peer, Peer]) -> EventReceiver:
     server.start()
-    return Hearing(peers[0])
+    return EventReceiver(peers[0])
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def publisher(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
     return peers[1]
 
 
-def seconds_to_follow(listener: Hearing, topic: str) -> float:
+def seconds_to_follow(listener: EventReceiver, topic: str) -> float:
     begin = time.monotonic()
     listener.peer.follow([topic])
     return time.monotonic() - begin
@@ -96,7 +96,7 @@ def warnings(peer: Peer) -> int:
 
 
 class TestDead:
-    def test_ringing_costs_nothing_and_is_logged_once(
+    def test_publishing_costs_nothing_and_is_logged_once(
         self, server: Valkey, publisher: Peer
     ) -> None:
         before = warnings(publisher)
@@ -107,7 +107,7 @@ class TestDead:
         assert warnings(publisher) == before + 1
 
     def test_a_process_that_listens_and_publishes_logs_one_line(
-        self, server: Valkey, listener: Hearing
+        self, server: Valkey, listener: EventReceiver
     ) -> None:
         listener.follow(new_topic())
         before, cuts = len(listener.peer.logged()), listener.peer.cuts()
@@ -118,8 +118,8 @@ class TestDead:
         (line,) = listener.peer.logged()[before:]
         assert line.startswith("The live transport") and "\n" not in line
 
-    def test_a_restart_is_a_gap_and_later_bells_arrive(
-        self, server: Valkey, listener: Hearing, publisher: Peer
+    def test_a_restart_is_a_gap_and_later_events_arrive(
+        self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topics = [new_topic() for _ in range(3)]
         listener.follow(*topics)
@@ -130,8 +130,8 @@ class TestDead:
         assert publisher.ring([[topics[0], "resync"]])[0]
         listener.wait_for("resync", topics[0])
 
-    def test_a_quick_restart_costs_the_publisher_no_bell(
-        self, server: Valkey, listener: Hearing, publisher: Peer
+    def test_a_quick_restart_costs_the_publisher_no_event(
+        self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         assert publisher.ring([[topic, "resync"]])[0]
@@ -139,8 +139,8 @@ class TestDead:
         server.start()
         assert publisher.ring([[topic, "resync"]])[0]
 
-    def test_streams_that_open_meanwhile_are_heard_afterwards(
-        self, server: Valkey, listener: Hearing, publisher: Peer
+    def test_streams_that_open_meanwhile_get_events_afterwards(
+        self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topics = [new_topic() for _ in range(5)]
         server.kill()
@@ -168,8 +168,8 @@ class TestCutOff:
         yield peer
         peer.close()
 
-    def test_what_did_not_ring_rings_when_it_is_back(
-        self, line: Proxy, listener: Hearing, publisher: Peer
+    def test_missed_events_are_published_when_it_is_back(
+        self, line: Proxy, listener: EventReceiver, publisher: Peer
     ) -> None:
         first, second = new_topic(), new_topic()
         listener.follow(first, second)
@@ -181,7 +181,7 @@ class TestCutOff:
 
 
 class TestFrozen:
-    def test_ringing_costs_a_second_once(self, server: Valkey, publisher: Peer) -> None:
+    def test_publishing_costs_a_second_once(self, server: Valkey, publisher: Peer) -> None:
         assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
             times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
@@ -197,7 +197,9 @@ class TestFrozen:
         yield publisher
         publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
 
-    def test_whoever_rings_later_pays_nothing(self, server: Valkey, paying_publisher: Peer) -> None:
+    def test_later_publishers_wait_for_nothing(
+        self, server: Valkey, paying_publisher: Peer
+    ) -> None:
         publisher = paying_publisher
         assert publisher.ring([["user:1", "resync"]])[0]
         with frozen(server):
@@ -210,13 +212,13 @@ class TestFrozen:
         assert max(times) < PAID / 2
         wait_until(lambda: publisher.ring([["user:1", "resync"]])[0], message="found to be back")
 
-    def test_ringing_for_many_costs_a_second_too(self, server: Valkey, publisher: Peer) -> None:
+    def test_publishing_to_many_costs_a_second_too(self, server: Valkey, publisher: Peer) -> None:
         with frozen(server):
             _, seconds = publisher.ring([[f"user:{one}", "resync"] for one in range(1000)])
         assert seconds < 4
 
-    def test_the_line_is_cut_and_made_anew(
-        self, server: Valkey, listener: Hearing, publisher: Peer
+    def test_the_connection_is_closed_and_opened_again(
+        self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -232,7 +234,7 @@ class TestFrozen:
 class TestHungUp:
     @pytest.mark.parametrize("kind", ["pubsub", "normal"])
     def test_a_closed_connection_is_a_gap_or_is_not_noticed(
-        self, server: Valkey, listener: Hearing, publisher: Peer, kind: str
+        self, server: Valkey, listener: EventReceiver, publisher: Peer, kind: str
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -246,7 +248,7 @@ class TestHungUp:
         listener.wait_for("resync", topic)
 
     def test_words_of_others_on_the_channel_are_ignored(
-        self, server: Valkey, listener: Hearing, publisher: Peer
+        self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -262,7 +264,7 @@ class TestHungUp:
         assert listener.kinds(topic) == ["resync"]
 
 
-def test_an_unreachable_server_is_said_by_the_check(
+def test_an_unreachable_server_is_reported_by_the_check(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     peer = Peer(

@@ -33,7 +33,7 @@ def connection(url: str) -> dict[str, Any]:
         ("rediss+sentinel://host/news?ssl_ca_certs=/ca.pem", {"ssl_ca_certs": "/ca.pem"}),
     ],
 )
-def test_what_the_address_says_reaches_redis_py(url: str, expected: dict[str, Any]) -> None:
+def test_options_in_the_address_reach_redis_py(url: str, expected: dict[str, Any]) -> None:
     assert connection(url).items() >= {**expected, "socket_timeout": 0.5}.items()
 
 
@@ -50,7 +50,7 @@ def test_each_sentinel_is_asked_with_its_own_password_and_little_patience() -> N
     assert (master["password"], master["health_check_interval"]) == ("one", 9)
 
 
-def test_what_the_address_says_of_time_wins() -> None:
+def test_timeouts_in_the_address_win() -> None:
     for url in ("redis://host", "redis+cluster://host", "redis+sentinel://host/news"):
         assert connection(f"{url}?socket_timeout=0.7")["socket_timeout"] == 0.7
 
@@ -109,14 +109,16 @@ def test_a_second_is_shared_out_among_all_who_may_be_silent(
         ("unix+cluster:///run/redis.sock", "cannot be read"),
     ],
 )
-def test_what_cannot_be_meant_is_said_with_what_can(url: str, said: str, settings: Any) -> None:
+def test_a_wrong_address_is_refused_with_the_valid_forms(
+    url: str, said: str, settings: Any
+) -> None:
     settings.MONITIO_REDIS_URL = url
     with pytest.raises(ImproperlyConfigured, match="redis\\+sentinel://host") as error:
         load("redis")
     assert said in str(error.value)
 
 
-def test_no_password_is_said() -> None:
+def test_no_password_is_shown() -> None:
     for url in (
         "redis://:secret@host:port",
         "redis+sentinel://u:secret@h?sentinel_password=secret",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.transports.base import PROCESS, Conformance, Hearing, new_topic
+from tests.integration.transports.base import PROCESS, Conformance, EventReceiver, new_topic
 from tests.support.peers import Peer
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.tls import certificate
@@ -82,7 +82,7 @@ class TestSentinel(Conformance):
         return site
 
     def test_when_the_master_dies_its_replica_takes_over_within_seconds(
-        self, whole: Replicated, listener: Hearing, publisher: Peer
+        self, whole: Replicated, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
@@ -97,7 +97,7 @@ class TestSentinel(Conformance):
         assert whole.master_now() is not dead
 
     def test_a_former_master_that_comes_back_is_left_alone(
-        self, whole: Replicated, listener: Hearing, publisher: Peer
+        self, whole: Replicated, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic, dead = new_topic(), whole.master_now()
         dead.kill()
@@ -108,7 +108,7 @@ class TestSentinel(Conformance):
         listener.wait_for("resync", topic)
 
     def test_a_master_that_freezes_is_replaced_too(
-        self, whole: Replicated, listener: Hearing, publisher: Peer
+        self, whole: Replicated, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
         publisher.patch("monitio.transports._current", None)
@@ -143,8 +143,8 @@ class TestCluster(Conformance):
     def address(cls, site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Address:
         return sqlite(tmp_path_factory), transport(site.url)
 
-    def test_what_is_said_to_one_node_is_heard_at_every_other(
-        self, site: Cluster, listener: Hearing, publisher: Peer, address: Address
+    def test_events_published_on_one_node_reach_every_other(
+        self, site: Cluster, listener: EventReceiver, publisher: Peer, address: Address
     ) -> None:
         for node in site.nodes:
             topic = new_topic()
@@ -167,8 +167,8 @@ class TestCluster(Conformance):
         for node in site.nodes:
             node.start()
 
-    def test_nodes_that_die_one_after_the_other_cost_no_bell(
-        self, site: Cluster, listener: Hearing, patient: Peer
+    def test_nodes_that_die_one_after_the_other_cost_no_event(
+        self, site: Cluster, listener: EventReceiver, patient: Peer
     ) -> None:
         topic = new_topic()
         for node in site.nodes[:2]:
@@ -178,7 +178,7 @@ class TestCluster(Conformance):
         assert patient.ring([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
 
-    def test_a_node_that_freezes_costs_no_bell(self, site: Cluster, patient: Peer) -> None:
+    def test_a_node_that_freezes_costs_no_event(self, site: Cluster, patient: Peer) -> None:
         for node in site.nodes:
             os.kill(node.pid, signal.SIGSTOP)
             try:

@@ -1,4 +1,4 @@
-"""A line between a host and a server that tests may cut: nothing passes, and nobody is told."""
+"""A line between a host and a server that tests may cut: nothing passes, without an error."""
 
 from __future__ import annotations
 

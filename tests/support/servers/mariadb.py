@@ -69,7 +69,7 @@ class MariaDB:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(self._answers, message=self._what_it_said, interval=0.1)
+        wait_until(self._answers, message=self._log_text, interval=0.1)
 
     def close(self) -> None:
         """Stop it and remove its files."""
@@ -83,7 +83,7 @@ class MariaDB:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
-    def _what_it_said(self) -> str:
+    def _log_text(self) -> str:
         said = (self.folder.path / "log").read_text(errors="replace")
         return f"MariaDB does not answer. It said:\n{said[-3000:]}"
 

@@ -89,9 +89,7 @@ class Nginx:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(
-            lambda: all(is_listening(port) for port in self.ports), message=self._what_it_said
-        )
+        wait_until(lambda: all(is_listening(port) for port in self.ports), message=self._log_text)
 
     def signal(self, number: int) -> None:
         """Send this to all of its processes."""
@@ -117,5 +115,5 @@ class Nginx:
             if (self.folder.path / name).exists()
         )
 
-    def _what_it_said(self) -> str:
+    def _log_text(self) -> str:
         return f"nginx does not listen on {self.ports}. It said:\n{self.log()}"

@@ -48,7 +48,7 @@ class PgBouncer:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-        wait_until(lambda: is_listening(self.port), message=self._what_it_said)
+        wait_until(lambda: is_listening(self.port), message=self._log_text)
 
     def close(self) -> None:
         """Stop it and remove its files."""
@@ -57,5 +57,5 @@ class PgBouncer:
             self.process.wait(40)
         self.folder.remove()
 
-    def _what_it_said(self) -> str:
+    def _log_text(self) -> str:
         return f"pgbouncer does not answer. It said:\n{(self.folder.path / 'log').read_text()}"

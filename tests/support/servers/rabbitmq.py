@@ -54,7 +54,7 @@ class RabbitMQ:
             self.process = subprocess.Popen(
                 [PROGRAM], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until(self._answers, 60, self._what_it_said)
+        wait_until(self._answers, 60, self._log_text)
 
     def stop(self) -> None:
         """Ask it to end, as an administrator does, and wait for it."""
@@ -115,6 +115,6 @@ class RabbitMQ:
             return probe.recv(1) == b"\x01"
         return False
 
-    def _what_it_said(self) -> str:
+    def _log_text(self) -> str:
         said = (self.folder.path / "log").read_text(errors="replace")
         return f"RabbitMQ on port {self.port} does not answer. It said:\n{said[-3000:]}"

@@ -60,7 +60,7 @@ class Valkey:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        wait_until(self._answers, message=self._what_it_said)
+        wait_until(self._answers, message=self._log_text)
 
     def _first_options(self) -> Sequence[str]:
         return ("--save", "", "--appendonly", "no")
@@ -88,6 +88,6 @@ class Valkey:
         with socket.socket(socket.AF_UNIX) as probe:
             return is_listening(self.port) and probe.connect_ex(str(self.socket)) == 0
 
-    def _what_it_said(self) -> str:
+    def _log_text(self) -> str:
         said = (self.folder.path / "log").read_text(errors="replace")
         return f"Valkey on port {self.port} does not answer. It said:\n{said}"

@@ -285,7 +285,7 @@ def test_a_dead_server_is_not_asked_a_thousand_times() -> None:
     assert Delivery.objects.filter(state="pending").count() == 8
 
 
-def test_the_process_that_commits_sends_when_nobody_else_does(
+def test_the_process_that_commits_sends_when_no_worker_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)

@@ -35,7 +35,7 @@ READ = DeliveryPolicy(unless="read", delay=60)
         (("unless_read", 0), DeliveryPolicy(unless="read")),
     ],
 )
-def test_email_and_its_delay_say_how(asked: Any, how: DeliveryPolicy | None) -> None:
+def test_email_and_its_delay_make_a_policy(asked: Any, how: DeliveryPolicy | None) -> None:
     assert DeliveryPolicy.from_options(*asked) == how
 
 
@@ -167,7 +167,7 @@ def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch)
     assert mail.outbox[0].subject == "succeeded"
 
 
-def test_each_reader_of_a_job_is_mailed_as_their_wording_says() -> None:
+def test_each_recipient_of_a_job_is_emailed_as_their_content_asks() -> None:
     def render(outcome: Outcome) -> MessageContent:
         return MessageContent(subject="done", email=next(kinds))
 

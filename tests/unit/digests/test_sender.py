@@ -167,7 +167,7 @@ class TestContent:
         (letter,) = tomorrow(clock)
         assert letter.subject == "3 nowe powiadomienia"
 
-    def test_nothing_to_say_nothing_sent(self, ann: Any, clock: Time) -> None:
+    def test_without_messages_no_digest_is_sent(self, ann: Any, clock: Time) -> None:
         assert tomorrow(clock) == []
         assert not Digest.objects.exists()
 
@@ -218,7 +218,7 @@ class TestContent:
         assert "gathered" in letter.body
         assert "at once" not in letter.body and "not mailed" not in letter.body
 
-    def test_what_was_mailed_at_once_is_not_told_again(self, clock: Time) -> None:
+    def test_what_was_emailed_at_once_is_not_in_a_digest(self, clock: Time) -> None:
         ann = user()
         notify(ann, "mailed", email=True)
         preferences.change(ann, frequency="daily", hour=8)
@@ -415,7 +415,9 @@ class TestPeriods:
             counts.append(sum(verb in ("SELECT", "INSERT", "UPDATE") for verb in asked))
         assert counts[1] - counts[0] == 10 * 7
 
-    def test_nobody_due_is_one_query(self, ann: Any, django_assert_num_queries: Any) -> None:
+    def test_without_due_users_one_query_suffices(
+        self, ann: Any, django_assert_num_queries: Any
+    ) -> None:
         with django_assert_num_queries(1):
             assert list(digests.claim_batches()) == []
 
@@ -511,7 +513,7 @@ class TestFailures:
         assert digest.state == "failed" and "3 tries" in digest.error
         assert len(post.tried) == 3
 
-    def test_a_defect_stops_nobody_else(
+    def test_a_defect_does_not_stop_the_others(
         self, ann: Any, clock: Time, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bob = user("bob")
@@ -587,7 +589,7 @@ class TestFailures:
         letters()
         assert Digest.objects.get().state == "failed"
 
-    def test_a_task_that_runs_again_serves_whom_nobody_served(
+    def test_a_task_that_runs_again_serves_the_users_left_over(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         bob = user("bob")
@@ -637,7 +639,7 @@ class TestFailures:
 
 
 class TestChangesOfMind:
-    def test_who_says_never_gets_nothing_that_waited(
+    def test_users_who_choose_never_get_nothing_that_waited(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         notify(ann)
@@ -676,7 +678,7 @@ class TestChangesOfMind:
         letters()
         assert [letter.to for letter in post.sent] == [["ann@example.com"]]
 
-    def test_who_says_never_gets_nothing_that_a_dead_sender_left(
+    def test_users_who_choose_never_get_nothing_that_a_dead_sender_left(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         notify(ann)
@@ -744,7 +746,7 @@ def test_a_frozen_run_is_offered_to_sites_tests(ann: Any) -> None:
     assert run_digests(at=timezone.now() + DAY) == []
 
 
-def test_old_digests_are_pruned_and_their_messages_are_not_told_again(
+def test_old_digests_are_pruned_and_their_messages_are_not_sent_again(
     ann: Any, clock: Time
 ) -> None:
     notify(ann)

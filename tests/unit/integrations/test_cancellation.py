@@ -16,7 +16,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
 from monitio.testing import capture_events
-from tests.support.jobs import payloads, reporter, rolled_back, told
+from tests.support.jobs import payloads, reporter, rolled_back, subjects_of
 from tests.support.people import user, visitor_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,7 +82,7 @@ def test_it_is_offered_while_it_waits(asked: list[str]) -> None:
     assert offered(user()) == [True]
 
 
-def test_it_is_not_offered_unless_the_author_says_so(asked: list[str]) -> None:
+def test_it_is_not_offered_unless_the_author_allows_it(asked: list[str]) -> None:
     reporter(user()).started()
     assert offered(user()) == [False]
     with pytest.raises(NotAllowed):
@@ -133,7 +133,7 @@ class TestWithdrawn:
         job = reporter(user())
         job.queued()
         assert job.cancelled_while_waiting()
-        assert told(user()) == ["revoked 0"]
+        assert subjects_of(user()) == ["revoked 0"]
         assert not job.started()
 
     def test_a_job_that_waits_for_its_next_attempt_ends(self) -> None:
@@ -146,7 +146,7 @@ class TestWithdrawn:
         job = reporter(user())
         job.started()
         assert not job.cancelled_while_waiting()
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]
 
 
 class TestOnTheWeb:

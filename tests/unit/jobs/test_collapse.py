@@ -15,7 +15,7 @@ from monitio.jobs.reporter import MessageContent, Outcome
 from monitio.models import Job, Message, Repeat
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
-from tests.support.jobs import mailing, payloads, reporter, told
+from tests.support.jobs import mailing, payloads, reporter, subjects_of
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def fail(number: int, *people: Any, error: str = "boom", **more: Any) -> None:
 def test_identical_failures_are_one_message_with_a_count() -> None:
     for number in range(5):
         fail(number)
-    assert told(user()) == ["failed 0 (5 times)"]
+    assert subjects_of(user()) == ["failed 0 (5 times)"]
 
 
 def test_every_job_keeps_its_own_end() -> None:
@@ -53,33 +53,33 @@ def test_the_count_is_in_the_recipients_language() -> None:
     polish = Recipient.for_user(user().pk, "pl")
     for number in range(2):
         fail(number, polish)
-    assert told(user()) == ["failed 0 (2 razy)"]
+    assert subjects_of(user()) == ["failed 0 (2 razy)"]
 
 
 def test_a_failure_that_reads_otherwise_has_its_own_message() -> None:
     fail(1, render=lambda outcome: MessageContent(subject=outcome.state, message=outcome.error))
     fail(2, error="bang", render=lambda o: MessageContent(subject=o.state, message=o.error))
-    assert told(user()) == ["failed", "failed"]
+    assert subjects_of(user()) == ["failed", "failed"]
 
 
 def test_successes_are_never_counted() -> None:
     for number in range(2):
         reporter(user(), task=f"task-{number}").succeeded()
-    assert told(user()) == ["succeeded 0"] * 2
+    assert subjects_of(user()) == ["succeeded 0"] * 2
 
 
 def test_each_person_has_their_own_count() -> None:
     bob = user("bob")
     fail(1, user())
     fail(2, user(), bob)
-    assert (told(user()), told(bob)) == (["failed 0 (2 times)"], ["failed 0"])
+    assert (subjects_of(user()), subjects_of(bob)) == (["failed 0 (2 times)"], ["failed 0"])
 
 
 def test_visitors_are_counted_for_too() -> None:
     visitor = Recipient.for_visitor("v" * 32)
     fail(1, visitor)
     fail(2, visitor)
-    assert told(visitor) == ["failed 0 (2 times)"]
+    assert subjects_of(visitor) == ["failed 0 (2 times)"]
 
 
 @pytest.mark.parametrize("deed", [api.mark_read, api.delete])
@@ -88,7 +88,7 @@ def test_a_failure_after_that_was_read_or_deleted_begins_again(deed: Any) -> Non
     deed(user(), [Message.objects.get().pk])
     fail(2)
     fail(3)
-    assert told(user())[-1] == "failed 0 (2 times)"
+    assert subjects_of(user())[-1] == "failed 0 (2 times)"
 
 
 def test_an_old_failure_counts_no_more(settings: Any) -> None:
@@ -96,14 +96,14 @@ def test_an_old_failure_counts_no_more(settings: Any) -> None:
     fail(1)
     Message.objects.update(modified=timezone.now() - timedelta(seconds=61))
     fail(2)
-    assert told(user()) == ["failed 0", "failed 0"]
+    assert subjects_of(user()) == ["failed 0", "failed 0"]
 
 
 def test_none_lets_each_have_its_own(settings: Any) -> None:
     settings.MONITIO_COLLAPSE_WITHIN = None
     fail(1)
     fail(2)
-    assert told(user()) == ["failed 0", "failed 0"]
+    assert subjects_of(user()) == ["failed 0", "failed 0"]
 
 
 def test_one_mail_goes_out() -> None:
@@ -136,7 +136,7 @@ def test_a_count_without_a_bar_lets_a_closed_pop_up_be() -> None:
 def test_a_long_headline_keeps_its_count() -> None:
     for number in range(2):
         fail(number, render=lambda outcome: MessageContent(subject=f"{'x' * 300}: failed"))
-    (subject,) = told(user())
+    (subject,) = subjects_of(user())
     assert len(subject) == 255
     assert subject.endswith(": failed (2 times)")
 
@@ -154,7 +154,7 @@ def test_a_job_that_fails_after_its_death_keeps_its_message() -> None:
     job.failed("died", 0)
     job.started(1)
     job.failed("boom")
-    assert told(user()) == ["failed 1"]
+    assert subjects_of(user()) == ["failed 1"]
 
 
 def test_a_message_whose_job_goes_on_counts_no_failures() -> None:
@@ -163,4 +163,4 @@ def test_a_message_whose_job_goes_on_counts_no_failures() -> None:
     job.started(1)
     job.succeeded()
     fail(2, render=lambda outcome: MessageContent(subject=outcome.state))
-    assert told(user()) == ["succeeded", "failed"]
+    assert subjects_of(user()) == ["succeeded", "failed"]

@@ -240,7 +240,7 @@ class TestBounds:
         assert (len(message.message), message.safe) == (LONGEST_TEXT, False)
 
     @pytest.mark.parametrize("length", [100, 240, 248, 255, 1000, 100_000])
-    def test_a_headline_says_how_it_ended_however_long_its_title_is(self, length: int) -> None:
+    def test_a_headline_shows_the_end_however_long_its_title_is(self, length: int) -> None:
         message = end(NotifyOptions(title="d" * length).content, "succeeded")
         assert message.subject.endswith(": done")
         assert len(message.subject) <= 255

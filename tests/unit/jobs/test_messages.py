@@ -19,7 +19,7 @@ from monitio.messages import visitors
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
-from tests.support.jobs import mailing, payloads, reporter, rolled_back, told
+from tests.support.jobs import mailing, payloads, reporter, rolled_back, subjects_of
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,12 +37,12 @@ def the_message() -> Message:
     return Message.objects.get(hidden=False)
 
 
-def said(**fields: Any) -> MessageContent:
+def content(**fields: Any) -> MessageContent:
     return MessageContent(**{"subject": "s", "message": "m", **fields})
 
 
 class TestRecipients:
-    def test_the_same_message_tells_the_whole_story(self) -> None:
+    def test_the_same_message_shows_every_state(self) -> None:
         job = reporter(user())
         job.queued()
         first = the_message().pk
@@ -72,11 +72,11 @@ class TestRecipients:
         api.delete(user(), [gone])
         for event in (job.started, lambda: job.retrying(0), lambda: job.started(1)):
             assert event()
-            assert told(user()) == []
+            assert subjects_of(user()) == []
         job.progressed(1, 2, final=True)
-        assert told(user()) == []
+        assert subjects_of(user()) == []
         job.succeeded()
-        assert told(user()) == ["succeeded 1"]
+        assert subjects_of(user()) == ["succeeded 1"]
         assert the_message().pk > gone
 
     def test_what_one_recipient_deletes_stays_with_the_other(self) -> None:
@@ -84,7 +84,7 @@ class TestRecipients:
         job.queued()
         api.delete_all(user("ann"))
         job.started()
-        assert (told(user("ann")), told(user("bob"))) == ([], ["started 0"])
+        assert (subjects_of(user("ann")), subjects_of(user("bob"))) == ([], ["started 0"])
 
     def test_an_interruption_that_was_deleted_does_not_hide_the_end(self) -> None:
         job = reporter(user())
@@ -92,7 +92,7 @@ class TestRecipients:
         job.lost()
         api.delete_all(user())
         job.succeeded()
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
     def test_a_message_kept_only_for_its_mail_makes_room_for_the_end(
         self, monkeypatch: pytest.MonkeyPatch
@@ -104,7 +104,7 @@ class TestRecipients:
         api.delete_all(user())
         assert Message.objects.get().hidden
         job.succeeded()
-        assert told(user()) == ["succeeded"]
+        assert subjects_of(user()) == ["succeeded"]
 
     def test_every_step_has_a_higher_version_and_event(self) -> None:
         job = reporter(user())
@@ -126,7 +126,7 @@ class TestNoRecipient:
         job.queued()
         ann.delete()
         assert job.succeeded()
-        assert told(bob) == ["succeeded 0"]
+        assert subjects_of(bob) == ["succeeded 0"]
         assert Message.objects.count() == 1
 
     def test_a_job_of_deleted_users_still_ends(self) -> None:
@@ -145,7 +145,7 @@ class TestNoRecipient:
         row.recipients.insert(0, entry)
         row.save()
         assert reporter().succeeded()
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
         assert "a recipient that cannot exist" in caplog.text
 
 
@@ -156,55 +156,55 @@ class TestRender:
         assert job.succeeded()
         assert not Message.objects.exists()
 
-    def test_a_message_that_exists_keeps_its_text_when_nothing_is_said(self) -> None:
+    def test_a_message_that_exists_keeps_its_text_when_there_is_no_content(self) -> None:
         def once(outcome: Outcome) -> MessageContent | None:
-            return None if outcome.has_ended else said(subject="on its way")
+            return None if outcome.has_ended else content(subject="on its way")
 
         job = reporter(user(), render=once)
         job.started()
         job.succeeded()
-        assert told(user()) == ["on its way"]
+        assert subjects_of(user()) == ["on its way"]
         assert not the_message().read
 
     def test_a_start_held_back_is_sent_at_the_next_progress_of_any_process(self) -> None:
         speaks = False
 
         def later(outcome: Outcome) -> MessageContent | None:
-            return said(subject="slow") if speaks else None
+            return content(subject="slow") if speaks else None
 
         job = reporter(user(), render=later)
         job.started()
         job.progressed(1, 9, final=True)
-        assert told(user()) == []
+        assert subjects_of(user()) == []
         speaks = True
         with capture_events() as events:
             assert reporter(user(), render=later).progressed(2, 9, final=True)
-        assert told(user()) == ["slow"]
+        assert subjects_of(user()) == ["slow"]
         assert payloads(events)[-1]["job"]["done"] == 2
 
     def test_one_that_raises_is_logged_and_replaced(self, caplog: pytest.LogCaptureFixture) -> None:
         job = reporter(user(), render=lambda outcome: 1 / 0)  # type: ignore[arg-type,return-value]
         assert job.succeeded()
-        assert len(told(user())) == 1
+        assert len(subjects_of(user())) == 1
         assert "Rendering shop.report failed" in caplog.text
 
     def test_a_link_no_browser_may_follow_is_refused(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        job = reporter(user(), render=lambda outcome: said(url="javascript:alert(1)"))
+        job = reporter(user(), render=lambda outcome: content(url="javascript:alert(1)"))
         job.succeeded()
         assert the_message().url == ""
         assert "cannot be linked to" in caplog.text
 
     def test_each_reads_it_in_their_language(self) -> None:
         people = [Recipient.for_user(user("ann"), "pl"), Recipient.for_user(user("bob"), "en")]
-        job = reporter(*people, render=lambda outcome: said(subject=gettext_lazy("Yes")))
+        job = reporter(*people, render=lambda outcome: content(subject=gettext_lazy("Yes")))
         with override("de"):
             job.succeeded()
-        assert (told(user("ann")), told(user("bob"))) == (["Tak"], ["Yes"])
+        assert (subjects_of(user("ann")), subjects_of(user("bob"))) == (["Tak"], ["Yes"])
 
     def test_the_end_keeps_what_the_recipient_must_see_however_odd(self) -> None:
-        odd = said(
+        odd = content(
             subject="x" * 300,
             message=lazystr("a\0b\udc80"),
             level=constants.ERROR - constants.OFFSET,
@@ -219,9 +219,9 @@ class TestRender:
         assert message.level == constants.ERROR, "kept, whatever level was meant"
         assert (len(message.extra_tags), len(message.category)) == (255, 100)
 
-    def test_a_text_is_html_only_while_its_author_says_so(self) -> None:
+    def test_a_text_is_html_only_while_it_is_marked_safe(self) -> None:
         texts = {"started": mark_safe("<b>on</b>"), "succeeded": "<b>off</b>"}
-        job = reporter(user(), render=lambda outcome: said(message=texts[outcome.state]))
+        job = reporter(user(), render=lambda outcome: content(message=texts[outcome.state]))
         job.started()
         assert (the_message().safe, the_message().text) == (True, "on")
         job.succeeded()
@@ -232,7 +232,7 @@ class TestRender:
 
         def look(outcome: Outcome) -> MessageContent:
             seen.append(outcome)
-            return said()
+            return content()
 
         error = ValueError("no")
         job = reporter(user(), render=look, arguments={"year": 2026})
@@ -271,7 +271,7 @@ class TestMail:
 
     def test_a_visitor_is_not_mailed(self) -> None:
         reporter(VISITOR, render=mailing).succeeded()
-        assert told(VISITOR) == ["succeeded"]
+        assert subjects_of(VISITOR) == ["succeeded"]
         assert not Delivery.objects.exists()
 
     def test_a_mail_that_did_not_go_out_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,14 +292,14 @@ class TestVisitor:
         visitors.merge(VISITOR.token or "", user())
         moved = the_message()
         job.succeeded()
-        assert told(user()) == ["succeeded 0"]
-        assert told(VISITOR) == []
+        assert subjects_of(user()) == ["succeeded 0"]
+        assert subjects_of(VISITOR) == []
         assert the_message().pk == moved.pk
 
     def test_who_logs_in_before_the_first_message_gets_it_as_a_user(self) -> None:
         visitors.merge(VISITOR.token or "", user())
         reporter(VISITOR).succeeded()
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
     def test_a_step_before_the_message_has_moved_is_not_lost(
         self, monkeypatch: pytest.MonkeyPatch
@@ -310,9 +310,9 @@ class TestVisitor:
             patch.setattr(visitors, "_move", lambda *args: None)
             visitors.merge(VISITOR.token or "", user())
             job.started()
-        assert told(VISITOR) == ["started 0"], "the same message, on its way"
+        assert subjects_of(VISITOR) == ["started 0"], "the same message, on its way"
         visitors.merge_after_commit(VISITOR)
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]
 
     def test_the_end_is_mailed_to_the_user(self) -> None:
         job = reporter(VISITOR, render=mailing)
@@ -326,7 +326,7 @@ class TestVisitor:
         job.started()
         visitors.merge(VISITOR.token or "", user())
         job.succeeded()
-        assert told(user()) == ["succeeded"]
+        assert subjects_of(user()) == ["succeeded"]
         assert len(mail.outbox) == 1
 
 
@@ -351,4 +351,4 @@ class TestTransaction:
             with rolled_back():
                 job.started()
             assert job.started()
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]

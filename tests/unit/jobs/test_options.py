@@ -129,14 +129,14 @@ def test_a_function_may_answer_with_the_default_or_with_silence() -> None:
     assert NotifyOptions(success=lambda o: False).content(outcome()) is None
 
 
-def test_false_says_nothing() -> None:
+def test_false_sends_no_message() -> None:
     options = NotifyOptions(start=False)
     assert options.content(outcome(State.QUEUED)) is None
     assert options.content(outcome(State.STARTED)) is None
     assert options.content(outcome(State.SUCCEEDED)) is not None
 
 
-def test_lazy_text_is_translated_when_it_is_said() -> None:
+def test_lazy_text_is_translated_when_it_is_rendered() -> None:
     assert content(NotifyOptions(success=gettext_lazy("Yes"))).message == "Yes"
 
 
@@ -182,7 +182,7 @@ def test_a_url_that_runs_code_is_no_link(caplog: pytest.LogCaptureFixture) -> No
     assert "there is no link" in caplog.text
 
 
-def test_email_is_said_for_the_chosen_ends() -> None:
+def test_email_is_set_for_the_chosen_ends() -> None:
     assert content(NotifyOptions(email=True)).email
     assert content(NotifyOptions(email=True), State.FAILED).email
     assert not content(NotifyOptions(email=True), State.REVOKED).email
@@ -202,9 +202,7 @@ def test_email_is_said_for_the_chosen_ends() -> None:
         ({"failed": True, "lost": False}, {"failed": True}),
     ],
 )
-def test_email_says_for_each_end_whether_it_is_mailed_in_any_case(
-    email: Any, ends: dict[str, Any]
-) -> None:
+def test_email_maps_ends_to_true_or_a_condition(email: Any, ends: dict[str, Any]) -> None:
     options = NotifyOptions(email=email)
     found = {end: content(options, end).email for end in State.ENDED}
     assert found == {end: ends.get(end, False) for end in State.ENDED}

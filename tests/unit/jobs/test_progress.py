@@ -17,7 +17,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
 from monitio.testing import RecordingTransport, capture_events
-from tests.support.jobs import FakeClock, payloads, report, reporter, told
+from tests.support.jobs import FakeClock, payloads, report, reporter, subjects_of
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,7 +160,7 @@ class TestOrder:
         JobReporter("task-1").lost()
         assert job.progressed(1, 3, final=True)
         assert (Job.objects.get().state, stored()[0]) == ("started", 1)
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]
 
     def test_a_bar_whose_start_never_arrived_starts_the_job(self, clock: FakeClock) -> None:
         reporter(user()).queued()
@@ -248,7 +248,7 @@ class TestRecipient:
         assert events[0].topic == visitor.topic
         assert events[-1].topic == Recipient.for_user(user()).topic
 
-    def test_a_reload_shows_what_the_last_write_said(self, job: JobReporter) -> None:
+    def test_a_reload_shows_the_text_of_the_last_write(self, job: JobReporter) -> None:
         with capture_events() as events:
             job.progressed(1, 4, final=True)
         pushed = payloads(events)[0]["job"]

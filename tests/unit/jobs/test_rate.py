@@ -15,12 +15,12 @@ def after(*steps: tuple[float, float]) -> RateEstimator:
     return tempo
 
 
-def test_nothing_is_said_before_three_seconds() -> None:
+def test_there_is_no_rate_before_three_seconds() -> None:
     assert after((100, 0), (102.9, 50)).rate is None
     assert after((100, 0), (103, 60)).rate == 20
 
 
-def test_nothing_is_said_of_a_bar_that_does_not_move() -> None:
+def test_there_is_no_rate_of_a_bar_that_does_not_move() -> None:
     assert after((0, 5), (10, 5)).rate is None
 
 

@@ -15,7 +15,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_events
-from tests.support.jobs import payloads, plainly, report, reporter, told
+from tests.support.jobs import payloads, plainly, report, reporter, subjects_of
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ class TestOrder:
         for event in ("queued", "started", "retrying 0", "started 1", "succeeded"):
             assert report(job, event), event
         assert (the_job().state, the_job().attempt) == ("succeeded", 1)
-        assert told(user()) == ["succeeded 1"]
+        assert subjects_of(user()) == ["succeeded 1"]
 
     def test_its_message_is_marked_running_until_it_has_ended(self) -> None:
         job = reporter(user())
@@ -86,7 +86,7 @@ class TestOrder:
         assert moved == [after > before for before, after in pairwise(keys)]
         assert the_job().state == "succeeded"
         assert ends == ["succeeded"]
-        assert len(told(ann)) == 1
+        assert len(subjects_of(ann)) == 1
         assert len(published) == sum(moved)
         versions = [data["version"] for data in payloads(published)]
         assert versions == sorted(set(versions))
@@ -99,7 +99,7 @@ class TestOrder:
 
     def test_an_end_without_a_beginning_is_reported(self) -> None:
         assert reporter(user()).failed("boom")
-        assert told(user()) == ["failed 0"]
+        assert subjects_of(user()) == ["failed 0"]
 
     def test_a_repeated_event_changes_nothing(self) -> None:
         assert reporter(user()).started()
@@ -122,7 +122,7 @@ class TestLost:
         job = reporter(user())
         job.started()
         assert job.lost()
-        assert told(user()) == ["lost 0"]
+        assert subjects_of(user()) == ["lost 0"]
         assert report(reporter(user()), sign)
         assert the_job().state == sign.split()[0]
 
@@ -165,7 +165,7 @@ class TestDeath:
         assert the_job().state == "failed"
         assert report(job, later)
         assert the_job().state == later.split()[0]
-        assert len(told(user())) == 1
+        assert len(subjects_of(user())) == 1
 
     @pytest.mark.parametrize("known", ["retrying 0", "started 1", "succeeded", "revoked"])
     def test_one_that_is_noticed_too_late_changes_nothing(self, known: str) -> None:
@@ -192,7 +192,7 @@ class TestRuns:
     def test_one_after_the_end_of_another_is_a_job_of_its_own(self) -> None:
         for run in (1, 2):
             assert all(self.run(run, "queued", "started", "failed x" if run == 1 else "succeeded"))
-        assert told(user()) == ["failed 0", "succeeded 0"]
+        assert subjects_of(user()) == ["failed 0", "succeeded 0"]
         assert [message.read for message in Message.objects.all()] == [False, False]
         assert the_job().run == 2
 
@@ -200,33 +200,33 @@ class TestRuns:
     def test_its_first_event_may_be_any(self, first: str) -> None:
         self.run(1, "started", "succeeded")
         assert self.run(2, first) == [True]
-        assert told(user()) == ["succeeded 0", f"{first.split()[0]} 0"]
+        assert subjects_of(user()) == ["succeeded 0", f"{first.split()[0]} 0"]
 
     @pytest.mark.parametrize("late", ["queued", "started", "succeeded", "failed x"])
     def test_a_late_event_of_the_same_or_an_earlier_run_changes_nothing(self, late: str) -> None:
         self.run(2, "queued", "started", "succeeded")
         for run in (0, 1, 2):
             assert self.run(run, late) == [False]
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
     def test_one_that_is_queued_while_another_runs_begins_after_its_end(self) -> None:
         self.run(1, "queued", "started")
         assert self.run(2, "queued", "started") == [False, False]
         self.run(1, "succeeded")
         assert self.run(2, "succeeded") == [True]
-        assert told(user()) == ["succeeded 0", "succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0", "succeeded 0"]
 
     def test_a_run_for_another_user_shows_them_nothing_of_the_earlier_one(self) -> None:
         self.run(1, "started", "failed x", who=user("ann"))
         self.run(2, "started", who=user("bob"))
-        assert (told(user("ann")), told(user("bob"))) == (["failed 0"], ["started 0"])
+        assert (subjects_of(user("ann")), subjects_of(user("bob"))) == (["failed 0"], ["started 0"])
         jobs = {message.job.state for message in Message.objects.of(Recipient.of(user("ann")))}
         assert jobs == {"failed"}
 
     def test_a_run_of_an_interrupted_job_goes_on_in_its_message(self) -> None:
         self.run(1, "started", "lost")
         assert self.run(2, "started", "succeeded", "queued") == [True, True, False]
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
     def test_an_end_of_an_unknown_run_may_be_its_own(self) -> None:
         """As an old version reports it, which does not know of runs."""
@@ -251,13 +251,13 @@ class TestRow:
     def test_a_known_job_needs_no_recipients_in_the_event(self) -> None:
         reporter(user()).queued()
         assert JobReporter("task-1", render=plainly).succeeded()
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
     def test_a_known_job_keeps_its_recipients(self) -> None:
         reporter(user("ann")).queued()
         reporter(user("bob")).succeeded()
-        assert told(user("ann")) == ["succeeded 0"]
-        assert told(user("bob")) == []
+        assert subjects_of(user("ann")) == ["succeeded 0"]
+        assert subjects_of(user("bob")) == []
 
     def test_the_error_belongs_to_its_state(self) -> None:
         job = reporter(user())
@@ -311,10 +311,10 @@ class TestAlive:
         job.started()
         Job.objects.update(completed=3)
         job.lost()
-        assert told(user()) == ["lost 0"]
+        assert subjects_of(user()) == ["lost 0"]
         assert reporter(user()).recovered()
         assert (the_job().state, the_job().completed, the_job().finished_at) == ("started", 3, None)
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]
 
     @pytest.mark.parametrize("state", ["queued", "started", "succeeded", "revoked"])
     def test_only_a_lost_job_is_brought_back(self, state: str) -> None:
@@ -329,18 +329,18 @@ class TestLateStart:
         job = reporter(user(), render=lambda o: None if quiet[0] else plainly(o))
         job.started()
         assert not job.notify_now()
-        assert told(user()) == []
+        assert subjects_of(user()) == []
         quiet[0] = False
         assert job.notify_now()
         assert not job.notify_now()
-        assert told(user()) == ["started 0"]
+        assert subjects_of(user()) == ["started 0"]
 
     @pytest.mark.parametrize("state", ["queued", "succeeded"])
     def test_only_a_running_job_sends_a_late_start(self, state: str) -> None:
         job = reporter(user(), render=lambda outcome: None)
         report(job, state)
         assert not reporter(user()).notify_now()
-        assert told(user()) == []
+        assert subjects_of(user()) == []
 
 
 class TestArguments:
@@ -383,4 +383,4 @@ def test_success_means_that_all_is_done() -> None:
 def test_visitors_and_users_are_notified_alike() -> None:
     visitor = Recipient.for_visitor("t" * 32)
     reporter(user(), visitor).succeeded()
-    assert told(user()) == told(visitor) == ["succeeded 0"]
+    assert subjects_of(user()) == subjects_of(visitor) == ["succeeded 0"]

@@ -238,7 +238,7 @@ def test_all_are_notified_and_mailed_after_the_commit(ann: Any, bob: Any) -> Non
     with capture_events() as events, transaction.atomic():
         api.notify_many([ann, bob], 120, "one", email=True)
         assert (events, mail.outbox) == ([], [])
-    assert {bell.topic for bell in events} == {f"user:{ann.pk}", f"user:{bob.pk}"}
+    assert {event.topic for event in events} == {f"user:{ann.pk}", f"user:{bob.pk}"}
     assert sorted(letter.to[0] for letter in mail.outbox) == ["ann@example.com", "bob@example.com"]
 
 
@@ -248,16 +248,16 @@ def test_outside_a_transaction_each_batch_is_published_as_it_is_written(
 ) -> None:
     monkeypatch.setattr(create, "BATCH", 2)
     people = [user(f"user{number}") for number in range(5)]
-    told: list[int] = []
+    published: list[int] = []
 
     def ask() -> Any:
         for person in people:
-            told.append(len(events))
+            published.append(len(events))
             yield person
 
     with capture_events() as events:
         api.notify_many(ask(), 120, "one")
-    assert told == [0, 0, 2, 2, 4]
+    assert published == [0, 0, 2, 2, 4]
     assert len(events) == 5
 
 

@@ -50,7 +50,7 @@ def test_messages_become_the_users_at_log_in(request_: Any, visitor: Recipient) 
     message.refresh_from_db()
     assert (message.session, message.recipient_key) == ("", Recipient.for_user(ann).key)
     assert message.version == 2
-    assert {bell.topic for bell in events} == {visitor.topic, Recipient.for_user(ann).topic}
+    assert {event.topic for event in events} == {visitor.topic, Recipient.for_user(ann).topic}
 
 
 def test_the_token_leaves_the_session_at_log_in(request_: Any, visitor: Recipient) -> None:

@@ -36,7 +36,7 @@ def test_what_has_no_category_can_be_given_a_title(settings: Any) -> None:
         ({"exports": {"default": "daily"}}, "at_once, digest or off"),
     ],
 )
-def test_what_cannot_be_understood_is_said(settings: Any, declared: Any, named: str) -> None:
+def test_malformed_categories_are_reported(settings: Any, declared: Any, named: str) -> None:
     settings.MONITIO_CATEGORIES = declared
     (error,) = check_categories(None)
     assert error.id == "monitio.E032"

@@ -88,7 +88,7 @@ class TestModes:
         assert emailed(ann) == []
         assert len(emailed(ann, "exports")) == 1
 
-    def test_the_sites_default_holds_until_somebody_chooses(self, ann: Any) -> None:
+    def test_the_sites_default_holds_until_the_user_chooses(self, ann: Any) -> None:
         assert emailed(ann, "news") == []
         preferences.change(ann, categories={"news": "at_once"})
         assert len(emailed(ann, "news")) == 1
@@ -164,7 +164,7 @@ class TestChange:
         with pytest.raises(UnknownRecipient):
             preferences.for_user(Recipient.for_visitor("a" * 32))
 
-    def test_nobody_has_none(self) -> None:
+    def test_a_visitor_has_none(self) -> None:
         with pytest.raises(UnknownRecipient):
             preferences.change(4711, hour=3)
 
@@ -235,7 +235,7 @@ class TestQuietHours:
         states = [Delivery.objects.get(pk=row.pk).state for row in waiting]
         assert states == ["skipped", "skipped", "pending"]
 
-    def test_nobody_elses_e_mails_are_taken_back(self, ann: Any) -> None:
+    def test_e_mails_of_others_are_not_withdrawn(self, ann: Any) -> None:
         (theirs,) = emailed(user("bob"))
         preferences.change(ann, frequency="never")
         theirs.refresh_from_db()

@@ -72,7 +72,7 @@ class TestNamedHeader:
     ) -> None:
         assert client_address(request(HTTP_X_FORWARDED_FOR=said)) == address
 
-    def test_without_it_nobody_is_counted(self) -> None:
+    def test_without_it_no_client_is_counted(self) -> None:
         assert client_address(request("8.8.4.4")) == ""
 
     def test_the_connection_may_be_named_to_count_an_intranet(self, settings: Any) -> None:
@@ -87,7 +87,7 @@ def test_a_site_may_have_a_way_of_its_own(named: Any, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["X-Real-IP", "no.such.function", "monitio.INFO", 7])
-def test_what_cannot_be_asked_is_said(wrong: Any, settings: Any) -> None:
+def test_what_cannot_be_loaded_is_reported(wrong: Any, settings: Any) -> None:
     settings.MONITIO_CLIENT_ADDRESS = wrong
     with pytest.raises(ImproperlyConfigured, match="MONITIO_CLIENT_ADDRESS"):
         client_address(request())

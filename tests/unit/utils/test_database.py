@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 
 from monitio.jobs.reporter import RETRIES, JobReporter
 from monitio.utils.database import is_deadlock
-from tests.support.jobs import reporter, told
+from tests.support.jobs import reporter, subjects_of
 from tests.support.people import user
 
 DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock")
@@ -47,12 +47,12 @@ class Unlucky:
 
 @pytest.mark.django_db(transaction=True)
 class TestTelling:
-    def test_a_deadlock_is_met_by_telling_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_deadlock_is_met_by_reporting_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Unlucky(monkeypatch, RETRIES)
         assert reporter(user()).succeeded()
-        assert told(user()) == ["succeeded 0"]
+        assert subjects_of(user()) == ["succeeded 0"]
 
-    def test_one_that_never_ends_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_deadlock_that_never_ends_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Unlucky(monkeypatch, RETRIES + 1)
         with pytest.raises(OperationalError):
             reporter(user()).succeeded()

@@ -81,7 +81,7 @@ class TestPage:
         Preferences.objects.update(next_digest_at=moment)
         assert "Your next digest: Nov. 24, 2026, 8 a.m." in body(browser.get(self.url))
 
-    def test_what_is_wrong_is_said_and_changes_nothing(self, browser: Client) -> None:
+    def test_a_wrong_value_is_reported_and_changes_nothing(self, browser: Client) -> None:
         response = browser.post(self.url, {**self.choice, "quiet_to": ""})
         assert "Quiet hours need a start and an end." in body(response)
         response = browser.post(self.url, {**self.choice, "time_zone": "Mars/Olympus"})

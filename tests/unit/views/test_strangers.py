@@ -46,11 +46,11 @@ def _current_app(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @app.task
 @notify_user
-def told() -> None: ...
+def notified() -> None: ...
 
 
 @app.task
-def untold() -> None: ...
+def unnotified() -> None: ...
 
 
 def render(source: str) -> Any:
@@ -59,17 +59,17 @@ def render(source: str) -> Any:
 
 @csrf_exempt
 def start(request: HttpRequest) -> HttpResponse:
-    told.delay()
+    notified.delay()
     return HttpResponse("started")
 
 
-def start_untold(request: HttpRequest) -> HttpResponse:
-    untold.delay()
+def start_unnotified(request: HttpRequest) -> HttpResponse:
+    unnotified.delay()
     return HttpResponse("started")
 
 
 async def start_async(request: HttpRequest) -> HttpResponse:
-    told.delay()
+    notified.delay()
     return HttpResponse("started")
 
 
@@ -103,7 +103,7 @@ urlpatterns = [
     path("form/", render(FORM)),
     path("shown/", render("{% for m in messages %}<b>{{ m }}</b>{% endfor %}")),
     path("start/", start),
-    path("untold/", start_untold),
+    path("unnotified/", start_unnotified),
     path("async/", start_async),
     path("write/", write),
     path("flash/", flash),
@@ -138,7 +138,7 @@ class TestACrawler:
         assert response.status_code == 204
 
     def test_a_task_that_notifies_no_user_makes_no_visitor(self) -> None:
-        response: Any = Client().get("/untold/")
+        response: Any = Client().get("/unnotified/")
         assert not response.cookies and not Session.objects.exists()
 
     def test_the_page_costs_no_query(self, django_assert_num_queries: Any) -> None:

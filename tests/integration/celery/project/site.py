@@ -175,7 +175,7 @@ def _text(body: str | bytes) -> str:
     return body.decode() if isinstance(body, bytes) else body
 
 
-def told_after(task_id: str) -> float:
+def reported_after(task_id: str) -> float:
     """Seconds from the start of a job to its message."""
     created = Message.objects.get(job__task_id=task_id).created
     started = Job.objects.get(task_id=task_id).started_at

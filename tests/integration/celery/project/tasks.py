@@ -190,7 +190,7 @@ def for_members(name: str) -> None: ...
 
 
 @shared_task
-def for_somebody_else(pk: int) -> str:
+def for_another_user(pk: int) -> str:
     with notify(pk):
         return str(plain_success.delay().id)
 

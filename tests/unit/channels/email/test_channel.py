@@ -30,7 +30,7 @@ def content(letter: Any) -> str:
     return str(letter.body).partition("\n\n-- \n")[0]
 
 
-def test_the_mail_says_what_the_message_says(settings: Any) -> None:
+def test_the_email_has_the_text_of_the_message(settings: Any) -> None:
     settings.MONITIO_EMAIL_FROM = "site@example.com"
     EmailChannel().send(Delivery(message=message(subject="Subject")))
     (letter,) = mail.outbox
@@ -90,7 +90,7 @@ def test_the_mail_is_in_the_recipients_language(settings: Any) -> None:
     assert "Open: https://example.com/report/" in build(message(url="/report/")).body
 
 
-def test_every_try_carries_the_same_id_and_says_it_is_automatic(settings: Any) -> None:
+def test_every_try_has_the_same_id_and_is_marked_as_automatic(settings: Any) -> None:
     settings.MONITIO_BASE_URL = "https://example.com:8000/site"
     row = message(email=True)
     delivery = Delivery.objects.get()
