@@ -3,6 +3,7 @@
 
 import { dispatch, later } from "../lib/dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
+import { isAway, onPresence } from "./presence.js";
 import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
 
 const MS_PER_WORD = 500;
@@ -46,7 +47,7 @@ export class Popups extends EventTarget {
       store.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
     on("put", ({ message, previous }) => this.#put(message, previous));
     on("drop", ({ message, force }) => this.#drop(message, force));
-    document.addEventListener("visibilitychange", () => this.#changed());
+    onPresence(() => this.#changed());
     addEventListener("storage", (event) => this.#remove(closedElsewhere(event)));
   }
 
@@ -67,7 +68,7 @@ export class Popups extends EventTarget {
     this.#visible = all
       .filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0)
       .slice(0, most);
-    for (const popup of document.hidden ? [] : this.#visible) {
+    for (const popup of isAway() ? [] : this.#visible) {
       const { message, shown } = popup;
       if (shown) continue;
       popup.shown = true;
@@ -100,7 +101,7 @@ export class Popups extends EventTarget {
   }
 
   closeAll() {
-    for (const id of [...this.#open.keys()]) this.close(id);
+    this.#open.forEach((_popup, id) => this.close(id));
   }
 
   /** @param {boolean} on */
@@ -128,9 +129,8 @@ export class Popups extends EventTarget {
     if (running || ended) popup.left = QUEUE_FACTOR * this.#lifetime(message);
     if (ended) popup.shown = false;
     // Seen elsewhere; a tab in sight shows it, too.
-    const over = message.seen && !popup.shown && !running && document.hidden;
-    const done = over || message.read || isExpired(message);
-    if (done || !this.#emit(ended ? "incoming" : "update", message, previous))
+    const over = message.seen && !popup.shown && !running && isAway();
+    if (over || message.read || isExpired(message) || !this.#emit(ended ? "incoming" : "update", message, previous))
       this.#remove(message.id);
     else this.#changed();
   }
@@ -182,7 +182,7 @@ export class Popups extends EventTarget {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
-    if (next < Infinity && !document.hidden && !this.holds.size)
+    if (next < Infinity && !isAway() && !this.holds.size)
       this.#timer = later(() => this.#changed(), next);
   }
 }

@@ -45,8 +45,8 @@ def test_nothing_but_the_built_script_and_those_of_pages_and_jquery_is_shipped()
     }
 
 
-def test_the_script_stays_within_17_kb_as_shipped() -> None:
-    assert packed(built()) <= 17 * KB
+def test_the_script_stays_within_17_5_kb_as_shipped() -> None:
+    assert packed(built()) <= 17.5 * KB
 
 
 def test_the_script_stays_within_14_kb_minified() -> None:

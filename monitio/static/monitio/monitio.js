@@ -1,4 +1,4 @@
-/* From frontend, 9e9e3e45, by `make static`. */
+/* From frontend, 252766af, by `make static`. */
 var base_default = ".stack,.panel{all:initial;position:fixed;color-scheme:inherit;font:var(--_font);color:var(--_fg)}:not(:popover-open):is(.stack,.panel),[hidden]{display:none!important}*{box-sizing:border-box!important}.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}ol,ul{list-style:none;margin:0;padding:0}svg{width:1.25em;height:1.25em;flex:none;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}button,label{min-height:1.75rem;min-width:1.75rem}button{padding:.25rem .5rem;font:inherit;color:inherit;background:none;border:1px solid transparent;border-radius:.375rem;cursor:pointer}button>svg{display:block;margin:auto}button:hover{background:var(--_hover)}button:disabled{opacity:.55}a{color:var(--_link);min-width:1.5rem;padding-block:.25rem}:focus-visible{outline:2px solid var(--_focus);outline-offset:2px}.item{display:flex;gap:.625rem}.item>svg{color:var(--color)}.item>button{align-self:start;margin-top:-.25rem}.text{flex:1;min-width:0;overflow-wrap:anywhere}.title{font-weight:600}.body{white-space:pre-line}.meta{color:var(--_muted);font-size:.8125em}.actions{display:flex;flex-wrap:wrap;align-items:center;gap:0 .75rem}progress{display:block;width:100%;height:.875rem;accent-color:var(--color)}progress:is(.queued,.retrying){opacity:.5}@media(pointer:coarse){button,label,a{min-height:2.75rem;min-width:2.75rem}a{padding-block:.75rem}}@media(prefers-reduced-motion:reduce){*{animation:none!important}progress:indeterminate{appearance:none}}@media(forced-colors:active){button{border-color:ButtonText}.item{--color: Highlight !important}.item>svg{color:CanvasText}}";
 var bell_default = '.bell{position:relative;padding:.4375rem}.bell svg{width:1.5rem;height:1.5rem}.badge{position:absolute;top:0;inset-inline-start:50%}.panel{display:flex;flex-direction:column;width:min(26rem,100vi - 1rem);max-height:min(40rem,100dvb - 5rem);overflow:hidden}.row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:.25rem .5rem;padding:.25rem .75rem}.undo{background:var(--_unread)}h2{margin:0;font-size:1.125rem}h2:focus{outline:none}[aria-pressed=true]{border-color:currentColor;font-weight:600}.scroll{flex:1;overflow:auto;overscroll-behavior:contain;border-block:1px solid var(--_border)}.scroll :focus-visible{outline-offset:-2px}.scroll>button{width:100%}li{padding:.75rem}li+li{border-top:1px solid var(--_border)}li.unread{background:var(--_unread)}li.unread .title:after{content:" \\25cf";color:var(--_link);font-size:.75em}ul .actions{margin-inline-start:-.5rem;gap:0 .25rem}ul .actions a{padding-inline:.5rem}ul .actions button{font-size:.8125em;color:var(--_muted);text-decoration:underline}form{display:flex;gap:.5rem}textarea{flex:1;min-width:0;font:inherit}.note{margin:0;padding:1.5rem;text-align:center;color:var(--_muted)}label{display:flex;align-items:center;gap:.5rem;font-size:.875em}@media(max-width:30rem){.panel{inset:0!important;width:auto;height:100dvb;max-height:none}}';
 var toasts_default = ".stack{--offset:var(--monitio-offset,1rem);top:var(--offset);inset-inline-end:var(--offset);width:calc(min(var(--monitio-width, 24rem),100vi - 2 * var(--offset)) + 1.5rem);max-height:80dvb;margin:-.75rem;padding:.75rem;overflow:hidden auto}.stack.bottom{inset-block:auto var(--offset)}.stack.start{inset-inline:var(--offset) auto}.stack.center{inset-inline:0;margin-inline:auto}ol{display:flex;flex-direction:column;gap:.5rem}.toast{padding:.75rem;padding-inline-end:.375rem;animation:arrive .2s}.toast a{color:inherit;font-weight:600}.toast .meta{color:inherit;opacity:.85}.toast .actions button{border-color:var(--_border)}.title,.body{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}.footer{position:sticky;bottom:0;display:flex;justify-content:end;gap:.5rem;margin-top:.5rem}@keyframes arrive{0%{opacity:0;translate:0 .5rem}}";
@@ -491,6 +491,14 @@ var Connection = class {
 		if (event) this.#page.deliver(event, data);
 	}
 };
+var active = Date.now();
+var isAway = () => document.hidden || Date.now() - active > 12e4;
+function onPresence(update) {
+	for (const type of ["visibilitychange", "keydown", "pointerdown", "pointermove"]) document.addEventListener(type, () => {
+		if (isAway()) setTimeout(update);
+		active = document.hidden ? 0 : Date.now();
+	}, true);
+}
 var site = "";
 var page = "";
 function setScope(apiUrl, streamUrl2) {
@@ -531,7 +539,7 @@ var Popups = class extends EventTarget {
 		const on = (type, act) => store2.addEventListener(type, (event) => act(event.detail));
 		on("put", ({ message, previous }) => this.#put(message, previous));
 		on("drop", ({ message, force }) => this.#drop(message, force));
-		document.addEventListener("visibilitychange", () => this.#changed());
+		onPresence(() => this.#changed());
 		addEventListener("storage", (event) => this.#remove(closedElsewhere(event)));
 	}
 	get size() {
@@ -543,7 +551,7 @@ var Popups = class extends EventTarget {
 		const stays = all.filter((popup) => popup.left < Infinity && this.#visible.includes(popup));
 		let room = most - stays.length;
 		this.#visible = all.filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0).slice(0, most);
-		for (const popup of document.hidden ? [] : this.#visible) {
+		for (const popup of isAway() ? [] : this.#visible) {
 			const { message, shown } = popup;
 			if (shown) continue;
 			popup.shown = true;
@@ -567,7 +575,7 @@ var Popups = class extends EventTarget {
 		this.#remove(id);
 	}
 	closeAll() {
-		for (const id of [...this.#open.keys()]) this.close(id);
+		this.#open.forEach((_popup, id) => this.close(id));
 	}
 	setKeepOpen(on) {
 		turn(KEEP_OPEN, on);
@@ -588,9 +596,8 @@ var Popups = class extends EventTarget {
 		popup.message = message;
 		if (running || ended) popup.left = QUEUE_FACTOR * this.#lifetime(message);
 		if (ended) popup.shown = false;
-		const over = message.seen && !popup.shown && !running && document.hidden;
-		const done = over || message.read || isExpired(message);
-		if (done || !this.#emit(ended ? "incoming" : "update", message, previous)) this.#remove(message.id);
+		const over = message.seen && !popup.shown && !running && isAway();
+		if (over || message.read || isExpired(message) || !this.#emit(ended ? "incoming" : "update", message, previous)) this.#remove(message.id);
 		else this.#changed();
 	}
 	#drop(message, force = false) {
@@ -627,7 +634,7 @@ var Popups = class extends EventTarget {
 		clearTimeout(this.#timer);
 		this.#timer = 0;
 		const next = Math.min(...[...this.#open.values()].map(({ left }) => left));
-		if (next < Infinity && !document.hidden && !this.holds.size) this.#timer = later(() => this.#changed(), next);
+		if (next < Infinity && !isAway() && !this.holds.size) this.#timer = later(() => this.#changed(), next);
 	}
 };
 function wantsToPopUp(message, previous) {

@@ -320,3 +320,20 @@ def test_a_pop_up_never_covers_what_has_the_focus(wire: Wire, open_tab: OpenTab)
     assert pop_up and low and bell
     assert bell["y"] + bell["height"] <= pop_up["y"]
     assert pop_up["y"] + pop_up["height"] <= low["y"]
+
+
+def test_what_pops_up_while_nobody_is_there_is_seen_when_they_come_back(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(clock=True)
+    tab.pass_time(121)
+    wire.put(message(1), message(2))
+    tab.wait_for(2, 1)
+    # Neither reported as seen nor closed, however long they are on the screen.
+    tab.pass_time(600)
+    assert (wire.seen(), tab.shown()) == ([], [2, 1])
+    tab.page.mouse.move(5, 5)
+    tab.pass_time(1)
+    wait_until(lambda: sorted(wire.seen()) == [1, 2])
+    tab.pass_time(30)
+    tab.wait_for()
