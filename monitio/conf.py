@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,15 @@ def whole(least: int) -> Rule:
 
 def optional(rule: Rule) -> Rule:
     return Rule(f"{rule.expected}, or None", lambda value: value is None or rule.accepts(value))
+
+
+def _is_brand(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and value.keys() <= {"name", "logo", "color", "address"}
+        and all(isinstance(text, str | Promise) for text in value.values())
+        and bool(re.fullmatch(r"(#[0-9a-fA-F]{6})?", str(value.get("color", ""))))
+    )
 
 
 TEXT = Rule("a string", lambda value: isinstance(value, str | Promise))
@@ -149,6 +159,8 @@ class Settings:
         # Where links in e-mails point to, for example "https://example.com".
         "BASE_URL": "",
         "EMAIL_FROM": None,
+        # The site in e-mails: {"name": …, "logo": …, "color": "#2d5bd7", "address": …}.
+        "BRAND": {},
         # Replies to e-mails go to the user who sent the message; the recipient sees the address.
         "EMAIL_REPLY_TO_SENDER": False,
         # Seconds that email="unless_read" and "unless_seen" wait.
@@ -219,6 +231,7 @@ class Settings:
         "KEEP_READ_DAYS": optional(at_least(0, "a number of days")),
         "BASE_URL": TEXT,
         "EMAIL_FROM": optional(TEXT),
+        "BRAND": Rule('a dictionary with name, logo, color (as "#2d5bd7") and address', _is_brand),
         "EMAIL_REPLY_TO_SENDER": FLAG,
         "EMAIL_DELAY": at_least(0),
         "EMAIL_TIMEOUT": SECONDS,

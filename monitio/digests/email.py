@@ -1,11 +1,16 @@
-"""Compose a digest: its messages by category, the newest first."""
+"""Compose a digest: failures, messages from people, then by category; the newest first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
+from functools import partial
 
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import Count
+from django.utils.formats import time_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from monitio import links
 from monitio.channels.email import addresses
@@ -13,11 +18,18 @@ from monitio.channels.email.compose import EmailContent, compose
 from monitio.conf import settings
 from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
-from monitio.models.messages import MessageQuerySet
+from monitio.models.messages import MessageQuerySet, named
+from monitio.models.preferences import WEEKDAYS
+from monitio.models.schedule import Frequency
 from monitio.preferences.choices import unsubscribe_url
 
 # Up to so many unread messages are loaded in one query.
 FEW = 50
+# An e-mail of so many entries has less than 30 KB; above 102 KB mail programs cut it off.
+MOST = 12
+# A group of a digest: its rank, and the name of a category.
+Section = tuple[int, str]
+FAILURES, PEOPLE, REST = (0, ""), (1, ""), 2
 
 
 @dataclass(frozen=True)
@@ -47,10 +59,18 @@ def compose_digest(
     groups = _groups(messages)
     if not groups:
         return None
+    count = sum(len(group.entries) + group.more for group in groups)
+    first = groups[0]
+    worst = first.entries[0].message.level_name
+    failures = len(first.entries) + first.more if worst == "error" else 0
     context = {
         "groups": groups,
-        "count": sum(len(group.entries) + group.more for group in groups),
+        "count": count,
+        "failures": failures,
         "user": row.user,
+        "headline": partial(_headline, row, count),
+        "lead": partial(_lead, failures),
+        "reason": partial(_reason, row),
     }
     # The language they chose, else that of their newest message, else the site's.
     entries = [entry.message for group in groups for entry in group.entries]
@@ -70,26 +90,75 @@ def compose_digest(
     )
 
 
+def _headline(row: Preferences, count: int) -> str:
+    texts = {
+        Frequency.WEEKLY: ngettext(
+            "Your week: %(count)d notification", "Your week: %(count)d notifications", count
+        ),
+        Frequency.DAILY: ngettext(
+            "Your day: %(count)d notification", "Your day: %(count)d notifications", count
+        ),
+        Frequency.HOURLY: ngettext(
+            "The last hour: %(count)d notification", "The last hour: %(count)d notifications", count
+        ),
+    }
+    return texts[Frequency(row.schedule.frequency)] % {"count": count}
+
+
+def _lead(failures: int) -> str:
+    if not failures:
+        return ""
+    text = ngettext("%(count)d needs you.", "%(count)d need you.", failures)
+    return text % {"count": failures}
+
+
+def _reason(row: Preferences) -> str:
+    """Why the user gets digests, and when."""
+    texts = {
+        Frequency.WEEKLY: _("You get this every %(day)s at %(time)s: a weekly digest."),
+        Frequency.DAILY: _("You get this every day at %(time)s: a daily digest."),
+        Frequency.HOURLY: _("You get this every hour: an hourly digest."),
+    }
+    hour = time_format(time(row.hour), "TIME_FORMAT")
+    day = dict(WEEKDAYS)[row.weekday]
+    return texts[Frequency(row.schedule.frequency)] % {"day": day, "time": hour}
+
+
 def _groups(messages: MessageQuerySet) -> list[Group]:
-    """By category, in the site's order."""
+    """Failures, messages from people, and the others by category in the site's order."""
     newest = _newest(messages, FEW + 1)
     if len(newest) <= FEW:
-        found: dict[str, list[Message]] = {}
+        found: dict[Section, list[Message]] = {}
         for message in newest:
-            found.setdefault(message.category, []).append(message)
-        counts = {name: len(rows) for name, rows in found.items()}
+            found.setdefault(_section(message), []).append(message)
+        counts = {section: len(rows) for section, rows in found.items()}
     else:
         # Memory stays bounded for any number of unread messages.
-        counts = dict(messages.order_by().values_list("category").annotate(Count("pk")))
+        calm = messages.filter(~named("error"))
+        rest = calm.filter(from_user=None)
+        rows_of = {FAILURES: messages.named("error"), PEOPLE: calm.exclude(from_user=None)}
+        counts = {section: rows.count() for section, rows in rows_of.items()}
+        for name, count in rest.order_by().values_list("category").annotate(Count("pk")):
+            rows_of[REST, name], counts[REST, name] = rest.filter(category=name), count
         size = settings.DIGEST_SIZE
-        found = {name: _newest(messages.filter(category=name), size) for name in counts}
-    groups = []
-    for category in categories(found):
-        if rows := found.get(category.name, [])[: settings.DIGEST_SIZE]:
+        found = {section: _newest(rows, size) for section, rows in rows_of.items()}
+    special = {FAILURES: gettext_lazy("Needs you"), PEOPLE: gettext_lazy("Messages")}
+    shown = {section: Category(name="", title=title) for section, title in special.items()}
+    shown |= {(REST, kind.name): kind for kind in categories(name for _rank, name in found)}
+    room, groups = MOST, []
+    for section, kind in shown.items():
+        if count := counts.get(section, 0):
+            rows = found[section][: min(settings.DIGEST_SIZE, room)]
+            room -= len(rows)
             entries = [Entry(row, links.absolute(row.url)) for row in rows]
-            more = max(0, counts[category.name] - len(entries))
-            groups.append(Group(category, entries, more))
+            groups.append(Group(kind, entries, max(0, count - len(entries))))
     return groups
+
+
+def _section(message: Message) -> Section:
+    if message.level_name == "error":
+        return FAILURES
+    return PEOPLE if message.from_user_id is not None else (REST, message.category)
 
 
 def _newest(messages: MessageQuerySet, count: int) -> list[Message]:

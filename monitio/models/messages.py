@@ -44,14 +44,15 @@ TEXT_FIELDS = ("subject", "message", "extra_tags", "category", "url", "url_label
 PERSISTENT = Q(LiteralIn(F("level"), PERSISTENT_LEVELS))
 
 
-def _named(level: str) -> Q:
+def named(level: str) -> Q:
+    """Of messages whose level reads as this name."""
     ordinary, kept = levels_named(level)
     return Q(level__gte=ordinary.start, level__lt=ordinary.stop) | Q(
         level__gte=kept.start, level__lt=kept.stop
     )
 
 
-NEEDS_ATTENTION = Q(read=False) & (_named("warning") | _named("error"))
+NEEDS_ATTENTION = Q(read=False) & (named("warning") | named("error"))
 
 
 class MessageQuerySet(ScopedQuerySet["Message"]):
@@ -90,7 +91,7 @@ class MessageQuerySet(ScopedQuerySet["Message"]):
 
     def named(self, level: str) -> Self:
         """Those whose level reads as this name, for example ``error``."""
-        return self.filter(_named(level))
+        return self.filter(named(level))
 
     def saying(self, text: str) -> Self:
         """Those with this text in subject or message, in capitals or not."""

@@ -84,7 +84,14 @@ def age(moment: datetime) -> str:
         return gettext("%(number)d min ago") % {"number": minutes}
     if days < 1:
         return gettext("%(number)d h ago") % {"number": minutes // 60}
-    if days < 7:
+    return stamp(moment)
+
+
+@register.filter
+def stamp(moment: datetime) -> str:
+    """Weekday and time, for a week; else the date. Stays true while time passes, as in e-mails."""
+    then, now = (timezone.localtime(aware(at)) for at in (moment, timezone.now()))
+    if (now.date() - then.date()).days < 7:
         return date_format(then, "D H:i")
     is_recent = then.year == now.year
     return date_format(then, "MONTH_DAY_FORMAT" if is_recent else "SHORT_DATE_FORMAT")

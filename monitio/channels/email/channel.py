@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from monitio import links, preferences
@@ -14,7 +20,10 @@ from monitio.channels.email import addresses
 from monitio.channels.email.compose import EmailContent, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
+from monitio.constants import State
 from monitio.models import Delivery, Destination, Message
+from monitio.models.categories import category
+from monitio.models.schedule import aware
 from monitio.recipients import scope_mark
 
 
@@ -57,11 +66,68 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
                 "user": message.user,
                 "url": url,
                 "files": _files(message),
+                "tag": partial(_tag, message),
+                "facts": partial(_facts, message),
+                "reason": partial(_reason, message, delivery, to),
             },
             reply_to=addresses.sender_of(message) if settings.EMAIL_REPLY_TO_SENDER else "",
             unsubscribe_url=unsubscribe_url or "",
         )
     )
+
+
+def _tag(message: Message) -> str:
+    """How it ended, or that it is serious, in a word; '' for an ordinary message."""
+    if message.job is not None and message.job.has_ended:
+        is_done = message.job.state == State.SUCCEEDED
+        return gettext("Done") if is_done else str(message.job.get_state_display())
+    labels = {"warning": gettext("Warning"), "error": gettext("Error")}
+    return labels.get(message.level_name, "")
+
+
+def _facts(message: Message) -> list[tuple[str, str]]:
+    """What is known beside the text: names and values."""
+    job, found = message.job, []
+    if job is not None and job.started_at:
+        begun = timezone.localtime(aware(job.started_at))
+        found.append((gettext("Started"), date_format(begun, "DATETIME_FORMAT")))
+        if job.finished_at:
+            found.append((gettext("Took"), _duration(job.started_at, job.finished_at)))
+    if job is not None and job.completed is not None and job.total:
+        parts = {"done": number_format(job.completed, 0), "total": number_format(job.total, 0)}
+        found.append((gettext("Processed"), gettext("%(done)s of %(total)s") % parts))
+    if job is not None and job.attempt > 1:
+        found.append((gettext("Attempts"), number_format(job.attempt)))
+    if message.expires:
+        until = timezone.localtime(aware(message.expires))
+        found.append((gettext("Available until"), date_format(until, "DATETIME_FORMAT")))
+    return found
+
+
+def _duration(begin: datetime, end: datetime) -> str:
+    seconds = int((end - begin).total_seconds())
+    if seconds >= 60:
+        return timesince(begin, end, depth=2)
+    return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+
+
+def _reason(message: Message, delivery: Delivery | None, to: str) -> str:
+    """Why the recipient gets this e-mail."""
+    names = {"to": to, "name": message.sender, "category": category(message.category).title}
+    if message.job is not None:
+        if delivery is not None and delivery.unless:
+            text = gettext(
+                "Sent to %(to)s because this task notifies you and you had left the page."
+            )
+        else:
+            text = gettext("Sent to %(to)s because this task notifies you.")
+    elif message.sender:
+        text = gettext("Sent to %(to)s because %(name)s wrote to you.")
+    elif message.category:
+        text = gettext("Sent to %(to)s because you get “%(category)s” e-mails.")
+    else:
+        text = gettext("Sent to %(to)s because you get notifications by e-mail.")
+    return text % names
 
 
 def _files(message: Message) -> list[dict[str, Any]]:

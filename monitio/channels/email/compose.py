@@ -9,7 +9,6 @@ from email.message import EmailMessage
 from email.policy import Policy
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
@@ -17,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from monitio import links
+from monitio.channels.email.brand import brand, site_name
 from monitio.conf import settings
 from monitio.scope import base_url
 from monitio.utils.text import one_line
@@ -73,18 +73,25 @@ class _Verbatim(str):
 def compose(content: EmailContent) -> EmailMultiAlternatives:
     """The e-mail, in its recipient's language and time zone.
 
-    Beside ``content.context`` the templates have ``site_name``, ``inbox_url``, ``preferences_url``,
-    ``unsubscribe_url``, ``language`` and ``direction`` (ltr or rtl).
+    Beside ``content.context`` the templates have ``brand`` (a ``Brand``), ``site_name``, ``to``,
+    ``inbox_url``, ``preferences_url``, ``unsubscribe_url``, ``language`` and ``direction`` (ltr or
+    rtl). In ``content.context``, functions are called with the recipient's language active.
     """
     with links.for_recipient(content.language, base_url()), timezone.override(content.time_zone):
+        site = brand()
         context = {
-            "site_name": _site_name(),
+            "brand": site,
+            "site_name": site.name,
+            "to": content.to,
             "inbox_url": links.page("message_list"),
             "preferences_url": links.page("message_preferences"),
             "unsubscribe_url": content.unsubscribe_url,
             "language": content.language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
-            **content.context,
+            **{
+                name: value() if callable(value) else value
+                for name, value in content.context.items()
+            },
         }
         subject = render_to_string(f"{content.template}.subject.txt", context)
         text = render_to_string(f"{content.template}.txt", context)
@@ -104,17 +111,12 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
 def message_id(identity: str) -> str:
     """With the site's domain, else that of the sender address of its e-mails."""
     sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
-    domain = _site_name() or sender.rpartition("@")[2]
+    domain = site_name() or sender.rpartition("@")[2]
     try:
         domain = domain.encode("idna").decode()
     except UnicodeError:
         domain = ""
     return f"<monitio.{identity}@{domain or 'monitio.invalid'}>"
-
-
-def _site_name() -> str:
-    """The site's host name; '' without ``MONITIO_BASE_URL``."""
-    return urlsplit(base_url()).hostname or ""
 
 
 def _headers(content: EmailContent) -> dict[str, str]:

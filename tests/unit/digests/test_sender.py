@@ -116,6 +116,43 @@ class TestContent:
             places.append(start)
         assert places == sorted(places)
 
+    @pytest.mark.parametrize("few", [50, 2], ids=["few", "many"])
+    def test_failures_come_first_then_people_and_the_subject_names_the_worst(
+        self, ann: Any, clock: Time, few: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("monitio.digests.email.FEW", few)
+        failed = {"level": monitio.ERROR, "category": "exports"}
+        for subject in ("first failure", "last failure"):
+            api.create_message(ann, message="text", subject=subject, **failed)
+        notify(ann, "lunch", from_user=user("bob"))
+        notify(ann, "a success", category="exports")
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "2 need you: last failure"
+        for part in (letter.body, str(letter.alternatives[0].content)):  # type: ignore[attr-defined]
+            words = (
+                "Your day: 4 notifications", "2 need you.", "Needs you", "last failure",
+                "first failure", "Messages", "lunch", "Exports", "a success",
+                "You get this every day at 8 a.m.: a daily digest.",
+            )  # fmt: skip
+            places, start = [], part.find("<h1")
+            for word in words:
+                start = part.index(word, max(start, 0))
+                places.append(start)
+            assert places == sorted(places)
+
+    def test_no_digest_has_more_than_30_kb(self, ann: Any, clock: Time, settings: Any) -> None:
+        settings.MONITIO_BRAND = {"name": "Contacts", "address": "1 Example Street, Gdańsk"}
+        for number in range(60):
+            notify(
+                ann, "列「メール」が空です。" * 20, subject="contacts.csv の読み込み " * 6,
+                category=f"category {number % 4}", url="/" + "x" * 80, url_label="Try again",
+            )  # fmt: skip
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "60 new notifications"
+        page = str(letter.alternatives[0].content)  # type: ignore[attr-defined]
+        assert len(page.encode()) <= 30 * 1024
+        assert page.count("Try again</a>") == 12
+
     @pytest.mark.parametrize("few", [50, 5], ids=["few", "many"])
     def test_what_is_too_much_is_counted(
         self, ann: Any, clock: Time, settings: Any, few: int, monkeypatch: pytest.MonkeyPatch

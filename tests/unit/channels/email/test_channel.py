@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.utils.safestring import mark_safe
 import monitio
 from monitio import api, dispatch
 from monitio.channels import PermanentFailure
+from monitio.channels.email import brand
 from monitio.channels.email.channel import EmailChannel, build
 from monitio.links import absolute
-from monitio.models import Delivery, Message
+from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from tests.support.people import user
 
@@ -113,3 +115,58 @@ def test_a_visitor_cannot_be_mailed() -> None:
     row = api.create_message(Recipient.for_visitor("a" * 32), monitio.INFO, "one")
     with pytest.raises(PermanentFailure, match="visitor"):
         build(row)
+
+
+# The site's looks, and what a recipient wants to know beside the text.
+
+
+def html(letter: Any) -> str:
+    return str(letter.alternatives[0].content)
+
+
+def test_the_site_is_named_by_its_brand_else_by_its_host(settings: Any) -> None:
+    settings.MONITIO_BASE_URL = "https://example.com"
+    assert ">e</span>&nbsp; example.com" in html(build(message())).replace(">E<", ">e<")
+    settings.MONITIO_BRAND = {"name": "Shop & Co", "logo": "/logo.png", "address": "1 High Street"}
+    letter = build(message())
+    assert "Shop &amp; Co" in html(letter) and "1 High Street" in html(letter)
+    assert '<img src="https://example.com/logo.png"' in html(letter)
+    assert letter.body.rstrip().endswith("1 High Street")
+
+
+@pytest.mark.parametrize("color", ["#2d5bd7", "#ffe14d", "#111111", "#ffffff", "#0a8f5b"])
+def test_any_brand_colour_is_readable(settings: Any, color: str) -> None:
+    settings.MONITIO_BRAND = {"color": color}
+    shown = brand.brand()
+    pairs = [
+        (shown.text, shown.color), (shown.link, brand.LIGHT), (shown.link_dark, brand.DARK),
+    ]  # fmt: skip
+    for one, other in pairs:
+        assert brand.contrast(one, other) >= 4.5, (one, other)
+
+
+def test_both_parts_have_the_facts_of_the_task_and_why_it_is_sent() -> None:
+    begun = datetime(2026, 11, 26, 14, 54, tzinfo=UTC)
+    job = Job.objects.create(
+        task_id="t", state="succeeded", started_at=begun, finished_at=begun + timedelta(minutes=4),
+        completed=1204, total=1204, attempt=2,
+    )  # fmt: skip
+    row = message(subject="Report", email="unless_seen")
+    Message.objects.filter(pk=row.pk).update(job=job)
+    row.refresh_from_db()
+    letter = build(row, Delivery.objects.get())
+    page = html(letter).replace("\xa0", " ")
+    for fact in ("Took", "4 minutes", "Processed", "1204 of 1204", "Attempts", "Done"):
+        assert fact in page
+    for fact in ("Took: 4\xa0minutes", "Processed: 1204 of 1204", "Attempts: 2"):
+        assert fact in letter.body
+    reason = "Sent to ann@example.com because this task notifies you and you had left the page."
+    assert reason in page and reason in letter.body
+
+
+def test_a_message_from_a_user_names_them_in_both_parts() -> None:
+    bob = user("bob", first_name="Bob", last_name="Smith")
+    letter = build(message(from_user=bob))
+    for part in (html(letter), letter.body):
+        assert "because Bob Smith wrote to you." in part
+        assert "From Bob Smith, " in part
