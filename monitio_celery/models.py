@@ -1,4 +1,4 @@
-"""The members of groups: one row for each member that began or ended."""
+"""Groups: how many of their members have ended, and a row for each member that began or ended."""
 
 from __future__ import annotations
 
@@ -14,14 +14,8 @@ from monitio.models.rows import ScopedQuerySet, scope_field
 
 
 class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
-    def counts(self, group: str) -> tuple[int, int, float]:
-        """``(ended, failed among them, sum of the fractions of the running ones)``."""
-        counted = self.filter(group=group).aggregate(
-            ends=models.Count("pk", filter=models.Q(ended=True)),
-            failures=models.Count("pk", filter=models.Q(ended=True, failed=True)),
-            shares=models.Sum("fraction", filter=models.Q(ended=False)),
-        )
-        return counted["ends"], counted["failures"], counted["shares"] or 0.0
+    def of_group(self, group: str) -> Self:
+        return self.filter(group=group)
 
     def of(self, group: str, numbers: Iterable[int]) -> Self:
         return self.filter(group=group, number__in=list(numbers))
@@ -38,6 +32,23 @@ class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
         """Record a heartbeat of many running members in one query; the number of rows."""
         rows = self.here().filter(task_id__in=list(task_ids), ended=False)
         return rows.update(alive_at=now)
+
+
+class Group(models.Model):
+    """A count that each member raises by one: to count the members at each end is quadratic."""
+
+    scope = scope_field()
+    group = models.CharField(max_length=64, unique=True)
+    ended = models.PositiveIntegerField(default=0)
+    created = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return self.group
 
 
 class GroupMember(models.Model):

@@ -26,7 +26,7 @@ from monitio.models.schedule import aware
 from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
-from monitio_celery.models import GroupMember
+from monitio_celery.models import Group, GroupMember
 
 logger = logging.getLogger("monitio")
 
@@ -145,6 +145,7 @@ def prune() -> dict[str, int]:
 
 def _prune() -> dict[str, int]:
     week_ago = timezone.now() - timedelta(days=7)
+    Group.objects.here().filter(created__lt=week_ago).delete()
     parts, _ = GroupMember.objects.here().filter(created__lt=week_ago).delete()
     return {**api.prune(), "parts": parts}
 

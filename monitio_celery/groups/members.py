@@ -1,19 +1,22 @@
 """The members of a group, reported as one job.
 
-Every member that begins or ends has one row (``GroupMember``). The rows are counted after the
-commit of each change, so the last of concurrent members counts them all and ends the group.
+Every member that begins or ends has one row (``GroupMember``). In the transaction that ends it the
+count of its group (``Group``) rises: the row's lock puts concurrent members in an order, and the
+last of them ends the group.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import connections, transaction
+from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,10 +30,10 @@ from monitio.jobs.reporter import JobReporter
 from monitio.jobs.states import FINAL_KEY
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio.utils.compiled_sql import insert_if_new
+from monitio.utils.compiled_sql import CompiledUpdate, Placeholder, insert_if_new
 from monitio.utils.text import json_safe
 from monitio_celery.headers import Member, Ranges, TaskHeader
-from monitio_celery.models import GroupMember
+from monitio_celery.models import Group, GroupMember
 
 logger = logging.getLogger("monitio")
 
@@ -88,18 +91,20 @@ class MemberReporter:
             # Another task may have replaced the one that began.
             self._rows().open().update(header=header)
             self.recovered()
-        return self.group.started()
+        return starts.is_open(member.group) and self.group.started()
 
     @scopes.in_own_scope
     def recovered(self) -> bool:
         """It runs, even if it was marked as lost."""
-        changes = {"ended": False, "failed": False, "lost": False, "fraction": 0.0}
-        if not self._rows().open().update(**changes, alive_at=timezone.now()):
-            return False
-        GroupMember.objects.of(self.member.group, _numbers(self.member.successors)).filter(
-            lost=True
-        ).delete()
-        return True
+        changes: dict[str, Any] = {"ended": False, "failed": False, "lost": False, "fraction": 0.0}
+        changes["alive_at"] = timezone.now()
+        with transaction.atomic(using=dispatch.database()):
+            if self._rows().filter(lost=True).update(**changes):
+                numbers = _numbers(self.member.successors)
+                GroupMember.objects.of(self.member.group, numbers).filter(lost=True).delete()
+                recount(self.member.group)
+                return True
+            return bool(self._rows().filter(ended=False).update(**changes))
 
     @scopes.in_own_scope
     def retrying(
@@ -143,42 +148,43 @@ class MemberReporter:
     def _settle(self, *, failed: bool, lost: bool = False, result: Any = None) -> bool:
         member = self.member
         numbers = [member.number, *_numbers(member.successors if failed else member.predecessors)]
-        ended = {"ended": True, "failed": failed, "lost": lost, "fraction": 0.0}
-        rows = GroupMember.objects.of(member.group, numbers)
-        known = rows.filter(ended=False) if lost else rows.open()
-        if known.update(**ended) < len(numbers):
-            missing = [
-                GroupMember(group=member.group, number=number, **ended) for number in numbers
-            ]
-            GroupMember.objects.bulk_create(missing, ignore_conflicts=True)
-        # Counted after the commit: before it, two last members would not count each other.
-        dispatch.after_commit(lambda: self.show(result))
+        changes = {"ended": True, "failed": failed, "lost": lost, "fraction": 0.0}
+        ended = _end_one(member.group, member.number, changes) if len(numbers) == 1 else None
+        if ended is None:
+            ended = _end_all(member.group, numbers, changes)
+        # After the commit: the bar shows nothing that a rollback takes back.
+        dispatch.after_commit(lambda: self._show(ended, result))
         return True
 
     @scopes.in_own_scope
-    def show(self, result: Any = None) -> bool:
-        """Update the group's job from the counts of its members."""
-        ended, failed, share = GroupMember.objects.counts(self.member.group)
-        if ended >= self.member.total and not failed and self.member.successors:
+    def show(self) -> bool:
+        """Update the group's job from the count of its members."""
+        return self._show(_count(self.member.group), None)
+
+    def _show(self, ended: int, result: Any) -> bool:
+        if ended < self.member.total:
+            # Throttled in this process, and by update_shared() in all of them.
+            shown = looks.is_open(self.member.group) and self._move(ended)
+            if not shown:
+                refresh_later.call(self.member.group, self._show_again)
+            return shown
+        failed = GroupMember.objects.of_group(self.member.group).filter(failed=True).count()
+        if not failed and self.member.successors:
             # A successor has just ended and reports the result, unless it fails to.
             refresh_later.call(self.member.group, lambda: self._end(failed, result))
             return False
-        if ended >= self.member.total:
-            return self._end(failed, result)
-        shown = self._move(ended + share)
-        if not shown:
-            # Throttled: another process has just updated the bar.
-            refresh_later.call(self.member.group, self._show_again)
-        return shown
+        return self._end(failed, result)
 
     @scopes.in_own_scope
     def _show_again(self) -> None:
-        ended, _failed, share = GroupMember.objects.counts(self.member.group)
+        ended = _count(self.member.group)
         if ended < self.member.total:
-            self._move(ended + share)
+            self._move(ended)
 
-    def _move(self, done: float) -> bool:
-        return self.group.progressed(round(done, 3), self.member.total, shared=True)
+    def _move(self, ended: int) -> bool:
+        running = GroupMember.objects.of_group(self.member.group).filter(ended=False)
+        fractions = running.aggregate(sum=Sum("fraction"))["sum"] or 0.0
+        return self.group.progressed(round(ended + fractions, 3), self.member.total, shared=True)
 
     @scopes.in_own_scope
     def _end(self, failed: int, result: Any) -> bool:
@@ -201,6 +207,73 @@ class MemberReporter:
         return GroupMember.objects.of(self.member.group, [self.member.number])
 
 
+def _end_one(group: str, number: int, changes: dict[str, Any]) -> int | None:
+    """End a running member; how many have ended then. None: it does not run, or none was counted.
+
+    Two compiled statements: this runs for every member, and the ORM takes three times as long.
+    """
+    alias = dispatch.database()
+    with transaction.atomic(using=alias):
+        rows: Any = _END.run(alias, changes, of_group=group, number=number)
+        if rows is None:
+            rows = GroupMember.objects.of(group, [number]).filter(ended=False).update(**changes)
+        if not rows:
+            return None
+        counted = _RAISE.run(alias, {"ended": _NEXT}, of_group=group)
+        if counted is None:
+            same = Group.objects.filter(group=group)
+            same.update(ended=_NEXT)
+            counted = list(same)
+    return counted[0].ended if counted else None
+
+
+def _placeholder(model: Any, name: str, slot: str = "") -> Placeholder:
+    return Placeholder(slot or name, model._meta.get_field(name))
+
+
+_NEXT = F("ended") + 1
+_END = CompiledUpdate(
+    lambda: GroupMember.objects.filter(
+        group=_placeholder(GroupMember, "group", "of_group"),
+        number=_placeholder(GroupMember, "number"),
+        ended=False,
+    )
+)
+_RAISE = CompiledUpdate(
+    lambda: Group.objects.filter(group=_placeholder(Group, "group", "of_group"))
+)
+
+
+def _end_all(group: str, numbers: list[int], changes: dict[str, Any]) -> int:
+    """End members, also those without a row; how many have ended then."""
+    with transaction.atomic(using=dispatch.database()):
+        rows = GroupMember.objects.of(group, numbers)
+        known = rows.filter(ended=False) if changes["lost"] else rows.open()
+        if known.update(**changes) < len(numbers):
+            missing = set(numbers) - set(rows.values_list("number", flat=True))
+            new = [GroupMember(group=group, number=number, **changes) for number in missing]
+            GroupMember.objects.bulk_create(new, 1000, ignore_conflicts=True)
+        return recount(group)
+
+
+def recount(group: str) -> int:
+    """Count the members that have ended, and store the number."""
+    alias = dispatch.database()
+    with transaction.atomic(using=alias):
+        count = Group.objects.filter(group=group)
+        # The lock comes first: members that end now raise the count after this commit.
+        if not count.update(ended=F("ended")) and not insert_if_new(Group(group=group), alias):
+            count.update(ended=F("ended"))
+        ended = GroupMember.objects.of_group(group).filter(ended=True).count()
+        count.update(ended=ended)
+    return ended
+
+
+def _count(group: str) -> int:
+    ended = Group.objects.filter(group=group).values_list("ended", flat=True).first()
+    return recount(group) if ended is None else ended
+
+
 def reporter_of_member(row: GroupMember) -> MemberReporter | None:
     """The reporter of an existing row; None when its header is malformed."""
     header = TaskHeader.from_dict(row.header)
@@ -212,8 +285,7 @@ def reporter_of_member(row: GroupMember) -> MemberReporter | None:
 def end_if_complete(job: Job) -> None:
     """End a group all of whose members have ended."""
     whole = group_of(job)
-    ended, _failed, _share = GroupMember.objects.counts(job.task_id)
-    if 0 < whole.total <= ended:
+    if 0 < whole.total <= recount(job.task_id):
         MemberReporter(whole, []).show()
 
 
@@ -255,8 +327,10 @@ def cancel_waiting(job: Job) -> list[str]:
     numbers = GroupMember.objects.filter(group=job.task_id).values_list("number", "ended")
     known = dict(numbers)
     waiting = [number for number in range(whole.total) if number not in known]
-    rows = (GroupMember(group=job.task_id, number=number, failed=True) for number in waiting)
-    GroupMember.objects.bulk_create(rows, 1000, ignore_conflicts=True)
+    rows = [GroupMember(group=job.task_id, number=number, failed=True) for number in waiting]
+    with transaction.atomic(using=dispatch.database()):
+        GroupMember.objects.bulk_create(rows, 1000, ignore_conflicts=True)
+        recount(job.task_id)
     running = [number for number, ended in known.items() if not ended]
     return [member_id(job.task_id, number) for number in (*running, *waiting)]
 
@@ -314,6 +388,34 @@ class _DebouncedRefresh:
 
 
 refresh_later = _DebouncedRefresh()
+
+
+class _Throttles:
+    """Whether this process may do something for a group again; not after a restart."""
+
+    CAPACITY = 1000
+
+    def __init__(self, interval: float) -> None:
+        self.interval = interval
+        self._next: dict[str, float] = {}
+
+    def is_open(self, group: str) -> bool:
+        now = time.monotonic()
+        if now < self._next.get(group, 0.0):
+            return False
+        if len(self._next) >= self.CAPACITY:
+            self._next.clear()
+        self._next[group] = now + self.interval
+        return True
+
+    def reset(self) -> None:
+        self._next.clear()
+
+
+# Each reads the group's job and its messages.
+looks = _Throttles(0.25)
+# Each member would report the start of its group.
+starts = _Throttles(30.0)
 
 
 def _numbers(ranges: Ranges) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from monitio import api
@@ -16,7 +18,8 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.testing import capture_events
-from monitio_celery import integration, notify_user, tasks
+from monitio.utils import compiled_sql
+from monitio_celery import integration, models, notify_user, tasks
 from monitio_celery.calls import TaskCall
 from monitio_celery.groups import members
 from monitio_celery.groups.members import MemberReporter, member_id
@@ -97,6 +100,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Any]]:
 
 def a_second_passes() -> None:
     """The group's bar was moved longer ago than that."""
+    members.looks.reset()
     Job.objects.update(seq=0)
 
 
@@ -194,6 +198,50 @@ class TestEnd:
         members[1].lost()
         assert ends == ["succeeded"]
         assert group.job.completed == 3
+
+
+class TestCost:
+    """However many members the group has: none of the statements counts them."""
+
+    def test_a_part_is_written_by_three_statements(self, group: Group) -> None:
+        group.started(0).succeeded()
+        part = group.part(1)
+        assert statements(part.started) == ["INSERT"]
+        assert statements(part.succeeded) == ["UPDATE", "UPDATE"]
+
+    def test_the_way_without_returned_rows_counts_the_same(
+        self, group: Group, monkeypatch: pytest.MonkeyPatch, ends: list[str]
+    ) -> None:
+        monkeypatch.setattr(compiled_sql, "returns_rows", lambda connection: False)
+        for number in range(3):
+            group.started(number).succeeded()
+            assert models.Group.objects.get().ended == number + 1
+        assert ends == ["succeeded"]
+
+    def test_a_count_that_was_lost_is_made_again(self, group: Group, ends: list[str]) -> None:
+        for number in range(3):
+            if number:
+                models.Group.objects.all().delete()
+            group.started(number).succeeded()
+        assert ends == ["succeeded"]
+
+    def test_a_part_that_rolls_back_is_not_counted(self, group: Group, ends: list[str]) -> None:
+        parts = [group.started(number) for number in range(3)]
+        for part in parts[:2]:
+            part.succeeded()
+        with transaction.atomic():
+            parts[2].succeeded()
+            transaction.set_rollback(True)
+        assert (models.Group.objects.get().ended, ends) == (2, [])
+        parts[2].succeeded()
+        assert ends == ["succeeded"]
+
+
+def statements(call: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    kinds = [query["sql"].split()[0] for query in captured]
+    return [kind for kind in kinds if kind not in ("BEGIN", "COMMIT")]
 
 
 class TestSilence:
@@ -360,7 +408,7 @@ def test_a_group_whose_last_part_could_not_end_it_is_ended_by_the_sweep(
     group: Group, monkeypatch: pytest.MonkeyPatch, stored: Any
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(MemberReporter, "show", lambda *args: None)
+        patched.setattr(MemberReporter, "_show", lambda *args: None)
         for number in range(3):
             group.started(number).succeeded()
     Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
