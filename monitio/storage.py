@@ -26,6 +26,7 @@ from monitio.channels.policy import Delay, Email, Steps, Via
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
+from monitio.messages.deletion import delete_or_hide
 from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message, reading
@@ -316,7 +317,7 @@ class _Claim:
 
         def settle() -> None:
             if shown:
-                create.delete_or_hide(mine)
+                delete_or_hide(mine, len(self.pks))
             else:
                 mine.filter(claim=self.token).update(claim="", claimed_at=None)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from monitio import dispatch
 from monitio.exceptions import NotAllowed
-from monitio.messages.create import delete_or_hide
+from monitio.messages.deletion import delete_or_hide
 from monitio.messages.inbox import get_message
 from monitio.models import Job, Message
 from monitio.recipients import LARGEST_KEY, Recipient
@@ -117,6 +117,6 @@ def _possible(pks: Iterable[int]) -> list[int]:
 def _remove(who: Recipient, pks: list[int]) -> int:
     if not pks:
         return 0
-    delete_or_hide(Message.objects.filter(pk__in=pks))
+    delete_or_hide(Message.objects.filter(pk__in=pks), len(pks))
     dispatch.announce_gone(who, pks)
     return len(pks)

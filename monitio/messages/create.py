@@ -22,7 +22,6 @@ from monitio.messages import visitors
 from monitio.messages.fields import MessageFields, check_names
 from monitio.messages.recipients import iter_recipients, refuse_unknown, resolve_recipient
 from monitio.models import Message
-from monitio.models.messages import MessageQuerySet
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils import compiled_inserts
@@ -243,17 +242,6 @@ def _copy(row: Message, recipient: Recipient, pk: Any = None, text: str | None =
 def _returns_keys(alias: str) -> bool:
     # MySQL (not MariaDB) returns no keys of a bulk insert.
     return connections[alias].features.can_return_rows_from_bulk_insert
-
-
-def delete_or_hide(rows: MessageQuerySet) -> None:
-    """Delete messages; one whose e-mail is still to be sent is hidden until then.
-
-    An e-mail with a condition ("unless_read") is deleted too: the recipient has seen the message.
-    """
-    waiting = list(rows.with_pending_delivery().values_list("pk", flat=True))
-    if waiting:
-        Message.objects.filter(pk__in=waiting).touch(hidden=True)
-    rows.exclude(pk__in=waiting).delete()
 
 
 def known_level(level: Any) -> int:

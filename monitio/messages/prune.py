@@ -9,7 +9,12 @@ from django.db.models import QuerySet
 
 from monitio.conf import DAY, settings
 from monitio.messages import create
-from monitio.models import Digest, Job, LastEvent, Message, Repeat, VisitorLogin
+from monitio.messages.deletion import can_skip_collector, raw_delete
+from monitio.models import Delivery, Digest, Job, LastEvent, Message, Repeat, VisitorLogin
+from monitio.recipients import LARGEST_KEY
+
+# Rows of one step of a walk. Its statement locks those that it deletes.
+WINDOW = 5000
 
 
 def prune_scope(now: datetime) -> dict[str, int]:
@@ -27,11 +32,11 @@ def prune_scope(now: datetime) -> dict[str, int]:
         "visitors": _delete_rows(
             messages.filter(user=None, session__gt="", created__lt=tokens_end)
         ),
-        "shown": _delete_rows(messages.without_pending_delivery().filter(hidden=True)),
-        "read": _delete_rows(messages.read_until(keep_read_since)),
-        "jobs": _delete_rows(
-            Job.objects.here().ended().filter(messages=None, finished_at__lt=yesterday)
+        **_walk(
+            shown=messages.without_pending_delivery().filter(hidden=True),
+            read=messages.read_until(keep_read_since),
         ),
+        **_walk(jobs=Job.objects.here().ended().filter(messages=None, finished_at__lt=yesterday)),
         "digests": _delete_rows(
             Digest.objects.here().filter(created__lt=quarter).exclude(state="pending")
         ),
@@ -40,9 +45,33 @@ def prune_scope(now: datetime) -> dict[str, int]:
 
 
 def _delete_rows(rows: QuerySet[Any]) -> int:
-    """Delete in batches, which bounds the memory; the number of rows without cascaded ones."""
+    """Delete rows that an index finds, in batches; their number without cascaded ones."""
     deleted = 0
     while pks := list(rows.order_by().values_list("pk", flat=True)[: create.BATCH]):
-        by_model = rows.model._default_manager.filter(pk__in=pks).delete()[1]
-        deleted += by_model.get(rows.model._meta.label, 0)
+        deleted += _delete(rows.model._default_manager.filter(pk__in=pks))
     return deleted
+
+
+def _walk(**kinds: QuerySet[Any]) -> dict[str, int]:
+    """Delete rows of one table that no index finds; the number of each kind.
+
+    One walk along the primary key: batches that begin at the first row would scan all those that
+    earlier batches have deleted.
+    """
+    deleted, last = dict.fromkeys(kinds, 0), 0
+    (model,) = {rows.model for rows in kinds.values()}
+    while True:
+        after = model._default_manager.filter(pk__gt=last).order_by("pk")
+        end = next(iter(after.values_list("pk", flat=True)[WINDOW - 1 : WINDOW]), LARGEST_KEY)
+        for name, rows in kinds.items():
+            deleted[name] += _delete(rows.filter(pk__gt=last, pk__lte=end))
+        if end == LARGEST_KEY:
+            return deleted
+        last = end
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    if rows.model is Message and can_skip_collector():
+        raw_delete(Delivery.objects.filter(message__in=rows))
+        return raw_delete(rows)
+    return rows.delete()[1].get(rows.model._meta.label, 0)

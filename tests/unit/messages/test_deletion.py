@@ -1,0 +1,82 @@
+"""Messages are deleted without being read, unless a site's own code depends on each of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.signals import post_delete
+from django.utils import timezone
+
+import monitio
+from monitio import api
+from monitio.messages import deletion, prune
+from monitio.models import Delivery, Message
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db
+
+OLD = timezone.now() - timedelta(days=8)
+
+
+def messages_of(name: str, count: int = 1, **more: Any) -> list[Message]:
+    return [api.create_message(user(name), monitio.INFO, "text", **more) for _ in range(count)]
+
+
+def deleted_queries(messages: list[Message], queries: Any) -> list[str]:
+    with queries as captured:
+        deletion.delete_or_hide(
+            Message.objects.filter(pk__in=[message.pk for message in messages]), len(messages)
+        )
+    return [query["sql"].split()[0] for query in captured]
+
+
+def test_one_statement_deletes_those_without_an_e_mail(
+    django_assert_max_num_queries: Any,
+) -> None:
+    found = deleted_queries(messages_of("ann", 3), django_assert_max_num_queries(1))
+    assert found == ["DELETE"]
+    assert not Message.objects.exists()
+
+
+def test_one_with_an_e_mail_to_send_is_hidden_and_the_others_go() -> None:
+    (waiting,) = messages_of("ann", email=True)
+    (sent,) = messages_of("ann", email=True)
+    Delivery.objects.filter(message=sent).update(state="sent")
+    others = messages_of("ann", 2)
+    deletion.delete_or_hide(Message.objects.all(), 2 + len(others))
+    assert list(Message.objects.values_list("pk", "hidden")) == [(waiting.pk, True)]
+    assert Delivery.objects.get().message_id == waiting.pk
+
+
+def test_signal_handlers_of_the_site_see_every_message(settings: Any) -> None:
+    settings.MONITIO_KEEP_READ_DAYS = 7
+    shown, pruned = messages_of("ann", 2)
+    Message.objects.filter(pk=pruned.pk).update(read=True, modified=OLD)
+    seen = []
+
+    def receive(instance: Message, **kwargs: Any) -> None:
+        seen.append(instance.pk)
+
+    shown_pk, pruned_pk = shown.pk, pruned.pk
+    post_delete.connect(receive, sender=Message)
+    try:
+        deletion.delete_or_hide(Message.objects.filter(pk=shown_pk), 1)
+        assert api.prune()["read"] == 1
+    finally:
+        post_delete.disconnect(receive, sender=Message)
+    assert seen == [shown_pk, pruned_pk]
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 100])
+def test_prune_walks_in_windows_and_misses_nothing(
+    window: int, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.MONITIO_KEEP_READ_DAYS = 7
+    monkeypatch.setattr(prune, "WINDOW", window)
+    rows = messages_of("ann", 5, email=True)
+    Message.objects.exclude(pk=rows[2].pk).update(read=True, modified=OLD)
+    assert api.prune()["read"] == 4
+    assert Message.objects.get() == rows[2]
+    assert Delivery.objects.get().message_id == rows[2].pk
