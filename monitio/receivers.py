@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -28,6 +29,10 @@ ADMIN_TEMPLATES = str(Path(__file__).parent / "templates" / "monitio" / "with_be
 
 def connect() -> None:
     user_logged_in.connect(end_replaced_session, dispatch_uid="monitio.session_replaced")
+    if apps.is_installed("anymail"):
+        from monitio.channels.email import bounces
+
+        bounces.connect()
     user_logged_in.connect(keep_visitors_messages, dispatch_uid="monitio.logged_in")
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
     request_started.connect(offer_admin_bell, dispatch_uid="monitio.admin_bell")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import router, transaction
@@ -86,7 +86,7 @@ def record(delivery: Delivery, result: Result) -> None:
     failing.enabled().update(disabled_at=timezone.now(), reason=clean_text(result.reason))
 
 
-def disable_email(users: Sequence[Any], address: str, reason: str) -> None:
+def disable_email(users: Iterable[Any], address: str, reason: str) -> None:
     """Send no more e-mails to this address of these users, until they have another one."""
     now = timezone.now()
     for user in users:

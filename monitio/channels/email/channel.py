@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -61,6 +62,8 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
             language=language,
             time_zone=chosen.zone,
             message_key=key,
+            category=message.category,
+            thread_key=_thread_key(message),
             context={
                 "message": message,
                 "user": message.user,
@@ -128,6 +131,14 @@ def _reason(message: Message, delivery: Delivery | None, to: str) -> str:
     else:
         text = gettext("Sent to %(to)s because you get notifications by e-mail.")
     return text % names
+
+
+def _thread_key(message: Message) -> str:
+    """The same for all e-mails about a job; '' without one."""
+    if message.job is None:
+        return ""
+    identity = f"{message.scope}/{message.job.task_id}"
+    return f"job-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
 
 
 def _files(message: Message) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -14,6 +15,7 @@ from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
+from django.utils.text import slugify
 
 from monitio import links
 from monitio.channels.email.brand import brand, site_name
@@ -22,6 +24,7 @@ from monitio.scope import base_url
 from monitio.utils.text import one_line
 
 UNSUBSCRIBE = "List-Unsubscribe"
+SAFE_NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class EmailContent:
     ``template`` is the prefix of three template names (``.subject.txt``, ``.txt``, ``.html``), for
     example ``monitio/email/message``. ``message_key`` identifies what is e-mailed, for example
     ``delivery-7``: every attempt has the same, so that mail programs recognise a duplicate.
+    ``category`` selects templates of its own (``monitio/email/<category>/message.html``) and is
+    part of ``List-Id``. E-mails with the same ``thread_key`` are one conversation.
     ``unsubscribe_url`` unsubscribes by one click; '' where that is impossible.
     """
 
@@ -39,6 +44,8 @@ class EmailContent:
     language: str
     time_zone: tzinfo
     message_key: str
+    category: str = ""
+    thread_key: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str = ""
     unsubscribe_url: str = ""
@@ -93,9 +100,9 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
                 for name, value in content.context.items()
             },
         }
-        subject = render_to_string(f"{content.template}.subject.txt", context)
-        text = render_to_string(f"{content.template}.txt", context)
-        html = render_to_string(f"{content.template}.html", context)
+        subject = render_to_string(_templates(content, ".subject.txt"), context)
+        text = render_to_string(_templates(content, ".txt"), context)
+        html = render_to_string(_templates(content, ".html"), context)
     mail = Mail(
         subject=one_line(subject),
         body=text.strip() + "\n",
@@ -108,15 +115,29 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
     return mail
 
 
+def _templates(content: EmailContent, suffix: str) -> list[str]:
+    """The names to try: that of the category before the general one."""
+    general = f"{content.template}{suffix}"
+    # A name of messages' own, such as "../secret", must not leave the folder.
+    if not SAFE_NAME.fullmatch(content.category):
+        return [general]
+    folder, _, name = general.rpartition("/")
+    return [f"{folder}/{content.category}/{name}", general]
+
+
 def message_id(identity: str) -> str:
-    """With the site's domain, else that of the sender address of its e-mails."""
+    return f"<monitio.{identity}@{_domain()}>"
+
+
+def _domain() -> str:
+    """The site's, else that of the sender address of its e-mails."""
     sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
     domain = site_name() or sender.rpartition("@")[2]
     try:
         domain = domain.encode("idna").decode()
     except UnicodeError:
         domain = ""
-    return f"<monitio.{identity}@{domain or 'monitio.invalid'}>"
+    return domain or "monitio.invalid"
 
 
 def _headers(content: EmailContent) -> dict[str, str]:
@@ -127,7 +148,11 @@ def _headers(content: EmailContent) -> dict[str, str]:
         # … and the headers that older autoresponders read.
         "Precedence": "bulk",
         "X-Auto-Response-Suppress": "OOF, AutoReply",
+        # RFC 2919: what users' filters sort by.
+        "List-Id": f"<{'.'.join(filter(None, (slugify(content.category), 'monitio', _domain())))}>",
     }
+    if content.thread_key:
+        headers["In-Reply-To"] = headers["References"] = message_id(content.thread_key)
     if content.unsubscribe_url:
         headers[UNSUBSCRIBE] = f"<{content.unsubscribe_url}>"
         # RFC 8058: mail programs may unsubscribe with one POST, without opening a page.

@@ -118,7 +118,7 @@ def test_no_header_but_the_known_ones(arrive: Any) -> None:
     assert {name.lower() for name in arrive(subject="Report", category="reports")} == {
         "content-type", "mime-version", "subject", "from", "to", "message-id", "auto-submitted",
         "precedence", "x-auto-response-suppress", "date", "list-unsubscribe",
-        "list-unsubscribe-post",
+        "list-id", "list-unsubscribe-post",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from monitio.channels.email.channel import EmailChannel, build
 from monitio.links import absolute
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
+from tests.support.jobs import mailing, reporter
 from tests.support.people import user
 
 
@@ -170,3 +172,39 @@ def test_a_message_from_a_user_names_them_in_both_parts() -> None:
     for part in (html(letter), letter.body):
         assert "because Bob Smith wrote to you." in part
         assert "From Bob Smith, " in part
+
+
+def test_a_category_may_have_templates_of_its_own(settings: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "monitio" / "email" / "exports"
+    folder.mkdir(parents=True)
+    (folder / "message.txt").write_text("An export: {{ message.text }}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    assert build(message(category="exports")).body == "An export: The text.\n"
+    assert content(build(message(category="other"))) == "The text."
+    # It leaves the folder of no template.
+    assert content(build(message(category="x/../exports"))) == "The text."
+
+
+@pytest.mark.parametrize(
+    ("category", "list_id"),
+    [
+        ("", "<monitio.example.com>"),
+        ("exports", "<exports.monitio.example.com>"),
+        ("Big Exports!", "<big-exports.monitio.example.com>"),
+    ],
+)
+def test_filters_can_sort_by_the_category(settings: Any, category: str, list_id: str) -> None:
+    settings.MONITIO_BASE_URL = "https://example.com"
+    assert build(message(category=category)).message()["List-Id"] == list_id
+
+
+def test_the_e_mails_about_a_job_are_one_conversation() -> None:
+    report = reporter(user(), user("bob"), render=mailing)
+    report.succeeded()
+    first, second = (build(row).message() for row in Message.objects.all())
+    assert first["In-Reply-To"] == first["References"] == second["In-Reply-To"]
+    assert first["Message-ID"] != second["Message-ID"]
+    other = reporter(user(), task="task-2", render=mailing)
+    other.succeeded()
+    assert build(Message.objects.latest("pk")).message()["References"] != first["References"]
+    assert "References" not in build(message()).message()
