@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
 from django import forms
@@ -14,6 +14,9 @@ from django.utils.formats import time_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from monitio.channels import Channel, get_channel
+from monitio.conf import settings
+from monitio.constants import EMAIL
 from monitio.messages.inbox import Filter
 from monitio.models import WEEKDAYS, Preferences
 from monitio.models.categories import Category, Mode
@@ -74,8 +77,13 @@ class ClockInput(forms.TimeInput):
         super().__init__(format="%H:%M")
 
 
+class _Line(NamedTuple):
+    kind: Category
+    names: list[str]
+
+
 class PreferencesForm(forms.Form):
-    """The preferences of one user, with a choice for each category that is not essential."""
+    """The preferences of one user, with a choice for each category and channel."""
 
     frequency = forms.ChoiceField(label=_("E-mail me"), choices=Frequency.choices)
     hour = forms.TypedChoiceField(label=_("Digest at"), coerce=int)
@@ -86,28 +94,47 @@ class PreferencesForm(forms.Form):
 
     def __init__(self, data: Any, *, row: Preferences, kinds: Iterable[Category]) -> None:
         names = ("frequency", "hour", "weekday", "time_zone", "quiet_from", "quiet_to")
-        super().__init__(data, initial={name: getattr(row, name) for name in names})
+        initial = {name: getattr(row, name) for name in names}
+        super().__init__(data, initial=initial, label_suffix="")
         self.fields["hour"].choices = [  # type: ignore[attr-defined]
             (hour, time_format(time(hour), "TIME_FORMAT")) for hour in range(24)
         ]
         self.fields["time_zone"].choices = _zones(row.time_zone)  # type: ignore[attr-defined]
         self.row = row
-        self.essential = [kind for kind in kinds if kind.essential]
-        self.kinds = {f"category:{kind.name}": kind for kind in kinds if not kind.essential}
-        for name, kind in self.kinds.items():
-            chosen = row.chosen.get(kind.name)
-            usual = gettext("Same as above")
-            if kind.default is not None:
-                usual = gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
-            self.fields[name] = forms.ChoiceField(
-                label=kind.title,
-                required=False,
-                choices=[("", usual), *Mode.choices],
-                initial=chosen.mode if chosen else "",
-            )
+        self.site_zone = django_settings.TIME_ZONE
+        self.channels = sorted(
+            map(get_channel, settings.CHANNELS), key=lambda one: one.name != EMAIL
+        )
+        # Field name: category and channel.
+        self.choices: dict[str, tuple[str, str]] = {}
+        self.lines = [
+            _Line(kind, [self._offer(kind, one) for one in self.channels]) for kind in kinds
+        ]
 
-    def category_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.kinds]
+    def _offer(self, kind: Category, channel: Channel) -> str:
+        """Add a field for this category and channel, unless it is essential; returns its name."""
+        if kind.essential:
+            return ""
+        # Only e-mails have digests.
+        is_email = channel.name == EMAIL
+        name = f"{'category' if is_email else channel.name}:{kind.name}"
+        usual = gettext("Same as above") if is_email else Mode.AT_ONCE.label
+        if kind.default is not None:
+            usual = gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
+        modes = [mode for mode in Mode if is_email or mode != Mode.DIGEST]
+        chosen = self.row.chosen_for(channel.name).get(kind.name)
+        self.choices[name] = kind.name, channel.name
+        self.fields[name] = forms.ChoiceField(
+            required=False,
+            choices=[("", usual), *((mode.value, mode.label) for mode in modes)],
+            initial=chosen.mode if chosen else "",
+            widget=forms.Select(attrs={"aria-label": f"{kind.title}: {channel.label}"}),
+        )
+        return name
+
+    def table(self) -> list[tuple[Category, list[forms.BoundField]]]:
+        """Each category with its fields, one a channel; none where it is essential."""
+        return [(line.kind, [self[name] for name in line.names if name]) for line in self.lines]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -118,8 +145,10 @@ class PreferencesForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """Keyword arguments for ``preferences.change``."""
         values = dict(self.cleaned_data)
-        choices = {kind.name: values.pop(name) or None for name, kind in self.kinds.items()}
-        return {**values, "categories": choices}
+        channels: dict[str, dict[str, str | None]] = {}
+        for name, (kind, channel) in self.choices.items():
+            channels.setdefault(channel, {})[kind] = values.pop(name) or None
+        return {**values, "categories": channels.pop(EMAIL, {}), "channels": channels}
 
 
 def _zones(present: str) -> list[tuple[str, str]]:

@@ -28,3 +28,20 @@ document.addEventListener("click", ({ target }) => {
     if (!menu.contains(target)) menu.open = false;
   }
 });
+
+const offer = document.querySelector("[data-zone]");
+const zones = document.querySelector("[name=time_zone]");
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (offer && !zones.value && zone !== offer.dataset.zone) {
+  const option = [...zones.options].find(({ value }) => value === zone);
+  if (option) {
+    const text = offer.querySelector("span");
+    text.textContent = text.textContent.replace("{zone}", option.text);
+    offer.hidden = false;
+    offer.querySelector("button").addEventListener("click", () => {
+      zones.value = zone;
+      offer.hidden = true;
+      zones.focus();
+    });
+  }
+}

@@ -47,6 +47,7 @@ def open_window(
             base_url=live_server.url,
             java_script_enabled=request.param,
             locale="en-GB",
+            timezone_id="Asia/Tokyo",
             viewport={"width": 320, "height": 640},
         )
         contexts.append(context)
@@ -75,7 +76,12 @@ def test_the_way_from_the_inbox_to_other_habits(page: Page) -> None:
     page.goto("/messages/")
     page.get_by_role("link", name="Notification settings").click()
     main = page.locator("main")
+    # Only a digest has an hour, and only a weekly one a day.
+    expect(main.get_by_label("Digest at")).to_be_hidden()
+    main.get_by_label("E-mail me").select_option("weekly")
+    expect(main.get_by_label("Weekly digest on")).to_be_visible()
     main.get_by_label("E-mail me").select_option("daily")
+    expect(main.get_by_label("Weekly digest on")).to_be_hidden()
     main.get_by_label("Digest at").select_option("7")
     main.get_by_label("Time zone").select_option("Europe/Warsaw")
     main.get_by_label("From").fill("22:00")
@@ -107,12 +113,27 @@ def test_a_mistake_is_shown_and_what_was_typed_stays(page: Page) -> None:
 def test_essential_kinds_are_named_and_nothing_is_wider_than_a_phone(page: Page) -> None:
     page.goto("/messages/preferences/")
     main = page.locator("main")
-    expect(main.get_by_role("listitem").filter(has_text="Security")).to_be_visible()
+    expect(main.get_by_role("row").filter(has_text="Security")).to_contain_text("Always sent")
     expect(main.get_by_label("Security")).to_have_count(0)
     widths = page.locator("main, form, fieldset, select").evaluate_all(
         "nodes => nodes.map(node => node.getBoundingClientRect().right)"
     )
     assert max(widths) <= 320
+
+
+def test_the_time_zone_of_the_browser_is_proposed(
+    page: Page, request: pytest.FixtureRequest, settings: Any
+) -> None:
+    settings.TIME_ZONE = "UTC"
+    page.goto("/messages/preferences/")
+    proposal = page.locator("[data-zone]")
+    if "plain" in request.node.name:
+        expect(proposal).to_be_hidden()
+        return
+    expect(proposal).to_contain_text("Your browser’s time zone is Asia/Tokyo.")
+    proposal.get_by_role("button", name="Use it").click()
+    expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
+    expect(proposal).to_be_hidden()
 
 
 def test_leaving_without_a_log_in_and_coming_back(open_window: OpenWindow) -> None:

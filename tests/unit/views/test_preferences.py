@@ -90,10 +90,31 @@ class TestPage:
 
     def test_essential_kinds_are_named_and_offer_no_choice(self, browser: Client) -> None:
         page = body(browser.get(self.url))
-        assert "<li>Security</li>" in page
+        assert re.search("Security</th><td[^>]*>Always sent", page)
         assert "category:security" not in page
         browser.post(self.url, {**self.choice, "category:security": "off"})
         assert preferences.get(user(), "security") == Mode.AT_ONCE
+
+    def test_each_category_has_a_choice_for_each_channel(
+        self, browser: Client, ann: Any, settings: Any
+    ) -> None:
+        email = "monitio.channels.email.channel.EmailChannel"
+        settings.MONITIO_CHANNELS = {
+            "pager": "tests.unit.channels.test_destinations.Pager",
+            "email": email,
+        }
+        page = browser.get(self.url)
+        channels = page.context["form"].channels
+        assert [channel.label for channel in channels] == ["E-mail", "Pager"]
+        assert 'aria-label="Exports &lt;all&gt;: Pager"' in body(page)
+        # Only e-mails have digests.
+        select = body(page).split('name="pager:exports"')[1].split("</select>")[0]
+        assert re.findall('value="([^"]*)"', select) == ["", "at_once", "off"]
+        browser.post(self.url, {**self.choice, "pager:exports": "off", "category:exports": ""})
+        row = preferences.for_user(ann)
+        assert row.mode("exports", "pager") == Mode.OFF
+        assert row.mode("exports") == Mode.DIGEST
+        assert row.mode("", "pager") == Mode.AT_ONCE
 
     def test_kinds_of_ones_own_messages_can_be_chosen_for(self, browser: Client, ann: Any) -> None:
         api.create_message(ann, monitio.INFO, "one", category="weekly_report")
