@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: ["monitio/static/monitio/monitio.js"] },
+  { ignores: ["monitio/static/monitio/monitio*.js"] },
   js.configs.recommended,
   {
     languageOptions: { globals: globals.browser },

@@ -4,6 +4,7 @@
 
 // First, so that the style sheets stand apart from the code: both pack better.
 import "./lib/styles.js";
+import * as core from "./core.js";
 import { actions, connection, popups, store } from "./state/page.js";
 import { MonitioBell } from "./elements/bell.js";
 import { MonitioMessages } from "./elements/toasts.js";
@@ -39,12 +40,14 @@ export const monitio = (page.monitioPage ??= {
     return store.unread;
   },
   get messages() {
-    return store.list().map((message) => ({ ...message }));
+    return store.list().flatMap((message) => (message.notice ? [] : { ...message }));
   },
   get connection() {
     return connection.state;
   },
 });
+
+page.monitioCore ??= core;
 
 if (!customElements.get("monitio-bell")) {
   customElements.define("monitio-messages", MonitioMessages);

@@ -43,12 +43,16 @@ export interface Message {
   read: boolean;
   seen: boolean;
   created: string;
+  /** Set by the store: `created` in ms since the epoch. */
+  at: number;
   /** Seconds from now, null = never. */
   expires_in: number | null;
   /** Seconds the pop-up stays, null = the page decides, 0 = until closed. */
   close_timeout: number | null;
   from: string | null;
   job: Job | null;
+  /** Of this page's own: a pop-up only, no entry of the inbox. */
+  notice?: boolean;
   /** Set by the store: the moment `expires_in` ends, in ms since the epoch. */
   expiresAt?: number;
   /** Set by the store: when it came over the stream, in ms since the page began. */
@@ -94,11 +98,17 @@ export interface Change {
   force?: boolean;
 }
 
-/** What shows a message: a toast, an entry of the inbox. */
+/** What shows a message, or several as one: a toast, an entry of the inbox. */
 export interface View {
   node: HTMLElement;
-  fill(message: Message): void;
+  message: unknown;
+  fill(item: any): void;
+  /** After all views are filled: what depends on the layout. */
+  measure?(): void;
 }
+
+/** One card of the pop-ups: a message, or several as one. */
+export type Card = Message | { id: string; messages: Message[] };
 
 export type Which = number | "all";
 

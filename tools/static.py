@@ -1,8 +1,8 @@
 """Build what browsers load from the sources in frontend: python tools/static.py
 
-One plain, readable module without comments: esbuild joins the sources and drops the comments, then
-prints the result anew; style sheets become short texts in it. A digest of the sources in its first
-line says what it was built from: a test without Node notices what was changed and not built.
+Two modules, minified, each with its source map: esbuild joins the sources; style sheets become
+short texts in them. A digest of the sources in the first line of each says what it was built from:
+a test without Node notices what was changed and not built.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "frontend"
-BUILT = ROOT / "monitio" / "static" / "monitio" / "monitio.js"
+STATIC = ROOT / "monitio" / "static" / "monitio"
+# What is built, and the source that each begins with.
+BUILT = STATIC / "monitio.js"
+INBOX = STATIC / "monitio-inbox.js"
+ENTRIES = {BUILT: "monitio.js", INBOX: "inbox.js"}
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
-SCRIPT = ("--format=esm", "--charset=utf8", "--target=esnext", "--legal-comments=none")
-# A hint for minifiers that esbuild leaves between the words.
-HINT = "/* @__PURE__ */ "
-EMPTY = re.compile(r"\{\n *\}")
-INDENTATION = re.compile("^(?:  )+", re.MULTILINE)
+OPTIONS = (
+    "--bundle --minify --format=esm --charset=utf8 --target=esnext --legal-comments=none "
+    "--loader:.css=text --sourcemap"
+).split()
 
 
 def sources() -> list[Path]:
@@ -39,21 +42,11 @@ def digest() -> str:
 
 
 def header() -> str:
-    return f"/* From frontend, {digest()}, by `make static`. */\n"
+    return f"/* From frontend, {digest()}, by `make static`. */"
 
 
-def build() -> str:
-    """The module as it is shipped."""
-    printed = EMPTY.sub("{}", _esbuild(_joined(), *SCRIPT).replace(HINT, ""))
-    return header() + INDENTATION.sub(lambda found: "\t" * (len(found[0]) // 2), printed)
-
-
-def minified() -> str:
-    """As small as a site's own tools can make it."""
-    return _esbuild(_joined(), *SCRIPT, "--minify")
-
-
-def _joined() -> str:
+def build(file: Path) -> dict[Path, str]:
+    """A module and its source map, as they are shipped."""
     with TemporaryDirectory() as folder:
         for path in sources():
             text = path.read_text(encoding="utf-8")
@@ -62,8 +55,18 @@ def _joined() -> str:
             copy = Path(folder, path.relative_to(SOURCES))
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(text, encoding="utf-8")
-        options = ("--bundle", "--loader:.css=text", "--minify-whitespace")
-        return _esbuild("", str(Path(folder, "monitio.js")), *SCRIPT, *options)
+        if file == INBOX:
+            # It imports nothing: what it shares with the first file is already on the page.
+            core = Path(folder, "core.js")
+            names = ", ".join(re.findall(r"export \{ (.*?) \}", core.read_text(encoding="utf-8")))
+            core.write_text(f"export const {{ {names} }} = globalThis.monitioCore;")
+        # Beside the sources, so that the map names them without the folder.
+        out = Path(folder, file.name).with_suffix(".out.js")
+        entry = str(Path(folder, ENTRIES[file]))
+        _esbuild("", entry, *OPTIONS, f"--banner:js={header()}", f"--outfile={out}")
+        source_map = Path(f"{file}.map")
+        script = out.read_text(encoding="utf-8").replace(f"{out.name}.map", source_map.name)
+        return {file: script, source_map: Path(f"{out}.map").read_text(encoding="utf-8")}
 
 
 def _esbuild(text: str, *options: str) -> str:
@@ -78,8 +81,10 @@ def _esbuild(text: str, *options: str) -> str:
 def main() -> None:
     if not ESBUILD.exists():
         sys.exit("esbuild is missing: run `npm ci` (Node 20.19 or newer) and try again.")
-    BUILT.write_text(build(), encoding="utf-8", newline="\n")
-    print(f"{BUILT.relative_to(ROOT)}: {BUILT.stat().st_size:,} bytes")
+    for entry in ENTRIES:
+        for file, text in build(entry).items():
+            file.write_text(text, encoding="utf-8", newline="\n")
+            print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

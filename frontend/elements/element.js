@@ -12,9 +12,14 @@ export class MonitioElement extends HTMLElement {
   constructor(css = "") {
     super();
     loadStrings();
+    this.addStyle(styles.base + css);
+  }
+
+  /** @param {string} css */
+  addStyle(css) {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(styles.base + css);
-    this.root.adoptedStyleSheets = [sheet];
+    sheet.replaceSync(css);
+    this.root.adoptedStyleSheets.push(sheet);
   }
 
   connectedCallback() {

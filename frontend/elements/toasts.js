@@ -3,14 +3,19 @@
 import { Announcer } from "../views/announcer.js";
 import { showBadges } from "../views/badges.js";
 import { Dialogs } from "../views/dialogs.js";
-import { batched, button, make, Rows, setText } from "../lib/dom.js";
+import { batched, make, Rows } from "../lib/dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "../state/message.js";
+import { leave, remember, swipe } from "../views/motion.js";
 import { notify, watchSight } from "../views/notifications.js";
 import { actions, configure, connection, popups, store } from "../state/page.js";
-import { formatNumber, t } from "../lib/strings.js";
+import { covers, placeBelowBell } from "../views/placement.js";
+import { StackFocus } from "../views/stack-focus.js";
+import { StackFooter } from "../views/stack-footer.js";
+import { takeServerItems } from "../views/server-items.js";
+import { t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
-
+import { asCard, TaskGroup } from "../views/task-group.js";
 import { Toast } from "../views/toast.js";
 
 /** `<monitio-messages>`: the pop-ups, and what is said of them. */
@@ -19,32 +24,34 @@ export class MonitioMessages extends MonitioElement {
 
   #announcer = new Announcer();
   #loading = false;
-  #taken = new WeakMap();
-  /** @type {HTMLElement | null} */
-  #cameFrom = null;
   #renderSoon = batched(() => this.#render());
   /** htmx and Turbo swap items in or morph them. */
   #observer = new MutationObserver(() => this.#takeServerItems());
   #dialogs = new Dialogs(this, () => this.#rise());
   #list = make("ol", { part: "list" });
-  #more = button("more", () => this.#openInbox());
-  #closeAll = button("close-all", () => this.closeAll(), t("close_all"));
-  #footer = make("div", { class: "footer" }, this.#more, this.#closeAll);
+  #ghosts = make("ul", { class: "ghosts", "aria-hidden": "true" });
+  /** Opened by "Show all" or a tap, until the user does something elsewhere. */
+  #pinned = false;
+  #arrangement = "";
+  #footer = new StackFooter(() => this.#showMore(), () => this.closeAll());
   #stack = make("section",
     { part: "stack", popover: "manual", role: "region", tabindex: -1 },
-    this.#list, this.#footer);
-  #rows = new Rows(this.#list, () => new Toast(
-    (message) => this.close(message), (message, event) => this.#follow(message, event)));
+    this.#list, this.#ghosts, this.#footer.node);
+  #focus = new StackFocus(this.#stack, () => this.#pin(false));
+  #rows = new Rows(this.#list, ({ id }) => id === "tasks" ? new TaskGroup() : new Toast(
+    (message) => this.close(message), (message, event) => this.#follow(message, event)),
+    (node) => leave(node, this.#ghosts));
 
   constructor() {
     super(styles.toasts);
     /** @param {string} type @param {(event: any) => void} act */
     const on = (type, act) => this.#stack.addEventListener(type, act);
-    on("pointerenter", () => popups.hold("pointer", true));
+    // A finger that leaves the screen leaves the card, too: it opens the stack by a tap.
+    on("pointerenter", ({ pointerType }) => pointerType === "touch" || popups.hold("pointer", true));
     on("pointerleave", () => popups.hold("pointer", false));
-    on("focusin", (event) => this.#focusCame(event));
-    on("focusout", () => popups.hold("focus", false));
-    on("keydown", (event) => event.key === "Escape" && this.#escape(event));
+    on("click", ({ target }) => target.closest("button, a") || this.#pin(true));
+    swipe(this.#list, (card) =>
+      /** @type {HTMLElement | null} */ (card.querySelector("[part=close]"))?.click());
     this.root.append(this.#announcer.status, this.#announcer.alert, this.#stack);
   }
 
@@ -56,9 +63,13 @@ export class MonitioMessages extends MonitioElement {
     this.listen(popups, "update", ({ detail }) => this.#news(detail));
     this.listen(popups, "change", this.#renderSoon);
     this.listen(store, "unread", () => this.#unread());
-    this.listen(store, "failed", () => this.#announcer.t(t("failed"), true));
+    this.listen(store, "failed", () => this.#actionFailed());
     this.listen(store, "connection", () => this.#connection());
-    this.listen(document, "keydown", (event) => this.#hotkeyPressed(event));
+    this.listen(document, "pointerdown", (event) =>
+      event.composedPath().includes(this.#stack) || this.#pin(false));
+    this.listen(document, "keydown", (event) => {
+      if (event.key === this.hotkey && this.#isOpen) this.#focus.toggle(event);
+    });
     this.listen(document, "focusin", ({ target }) => this.#avoidFocus(target));
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
     this.#dialogs.watch();
@@ -92,13 +103,21 @@ export class MonitioMessages extends MonitioElement {
     return this.getAttribute("hotkey") ?? "F8";
   }
 
-  /** @param {Message} message */
-  close(message) {
-    if (this.fire("close", { message: { ...message } })) popups.close(message.id);
+  /** @param {Message & { messages?: Message[] }} card */
+  close(card) {
+    for (const message of card.messages ?? [card])
+      if (this.fire("close", { message: { ...message } })) popups.close(message.id);
   }
 
   closeAll() {
     if (this.fire("closeall")) popups.closeAll();
+  }
+
+  /** The open inbox has a line of its own for it. */
+  #actionFailed() {
+    if (popups.holds.has("inbox")) return this.#announcer.t(t("failed"), true);
+    for (const { id, notice } of store.list()) if (notice) store.forget([id]);
+    store.addLocal({ level: "error", title: t("failed"), notice: true });
   }
 
   #openInbox() {
@@ -109,12 +128,7 @@ export class MonitioMessages extends MonitioElement {
 
   #takeServerItems() {
     this.#loading = true;
-    // Newest first in the page, but the newest is to arrive last.
-    for (const item of [...this.querySelectorAll("li[data-message]")].reverse()) {
-      const message = item.getAttribute("data-message");
-      if (message && this.#taken.get(item) !== message) store.seed(JSON.parse(message));
-      this.#taken.set(item, message);
-    }
+    takeServerItems(this);
     this.#loading = false;
   }
 
@@ -151,22 +165,47 @@ export class MonitioMessages extends MonitioElement {
 
   #render() {
     const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
-    const visible = popups.show(popups.holds.has("inbox") ? 0 : most);
-    const instead = this.#rows.update(visible);
-    const extra = popups.size - visible.length;
-    this.#footer.hidden = popups.size < 2;
-    this.#more.hidden = !extra;
-    setText(this.#more, t("more", { n: formatNumber(extra) }));
-    this.#toggle(visible.length > 0);
-    if (instead) /** @type {HTMLElement} */ (instead.querySelector("li > button")).focus();
-    else if (instead === null) this.#goBack();
+    const cards = popups.show(popups.holds.has("inbox") ? 0 : most);
+    const resting = cards.length > 1 && !this.#isExpanded;
+    const arrangement = `${resting} ${cards.map(([{ id }]) => id)}`;
+    const animate = this.#isOpen && arrangement !== this.#arrangement ? remember(this.#list) : () => {};
+    this.#arrangement = arrangement;
+    this.#stack.classList.toggle("resting", resting);
+    const instead = this.#rows.update(cards.map(asCard));
+    const onScreen = (resting ? cards.slice(0, 1) : cards).flat();
+    this.#footer.fill({ resting, expanded: this.#isExpanded, ...popups.more(onScreen) });
+    this.#footer.node.hidden = popups.size < 2;
+    this.#toggle(cards.length > 0);
+    animate();
+    /** @type {HTMLElement | null | undefined} */
+    const next = instead?.querySelector("[part=close], [part=fold]");
+    if (next) next.focus();
+    else if (instead === null) this.#focus.goBack();
+  }
+
+  get #isExpanded() {
+    return this.#pinned || popups.holds.has("pointer") || popups.holds.has("focus");
+  }
+
+  #showMore() {
+    if (!this.#stack.classList.contains("resting")) return this.#openInbox();
+    this.#pin(true);
+    // The button goes.
+    this.#stack.focus({ preventScroll: true });
+  }
+
+  /** @param {boolean} on */
+  #pin(on) {
+    if (on === this.#pinned) return;
+    this.#pinned = on;
+    this.#renderSoon();
   }
 
   /** @param {boolean} open */
   #toggle(open) {
     if (open === this.#isOpen || !this.isConnected) return;
     this.#stack.togglePopover(open);
-    this.#placeBelowBell();
+    placeBelowBell(this.#stack);
     if (!open) popups.hold("pointer", false);
   }
 
@@ -177,56 +216,11 @@ export class MonitioMessages extends MonitioElement {
     this.#stack.showPopover();
   }
 
-  #placeBelowBell() {
-    const bell = document.querySelector("monitio-bell")?.getBoundingClientRect();
-    const below = bell && bell.bottom > 0 && !this.#stack.classList.contains("bottom");
-    this.#stack.style.insetBlockStart = below ? `${bell.bottom + 8}px` : "";
-  }
-
-  /**
-   * Never cover what has the focus (WCAG 2.4.11).
-   * @param {Element} focused
-   */
+  /** @param {Element} focused */
   #avoidFocus(focused) {
-    if (focused === this || !this.#isOpen) return;
-    const a = focused.getBoundingClientRect();
-    const b = this.#stack.getBoundingClientRect();
-    const apart = a.right <= b.left || a.left >= b.right || a.bottom <= b.top || a.top >= b.bottom;
-    if (apart || !a.width) return;
+    if (focused === this || !this.#isOpen || !covers(this.#stack, focused)) return;
     this.#stack.classList.toggle("bottom");
-    this.#placeBelowBell();
-  }
-
-  /** @param {KeyboardEvent} event */
-  #hotkeyPressed(event) {
-    if (event.key !== this.hotkey || !this.#isOpen) return;
-    event.preventDefault();
-    if (this.hasFocus(this.#stack)) this.#goBack();
-    else this.#stack.focus({ preventScroll: true });
-  }
-
-  /** @param {KeyboardEvent & { target: HTMLElement }} event */
-  #escape(event) {
-    event.preventDefault();
-    event.stopPropagation();
-    /** @type {HTMLElement | null | undefined} */
-    const close = event.target.closest("li")?.querySelector("li > button");
-    if (close) close.click();
-    else this.#goBack();
-  }
-
-  /** @param {FocusEvent & { relatedTarget: HTMLElement | null }} event */
-  #focusCame({ relatedTarget }) {
-    popups.hold("focus", true);
-    if (relatedTarget && !this.#stack.contains(relatedTarget)) this.#cameFrom = relatedTarget;
-  }
-
-  #goBack() {
-    const target = this.#cameFrom;
-    this.#cameFrom = null;
-    /** @type {HTMLElement | null} */ (this.root.activeElement)?.blur();
-    popups.hold("focus", false);
-    if (target?.isConnected) target.focus({ preventScroll: true });
+    placeBelowBell(this.#stack);
   }
 
   #connection() {

@@ -1,6 +1,8 @@
 /** No HTML is parsed: strict CSP and Trusted Types hold. */
 
-/** @import { Message, View } from "../types.js" */
+import { icon } from "./icons.js";
+
+/** @import { View } from "../types.js" */
 
 /**
  * An element with attributes (false and null: none, true: empty), listeners and children. What has a
@@ -29,6 +31,30 @@ export function make(tag, attributes = {}, ...children) {
  */
 export const button = (part, click, ...children) =>
   make("button", { type: "button", part, click }, ...children);
+
+/**
+ * A button with an icon alone, named here or by `label`.
+ * @param {string} part
+ * @param {() => void} click
+ * @param {string} [name]
+ */
+export function tool(part, click, name) {
+  const node = button(part, click, icon(part));
+  if (name) label(node, name);
+  node.classList.add("tool");
+  return node;
+}
+
+/**
+ * What the button does, and to what.
+ * @param {HTMLButtonElement} node
+ * @param {string} action
+ * @param {string} [object]
+ */
+export function label(node, action, object) {
+  node.title = action;
+  node.ariaLabel = object ? `${action}: ${object}` : action;
+}
 
 /**
  * @param {Node} node
@@ -69,38 +95,52 @@ export const dispatch = (target, type, detail) =>
   target.dispatchEvent(
     new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true }));
 
-/** Views by message id: nodes stay, messages change. */
+/** Views by id: nodes stay, what they show changes. */
 export class Rows {
-  /** @type {Map<number, View>} */
+  /** @type {Map<unknown, View>} */
   #views = new Map();
   #list;
   #build;
+  #remove;
 
   /**
    * @param {HTMLElement} list
-   * @param {() => View} build
+   * @param {(item: any) => View} build
+   * @param {(node: HTMLElement) => void} [remove]
    */
-  constructor(list, build) {
+  constructor(list, build, remove = (node) => node.remove()) {
     this.#list = list;
     this.#build = build;
+    this.#remove = remove;
+  }
+
+  get views() {
+    return this.#views.values();
   }
 
   /**
    * If the row with the focus went away: the row in its place, or null.
-   * @param {Message[]} messages
+   * @param {{ id: unknown }[]} items
    */
-  update(messages) {
-    const views = new Map(messages.map(({ id }) => [id, this.#views.get(id) ?? this.#build()]));
+  update(items) {
+    const views = new Map(items.map((item) => [item.id, this.#views.get(item.id) ?? this.#build(item)]));
     const focused = /** @type {ShadowRoot} */ (this.#list.getRootNode()).activeElement;
     const { children } = this.#list;
     const at = [...children].findIndex((node) => node.contains(focused));
-    for (const [id, { node }] of this.#views) if (!views.has(id)) node.remove();
+    for (const [id, { node }] of this.#views) if (!views.has(id)) this.#remove(node);
     this.#views = views;
-    [...views.values()].forEach((view, index) => {
-      view.fill(messages[index]);
+    const filled = [];
+    let index = 0;
+    for (const view of views.values()) {
+      const item = items[index];
+      if (view.message !== item) filled.push(view);
+      if (view.message !== item) view.fill(item);
       if (children[index] !== view.node) this.#list.insertBefore(view.node, children[index] ?? null);
-    });
-    if (at < 0 || focused?.isConnected) return undefined;
+      index++;
+    }
+    // Each of these reads the layout: after all that was written.
+    for (const view of filled) view.measure?.();
+    if (at < 0 || this.#list.contains(focused)) return undefined;
     return children[Math.min(at, children.length - 1)] ?? null;
   }
 }

@@ -1,23 +1,26 @@
 /** @type {Record<string, string>} */
 const PATHS = {
-  info: "M3 12a9 9 0 1 0 18 0 9 9 0 1 0-18 0M12 11v6m0-10v0",
-  success: "M3 12a9 9 0 1 0 18 0 9 9 0 1 0-18 0m5 0 3 3 5-6",
-  warning: "M12 3 2 20h20zm0 6v5m0 3v0",
-  error: "M8 3h8l5 5v8l-5 5H8l-5-5V8zm4 4v6m0 3v0",
-  running: "M12 3a9 9 0 1 0 9 9",
+  debug: "m8 8-4 4 4 4m8-8 4 4-4 4",
+  info: "M12 11v6.5m0-11.3v.2",
+  success: "m5 12.5 4.5 4.5L19 7.5",
+  warning: "M12 8v5m0 3.2v.1M10.5 3.9 2.7 17.5A1.7 1.7 0 0 0 4.2 20h15.6a1.7 1.7 0 0 0 1.5-2.5L13.5 3.9a1.7 1.7 0 0 0-3 0Z",
+  error: "M12 5.5v8m0 4.3v.2",
   bell: "M6 17v-7a6 6 0 0 1 12 0v7zm-3 0h18m-11 4h4",
-  close: "m6 6 12 12m0-12L6 18",
+  close: "m6.5 6.5 11 11m0-11-11 11",
+  cancel: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 1 0 0-17M9.5 9.5h5v5h-5zM11 12h2",
+  fold: "m8 10 4 4 4-4",
 };
 const SVG = "http://www.w3.org/2000/svg";
+
+/** @param {Record<string, string>} paths */
+export const addIcons = (paths) => Object.assign(PATHS, paths);
 
 /** @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("part", "icon");
-  const path = document.createElementNS(SVG, "path");
-  svg.append(path);
+  svg.append(document.createElementNS(SVG, "path"));
   setIcon(svg, name);
   return svg;
 }

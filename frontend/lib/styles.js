@@ -7,8 +7,10 @@ import TOASTS from "./toasts.css";
  * @param {string} name
  */
 const tokens = (name) => `.${name}{--color:var(--_${name});\
---level-bg:var(--monitio-${name}-bg,var(--_bg));\
---level-fg:var(--monitio-${name}-fg,var(--_fg))}`;
+--tile:var(--monitio-${name}-soft,var(--monitio-${name}-bg,var(--_${name}-soft)));\
+--level-bg:var(--monitio-${name}-bg,var(--_raised));\
+--level-fg:var(--monitio-${name}-fg,var(--_fg));\
+--level-muted:var(--monitio-${name}-fg,var(--_muted))}`;
 
 const LEVELS = ["debug", "info", "success", "warning", "error"].map(tokens).join("");
 

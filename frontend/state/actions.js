@@ -23,11 +23,11 @@ export class Actions {
   #seen = new Set();
   #seenTimer = 0;
   /**
-   * Deleted, and not yet told to the server.
-   * @type {{ id: number, settle: (ok: boolean) => void } | null}
+   * Done on the page, and not yet sent to the server.
+   * @type {{ settle: (ok: boolean) => void, send: () => void } | null}
    */
-  #discarded = null;
-  #discardTimer = 0;
+  #deferred = null;
+  #undoTimer = 0;
 
   /**
    * @param {Store} store
@@ -38,7 +38,7 @@ export class Actions {
     this.#owner = owner;
     addEventListener("pagehide", () => {
       this.#reportSeen();
-      this.discard();
+      this.commit();
     });
   }
 
@@ -53,22 +53,37 @@ export class Actions {
   }
 
   /**
-   * Delete one in a way that `undo` can take back for a while; without an id, what waits for that.
-   * @param {number} [id]
+   * Delete one in a way that `undo` can take back for a while.
+   * @param {number} id
    */
   discard(id) {
-    clearTimeout(this.#discardTimer);
-    const previous = this.#discarded;
-    this.#discarded = id ? { id, settle: this.#store.applyOptimistically(id, "gone") } : null;
-    if (id) this.#discardTimer = setTimeout(() => this.discard(), UNDO_TIME);
-    if (previous) this.#remove(previous.id, previous.settle);
-    this.#store.emit("discarded", !!id);
+    const settle = this.#store.applyOptimistically(id, "gone");
+    this.#defer({ settle, send: () => this.#remove(id, settle) });
+  }
+
+  /** @param {{ settle: (ok: boolean) => void, send: () => void } | null} next */
+  #defer(next) {
+    this.#deferred?.send();
+    this.#deferred = next;
+    this.pauseUndo(!next);
+    this.#store.emit("deferred", !!next);
+  }
+
+  /** Send now what waits to be taken back. */
+  commit() {
+    if (this.#deferred) this.#defer(null);
+  }
+
+  /** @param {boolean} paused as long as the pointer or the focus is there */
+  pauseUndo(paused) {
+    clearTimeout(this.#undoTimer);
+    if (!paused && this.#deferred) this.#undoTimer = setTimeout(() => this.commit(), UNDO_TIME);
   }
 
   undo() {
-    this.#discarded?.settle(false);
-    this.#discarded = null;
-    this.discard();
+    this.#deferred?.settle(false);
+    this.#deferred = null;
+    this.#defer(null);
     // What came for it meanwhile was taken for late.
     this.refresh();
   }
@@ -107,7 +122,7 @@ export class Actions {
 
   async refresh() {
     const asked = performance.now();
-    const snapshot = await this.#get("json/").catch(() => null);
+    const snapshot = await this.#get("json/").catch(() => this.#store.emit("unloaded"));
     if (snapshot) this.reconcile(snapshot, asked);
   }
 
@@ -167,7 +182,9 @@ export class Actions {
    */
   async #try(path, fields) {
     try {
-      return await this.#post(path, fields);
+      const answer = await this.#post(path, fields);
+      this.#store.emit("succeeded");
+      return answer;
     } catch {
       this.#store.emit("failed");
       return null;

@@ -37,6 +37,7 @@ export function complete(given) {
   // With overrides of direction "exe.png" can be made to read "gnp.exe".
   for (const field of /** @type {const} */ (["title", "body", "url_label"]))
     message[field] = String(message[field] ?? "").replace(BIDI_CONTROLS, "");
+  message.at = Date.parse(message.created);
   if (message.expires_in != null) message.expiresAt ??= Date.now() + message.expires_in * 1000;
   return message;
 }

@@ -9,6 +9,8 @@ import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed 
 const MS_PER_WORD = 500;
 /** How many of its own lives one waits for room on the screen. */
 const QUEUE_FACTOR = 3;
+/** From how many on running tasks, and successes of tasks, share a card. */
+const SHARED = 3;
 
 /**
  * `left`: ms on the screen, or to wait for it; `shown`: was on the screen.
@@ -56,18 +58,33 @@ export class Popups extends EventTarget {
   }
 
   /**
-   * What is on the screen from now on: the newest; but what closes by itself has its time before
-   * others of its kind come, so that a flood does not flicker past.
+   * How many more there are than these, and how many errors among them.
+   * @param {Message[]} onScreen
+   */
+  more(onScreen) {
+    const open = [...this.#open.values()].map(({ message }) => message);
+    const rest = open.filter((message) => !onScreen.includes(message));
+    return { n: rest.length, errors: rest.filter((message) => rank(message) === 0).length };
+  }
+
+  /**
+   * The cards on the screen from now on: errors, running tasks, warnings, the rest, the newest first
+   * within each. What closes by itself has its time before others of its kind come, so that a flood
+   * does not flicker past.
    * @param {number} most
    */
   show(most) {
     this.#charge();
-    const all = [...this.#open.values()].reverse();
-    const stays = all.filter((popup) => popup.left < Infinity && this.#visible.includes(popup));
+    const all = [...this.#open.values()].reverse()
+      .sort((a, b) => rank(a.message) - rank(b.message));
+    const cards = shareCards(all);
+    const closes = (/** @type {Popup[]} */ [{ left }]) => left < Infinity;
+    const stays = cards.filter((card) => closes(card) && this.#visible.includes(card[0]));
     let room = most - stays.length;
-    this.#visible = all
-      .filter((popup) => popup.left === Infinity || stays.includes(popup) || room-- > 0)
+    const visible = cards
+      .filter((card) => !closes(card) || stays.includes(card) || room-- > 0)
       .slice(0, most);
+    this.#visible = visible.flat();
     for (const popup of isAway() ? [] : this.#visible) {
       const { message, shown } = popup;
       if (shown) continue;
@@ -77,7 +94,7 @@ export class Popups extends EventTarget {
       if (!isRunning(message)) this.#onSeen(message);
     }
     this.#wait();
-    return this.#visible.map(({ message }) => message);
+    return visible.map((card) => card.map(({ message }) => message));
   }
 
   /**
@@ -185,6 +202,37 @@ export class Popups extends EventTarget {
     if (next < Infinity && !isAway() && !this.holds.size)
       this.#timer = later(() => this.#changed(), next);
   }
+}
+
+/**
+ * Each has a card of its own; many running tasks share one, and so do many successes of tasks.
+ * @param {Popup[]} popups in their order
+ */
+function shareCards(popups) {
+  /** @type {Popup[][]} */
+  const cards = [];
+  const shared = [isRunning, isQuietSuccess].map((belongs) =>
+    popups.filter(({ message }) => belongs(message))).filter(({ length }) => length >= SHARED);
+  for (const popup of popups) {
+    const card = shared.find((one) => one.includes(popup)) ?? [popup];
+    if (!cards.includes(card)) cards.push(card);
+  }
+  // What closes by itself closes together.
+  for (const card of shared) {
+    const left = Math.max(...card.map((popup) => popup.left));
+    for (const popup of card) if (popup.shown) popup.left = left;
+  }
+  return cards;
+}
+
+/** @param {Message} message */
+const isQuietSuccess = ({ job, level, url }) =>
+  job?.state === "succeeded" && level !== "error" && level !== "warning" && !url;
+
+/** @param {Message} message */
+function rank(message) {
+  if (isRunning(message)) return 1;
+  return { error: 0, warning: 2 }[/** @type {string} */ (message.level)] ?? 3;
 }
 
 /** @param {Message} message @param {Message} [previous] */

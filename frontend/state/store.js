@@ -35,8 +35,7 @@ export class Store extends EventTarget {
   #expiryTimer = 0;
 
   list() {
-    return [...this.messages.values()].sort(
-      (a, b) => Date.parse(b.created) - Date.parse(a.created) || b.id - a.id);
+    return [...this.messages.values()].sort((a, b) => b.at - a.at || b.id - a.id);
   }
 
   /**

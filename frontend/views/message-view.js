@@ -1,44 +1,38 @@
 /** @import { Message } from "../types.js" */
 
-import { button, make, setText } from "../lib/dom.js";
+import { button, label, make, setText, tool } from "../lib/dom.js";
 import { icon, setIcon } from "../lib/icons.js";
 import { heading, isRunning, safeUrl, shortHeading } from "../state/message.js";
 import { actions } from "../state/page.js";
 import { ProgressBar } from "./progress-bar.js";
 import { formatSize, t } from "../lib/strings.js";
 
-/**
- * A button whose name also says, unseen, of which message.
- * @param {string} key
- * @param {() => void} click
- */
-export function labelled(key, click) {
-  const of = make("span", { class: "unseen" });
-  const node = button(key.replace("_", "-"), click, t(key), of);
-  return { node, of };
-}
+/** Below this many characters a text fits into the two lines that are shown. */
+const SHORT = 45;
 
 /** What a toast, an entry of the inbox and an inline bar have in common. */
 export class MessageView {
   /** @type {Message} */
   message = /** @type {any} */ (null);
-  icon = icon("info");
+  #svg = icon("info");
+  tile = make("span", { part: "icon" }, this.#svg);
   word = make("span", { class: "unseen" });
   title = make("div", { part: "title", dir: "auto" });
   body = make("div", { part: "body", dir: "auto" });
+  #more = button("show-more", () => this.#unfold(), t("show_more"));
   bar = new ProgressBar();
   link = make("a", { part: "action" });
-  #cancel = labelled("cancel", () => this.#cancelJob());
+  cancel = tool("cancel", () => this.#cancelJob());
   #shownFiles = "";
   #files = make("span", { class: "files" });
-  actions = make("div", { part: "actions" }, this.link, this.#files, this.#cancel.node);
+  actions = make("div", { part: "actions" }, this.link, this.#files);
   text = make("div", { class: "text" },
-    this.word, this.title, this.body, this.bar.node, this.actions);
+    this.word, this.title, this.body, this.#more, this.actions);
   node;
 
   /** @param {"li" | "div"} tag */
   constructor(tag = "li") {
-    this.node = make(tag, {}, this.icon, this.text);
+    this.node = make(tag, {}, this.tile, this.text, this.bar.node);
   }
 
   /**
@@ -47,22 +41,36 @@ export class MessageView {
    */
   fill(message, part) {
     const { level, title, body, url_label } = message;
+    const running = isRunning(message);
     this.message = message;
-    this.node.className = `item ${part} ${level}`;
+    this.node.className = `item ${part} ${level}${running ? " running" : ""}`;
     this.node.part.value = `${part} ${level}`;
-    setIcon(this.icon, isRunning(message) ? "running" : level);
-    setText(this.word, `${t(`level_${level}`)}: `);
+    setIcon(this.#svg, level);
+    setText(this.word, `${t(running ? "running" : `level_${level}`)}: `);
     setText(this.title, heading(message));
     setText(this.body, title ? body : "");
-    this.body.hidden = !title || !body;
+    this.body.hidden = running || !title || !body;
     this.bar.fill(message);
     const url = safeUrl(message.url);
     this.link.hidden = !url;
+    this.actions.hidden = !url && !message.job?.files?.length;
     this.link.href = url ?? "";
     setText(this.link, url_label || t("open"));
     this.#fillFiles(message);
-    this.#cancel.node.hidden = !(isRunning(message) && message.job?.cancel);
-    setText(this.#cancel.of, ` ${shortHeading(message)}`);
+    this.cancel.hidden = !(running && message.job?.cancel);
+    label(this.cancel, t("cancel"), shortHeading(message));
+    this.#more.hidden = true;
+  }
+
+  measure() {
+    const parts = [this.title, this.body];
+    if (parts.every(({ textContent }) => textContent.length < SHORT && !textContent.includes("\n"))) return;
+    this.#more.hidden = !this.text.classList.contains("unfolded") && !parts.some((part) =>
+      part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth);
+  }
+
+  #unfold() {
+    setText(this.#more, t(this.text.classList.toggle("unfolded") ? "show_less" : "show_more"));
   }
 
   /** @param {Message} message */
@@ -83,8 +91,7 @@ export class MessageView {
   }
 
   async #cancelJob() {
-    const { node } = this.#cancel;
-    node.disabled = true;
-    node.disabled = !!(await actions.cancel(this.message.id));
+    this.cancel.disabled = true;
+    this.cancel.disabled = !!(await actions.cancel(this.message.id));
   }
 }

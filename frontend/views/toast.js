@@ -1,7 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { button } from "../lib/dom.js";
-import { icon } from "../lib/icons.js";
+import { make, tool } from "../lib/dom.js";
 import { shortHeading } from "../state/message.js";
 import { MessageView } from "./message-view.js";
 import { t } from "../lib/strings.js";
@@ -15,9 +14,9 @@ export class Toast extends MessageView {
    */
   constructor(onClose, onFollow) {
     super();
-    this.#close = button("close", () => onClose(this.message), icon("close"));
+    this.#close = tool("close", () => onClose(this.message));
     this.link.addEventListener("click", (event) => onFollow(this.message, event));
-    this.node.append(this.#close);
+    this.node.append(make("div", { class: "tools" }, this.cancel, this.#close));
   }
 
   /** @param {Message} message */

@@ -87,6 +87,7 @@ def toasts(page: Page, theme: str) -> None:
     # All of them at once, also on a phone.
     page.evaluate("document.querySelector('monitio-messages').setAttribute('max', '6')")
     expect(page.locator(TOASTS)).to_have_count(6)
+    page.keyboard.press("F8")
     expect(page.locator(TOASTS).filter(has_text="42 of 100")).to_be_visible()
 
 
@@ -94,7 +95,7 @@ def inbox(page: Page, theme: str) -> None:
     toasts(page, theme)
     page.evaluate("localStorage.clear()")
     page.locator("[part=bell]").click()
-    expect(page.locator("monitio-bell li")).to_have_count(7)
+    expect(page.locator("monitio-bell li.entry")).to_have_count(7)
 
 
 def uncover(page: Page) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.browser.wire import Wire, job
 from tests.support.waiting import wait_until
 
 DEADLINE = 60.0
-POP_UPS = "monitio-messages li.toast"
+POP_UPS = "monitio-messages li[data-id]"
 # What has the focus, also inside a shadow root: its id, part or name.
 FOCUS = """() => {
   let node = document.activeElement;
@@ -74,15 +74,26 @@ class Tab:
     def pop_up(self, pk: int) -> Locator:
         return self.page.locator(f'{POP_UPS}[data-id="{pk}"]')
 
+    def expand(self) -> None:
+        """Show every pop-up whole; at rest only the first one is."""
+        self.part("stack").hover(position={"x": 30, "y": 30})
+        expect(self.page.locator(".stack.resting")).to_have_count(0)
+
     def close(self, pk: int) -> None:
-        self.pop_up(pk).locator("> button").click()
+        self.expand()
+        self.pop_up(pk).locator("[part=close]").click()
 
     def part(self, name: str) -> Locator:
         """Something of the bell or of the pop-ups by its ``part``."""
         return self.page.locator(f"[part={name}]")
 
+    def open_settings(self) -> None:
+        """Open the inbox with its settings."""
+        self.part("bell").click()
+        self.part("settings").click()
+
     def entries(self) -> Locator:
-        return self.page.locator("monitio-bell li")
+        return self.page.locator("monitio-bell li.entry")
 
     def unread(self) -> str:
         """The number on the bell; "" without one."""

@@ -125,7 +125,7 @@ def test_nothing_in_any_field_is_ever_run(wire: Wire, open_tab: OpenTab) -> None
         wire.store(message(pk * 2, level="error", **fields))
         wire.store(job(pk * 2 + 1, task=bad, text=bad, title=bad, level="error"))
     tab = open_tab(max=20)
-    tab.wait_for(*range(13, 1, -1))
+    tab.wait_for(*range(12, 1, -2), *range(13, 2, -2))
     tab.part("bell").click()
     expect(tab.entries()).to_have_count(12)
     for link in tab.entries().locator("a[part=action]").all():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browser.conftest import OpenTab
-from tests.e2e.browser.tab import Tab
+from tests.e2e.browser.tab import POP_UPS, Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
 
@@ -21,6 +24,7 @@ def tab(wire: Wire, open_tab: OpenTab) -> Tab:
     wire.store(message(1, read=True, seen=True), message(2), message(3, **{"from": "Bob"}))
     tab = open_tab(auto_close="off")
     tab.part("bell").click()
+    tab.wait_for_focus("h2")
     return tab
 
 
@@ -33,7 +37,7 @@ def test_the_bell_is_named_with_its_number(tab: Tab) -> None:
 
 
 def test_unread_ones_can_be_had_alone(tab: Tab) -> None:
-    tab.page.get_by_role("button", name="Unread", exact=True).click()
+    tab.part("tab").filter(has_text="Unread").click()
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M2"])
 
 
@@ -108,7 +112,7 @@ def test_an_answer_is_written_in_its_place(wire: Wire, tab: Tab) -> None:
 def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab) -> None:
     wire.post_status = 500
     answer(tab, "Thanks")
-    tab.wait_to_receive("That didn’t work")
+    tab.wait_to_receive("Couldn’t save that")
     field = tab.page.get_by_role("textbox", name="Your reply")
     expect(field).to_have_value("Thanks")
     expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
@@ -181,22 +185,23 @@ def test_a_deletion_that_fails_is_undone_and_announced(wire: Wire, tab: Tab) -> 
     wire.post_status = 500
     delete_first(tab)
     delete_first(tab)
-    tab.wait_to_receive("That didn’t work")
+    tab.wait_to_receive("Couldn’t save that")
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M1"])
     tab.wait_for_unread("1")
 
 
 def test_a_job_shows_its_time_left_and_rate(wire: Wire, tab: Tab) -> None:
     wire.put(job(4, percent=42.5, eta=170, rate=119.7))
-    expect(tab.entries().first).to_contain_text("42% · about 3 min left · 120/s")
+    expect(tab.entries().first).to_contain_text("120/s42% · 3 min left")
     wire.put(job(4, version=2, percent=42.5, eta=None, rate=None))
-    expect(tab.entries().first.locator(".meta").first).to_have_text("42%")
+    expect(tab.entries().first.locator(".meta")).to_have_text("Started42%")
 
 
 def test_a_job_that_can_be_cancelled_has_a_button_for_it(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(job(4, cancel=True), job(5))
-    cancel = tab.pop_up(4).get_by_role("button", name="Cancel Job")
+    cancel = tab.pop_up(4).get_by_role("button", name="Cancel: Job")
+    tab.expand()
     cancel.click()
     wait_until(lambda: wire.posted("cancel/4/"))
     expect(cancel).to_be_disabled()
@@ -211,7 +216,7 @@ def test_a_cancellation_that_failed_can_be_tried_again(wire: Wire, open_tab: Ope
     wire.post_status = 500
     cancel = tab.pop_up(4).get_by_role("button", name="Cancel")
     cancel.click()
-    tab.wait_to_receive("That didn’t work")
+    tab.wait_to_receive("Couldn’t save that")
     expect(cancel).to_be_enabled()
 
 
@@ -227,3 +232,177 @@ def test_what_arrives_meanwhile_pops_up_when_the_inbox_closes(wire: Wire, tab: T
     assert tab.shown() == []
     tab.part("panel-close").click()
     tab.wait_for(4, 3, 2)
+
+
+def mark_read(tab: Tab) -> None:
+    tab.entries().first.get_by_role("button", name="Mark as read").click()
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_an_action_that_fails_in_the_panel_has_a_line_there(
+    wire: Wire, tab: Tab, status: int
+) -> None:
+    wire.post_status = status
+    mark_read(tab)
+    expect(tab.part("failed")).to_have_text("Couldn’t save that. Try again.")
+    wire.post_status = 200
+    mark_read(tab)
+    expect(tab.part("failed")).to_be_hidden()
+
+
+def test_an_action_that_fails_offline_has_a_line_in_the_panel(tab: Tab) -> None:
+    tab.page.context.set_offline(True)
+    mark_read(tab)
+    expect(tab.part("failed")).to_be_visible()
+
+
+def test_an_action_that_fails_outside_of_the_panel_pops_up_and_is_no_entry(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab()
+    wire.put(message(4))
+    tab.wait_for_unread("1")
+    wire.post_status = 500
+    failed = tab.page.locator(POP_UPS, has_text="Couldn’t save that")
+    for _ in range(2):
+        tab.run("monitio.markRead(4)")
+        tab.wait_for_unread("1")
+        expect(failed).to_have_count(1)
+    tab.part("bell").click()
+    expect(tab.entries().locator("[part=title]")).to_have_text(["M4"])
+
+
+def ago(**time: float) -> str:
+    return (datetime.now(UTC) - timedelta(**time)).isoformat()
+
+
+def test_a_plain_entry_is_low_and_seven_are_in_sight(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(*(message(pk, body="Every row was imported.", seen=True) for pk in range(1, 21)))
+    tab = open_tab()
+    tab.page.set_viewport_size({"width": 1280, "height": 640})
+    tab.part("bell").click()
+    expect(tab.entries()).to_have_count(20)
+    heights = tab.entries().evaluate_all("nodes => nodes.map(node => node.offsetHeight)")
+    assert max(heights) <= 72
+    inside = """nodes => {
+      const { bottom } = nodes[0].closest(".scroll").getBoundingClientRect();
+      return nodes.filter(node => node.getBoundingClientRect().bottom <= bottom).length;
+    }"""
+    assert tab.entries().evaluate_all(inside) >= 7
+
+
+def test_entries_stand_below_their_day(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True, created=ago(days=1)), message(2, seen=True))
+    tab = open_tab()
+    tab.part("bell").click()
+    expect(tab.page.locator("monitio-bell li.day")).to_have_text(["Today", "Yesterday"])
+    expect(tab.entries().first.locator("time")).to_have_text("now")
+    expect(tab.entries().first.locator("time")).to_have_attribute("title", re.compile(r"\d{4}"))
+
+
+def test_ages_go_on(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True))
+    tab = open_tab(clock=True)
+    tab.part("bell").click()
+    expect(tab.entries().locator("time")).to_have_text("now")
+    tab.pass_time(130)
+    expect(tab.entries().locator("time")).to_have_text(re.compile(r"[23] min"))
+
+
+def test_a_long_text_is_clamped_until_it_is_asked_for(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True, body="word " * 500), message(2, seen=True, body="short"))
+    tab = open_tab()
+    tab.part("bell").click()
+    expect(tab.part("show-more").first).to_be_hidden()
+    entry = tab.entries().last
+    box = entry.bounding_box()
+    assert box and box["height"] < 120
+    entry.get_by_role("button", name="Show more").click()
+    box = entry.bounding_box()
+    assert box and box["height"] > 300
+    expect(entry.get_by_role("button", name="Show less")).to_be_visible()
+
+
+def test_each_tab_says_in_its_own_words_that_it_is_empty(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, read=True, seen=True))
+    tab = open_tab()
+    tab.part("bell").click()
+    for name, text in (("Unread", "Nothing unread"), ("Running", "Nothing is running")):
+        tab.part("tab").filter(has_text=name).click()
+        expect(tab.part("empty")).to_contain_text(text)
+
+
+def test_running_tasks_can_be_had_alone(wire: Wire, tab: Tab) -> None:
+    wire.put(job(4))
+    tab.part("tab").filter(has_text="Running").click()
+    expect(tab.entries().locator("[part=title]")).to_have_text(["Job"])
+
+
+def test_the_inbox_can_be_searched(tab: Tab) -> None:
+    tab.page.keyboard.press("/")
+    tab.page.keyboard.type("bob")
+    expect(tab.entries().locator("[part=title]")).to_have_text(["M3"])
+    tab.page.keyboard.type("by")
+    expect(tab.part("empty")).to_contain_text("Nothing found")
+
+
+def test_keys_move_read_and_delete(wire: Wire, tab: Tab) -> None:
+    for key in "jjek":
+        tab.page.keyboard.press(key)
+    wait_until(lambda: wire.posted("mark_read/2/"))
+    tab.page.keyboard.press("#")
+    expect(tab.entries().locator("[part=title]")).to_have_text(["M2", "M1"])
+    expect(tab.page.locator("monitio-bell .undo").first).to_contain_text("“M3” deleted")
+    tab.page.keyboard.press("u")
+    expect(tab.entries()).to_have_count(3)
+
+
+def test_enter_follows_the_link_of_an_entry(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, url="/elsewhere", seen=True))
+    tab = open_tab()
+    tab.part("bell").click()
+    tab.wait_for_focus("h2")
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**/elsewhere")
+
+
+def test_without_a_hotkey_the_inbox_has_no_keys(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True))
+    tab = open_tab(hotkey="")
+    tab.part("bell").click()
+    tab.wait_for_focus("h2")
+    for key in "j#":
+        tab.page.keyboard.press(key)
+    assert tab.focus() == "h2"
+    expect(tab.entries()).to_have_count(1)
+
+
+def test_the_field_of_a_reply_comes_into_sight(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(*(message(pk, seen=True) for pk in range(2, 40)))
+    wire.store(message(1, seen=True, created=ago(days=3), **{"from": "Bob"}))
+    tab = open_tab()
+    tab.page.set_viewport_size({"width": 1280, "height": 640})
+    tab.part("bell").click()
+    tab.page.get_by_role("button", name="Reply").click()
+    expect(tab.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+
+
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => { for (const { value } of list.getEntries()) shifted += value; })
+  .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def test_the_bell_moves_nothing_when_the_scripts_come(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True))
+    header = "document.querySelector('header').getBoundingClientRect().height"
+    tab = open_tab(init_script=SHIFTS)
+    expect(tab.part("badge")).to_have_text("1")
+    assert tab.run("shifted") <= 0.005
+    height = tab.run(header)
+    tab.page.route("**/*.js", lambda route: route.abort())
+    tab.page.reload()
+    expect(tab.page.locator("monitio-bell a b")).to_have_text("1")
+    assert tab.run(header) == height

@@ -45,7 +45,7 @@ def test_escape_outside_closes_nothing(tab: Tab) -> None:
 def test_escape_closes_the_one_with_the_focus_and_goes_to_the_next(tab: Tab) -> None:
     press(tab, "F8", "Tab", "Escape")
     tab.wait_for(1)
-    expect(tab.pop_up(1).locator("> button")).to_be_focused()
+    expect(tab.pop_up(1).locator("[part=close]")).to_be_focused()
 
 
 def test_after_the_last_the_focus_returns_to_where_it_was(tab: Tab) -> None:

@@ -19,6 +19,8 @@ from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from django.template.loader import render_to_string
+
 import monitio
 from monitio.views.strings import strings
 
@@ -253,8 +255,12 @@ class Wire:
             for one in [*flash, *self._newest()]
             if not (one["read"] or one["seen"]) or (one["job"] and one["job"]["state"] in RUNNING)
         )
+        unread = self._unread()
         return PAGE.format(
-            unread=self._unread(),
+            bell=render_to_string(
+                "monitio/tags/bell.html",
+                {"unread": unread, "unread_text": unread, "list_url": "/m/"},
+            ),
             strings=json.dumps(strings()),
             extra=extra,
             items=items,
@@ -269,7 +275,7 @@ PAGE = """<!doctype html><html lang="en"{root}><head><meta charset="utf-8"><titl
 <link rel="stylesheet" href="/static/monitio/monitio.css">
 <script type="application/json" data-strings>{strings}</script>
 <script type="module" src="/expose.js"></script>{head}</head><body{body}>
-<header><monitio-bell unread="{unread}"><a href="/m/">Notifications</a></monitio-bell></header>
+<header>{bell}</header>
 <p id="number">{number}</p><a id="next" href="/page/{number}">Next</a>
 <input id="field" aria-label="Search"><monitio-progress task="T1">nothing yet</monitio-progress>
 <monitio-messages id="monitio"{extra} stream-url="/m/stream/?page=ann" api-url="/m/"
