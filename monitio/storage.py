@@ -151,7 +151,11 @@ class PersistentMessageStorage(BaseStorage):
         for_next_page = recipient == me and not is_persistent(level)
         fields["sse"] = bool(live) if for_next_page else live is not False
         to = recipient or Recipient.from_request(self.request)
-        row = create.save_message(create.build_message(to, level, message, **fields), steps)
+        if to == me:
+            # Lazy texts in the language of this request.
+            row = create.save_message(create.build_message(to, level, message, **fields), steps)
+        else:
+            row = create.write_message(to, level, message, **fields)
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row

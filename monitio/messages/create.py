@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice, repeat
 from typing import Any, Unpack
 
+from django.conf import settings as django_settings
 from django.contrib.messages.utils import get_level_tags
 from django.db import DataError, OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.base import ModelState
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeData, mark_safe
 
@@ -18,7 +21,7 @@ from monitio import dispatch
 from monitio.channels import deliveries
 from monitio.channels.policy import Steps, steps_from
 from monitio.constants import LARGEST_INTEGER, PERSISTENT_LEVELS, as_level, wrong_level
-from monitio.messages import visitors
+from monitio.messages import languages, visitors
 from monitio.messages.fields import MessageFields, check_names
 from monitio.messages.recipients import iter_recipients, refuse_unknown, resolve_recipient
 from monitio.models import Message
@@ -36,18 +39,33 @@ WITHOUT_ADDRESS = "An anonymous visitor has no address on any channel: leave out
 def create_message(
     to_user: Any, level: int, message: str, **fields: Unpack[MessageFields]
 ) -> Message:
-    steps, level = steps_of(fields), known_level(level)
-    return save_message(build_message(resolve_recipient(to_user), level, message, **fields), steps)
+    return write_message(resolve_recipient(to_user), known_level(level), message, **fields)
+
+
+def write_message(
+    recipient: Recipient, level: int, message: str, **fields: Unpack[MessageFields]
+) -> Message:
+    """Build and save a message, lazy texts in its recipient's language if that is known."""
+    steps = steps_of(fields)
+    if languages.has_lazy_text(message, fields):
+        (recipient,) = languages.with_languages([recipient])
+        with translation.override(recipient.language or translation.get_language()):
+            return save_message(build_message(recipient, level, message, **fields), steps)
+    return save_message(build_message(recipient, level, message, **fields), steps)
 
 
 def notify_many(
     users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_many", fields)
-    steps, row = steps_of(fields), build_message(None, known_level(level), message, **fields)
-    known = isinstance(users, QuerySet)
+    steps, level = steps_of(fields), known_level(level)
+    make = partial(build_message, None, level, message, **fields)
+    row, known = make(), isinstance(users, QuerySet)
+    is_lazy = languages.has_lazy_text(message, fields)
     return sum(
-        _save_copies(row, recipients, None, steps, known=known)
+        _save_in_languages(make, recipients, None, steps, known=known)
+        if is_lazy
+        else _save_copies(row, recipients, None, steps, known=known)
         for recipients in iter_recipients(users, BATCH)
     )
 
@@ -57,14 +75,41 @@ def notify_each(
 ) -> int:
     check_names("notify_each", fields)
     steps, level = steps_of(fields), known_level(level)
-    row = build_message(None, level, "…", **fields)
+    make = partial(build_message, None, level, "…", **fields)
+    row = make()
     count, pairs = 0, iter(messages)
     while batch := list(islice(pairs, BATCH)):
-        texts = [Message.stored_text("message", text) for _who, text in batch]
+        given = [text for _who, text in batch]
+        texts = [Message.stored_text("message", text) for text in given]
         if not (row.subject or all(texts)):
             raise ValueError(WITHOUT_TEXT)
         recipients = [resolve_recipient(who) for who, _text in batch]
-        count += _save_copies(row, recipients, texts, steps)
+        if any(languages.has_lazy_text(text, fields) for text in given):
+            count += _save_in_languages(make, recipients, given, steps)
+        else:
+            count += _save_copies(row, recipients, texts, steps)
+    return count
+
+
+def _save_in_languages(
+    make: Callable[[], Message],
+    recipients: list[Recipient],
+    texts: list[str] | None,
+    steps: Steps,
+    *,
+    known: bool = False,
+) -> int:
+    """``_save_copies`` for each language, of a message made while it is active.
+
+    Recipients whose language is unknown get the site's.
+    """
+    recipients, count = languages.with_languages(recipients), 0
+    with transaction.atomic(using=dispatch.database()):
+        for language, positions in languages.by_language(recipients).items():
+            with translation.override(language or django_settings.LANGUAGE_CODE):
+                own = texts and [Message.stored_text("message", texts[at]) for at in positions]
+                group = [recipients[at] for at in positions]
+                count += _save_copies(make(), group, own, steps, known=known)
     return count
 
 

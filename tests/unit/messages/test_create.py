@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from monitio.recipients import Recipient
 from monitio.serializers import snapshot
 from monitio.testing import capture_events
 from monitio.utils import compiled_inserts
-from tests.support.people import user
+from tests.support.people import request_of, user
 
 transactional = pytest.mark.django_db(transaction=True)
 VISITOR = Recipient.for_visitor("a" * 32)
@@ -135,6 +135,72 @@ def test_lazy_texts_are_stored_in_the_language_of_the_moment(ann: Any) -> None:
         message = kept(ann, gettext_lazy("Yes"), subject=gettext_lazy("No"))
     message.refresh_from_db()
     assert (message.message, message.subject) == ("Tak", "Nie")
+
+
+YES: Any = gettext_lazy("Yes")
+
+
+class TestReadersLanguage:
+    """A sender whose language is French."""
+
+    @pytest.fixture(autouse=True)
+    def _sender(self, settings: Any) -> Iterator[None]:
+        settings.LANGUAGE_CODE = "de"
+        with override("fr"):
+            yield
+
+    @pytest.fixture
+    def polish(self, ann: Any) -> Any:
+        preferences.change(ann, language="pl")
+        return ann
+
+    def test_the_preferred_one_comes_first(self, polish: Any) -> None:
+        message = kept(Recipient.for_user(polish, "es"), YES, subject=YES)
+        message.refresh_from_db()
+        assert (message.message, message.subject, message.language) == ("Tak", "Tak", "pl")
+
+    def test_else_that_of_their_newest_message_which_has_one(self, ann: Any) -> None:
+        for language in ("pl", "es", ""):
+            kept(Recipient.for_user(ann, language))
+        assert kept(ann, YES).message == "Sí"
+
+    def test_else_that_of_the_moment(self, ann: Any) -> None:
+        assert kept(ann, YES).message == "Oui"
+
+    def test_each_of_many_gets_their_own(self, polish: Any, bob: Any) -> None:
+        spanish, unknown = user("cid"), user("dan")
+        kept(Recipient.for_user(spanish, "es"))
+        people = [polish, bob, spanish, unknown]
+        assert api.notify_many(people, monitio.INFO, YES) == 4
+        texts = {row.user.username: row.message for row in Message.objects.exclude(message="one")}
+        assert texts == {"ann": "Tak", "bob": "Ja", "cid": "Sí", "dan": "Ja"}
+
+    def test_each_of_many_with_texts_of_their_own_does(self, polish: Any, bob: Any) -> None:
+        api.notify_each([(polish, YES), (bob, "plain"), (user("cid"), YES)], monitio.INFO)
+        texts = Message.objects.order_by("user__username").values_list("message", flat=True)
+        assert list(texts) == ["Tak", "plain", "Ja"]
+
+    def test_the_queries_depend_on_the_languages_alone(self, ann: Any) -> None:
+        counts = []
+        for number in (2, 30):
+            people = [user(f"user{number}-{index}") for index in range(number)]
+            with CaptureQueriesContext(connection) as queries:
+                api.notify_many(people, monitio.INFO, YES)
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+    def test_a_batch_with_an_unknown_user_is_not_saved(self, polish: Any) -> None:
+        with pytest.raises(UnknownRecipient):
+            api.notify_many([polish, 987654], monitio.INFO, YES)
+        assert not Message.objects.exists()
+
+    def test_a_message_of_the_users_own_request_is_in_its_language(self, polish: Any) -> None:
+        monitio.add_message(request_of(polish), monitio.INFO, YES)
+        assert Message.objects.get().message == "Oui"
+
+    def test_one_for_another_user_is_in_theirs(self, polish: Any, bob: Any) -> None:
+        monitio.add_message(request_of(bob), monitio.INFO, YES, user=polish)
+        assert Message.objects.get().message == "Tak"
 
 
 def test_a_naive_moment_is_in_the_current_time_zone(ann: Any) -> None:
