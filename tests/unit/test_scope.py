@@ -634,9 +634,9 @@ def test_polling_goes_on_without_a_scope_that_fails(caplog: pytest.LogCaptureFix
 
 
 def test_a_session_that_ends_is_announced_in_its_scope(transactional_db: None) -> None:
-    with capture_events() as events, scope.activate("a"):
+    with capture_events() as published, scope.activate("a"):
         dispatch.announce_session_end("key")
-    assert [event.topic for event in events] == ["a/!"]
+    assert [event.topic for event in published] == ["a/!"]
     assert events.is_everybody("a/!") and events.is_everybody("!")
 
 
