@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.core.signals import setting_changed
@@ -20,6 +21,7 @@ from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings
 from monitio.models import Message
+from monitio.models.reading import newest_ids
 from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
@@ -37,6 +39,8 @@ BACK_AFTER = 10.0
 # Seconds; the ticks come about once a second.
 LOOK_AHEAD = 2.5
 CHUNK = 500
+# Topics in each reconciliation that are compared in full.
+FULLY = 100
 TRANSPORT_SETTINGS = frozenset(
     f"MONITIO_{name}"
     for name in "TRANSPORT STREAM REDIS_URL REDIS_PREFIX POSTGRES_DSN POSTGRES_CHANNEL".split()
@@ -253,14 +257,14 @@ class Broadcaster:
     def reconcile(self) -> None:
         """Find changes without an event: their publisher may have been cut off from the transport.
 
-        Compares count, sum of versions and highest id. Neither ids nor clocks show what is new:
-        insert order is not commit order.
+        Compares the highest id, and of some topics count and sum of versions, too. Neither ids nor
+        clocks show what is new: insert order is not commit order.
         """
         known, self._fingerprints = self._fingerprints, {}
         for scope, topics in by_scope(self.topics()).items():
             try:
                 with activate(scope):
-                    current = _fingerprints(topics)
+                    current = _fingerprints(topics, known)
             except Exception as error:
                 logger.warning("Open streams could not be compared with the database: %s", error)
                 self._fingerprints |= {topic: known[topic] for topic in topics if topic in known}
@@ -350,18 +354,35 @@ def close_connections() -> None:
             connection.close()
 
 
-def _fingerprints(topics: Iterable[str]) -> dict[str, Fingerprint]:
+def _fingerprints(
+    topics: Iterable[str], known: Mapping[str, Fingerprint] | None = None
+) -> dict[str, Fingerprint]:
+    """Those of ``known`` for topics whose newest message is still the same.
+
+    Some of these are compared in full, too: a message may have been read or deleted. A stream takes
+    a new snapshot after ``MONITIO_STREAM_MAX_AGE`` anyway.
+    """
+    known = known or {}
     found: dict[str, Fingerprint] = {}
-    wanted = sorted(topics)
-    for start in range(0, len(wanted), CHUNK):
+    for seen in _chunks(known.keys() & set(topics)):
+        newest = newest_ids(seen)
+        found |= {topic: known[topic] for topic in seen if known[topic][2] == newest.get(topic, 0)}
+    for topic in random.sample(sorted(found), min(FULLY, len(found))):
+        del found[topic]  # compared below
+    for wanted in _chunks(set(topics) - found.keys()):
         rows = (
-            Message.objects.filter(recipient_key__in=wanted[start : start + CHUNK])
+            Message.objects.filter(recipient_key__in=wanted)
             .order_by()
             .values_list("recipient_key")
             .annotate(Count("pk"), Sum("version"), Max("pk"))
         )
         found |= {key: (count, versions or 0, top or 0) for key, count, versions, top in rows}
     return found
+
+
+def _chunks(topics: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(topics)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
 _broadcaster = ProcessLocal(Broadcaster)

@@ -302,9 +302,9 @@ def _note_queries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]
     asked = []
     real = broadcaster._fingerprints
 
-    def note(topics: list[str]) -> Any:
+    def note(topics: list[str], known: Any) -> Any:
         asked.append((scope.current(), list(topics)))
-        return real(topics)
+        return real(topics, known)
 
     monkeypatch.setattr(broadcaster, "_fingerprints", note)
     return asked
@@ -320,10 +320,10 @@ def test_a_scope_that_cannot_be_compared_does_not_hide_the_others(
         write("a", ann), write("b", ann)
     real = broadcaster._fingerprints
 
-    def fail_in_a(topics: list[str]) -> Any:
+    def fail_in_a(topics: list[str], known: Any) -> Any:
         if scope.current() == "a":
             raise RuntimeError("no such schema")
-        return real(topics)
+        return real(topics, known)
 
     monkeypatch.setattr(broadcaster, "_fingerprints", fail_in_a)
     hub.reconcile()

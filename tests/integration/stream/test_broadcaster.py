@@ -21,6 +21,7 @@ from monitio.stream.broadcaster import (
     Broadcaster,
     Limits,
     Mailbox,
+    _fingerprints,
     get_broadcaster,
     reset_broadcaster,
 )
@@ -397,6 +398,23 @@ class TestReconciliation:
             broadcaster.on_tick()
         assert looked == [1030, 1060, 1090]
 
+    def test_many_topics_are_looked_up_in_the_index_and_few_compared_in_full(
+        self, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+    ) -> None:
+        monkeypatch.setattr("monitio.stream.broadcaster.FULLY", 1)
+        people = [user(f"user{number}") for number in range(3)]
+        rows = [api.create_message(who, INFO, "text") for who in people]
+        topics = [row.recipient_key for row in rows]
+        known = _fingerprints(topics)
+        api.create_message(people[0], INFO, "lost")
+        with django_assert_num_queries(2):
+            now = _fingerprints(topics, known)
+        assert [now[topic] == known[topic] for topic in topics] == [False, True, True]
+        # What the index does not hold is found at a topic's turn.
+        Message.objects.filter(pk=rows[1].pk).touch(read=True)
+        monkeypatch.setattr("monitio.stream.broadcaster.FULLY", 3)
+        assert _fingerprints(topics, now)[topics[1]] != now[topics[1]]
+
     def test_topics_that_were_left_are_forgotten(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
@@ -411,7 +429,7 @@ class TestReconciliation:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def fail(topics: set[str]) -> None:
+        def fail(*args: object) -> None:
             raise ConnectionError("gone")
 
         with monkeypatch.context() as patch:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import messages
+from django.db.models import Max
 from django.utils import timezone
 
 import monitio
@@ -125,3 +126,12 @@ def test_above_the_floor_it_costs_two_more(
     with django_assert_num_queries(4):
         found = snapshot(ann)
     assert [entry["body"] for entry in found["messages"]] == ["10", "9", "0"]
+
+
+def test_the_newest_id_of_each_recipient_is_found(ann: Recipient) -> None:
+    bob = Recipient.for_user(user("bob"))
+    rows = Message.objects.filter(recipient_key__in=[ann.key, bob.key]).order_by()
+    expected = dict(rows.values_list("recipient_key").annotate(Max("pk")))
+    assert len(expected) == 2
+    assert reading.newest_ids([bob.key, "user:nobody", ann.key]) == expected
+    assert reading.newest_ids(["user:nobody"]) == {}
