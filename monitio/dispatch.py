@@ -17,7 +17,7 @@ from django.utils import timezone
 from monitio import scope
 from monitio.channels import TemporaryFailure, deliveries
 from monitio.conf import settings
-from monitio.models import Delivery, Message
+from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.transports import Event, get_transport
 from monitio.transports.publish import (
@@ -74,6 +74,13 @@ def announce(messages: Sequence[Message]) -> None:
     live = [message for message in messages if message.live]
     if live:
         after_commit(lambda: publish([message_event(message) for message in live]))
+
+
+def announce_job(job: Job) -> None:
+    """Publish the present state of the job to all of its recipients, after commit."""
+    rows = Message.objects.filter(job=job, hidden=False)
+    rows.touch()
+    announce(list(rows.select_related("job", "from_user")))
 
 
 def announce_news(recipients: Iterable[Recipient]) -> None:

@@ -18,7 +18,9 @@ Payload = dict[str, Any]
 
 def payload(message: Message) -> Payload:
     """One message. Queries ``job`` and ``from_user`` unless they are loaded."""
-    job = message.job
+    job, seconds_left = message.job, None
+    if message.expires is not None:
+        seconds_left = max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))
     return {
         "id": message.pk,
         "version": message.version,
@@ -33,7 +35,7 @@ def payload(message: Message) -> Payload:
         "read": message.read,
         "seen": message.seen,
         "created": message.created.isoformat(),
-        "expires_in": _seconds_left(message),
+        "expires_in": seconds_left,
         "close_timeout": message.close_timeout,
         "from": message.sender or None,
         "job": job_payload(job) if job else None,
@@ -86,9 +88,3 @@ def snapshot(recipient: Recipient) -> Payload:
 def unread_payload(count: int) -> Payload:
     """``unread_capped``: there may be more, so that changes of the number are unknown."""
     return {"unread": count, "unread_capped": count >= reading.MOST_COUNTED}
-
-
-def _seconds_left(message: Message) -> float | None:
-    if message.expires is None:
-        return None
-    return max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))

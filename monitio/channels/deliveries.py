@@ -22,7 +22,7 @@ from monitio.channels.email.smtp import shared_connection
 from monitio.channels.policy import DeliveryPolicy, Steps
 from monitio.conf import settings
 from monitio.constants import EMAIL
-from monitio.models import Delivery, Message, Preferences
+from monitio.models import Delivery, Message
 
 IMMEDIATELY: Steps = ((EMAIL, DeliveryPolicy()),)
 FAILURES_IN_A_ROW = 5
@@ -38,7 +38,10 @@ def create_deliveries(messages: Sequence[Message], steps: Steps = IMMEDIATELY) -
     """
     known = [step for step in steps if step[0] in settings.CHANNELS]
     planned = [delivery for step in known for delivery in _plan(messages, *step)]
-    rows = preferences.filter_by_preference(planned, _wants)
+    rows = preferences.filter_by_preference(
+        planned,
+        lambda row, delivery: get_channel(delivery.channel).wants(row, delivery.message),
+    )
     if not rows:
         return []
     Delivery.objects.bulk_create(rows, ignore_conflicts=True)
@@ -67,10 +70,6 @@ def _plan(messages: Sequence[Message], name: str, policy: DeliveryPolicy) -> Ite
                 due_at=due_at,
                 unless=policy.unless,
             )
-
-
-def _wants(row: Preferences, delivery: Delivery) -> bool:
-    return get_channel(delivery.channel).wants(row, delivery.message)
 
 
 def send(pk: int) -> bool:

@@ -24,7 +24,7 @@ from django.utils.text import get_valid_filename
 from monitio import dispatch
 from monitio import scope as scopes
 from monitio.conf import settings
-from monitio.models import Job, JobFile, Message
+from monitio.models import Job, JobFile
 from monitio.models.files import file_storage
 from monitio.utils.text import clean_text, one_line
 
@@ -82,22 +82,13 @@ def _save_row(task_id: str, row: JobFile) -> list[str]:
         former.delete()
         row.save(force_insert=True)
         files = JobFile.objects.filter(job=row.job).order_by("pk")
-        row.job.files = [_entry(file) for file in files]
+        row.job.files = [
+            {"id": one.pk, "name": one.name, "size": one.size, "expires": one.expires.timestamp()}
+            for one in files
+        ]
         row.job.save(update_fields=["files"])
-        _announce(row.job)
+        dispatch.announce_job(row.job)
     return replaced
-
-
-def _entry(file: JobFile) -> dict[str, Any]:
-    """What messages show of it."""
-    entry = {"id": file.pk, "name": file.name, "size": file.size}
-    return entry | {"expires": file.expires.timestamp()}
-
-
-def _announce(job: Job) -> None:
-    rows = Message.objects.filter(job=job, hidden=False)
-    rows.touch()
-    dispatch.announce(list(rows.select_related("job", "from_user")))
 
 
 def _path(name: str, now: datetime) -> str:
@@ -130,7 +121,11 @@ def _delete_orphans(storage: Storage, now: datetime) -> int:
     deleted, newest = 0, (now.astimezone(UTC) - timedelta(days=WRITING)).date()
     for day in _subfolders(storage, _folder()):
         folder = f"{_folder()}/{day}"
-        if not _is_before(day, newest):
+        try:
+            is_old = date.fromisoformat(day) < newest
+        except ValueError:
+            continue  # not one of ours
+        if not is_old:
             continue
         tokens = _subfolders(storage, folder)
         for start in range(0, len(tokens), 500):
@@ -152,13 +147,6 @@ def _subfolders(storage: Storage, folder: str) -> list[str]:
         return storage.listdir(folder)[0]
     except (FileNotFoundError, NotImplementedError):
         return []
-
-
-def _is_before(day: str, newest: date) -> bool:
-    try:
-        return date.fromisoformat(day) < newest
-    except ValueError:
-        return False  # not one of ours
 
 
 def _delete_stored(storage: Storage, names: Iterable[str]) -> None:

@@ -100,15 +100,19 @@ class ProgressWriter:
             job, now = self._job, _milliseconds()
             if job is None or job.seq > now - 1000 * settings.PROGRESS_WRITE_INTERVAL:
                 return False
-            rate, text = _average(job, done), self._status_text(done, total)
-            standing = {"completed": done, "total": total, "rate": rate, "seq": now}
+            average = RateEstimator()
+            if job.started_at is not None:
+                average.update(job.started_at.timestamp(), 0.0)
+                average.update(time.time(), done)
+            text = self._status_text(done, total)
+            standing = {"completed": done, "total": total, "rate": average.rate, "seq": now}
             rows = Job.objects.filter(pk=job.pk, state=State.STARTED, seq=job.seq)
             if not _with_text(
                 text,
                 lambda shown: rows.update(**standing, status_text=shown, alive_at=timezone.now()),
             ):
                 return False
-        self._push(done, total, "", rate)
+        self._push(done, total, "", average.rate)
         return True
 
     def _write(self, done: float | None, total: float | None, text: str) -> bool:
@@ -187,16 +191,6 @@ def _with_text(text: str, write: Callable[[str], T]) -> T:
         logger.warning("The text of a progress bar could not be written: %r", error)
     with transaction.atomic(using=dispatch.database()):
         return write("")
-
-
-def _average(job: Job, done: float | None) -> float | None:
-    """Steps a second since the start; None while unknown."""
-    if job.started_at is None:
-        return None
-    estimator = RateEstimator()
-    estimator.update(job.started_at.timestamp(), 0.0)
-    estimator.update(time.time(), done)
-    return estimator.rate
 
 
 def _milliseconds() -> int:

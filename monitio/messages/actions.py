@@ -63,7 +63,7 @@ def cancel_job(who: Recipient, pk: int) -> bool:
         raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
     if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
         return False
-    _announce_job(job)
+    dispatch.announce_job(job)
     dispatch.after_commit(partial(_request_cancellation, cancel, job))
     return True
 
@@ -78,14 +78,7 @@ def _request_cancellation(cancel: Callable[[str], None], job: Job) -> None:
             one_line(error),
         )
         Job.objects.filter(pk=job.pk).update(cancel_requested=False)
-        _announce_job(job)
-
-
-def _announce_job(job: Job) -> None:
-    """Publish to all recipients of the job whether they may cancel it now."""
-    rows = Message.objects.filter(job=job, hidden=False)
-    rows.touch()
-    dispatch.announce(list(rows.select_related("job", "from_user")))
+        dispatch.announce_job(job)
 
 
 def _change(

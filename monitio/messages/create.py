@@ -182,7 +182,8 @@ def insert(rows: list[Message], *, need_keys: bool = True) -> None:
 
     def write() -> None:
         with transaction.atomic(using=alias):
-            if need_keys and not _returns_keys(alias):
+            # MySQL (not MariaDB) returns no keys of a bulk insert.
+            if need_keys and not connections[alias].features.can_return_rows_from_bulk_insert:
                 for row in rows:
                     row.save(force_insert=True)
             else:
@@ -282,11 +283,6 @@ def _copy(row: Message, recipient: Recipient, pk: Any = None, text: str | None =
     if text is not None:
         made.message = text
     return made
-
-
-def _returns_keys(alias: str) -> bool:
-    # MySQL (not MariaDB) returns no keys of a bulk insert.
-    return connections[alias].features.can_return_rows_from_bulk_insert
 
 
 def known_level(level: Any) -> int:

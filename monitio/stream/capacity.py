@@ -27,7 +27,10 @@ def default(request: HttpRequest, *, behind_endpoint: bool) -> int:
     """
     if isinstance(request, ASGIRequest):
         return ENDPOINT if behind_endpoint else EVENT_LOOP
-    if _is_green():
+    gevent, eventlet = (sys.modules.get(name) for name in ("gevent.monkey", "eventlet.patcher"))
+    if (gevent and gevent.is_module_patched("threading")) or (
+        eventlet and eventlet.is_monkey_patched("thread")
+    ):
         return GREENLETS
     if request.META.get("SERVER_SOFTWARE", "").startswith("WSGIServer/"):
         return RUNSERVER
@@ -42,12 +45,3 @@ def reserve(threads: int) -> int:
     global _reserved
     _reserved = max(0, threads - max(2, math.ceil(threads / 4)))
     return _reserved
-
-
-def _is_green() -> bool:
-    """Whether gevent or eventlet has replaced threads by greenlets."""
-    gevent, eventlet = (sys.modules.get(name) for name in ("gevent.monkey", "eventlet.patcher"))
-    return bool(
-        (gevent and gevent.is_module_patched("threading"))
-        or (eventlet and eventlet.is_monkey_patched("thread"))
-    )

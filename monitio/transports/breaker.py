@@ -75,20 +75,17 @@ class Breaker:
     def _try(self) -> None:
         failures = 1
         try:
-            while not self._stopped.wait(backoff(failures)) and not self._ends_idle():
+            while not self._stopped.wait(backoff(failures)):
+                with self._lock:
+                    if time.monotonic() - self._last_event > self.IDLE:
+                        self._thread = None
+                        return
                 if self._is_back():
                     return
                 failures += 1
         finally:
             # The polling transport has opened some in this thread.
             connections.close_all()
-
-    def _ends_idle(self) -> bool:
-        with self._lock:
-            is_idle = time.monotonic() - self._last_event > self.IDLE
-            if is_idle:
-                self._thread = None
-            return is_idle
 
     def _is_back(self) -> bool:
         """Publish what was missed; True closes the breaker, and ends the thread."""

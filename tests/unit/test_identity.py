@@ -91,22 +91,6 @@ def _site(settings: Any, tmp_path: Any) -> None:
     passed.clear()
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user()
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
-
-
-@pytest.fixture
-def browser(ann: Any, client: Client) -> Client:
-    client.force_login(ann)
-    return client
-
-
 def open_stream(browser: Client, who: Any, **headers: Any) -> Identity:
     recipient = who if isinstance(who, Recipient) else Recipient.for_user(who)
     response = browser.get("/messages/stream/", {"page": page_token(recipient)}, **headers)

@@ -109,6 +109,7 @@ def test_an_email_leaves_at_once_after_a_restart_of_the_broker(
         task = site.start("ann", "report", args=["May"], how="apply_async", options=staff.options)
         # No beat sends what a failed publication has left.
         until(lambda task=task: site.messages(task) and site.message(task)["mails"] == ["sent"])
+        assert site.job(task)["state"] == "succeeded"
         restart(broker)
 
 

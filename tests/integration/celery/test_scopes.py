@@ -35,7 +35,6 @@ from monitio_celery.headers import Member
 from monitio_celery.models import GroupMember
 from monitio_celery.signals import heartbeat, publish, run, worker
 from tests.support import jobs, scopes
-from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,11 +43,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _scopes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MONITIO_SCOPE = scopes.PATH
     monkeypatch.setattr(tasks, "_stored", lambda task_id, since=None: (None, None))
-
-
-@pytest.fixture
-def ann() -> Any:
-    return user()
 
 
 @pytest.fixture

@@ -20,12 +20,6 @@ def _site(db: None, settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.integration.storage.site"
 
 
-@pytest.fixture
-def browser(client: Client) -> Client:
-    client.force_login(user())
-    return client
-
-
 def queries(browser: Client, page: str) -> tuple[list[str], list[str]]:
     """The SQL of one page about messages: what reads, what writes."""
     with CaptureQueriesContext(

@@ -19,16 +19,6 @@ VISITOR = Recipient.for_visitor("v" * 32)
 JSON = {"headers": {"accept": "application/json"}}
 
 
-@pytest.fixture
-def ann(db: None) -> Any:
-    return user("ann")
-
-
-@pytest.fixture
-def bob(db: None) -> Any:
-    return user("bob")
-
-
 def from_ann(ann: Any, bob: Any) -> Message:
     return api.create_message(bob, monitio.INFO, "Lunch?", from_user=ann)
 
