@@ -78,10 +78,10 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
     body = MemberReporter(Member(**shared, number=1, predecessors=[(0, 1)]), recipients)
     with monkeypatch.context() as patched:
         # Between the body's commit and what it does after it.
-        patched.setattr(body, "show", lambda result: header.succeeded(7))
+        patched.setattr(body, "_show", lambda ended, result: header.succeeded(7))
         body.succeeded(28)
     assert not Job.objects.filter(state="succeeded").exists()
-    body.show(28)
+    body._show(2, 28)
     assert Message.objects.get().message == "Sum: 28"
     # Had the body's process died there, the part would have ended the group a second later.
     assert [call() for call in again] == [False]
