@@ -17,6 +17,8 @@ export interface Job {
   rate?: number | null;
   /** Whether it can still be cancelled. */
   cancel?: boolean;
+  /** Whether it can be tried again. */
+  retry?: boolean;
   files?: JobFile[];
 }
 

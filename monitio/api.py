@@ -17,6 +17,8 @@ from django.utils import timezone
 
 from monitio import constants
 from monitio.channels.policy import Delay, Email, Via
+from monitio.exceptions import NotAllowed
+from monitio.jobs import retry
 from monitio.jobs.files import delete_expired
 from monitio.messages import actions, create, replies
 from monitio.messages import inbox as messages_inbox
@@ -302,6 +304,19 @@ def cancel_job(recipient: Any, pk: int) -> bool:
     return actions.cancel_job(Recipient.of(recipient), pk)
 
 
+def retry_job(recipient: Any, pk: int) -> bool:
+    """Start the job of one of the recipient's own messages again; the message continues.
+
+    False when it runs already. Raises ``Message.DoesNotExist`` for other users' messages,
+    ``NotAllowed`` when the task's author does not offer it (``retryable=True``), and
+    ``RetryFailed`` when the queue does not take the task: the message is then as before.
+    """
+    job = get_message(recipient, pk).job
+    if job is None:
+        raise NotAllowed("This message belongs to no job.")
+    return retry.retry_job(job)
+
+
 def prune(now: datetime | None = None) -> dict[str, int]:
     """Delete rows of the current scope that no user will see again; returns their number by kind.
 
@@ -370,4 +385,5 @@ ablock_sender = _twin(block_sender)
 aunblock_sender = _twin(unblock_sender)
 ablocked_senders = _twin(blocked_senders)
 acancel_job = _twin(cancel_job)
+aretry_job = _twin(retry_job)
 aprune = _twin(prune)

@@ -145,6 +145,9 @@ class Settings:
         # Equal failures of a task within so many seconds become one message with a count while it
         # is unread; None: one message each.
         "COLLAPSE_WITHIN": 3600,
+        # The dotted path of an object with encrypt(text) and decrypt(text), for stored arguments of
+        # tasks that can be tried again; None: they are stored as they are.
+        "ENCRYPTION": None,
         # Seconds that files of tasks are kept.
         "FILES_KEEP": 14 * DAY,
         # The internal location of nginx that serves STORAGES["monitio"], for example "/files/".
@@ -219,6 +222,7 @@ class Settings:
         "JOB_LOST_AFTER": SECONDS,
         "JOB_WAITING_LOST_AFTER": optional(SECONDS),
         "COLLAPSE_WITHIN": optional(at_least(0)),
+        "ENCRYPTION": optional(TEXT),
         "FILES_KEEP": SECONDS,
         "FILES_X_ACCEL": optional(
             Rule(

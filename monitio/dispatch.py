@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.utils import timezone
@@ -45,6 +46,8 @@ class Hooks:
     deliver: Callable[[int, datetime], None] | None = None
     # By integration (``Job.integration``): cancel its job with this task id.
     cancel: dict[str, Callable[[str], None]] = field(default_factory=dict)
+    # By integration: start a task again, with its job and its ``jobs.retry.StoredCall``.
+    retry: dict[str, Callable[[Job, Any], None]] = field(default_factory=dict)
 
 
 hooks = Hooks()

@@ -30,6 +30,10 @@ class NotAllowed(MonitioError, PermissionError):
     """This message cannot be answered: it has no sender, or it is not yours."""
 
 
+class RetryFailed(MonitioError):
+    """The task could not be started again: its queue is down, or its code is gone."""
+
+
 class TooManyReplies(MonitioError):
     """This message was answered too often (MONITIO_REPLIES_PER_HOUR)."""
 

@@ -58,6 +58,7 @@ def job_payload(job: Job) -> Payload:
         "eta": job.eta,
         "rate": job.pace,
         "cancel": job.may_be_cancelled,
+        "retry": job.may_be_retried,
     }
     return moving | {"files": job.attached} if job.files else moving
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("block/<int:message_id>/", views.message_block, name="message_block"),
     path("unblock/<int:message_id>/", views.message_unblock, name="message_unblock"),
     path("cancel/<int:message_id>/", views.message_cancel, name="message_cancel"),
+    path("retry/<int:message_id>/", views.message_retry, name="message_retry"),
     path("file/<int:message_id>/<int:file_id>/", file_views.message_file, name="message_file"),
     path("file/<str:token>/", file_views.message_signed_file, name="message_signed_file"),
     path("preferences/", preference_views.message_preferences, name="message_preferences"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from monitio.integrations.context import run_off_loop
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import TaskRun
 from monitio.jobs.options import NotifyOptions
+from monitio.jobs.retry import stored_call
 from monitio_celery.headers import TaskHeader
 
 MAPS = ("celery.map", "celery.starmap")
@@ -28,6 +30,20 @@ class TaskCall:
     args: Any = ()
     kwargs: Any = None
     header: TaskHeader | None = None
+    # Where its message was sent: ``exchange`` and ``routing_key``.
+    destination: Mapping[str, Any] | None = None
+
+    def stored(self) -> str | None:
+        """As ``JobRun.call``, for a task that can be tried again."""
+        if self.options is None or not self.options.retryable:
+            return None
+        place = self.destination or {}
+        names = ("exchange", "routing_key", "priority")
+        options = {name: place[name] for name in names if place.get(name)}
+        # The default exchange delivers to the queue of this name.
+        if "exchange" not in options and "routing_key" in options:
+            options["queue"] = options.pop("routing_key")
+        return stored_call(self.task.name, self.args, self.kwargs, **options)
 
     @classmethod
     def of(

@@ -11,12 +11,15 @@ from celery import current_app, current_task
 from monitio.integrations.base import Integration
 from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
+from monitio.jobs.recipients import recipients_of
 from monitio.jobs.reporter import JobReporter
+from monitio.jobs.retry import StoredCall
 from monitio.models import Job
 from monitio_celery import reporters, tasks
 from monitio_celery.cancellation import Cancelled
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
+from monitio_celery.headers import HEADER, TaskHeader
 from monitio_celery.time_limits import defer_soft_timeout
 
 # A pooled connection that a restart of the broker has closed fails at its first use (RabbitMQ): a
@@ -57,6 +60,19 @@ class CeleryIntegration(Integration):
         else:
             _revoke([task_id])
             reporters.reporter_for_job(job).cancelled_while_waiting()
+
+    def retry(self, job: Job, call: StoredCall) -> None:
+        """Publish the task under the job's id. Raises kombu's ``OperationalError``."""
+        headers: dict[str, Any] = {HEADER: TaskHeader.for_recipients(recipients_of(job)).to_dict()}
+        current_app.tasks[job.name].apply_async(
+            tuple(call.args),
+            dict(call.kwargs),
+            task_id=job.task_id,
+            headers=headers,
+            # A user waits for the answer.
+            retry=False,
+            **call.options,
+        )
 
     def options_for(self, name: str) -> NotifyOptions | None:
         return options_of(current_app.tasks.get(name))

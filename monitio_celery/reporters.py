@@ -42,6 +42,7 @@ def reporter_for(task_id: str, call: TaskCall) -> Reporter | None:
             options=options,
             header=header,
             arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
+            call=None if replaced else call.stored(),
         )
 
 
@@ -60,6 +61,7 @@ def job_reporter(
     options: NotifyOptions | None = None,
     header: TaskHeader | None = None,
     arguments: dict[str, Any] | None = None,
+    call: str | None = None,
 ) -> JobReporter:
     return JobReporter(
         task_id,
@@ -70,4 +72,5 @@ def job_reporter(
         arguments=arguments,
         cancellable=options is not None and options.cancel,
         run=0 if header is None else header.run,
+        call=call,
     )

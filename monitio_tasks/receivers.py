@@ -11,8 +11,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
+from contextvars import ContextVar
 from typing import Any
 
+from django.db import transaction
 from django.utils.module_loading import import_string
 
 from monitio import dispatch, links
@@ -28,7 +30,8 @@ from monitio.integrations.run import TaskRun, activate, current_run, deactivate
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.recipients import recipients_of
 from monitio.jobs.reporter import JobReporter
-from monitio.models import Job
+from monitio.jobs.retry import StoredCall, stored_call
+from monitio.models import Job, JobRun
 from monitio.recipients import Recipient
 from monitio_tasks.orphans import pending_children
 
@@ -53,6 +56,18 @@ class TasksIntegration(Integration):
 
     names = (QUEUE,)
 
+    def retry(self, job: Job, call: StoredCall) -> None:
+        """Enqueue the task. Its backend chooses the id, which ``report_enqueued`` gives the job."""
+        try:
+            task = import_string(job.name)
+        except ImportError as error:
+            raise LookupError(f"There is no task {job.name}.") from error
+        token = _retried.set(job)
+        try:
+            task.using(**call.options).enqueue(*call.args, **call.kwargs)
+        finally:
+            _retried.reset(token)
+
     def known_end(self, job: Job) -> End | None:
         """The end in the database of the task's backend, where that keeps results."""
         try:
@@ -63,6 +78,8 @@ class TasksIntegration(Integration):
 
 
 integration = TasksIntegration()
+# The job whose task is being enqueued again.
+_retried: ContextVar[Job | None] = ContextVar("monitio_retried", default=None)
 
 
 def _quietly(handler: Handler) -> Handler:
@@ -92,6 +109,9 @@ def set_mount_point(**_: object) -> None:
 def report_enqueued(task_result: Any) -> None:
     options = options_of(task_result.task)
     if options is None:
+        return
+    if (job := _retried.get()) is not None:
+        _take_over(task_result, options, job)
         return
     run = current_run()
     with nullcontext() if run is None else scopes.activate(run.scope_of_children()):
@@ -148,6 +168,15 @@ def report_finished(task_result: Any) -> None:
         _report_end(reporter, task_result, sys.exc_info()[1])
 
 
+def _take_over(task_result: Any, options: NotifyOptions, job: Job) -> None:
+    """Let the new task continue the job and its messages."""
+    former, new = job.task_id, str(task_result.id)
+    with transaction.atomic(using=dispatch.database()):
+        Job.objects.of_task(former).update(task_id=new)
+        JobRun.objects.here().filter(task_id=former).update(task_id=new)
+    _announce(task_result, options, recipients_of(job))
+
+
 def _inherit(task_result: Any, options: NotifyOptions, parent: str) -> None:
     """Announce to the recipients of the task ``parent``, as soon as its row exists."""
     job = Job.objects.of_task(parent).first()
@@ -185,6 +214,19 @@ def _reporter(
         render=options.content,
         arguments=picked,
         cancellable=options.cancel,
+        call=_stored_call(task_result) if options.retryable else None,
+    )
+
+
+def _stored_call(task_result: Any) -> str | None:
+    task = task_result.task
+    return stored_call(
+        task.module_path,
+        task_result.args,
+        task_result.kwargs,
+        backend=task.backend,
+        queue_name=task.queue_name,
+        priority=task.priority,
     )
 
 

@@ -93,6 +93,11 @@ export class Actions {
     return this.#try(`cancel/${id}/`);
   }
 
+  /** @param {number} id */
+  retry(id) {
+    return this.#try(`retry/${id}/`);
+  }
+
   /**
    * @param {number} id
    * @param {number} file

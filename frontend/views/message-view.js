@@ -23,9 +23,10 @@ export class MessageView {
   bar = new ProgressBar();
   link = make("a", { part: "action" });
   cancel = tool("cancel", () => this.#cancelJob());
+  #retry = button("retry", () => this.#retryJob(), t("retry"));
   #shownFiles = "";
   #files = make("span", { class: "files" });
-  actions = make("div", { part: "actions" }, this.link, this.#files);
+  actions = make("div", { part: "actions" }, this.link, this.#files, this.#retry);
   text = make("div", { class: "text" },
     this.word, this.title, this.body, this.#more, this.actions);
   node;
@@ -59,6 +60,7 @@ export class MessageView {
     this.#fillFiles(message);
     this.cancel.hidden = !(running && message.job?.cancel);
     label(this.cancel, t("cancel"), shortHeading(message));
+    this.#retry.hidden = !message.job?.retry;
     this.#more.hidden = true;
   }
 
@@ -88,6 +90,12 @@ export class MessageView {
       const text = t("download", { name, size: formatSize(file.size) });
       return make("a", { part: "action", href, download: true, dir: "auto" }, text);
     }));
+  }
+
+  async #retryJob() {
+    this.#retry.disabled = true;
+    await actions.retry(this.message.id);
+    this.#retry.disabled = false;
   }
 
   async #cancelJob() {

@@ -17,6 +17,7 @@ from monitio.constants import State
 from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
+from monitio.jobs.retry import StoredCall
 from monitio.models import Job
 
 logger = logging.getLogger("monitio")
@@ -56,6 +57,15 @@ class Integration:
 
         Raises what the broker raises when it is down.
         """
+
+    def retry(self, job: Job, call: StoredCall) -> None:
+        """Start the task of ``job`` again, under the id ``job.task_id`` where the queue takes one.
+
+        A queue that chooses its ids writes them to ``job.task_id`` before a worker can begin.
+        Raises what the broker raises when it is down, and ``LookupError`` for an unknown task.
+        Called for jobs whose reporter has a ``call``.
+        """
+        raise NotImplementedError
 
     def current_task_id(self) -> str | None:
         """The id of the task that this thread runs, None outside of tasks."""
@@ -139,6 +149,7 @@ def register(integration: Integration) -> None:
     if integration.delivers:
         dispatch.hooks.deliver = integration.deliver
     dispatch.hooks.cancel |= dict.fromkeys(integration.names, integration.cancel)
+    dispatch.hooks.retry |= dict.fromkeys(integration.names, integration.retry)
 
 
 def sweep() -> int:

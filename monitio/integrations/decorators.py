@@ -46,6 +46,7 @@ class OptionNames(TypedDict, total=False):
     category: str
     extra_tags: str
     cancel: bool
+    retryable: bool
 
 
 @overload

@@ -94,6 +94,7 @@ class NotifyOptions:
     the job's arguments; None stands for the user who started the job.
     ``arguments`` names the arguments that may appear in texts; no other value ever does.
     ``cancel`` lets its recipients cancel the job.
+    ``retryable`` stores the arguments and lets its recipients try the job again when it has failed.
     ``lost_after`` is the seconds without a heartbeat after which a running job counts as
     interrupted; None: the site's setting.
     """
@@ -120,6 +121,7 @@ class NotifyOptions:
     category: str = ""
     extra_tags: str = ""
     cancel: bool = False
+    retryable: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arguments", argument_names("arguments", self.arguments))
@@ -137,8 +139,10 @@ class NotifyOptions:
         check_when(self.when)
         check_lost_after(self.lost_after)
         check_levels(self.levels)
-        if not isinstance(self.cancel, bool):
-            raise TypeError(f"cancel= must be True or False, not {self.cancel!r}.")
+        for option in ("cancel", "retryable"):
+            flag = getattr(self, option)
+            if not isinstance(flag, bool):
+                raise TypeError(f"{option}= must be True or False, not {flag!r}.")
         for option, longest in (("category", 100), ("extra_tags", LONGEST_LINE)):
             text = getattr(self, option)
             if not isinstance(text, str):

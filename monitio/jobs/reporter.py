@@ -6,7 +6,6 @@ only the update that changed the row notifies the recipients.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +28,7 @@ from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome, Render
 from monitio.jobs.progress import ProgressWriter
 from monitio.jobs.recipients import NOTIFIED, has_unnotified
+from monitio.jobs.retry import record_superseded
 from monitio.jobs.states import (
     ADVANCE,
     FILL_BAR,
@@ -38,9 +38,9 @@ from monitio.jobs.states import (
     is_newer,
     transition,
 )
-from monitio.models import Job
+from monitio.jobs.values import due_moment, stored_arguments
+from monitio.models import Job, JobRun
 from monitio.models.rows import KEY_LENGTH
-from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
 from monitio.utils.database import is_deadlock, is_unreachable, lock_timeout
@@ -52,7 +52,6 @@ from monitio.utils.text import (
     clean_text,
     error_details,
     identifier,
-    json_safe,
 )
 
 __all__ = ["JobReporter", "MessageContent", "Outcome", "Render", "stamp_alive"]
@@ -85,10 +84,10 @@ class JobReporter:
     recipients it has (a visitor may have logged in meanwhile). A job that is neither known nor has
     recipients is ignored: every method then returns False and writes nothing.
     ``cancellable`` lets its recipients cancel it, through ``dispatch.hooks.cancel[integration]``.
+    ``call`` (``jobs.retry.stored_call``) lets them try it again, through ``dispatch.hooks.retry``.
     ``run`` is when the task was queued, in milliseconds since 1970; 0: unknown. A run under the
     ``task_id`` of one that has ended before is a job of its own.
-    The job belongs to the scope in which its reporter is made, and so do its recipients; every
-    method activates it.
+    The job and its recipients belong to the scope in which its reporter is made.
 
     Each method returns True when this very call moved the job; late, repeated and shuffled events
     return False. No recipient is notified before the surrounding transaction commits.
@@ -105,13 +104,14 @@ class JobReporter:
         arguments: Mapping[str, Any] | None = None,
         cancellable: bool = False,
         run: int = 0,
+        call: str | None = None,
     ) -> None:
         self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
         self.integration, self.name = integration, clean_text(name)
         self.scope = scopes.current()
         self.recipients = self._of_this_scope(dict.fromkeys(recipients))
         self.arguments = arguments or {}
-        self.cancellable, self.run = cancellable, run
+        self.cancellable, self.run, self.call = cancellable, run, call
         self.messages = JobMessages(self.name, render or NotifyOptions().content)
         self._progress = ProgressWriter(self)
 
@@ -138,7 +138,7 @@ class JobReporter:
 
     def queued(self, due_at: datetime | None = None) -> bool:
         """It was handed to the queue. ``due_at``: when a worker should begin it, if not now."""
-        return self._move(State.QUEUED, 0, due_at=_due(due_at), **self._of_this_run())
+        return self._move(State.QUEUED, 0, due_at=due_moment(due_at), **self._of_this_run())
 
     def started(self, attempt: int = 0) -> bool:
         """A worker began attempt number ``attempt``, counted from 0. Its progress begins again."""
@@ -153,7 +153,9 @@ class JobReporter:
         self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
     ) -> bool:
         """Attempt number ``attempt`` failed and another one is planned, for ``due_at`` or now."""
-        return self._move(State.RETRYING, attempt, due_at=_due(due_at), **error_details(reason))
+        return self._move(
+            State.RETRYING, attempt, due_at=due_moment(due_at), **error_details(reason)
+        )
 
     def succeeded(self, result: Any = None) -> bool:
         """It ended well. ``result`` is passed to ``render`` and not stored."""
@@ -237,29 +239,34 @@ class JobReporter:
         changes["error"] = shorten(changes["error"], LONGEST_TEXT)
         advance = partial(self._advance, guard, changes, unstored)
         if not self.recipients:
-            return advance()
+            moved = advance()
+            if not moved and self.call is not None:
+                record_superseded(self.task_id, changes)
+            return moved
         begin = partial(self._with_retries, JobReporter._try_to_begin, changes, unstored)
         if state == State.QUEUED:
             # Mostly the first event of the job, so the insert comes first.
-            return begin() or advance() or (self._may_begin() and (begin() or advance()))
+            return begin() or advance() or (self._may_begin(changes) and (begin() or advance()))
         # The update comes first: late events are many, and SQLite has one writer.
-        return advance() or (self._may_begin() and begin()) or advance()
+        return advance() or (self._may_begin(changes) and begin()) or advance()
 
-    def _may_begin(self) -> bool:
+    def _may_begin(self, changes: Mapping[str, Any]) -> bool:
         """Whether the job can be written: there is none, or it is that of an earlier run.
 
         That one has ended, and keeps its messages under an id that no queue uses.
         """
         job = Job.objects.of_task(self.task_id).first()
         if job is None:
-            return True
+            return self.call is None or not record_superseded(self.task_id, changes)
         # After an end of which it is unknown which run it was.
         ended = job.finished_at.timestamp() if job.finished_at else time.time()
         is_long_after = self.run / 1000 > ended + CLOCK_DIFFERENCE
         if not job.has_ended or job.run >= self.run or not (job.run or is_long_after):
             return False
         rows = Job.objects.filter(pk=job.pk, task_id=self.task_id, rank=job.rank, state=job.state)
-        rows.update(task_id=f"{self.task_id[:150]}#{job.pk}")
+        former = f"{self.task_id[:150]}#{job.pk}"
+        if rows.update(task_id=former) and job.retryable:
+            JobRun.objects.filter(job=job, task_id=self.task_id).update(task_id=former)
         return True
 
     def _advance(
@@ -384,6 +391,8 @@ class JobReporter:
             job = self._new_job(changes)
             if not insert_if_new(job, dispatch.database()):
                 return False
+            if self.call is not None:
+                JobRun.objects.create(job=job, task_id=self.task_id, call=self.call)
             stored = job.recipients
             job.recipients = [recipient.to_dict() for recipient in self.recipients]
             outcome = self.outcome(job, **unstored)
@@ -402,8 +411,9 @@ class JobReporter:
             name=self.name[:255],
             # Nearly always true after notify(): it saves an update.
             recipients=[{**recipient.to_dict(), NOTIFIED: True} for recipient in self.recipients],
-            arguments=None if self.messages.is_fallback else _stored_arguments(self.arguments),
+            arguments=None if self.messages.is_fallback else stored_arguments(self.arguments),
             cancellable=self.cancellable,
+            retryable=self.call is not None,
             **begun,
         )
 
@@ -428,23 +438,3 @@ class JobReporter:
 # Updates the row and notifies. Its arguments: the reporter, the changes, what ``render`` sees and
 # the row does not hold, and whether to trust that the recipients exist.
 _Attempt: TypeAlias = Callable[[JobReporter, Mapping[str, Any], Mapping[str, Any], bool], bool]
-
-
-def _due(moment: datetime | None) -> datetime:
-    """Not before now. A moment that no database holds counts as now."""
-    now = timezone.now()
-    try:
-        return max(now, checked_moment("due_at", moment) or now)
-    except ValueError:
-        return now
-
-
-def _stored_arguments(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """As JSON; one that is very long as a text."""
-    if not arguments:
-        return None
-    safe = {clean_text(name): json_safe(value) for name, value in arguments.items()}
-    return {
-        name: value if len(json.dumps(value)) <= LONGEST_TEXT else shorten(str(value), LONGEST_TEXT)
-        for name, value in safe.items()
-    }

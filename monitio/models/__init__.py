@@ -12,6 +12,7 @@ from monitio.models.messages import Message
 from monitio.models.notes import LastEvent, Repeat, VisitorLogin
 from monitio.models.preferences import WEEKDAYS, CategoryChoice, Preferences, validate_time_zone
 from monitio.models.rows import delete_along
+from monitio.models.runs import JobRun
 from monitio.models.texts import plain_text, validate_url
 from monitio.utils.text import check_url
 
@@ -24,6 +25,7 @@ __all__ = [
     "Digest",
     "Job",
     "JobFile",
+    "JobRun",
     "LastEvent",
     "Message",
     "Preferences",

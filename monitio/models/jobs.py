@@ -89,6 +89,8 @@ class Job(models.Model):
     files = models.JSONField(null=True, blank=True, editable=False)
     cancellable = models.BooleanField(_("cancellable by recipients"), default=False)
     cancel_requested = models.BooleanField(_("cancellation requested"), default=False)
+    # Whether its runs are stored (JobRun), so that it can be tried again.
+    retryable = models.BooleanField(_("can be tried again"), default=False, db_default=False)
     created = models.DateTimeField(_("created"), default=timezone.now)
     # When a worker should start or retry it: at its ETA, before it expires.
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -104,6 +106,10 @@ class Job(models.Model):
         base_manager_name = "objects"
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
+        permissions = [
+            ("cancel_job", "Can cancel jobs"),
+            ("retry_job", "Can try jobs again"),
+        ]
         indexes = [models.Index(fields=["state", "alive_at"], name="monitio_job_silent")]
         constraints = [
             models.UniqueConstraint(fields=["task_id", "scope"], name="monitio_one_per_task")
@@ -150,6 +156,11 @@ class Job(models.Model):
     def may_be_cancelled(self) -> bool:
         """Whether its recipients may cancel it now."""
         return self.cancellable and not self.cancel_requested and not self.has_ended
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether its recipients may try it again now."""
+        return self.retryable and self.state in (State.FAILED, State.REVOKED, State.LOST)
 
     @property
     def has_ended(self) -> bool:

@@ -33,7 +33,7 @@ from django.views.decorators.http import (
 
 from monitio import api
 from monitio.conf import settings
-from monitio.exceptions import NotAllowed, TooManyReplies
+from monitio.exceptions import NotAllowed, RetryFailed, TooManyReplies
 from monitio.messages import inbox as messages_inbox
 from monitio.models import BlockedSender, Message, reading
 from monitio.recipients import Recipient, page_fits
@@ -315,6 +315,26 @@ def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 @public
+@require_http_methods(["GET", "POST"])
+@for_its_page
+def message_retry(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Start the job of a message again, for its recipients, if the author allows it."""
+    recipient, message = own_message(request, message_id)
+    if message.job is None or not message.job.retryable:
+        raise Http404("Its author does not offer to try it again")
+    if request.method == "GET":
+        return _ask(request, _("Try again"), _("Try “%s” again?") % _name(message))
+    try:
+        api.retry_job(recipient, message_id)
+    except RetryFailed:
+        error = _("The task could not be started. Try again later.")
+        if _wants_json(request):
+            return _private({"ok": False, "error": error}, 503)
+        return _ask(request, _("Try again"), error, status=503)
+    return _done(request, recipient)
+
+
+@public
 @require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
@@ -380,6 +400,7 @@ def _ask(
     question: str,
     way_out: str = "",
     fields: Sequence[tuple[str, Any]] = (),
+    status: int = 200,
 ) -> HttpResponse:
     """A form that sends the same request by POST, with further ``fields``."""
     context = {
@@ -390,7 +411,7 @@ def _ask(
         "way_out": way_out or _("Cancel"),
         "next": _next(request, _way_back(request)),
     }
-    return render(request, "monitio/message/confirm.html", context)
+    return render(request, "monitio/message/confirm.html", context, status=status)
 
 
 def _way_back(request: HttpRequest) -> str:

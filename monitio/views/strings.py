@@ -38,6 +38,7 @@ def strings() -> dict[str, str]:
         "eta": _("{time} left"),
         "rate": _("{n}/s"),
         "cancel": _("Cancel"),
+        "retry": _("Try again"),
         "download": _("Download {name} ({size})"),
         "gone": _("{name} is no longer available."),
         "bell": _("Notifications"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from celery import current_app, signals
@@ -82,13 +83,14 @@ def _named(errback: Any, to: dict[str, Any]) -> Any:
 
 @on(signals.after_task_publish)
 def report_queued(
-    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+    *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **place: Any
 ) -> None:
     """After the commit: a row in the view's open transaction would block the worker."""
     header = TaskHeader.from_headers(headers)
     if headers is None or header is None or not header.to or headers.get("retries"):
         return
-    reporter = reporter_for(headers["id"], TaskCall.of(_task(sender), *_arguments(body), header))
+    call = TaskCall.of(_task(sender), *_arguments(body), header)
+    reporter = reporter_for(headers["id"], replace(call, destination=place))
     if reporter is not None:
         with activate(header):
             queued = functools.partial(reporter.queued, due_at(headers))

@@ -51,6 +51,13 @@ def cancel(task_id: str, who: str) -> int:
     return client.post(reverse("message_cancel", args=[message.pk])).status_code
 
 
+def retry(who: str) -> int:
+    """Press "Try again" on the one message; the answer's status."""
+    client = Client()
+    client.force_login(people.user(who))
+    return client.post(reverse("message_retry", args=[Message.objects.get().pk])).status_code
+
+
 def unfinished() -> list[str]:
     """What a worker still has to do or is doing."""
     rows = DBTaskResult.objects.exclude(status__in=("SUCCESSFUL", "FAILED"))
@@ -132,7 +139,7 @@ def make(name: str) -> int:
 if __name__ == "__main__":
     functions = (
         age, alive_at, ask, begin_unreported, cancel, clear, enqueue, enqueue_unreported, give_up,
-        job, mails, make, messages, report, status, sweep, unfinished,
+        job, mails, make, messages, report, retry, status, sweep, unfinished,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

@@ -240,6 +240,24 @@ def test_an_end_that_was_never_reported_is_found_in_the_queue(site: Site) -> Non
     assert (message["subject"], message["job__state"]) == ("Report of may: done", "succeeded")
 
 
+@pytest.mark.parametrize("backend", ["default", "at_once"])
+def test_a_failed_task_is_tried_again_in_the_same_message(
+    site: Site, tmp_path: Path, backend: str
+) -> None:
+    path = tmp_path / "rows"
+    asked = {"backend": backend, "args": [str(path)]}
+    site.ended(site.web.ask("needs", "ann", asked))
+    (before,) = site.web.messages("ann")
+    assert before["job__state"] == "failed"
+    path.write_text("123")
+    assert site.web.retry("ann") == 302
+    (message,) = site.web.messages("ann")
+    assert message["job__task_id"] != before["job__task_id"]
+    site.ended(message["job__task_id"])
+    (message,) = site.web.messages("ann")
+    assert (message["subject"], message["job__state"]) == ("Needs: done", "succeeded")
+
+
 def test_user_names_an_argument(site: Site) -> None:
     bob = site.web.make("bob")
     site.ended(site.web.ask("for_owner", "ann", {"args": [bob]}))

@@ -57,6 +57,13 @@ def fails_unprintably() -> None:
     raise Unprintable
 
 
+@notify_user(retryable=True)
+@task
+def needs(path: str, *, times: int = 1) -> int:
+    """Fails while the file is missing."""
+    return len(Path(path).read_text()) * times
+
+
 @notify_user
 @task
 def exits() -> None:

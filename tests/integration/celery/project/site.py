@@ -24,7 +24,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
-from monitio.models import Delivery, Job, Message
+from monitio.models import Delivery, Job, JobRun, Message
 from monitio_celery.models import GroupMember
 from tests.integration.celery.project.app import app
 
@@ -107,6 +107,19 @@ def cancel(who: str, task_id: str) -> int:
     message = Message.objects.filter(job__task_id=task_id).first()
     assert message is not None
     return clients[who].post(reverse("message_cancel", args=[message.pk])).status_code
+
+
+def retry(who: str, task_id: str) -> tuple[int, str]:
+    """Press "Try again" on the message of this job; the answer's status, and the id of its run."""
+    message = Message.objects.get(job__task_id=task_id)
+    status = clients[who].post(reverse("message_retry", args=[message.pk])).status_code
+    return status, Message.objects.get(pk=message.pk).job.task_id
+
+
+def former_ends(task_id: str) -> list[str]:
+    """Of the runs before this one."""
+    runs = JobRun.objects.filter(job__task_id=task_id).exclude(task_id=task_id)
+    return list(runs.order_by("number").values_list("state", flat=True))
 
 
 def job(task_id: str) -> dict[str, Any] | None:

@@ -56,6 +56,15 @@ def has_a_connection() -> bool:
 
 
 @shared_task
+@notify_user(retryable=True, email=True)
+def needs(path: str, *, until: str = "") -> int:
+    """Fails while the file is missing; with ``until`` it waits for another one first."""
+    while until and not Path(until).exists():
+        time.sleep(0.05)
+    return len(Path(path).read_text())
+
+
+@shared_task
 @notify_user
 def fail() -> None:
     raise ValueError("password=hunter2")
@@ -564,6 +573,11 @@ def is_outside() -> str:
 def caught_failure() -> None:
     with contextlib.suppress(ValueError):
         fail.delay()
+
+
+def caught_needs(path: str) -> None:
+    with contextlib.suppress(OSError):
+        needs.delay(path)
 
 
 def one_bar_chain() -> str:

@@ -1,0 +1,96 @@
+"""A recipient tries a task again, with real workers and a real broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.celery.conftest import Site, Staff, until
+from tests.integration.celery.profiles import Profile
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """The file without which the task fails."""
+    return tmp_path / "rows"
+
+
+def begin(site: Site, rows: Path, options: dict[str, Any], who: str = "ann", **kwargs: str) -> str:
+    asked = {"args": [str(rows)], "kwargs": kwargs, "options": options}
+    return str(site.start(who, "needs", how="apply_async", **asked))
+
+
+def test_a_failed_task_runs_again_in_its_queue(site: Site, staff: Staff, rows: Path) -> None:
+    staff.hire()
+    first = begin(site, rows, staff.options)
+    site.ends(first, "failed")
+    (pk,) = site.message_ids(first)
+    rows.write_text("123")
+    status, second = site.retry("ann", first)
+    assert (status, second != first) == (302, True)
+    site.ends(second, "succeeded")
+    assert site.message_ids(second) == [pk]
+    assert site.message(second)["subject"] == "Needs: done"
+    assert site.former_ends(second) == ["failed"]
+    until(lambda: site.message(second)["mails"] == ["sent"])
+
+
+def test_a_lost_task_that_is_alive_does_not_end_its_successor(
+    site: Site, staff: Staff, rows: Path, gate: Path
+) -> None:
+    staff.hire()
+    first = begin(site, rows, staff.options, until=str(gate))
+    until(lambda: (job := site.job(first)) and job["state"] == "started")
+    site.forget_sign_of_life(first)
+    site.sweep()
+    _status, second = site.retry("ann", first)
+    until(lambda: (job := site.job(second)) and job["state"] == "started")
+    assert site.former_ends(second) == ["lost"]
+    rows.write_text("123")
+    gate.touch()
+    site.ends(second, "succeeded")
+    until(lambda: site.former_ends(second) == ["succeeded"])
+    assert site.count_messages() == len(site.message_ids(second)) or site.job(first) is None
+
+
+def test_a_visitor_tries_their_own_again(site: Site, staff: Staff, rows: Path) -> None:
+    staff.hire()
+    first = begin(site, rows, staff.options, "?again")
+    site.ends(first, "failed")
+    site.start("?other", "plain_success")
+    assert site.retry("?other", first) == [404, first]
+    rows.write_text("123")
+    _status, second = site.retry("?again", first)
+    site.ends(second, "succeeded")
+
+
+def test_a_broker_that_is_down_leaves_the_message_as_it_was(
+    site: Site, staff: Staff, rows: Path, request: pytest.FixtureRequest, profile: Profile
+) -> None:
+    broker = request.getfixturevalue("rabbitmq" if profile.broker == "rabbitmq" else "valkey")
+    staff.hire()
+    first = begin(site, rows, staff.options)
+    site.ends(first, "failed")
+    before = site.messages(first)
+    staff.dismiss()
+    broker.stop()
+    try:
+        assert site.retry("ann", first) == [503, first]
+        assert site.messages(first) == before
+        assert site.job(first)["state"] == "failed"
+    finally:
+        broker.start()
+    rows.write_text("123")
+    until(lambda: site.retry("ann", first)[0] == 302)
+
+
+def test_an_eager_task_is_tried_again(eager_site: Site, rows: Path) -> None:
+    before = set(eager_site.jobs())
+    eager_site.start("ann", "caught_needs", args=[str(rows)], how="call")
+    (first,) = set(eager_site.jobs()) - before
+    assert eager_site.job(first)["state"] == "failed"
+    rows.write_text("123")
+    _status, second = eager_site.retry("ann", first)
+    assert eager_site.job(second)["state"] == "succeeded"
