@@ -54,7 +54,7 @@ export class MessageView {
     this.bar.fill(message);
     const url = safeUrl(message.url);
     this.link.hidden = !url;
-    this.actions.hidden = !url && !message.job?.files?.length;
+    this.actions.hidden = !url && !message.job?.files?.length && !message.job?.retry;
     this.link.href = url ?? "";
     setText(this.link, url_label || t("open"));
     this.#fillFiles(message);

@@ -34,7 +34,6 @@ def test_a_failed_task_runs_again_in_its_queue(site: Site, staff: Staff, rows: P
     assert site.message_ids(second) == [pk]
     assert site.message(second)["subject"] == "Needs: done"
     assert site.former_ends(second) == ["failed"]
-    until(lambda: site.message(second)["mails"] == ["sent"])
 
 
 def test_a_lost_task_that_is_alive_does_not_end_its_successor(
@@ -43,16 +42,22 @@ def test_a_lost_task_that_is_alive_does_not_end_its_successor(
     staff.hire()
     first = begin(site, rows, staff.options, until=str(gate))
     until(lambda: (job := site.job(first)) and job["state"] == "started")
-    site.forget_sign_of_life(first)
-    site.sweep()
-    _status, second = site.retry("ann", first)
-    until(lambda: (job := site.job(second)) and job["state"] == "started")
+
+    def try_again() -> str | None:
+        # Between two heartbeats of its worker, each of which recovers it.
+        site.forget_sign_of_life(first)
+        site.sweep()
+        _status, newest = site.retry("ann", first)
+        return newest if newest != first else None
+
+    second = until(try_again)
     assert site.former_ends(second) == ["lost"]
     rows.write_text("123")
     gate.touch()
     site.ends(second, "succeeded")
     until(lambda: site.former_ends(second) == ["succeeded"])
-    assert site.count_messages() == len(site.message_ids(second)) or site.job(first) is None
+    assert site.job(first) is None
+    assert len(site.message_ids(second)) == 1
 
 
 def test_a_visitor_tries_their_own_again(site: Site, staff: Staff, rows: Path) -> None:

@@ -22,6 +22,8 @@ from monitio.jobs.reporter import JobReporter
 from monitio.jobs.retry import StoredCall, retry_job, stored_call
 from monitio.models import Delivery, Job, JobRun, Message
 from monitio.serializers import payload
+from monitio_celery.integration import celery
+from monitio_tasks.receivers import integration
 from tests.support import scopes
 from tests.support.jobs import mailing, reporter, told
 from tests.support.people import user, visitor_of
@@ -209,6 +211,17 @@ class TestRefusals:
         ended()
         with pytest.raises(Message.DoesNotExist):
             api.retry_job(bob, Message.objects.get().pk)
+
+    def test_a_task_whose_code_is_gone(self) -> None:
+        """With the integrations themselves, whose task is unknown."""
+        call = stored_call("shop.gone", [], {})
+        for task, queue in (("1", "celery"), ("2", "django.tasks")):
+            mine = reporter(user(), task=task, integration=queue, call=call)
+            mine.failed("boom")
+            dispatch.hooks.retry |= {"celery": celery.retry, "django.tasks": integration.retry}
+            with pytest.raises(RetryFailed):
+                retry_job(Job.objects.get(task_id=task))
+            assert Job.objects.get(task_id=task).may_be_retried
 
     def test_a_job_that_runs(self, queue: Queue) -> None:
         call = stored_call("shop.report", [], {})
