@@ -25,7 +25,7 @@ from monitio.serializers import payload
 from monitio_celery.integration import celery
 from monitio_tasks.receivers import integration
 from tests.support import scopes
-from tests.support.jobs import mailing, reporter, told
+from tests.support.jobs import mailing, reporter, subjects_of
 from tests.support.people import user, visitor_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -310,7 +310,7 @@ class TestView:
     def test_a_post_starts_it(self, browser: Client, url: str, queue: Queue) -> None:
         answer = browser.post(url, headers={"Accept": "application/json"})
         assert json.loads(answer.content)["ok"] is True
-        assert told(user()) == ["queued"]
+        assert subjects_of(user()) == ["queued"]
 
     @pytest.mark.parametrize("headers", [{}, {"Accept": "application/json"}])
     def test_a_broker_that_is_down_is_shown(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitio', '0013_job_files'),
+        ('monitio', '0014_channels'),
     ]
 
     operations = [
