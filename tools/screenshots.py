@@ -30,7 +30,7 @@ def in_the_middle(page: Page, size: dict[str, int]) -> None:
     page.get_by_role("button", name="Import the sample").click()
     pop_ups = page.locator("monitio-messages li.toast")
     expect(pop_ups.filter(has_text="failed")).to_be_visible()
-    expect(pop_ups.filter(has_text="trying again")).to_be_visible()
+    expect(pop_ups.filter(has_text="Retry")).to_be_visible()
     expect(pop_ups.filter(has_text="of 20000 rows")).to_be_visible()
     page.mouse.move(5, 5)
     page.evaluate("scrollTo(0, 0)")

@@ -87,6 +87,7 @@ MONITIO_CATEGORIES: dict[str, Any] = {
     "billing": {"title": _("Billing")},
     "system": {"title": _("System")},
 }
+MONITIO_BRAND = {"name": "Contacts", "color": "#2d5bd7"}
 # The bell in the admin, too.
 MONITIO_ADMIN_BELL = True
 

@@ -166,7 +166,7 @@ class NotifyOptions:
             return None
         via: Any = self.via  # by end, see __post_init__
         title, email = self.title_for(outcome), emails_by_end(self.email).get(outcome.state, False)
-        headline = "%(title)s" if option == "progress" else _(HEADLINES[outcome.state])
+        headline = _(HEADLINES[outcome.state]) if outcome.has_ended else "%(title)s"
         return MessageContent(
             subject=headline % {"title": title},
             message=default_body(outcome) if body is None else body,

@@ -23,9 +23,6 @@ from monitio.jobs.outcome import Outcome
 logger = logging.getLogger("monitio")
 
 HEADLINES = {
-    State.QUEUED: gettext_noop("%(title)s: waiting to start"),
-    State.STARTED: gettext_noop("%(title)s: started"),
-    State.RETRYING: gettext_noop("%(title)s: trying again"),
     State.SUCCEEDED: gettext_noop("%(title)s: done"),
     State.FAILED: gettext_noop("%(title)s: failed"),
     State.REVOKED: gettext_noop("%(title)s: cancelled"),

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.urls import reverse
 from django.utils import formats
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from examples.demo.contacts import importing
 from examples.demo.contacts.csv_files import CsvFile, Row
@@ -73,12 +73,16 @@ def fail() -> None:
     )
 
 
+def next_retry(outcome: Outcome) -> str:
+    return gettext("The bank did not answer. Retry %(number)d of 3 in 3 sec.") % {
+        "number": outcome.attempt + 1
+    }
+
+
 @shared_task(bind=True, autoretry_for=(ConnectionError,), max_retries=3, default_retry_delay=3)
 @notify_user(
     title=gettext_lazy("Exchange rates"),
-    retry=gettext_lazy(
-        "The bank did not answer (attempt {attempt} of 4). Trying again in 3 seconds."
-    ),
+    retry=next_retry,
     success=gettext_lazy("The bank answered on attempt {attempt}."),
 )
 def flaky(self: Task[Any, Any]) -> None:

@@ -142,7 +142,7 @@ def test_a_task_that_fails_twice_stays_one_pop_up(visit: Visitor) -> None:
     page = visit()
     start(page, "flaky")
     asked = toast(page, "Exchange rates")
-    expect(asked).to_contain_text("trying again")
+    expect(asked).to_contain_text("Retry")
 
     expect(asked).to_contain_text("The bank answered on attempt 3.")
 

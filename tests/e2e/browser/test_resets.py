@@ -23,18 +23,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NORMALIZE = """
 html { line-height: 1.15; } h1 { font-size: 2em; margin: .67em 0; } a { background: transparent; }
 b { font-weight: bolder; } img { border-style: none; } progress { vertical-align: baseline; }
-button, input, select, textarea { font-family: inherit; font-size: 100%; line-height: 1.15; margin: 0; }
+button, input, select, textarea { font: inherit; font-size: 100%; line-height: 1.15; margin: 0; }
 button, select { text-transform: none; } button, [type=submit] { appearance: button; }
 fieldset { padding: .35em .75em .625em; } legend { display: table; max-width: 100%; padding: 0; }
-[type=checkbox] { box-sizing: border-box; padding: 0; } [type=search] { appearance: textfield; outline-offset: -2px; }
+[type=checkbox] { box-sizing: border-box; padding: 0; }
+[type=search] { appearance: textfield; outline-offset: -2px; }
 summary { display: list-item; }
 """
 PREFLIGHT = """
 *, ::after, ::before { box-sizing: border-box; margin: 0; padding: 0; border: 0 solid; }
 html { line-height: 1.5; tab-size: 4; font-family: sans-serif; }
-h1, h2, h3 { font-size: inherit; font-weight: inherit; } a { color: inherit; text-decoration: inherit; }
-b { font-weight: bolder; } table { text-indent: 0; border-color: inherit; border-collapse: collapse; }
-progress { vertical-align: baseline; } summary { display: list-item; } ol, ul, menu { list-style: none; }
+h1, h2, h3 { font-size: inherit; font-weight: inherit; }
+a { color: inherit; text-decoration: inherit; }
+b { font-weight: bolder; }
+table { text-indent: 0; border-color: inherit; border-collapse: collapse; }
+progress { vertical-align: baseline; } summary { display: list-item; }
+ol, ul, menu { list-style: none; }
 img, svg, video { display: block; vertical-align: middle; } img { max-width: 100%; height: auto; }
 button, input, select, optgroup, textarea { font: inherit; letter-spacing: inherit; color: inherit;
   border-radius: 0; background-color: transparent; opacity: 1; }

@@ -45,9 +45,9 @@ def test_a_name_reads_as_a_title(name: str, title: str) -> None:
 @pytest.mark.parametrize(
     ("state", "subject", "level"),
     [
-        (State.QUEUED, "Monthly report: waiting to start", monitio.INFO),
-        (State.STARTED, "Monthly report: started", monitio.INFO),
-        (State.RETRYING, "Monthly report: trying again", monitio.WARNING),
+        (State.QUEUED, "Monthly report", monitio.INFO),
+        (State.STARTED, "Monthly report", monitio.INFO),
+        (State.RETRYING, "Monthly report", monitio.WARNING),
         (State.SUCCEEDED, "Monthly report: done", monitio.SUCCESS),
         (State.FAILED, "Monthly report: failed", monitio.ERROR),
         (State.REVOKED, "Monthly report: cancelled", monitio.WARNING),
