@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from monitio import dispatch
+from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.constants import State
 from monitio.jobs.messages import JobMessages
@@ -24,6 +26,7 @@ from monitio.models import Job, Message
 from monitio.serializers import payload
 from monitio.transports import get_transport
 from monitio.transports.publish import progress_event
+from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
 from monitio.utils.database import is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
 from monitio.utils.throttle import Throttle
@@ -123,35 +126,41 @@ class ProgressWriter:
         try:
             with lock_timeout(alias):
                 standing = {"completed": done, "total": total, "rate": self._rate.rate}
-                if not _with_text(
-                    text or self._status_text(done, total),
-                    lambda shown: self._update_row(**standing, status_text=shown),
-                ):
+                shown = text or self._status_text(done, total)
+                write = partial(self._update_row, standing)
+                job = _with_text(shown, write)
+                if job is None and self.reporter.started(self.attempt):
+                    job = _with_text(shown, write)
+                if job is None:
                     return False
-                self._load()
+                self._show(job)
                 # Where ``when=`` held the start back, its message may be due now.
-                if self._job and has_unnotified(self._job) and self.reporter.notify_now():
+                if has_unnotified(job) and self.reporter.notify_now():
                     self._load()
         except OperationalError as error:
             logger.warning("The progress of %s could not be written: %s", self.reporter.name, error)
         return True
 
-    def _update_row(self, **standing: Any) -> bool:
-        """Write the row while it is this attempt's. Progress counts as a heartbeat, too."""
-        # Never below what another process has written, whatever its clock.
-        seq = Greatest(F("seq") + 1, Value(_milliseconds()))
-        key = rank(State.STARTED, self.attempt)
-        rows = Job.objects.of_task(self.reporter.task_id).filter(rank=key, state=State.STARTED)
-        changes = {**standing, "seq": seq, "alive_at": timezone.now()}
-        return bool(
-            rows.update(**changes)
-            or (self.reporter.started(self.attempt) and rows.update(**changes))
-        )
+    def _update_row(self, standing: dict[str, Any], text: str) -> Job | None:
+        """Write the row while it is this attempt's, and return it. Counts as a heartbeat, too."""
+        task_id, key = self.reporter.task_id, rank(State.STARTED, self.attempt)
+        alive_at, now = timezone.now(), _milliseconds()
+        changes = {**standing, "status_text": text, "seq": _NEXT_SEQ, "alive_at": alive_at}
+        slots = {"task": task_id, "scope": scopes.current(), "at": key, "now": now}
+        found = _STEP.run(dispatch.database(), changes, **slots)
+        if found is not None:
+            return found[0] if found else None
+        changes["seq"] = Greatest(F("seq") + 1, Value(now))
+        rows = Job.objects.of_task(task_id)
+        changed = rows.filter(rank=key, state=State.STARTED).update(**changes)
+        return rows.first() if changed else None
 
     def _load(self) -> None:
         """Read the messages again: their owner may have closed them, or have logged in."""
-        self._job = Job.objects.of_task(self.reporter.task_id).first()
-        self._messages = list(messages_of(self._job)) if self._job else []
+        self._show(Job.objects.of_task(self.reporter.task_id).first())
+
+    def _show(self, job: Job | None) -> None:
+        self._job, self._messages = job, messages_of(job) if job else []
 
     def _push(self, done: float | None, total: float | None, text: str, rate: float | None) -> bool:
         job = self._job
@@ -182,15 +191,27 @@ class ProgressWriter:
 
 def _with_text(text: str, write: Callable[[str], T]) -> T:
     """``write(text)``, or ``write("")`` where the database refuses the text."""
+    # Outside of transactions, where one statement is one.
     try:
-        with transaction.atomic(using=dispatch.database()):
-            return write(shorten(text))
+        return write(shorten(text))
     except Exception as error:
         if not text or is_unreachable(error):
             raise
         logger.warning("The text of a progress bar could not be written: %r", error)
-    with transaction.atomic(using=dispatch.database()):
-        return write("")
+    return write("")
+
+
+# Never below what another process has written, whatever its clock.
+_NEXT_SEQ = Greatest(F("seq") + 1, Placeholder("now", Job._meta.get_field("seq")))
+# One statement that returns the row: a bar is written once a second, by every running task.
+_STEP = CompiledUpdate(
+    lambda: Job.objects.filter(
+        task_id=Placeholder("task", Job._meta.get_field("task_id")),
+        scope=Placeholder("scope", Job._meta.get_field("scope")),
+        rank=Placeholder("at", Job._meta.get_field("rank")),
+        state=State.STARTED,
+    )
+)
 
 
 def _milliseconds() -> int:

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from django.db import router
+
 from monitio.exceptions import UnknownRecipient
 from monitio.messages import visitors
 from monitio.models import Job, Message
+from monitio.models.reading import COLUMNS
 from monitio.recipients import Recipient, accounts
+from monitio.utils.compiled_select import CompiledSelect
 
 logger = logging.getLogger("monitio")
 
@@ -99,8 +103,22 @@ def _stored_recipients(job: Job) -> Iterator[tuple[dict[str, Any], Recipient]]:
 
 def messages_of(job: Job, *, lock: bool = False) -> list[Message]:
     """The messages of this job that its recipients have not deleted."""
-    rows = Message.objects.filter(job=job, hidden=False).order_by("pk")
-    messages = list(rows.select_for_update() if lock else rows)
+    if lock:
+        rows = Message.objects.filter(job=job, hidden=False).order_by("pk")
+        messages = list(rows.select_for_update())
+    else:
+        alias = router.db_for_write(Message)
+        found = _SHOWN.run(alias, job_of=job.pk)
+        messages = [Message.from_db(alias, COLUMNS, row) for row in found]
     for message in messages:
         message.job = job
     return messages
+
+
+# Read each time that a bar is written.
+_SHOWN = CompiledSelect(
+    lambda job_of: (
+        Message.objects.filter(job_id=job_of, hidden=False).order_by("pk").values_list(*COLUMNS)
+    ),
+    job_of=Job._meta.pk,
+)

@@ -110,7 +110,8 @@ class Job(models.Model):
             ("cancel_job", "Can cancel jobs"),
             ("retry_job", "Can try jobs again"),
         ]
-        indexes = [models.Index(fields=["state", "alive_at"], name="monitio_job_silent")]
+        # Without alive_at: PostgreSQL then rewrites a job in place at each heartbeat and bar.
+        indexes = [models.Index(fields=["state"], name="monitio_job_state")]
         constraints = [
             models.UniqueConstraint(fields=["task_id", "scope"], name="monitio_one_per_task")
         ]

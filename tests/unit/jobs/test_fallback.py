@@ -282,10 +282,10 @@ def test_a_bar_whose_text_is_refused_moves_on() -> None:
     reporter.started()
     write = reporter._progress._update_row
 
-    def refusing(**standing: Any) -> bool:
-        if standing["status_text"]:
+    def refusing(standing: dict[str, Any], text: str) -> Job | None:
+        if text:
             raise DataError("Incorrect string value")
-        return write(**standing)
+        return write(standing, text)
 
     with mock.patch.object(reporter._progress, "_update_row", refusing):
         assert reporter.progressed(1, 9, "reading \U0001f600", final=True)

@@ -17,6 +17,7 @@ from monitio.models import Job, Message
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
 from monitio.testing import RecordingTransport, capture_events
+from monitio.utils import compiled_sql
 from tests.support.jobs import FakeClock, payloads, report, reporter, subjects_of
 from tests.support.people import user
 
@@ -99,6 +100,23 @@ class TestThrottle:
             with CaptureQueriesContext(connection) as queries:
                 job.progressed(2, 3)
         assert len(queries) == 0
+
+    @pytest.mark.parametrize("returning", [True, False])
+    def test_a_write_is_one_statement_and_reads_the_messages(
+        self, job: JobReporter, monkeypatch: pytest.MonkeyPatch, returning: bool
+    ) -> None:
+        if not returning:
+            # MySQL and MariaDB read the row again.
+            monkeypatch.setattr(compiled_sql, "returns_rows", lambda connection: False)
+        elif not compiled_sql.returns_rows(connection):
+            pytest.skip("this database returns no rows")
+        with capture_events(), CaptureQueriesContext(connection) as queries:
+            job.progressed(1, 3)
+        kinds = [query["sql"].split()[0] for query in queries]
+        reads = ["SELECT"] if returning else ["SELECT", "SELECT"]
+        assert [kind for kind in kinds if kind != "PRAGMA"] == ["UPDATE", *reads]
+        row = Job.objects.get()
+        assert (row.completed, row.total, row.seq > 0) == (1, 3, True)
 
     def test_a_push_between_two_writes_costs_no_query(
         self, job: JobReporter, clock: FakeClock
