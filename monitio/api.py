@@ -213,7 +213,7 @@ def inbox(
 
 
 def categories_of(recipient: Any) -> list[str]:
-    """The categories of the recipient's messages, sorted."""
+    """The categories of the recipient's newest 1,000 messages, sorted."""
     return messages_inbox.categories_of(Recipient.of(recipient))
 
 

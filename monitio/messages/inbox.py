@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from monitio.conf import settings
 from monitio.constants import LARGEST_INTEGER
 from monitio.models import Message, reading
-from monitio.models.messages import NEEDS_ATTENTION, PERSISTENT, MessageQuerySet
+from monitio.models.messages import NEEDS_ATTENTION, MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.utils.text import clean_text, whole_number
 
@@ -48,12 +48,20 @@ class Filter:
 
 
 ALL = Filter()
+# An index finds these, however many messages there are.
+INDEXED = (ALL, Filter(unread=True), Filter(running=True))
+# The messages that one search reads, and those that the list page counts.
+SEARCHED, COUNTED = 5000, 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Numbers of messages of one recipient; ``categories`` maps names to numbers."""
+    """Numbers of messages of one recipient; ``categories`` maps names to numbers.
 
+    ``capped``: those of the newest ``COUNTED`` messages alone, and there are more.
+    """
+
+    capped: bool = False
     total: int
     unread: int
     running: int
@@ -62,41 +70,64 @@ class Counts:
 
 
 def find_messages(
-    who: Recipient, wanted: Filter = ALL, *, before: int | None = None, limit: int | None = None
+    who: Recipient,
+    wanted: Filter = ALL,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+    floor: int = 0,
 ) -> list[Message]:
+    """Newest first; below the id ``before`` and not below ``floor``."""
     if limit is not None:
         limit = min(whole_number("limit", limit), LARGEST_INTEGER)
         if limit < 0:
             raise ValueError(f"limit is a number of messages, not {limit}.")
     if before is None and limit is None and wanted == ALL:
         return reading.newest(who, settings.SNAPSHOT_SIZE)[0]
-    rows = wanted.of(Message.objects.of(who).for_inbox())
-    rows = rows.select_related("job", "from_user").newest_first()
+    rows = wanted.of(Message.objects.of(who).for_inbox().filter(pk__gte=floor)).newest_first()
     if before is not None:
         rows = rows.filter(pk__lt=whole_number("before", before))
-    return list(rows[: limit or settings.SNAPSHOT_SIZE])
+    # Without joins: PostgreSQL expects one row of a search, and joins users in a loop.
+    found = list(rows[: limit or settings.SNAPSHOT_SIZE])
+    reading.add_jobs(found)
+    reading.add_senders(found)
+    return found
 
 
-def count_messages(who: Recipient, wanted: Filter) -> int:
-    return wanted.of(Message.objects.of(who).for_inbox()).count()
+def floor_of(who: Recipient, number: int, before: int | None = None) -> int:
+    """The id of the message after which ``number`` newer ones come; 0 where there are fewer."""
+    rows = Message.objects.of(who).newest_first()
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return next(iter(rows.values_list("pk", flat=True)[number - 1 : number]), 0)
+
+
+def count_messages(who: Recipient, wanted: Filter, floor: int = 0, most: int | None = None) -> int:
+    """Those not below ``floor``, counted up to ``most``."""
+    return wanted.of(Message.objects.of(who).for_inbox().filter(pk__gte=floor))[:most].count()
 
 
 def counts(who: Recipient) -> Counts:
-    """One query."""
-    rows = Message.objects.of(who).for_inbox().order_by().values_list("category")
-    found = rows.annotate(
+    """Three queries that read at most ``COUNTED`` messages; the unread ones are counted apart."""
+    floor = floor_of(who, COUNTED)
+    rows = Message.objects.of(who).for_inbox().filter(pk__gte=floor).order_by()
+    found = rows.values_list("category").annotate(
         total=Count("pk"),
-        unread=Count("pk", filter=PERSISTENT & Q(read=False)),
         running=Count("pk", filter=Q(running=True)),
         attention=Count("pk", filter=NEEDS_ATTENTION),
     )
-    categories, numbers = {}, [0, 0, 0, 0]
+    categories, numbers = {}, [0, 0, 0]
     for name, *part in found:
         categories[name] = part[0]
         numbers = [sum(pair) for pair in zip(numbers, part, strict=True)]
-    total, unread, running, attention = numbers
+    total, running, attention = numbers
     return Counts(
-        total=total, unread=unread, running=running, attention=attention, categories=categories
+        capped=floor > 0,
+        total=total,
+        unread=reading.count_unread(who),
+        running=running,
+        attention=attention,
+        categories=categories,
     )
 
 
@@ -106,8 +137,9 @@ def get_message(who: Recipient, pk: int) -> Message:
 
 
 def categories_of(who: Recipient) -> list[str]:
-    rows = Message.objects.of(who).for_inbox().exclude(category="")
-    return sorted(set(rows.values_list("category", flat=True).order_by().distinct()))
+    rows = Message.objects.of(who).for_inbox().newest_first()
+    # All of them would be a search through the whole inbox.
+    return sorted({*rows.values_list("category", flat=True)[:COUNTED]} - {""})
 
 
 def unread_count(who: Recipient) -> int:

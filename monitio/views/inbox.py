@@ -81,7 +81,7 @@ def for_its_page(view: View) -> View:
 @public
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
-    """A page of the inbox. ``?before=ID`` is the next page.
+    """A page of the inbox. ``?before=ID`` is the next page, or the next older part of a search.
 
     ``?unread=1``, ``?running=1``, ``?attention=1`` (unread errors and warnings), ``?text=``,
     ``?level=`` (a name), ``?category=``, ``?other=1`` (without a category) and ``?week=1`` (the
@@ -91,14 +91,21 @@ def message_list(request: HttpRequest) -> HttpResponse:
     counts = messages_inbox.counts(recipient) if recipient else NOTHING
     form = SearchForm(request.GET, used=counts.categories)
     wanted, size = form.wanted(), settings.SNAPSHOT_SIZE
-    rows = _page(recipient, _whole_number(request, "before"), size + 1, wanted)
+    before, floor = _whole_number(request, "before"), 0
+    if recipient and wanted not in messages_inbox.INDEXED:
+        floor = messages_inbox.floor_of(recipient, messages_inbox.SEARCHED, before)
+    rows = _page(recipient, before, size + 1, wanted, floor)
     page = rows[:size]
-    is_all = wanted == messages_inbox.ALL
+    is_all, most = wanted == messages_inbox.ALL, messages_inbox.COUNTED
+    found, more = (counts.total, counts.capped) if is_all else (len(page), floor > 0)
+    if recipient and len(rows) > size and not is_all:
+        found = messages_inbox.count_messages(recipient, wanted, floor, most)
+        more = more or found == most
     context = {
         "messages_page": page,
         "days": listing.by_day(page),
-        "older": page[-1].pk if len(rows) > size else None,
-        "found": counts.total if is_all or not recipient else _found(recipient, wanted, rows),
+        "older": page[-1].pk if len(rows) > size else floor or None,
+        "found": listing.at_least(found, more),
         "unread": counts.unread,
         "unread_only": wanted.unread,
         "form": form,
@@ -111,12 +118,6 @@ def message_list(request: HttpRequest) -> HttpResponse:
         "has_preferences": recipient is not None and not recipient.is_visitor,
     }
     return render(request, "monitio/message/list.html", context)
-
-
-def _found(recipient: Recipient, wanted: messages_inbox.Filter, rows: list[Message]) -> int:
-    """How many messages fit the filter; without a query where they are all on this page."""
-    is_whole = len(rows) <= settings.SNAPSHOT_SIZE
-    return len(rows) if is_whole else messages_inbox.count_messages(recipient, wanted)
 
 
 @public
@@ -373,11 +374,15 @@ def own_message(request: HttpRequest, message_id: int) -> tuple[Recipient, Messa
 
 
 def _page(
-    recipient: Recipient | None, before: int | None, limit: int, wanted: messages_inbox.Filter
+    recipient: Recipient | None,
+    before: int | None,
+    limit: int,
+    wanted: messages_inbox.Filter,
+    floor: int = 0,
 ) -> list[Message]:
     if recipient is None:
         return []
-    return messages_inbox.find_messages(recipient, wanted, before=before, limit=limit)
+    return messages_inbox.find_messages(recipient, wanted, before=before, limit=limit, floor=floor)
 
 
 def _whole_number(request: HttpRequest, name: str) -> int | None:

@@ -16,6 +16,7 @@ from django.utils.translation import pgettext
 from monitio.messages.inbox import Counts
 from monitio.models import Message
 from monitio.models.categories import categories, category
+from monitio.models.reading import MOST_COUNTED
 from monitio.models.schedule import aware
 from monitio.views.forms import LEVELS, WEEK
 
@@ -30,7 +31,7 @@ class Link:
     label: Any
     href: str
     mark: str = ""
-    count: int = 0
+    count: int | str = 0
     is_current: bool = False
 
 
@@ -51,13 +52,19 @@ def kinds(used: Iterable[str]) -> dict[str, Kind]:
     return found
 
 
+def at_least(count: int, more: bool) -> int | str:
+    """The number, with a plus sign where there may be ``more``; 0 stays 0."""
+    return f"{count}+" if more and count else count
+
+
 def views(counts: Counts, chosen: Mapping[str, Any]) -> list[Link]:
     """All, unread, running, needs attention."""
+    capped = counts.capped
     found = [
-        ("", pgettext("notifications", "All"), "bell", counts.total),
-        ("unread", _("Unread"), "new", counts.unread),
-        ("running", _("Running"), "clock", counts.running),
-        ("attention", _("Needs attention"), "warning", counts.attention),
+        ("", pgettext("notifications", "All"), "bell", at_least(counts.total, capped)),
+        ("unread", _("Unread"), "new", at_least(counts.unread, counts.unread >= MOST_COUNTED)),
+        ("running", _("Running"), "clock", at_least(counts.running, capped)),
+        ("attention", _("Needs attention"), "warning", at_least(counts.attention, capped)),
     ]
     fixed = {"unread", "running", "attention", "category", "other"}
     return [
@@ -81,7 +88,7 @@ def category_links(counts: Counts, chosen: Mapping[str, Any]) -> list[Link]:
             label=kind.title,
             href="?" + urlencode({"category": name} if name else {"other": 1}),
             mark=kind.mark,
-            count=counts.categories[name],
+            count=at_least(counts.categories[name], counts.capped),
             is_current=chosen.get("category") == name if name else "other" in chosen,
         )
         for name, kind in kinds(counts.categories).items()
