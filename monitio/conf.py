@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.core.signals import setting_changed
 from django.utils.functional import Promise
 
 DAY = 24 * 60 * 60
@@ -284,3 +285,13 @@ class Settings:
 
 
 settings = Settings()
+
+
+def when_overridden(call: Callable[[], object], *names: str) -> None:
+    """Call ``call`` when a test overrides one of these settings: what was made of it is stale."""
+
+    def changed(*, setting: str, **kwargs: object) -> None:
+        if setting in names:
+            call()
+
+    setting_changed.connect(changed, weak=False)

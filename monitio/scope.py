@@ -15,11 +15,10 @@ from functools import cache, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from monitio.conf import settings
+from monitio.conf import settings, when_overridden
 from monitio.exceptions import ScopesFailed
 
 __all__ = ["ScopeBackend", "activate", "all", "bind", "current", "in_each", "key_in", "scope_of"]
@@ -89,12 +88,7 @@ def backend() -> ScopeBackend:
     return found  # type: ignore[no-any-return]
 
 
-def _forget_backend(*, setting: str, **kwargs: object) -> None:
-    if setting == "MONITIO_SCOPE":
-        backend.cache_clear()
-
-
-setting_changed.connect(_forget_backend, dispatch_uid="monitio.scope")
+when_overridden(backend.cache_clear, "MONITIO_SCOPE")
 
 
 def current() -> str:

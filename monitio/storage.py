@@ -142,7 +142,10 @@ class PersistentMessageStorage(BaseStorage):
             self._queue(create.build_message(None, level, message, **fields))
             return None
         me = self._me()
-        recipient = self._addressee(user, me)
+        is_anonymous = not getattr(user, "is_authenticated", True)
+        is_for_me = user is None or (is_anonymous and (me is None or me.is_visitor))
+        # None for a visitor without a token.
+        recipient = me if is_for_me else resolve_recipient(user)
         if recipient is None or recipient.is_visitor:
             _refuse_for_visitor(level, steps)
         if recipient == me and (can_wait or (me is None and not settings.VISITORS)):
@@ -159,13 +162,6 @@ class PersistentMessageStorage(BaseStorage):
         if hasattr(self, "_loaded_data") and row.recipient == self._me():
             self._loaded_data.append(row)
         return row
-
-    def _addressee(self, user: Any, me: Recipient | None) -> Recipient | None:
-        """The recipient of the message; None for a visitor without a token."""
-        is_anonymous = not getattr(user, "is_authenticated", True)
-        if user is None or (is_anonymous and (me is None or me.is_visitor)):
-            return me
-        return resolve_recipient(user)
 
     def _queue(self, row: Message) -> None:
         """``update()`` saves it."""

@@ -130,7 +130,12 @@ def _groups(messages: MessageQuerySet) -> list[Group]:
     if len(newest) <= FEW:
         found: dict[Section, list[Message]] = {}
         for message in newest:
-            found.setdefault(_section(message), []).append(message)
+            section: Section = (REST, message.category)
+            if message.level_name == "error":
+                section = FAILURES
+            elif message.from_user_id is not None:
+                section = PEOPLE
+            found.setdefault(section, []).append(message)
         counts = {section: len(rows) for section, rows in found.items()}
     else:
         # Memory stays bounded for any number of unread messages.
@@ -153,12 +158,6 @@ def _groups(messages: MessageQuerySet) -> list[Group]:
             entries = [Entry(row, links.absolute(row.url)) for row in rows]
             groups.append(Group(kind, entries, max(0, count - len(entries))))
     return groups
-
-
-def _section(message: Message) -> Section:
-    if message.level_name == "error":
-        return FAILURES
-    return PEOPLE if message.from_user_id is not None else (REST, message.category)
 
 
 def _newest(messages: MessageQuerySet, count: int) -> list[Message]:

@@ -54,10 +54,13 @@ def store_file(
     if not Job.objects.of_task(task_id).exists():
         return None
     now = timezone.now()
+    plain = get_valid_filename(name.encode("ascii", "ignore").decode() or "file")
+    # A path that cannot be guessed.
+    path = f"{_folder()}/{now.astimezone(UTC):%Y-%m-%d}/{uuid4().hex}/{plain[-100:]}"
     guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     row = JobFile(
         name=name,
-        file=storage.save(_path(name, now), content),
+        file=storage.save(path, content),
         content_type=guessed[:255],
         expires=now + timedelta(seconds=settings.FILES_KEEP),
     )
@@ -89,12 +92,6 @@ def _save_row(task_id: str, row: JobFile) -> list[str]:
         row.job.save(update_fields=["files"])
         dispatch.announce_job(row.job)
     return replaced
-
-
-def _path(name: str, now: datetime) -> str:
-    """A name in the storage that cannot be guessed."""
-    plain = get_valid_filename(name.encode("ascii", "ignore").decode() or "file")
-    return f"{_folder()}/{now.astimezone(UTC):%Y-%m-%d}/{uuid4().hex}/{plain[-100:]}"
 
 
 def _folder() -> str:

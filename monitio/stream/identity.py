@@ -29,12 +29,12 @@ from django.core.cache import caches
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
-from django.core.signals import setting_changed
 from django.db import router
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from monitio.conf import when_overridden
 from monitio.recipients import Recipient, accounts, session_mark
 
 _QUESTION = "_monitio_who_asks"
@@ -187,12 +187,7 @@ def _site() -> BaseHandler:
     return handler
 
 
-def _forget_site(*, setting: str, **kwargs: object) -> None:
-    if setting in {"MIDDLEWARE", "ROOT_URLCONF"}:
-        _site.cache_clear()
-
-
-setting_changed.connect(_forget_site, dispatch_uid="monitio.identity")
+when_overridden(_site.cache_clear, "MIDDLEWARE", "ROOT_URLCONF")
 
 
 def _rebuilder(request: HttpRequest) -> Callable[[], HttpRequest]:

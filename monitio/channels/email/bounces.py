@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from anymail.signals import EventType, RejectReason, tracking
@@ -29,11 +28,9 @@ def disable_address(*, event: Any, **kwargs: object) -> None:
         reason = f"It bounced: {details}" if details else "It bounced."
     else:
         return
-    if event.recipient:
-        scope.in_each(partial(_disable, event.recipient, reason[:500]))
-
-
-def _disable(address: str, reason: str) -> None:
-    field = get_user_model().get_email_field_name()
-    users = accounts().filter(**{f"{field}__iexact": address})
-    destinations.disable_email(users, address, reason)
+    address = event.recipient
+    if address:
+        wanted = {f"{get_user_model().get_email_field_name()}__iexact": address}
+        scope.in_each(
+            lambda: destinations.disable_email(accounts().filter(**wanted), address, reason[:500])
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -95,7 +94,11 @@ def _facts(message: Message) -> list[tuple[str, str]]:
         begun = timezone.localtime(aware(job.started_at))
         found.append((gettext("Started"), date_format(begun, "DATETIME_FORMAT")))
         if job.finished_at:
-            found.append((gettext("Took"), _duration(job.started_at, job.finished_at)))
+            seconds = int((job.finished_at - job.started_at).total_seconds())
+            short = ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+            is_long = seconds >= 60
+            took = timesince(job.started_at, job.finished_at, depth=2) if is_long else short
+            found.append((gettext("Took"), took))
     if job is not None and job.completed is not None and job.total:
         parts = {"done": number_format(job.completed, 0), "total": number_format(job.total, 0)}
         found.append((gettext("Processed"), gettext("%(done)s of %(total)s") % parts))
@@ -105,13 +108,6 @@ def _facts(message: Message) -> list[tuple[str, str]]:
         until = timezone.localtime(aware(message.expires))
         found.append((gettext("Available until"), date_format(until, "DATETIME_FORMAT")))
     return found
-
-
-def _duration(begin: datetime, end: datetime) -> str:
-    seconds = int((end - begin).total_seconds())
-    if seconds >= 60:
-        return timesince(begin, end, depth=2)
-    return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
 
 
 def _reason(message: Message, delivery: Delivery | None, to: str) -> str:
