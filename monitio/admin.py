@@ -14,12 +14,14 @@ from django.utils.translation import ngettext
 
 from monitio import dispatch, preferences
 from monitio import scope as scopes
+from monitio.constants import EMAIL
 from monitio.digests import sender as digests
 from monitio.messages import create
 from monitio.models import (
     BlockedSender,
     CategoryChoice,
     Delivery,
+    Destination,
     Digest,
     Job,
     Message,
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
     ChoiceRows = admin.TabularInline[CategoryChoice, Preferences]
     PreferencesOptions = admin.ModelAdmin[Preferences]
     DigestOptions = admin.ModelAdmin[Digest]
+    DestinationOptions = admin.ModelAdmin[Destination]
     BlockedSenderOptions = admin.ModelAdmin[BlockedSender]
 else:
     DeliveryRows = ChoiceRows = admin.TabularInline
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
     PreferencesOptions = DigestOptions = BlockedSenderOptions = admin.ModelAdmin
+    DestinationOptions = admin.ModelAdmin
 
 
 class OfThisScope:
@@ -60,9 +64,12 @@ class DeliveryInline(DeliveryRows):
     model = Delivery
     extra = 0
     can_delete = False
+    # An escalation reads from top to bottom.
+    ordering = ("due_at", "pk")
     readonly_fields = (
-        "channel", "state", "unless", "attempts", "error", "created", "due_at", "sent_at"
+        "channel", "target", "due_at", "unless", "state", "error", "attempts", "sent_at"
     )  # fmt: skip
+    fields = readonly_fields
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -158,7 +165,8 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
         "excerpt", "channel", "state", "attempts", "error", "created", "due_at", "sent_at"
     )  # fmt: skip
     fields = (
-        "message", "channel", "state", "due_at", "unless", "attempts", "error", "created", "sent_at"
+        "message", "channel", "target", "state", "due_at", "unless", "attempts", "error",
+        "created", "sent_at",
     )  # fmt: skip
     list_filter = ("channel", "state")
     actions = ("send_again",)
@@ -191,9 +199,27 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
         self.message_user(request, text % len(failed))
 
 
+@admin.register(Destination)
+class DestinationAdmin(OfThisScope, DestinationOptions):
+    list_display = ("__str__", "user", "channel", "failures", "disabled_at", "reason", "created")
+    list_filter = ("channel", ("disabled_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    # The address may be all that is needed to write to the user.
+    fields = (
+        "user", "channel", "label", "categories", "failures", "disabled_at", "reason", "created"
+    )  # fmt: skip
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Destination | None = None) -> bool:
+        return False
+
+
 class ChoiceInline(ChoiceRows):
     model = CategoryChoice
-    fields = ("category", "mode")
+    fields = ("category", "channel", "mode")
     extra = 0
 
 
@@ -226,9 +252,13 @@ class PreferencesAdmin(OfThisScope, PreferencesOptions):
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         kept = formset.save(commit=False)
-        choices = {choice.category: None for choice in formset.deleted_objects}
-        choices |= {choice.category: choice.mode for choice in kept}
-        preferences.change(form.instance.user_id, categories=choices)
+        channels: dict[str, dict[str, str | None]] = {}
+        for choice in formset.deleted_objects:
+            channels.setdefault(choice.channel, {})[choice.category] = None
+        for choice in kept:
+            channels.setdefault(choice.channel, {})[choice.category] = choice.mode
+        emails = channels.pop(EMAIL, {})
+        preferences.change(form.instance.user_id, categories=emails, channels=channels)
 
 
 @admin.register(BlockedSender)

@@ -6,11 +6,16 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from monitio import dispatch
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from monitio import dispatch, preferences
+from monitio.conf import settings
 from monitio.exceptions import NotAllowed
 from monitio.messages.deletion import delete_or_hide
 from monitio.messages.inbox import get_message
-from monitio.models import Job, Message
+from monitio.models import Delivery, Destination, Job, Message
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.utils.outage import one_line
 from monitio.utils.text import whole_number
@@ -54,6 +59,37 @@ def delete(who: Recipient, pks: Iterable[int]) -> int:
 def delete_all(who: Recipient) -> int:
     rows = Message.objects.of(who).filter(hidden=False)
     return _remove(who, list(rows.values_list("pk", flat=True)))
+
+
+def send_test(who: Recipient, pk: int) -> str:
+    """Send a test to one of the user's own destinations: "test", or "quiet" when it waits for the
+    end of the quiet hours. "1" when there is none that is on.
+    """
+    destination = Destination.objects.of([who.user_id]).enabled().filter(pk=pk).first()
+    if destination is None or destination.channel not in settings.CHANNELS:
+        return "1"
+    # Hidden: it exists for its delivery alone, and goes with it.
+    message = Message(
+        subject=gettext("Test"),
+        message=gettext("Notifications reach you here."),
+        hidden=True,
+        live=False,
+    )
+    message.recipient = who
+    with transaction.atomic(using=dispatch.database()):
+        message.save(force_insert=True)
+        dispatch.deliver(
+            [
+                Delivery.objects.create(
+                    message=message,
+                    scope=message.scope,
+                    channel=destination.channel,
+                    target=destination.key,
+                )
+            ]
+        )
+    now = timezone.now()
+    return "quiet" if preferences.held_until(message, now) > now else "test"
 
 
 def cancel_job(who: Recipient, pk: int) -> bool:

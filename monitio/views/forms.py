@@ -120,13 +120,13 @@ class PreferencesForm(forms.Form):
         name = f"{'category' if is_email else channel.name}:{kind.name}"
         usual = gettext("Same as above") if is_email else Mode.AT_ONCE.label
         if kind.default is not None:
-            usual = gettext("Default: %(mode)s") % {"mode": Mode(kind.default).label}
+            usual = gettext("Default: %(mode)s") % {"mode": _label(kind.default, is_email)}
         modes = [mode for mode in Mode if is_email or mode != Mode.DIGEST]
         chosen = self.row.chosen_for(channel.name).get(kind.name)
         self.choices[name] = kind.name, channel.name
         self.fields[name] = forms.ChoiceField(
             required=False,
-            choices=[("", usual), *((mode.value, mode.label) for mode in modes)],
+            choices=[("", usual), *((mode.value, _label(mode, is_email)) for mode in modes)],
             initial=chosen.mode if chosen else "",
             widget=forms.Select(attrs={"aria-label": f"{kind.title}: {channel.label}"}),
         )
@@ -149,6 +149,10 @@ class PreferencesForm(forms.Form):
         for name, (kind, channel) in self.choices.items():
             channels.setdefault(channel, {})[kind] = values.pop(name) or None
         return {**values, "categories": channels.pop(EMAIL, {}), "channels": channels}
+
+
+def _label(mode: Mode, is_email: bool) -> str:
+    return gettext("Off") if mode == Mode.OFF and not is_email else str(mode.label)
 
 
 def _zones(present: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The page of a user's e-mail preferences, and unsubscribing without a log-in."""
+"""The page of a user's preferences, and unsubscribing without a log-in."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from monitio import preferences
+from monitio.channels import destinations
 from monitio.exceptions import BadToken, UnknownRecipient
-from monitio.messages import ratelimit
+from monitio.messages import actions, ratelimit
 from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
@@ -24,6 +26,14 @@ from monitio.views.inbox import for_its_page, public
 PLAIN = "text/plain; charset=utf-8"
 # POSTs per link: a mail program sends one or two, a user who changes their mind a few.
 CLICKS, CLICKS_IN = 30, 60 * 60
+# Tests per user that are sent to their destinations.
+TESTS, TESTS_IN = 10, 60 * 60
+NOTES = {
+    "1": _lazy("Saved."),
+    "test": _lazy("A test is on its way."),
+    "quiet": _lazy("A test will be sent when your quiet hours end."),
+    "often": _lazy("Too many attempts. Try again later."),
+}
 # Invalid links per address. A valid link is never refused because of invalid ones.
 GUESSES, GUESSES_IN = 30, 10 * 60
 
@@ -32,10 +42,12 @@ GUESSES, GUESSES_IN = 30, 10 * 60
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_preferences(request: HttpRequest) -> HttpResponseBase:
-    """The e-mail preferences of a signed-in user."""
+    """The preferences and destinations of a signed-in user."""
     who = Recipient.existing(request)
     if who is None or who.is_visitor:
         return redirect_to_login(request.get_full_path())
+    if request.method == "POST" and "destination" in request.POST:
+        return _back_to_page(_act_on_destination(who, request))
     form = PreferencesForm(
         request.POST or None,
         row=preferences.for_user(who.user_id),
@@ -44,9 +56,32 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         language = translation.get_language() or ""
         preferences.change(who.user_id, language=language, **form.wanted())
-        return HttpResponseRedirect(f"{resolve_url('message_preferences')}?saved=1")
-    context = {"form": form, "saved": request.GET.get("saved") == "1" and not form.is_bound}
+        return _back_to_page("1")
+    note = NOTES.get(request.GET.get("saved", ""), "") if not form.is_bound else ""
+    rows = destinations.of_user(who.user_id)
+    context = {"form": form, "note": note, "saved": bool(note), "destinations": rows}
     return render(request, "monitio/preferences.html", context)
+
+
+def _back_to_page(note: str) -> HttpResponse:
+    """The page after a change; ``note`` is one of ``NOTES``."""
+    return HttpResponseRedirect(f"{resolve_url('message_preferences')}?saved={note}")
+
+
+def _act_on_destination(who: Recipient, request: HttpRequest) -> str:
+    """Do what a button beside a destination says; the key of the note about it."""
+    number, act = request.POST["destination"], request.POST.get("act", "")
+    # Others' destinations, and those that another tab has removed, are left alone.
+    pk = int(number) if number.isdecimal() and len(number) < 19 else 0
+    if act == "test":
+        if not ratelimit.is_allowed(f"test {who.key}", TESTS, TESTS_IN):
+            return "often"
+        return actions.send_test(who, pk)
+    if act == "remove":
+        destinations.remove(who.user_id, pk)
+    elif act in ("on", "off"):
+        destinations.switch(who.user_id, pk, on=act == "on")
+    return "1"
 
 
 @csrf_exempt

@@ -14,6 +14,7 @@ from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api, dispatch
+from monitio.channels import deliveries, destinations
 from monitio.models import Delivery, Job, Message
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
@@ -202,3 +203,25 @@ def test_who_may_only_look_may_not_act(client: Client, message: Message) -> None
     assert client.get(page("message", "add")).status_code == 403
     assert client.post(page("message", "delete", message.pk), {"post": "yes"}).status_code == 403
     assert b"send_again" not in client.get(page("delivery", "changelist")).content
+
+
+def test_a_message_shows_its_escalation_in_order_with_the_reasons(
+    browser: Client, settings: Any
+) -> None:
+    path = "monitio.channels.email.channel.EmailChannel"
+    settings.MONITIO_CHANNELS = {"first": path, "email": path}
+    via = {"email": monitio.after(300, unless="seen"), "first": True}
+    message = api.create_message(user(), monitio.INFO, "one", via=via)
+    api.mark_seen(user(), [message.pk])
+    Delivery.objects.filter(state="pending").update(due_at=timezone.now())
+    deliveries.run_due()
+    text = browser.get(page("message", "change", message.pk)).content.decode()
+    first, second = text.index("first: Sent"), text.index("email: Not needed")
+    assert first < second < text.index("It was seen before.")
+
+
+def test_destinations_are_listed_without_their_addresses(browser: Client, settings: Any) -> None:
+    row = destinations.add(user(), "email", {"secret": "hunter2"}, label="Pager")
+    for url in (page("destination", "changelist"), page("destination", "change", row.pk)):
+        text = browser.get(url).content.decode()
+        assert "Pager" in text and "hunter2" not in text

@@ -12,15 +12,18 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 import monitio
-from monitio import api, preferences
+from monitio import api, dispatch, preferences
+from monitio.channels import destinations
 from monitio.messages import ratelimit
-from monitio.models import Preferences
+from monitio.models import Delivery, Destination, Message, Preferences
 from monitio.preferences.choices import Frequency, Mode
 from monitio.stream.broadcaster import get_broadcaster
 from monitio.views import preferences as preference_views
 from tests.support.people import user, visitor_of
+from tests.unit.channels.test_destinations import Pager
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -366,6 +369,85 @@ class TestUnsubscribing:
             mail_program.post(f"{link[:-1]}x/", REMOTE_ADDR=f"10.0.0.{n}") for n in (1, 2, 1)
         ]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
+
+
+class TestDestinations:
+    @pytest.fixture(autouse=True)
+    def _pager(self, settings: Any) -> None:
+        settings.MONITIO_CHANNELS = {
+            "email": "monitio.channels.email.channel.EmailChannel",
+            "pager": "tests.unit.channels.test_destinations.Pager",
+        }
+
+    @pytest.fixture
+    def page(self, ann: Any, client: Client) -> Client:
+        client.force_login(ann)
+        return client
+
+    def act(self, page: Client, what: str, row: Any) -> str:
+        """What the page reads after a click."""
+        url = reverse("message_preferences")
+        return body(page.post(url, {"destination": row.pk, "act": what}, follow=True))
+
+    def test_they_are_listed_with_the_reason_why_one_is_off(self, ann: Any, page: Client) -> None:
+        row = destinations.add(ann, "pager", {"secret": "hunter2"}, label="My <pager>")
+        Destination.objects.update(disabled_at=timezone.now(), reason="410 Gone")
+        text = body(page.get(reverse("message_preferences")))
+        assert "My &lt;pager&gt;" in text and "410 Gone" in text and "hunter2" not in text
+        assert f'id="on-{row.pk}"' in text and f'id="test-{row.pk}"' not in text
+
+    def test_nothing_is_listed_without_any(self, page: Client) -> None:
+        assert "Devices" not in body(page.get(reverse("message_preferences")))
+
+    def test_one_is_turned_off_and_on(self, ann: Any, page: Client) -> None:
+        row = destinations.add(ann, "pager", {})
+        assert "Turned off" in self.act(page, "off", row)
+        assert "Turned off" not in self.act(page, "on", row)
+
+    def test_one_is_removed(self, ann: Any, page: Client) -> None:
+        row = destinations.add(ann, "pager", {})
+        assert "Saved." in self.act(page, "remove", row)
+        assert not Destination.objects.exists()
+
+    @pytest.mark.parametrize("what", ["off", "on", "remove", "test"])
+    def test_others_are_left_alone(self, bob: Any, page: Client, what: str) -> None:
+        row = destinations.add(bob, "pager", {})
+        self.act(page, what, row)
+        row.refresh_from_db()
+        assert row.disabled_at is None
+        assert not Delivery.objects.exists()
+
+    @pytest.mark.parametrize("number", ["", "x", "-1", "9" * 30, "²"])
+    def test_bad_numbers_change_nothing(self, page: Client, number: str) -> None:
+        answer = page.post(reverse("message_preferences"), {"destination": number, "act": "off"})
+        assert answer.status_code == 302
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_test_is_sent_to_one_and_leaves_nothing_in_the_inbox(
+        self, ann: Any, page: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch.hooks, "deliver", None)
+        monkeypatch.setattr(Pager, "sent", [])
+        destinations.add(ann, "pager", {"n": 1})
+        row = destinations.add(ann, "pager", {"n": 2})
+        assert "A test is on its way." in self.act(page, "test", row)
+        assert Pager.sent == [{"n": 2}]
+        assert not Message.objects.exists()
+
+    def test_tests_are_limited(
+        self, ann: Any, page: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preference_views, "TESTS", 1)
+        row = destinations.add(ann, "pager", {})
+        self.act(page, "test", row)
+        assert "Too many attempts" in self.act(page, "test", row)
+
+    def test_in_quiet_hours_the_page_tells_when_a_test_is_sent(
+        self, ann: Any, page: Client
+    ) -> None:
+        preferences.change(ann, quiet_from=time(0), quiet_to=time(23, 59, 59), time_zone="UTC")
+        row = destinations.add(ann, "pager", {})
+        assert "when your quiet hours end" in self.act(page, "test", row)
 
 
 class TestThrottle:
