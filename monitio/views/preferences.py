@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -29,10 +29,10 @@ CLICKS, CLICKS_IN = 30, 60 * 60
 # Tests per user that are sent to their destinations.
 TESTS, TESTS_IN = 10, 60 * 60
 NOTES = {
-    "1": _lazy("Saved."),
-    "test": _lazy("A test is on its way."),
-    "quiet": _lazy("A test will be sent when your quiet hours end."),
-    "often": _lazy("Too many attempts. Try again later."),
+    "1": gettext_lazy("Saved."),
+    "test": gettext_lazy("A test is on its way."),
+    "quiet": gettext_lazy("A test will be sent when your quiet hours end."),
+    "often": gettext_lazy("Too many attempts. Try again later."),
 }
 # Invalid links per address. A valid link is never refused because of invalid ones.
 GUESSES, GUESSES_IN = 30, 10 * 60
