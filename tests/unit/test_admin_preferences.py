@@ -41,7 +41,7 @@ def form(*choices: dict[str, Any], initial: int = 0, **values: Any) -> dict[str,
     rows = {
         f"choices-{number}-{name}": value
         for number, choice in enumerate(choices)
-        for name, value in choice.items()
+        for name, value in {"channel": "email", **choice}.items()
     }
     return {**empty, **rows, **values}
 
