@@ -27,7 +27,7 @@ from monitio import links
 from monitio.conf import settings
 from monitio.models import JobFile, Message
 from monitio.models.files import file_storage
-from monitio.views.inbox import own_message, public
+from monitio.views.base import own_message, public
 
 CHUNK = 256 * 1024
 

@@ -2,28 +2,19 @@
 
 State changes are POST. A GET on them shows a confirmation form: plain links work, and other sites
 cannot change anything by a link or an image.
-
-A page sends its page token, the parameter ``page``, which names its recipient. When the session or
-a middleware has changed ``request.user`` since, the request is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.shortcuts import render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
@@ -41,41 +32,20 @@ from monitio.serializers import payload, snapshot, unread_payload
 from monitio.stream import view as stream_view
 from monitio.utils.text import one_line
 from monitio.views import listing
+from monitio.views.base import (
+    for_its_page,
+    next_page,
+    own_message,
+    private_json,
+    public,
+    wants_json,
+    way_back,
+)
 from monitio.views.forms import ReplyForm, SearchForm
-
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # The most ids in one POST; the browser sends a few, a forged request could send any number.
 MANY = 500
 NOTHING = messages_inbox.Counts(total=0, unread=0, running=0, attention=0, categories={})
-
-
-def public(view: View) -> View:
-    """Visitors have an inbox too, so LoginRequiredMiddleware must not send them to the log-in."""
-    # With ATOMIC_REQUESTS the transaction would read the session before it writes, which fails in
-    # SQLite's default mode while another process writes. Each change has its own transaction.
-    for alias in connections:
-        view = transaction.non_atomic_requests(using=alias)(view)
-    return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
-
-
-def for_its_page(view: View) -> View:
-    """Answer 409, and do nothing, when the page was made for another recipient.
-
-    Requests without a page token (plain links, a site's own templates, API clients) are served.
-    """
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        token = request.POST.get("page") or request.GET.get("page")
-        if not token or page_fits(token, Recipient.existing(request)):
-            return view(request, *args, **kwargs)
-        if _wants_json(request):
-            return _private({"ok": False, "error": "The page is another user's: reload it."}, 409)
-        context = {"next": _next(request, _way_back(request))}
-        return render(request, "monitio/message/conflict.html", context, status=409)
-
-    return guarded  # type: ignore[return-value]
 
 
 @public
@@ -259,7 +229,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
         except TooManyReplies:
             form.add_error("message", _("Too many attempts. Try again later."))
             status = 429
-    if request.method == "POST" and _wants_json(request):
+    if request.method == "POST" and wants_json(request):
         answer = {"ok": False, "errors": form.errors}
         return JsonResponse(answer, status=400 if status == 200 else status)
     context = {"message": message, "form": form}
@@ -329,8 +299,8 @@ def message_retry(request: HttpRequest, message_id: int) -> HttpResponse:
         api.retry_job(recipient, message_id)
     except RetryFailed:
         error = _("The task could not be started. Try again later.")
-        if _wants_json(request):
-            return _private({"ok": False, "error": error}, 503)
+        if wants_json(request):
+            return private_json({"ok": False, "error": error}, 503)
         return _ask(request, _("Try again"), error, status=503)
     return _done(request, recipient)
 
@@ -348,11 +318,13 @@ def message_json(request: HttpRequest) -> HttpResponse:
     if before is not None:
         rows = _page(recipient, before, settings.SNAPSHOT_SIZE + 1, messages_inbox.ALL)
         page = rows[: settings.SNAPSHOT_SIZE]
-        return _private({"messages": [payload(row) for row in page], "more": len(rows) > len(page)})
+        return private_json(
+            {"messages": [payload(row) for row in page], "more": len(rows) > len(page)}
+        )
     if recipient is None:
         # Without a CSRF token, which would set a cookie and is not needed: there are no messages.
-        return _private({"messages": [], **unread_payload(0), "floor": 0})
-    return _private({**snapshot(recipient), "csrf": get_token(request)})
+        return private_json({"messages": [], **unread_payload(0), "floor": 0})
+    return private_json({**snapshot(recipient), "csrf": get_token(request)})
 
 
 @public
@@ -360,17 +332,6 @@ def message_json(request: HttpRequest) -> HttpResponse:
 def message_stream(request: HttpRequest) -> HttpResponseBase:
     """The live stream of Server-Sent Events."""
     return stream_view.respond(request)
-
-
-def own_message(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
-    """Who asks, and their message. Raises ``Http404`` for others' messages."""
-    recipient = Recipient.existing(request)
-    if recipient is None:
-        raise Http404("No such message")
-    try:
-        return recipient, api.get_message(recipient, message_id)
-    except Message.DoesNotExist:
-        raise Http404("No such message") from None
 
 
 def _page(
@@ -414,38 +375,13 @@ def _ask(
         "question": question,
         "action_label": title,
         "way_out": way_out or _("Cancel"),
-        "next": _next(request, _way_back(request)),
+        "next": next_page(request, way_back(request)),
     }
     return render(request, "monitio/message/confirm.html", context, status=status)
 
 
-def _way_back(request: HttpRequest) -> str:
-    """The referring page, unless it is this one or that of a deleted message."""
-    page = request.META.get("HTTP_REFERER", "")
-    leads_nowhere = {request.path}
-    if request.resolver_match and request.resolver_match.url_name == "message_delete":
-        leads_nowhere.add(resolve_url("message_detail", **request.resolver_match.kwargs))
-    return "" if urlsplit(page).path in leads_nowhere else page
-
-
 def _done(request: HttpRequest, recipient: Recipient | None) -> HttpResponse:
-    if _wants_json(request):
+    if wants_json(request):
         unread = reading.count_unread(recipient) if recipient else 0
-        return _private({"ok": True, **unread_payload(unread)})
-    return HttpResponseRedirect(_next(request, request.POST.get("next", "")))
-
-
-def _next(request: HttpRequest, wish: str) -> str:
-    """The redirect target: ``wish`` if it is on this site, else the inbox."""
-    safe = url_has_allowed_host_and_scheme(
-        wish, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wish if wish and safe else resolve_url("message_list")
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")
-
-
-def _private(data: dict[str, Any], status: int = 200) -> JsonResponse:
-    return JsonResponse(data, status=status, headers={"Cache-Control": "no-store"})
+        return private_json({"ok": True, **unread_payload(unread)})
+    return HttpResponseRedirect(next_page(request, request.POST.get("next", "")))

@@ -20,8 +20,8 @@ from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
 from monitio.utils.client_address import client_address
+from monitio.views.base import for_its_page, public
 from monitio.views.forms import PreferencesForm
-from monitio.views.inbox import for_its_page, public
 
 PLAIN = "text/plain; charset=utf-8"
 # POSTs per link: a mail program sends one or two, a user who changes their mind a few.
