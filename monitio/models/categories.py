@@ -27,7 +27,7 @@ class Mode(models.TextChoices):
 
     AT_ONCE = "at_once", _("Right away")
     DIGEST = "digest", _("In a digest")
-    OFF = "off", _("No e-mail")
+    OFF = "off", _("Never")
 
 
 @dataclass(frozen=True, kw_only=True)

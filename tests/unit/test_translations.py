@@ -137,7 +137,7 @@ class TestCatalogues:
     def test_the_compiled_file_is_that_of_the_source(self, package: str, locale: str) -> None:
         written, compiled = (
             {
-                entry.msgid: translations_of(entry)
+                (entry.msgctxt, entry.msgid): translations_of(entry)
                 for entry in catalogue(package, locale, compiled=compiled)
             }
             for compiled in (False, True)
