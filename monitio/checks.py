@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
@@ -265,11 +263,11 @@ def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
 
 @needs_sound_settings
 def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
-    """Every channel of MONITIO_CHANNELS can be loaded."""
+    """Every channel of MONITIO_CHANNELS can be loaded, and has what it needs."""
     found: Messages = []
     for name in settings.CHANNELS:
         try:
-            get_channel(name)
+            found += get_channel(name).check()
         except (ImportError, ImproperlyConfigured) as error:
             found.append(
                 checks.Error(
@@ -314,43 +312,6 @@ def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
-@needs_sound_settings
-def check_mail(app_configs: Apps, **kwargs: Any) -> Messages:
-    """E-mails can link to the site."""
-    if "email" not in settings.CHANNELS:
-        return []
-    hint = 'Set MONITIO_BASE_URL, for example "https://example.com".'
-    url = settings.BASE_URL
-    if not url:
-        with suppress(ImproperlyConfigured):  # check_scope reports it
-            if hasattr(scope.backend(), "base_url"):
-                return []
-        # Developers see it in the e-mails; in production it must not go unnoticed.
-        missing = checks.Warning(
-            "E-mails have no links: the site's address is not set.",
-            hint=f'{hint} If the site sends no e-mails, remove "email" from MONITIO_CHANNELS.',
-            id="monitio.W011",
-        )
-        return [] if django_settings.DEBUG else [missing]
-    if _is_address(url):
-        return []
-    return [
-        checks.Error(
-            f"MONITIO_BASE_URL = {url!r} is not a URL: links in e-mails would not work.",
-            hint=hint,
-            id="monitio.E014",
-        )
-    ]
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
 CHECKS = (
     check_settings,
     check_celery_settings,
@@ -366,7 +327,6 @@ CHECKS = (
     check_channels,
     check_categories,
     check_sqlite,
-    check_mail,
 )
 
 

@@ -14,7 +14,9 @@ from django.urls import path
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
+from monitio.channels import Channel
 from monitio.conf import Settings
+from monitio.models import Delivery
 from monitio.storage import PersistentMessageStorage
 from monitio.utils.middleware import has_middleware
 
@@ -198,12 +200,28 @@ def test_middleware_that_cannot_be_imported_is_left_to_django(settings: Any) -> 
 
 
 def test_every_check_is_in_the_manual() -> None:
-    source = Path(str(import_string("monitio.checks.__file__"))).read_text()
     import re
 
+    modules = ("monitio.checks", "monitio.channels.email.checks")
+    paths = [Path(str(import_string(f"{module}.__file__"))) for module in modules]
+    source = "".join(path.read_text() for path in paths)
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))
     assert identifiers == {*FAULTS, "monitio.W013", "monitio.E061", "monitio.I050"}
     assert not [identifier for identifier in identifiers if f"`{identifier}`" not in MANUAL]
+
+
+class Needy(Channel):
+    def send(self, delivery: Delivery) -> None: ...
+
+    def check(self) -> list[checks.CheckMessage]:
+        return [checks.Error(f"{self.name} has no key.", id="shop.E001")]
+
+
+def test_a_channel_checks_what_it_needs(settings: Any) -> None:
+    settings.MONITIO_CHANNELS = {"pager": f"{__name__}.Needy"}
+    assert [
+        message.msg for message in run_checks(tags=["monitio"]) if message.id == "shop.E001"
+    ] == ["pager has no key."]
 
 
 def test_levels_match_what_is_at_stake(settings: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from monitio import links, preferences
 from monitio.channels.base import Channel
 from monitio.channels.email import addresses
+from monitio.channels.email.checks import check_links
 from monitio.channels.email.compose import EmailContent, compose
 from monitio.channels.email.smtp import send
 from monitio.conf import settings
@@ -37,6 +39,9 @@ class EmailChannel(Channel):
 
     def plan(self, message: Message, destinations: Sequence[Destination]) -> list[str]:
         return [""]
+
+    def check(self) -> list[CheckMessage]:
+        return check_links()
 
     def send(self, delivery: Delivery) -> None:
         send(build(delivery.message, delivery))
