@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import F, Max, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -47,12 +49,61 @@ else:
     DestinationOptions = admin.ModelAdmin
 
 
+# An exact count, every value of a column and a search would each read a whole table.
+COUNTED, LISTED, SEARCHED = 10_000, 1000, 50_000
+# Parameters of a list that filter nothing.
+PAGES = {"p", "o", "all"}
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages of at most ``COUNTED`` rows."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows[:COUNTED].count())
+
+
+class RecentValues(admin.AllValuesFieldListFilter):
+    """Filters by the values of the newest ``LISTED`` rows."""
+
+    def __init__(
+        self, field: Any, request: Any, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        newest = model_admin.get_queryset(request).order_by("-pk")
+        choices: Any = sorted({*newest.values_list(field.name, flat=True)[:LISTED]})
+        self.lookup_choices = choices
+
+
 class OfThisScope:
-    """The admin of one tenant or site, of a table that several may share."""
+    """The admin of one tenant or site, of a table that several may share and that may be large."""
+
+    paginator: ClassVar[Any] = CappedPaginator
+    show_full_result_count: ClassVar[bool] = False
+    # Facets would count the rows of each choice.
+    show_facets: ClassVar[admin.ShowFacets] = admin.ShowFacets.NEVER
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
         return rows.filter(scope=scopes.current())
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Filters and searches read the newest ``SEARCHED`` rows, or those of one user."""
+        given = request.GET.keys() - PAGES
+        if given and not any(name.startswith("user") for name in given):
+            newest = queryset.model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
+            queryset = queryset.filter(pk__gt=newest - SEARCHED)
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc,no-any-return]
+
+    def response_action(self, request: Any, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """To select all is to select those that the list has counted."""
+        if request.POST.get("select_across") == "1":
+            pks = queryset.values_list("pk", flat=True)[:COUNTED]
+            queryset = queryset.filter(pk__in=list(pks))
+        return super().response_action(request, queryset, *args, **kwargs)  # type: ignore[misc]
 
 
 def excerpt(message: Message) -> str:
@@ -78,13 +129,12 @@ class DeliveryInline(DeliveryRows):
 @admin.register(Message)
 class MessageAdmin(OfThisScope, MessageOptions):
     list_display = ("excerpt", "user", "level", "created", "read", "is_persistent")
-    list_filter = ("level", "read", "category", "created")
+    list_filter = ("level", "read", ("category", RecentValues), "created")
     list_select_related = ("user",)
     search_fields = ("subject", "message")
     raw_id_fields = ("user", "from_user")
     readonly_fields = ("created", "modified", "read", "seen", "job")
     inlines = (DeliveryInline,)
-    show_full_result_count = False
     fields = (
         ("user", "from_user"),
         "subject",
@@ -141,9 +191,8 @@ class MessageAdmin(OfThisScope, MessageOptions):
 @admin.register(Job)
 class JobAdmin(OfThisScope, JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
-    list_filter = ("state", "integration", "name")
+    list_filter = ("state", ("integration", RecentValues), ("name", RecentValues))
     search_fields = ("task_id", "name")
-    show_full_result_count = False
     # Holds visitors' tokens: a token is all that access to their messages needs.
     exclude = ("recipients",)
 
@@ -168,7 +217,7 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
         "message", "channel", "target", "state", "due_at", "unless", "attempts", "error",
         "created", "sent_at",
     )  # fmt: skip
-    list_filter = ("channel", "state")
+    list_filter = (("channel", RecentValues), "state")
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -202,13 +251,12 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
 @admin.register(Destination)
 class DestinationAdmin(OfThisScope, DestinationOptions):
     list_display = ("__str__", "user", "channel", "failures", "disabled_at", "reason", "created")
-    list_filter = ("channel", ("disabled_at", admin.EmptyFieldListFilter))
+    list_filter = (("channel", RecentValues), ("disabled_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
     # The address may be all that is needed to write to the user.
     fields = (
         "user", "channel", "label", "categories", "failures", "disabled_at", "reason", "created"
     )  # fmt: skip
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -231,7 +279,6 @@ class PreferencesAdmin(OfThisScope, PreferencesOptions):
     raw_id_fields = ("user",)
     readonly_fields = ("next_digest_at",)
     inlines = (ChoiceInline,)
-    show_full_result_count = False
     fields = (
         "user",
         "frequency",
@@ -266,7 +313,6 @@ class BlockedSenderAdmin(OfThisScope, BlockedSenderOptions):
     list_display = ("user", "sender", "created")
     list_select_related = ("user", "sender")
     raw_id_fields = ("user", "sender")
-    show_full_result_count = False
 
 
 @admin.register(Digest)
@@ -276,7 +322,6 @@ class DigestAdmin(OfThisScope, DigestOptions):
     )  # fmt: skip
     list_filter = ("state",)
     list_select_related = ("user",)
-    show_full_result_count = False
     actions = ("send_again",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

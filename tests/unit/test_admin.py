@@ -178,6 +178,38 @@ def test_jobs_and_deliveries_can_be_neither_made_nor_changed(browser: Client) ->
     assert job.state == "queued"
 
 
+def test_a_list_counts_and_offers_no_more_than_its_limits(
+    browser: Client, message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for category in ("old", "exports", "imports"):
+        api.create_message(user(), monitio.INFO, "two", category=category)
+    monkeypatch.setattr("monitio.admin.COUNTED", 3)
+    monkeypatch.setattr("monitio.admin.LISTED", 2)
+    monkeypatch.setattr("monitio.admin.SEARCHED", 2)
+
+    def listed(**query: str) -> list[str]:
+        return [row.category for row in shown(**query).result_list]
+
+    def shown(**query: str) -> Any:
+        return browser.get(page("message", "changelist"), query).context["cl"]
+
+    assert shown().result_count == 3
+    choices = [choice["display"] for choice in shown().filter_specs[2].choices(shown())]
+    assert choices[1:] == ["exports", "imports"]
+    assert listed(q="two") == listed(level__exact="120") == ["imports", "exports"]
+    assert listed(user__id__exact=str(user().pk)) == ["imports", "exports", "old", ""]
+
+
+def test_selecting_all_takes_those_that_were_counted(
+    browser: Client, message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitio.admin.COUNTED", 1)
+    newest = api.create_message(user(), monitio.INFO, "two")
+    chosen = {"_selected_action": [newest.pk], "select_across": "1", "post": "yes"}
+    browser.post(page("message", "changelist"), {"action": "delete_selected", **chosen})
+    assert set(Message.objects.filter(level=120)) == {message}
+
+
 def test_a_failed_delivery_is_sent_again_and_a_sent_one_is_not(
     browser: Client, message: Message
 ) -> None:
