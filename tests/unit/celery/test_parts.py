@@ -207,7 +207,9 @@ class TestCost:
         group.started(0).succeeded()
         part = group.part(1)
         assert statements(part.started) == ["INSERT"]
-        assert statements(part.succeeded) == ["UPDATE", "UPDATE"]
+        # MySQL and MariaDB do not return the count that they raised.
+        reads = [] if compiled_sql.returns_rows(connection) else ["SELECT"]
+        assert statements(part.succeeded) == ["UPDATE", "UPDATE", *reads]
 
     def test_the_way_without_returned_rows_counts_the_same(
         self, group: Group, monkeypatch: pytest.MonkeyPatch, ends: list[str]
