@@ -10,7 +10,7 @@ export class Entry extends MessageView {
   #time = make("time");
   #from = make("span", { class: "from", dir: "auto" });
   #reply = tool("reply", () => this.toggleForm());
-  #markRead = tool("mark-read", () => this.markRead());
+  #markRead = tool("mark-read", () => (this.message.read ? this.markUnread() : this.markRead()));
   #delete;
   /** For fingers, in place of the others. */
   #menu = tool("menu", () => this.#toggleTools());
@@ -31,6 +31,7 @@ export class Entry extends MessageView {
     this.#delete = tool("delete", this.remove);
     // For the keys: without one the focus could not move from entry to entry.
     this.node.tabIndex = -1;
+    this.node.addEventListener("contentvisibilityautostatechange", () => this.measure());
     this.link.addEventListener("click", () => this.markRead());
     this.node.addEventListener("click", (event) => {
       const inside = /** @type {HTMLElement} */ (event.target).closest("button, a, form");
@@ -58,16 +59,21 @@ export class Entry extends MessageView {
     setText(this.#face, from ? initials(from) : "");
     setText(this.#from, from ?? "");
     this.#from.hidden = !from;
-    this.#markRead.hidden = !unread;
+    this.#markRead.hidden = isLocal(message);
     this.#reply.hidden = !from || isLocal(message);
     const name = shortHeading(message);
-    label(this.#markRead, t("mark_read"), name);
+    label(this.#markRead, t(unread ? "mark_read" : "mark_unread"), name);
     label(this.#reply, t("reply"), name);
     label(this.#delete, t("delete"), name);
     label(this.#menu, t("actions"), name);
     this.#time.dateTime = created;
     this.#time.title = formatDate(new Date(message.at), { dateStyle: "full", timeStyle: "short" });
     this.tick();
+  }
+
+  /** Not of entries far away: the browser has not laid them out. */
+  measure() {
+    if (this.node.checkVisibility({ contentVisibilityAuto: true })) super.measure();
   }
 
   tick() {
@@ -81,6 +87,10 @@ export class Entry extends MessageView {
 
   markRead() {
     if (!this.message.read) actions.markRead(this.message.id);
+  }
+
+  markUnread() {
+    if (this.message.read) actions.markUnread(this.message.id);
   }
 
   #toggleTools() {

@@ -13,7 +13,7 @@ import { UndoBar } from "./undo-bar.js";
 
 /** How many entries are in the page at most, and by how many the window moves. */
 const WINDOW = 200;
-const STEP = 100;
+const STEP = 50;
 /** Between two looks at the ages, in ms. */
 const TICK = 20_000;
 
@@ -228,7 +228,7 @@ export class Inbox {
   #watchKeys() {
     const at = () => /** @type {HTMLElement | null | undefined} */ (
       this.#bell.root.activeElement?.closest("li.entry"));
-    const on = (/** @type {"open" | "markRead" | "remove"} */ name) => () => {
+    const on = (/** @type {"open" | "markRead" | "markUnread" | "remove"} */ name) => () => {
       const node = at();
       for (const view of this.#rows.views)
         if (view instanceof Entry && view.node === node) view[name]();
@@ -238,7 +238,7 @@ export class Inbox {
       Enter: on("open"),
       e: on("markRead"),
       "#": on("remove"),
-      u: () => actions.undo(),
+      u: on("markUnread"),
       "/": () => this.#openSearch(),
       "?": () => this.#keys.classList.toggle("all"),
     });

@@ -5,7 +5,7 @@ import { make, t } from "../core.js";
 /** The first three are always in sight, the rest after "?". */
 const HELP = [
   ["key_move", "j", "k"], ["key_read", "e"], ["key_delete", "#"],
-  ["open", "⏎"], ["undo", "u"], ["search", "/"],
+  ["open", "⏎"], ["mark_unread", "u"], ["search", "/"],
 ];
 const MOVES = new Map([["j", 1], ["ArrowDown", 1], ["k", -1], ["ArrowUp", -1]]);
 

@@ -13,14 +13,26 @@ export function loadStrings() {
 export const t = (key, values = {}) =>
   (strings[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
-const language = () => document.documentElement.lang || undefined;
+/** Each takes much longer to make than to use. @type {Map<string, any>} */
+const formats = new Map();
+
+/**
+ * @param {"NumberFormat" | "DateTimeFormat" | "RelativeTimeFormat"} kind
+ * @param {object} [options]
+ */
+function format(kind, options) {
+  const { lang } = document.documentElement;
+  const key = `${kind} ${lang} ${JSON.stringify(options)}`;
+  if (!formats.has(key)) formats.set(key, new /** @type {any} */ (Intl)[kind](lang || undefined, options));
+  return formats.get(key);
+}
 
 /**
  * @param {number} number
  * @param {Intl.NumberFormatOptions} [options]
  */
 export const formatNumber = (number, options) =>
-  new Intl.NumberFormat(language(), options).format(number);
+  format("NumberFormat", options).format(number);
 
 /** @param {number} percent */
 export const formatPercent = (percent) =>
@@ -61,10 +73,10 @@ export function formatSize(bytes) {
 
 /** @param {Date} date @param {Intl.DateTimeFormatOptions} options */
 export const formatDate = (date, options) =>
-  new Intl.DateTimeFormat(language(), options).format(date);
+  format("DateTimeFormat", options).format(date);
 
 /** @param {string} text */
-const capitalized = (text) => text.charAt(0).toLocaleUpperCase(language()) + text.slice(1);
+const capitalized = (text) => text.charAt(0).toLocaleUpperCase(document.documentElement.lang || undefined) + text.slice(1);
 
 /** @param {Date} date */
 const daysAgo = (date) =>
@@ -74,7 +86,7 @@ const daysAgo = (date) =>
 export function formatDay(date) {
   const days = daysAgo(date);
   if (days < 2) return capitalized(
-    new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(-Math.max(0, days), "day"));
+    format("RelativeTimeFormat", { numeric: "auto" }).format(-Math.max(0, days), "day"));
   if (days < 7) return capitalized(formatDate(date, { weekday: "long" }));
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
   return formatDate(date, { day: "numeric", month: "long", year });
@@ -85,5 +97,5 @@ export function formatAge(date) {
   const seconds = (Date.now() - +date) / 1000;
   if (daysAgo(date) > 0) return formatDate(date, { hour: "numeric", minute: "2-digit" });
   if (seconds >= 60) return formatDuration(seconds);
-  return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
+  return format("RelativeTimeFormat", { numeric: "auto" }).format(0, "second");
 }

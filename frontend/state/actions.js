@@ -47,6 +47,11 @@ export class Actions {
     return this.#act(`mark_read/${which}/`, which, this.#store.applyOptimistically(which, { read: true }));
   }
 
+  /** @param {number} id */
+  markUnread(id) {
+    return this.#act(`mark_unread/${id}/`, id, this.#store.applyOptimistically(id, { read: false }));
+  }
+
   /** @param {Which} which */
   remove(which) {
     return this.#remove(which, this.#store.applyOptimistically(which, "gone"));
@@ -98,10 +103,7 @@ export class Actions {
     return this.#try(`retry/${id}/`);
   }
 
-  /**
-   * @param {number} id
-   * @param {number} file
-   */
+  /** @param {number} id @param {number} file */
   fileUrl(id, file) {
     return `${this.url}file/${id}/${file}/`;
   }

@@ -23,10 +23,10 @@ export class MessageView {
   bar = new ProgressBar();
   link = make("a", { part: "action" });
   cancel = tool("cancel", () => this.#cancelJob());
-  #retry = button("retry", () => this.#retryJob(), t("retry"));
+  #retry = button("retry", () => this.#retryJob(), icon("retry"), t("retry"));
   #shownFiles = "";
   #files = make("span", { class: "files" });
-  actions = make("div", { part: "actions" }, this.link, this.#files, this.#retry);
+  actions = make("div", { part: "actions" }, this.#retry, this.link, this.#files);
   text = make("div", { class: "text" },
     this.word, this.title, this.body, this.#more, this.actions);
   node;

@@ -52,6 +52,7 @@ def strings() -> dict[str, str]:
         "mark_all": _("Mark all as read"),
         "all_marked": _("All marked as read"),
         "mark_read": _("Mark as read"),
+        "mark_unread": _("Mark as unread"),
         "delete": _("Delete"),
         "delete_all": _("Delete all"),
         "deleted": _("Deleted"),

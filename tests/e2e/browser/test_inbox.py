@@ -47,6 +47,13 @@ def test_marking_one_read_counts_down(tab: Tab) -> None:
     expect(tab.page.locator("monitio-bell li.unread")).to_have_count(1)
 
 
+def test_a_read_one_can_be_marked_unread_again(wire: Wire, tab: Tab) -> None:
+    tab.entries().last.get_by_role("button", name="Mark as unread").click()
+    tab.wait_for_unread("3")
+    wait_until(lambda: wire.messages[1]["read"] is False)
+    expect(tab.page.locator("monitio-bell li.unread")).to_have_count(3)
+
+
 def test_marking_all_read_leaves_no_number(wire: Wire, tab: Tab) -> None:
     tab.part("mark-all").click()
     tab.wait_for_unread("")
@@ -353,8 +360,9 @@ def test_keys_move_read_and_delete(wire: Wire, tab: Tab) -> None:
     tab.page.keyboard.press("#")
     expect(tab.entries().locator("[part=title]")).to_have_text(["M2", "M1"])
     expect(tab.page.locator("monitio-bell .undo").first).to_contain_text("“M3” deleted")
+    tab.page.keyboard.press("j")
     tab.page.keyboard.press("u")
-    expect(tab.entries()).to_have_count(3)
+    wait_until(lambda: wire.posted("mark_unread/1/"))
 
 
 def test_enter_follows_the_link_of_an_entry(wire: Wire, open_tab: OpenTab) -> None:

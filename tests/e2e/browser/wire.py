@@ -219,6 +219,9 @@ class Wire:
                 self._mark(map(int, fields["ids"]), "seen")
             elif verb == "mark_read":
                 self._mark(self._named(which), "read", "seen")
+            elif verb == "mark_unread":
+                known = self.messages[int(which)]
+                self.put({**known, "read": False, "version": known["version"] + 1})
             elif verb == "delete":
                 self.delete(*self._named(which.removeprefix("message/")))
             return {"ok": True, "unread": self._unread()}
