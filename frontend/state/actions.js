@@ -108,10 +108,7 @@ export class Actions {
     return `${this.url}file/${id}/${file}/`;
   }
 
-  /**
-   * @param {number} id
-   * @param {string} message
-   */
+  /** @param {number} id @param {string} message */
   reply(id, message) {
     return this.#try(`reply/${id}/`, { message });
   }
@@ -155,10 +152,7 @@ export class Actions {
     } while (this.#store.older > lowest);
   }
 
-  /**
-   * @param {Which} which
-   * @param {(ok: boolean) => void} settle
-   */
+  /** @param {Which} which @param {(ok: boolean) => void} settle */
   #remove(which, settle) {
     return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, settle);
   }
@@ -219,7 +213,7 @@ export class Actions {
       await this.#get("json/");
       response = await send();
     }
-    if (response.status === 409) this.#owner.onForeign();
+    if (response.status === 409) return this.#owner.onForeign(), null;
     return answerOf(response);
   }
 

@@ -70,11 +70,11 @@ def test_a_pop_up_that_is_closed_stays_in_the_page_of_another_user_or_site(
 def test_each_site_below_an_origin_has_its_own_preferences(wire: Wire, open_tab: OpenTab) -> None:
     checkbox = "input[type=checkbox]"
     tab = open_tab(api_url="/m/")
-    tab.part("bell").click()
+    tab.open_settings()
     tab.page.locator(checkbox).first.check()
     for api_url, is_on in (("/m/", True), ("/m/../m/", False)):
         another = open_tab(api_url=api_url)
-        another.part("bell").click()
+        another.open_settings()
         expect(another.page.locator(checkbox).first).to_be_checked(checked=is_on)
 
 
