@@ -23,7 +23,7 @@ from tests.e2e.browser.wire import Wire, job, message
 STORED = Path(__file__).with_name("boxes.json")
 BOOTSTRAP = Path(__file__).resolve().parents[3] / "node_modules/bootstrap/dist/css"
 # What the style sheets for a whole site do to every element.
-PREFLIGHT = """*, ::before, ::after { box-sizing: border-box; margin: 0; padding: 0; border: 0 solid }
+PREFLIGHT = """*, ::before, ::after { box-sizing: border-box; margin: 0; padding: 0; border: 0 }
 button, input, textarea { font: inherit; color: inherit; background: transparent }
 ol, ul { list-style: none } a { color: inherit; text-decoration: inherit }
 img, svg { display: block; vertical-align: middle } html { line-height: 1.5 }"""
