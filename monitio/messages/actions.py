@@ -94,13 +94,23 @@ def send_test(who: Recipient, pk: int) -> str:
 
 def cancel_job(who: Recipient, pk: int) -> bool:
     job = get_message(who, pk).job
-    cancel = dispatch.hooks.cancel.get(job.integration) if job is not None else None
-    if job is None or not job.cancellable or cancel is None:
+    if job is None:
+        raise NotAllowed("This message belongs to no job.")
+    return cancel(job)
+
+
+def cancel(job: Job) -> bool:
+    """Request the end of a job. False when it has ended or was cancelled before.
+
+    Raises ``NotAllowed`` when its author does not offer it.
+    """
+    hook = dispatch.hooks.cancel.get(job.integration)
+    if not job.cancellable or hook is None:
         raise NotAllowed("This job cannot be cancelled: its author does not offer it.")
     if not Job.objects.filter(pk=job.pk).cancellable().update(cancel_requested=True):
         return False
     dispatch.announce_job(job)
-    dispatch.after_commit(partial(_request_cancellation, cancel, job))
+    dispatch.after_commit(partial(_request_cancellation, hook, job))
     return True
 
 

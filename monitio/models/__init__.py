@@ -7,7 +7,7 @@ from monitio.models.deliveries import Delivery
 from monitio.models.destinations import Destination
 from monitio.models.digests import Digest
 from monitio.models.files import JobFile
-from monitio.models.jobs import Job
+from monitio.models.jobs import Job, JobQuerySet
 from monitio.models.messages import Message
 from monitio.models.notes import LastEvent, Repeat, VisitorLogin
 from monitio.models.preferences import WEEKDAYS, CategoryChoice, Preferences, validate_time_zone
@@ -25,6 +25,7 @@ __all__ = [
     "Digest",
     "Job",
     "JobFile",
+    "JobQuerySet",
     "JobRun",
     "LastEvent",
     "Message",

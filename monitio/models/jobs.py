@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
-from monitio.models.rows import KEY_LENGTH, ScopedQuerySet, scope_field
+from monitio.models.rows import KEY_LENGTH, Index, ScopedQuerySet, scope_field
 from monitio.utils.text import LARGEST_NUMBER
 
 STATES = (
@@ -110,8 +110,16 @@ class Job(models.Model):
             ("cancel_job", "Can cancel jobs"),
             ("retry_job", "Can try jobs again"),
         ]
-        # Without alive_at: PostgreSQL then rewrites a job in place at each heartbeat and bar.
-        indexes = [models.Index(fields=["state"], name="monitio_job_state")]
+        indexes = [
+            # Without alive_at: PostgreSQL then rewrites a job in place at each heartbeat and bar.
+            models.Index(fields=["state"], name="monitio_job_state"),
+            # For the board of the admin.
+            Index(
+                fields=["finished_at"],
+                name="monitio_job_ended",
+                partial=Q(finished_at__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["task_id", "scope"], name="monitio_one_per_task")
         ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import F, Max, QuerySet
 from django.http import HttpRequest
+from django.urls import path
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
@@ -16,6 +18,7 @@ from django.utils.translation import ngettext
 
 from monitio import dispatch, preferences
 from monitio import scope as scopes
+from monitio.admin.board import board_page
 from monitio.constants import EMAIL
 from monitio.digests import sender as digests
 from monitio.messages import create
@@ -26,6 +29,8 @@ from monitio.models import (
     Destination,
     Digest,
     Job,
+    JobFile,
+    JobRun,
     Message,
     Preferences,
 )
@@ -37,13 +42,14 @@ if TYPE_CHECKING:
     MessageOptions = admin.ModelAdmin[Message]
     JobOptions = admin.ModelAdmin[Job]
     DeliveryOptions = admin.ModelAdmin[Delivery]
+    JobRows = admin.TabularInline[Any, Job]
     ChoiceRows = admin.TabularInline[CategoryChoice, Preferences]
     PreferencesOptions = admin.ModelAdmin[Preferences]
     DigestOptions = admin.ModelAdmin[Digest]
     DestinationOptions = admin.ModelAdmin[Destination]
     BlockedSenderOptions = admin.ModelAdmin[BlockedSender]
 else:
-    DeliveryRows = ChoiceRows = admin.TabularInline
+    DeliveryRows = JobRows = ChoiceRows = admin.TabularInline
     MessageOptions = JobOptions = DeliveryOptions = admin.ModelAdmin
     PreferencesOptions = DigestOptions = BlockedSenderOptions = admin.ModelAdmin
     DestinationOptions = admin.ModelAdmin
@@ -188,6 +194,36 @@ class MessageAdmin(OfThisScope, MessageOptions):
         dispatch.announce_news(recipients)
 
 
+class ReadOnlyRows(JobRows):
+    """Rows of a job, for those who may see them."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class RunInline(ReadOnlyRows):
+    model = JobRun
+    fields = ("number", "task_id", "state", "error", "finished_at")
+    ordering = ("number",)
+
+
+class FileInline(ReadOnlyRows):
+    model = JobFile
+    fields = ("name", "size", "content_type", "created", "expires")
+
+
+class JobMessageInline(ReadOnlyRows):
+    model = Message
+    fields = ("subject", "user", "level", "read", "created")
+
+
 @admin.register(Job)
 class JobAdmin(OfThisScope, JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
@@ -195,6 +231,12 @@ class JobAdmin(OfThisScope, JobOptions):
     search_fields = ("task_id", "name")
     # Holds visitors' tokens: a token is all that access to their messages needs.
     exclude = ("recipients",)
+    inlines = (RunInline, FileInline, JobMessageInline)
+    change_list_template = "monitio/admin/job_list.html"
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(partial(board_page, site=self.admin_site))
+        return [path("board/", page, name="monitio_job_board"), *super().get_urls()]
 
     @admin.display(description=_("progress"))
     def percentage(self, job: Job) -> str:

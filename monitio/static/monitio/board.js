@@ -1,0 +1,70 @@
+/* The admin's board of jobs: live every two seconds while the page is visible. */
+
+const EVERY = 2000;
+const form = document.getElementById("jobs-board");
+const [board, status, pause, answer] = ["board", "status", "pause", "answer"].map((name) =>
+  form.querySelector(`[data-${name}]`));
+let busy = false;
+let timer = 0;
+
+const isPaused = () => pause.getAttribute("aria-pressed") === "true";
+
+function show(state) {
+  status.dataset.state = state;
+  const text = status.dataset[`${state}Text`];
+  if (status.textContent !== text) status.textContent = text;
+}
+
+/** The focus stays on the control with the same key. */
+function replace(html) {
+  const key = document.activeElement?.dataset.key;
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  board.replaceChildren(...parsed.body.childNodes);
+  if (key) board.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (document.hidden || isPaused() || busy) return;
+  busy = true;
+  try {
+    const response = await fetch(form.dataset.live, { headers: { Accept: "application/json" } });
+    if (!response.ok || response.redirected) throw new Error(response.url);
+    replace((await response.json()).html);
+    show("live");
+  } catch {
+    show("offline");
+  }
+  busy = false;
+  timer = setTimeout(refresh, EVERY);
+}
+
+async function act(button) {
+  const body = new FormData(form, button);
+  button.disabled = true;
+  try {
+    const response = await fetch(location.href, {
+      method: "POST", body, headers: { Accept: "application/json" },
+    });
+    answer.textContent = (await response.json()).text;
+  } catch {
+    answer.textContent = status.dataset.offlineText;
+  }
+  answer.hidden = false;
+  button.disabled = false;
+  refresh();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  act(event.submitter);
+});
+pause.addEventListener("click", () => {
+  pause.setAttribute("aria-pressed", String(!isPaused()));
+  show(isPaused() ? "paused" : "live");
+  refresh();
+});
+document.addEventListener("visibilitychange", refresh);
+status.hidden = pause.hidden = false;
+show("live");
+timer = setTimeout(refresh, EVERY);
