@@ -56,6 +56,7 @@ def test_nothing_but_the_built_scripts_and_those_of_pages_and_jquery_is_shipped(
     assert {path.name for path in STATIC.glob("*.js")} == {
         "monitio.js",
         "monitio-inbox.js",
+        "board.js",
         "pages.js",
         "messages.jquery.js",
     }
