@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitio', '0016_job_updates_in_place'),
+        ('monitio', '0017_words'),
     ]
 
     operations = [
