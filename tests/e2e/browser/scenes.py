@@ -17,8 +17,9 @@ from playwright.sync_api import Page, expect
 
 import monitio
 from monitio import api
+from monitio.channels import destinations
 from monitio.jobs.reporter import MessageContent
-from monitio.models import Message
+from monitio.models import Destination, Message
 from tests.support.jobs import reporter
 
 HERE = Path(__file__).parent
@@ -45,6 +46,8 @@ def dressed(theme: str) -> dict[str, Any]:
 
 def fill(ann: Any, bob: Any) -> None:
     """One message of each level, one of them read, one to answer, and a job that runs."""
+    Destination.objects.create(user=ann, channel="pager", address={}, key="1", label="Phone")
+    destinations.disable_email([ann], ann.email, "It bounced: 550 no such user")
     read = api.create_message(ann, monitio.DEBUG, "It took 12 ms.", subject="Cache warmed")
     api.mark_read(ann, [read.pk])
     # Read ones do not pop up; this one is as old as it looks.
