@@ -102,7 +102,7 @@ class MemberReporter:
             if self._rows().filter(lost=True).update(**changes):
                 numbers = _numbers(self.member.successors)
                 GroupMember.objects.of(self.member.group, numbers).filter(lost=True).delete()
-                recount(self.member.group)
+                _recount(self.member.group)
                 return True
             return bool(self._rows().filter(ended=False).update(**changes))
 
@@ -246,26 +246,36 @@ _RAISE = CompiledUpdate(
 
 def _end_all(group: str, numbers: list[int], changes: dict[str, Any]) -> int:
     """End members, also those without a row; how many have ended then."""
+    rows = GroupMember.objects.of(group, numbers)
+    missing = set(numbers) - set(rows.values_list("number", flat=True))
+    # In transactions of their own: on MySQL an UPDATE that finds no row locks the place where
+    # others insert, and two that then insert wait for each other.
+    new = [GroupMember(group=group, number=number, ended=False) for number in sorted(missing)]
+    GroupMember.objects.bulk_create(new, 1000, ignore_conflicts=True)
+    _ensure_row(group)
     with transaction.atomic(using=dispatch.database()):
-        rows = GroupMember.objects.of(group, numbers)
-        known = rows.filter(ended=False) if changes["lost"] else rows.open()
-        if known.update(**changes) < len(numbers):
-            missing = set(numbers) - set(rows.values_list("number", flat=True))
-            new = [GroupMember(group=group, number=number, **changes) for number in missing]
-            GroupMember.objects.bulk_create(new, 1000, ignore_conflicts=True)
-        return recount(group)
+        (rows.filter(ended=False) if changes["lost"] else rows.open()).update(**changes)
+        return _recount(group)
 
 
 def recount(group: str) -> int:
     """Count the members that have ended, and store the number."""
-    alias = dispatch.database()
-    with transaction.atomic(using=alias):
-        count = Group.objects.filter(group=group)
-        # The lock comes first: members that end now raise the count after this commit.
-        if not count.update(ended=F("ended")) and not insert_if_new(Group(group=group), alias):
-            count.update(ended=F("ended"))
-        ended = GroupMember.objects.of_group(group).filter(ended=True).count()
-        count.update(ended=ended)
+    _ensure_row(group)
+    with transaction.atomic(using=dispatch.database()):
+        return _recount(group)
+
+
+def _ensure_row(group: str) -> None:
+    if not Group.objects.filter(group=group).exists():
+        insert_if_new(Group(group=group), dispatch.database())
+
+
+def _recount(group: str) -> int:
+    count = Group.objects.filter(group=group)
+    # The lock comes first: members that end now raise the count after this commit.
+    count.update(ended=F("ended"))
+    ended = GroupMember.objects.of_group(group).filter(ended=True).count()
+    count.update(ended=ended)
     return ended
 
 
@@ -328,9 +338,8 @@ def cancel_waiting(job: Job) -> list[str]:
     known = dict(numbers)
     waiting = [number for number in range(whole.total) if number not in known]
     rows = [GroupMember(group=job.task_id, number=number, failed=True) for number in waiting]
-    with transaction.atomic(using=dispatch.database()):
-        GroupMember.objects.bulk_create(rows, 1000, ignore_conflicts=True)
-        recount(job.task_id)
+    GroupMember.objects.bulk_create(rows, 1000, ignore_conflicts=True)
+    recount(job.task_id)
     running = [number for number, ended in known.items() if not ended]
     return [member_id(job.task_id, number) for number in (*running, *waiting)]
 
