@@ -46,7 +46,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
 # These set the recipients, what a text may use and how long a job may be silent; they have tests
 # of their own, below and in test_tasks.py.
 FOR_SEVEN = TaskHeader(to=[{"user": "7"}])
-OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after", "via", "file"}
+OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after", "via", "file", "retryable"}
 
 
 def test_every_option_has_an_entry() -> None:
