@@ -108,6 +108,7 @@ class RecordingTransport(Transport):
 
     def listen(self, listener: Listener) -> None:
         while not listener.stopping():
+            listener.on_subscribed(listener.take_changes()[0])
             listener.on_tick()
             time.sleep(0.05)
 

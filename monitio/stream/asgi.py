@@ -13,7 +13,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType
@@ -21,18 +20,19 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from monitio.stream import shutdown
-from monitio.stream.broadcaster import Mailbox, get_broadcaster
+from monitio.stream.broadcaster import get_broadcaster
 from monitio.stream.drivers import (
     HANDOFF_KEY,
-    LOADERS,
     OpenStream,
     StreamHandoff,
     open_protocol,
+    result_of,
     resume,
-    with_database,
 )
+from monitio.stream.mailbox import Mailbox
 from monitio.stream.protocol import Query, Send
-from monitio.utils.fork import ProcessLocal
+from monitio.stream.requests import handle, learn_stream_path
+from monitio.stream.threads import get_loaders, refresh_connections
 
 logger = logging.getLogger("monitio")
 
@@ -51,8 +51,10 @@ async def serve(django: Application, scope: Scope, receive: Receive, send: SendE
     """One HTTP request: Django's response, and the stream when the view has left one."""
     handoff, client = StreamHandoff(), _Client(receive)
     try:
-        await django({**scope, HANDOFF_KEY: handoff}, client.receive, _head_only(handoff, send))
+        relay = _head_only(handoff, send)
+        await handle(django, {**scope, HANDOFF_KEY: handoff}, client.receive, relay)
         if handoff.stream is not None:
+            learn_stream_path(scope.get("path", ""))
             await _Stream(handoff.stream, send).run(client.receive)
     finally:
         client.close()
@@ -122,7 +124,6 @@ class _Pump:
 
 # Each lives as long as a stream that uses it.
 _pumps: WeakValueDictionary[asyncio.AbstractEventLoop, _Pump] = WeakValueDictionary()
-_loaders = ProcessLocal(lambda: ThreadPoolExecutor(LOADERS, thread_name_prefix="monitio-load"))
 
 
 class _Stream:
@@ -219,9 +220,7 @@ class _Stream:
                 return
 
     def _load(self, command: Query) -> None:
-        future = self._loop.run_in_executor(
-            _loaders.get(), self._stream.context.run, with_database, command
-        )
+        future = self._loop.run_in_executor(get_loaders(), self._stream.context.run, _read, command)
         future.add_done_callback(self._loaded, context=self.context)
 
     def _loaded(self, future: asyncio.Future[Any]) -> None:
@@ -283,6 +282,12 @@ class _Stream:
             self._writing.cancel()
         get_broadcaster().unsubscribe(self._mailbox)
         self._protocol.close()
+
+
+def _read(command: Query) -> Any:
+    """The result of the query, or the exception, on a connection that stays open."""
+    refresh_connections()
+    return result_of(command)
 
 
 class _Continued:

@@ -7,16 +7,15 @@ the process raise SynchronousOnlyOperation.
 from __future__ import annotations
 
 import logging
-import math
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 from django.core.signals import setting_changed
-from django.db import connections
 from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings
@@ -25,7 +24,9 @@ from monitio.models.reading import newest_ids
 from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
-from monitio.transports import Event, get_transport, reset_transport
+from monitio.stream.mailbox import Mailbox
+from monitio.stream.threads import close_connections, get_loaders, refresh_connections
+from monitio.transports import Event, Transport, get_transport, reset_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, is_everybody
 from monitio.utils.backoff import backoff
 from monitio.utils.fork import ProcessLocal
@@ -33,7 +34,6 @@ from monitio.utils.outage import Outage
 
 logger = logging.getLogger("monitio")
 
-CAPACITY = 100
 # Seconds of listening after which the next failure is another outage.
 BACK_AFTER = 10.0
 # Seconds; the ticks come about once a second.
@@ -48,21 +48,6 @@ TRANSPORT_SETTINGS = frozenset(
 # (count, sum of versions, highest id) of one recipient's messages
 Fingerprint = tuple[int, int, int]
 NOTHING: Fingerprint = (0, 0, 0)
-# (version, seq) of a message
-Rank = tuple[int, int]
-
-
-@dataclass(slots=True)
-class MailboxContents:
-    """What a stream takes from its mailbox."""
-
-    frames: list[bytes] = field(default_factory=list)
-    # Take a new snapshot.
-    resync: bool = False
-    # Check the session: it may have ended.
-    recheck: bool = False
-    # Events may have been missed, also one that a session has ended.
-    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,63 +61,6 @@ class Limits:
     address: str = ""
 
 
-class Mailbox:
-    """The frames that one stream has not sent yet; more than ``CAPACITY`` become a snapshot.
-
-    Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
-    """
-
-    def __init__(
-        self, topic: str, wake: Callable[[], None], identity: Identity | None = None
-    ) -> None:
-        self.topic = topic
-        self.identity = identity
-        # time.monotonic() at which the stream itself checks its session.
-        self.recheck_at = math.inf
-        # Counts against the limit of this address.
-        self.address = ""
-        self._wake = wake
-        self._lock = threading.Lock()
-        self._frames: dict[object, tuple[Rank, bytes]] = {}
-        self._resync = self._recheck = self._gap = False
-
-    def put(self, key: object, frame: bytes, rank: Rank = (0, 0)) -> None:
-        with self._lock:
-            if not self._resync:  # else the snapshot will hold it
-                waiting = self._frames.pop(key, (rank, frame))
-                # Events may overtake each other: the higher version is newer.
-                self._frames[key] = (rank, frame) if rank >= waiting[0] else waiting
-                if len(self._frames) > CAPACITY:
-                    self._frames.clear()
-                    self._resync = True
-        self._wake()
-
-    def resync(self, *, gap: bool = False) -> None:
-        """Ask for a snapshot. ``gap``: events may have been missed, also that of a log-out."""
-        with self._lock:
-            self._frames.clear()
-            self._resync = True
-            self._gap |= gap
-        self._wake()
-
-    def recheck(self) -> None:
-        with self._lock:
-            self._recheck = True
-        self._wake()
-
-    def take(self) -> MailboxContents:
-        """Empty the mailbox. Call it before the database is read, never after."""
-        with self._lock:
-            waiting = [frame for _, frame in self._frames.values()]
-            contents = MailboxContents(waiting, self._resync, self._recheck, self._gap)
-            self._frames.clear()
-            self._resync = self._recheck = self._gap = False
-            return contents
-
-    def wake(self) -> None:
-        self._wake()
-
-
 class Broadcaster:
     """Implements ``transports.base.Listener``."""
 
@@ -143,9 +71,16 @@ class Broadcaster:
         self._open = 0
         self._outage, self._listens_since = Outage(), float("inf")
         self._addresses: Counter[str] = Counter()
+        # The topics whose events are received, and what the transport has to change about them.
+        self._subscribed: set[str] = set()
+        self._opened: set[str] = set()
+        self._closed: set[str] = set()
+        self._transport: Transport | None = None
+        self._is_cut_off = False
         # Of each topic, when it was last compared with the database.
         self._fingerprints: dict[str, Fingerprint] = {}
         self._next_reconcile = 0.0
+        self._checking: Future[None] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -157,12 +92,26 @@ class Broadcaster:
                     return False
                 mailbox.address = limits.address
             mailboxes = self._mailboxes.setdefault(mailbox.topic, set())
+            is_first = not mailboxes
             if mailbox not in mailboxes:
                 mailboxes.add(mailbox)
                 self._open += 1
                 self._addresses[mailbox.address] += 1
+            mailbox.is_subscribed = self._is_cut_off or mailbox.topic in self._subscribed
+            if is_first:
+                self._note(mailbox.topic, self._opened, self._closed)
             self._ensure_running()
-            return True
+        if is_first and self._transport is not None:
+            self._transport.wake()
+        return True
+
+    @staticmethod
+    def _note(topic: str, changes: set[str], opposite: set[str]) -> None:
+        """Note a change, unless it only takes back one that the transport does not know yet."""
+        if topic in opposite:
+            opposite.remove(topic)
+        else:
+            changes.add(topic)
 
     def _has_room(self, topic: str, limits: Limits) -> bool:
         per_address = limits.per_address if limits.address else None
@@ -184,6 +133,7 @@ class Broadcaster:
                 del self._addresses[mailbox.address]
             if not mailboxes:
                 del self._mailboxes[mailbox.topic]
+                self._note(mailbox.topic, self._closed, self._opened)
 
     def open_streams(self, topic: str | None = None) -> int:
         """How many streams are open in this process, or of one topic."""
@@ -202,13 +152,13 @@ class Broadcaster:
         mailboxes = self._mailboxes_of(event.topic)
         if not mailboxes:
             return
-        if event.kind in (MESSAGE, GONE) and event.data is not None:
-            # Encoded once, however many streams send it.
-            frame = frames.event(event.kind, event.data)
-            key = event.data.get("id", object())
-            rank = (event.data.get("version", 0), event.data.get("seq", 0))
+        data = event.encoded()
+        if event.kind in (MESSAGE, GONE) and data is not None:
+            # One frame, however many streams send it.
+            frame = frames.encoded(event.kind, data.json)
+            key = object() if data.id is None else data.id
             for mailbox in mailboxes:
-                mailbox.put(key, frame, rank)
+                mailbox.put(key, frame, (data.version, data.seq))
         else:
             self._resync(event.topic)
 
@@ -217,7 +167,8 @@ class Broadcaster:
         if not is_everybody(event.topic):
             return self._mailboxes_of(event.topic)
         # Transports that carry no data do not name the session.
-        session = event.data and event.data.get("session")
+        data = event.encoded()
+        session = data and data.load().get("session")
         return [
             mailbox
             for mailbox in self._mailboxes_of()
@@ -232,22 +183,50 @@ class Broadcaster:
         for mailbox in self._mailboxes_of(topic):
             mailbox.resync()
 
+    def take_changes(self) -> tuple[set[str], set[str]]:
+        with self._lock:
+            changes = self._opened, self._closed
+            self._subscribed -= self._closed
+            self._opened, self._closed = set(), set()
+            return changes
+
+    def on_subscribed(self, topics: Iterable[str]) -> None:
+        self._is_cut_off = False
+        for topic in topics:
+            # At once: a mailbox that is added later finds the topic in the set.
+            with self._lock:
+                self._subscribed.add(topic)
+                mailboxes = list(self._mailboxes.get(topic, ()))
+            for mailbox in mailboxes:
+                mailbox.subscribed()
+
     def topics(self) -> set[str]:
+        """The topics of the open streams."""
         with self._lock:
             return set(self._mailboxes)
 
     def on_tick(self) -> None:
         if self._listens_long():
             self._outage.ends()
-        self._reconcile_in_time()
+        self._check_in_time()
 
     def _listens_long(self) -> bool:
         """Whether the transport works: one that is frozen accepts connections, too."""
         return time.monotonic() - self._listens_since > BACK_AFTER
 
-    def _reconcile_in_time(self) -> None:
-        if time.monotonic() >= self._next_reconcile:
+    def _check_in_time(self) -> None:
+        """Compare and recheck what is due, in another thread: no event waits for the database."""
+        if self._checking is not None and not self._checking.done():
+            return
+        must_reconcile = time.monotonic() >= self._next_reconcile
+        if must_reconcile:
             self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
+        if must_reconcile or self._due():
+            self._checking = get_loaders().submit(self._check, must_reconcile)
+
+    def _check(self, must_reconcile: bool) -> None:
+        refresh_connections()
+        if must_reconcile:
             self.reconcile()
         self.recheck()
 
@@ -269,43 +248,58 @@ class Broadcaster:
                 logger.warning("Open streams could not be compared with the database: %s", error)
                 self._fingerprints |= {topic: known[topic] for topic in topics if topic in known}
                 continue
-            finally:
-                close_connections()
             for topic in topics:
                 now = self._fingerprints[topic] = current.get(topic, NOTHING)
-                # At the first comparison the topic may have changed since its stream opened.
+                # Unknown: its stream is about to take its first snapshot.
                 if known.get(topic) != now:
                     self._resync(topic)
+
+    def before_snapshot(self, topic: str) -> None:
+        """Remember the state of a topic that has just been opened.
+
+        From then on reconciliation finds its changes, and need not resync it at its first turn.
+        """
+        if topic in self._mailboxes and topic not in self._fingerprints:
+            self._fingerprints[topic] = _fingerprints([topic]).get(topic, NOTHING)
+
+    def _due(self) -> list[Mailbox]:
+        """The streams whose next check is due before the next tick."""
+        horizon = time.monotonic() + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
+        return [
+            mailbox
+            for mailbox in self._mailboxes_of()
+            if mailbox.identity and mailbox.recheck_at <= horizon
+        ]
 
     def recheck(self) -> None:
         """Confirm the users of the streams whose check is due soon, with one query for all of them.
 
         A stream that is not confirmed here checks its session itself.
         """
-        now = time.monotonic()
-        horizon = now + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
         scopes: dict[str, list[tuple[Mailbox, Identity]]] = {}
-        for mailbox in self._mailboxes_of():
-            if mailbox.identity and mailbox.recheck_at <= horizon:
-                due = scopes.setdefault(scope_of(mailbox.topic), [])
-                due.append((mailbox, mailbox.identity))
-        for scope, due in scopes.items():
+        for mailbox in self._due():
+            if mailbox.identity:
+                scopes.setdefault(scope_of(mailbox.topic), []).append((mailbox, mailbox.identity))
+        for scope, some in scopes.items():
             try:
                 with activate(scope):
-                    valid = unchanged([identity for _, identity in due])
+                    valid = unchanged([identity for _, identity in some])
             except Exception as error:
                 logger.warning("The users of open streams could not be looked up: %s", error)
                 continue
-            finally:
-                close_connections()
-            for mailbox, identity in due:
+            now = time.monotonic()
+            for mailbox, identity in some:
                 if identity in valid:
-                    mailbox.recheck_at = now + settings.STREAM_RECHECK
+                    # Spread: streams that opened together are not due together for ever.
+                    share = random.uniform(0.85, 1.0)  # noqa: S311
+                    mailbox.recheck_at = now + settings.STREAM_RECHECK * share
 
     def stop(self) -> None:
         """End the listening thread; a later ``subscribe`` starts a new one."""
         self._stop.set()
         thread = self._thread
+        if self._transport is not None:
+            self._transport.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
         self._thread = None
@@ -329,11 +323,15 @@ class Broadcaster:
         stop, failures = self._stop, 0
         while not stop.is_set():
             self._listens_since = time.monotonic()
+            with self._lock:
+                self._opened, self._closed = set(self._mailboxes), set()
+                self._subscribed &= self._opened
             try:
-                transport = get_transport()
+                self._transport = transport = get_transport()
                 self._outage = transport.breaker.outage
                 transport.listen(self)
             except Exception as error:
+                self._is_cut_off = True
                 if self._listens_long():
                     failures = 0
                 self._outage.begins(
@@ -343,15 +341,8 @@ class Broadcaster:
             finally:
                 close_connections()
             # Without the transport, changes are found in the database.
-            self._reconcile_in_time()
+            self._check_in_time()
             stop.wait(backoff(failures))
-
-
-def close_connections() -> None:
-    """Close this thread's database connections, unless a transaction (a test's) is open."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
 
 
 def _fingerprints(

@@ -16,7 +16,8 @@ from typing import Any, Final
 from asgiref.sync import sync_to_async
 
 from monitio.stream import shutdown
-from monitio.stream.broadcaster import Limits, Mailbox, close_connections, get_broadcaster
+from monitio.stream.broadcaster import Limits, get_broadcaster
+from monitio.stream.mailbox import Mailbox
 from monitio.stream.protocol import (
     Command,
     Query,
@@ -27,9 +28,11 @@ from monitio.stream.protocol import (
     finite,
     stream_protocol,
 )
+from monitio.stream.threads import close_connections
 from monitio.utils.fork import ProcessLocal
 
-# Reads of the database at once, snapshots and checks of sessions, for all streams of the process.
+# Reads of the database at once, snapshots and checks of sessions, for all streams that the two
+# drivers here serve.
 LOADERS = 4
 _loading = ProcessLocal(lambda: threading.BoundedSemaphore(LOADERS))
 
@@ -128,12 +131,18 @@ def with_database(command: Query) -> Any:
         close_connections()
         turn.acquire()
     try:
-        return command.function()
-    except Exception as error:
-        return error
+        return result_of(command)
     finally:
         close_connections()
         turn.release()
+
+
+def result_of(command: Query) -> Any:
+    """The result of the query, or the exception."""
+    try:
+        return command.function()
+    except Exception as error:
+        return error
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

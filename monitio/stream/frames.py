@@ -13,10 +13,15 @@ EVENTS: Final = frozenset({"snapshot", "message", "gone", "beat", "bye"})
 
 def event(name: str, data: dict[str, Any]) -> bytes:
     """One event. JSON keeps every line break out of the data: a bare CR would forge an event."""
+    text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
+    return encoded(name, text.encode())
+
+
+def encoded(name: str, json_data: bytes) -> bytes:
+    """One event of data that is JSON without line breaks already."""
     if name not in EVENTS:
         raise ValueError(f"{name!r} is not an event of this stream; use one of {sorted(EVENTS)}.")
-    text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
-    return f"event: {name}\ndata: {text}\n\n".encode()
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), json_data)
 
 
 def retry(milliseconds: int) -> bytes:

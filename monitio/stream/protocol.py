@@ -19,11 +19,16 @@ from django.db import DatabaseError
 from monitio.conf import settings
 from monitio.serializers import Payload
 from monitio.stream import frames
-from monitio.stream.broadcaster import Mailbox, MailboxContents
 from monitio.stream.identity import Identity, SiteUnavailable
+from monitio.stream.mailbox import Mailbox, MailboxContents
 
 logger = logging.getLogger("monitio")
 
+# Seconds that a first snapshot waits for the transport.
+SUBSCRIBE_TIMEOUT = 1.0
+# Seconds until the first check: a log-out between the request and the subscription is found then.
+# The broadcaster makes it before that, for all new streams together.
+FIRST_CHECK = 3.5
 # Seconds between the two checks of a session that may have ended.
 SECOND_CHECK = 1.0
 
@@ -86,7 +91,12 @@ def stream_protocol(mailbox: Mailbox, source: StreamSource) -> StreamProtocol:
 def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command, Any, str]:
     """Everything between ``retry`` and ``bye``; returns the reason of ``bye``."""
     clock = _Clock(mailbox)
-    mailbox.resync()
+    # Events are received before the snapshot is read, so one snapshot is enough; the page gets it
+    # in any case, also when the transport does not answer.
+    deadline = time.monotonic() + SUBSCRIBE_TIMEOUT
+    while not mailbox.is_subscribed and not source.stopping() and time.monotonic() < deadline:
+        yield Wait(max(0.0, deadline - time.monotonic()))
+    mailbox.begin()
     while not source.stopping():
         if clock.is_old():
             return "age"
@@ -112,7 +122,8 @@ class _Clock:
         self._mailbox = mailbox
         # Random, so that not all pages come back at once.
         self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
-        mailbox.recheck_at = now + settings.STREAM_RECHECK
+        interval = float(settings.STREAM_RECHECK)
+        mailbox.recheck_at = now + (min(interval, FIRST_CHECK) if mailbox.identity else interval)
         self._second_check_at = math.inf
 
     def is_old(self) -> bool:

@@ -19,9 +19,9 @@ from django.http.response import HttpResponseBase
 from monitio import scope
 from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
-from monitio.serializers import snapshot
+from monitio.serializers import Payload, snapshot
 from monitio.stream import capacity, shutdown
-from monitio.stream.broadcaster import Limits, close_connections
+from monitio.stream.broadcaster import Limits, get_broadcaster
 from monitio.stream.drivers import (
     HANDOFF_KEY,
     OpenStream,
@@ -31,6 +31,7 @@ from monitio.stream.drivers import (
 )
 from monitio.stream.identity import Identity, answer_who_asks
 from monitio.stream.protocol import StreamSource
+from monitio.stream.threads import close_connections, keeps_connections
 from monitio.transports import get_hub
 from monitio.utils.client_address import client_address
 
@@ -74,12 +75,17 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     identity = Identity(request, recipient)
     # Called in other threads, whose connections do not have this request's tenant.
     source = StreamSource(
-        snapshot=scope.bind(lambda: snapshot(recipient)),
+        snapshot=scope.bind(lambda: _snapshot(recipient)),
         still_valid=scope.bind(identity.is_valid),
         stopping=shutdown.stopping,
         identity=identity,
     )
     return _response(request, recipient.topic, source)
+
+
+def _snapshot(recipient: Recipient) -> Payload:
+    get_broadcaster().before_snapshot(recipient.topic)
+    return snapshot(recipient)
 
 
 def _response(request: HttpRequest, topic: str, source: StreamSource) -> StreamingHttpResponse:
@@ -110,8 +116,9 @@ class _HandedOff(StreamingHttpResponse):
 
     def close(self) -> None:
         super().close()
-        # In the request's thread, which ends now, also with a CONN_MAX_AGE.
-        close_connections()
+        if not keeps_connections():
+            # Django has made this thread, which ends now, also with a CONN_MAX_AGE.
+            close_connections()
 
 
 def _limits(request: HttpRequest, *, behind_endpoint: bool) -> Limits:

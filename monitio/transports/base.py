@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from django.core.checks import CheckMessage
@@ -15,17 +17,21 @@ from monitio.transports.events import Event
 class Listener(Protocol):
     """Receives the events of a transport: the broadcaster of a web process."""
 
+    def take_changes(self) -> tuple[set[str], set[str]]:
+        """The topics that streams have opened and closed since the last call; first, all open ones.
+
+        Call it before each read, and when ``Transport.wake`` is called. Events of ``EVERYBODY`` are
+        received as well.
+        """
+
+    def on_subscribed(self, topics: Iterable[str]) -> None:
+        """Every event of these topics is received from now on. Again after an interruption."""
+
     def receive(self, event: Event) -> None:
         """An event was published."""
 
     def on_gap(self, topic: str | None = None) -> None:
         """Events of this topic, or of all topics, may have been missed."""
-
-    def topics(self) -> set[str]:
-        """The topics of the open streams. They change: ask before each read.
-
-        Events of ``EVERYBODY`` are received as well.
-        """
 
     def on_tick(self) -> None:
         """Called about once a second from the listening thread."""
@@ -34,11 +40,36 @@ class Listener(Protocol):
         """True when listening should end."""
 
 
+class Waker:
+    """Ends a wait for a socket from any thread: wait for this one, too."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def wake(self) -> None:
+        # Full: it will wake anyway. Closed: nothing waits any more.
+        with contextlib.suppress(OSError):
+            self._writer.send(b"!")
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4096)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+
 class Transport(ABC):
     """Carries events between processes. A new one is a file with this class and its tests.
 
-    It may lose events, but must then call ``Listener.on_gap``. It also calls it once for each topic
-    as soon as it receives that topic.
+    It may lose events, but must then call ``Listener.on_gap``, or ``on_subscribed`` again. Streams
+    wait for ``on_subscribed`` before they read the database.
     """
 
     # Events are rows: one that is published inside a transaction waits for its commit or blocks it.
@@ -56,6 +87,12 @@ class Transport(ABC):
     @abstractmethod
     def listen(self, listener: Listener) -> None:
         """Pass events to ``listener`` until its ``stopping()``. Blocks; raises when cut off."""
+
+    def wake(self) -> None:  # noqa: B027 - optional
+        """End a wait of ``listen``: there are changes to take, or it has to stop.
+
+        Called from any thread. Without it, a stream waits for the end of that wait.
+        """
 
     def check(self) -> list[CheckMessage]:
         """Errors of the configuration. May open connections."""

@@ -25,41 +25,81 @@ MESSAGE, GONE, RESYNC, RECHECK = "message", "gone", "resync", "recheck"
 KINDS = frozenset({MESSAGE, GONE, RESYNC, RECHECK})
 
 
+# Between the parts of an event on the wire; neither a topic nor JSON holds it.
+SEPARATOR = b"\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedData:
+    """The data of an event as JSON, and what a mailbox needs of it: nothing decodes it again."""
+
+    json: bytes
+    # None: not the state of a message.
+    id: int | None = None
+    version: int = 0
+    seq: int = 0
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> EncodedData:
+        head = (data.get("id"), data.get("version", 0), data.get("seq", 0))
+        return cls(dump(data), *head)
+
+    def load(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.json)
+        return loaded
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A change of a topic.
 
     ``message`` and ``gone`` carry the change as data; after ``resync`` streams read the database.
     ``recheck``: a session of this recipient may have ended. With a topic ``is_everybody`` it is the
-    session whose mark is the data, or any session when there is no data.
+    session whose mark is the data, or any session when there is no data. Data is a dictionary where
+    it is published, and ``EncodedData`` where it was received.
     """
 
     topic: str
     kind: str = RESYNC
-    data: dict[str, Any] | None = None
+    data: dict[str, Any] | EncodedData | None = None
+
+    def encoded(self) -> EncodedData | None:
+        """The data as JSON."""
+        return EncodedData.of(self.data) if isinstance(self.data, dict) else self.data
 
     def encode(self) -> bytes:
-        """JSON bytes; an event of more than ``MAX_BYTES`` becomes ``resync``."""
-        encoded = dump({"topic": self.topic, "kind": self.kind, "data": self.data})
-        if len(encoded) <= MAX_BYTES:
-            return encoded
-        return dump({"topic": self.topic, "kind": RESYNC, "data": None})
+        """``topic kind id version seq data``; an event of more than ``MAX_BYTES`` is ``resync``."""
+        data = self.encoded()
+        if data is None:
+            parts = (self.topic.encode(), self.kind.encode(), b"", b"", b"", b"")
+        else:
+            number = b"" if data.id is None else b"%d" % data.id
+            rank = b"%d" % data.version, b"%d" % data.seq
+            parts = (self.topic.encode(), self.kind.encode(), number, *rank, data.json)
+        encoded = SEPARATOR.join(parts)
+        return encoded if len(encoded) <= MAX_BYTES else Event(self.topic).encode()
 
     def without_data(self) -> Event:
         """The same change without its data, which is old by the time the event is published."""
         return Event(self.topic, RECHECK if self.kind == RECHECK else RESYNC)
 
     @classmethod
-    def decode(cls, raw: bytes | str) -> Event | None:
+    def decode(cls, raw: bytes) -> Event | None:
         """The event in these bytes; None for others, as programs may share the channel."""
         try:
-            fields = json.loads(raw)
-            topic, kind, data = fields["topic"], fields["kind"], fields.get("data")
-        except (ValueError, TypeError, KeyError, AttributeError):
+            topic, name, number, version, seq, json_data = raw.split(SEPARATOR, 5)
+            kind, data = name.decode(), None
+            if json_data:
+                head = (int(number) if number else None, int(version), int(seq))
+                data = EncodedData(json_data, *head)
+            # Streams send the data as it is: a line break would forge an event there.
+            if kind not in KINDS or b"\n" in json_data or b"\r" in json_data:
+                return None
+            if kind in (RESYNC, RECHECK) and data and not isinstance(data.load(), dict):
+                return None
+            return cls(topic.decode(), kind, data)
+        except ValueError:
             return None
-        if not isinstance(topic, str) or kind not in KINDS or not isinstance(data, dict | None):
-            return None
-        return cls(topic, kind, data)
 
 
 def everybody_in(scope: str) -> str:
@@ -88,9 +128,10 @@ def packed(events: Sequence[Event]) -> list[Event]:
 
 def unpacked(event: Event, topics: Set[str]) -> Iterable[Event]:
     """The inverse of ``packed``, for these topics; any other event unchanged."""
-    named = event.data.get("topics") if event.kind == RESYNC and event.data else None
-    if not isinstance(named, list):
+    data = event.encoded() if event.kind == RESYNC else None
+    if data is None:
         return [event]
+    named = data.load().get("topics", ())
     return [Event(topic) for topic in named if isinstance(topic, str) and topic in topics]
 
 

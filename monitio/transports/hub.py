@@ -28,7 +28,7 @@ from django.utils.crypto import salted_hmac
 from monitio.conf import settings
 from monitio.exceptions import TransportError
 from monitio.transports.base import Listener, Transport
-from monitio.transports.events import GONE, MAX_BYTES, MESSAGE, RECHECK, RESYNC, Event, dump
+from monitio.transports.events import GONE, MAX_BYTES, MESSAGE, RECHECK, RESYNC, Event
 from monitio.utils.optional import import_optional
 
 if TYPE_CHECKING:
@@ -149,10 +149,9 @@ def _topics_by_event(events: Iterable[Event]) -> dict[tuple[str, bytes], dict[st
     for event in events:
         # Name and JSON are as other streams send them; on "resync" a page fetches the snapshot.
         name, data = RECHECK if event.kind == RECHECK else RESYNC, NO_DATA
-        if event.kind in (MESSAGE, GONE) and event.data is not None:
-            dumped = dump(event.data)
-            if len(dumped) <= MAX_BYTES:
-                name, data = event.kind, dumped
+        encoded = event.encoded()
+        if event.kind in (MESSAGE, GONE) and encoded is not None and len(encoded.json) <= MAX_BYTES:
+            name, data = event.kind, encoded.json
         topics.setdefault((name, data), {})[event.topic] = None
     return topics
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -40,6 +41,9 @@ class PollingTransport(Transport):
     in_database = True
     # Every event is a write, so a progress bar moves as often as its job is written.
     push_interval = 1.0
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
 
     def publish(self, events: Sequence[Event]) -> None:
         # Sorted, so that no two publishers wait for each other.
@@ -75,10 +79,15 @@ class PollingTransport(Transport):
     def _watch(self, connection: BaseDatabaseWrapper, listener: Listener) -> None:
         poll = _DataVersion(connection) if connection.vendor == "sqlite" else _Always()
         known: Nonces = {}
+        followed: set[str] = set()
+        topics: set[str] = set()
         next_tick = 0.0
         while not listener.stopping():
-            topics = listener.topics()
-            topics = topics | {everybody_in(scope) for scope in by_scope(topics)}
+            self._woken.clear()
+            opened, closed = listener.take_changes()
+            if opened or closed:
+                followed = (followed | opened) - closed
+                topics = followed | {everybody_in(scope) for scope in by_scope(followed)}
             # Before the rows are read, so that the next poll finds a change during the reading.
             if poll.changed() or not topics <= known.keys():
                 known = self._compare(topics, known, listener)
@@ -88,16 +97,17 @@ class PollingTransport(Transport):
             interval = settings.POLL_INTERVAL
             if interval is None:
                 interval = 0.05 if connection.vendor == "sqlite" else 0.5
-            time.sleep(interval)
+            self._woken.wait(interval)
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def _compare(self, topics: set[str], known: Nonces, listener: Listener) -> Nonces:
         current: Nonces = {}
         _in_scopes(topics, lambda some: current.update(_nonces(some)))
-        for topic in topics & current.keys():
-            if topic not in known:
-                # Events before this first read are unknown.
-                listener.on_gap(topic)
-                continue
+        # Events before a first read are unknown.
+        listener.on_subscribed((topics & current.keys()) - known.keys())
+        for topic in topics & current.keys() & known.keys():
             for kind in (RECHECK, RESYNC):
                 row = _row_of(Event(topic, kind))
                 if current[row] != known[row]:

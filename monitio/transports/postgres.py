@@ -20,16 +20,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from monitio.conf import settings
-from monitio.transports.base import Listener, Transport
-from monitio.transports.events import EVERYBODY, Event, is_everybody, packed, unpacked
+from monitio.transports.base import Listener, Transport, Waker
+from monitio.transports.events import Event, is_everybody, packed, unpacked
 from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: then this side closes the connection.
 PING_EVERY, PONG_WITHIN = 3.0, 3.0
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
-# Seconds until events of a new stream are received. Until then its snapshot is all it needs.
-POLL_EVERY = 0.1
+# Seconds between two looks at the clock.
+WAIT = 1.0
 NOTIFY = b"SELECT pg_notify($1, payload) FROM json_array_elements_text($2::json) AS payload"
 
 
@@ -40,6 +40,7 @@ class PostgresTransport(Transport):
         )
         self._conninfo = _conninfo(self._psycopg)
         self._publisher: _Connection | None = None
+        self._waker: Waker | None = None
         self._lock = threading.Lock()
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -80,9 +81,14 @@ class PostgresTransport(Transport):
         connection = self._connect(time.monotonic() + PONG_WITHIN)
         try:
             connection.listen(_channel(), time.monotonic() + PONG_WITHIN)
+            self._waker = connection.waker = Waker()
             _Subscription(connection, listener).run()
         finally:
             connection.close()
+
+    def wake(self) -> None:
+        if self._waker is not None:
+            self._waker.wake()
 
     def check(self) -> list[checks.CheckMessage]:
         deadline = time.monotonic() + PUBLISH_TIMEOUT
@@ -122,12 +128,11 @@ class _Subscription:
 
     def run(self) -> None:
         while not self.listener.stopping():
-            topics = {*self.listener.topics(), EVERYBODY}
-            for topic in topics - self.topics:
-                # Also after each new connection, which begins with no topics.
-                self.listener.on_gap(topic)
-            self.topics = topics
-            for payload in self.connection.notifications(time.monotonic() + POLL_EVERY):
+            opened, closed = self.listener.take_changes()
+            if opened or closed:
+                self.topics = (self.topics | opened) - closed
+                self.listener.on_subscribed(opened)
+            for payload in self.connection.notifications(time.monotonic() + min(WAIT, PING_EVERY)):
                 event = Event.decode(payload)
                 if event and (event.topic in self.topics or is_everybody(event.topic)):
                     for change in unpacked(event, self.topics):
@@ -151,6 +156,8 @@ class _Connection:
 
     def __init__(self, psycopg: Any, conninfo: str, deadline: float) -> None:
         self._psycopg, self._pq = psycopg, psycopg.pq
+        # Ends the wait for notifications.
+        self.waker: Waker | None = None
         self._libpq = self._pq.PGconn.connect_start(conninfo.encode())
         try:
             self._finish_connecting(deadline)
@@ -205,9 +212,9 @@ class _Connection:
         self.execute(f'LISTEN "{name}"'.encode(), deadline=deadline)
 
     def notifications(self, deadline: float) -> list[bytes]:
-        """The payloads that have arrived, as soon as there is one; empty at the deadline."""
+        """The payloads that have arrived, as soon as there is one; empty when it was woken."""
         found = list(self._received())
-        if not found and self._wait(selectors.EVENT_READ, deadline):
+        if not found and self._wait_for_notifications(deadline):
             self._read()
             found = list(self._received())
         return found
@@ -218,6 +225,8 @@ class _Connection:
 
     def close(self) -> None:
         self._libpq.finish()
+        if self.waker is not None:
+            self.waker.close()
 
     def _wait_for_answer(self, events: int, deadline: float) -> None:
         if not self._wait(events, deadline):
@@ -235,6 +244,17 @@ class _Connection:
         with selectors.DefaultSelector() as selector:
             selector.register(self._libpq.socket, events)
             return bool(selector.select(max(0.0, deadline - time.monotonic())))
+
+    def _wait_for_notifications(self, deadline: float) -> bool:
+        """Whether there is something to read; False at the deadline, and when it was woken."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._libpq.socket, selectors.EVENT_READ)
+            if self.waker is not None:
+                selector.register(self.waker, selectors.EVENT_READ)
+            ready = {key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
+        if self.waker is not None and self.waker.fileno() in ready:
+            self.waker.clear()
+        return self._libpq.socket in ready
 
     def _error(self) -> ConnectionError:
         return ConnectionError(self._libpq.error_message.decode(errors="replace").strip())

@@ -7,14 +7,17 @@ another ``subscribe`` answer, so each of those counts as a gap.
 
 from __future__ import annotations
 
+import contextlib
+import selectors
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from django.core import checks
 
 from monitio.conf import settings
-from monitio.transports.base import Listener, Transport
+from monitio.transports.base import Listener, Transport, Waker
 from monitio.transports.events import EVERYBODY, Event, is_everybody, packed, unpacked
 from monitio.transports.redis_url import import_redis, parse
 
@@ -22,8 +25,12 @@ from monitio.transports.redis_url import import_redis, parse
 PING_EVERY, PONG_WITHIN = 3.0, 6.0
 # One publish never holds a request longer than this.
 PUBLISH_TIMEOUT = 1.0
-# Seconds until a new stream is subscribed to. Until then its snapshot is all it needs.
-POLL_EVERY = 0.1
+# Seconds between two looks at the clock.
+WAIT = 1.0
+# Seconds after which a connection counts as one that worked.
+WORKED = 1.0
+# Channels in one SUBSCRIBE, bytes in one read.
+CHUNK, RECEIVE = 500, 2**18
 # A busy server of many greenlets exceeds redis-py's default of 100.
 CONNECTIONS = 10_000
 
@@ -33,6 +40,7 @@ class RedisTransport(Transport):
         self._redis = import_redis()
         self._address = parse(settings.REDIS_URL)
         self._publisher: Any = None
+        self._waker: Waker | None = None
 
     def publish(self, events: Sequence[Event]) -> None:
         events = packed(events)
@@ -69,13 +77,26 @@ class RedisTransport(Transport):
         pipe.execute()
 
     def listen(self, listener: Listener) -> None:
-        client = self._client(PONG_WITHIN)
-        pubsub = client.pubsub()
-        try:
-            _Subscription(pubsub, listener).read_until_stopped()
-        finally:
-            pubsub.close()
-            client.close()
+        topics: set[str] = set()
+        with contextlib.closing(Waker()) as waker:
+            self._waker = waker
+            while not listener.stopping():
+                began = time.monotonic()
+                client = self._client(PONG_WITHIN)
+                pubsub = client.pubsub()
+                try:
+                    _Subscription(pubsub, listener, waker, topics).read_until_stopped()
+                except (ConnectionError, self._redis.ConnectionError):
+                    # The server closed a connection that worked: connect again, at once.
+                    if time.monotonic() - began < WORKED:
+                        raise
+                finally:
+                    pubsub.close()
+                    client.close()
+
+    def wake(self) -> None:
+        if self._waker is not None:
+            self._waker.wake()
 
     def _client(self, timeout: float | None = None) -> Any:
         """A client that reads for ``timeout`` seconds, by default its share of a publish."""
@@ -114,38 +135,50 @@ class _Subscription:
     All of it happens in the listening thread, so a dead server never delays a stream that opens.
     """
 
-    def __init__(self, pubsub: Any, listener: Listener) -> None:
-        self.pubsub, self.listener = pubsub, listener
-        self.topics: set[str] = set()
+    def __init__(self, pubsub: Any, listener: Listener, waker: Waker, topics: set[str]) -> None:
+        self.pubsub, self.listener, self.waker = pubsub, listener, waker
+        # Those of the connection before this one, at first.
+        self.topics = topics
+        self.prefix = _channel("")
         self.last_ping = self.last_answer = time.monotonic()
         self.next_tick = 0.0
 
     def read_until_stopped(self) -> None:
-        self.pubsub.subscribe(_channel(EVERYBODY))
-        while not self.listener.stopping():
-            self._follow(self.listener.topics())
-            message = self.pubsub.get_message(timeout=POLL_EVERY)
-            if message is not None:
-                self.last_answer = time.monotonic()
-                self._take(message)
-            self._keep_alive(time.monotonic())
+        self._call(self.pubsub.subscribe, {EVERYBODY, *self.topics})
+        reader = _reader(self.pubsub)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.waker, selectors.EVENT_READ)
+            selector.register(reader, selectors.EVENT_READ)
+            while not self.listener.stopping():
+                self._follow_changes()
+                if self.pubsub.connection._sock is not reader.socket:
+                    raise ConnectionError("redis-py has closed the connection")
+                if any(key.fileobj is reader for key, _ in selector.select(min(WAIT, PING_EVERY))):
+                    self.last_answer = time.monotonic()
+                    for kind, channel, data in reader.read():
+                        self._take(kind, channel, data)
+                self.waker.clear()
+                self._keep_alive(time.monotonic())
 
-    def _follow(self, topics: set[str]) -> None:
-        opened, closed = topics - self.topics, self.topics - topics
-        if opened:
-            self.pubsub.subscribe(*map(_channel, opened))
-        if closed:
-            self.pubsub.unsubscribe(*map(_channel, closed))
-        self.topics = topics
+    def _follow_changes(self) -> None:
+        opened, closed = self.listener.take_changes()
+        # Those that this connection has already would be acknowledged again, which means a gap.
+        self._call(self.pubsub.subscribe, opened - self.topics)
+        self._call(self.pubsub.unsubscribe, closed)
+        self.topics |= opened
+        self.topics -= closed
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["type"] == "subscribe":
+    def _call(self, command: Any, topics: Iterable[str]) -> None:
+        names = [self.prefix + topic for topic in topics]
+        for start in range(0, len(names), CHUNK):
+            command(*names[start : start + CHUNK])
+
+    def _take(self, kind: str, channel: str, data: bytes) -> None:
+        if kind == "subscribe":
             # Also after redis-py has silently connected again.
-            channel = message["channel"]
-            text = channel.decode() if isinstance(channel, bytes) else channel
-            self.listener.on_gap(text.removeprefix(_channel("")))
-        elif message["type"] == "message":
-            event = Event.decode(message["data"])
+            self.listener.on_subscribed([channel.removeprefix(self.prefix)])
+        elif kind == "message":
+            event = Event.decode(data)
             for change in unpacked(event, self.topics) if event is not None else ():
                 self.listener.receive(change)
 
@@ -158,6 +191,64 @@ class _Subscription:
         if now >= self.next_tick:
             self.next_tick = now + 1.0
             self.listener.on_tick()
+
+
+# Kind, channel and data of an answer.
+Reply = tuple[str, str, bytes]
+
+
+class RedisPyReader:
+    """Reads what has arrived by redis-py itself."""
+
+    def __init__(self, pubsub: Any) -> None:
+        self._pubsub, self.socket = pubsub, pubsub.connection._sock
+
+    def fileno(self) -> int:
+        return int(self.socket.fileno())
+
+    def read(self) -> Iterator[Reply]:
+        """All answers that have arrived. Raises an error when the server has hung up."""
+        while self._pubsub.connection.can_read(timeout=0):
+            message = self._pubsub.get_message(timeout=0)
+            if message is None:
+                continue
+            # Text with the option decode_responses in the URL.
+            channel, data = message["channel"], message["data"]
+            text = channel.decode() if isinstance(channel, bytes) else channel
+            yield message["type"], text or "", data.encode() if isinstance(data, str) else data
+
+
+class HiredisReader:
+    """Reads what has arrived by hiredis, without redis-py's own work for each message."""
+
+    def __init__(self, pubsub: Any, parser: Any) -> None:
+        self.socket, self._parser = pubsub.connection._sock, parser
+
+    def fileno(self) -> int:
+        return int(self.socket.fileno())
+
+    def read(self) -> Iterator[Reply]:
+        """As ``RedisPyReader``. Call it when the socket is readable."""
+        is_complete = False
+        while not is_complete:
+            received = self.socket.recv(RECEIVE)
+            if not received:
+                raise ConnectionError("Redis has closed the connection")
+            self._parser.feed(received)
+            # What TLS has decrypted already does not make the socket readable.
+            is_complete = not (hasattr(self.socket, "pending") and self.socket.pending())
+        while (reply := self._parser.gets()) is not False:
+            if isinstance(reply, list) and len(reply) == 3 and isinstance(reply[1], bytes):
+                kind, channel, data = reply
+                yield kind.decode(), channel.decode(errors="replace"), data
+
+
+def _reader(pubsub: Any) -> RedisPyReader | HiredisReader:
+    try:
+        parser = import_module("hiredis").Reader()
+    except ImportError:
+        return RedisPyReader(pubsub)
+    return HiredisReader(pubsub, parser)
 
 
 def _channel_of(event: Event) -> str:

@@ -37,7 +37,8 @@ from monitio.messages import ratelimit, visitors
 from monitio.models import Delivery, Digest, Job, Message, Preferences, VisitorLogin
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient, page_fits, page_token
-from monitio.stream.broadcaster import Broadcaster, Mailbox
+from monitio.stream.broadcaster import Broadcaster
+from monitio.stream.mailbox import Mailbox
 from monitio.testing import capture_events
 from monitio.transports import Event, events, polling
 from tests.support import jobs, scopes

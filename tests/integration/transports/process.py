@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from tests.support.peers import serve, set_up
@@ -17,7 +18,8 @@ from django.db import connection, transaction
 
 from monitio import dispatch
 from monitio.stream import broadcaster as broadcasters
-from monitio.stream.broadcaster import Broadcaster, Mailbox, get_broadcaster
+from monitio.stream.broadcaster import Broadcaster, get_broadcaster
+from monitio.stream.mailbox import Mailbox
 from monitio.transports import Event, get_transport
 from monitio.transports import publish as publishing
 from monitio.utils.fork import ProcessLocal
@@ -33,7 +35,12 @@ class RecordingBroadcaster(Broadcaster):
     """The real one, whose loop connects again; it records events in place of delivering them."""
 
     def receive(self, event: Event) -> None:
-        received.append([event.topic, event.kind, event.data])
+        data = event.encoded()
+        received.append([event.topic, event.kind, data and data.load()])
+
+    def on_subscribed(self, topics: Iterable[str]) -> None:
+        super().on_subscribed(topics)
+        received.extend([topic, "gap", None] for topic in topics)
 
     def on_gap(self, topic: str | None = None) -> None:
         received.append([topic, "gap", None])

@@ -17,14 +17,13 @@ from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.stream.broadcaster import (
-    CAPACITY,
     Broadcaster,
     Limits,
-    Mailbox,
     _fingerprints,
     get_broadcaster,
     reset_broadcaster,
 )
+from monitio.stream.mailbox import CAPACITY, Mailbox
 from monitio.transports import Event
 from monitio.transports.events import EVERYBODY
 from tests.support.jobs import FakeClock
@@ -48,11 +47,18 @@ class CountingMailbox(Mailbox):
         return [json.loads(frame.split(b"data: ")[1]) for frame in self.take().frames]
 
 
+class QuietBroadcaster(Broadcaster):
+    """Listens to no transport."""
+
+    def _ensure_running(self) -> None:
+        pass
+
+
 @pytest.fixture
 def broadcaster(settings: Any) -> Iterator[Broadcaster]:
     """A broadcaster that hears nothing but what the test says."""
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-    broadcaster = Broadcaster()
+    broadcaster = QuietBroadcaster()
     yield broadcaster
     broadcaster.stop()
 
@@ -176,6 +182,57 @@ class TestMailbox:
         broadcaster.on_gap()
         news = mailbox.take()
         assert news.recheck and news.resync
+
+
+class TestSubscribing:
+    """The transport follows the topics by their changes, and each stream waits for it once."""
+
+    def test_a_topic_is_opened_once_and_closed_with_its_last_stream(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        other = CountingMailbox()
+        broadcaster.subscribe(other)
+        assert broadcaster.take_changes() == ({TOPIC}, set())
+        broadcaster.unsubscribe(other)
+        assert broadcaster.take_changes() == (set(), set())
+        broadcaster.unsubscribe(mailbox)
+        assert broadcaster.take_changes() == (set(), {TOPIC})
+
+    def test_one_that_comes_and_goes_between_two_reads_is_no_change(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.unsubscribe(mailbox)
+        assert broadcaster.take_changes() == (set(), set())
+
+    def test_one_that_is_left_and_opened_again_stays_subscribed(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.take_changes()
+        broadcaster.on_subscribed([TOPIC])
+        broadcaster.unsubscribe(mailbox)
+        again = CountingMailbox()
+        broadcaster.subscribe(again)
+        assert broadcaster.take_changes() == (set(), set())
+        assert again.is_subscribed
+
+    def test_one_that_was_closed_has_to_be_subscribed_again(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.on_subscribed([TOPIC])
+        broadcaster.take_changes()
+        broadcaster.unsubscribe(mailbox)
+        broadcaster.take_changes()
+        again = CountingMailbox()
+        broadcaster.subscribe(again)
+        assert not again.is_subscribed and broadcaster.take_changes() == ({TOPIC}, set())
+
+    def test_a_second_stream_of_a_topic_does_not_wait(
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox
+    ) -> None:
+        broadcaster.on_subscribed([TOPIC])
+        second = CountingMailbox()
+        broadcaster.subscribe(second)
+        assert second.is_subscribed and mailbox.is_subscribed
 
 
 class TestHub:
@@ -335,6 +392,17 @@ class TestRecheck:
 
 @pytest.mark.django_db(transaction=True)
 class TestReconciliation:
+    def test_a_stream_that_has_its_snapshot_is_not_resynced_at_its_first_comparison(
+        self, broadcaster: Broadcaster
+    ) -> None:
+        mailbox = CountingMailbox(Recipient.for_user(user()).topic)
+        api.create_message(user(), INFO, "here before")
+        broadcaster.subscribe(mailbox)
+        broadcaster.before_snapshot(mailbox.topic)
+        assert not self.resynced(broadcaster, mailbox)
+        api.create_message(user(), INFO, "its event was lost")
+        assert self.resynced(broadcaster, mailbox)
+
     @pytest.fixture
     def mailbox(self, broadcaster: Broadcaster) -> CountingMailbox:
         """An open stream of ann's, compared once."""
@@ -396,6 +464,8 @@ class TestReconciliation:
         for _ in range(90):
             clock.forward(1)
             broadcaster.on_tick()
+            if broadcaster._checking is not None:
+                broadcaster._checking.result()
         assert looked == [1030, 1060, 1090]
 
     def test_many_topics_are_looked_up_in_the_index_and_few_compared_in_full(

@@ -10,8 +10,8 @@ import pytest
 from django.db import OperationalError
 
 from monitio.stream import protocol
-from monitio.stream.broadcaster import Mailbox
 from monitio.stream.identity import SiteUnavailable
+from monitio.stream.mailbox import Mailbox
 from monitio.stream.protocol import (
     Command,
     Query,
@@ -30,10 +30,11 @@ RETRY, HEARTBEAT, RECHECK, AGE = 3000, 15.0, 30.0, 300.0
 class Driver:
     """Executes every command of the protocol until it waits."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, subscribed: bool = True) -> None:
         monkeypatch.setattr(protocol.random, "uniform", lambda low, high: 1.0)
         self.clock = FakeClock(monkeypatch, "monitio.stream.protocol")
         self.mailbox = Mailbox("user:1", lambda: None)
+        self.mailbox.is_subscribed = subscribed
         self.valid, self.is_stopping = True, False
         self.rechecks = self.snapshots = 0
         self.broken: Exception | None = None
@@ -103,7 +104,6 @@ class Driver:
 def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     driver = Driver(monkeypatch)
     driver.opening = list(driver.sent)  # type: ignore[attr-defined]
-    driver.wake()  # the mailbox begins with a request for a snapshot, which wakes its stream
     driver.take()
     return driver
 
@@ -112,6 +112,47 @@ def test_it_begins_with_the_pause_and_a_snapshot(driver: Any) -> None:
     assert driver.opening[0] == b"retry: 3000\n\n"
     assert driver.opening[1].startswith(b'event: snapshot\ndata: {"messages":[]')
     assert driver.snapshots == 1
+
+
+class TestBeginning:
+    """A first SUBSCRIBE is no gap: one snapshot, when events are received."""
+
+    @pytest.fixture
+    def driver(self, monkeypatch: pytest.MonkeyPatch) -> Driver:
+        return Driver(monkeypatch, subscribed=False)
+
+    def test_the_snapshot_waits_for_the_subscription(self, driver: Driver) -> None:
+        assert (driver.snapshots, driver.waiting) == (0, protocol.SUBSCRIBE_TIMEOUT)
+        driver.wake()
+        assert driver.snapshots == 0, "it was woken by something else"
+        driver.mailbox.subscribed()
+        driver.wake()
+        assert (driver.snapshots, driver.rechecks) == (1, 0)
+        driver.wake()
+        assert driver.snapshots == 1
+
+    def test_what_came_before_the_snapshot_is_in_it(self, driver: Driver) -> None:
+        driver.mailbox.put(1, b"event: message\n\n")
+        driver.mailbox.subscribed()
+        driver.wake()
+        assert driver.snapshots == 1
+        assert b"event: message\n\n" not in driver.sent
+
+    def test_a_transport_that_does_not_answer_delays_it_a_second(self, driver: Driver) -> None:
+        driver.sleep()
+        assert driver.snapshots == 1
+
+    def test_a_subscription_that_comes_late_is_a_gap(self, driver: Driver) -> None:
+        driver.sleep()
+        driver.mailbox.subscribed()
+        driver.wake()
+        assert (driver.snapshots, driver.rechecks) == (2, 1)
+
+    def test_a_second_subscription_is_a_gap(self, driver: Driver) -> None:
+        for _ in range(2):
+            driver.mailbox.subscribed()
+            driver.wake()
+        assert (driver.snapshots, driver.rechecks) == (2, 1)
 
 
 def test_an_event_is_sent_at_once(driver: Driver) -> None:

@@ -1,0 +1,101 @@
+"""Requests that open a stream, behind ``monitio.asgi``: few threads, and one step in each.
+
+Django's ASGI handler makes a thread for each request, and goes there and back for each middleware,
+twice. For a stream that is most of the work. Here the whole chain runs in one call, as under WSGI,
+in a thread whose database connection stays open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings as django_settings
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+
+from monitio.conf import when_overridden
+from monitio.stream.threads import REQUEST_THREADS, DatabaseThreads
+
+# More paths than a site has: one for each language and prefix.
+PATHS = 1_000
+
+Scope = dict[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+# Older releases have no such parameter: there each request keeps the thread that Django makes.
+_IS_SUPPORTED = "executor" in inspect.signature(ThreadSensitiveContext).parameters
+_request_threads: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, asyncio.LifoQueue[DatabaseThreads]
+] = WeakKeyDictionary()
+
+
+async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> None:
+    """Django's answer; for a request at the path of a stream in one of our threads.
+
+    Each has one request at a time, from its first middleware to its last: a middleware may leave
+    the tenant of its request on the thread's connection.
+    """
+    if scope.get("path") not in stream_paths() or not _IS_SUPPORTED:
+        await django(scope, receive, send)
+        return
+    loop = asyncio.get_running_loop()
+    free = _request_threads.get(loop)
+    if free is None:
+        free = _request_threads[loop] = asyncio.LifoQueue()
+        for _ in range(REQUEST_THREADS):
+            free.put_nowait(DatabaseThreads(1, "monitio-request"))
+    thread = await free.get()
+    try:
+        async with ThreadSensitiveContext(executor=thread):
+            # Not around another application, which may wrap Django's.
+            handler = _in_one_step() if type(django) is ASGIHandler else django
+            await handler(scope, receive, send)
+    finally:
+        free.put_nowait(thread)
+
+
+@cache
+def _in_one_step() -> Any:
+    """Django's ASGI handler, whose middleware is that of WSGI: called in one piece."""
+    handler: Any = ASGIHandler.__new__(ASGIHandler)
+    handler.load_middleware()
+
+    async def run_get_response(request: HttpRequest) -> Any:
+        response: Any = await sync_to_async(handler.get_response)(request)
+        response._handler_class = ASGIHandler
+        return response
+
+    handler.run_get_response = run_get_response
+    return handler
+
+
+@cache
+def stream_paths() -> set[str]:
+    """Where the site serves streams; the paths of ``ROOT_URLCONF``, in every language, at first."""
+    found = set()
+    for language, _ in django_settings.LANGUAGES:
+        with translation.override(language):
+            try:
+                found.add(reverse("message_stream"))
+            except NoReverseMatch:
+                # It is in another URLconf, which a middleware chooses.
+                break
+    return found
+
+
+def learn_stream_path(path: str) -> None:
+    """The view of the stream answers there."""
+    if len(stream_paths()) < PATHS:
+        stream_paths().add(path)
+
+
+when_overridden(stream_paths.cache_clear, "ROOT_URLCONF", "LANGUAGES", "USE_I18N")
+when_overridden(_in_one_step.cache_clear, "MIDDLEWARE")

@@ -1,0 +1,130 @@
+"""Requests that open streams share a few threads, and pass the whole middleware in one step."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.test import override_settings
+from django.utils.decorators import async_only_middleware, sync_only_middleware
+
+from monitio.stream import requests
+from monitio.stream.threads import REQUEST_THREADS
+
+
+class TestRequests:
+    PATH = "/messages/stream/"
+
+    @pytest.fixture(autouse=True)
+    def _paths(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(requests, "stream_paths", lambda: {self.PATH})
+
+    async def handle(self, path: str, log: list[tuple[int, int]], number: int) -> None:
+        """A request in two steps, which Django would serve in a context of its own."""
+
+        async def django(scope: Any, receive: Any, send: Any) -> None:
+            async with ThreadSensitiveContext():
+                for _ in range(2):
+                    log.append((number, await sync_to_async(threading.get_ident)()))
+                    await asyncio.sleep(0)
+
+        await requests.handle(django, {"path": path}, None, None)
+
+    def answer(self, path: str) -> list[tuple[int, int]]:
+        async def main() -> list[tuple[int, int]]:
+            log: list[tuple[int, int]] = []
+            await asyncio.gather(*(self.handle(path, log, number) for number in range(20)))
+            return log
+
+        return asyncio.run(main())
+
+    def test_those_for_streams_share_a_few_threads(self) -> None:
+        log = self.answer(self.PATH)
+        assert len({thread for _, thread in log}) == REQUEST_THREADS
+
+    def test_no_two_share_a_thread_at_once(self) -> None:
+        """Else a middleware could leave one tenant on the connection of another's request."""
+        log = self.answer(self.PATH)
+        for thread in {thread for _, thread in log}:
+            numbers = [number for number, where in log if where == thread]
+            assert numbers[::2] == numbers[1::2]
+
+    def test_others_have_the_threads_that_django_makes(self) -> None:
+        assert len({thread for _, thread in self.answer("/other/")}) == 20
+
+
+def test_paths_are_known_before_the_first_request() -> None:
+    requests.stream_paths.cache_clear()
+    assert requests.stream_paths() == {"/messages/stream/"}
+
+
+def test_a_path_under_a_prefix_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "PATHS", 2)
+    requests.stream_paths.cache_clear()
+    requests.learn_stream_path("/acme/messages/stream/")
+    requests.learn_stream_path("/one-too-many/")
+    assert requests.stream_paths() == {"/messages/stream/", "/acme/messages/stream/"}
+    requests.stream_paths.cache_clear()
+
+
+class TestMiddleware:
+    """The site's own chain answers, each part of it once."""
+
+    calls: list[str] = []
+
+    def answer(self, path: str) -> list[dict[str, Any]]:
+        self.calls.clear()
+        sent: list[dict[str, Any]] = []
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+
+        async def main() -> None:
+            left = asyncio.Event()
+            asked: list[bool] = []
+
+            async def receive() -> Any:
+                if asked:
+                    await left.wait()
+                asked.append(True)
+                return {"type": "http.request"}
+
+            async def send(event: dict[str, Any]) -> None:
+                sent.append(event)
+
+            await requests.handle(ASGIHandler(), scope, receive, send)
+
+        chain = [f"{__name__}.recording_sync", f"{__name__}.recording_async"]
+        with override_settings(MIDDLEWARE=chain, ALLOWED_HOSTS=["*"]):
+            asyncio.run(main())
+        return sent
+
+    @pytest.mark.parametrize("path", ["/messages/stream/", "/elsewhere/"])
+    def test_every_part_is_called_in_order(self, path: str) -> None:
+        sent = self.answer(path)
+        assert sent[0]["status"] in (204, 404)
+        assert self.calls == ["sync", "async", "async done", "sync done"]
+
+
+@sync_only_middleware
+def recording_sync(get_response: Any) -> Any:
+    def middleware(request: Any) -> Any:
+        TestMiddleware.calls.append("sync")
+        response = get_response(request)
+        TestMiddleware.calls.append("sync done")
+        return response
+
+    return middleware
+
+
+@async_only_middleware
+def recording_async(get_response: Any) -> Any:
+    async def middleware(request: Any) -> Any:
+        TestMiddleware.calls.append("async")
+        response = await get_response(request)
+        TestMiddleware.calls.append("async done")
+        return response
+
+    return middleware

@@ -1,0 +1,82 @@
+"""The threads that keep their database connections: how many, for how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+from monitio.stream import threads
+from monitio.stream.threads import DatabaseThreads
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def opened() -> Iterator[list[int]]:
+    """The threads that have opened a connection."""
+    found: list[int] = []
+
+    def note(**kwargs: Any) -> None:
+        found.append(threading.get_ident())
+
+    connection_created.connect(note)
+    yield found
+    connection_created.disconnect(note)
+
+
+def query() -> int:
+    threads.refresh_connections()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return threading.get_ident()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConnections:
+    def test_one_serves_many_queries(self, opened: list[int]) -> None:
+        pool = DatabaseThreads(1, "test")
+        used = {pool.submit(query).result() for _ in range(5)}
+        assert opened == list(used)
+
+    def test_an_old_one_is_replaced(
+        self, opened: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(threads, "MAX_AGE", 0)
+        pool = DatabaseThreads(1, "test")
+        for _ in range(3):
+            pool.submit(query).result()
+        assert len(opened) == 3
+
+    def test_one_of_another_thread_keeps_its_age(self) -> None:
+        connection.close()
+        connection.ensure_connection()
+        assert not connection.health_check_enabled  # type: ignore[attr-defined]
+
+    def test_an_idle_thread_ends_and_closes_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(threads, "IDLE", 0.01)
+        pool = DatabaseThreads(1, "test-idle")
+        held = pool.submit(lambda: (query(), connection)[1]).result()
+        wait_until(lambda: "test-idle" not in {thread.name for thread in threading.enumerate()})
+        assert held.connection is None
+        assert pool.submit(query).result(), "the next call starts another thread"
+
+
+def test_a_pool_has_no_more_threads_than_its_size() -> None:
+    go_on, pool = threading.Event(), DatabaseThreads(2, "test")
+
+    def work() -> int:
+        go_on.wait(20)
+        return threading.get_ident()
+
+    calls = [pool.submit(work) for _ in range(10)]
+    go_on.set()
+    assert len({call.result(20) for call in calls}) <= 2
+
+
+def test_what_a_call_raises_reaches_its_caller() -> None:
+    with pytest.raises(ZeroDivisionError):
+        DatabaseThreads(1, "test").submit(lambda: 1 // 0).result()
