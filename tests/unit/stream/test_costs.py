@@ -1,0 +1,212 @@
+"""What streams cost in queries, connections, snapshots, bytes, encodings and wake-ups.
+
+None of it depends on the machine, so none of these numbers may rise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.handlers.asgi import ASGIHandler
+from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
+from django.test import Client
+
+import monitio.asgi
+from monitio.messages.create import build_message
+from monitio.recipients import Recipient, page_token
+from monitio.stream import broadcaster as broadcasters
+from monitio.stream import view
+from monitio.stream.broadcaster import Broadcaster
+from monitio.stream.identity import Identity
+from monitio.stream.mailbox import Mailbox
+from monitio.stream.threads import LOADERS, REQUEST_THREADS
+from monitio.transports import Event
+from monitio.transports import publish as publishing
+from monitio.utils.fork import ProcessLocal
+from tests.support.jobs import FakeClock
+from tests.support.people import request_of, user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class SubscribedBroadcaster(Broadcaster):
+    """As if a transport had subscribed to every topic at once."""
+
+    def _ensure_running(self) -> None:
+        self.on_subscribed(self.take_changes()[0])
+
+
+@pytest.fixture
+def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Broadcaster:
+    broadcaster = SubscribedBroadcaster()
+    monkeypatch.setattr(broadcasters, "_broadcaster", ProcessLocal(lambda: broadcaster))
+    return broadcaster
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """Counts of all threads; those of this one, the test's own, are left out of the queries."""
+    counts: Counter[str] = Counter()
+    main, execute = threading.get_ident(), CursorWrapper._execute_with_wrappers  # type: ignore[attr-defined]
+    snapshot = view.snapshot
+
+    def counted_execute(*args: Any, **kwargs: Any) -> Any:
+        counts["queries"] += threading.get_ident() != main
+        return execute(*args, **kwargs)
+
+    def counted_snapshot(recipient: Recipient) -> Any:
+        counts["snapshots"] += 1
+        return snapshot(recipient)
+
+    def connected(**kwargs: Any) -> None:
+        counts["connections"] += threading.get_ident() != main
+
+    monkeypatch.setattr(CursorWrapper, "_execute_with_wrappers", counted_execute)
+    monkeypatch.setattr(view, "snapshot", counted_snapshot)
+    connection_created.connect(connected)
+    yield counts
+    connection_created.disconnect(connected)
+
+
+class Page:
+    """The server's side of one open stream of a signed-in user."""
+
+    def __init__(self, name: str) -> None:
+        client, who = Client(), user(name)
+        client.force_login(who)
+        self.recipient = Recipient.for_user(who)
+        cookie = f"sessionid={client.cookies['sessionid'].value}"
+        self.scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/messages/stream/",
+            "query_string": f"page={page_token(self.recipient)}".encode(),
+            "headers": [(b"cookie", cookie.encode()), (b"host", b"testserver")],
+        }
+        self.body, self.left = b"", asyncio.Event()
+        self._asked = False
+
+    async def receive(self) -> dict[str, Any]:
+        if self._asked:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        self._asked = True
+        return {"type": "http.request"}
+
+    async def send(self, event: dict[str, Any]) -> None:
+        self.body += event.get("body", b"")
+
+    async def until(self, text: bytes) -> None:
+        async with asyncio.timeout(20):
+            while text not in self.body:
+                await asyncio.sleep(0.002)
+
+
+def with_open(pages: list[Page], test: Callable[[], Awaitable[None]]) -> None:
+    """Open a stream for each page, run the test, and let the pages leave."""
+
+    async def main() -> None:
+        app = monitio.asgi.application(ASGIHandler())
+        tasks = [asyncio.ensure_future(app(page.scope, page.receive, page.send)) for page in pages]
+        for page in pages:
+            await page.until(b"event: snapshot")
+        await test()
+        for page in pages:
+            page.left.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+
+async def nothing() -> None:
+    pass
+
+
+def test_a_stream_opens_with_four_queries_and_one_snapshot(
+    broadcaster: Broadcaster, counted: Counter[str]
+) -> None:
+    """Session and user, fingerprint and messages; a herd shares a few connections."""
+    pages = [Page(f"user{number}") for number in range(20)]
+    counted.clear()
+    with_open(pages, nothing)
+    # A new connection may ask for the version of its server, and switches some options on.
+    assert counted["queries"] <= 4 * len(pages)
+    assert counted["snapshots"] == len(pages)
+    assert counted["connections"] <= REQUEST_THREADS + LOADERS
+
+
+def test_an_event_is_one_wake_up_and_no_query_or_encoding(
+    broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [Page("ann") for _ in range(5)]
+    raw = Event(pages[0].recipient.topic, "message", {"id": 1, "version": 1}).encode()
+
+    async def test() -> None:
+        counted.clear()
+        loop = asyncio.get_running_loop()
+        wake = loop.call_soon_threadsafe
+        calls: list[Any] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "call_soon_threadsafe", lambda *a: calls.append(a) or wake(*a))
+            patch.setattr(json, "dumps", None)
+            patch.setattr(json, "loads", None)
+            event = Event.decode(raw)
+            assert event is not None
+            broadcaster.receive(event)
+            for page in pages:
+                await page.until(b'event: message\ndata: {"id":1,"version":1}\n\n')
+        assert len(calls) == 1
+        assert not +counted
+
+    with_open(pages, test)
+
+
+def test_an_event_has_a_small_head_and_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = build_message(Recipient.for_user(user()), 110, "text")
+    message.pk, message.version = 1_000_000, 1
+    event = publishing.message_event(message)
+    data = event.encoded()
+    assert data is not None
+    assert len(event.encode()) - len(data.json) <= len(event.topic) + 25
+
+
+@pytest.mark.parametrize("streams", [3, 30])
+def test_an_idle_minute_does_not_depend_on_the_number_of_streams(
+    broadcaster: Broadcaster,
+    counted: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+    streams: int,
+) -> None:
+    """Two comparisons, and the checks of all sessions that are due in the same second together."""
+    clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
+    monkeypatch.setattr("monitio.stream.broadcaster.random.uniform", lambda low, high: high)
+    for number in range(streams):
+        client, who = Client(), user(f"user{number}")
+        client.force_login(who)
+        identity = Identity(request_of(who, client.session), Recipient.for_user(who))
+        mailbox = Mailbox(identity.recipient.topic, lambda: None, identity)
+        mailbox.recheck_at = clock.now + 3.5
+        broadcaster.subscribe(mailbox)
+        mailbox.begin()
+        mailbox.take()
+        broadcaster.before_snapshot(mailbox.topic)
+    assert Session.objects.count() == streams
+    broadcaster._next_reconcile = clock.now + 30
+    counted.clear()
+    for _ in range(60):
+        clock.forward(1)
+        broadcaster.on_tick()
+        if broadcaster._checking is not None:
+            broadcaster._checking.result()
+    # Three checks of two queries, two comparisons of one or two.
+    assert counted["queries"] <= 3 * 2 + 2 * 2
+    assert counted["connections"] <= 1
+    assert not any(mailbox.take().resync for mailbox in broadcaster._mailboxes_of())
