@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core import checks
@@ -29,8 +28,8 @@ PUBLISH_TIMEOUT = 1.0
 WAIT = 1.0
 # Seconds after which a connection counts as one that worked.
 WORKED = 1.0
-# Channels in one SUBSCRIBE, bytes in one read.
-CHUNK, RECEIVE = 500, 2**18
+# Channels in one SUBSCRIBE.
+CHUNK = 500
 # A busy server of many greenlets exceeds redis-py's default of 100.
 CONNECTIONS = 10_000
 
@@ -145,20 +144,26 @@ class _Subscription:
 
     def read_until_stopped(self) -> None:
         self._call(self.pubsub.subscribe, {EVERYBODY, *self.topics})
-        reader = _reader(self.pubsub)
+        socket = self.pubsub.connection._sock
         with selectors.DefaultSelector() as selector:
             selector.register(self.waker, selectors.EVENT_READ)
-            selector.register(reader, selectors.EVENT_READ)
+            selector.register(socket, selectors.EVENT_READ)
             while not self.listener.stopping():
                 self._follow_changes()
-                if self.pubsub.connection._sock is not reader.socket:
+                if self.pubsub.connection._sock is not socket:
                     raise ConnectionError("redis-py has closed the connection")
-                if any(key.fileobj is reader for key, _ in selector.select(min(WAIT, PING_EVERY))):
-                    self.last_answer = time.monotonic()
-                    for kind, channel, data in reader.read():
-                        self._take(kind, channel, data)
+                if any(key.fileobj is socket for key, _ in selector.select(min(WAIT, PING_EVERY))):
+                    self._read()
                 self.waker.clear()
                 self._keep_alive(time.monotonic())
+
+    def _read(self) -> None:
+        """All answers that have arrived, so that nothing is left in the buffers of redis-py."""
+        self.last_answer = time.monotonic()
+        while self.pubsub.connection.can_read(timeout=0):
+            message = self.pubsub.get_message(timeout=0)
+            if message is not None:
+                self._take(message)
 
     def _follow_changes(self) -> None:
         opened, closed = self.listener.take_changes()
@@ -173,12 +178,13 @@ class _Subscription:
         for start in range(0, len(names), CHUNK):
             command(*names[start : start + CHUNK])
 
-    def _take(self, kind: str, channel: str, data: bytes) -> None:
-        if kind == "subscribe":
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
             # Also after redis-py has silently connected again.
+            channel = _bytes(message["channel"]).decode()
             self.listener.on_subscribed([channel.removeprefix(self.prefix)])
-        elif kind == "message":
-            event = Event.decode(data)
+        elif message["type"] == "message":
+            event = Event.decode(_bytes(message["data"]))
             for change in unpacked(event, self.topics) if event is not None else ():
                 self.listener.receive(change)
 
@@ -193,62 +199,9 @@ class _Subscription:
             self.listener.on_tick()
 
 
-# Kind, channel and data of an answer.
-Reply = tuple[str, str, bytes]
-
-
-class RedisPyReader:
-    """Reads what has arrived by redis-py itself."""
-
-    def __init__(self, pubsub: Any) -> None:
-        self._pubsub, self.socket = pubsub, pubsub.connection._sock
-
-    def fileno(self) -> int:
-        return int(self.socket.fileno())
-
-    def read(self) -> Iterator[Reply]:
-        """All answers that have arrived. Raises an error when the server has hung up."""
-        while self._pubsub.connection.can_read(timeout=0):
-            message = self._pubsub.get_message(timeout=0)
-            if message is None:
-                continue
-            # Text with the option decode_responses in the URL.
-            channel, data = message["channel"], message["data"]
-            text = channel.decode() if isinstance(channel, bytes) else channel
-            yield message["type"], text or "", data.encode() if isinstance(data, str) else data
-
-
-class HiredisReader:
-    """Reads what has arrived by hiredis, without redis-py's own work for each message."""
-
-    def __init__(self, pubsub: Any, parser: Any) -> None:
-        self.socket, self._parser = pubsub.connection._sock, parser
-
-    def fileno(self) -> int:
-        return int(self.socket.fileno())
-
-    def read(self) -> Iterator[Reply]:
-        """As ``RedisPyReader``. Call it when the socket is readable."""
-        is_complete = False
-        while not is_complete:
-            received = self.socket.recv(RECEIVE)
-            if not received:
-                raise ConnectionError("Redis has closed the connection")
-            self._parser.feed(received)
-            # What TLS has decrypted already does not make the socket readable.
-            is_complete = not (hasattr(self.socket, "pending") and self.socket.pending())
-        while (reply := self._parser.gets()) is not False:
-            if isinstance(reply, list) and len(reply) == 3 and isinstance(reply[1], bytes):
-                kind, channel, data = reply
-                yield kind.decode(), channel.decode(errors="replace"), data
-
-
-def _reader(pubsub: Any) -> RedisPyReader | HiredisReader:
-    try:
-        parser = import_module("hiredis").Reader()
-    except ImportError:
-        return RedisPyReader(pubsub)
-    return HiredisReader(pubsub, parser)
+def _bytes(value: bytes | str) -> bytes:
+    # Text with the option decode_responses in the URL.
+    return value.encode() if isinstance(value, str) else value
 
 
 def _channel_of(event: Event) -> str:
