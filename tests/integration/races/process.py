@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -31,6 +32,8 @@ from monitio.testing import RecordingTransport
 from monitio.transports import Event
 from monitio.transports.polling import PollingTransport
 from monitio.utils import database
+from monitio_celery.groups.members import MemberReporter
+from monitio_celery.headers import Member
 from tests.support import people
 from tests.support.jobs import mailing, report, reporter
 
@@ -49,6 +52,20 @@ job_ended.connect(_note_end)
 def wait_for(moment: float) -> None:
     """Processes that wait for the same moment start together."""
     time.sleep(max(0.0, moment - time.monotonic()))
+
+
+def end_parts(moment: float, group: str, numbers: list[int], total: int) -> list[str]:
+    """Report the ends of these members of a group, most of them with a start; its ends."""
+    recipients = [Recipient.of(people.user("ann"))]
+    whole = Member(group=group, number=0, total=total, title="Import", options={})
+    ends.clear()
+    wait_for(moment)
+    for number in numbers:
+        part = MemberReporter(replace(whole, number=number), recipients, f"{group}-{number}")
+        if number % 3:
+            part.started()
+        part.succeeded()
+    return list(ends)
 
 
 def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[str, Any]:
@@ -275,7 +292,7 @@ if __name__ == "__main__":
         report_jobs, write_to_visitor, log_in, change, view_pages, send_deliveries, prepare_mails,
         prepare_page, jobs, messages, waiting_for_visitor, delivery_states, make_people, clear,
         start_job, fail_jobs, finish_jobs, delete_people, delete_messages,
-        publish_events, click, write_to_user,
+        publish_events, click, write_to_user, end_parts,
     )  # fmt: skip
     serve(
         {function.__name__: function for function in functions}

@@ -84,6 +84,21 @@ class TestJobs:
         assert Counter(peers[0].delivery_states()) == {"sent": mails}
 
 
+class TestGroups:
+    PARTS = 40
+
+    def test_the_last_of_four_processes_ends_the_group_once(self, peers: list[Peer]) -> None:
+        peers[0].make_people(["ann"])
+        shares = [list(range(start, self.PARTS, PROCESSES)) for start in range(PROCESSES)]
+        answers = at_once(
+            *(
+                (peer, "end_parts", ["group", share, self.PARTS])
+                for peer, share in zip(peers, shares, strict=True)
+            )
+        )
+        assert [task for answer in answers for task in answer] == ["group"]
+
+
 class TestDeleting:
     def test_accounts_that_vanish_do_not_keep_others_from_being_notified(
         self, peers: list[Peer]
