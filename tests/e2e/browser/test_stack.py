@@ -167,3 +167,14 @@ def test_its_words_change_at_most_twelve_times_a_minute(wire: Wire, open_tab: Op
     expect(tab.pop_up(1)).to_contain_text("Row 30")
     minutes = (tab.run("performance.now()") - start) / 60_000
     assert tab.run("changes") <= 12 * minutes + 1
+
+
+def test_at_200_percent_zoom_the_line_below_covers_no_card(tab: Tab) -> None:
+    tab.page.set_viewport_size({"width": 640, "height": 400})
+    tab.expand()
+    footer = tab.part("count").locator("..").bounding_box()
+    cards = tab.page.locator(".list").bounding_box()
+    assert footer and cards
+    # The list has a rem of room for shadows.
+    assert cards["y"] + cards["height"] - 16 <= footer["y"]
+    assert footer["y"] + footer["height"] <= 400
