@@ -142,26 +142,19 @@ def _claim(pk: int) -> Delivery | None:
 
 
 def _send(delivery: Delivery) -> None:
-    needless = _needless(delivery)
-    if needless:
-        raise Skipped(needless)
-    get_channel(delivery.channel).send(delivery)
-
-
-def _needless(delivery: Delivery) -> str:
-    """Why it need not be sent any more; '' when it must be."""
+    """Raises ``Skipped`` when it need not be sent any more."""
     message, destination = delivery.message, delivery.destination
     if message.is_expired:
-        return "The message has expired."
+        raise Skipped("The message has expired.")
     if delivery.unless == Delivery.Unless.READ and message.read:
-        return "It was read before."
+        raise Skipped("It was read before.")
     if delivery.unless == Delivery.Unless.SEEN and (message.read or message.seen):
-        return "It was seen before."
+        raise Skipped("It was seen before.")
     if delivery.target and destination is None:
-        return "Its destination was removed."
+        raise Skipped("Its destination was removed.")
     if destination is not None and destination.disabled_at is not None:
-        return f"Its destination is disabled: {destination.reason or 'by the user.'}"
-    return ""
+        raise Skipped(f"Its destination is disabled: {destination.reason or 'by the user.'}")
+    get_channel(delivery.channel).send(delivery)
 
 
 def _settle(

@@ -28,7 +28,12 @@ def with_languages(recipients: Sequence[Recipient]) -> list[Recipient]:
     rows = Preferences.objects.here().filter(user__in=pks).exclude(language="")
     chosen = dict(rows.values_list("user", "language"))
     unknown = [who.key for who in recipients if not (who.language or who.user_id in chosen)]
-    used = _last_used(unknown) if unknown else {}
+    used: dict[str, str] = {}
+    if unknown:
+        theirs = Message.objects.filter(recipient_key__in=unknown).exclude(language="").order_by()
+        newest = theirs.values("recipient_key").annotate(newest=Max("pk")).values("newest")
+        last = Message.objects.filter(pk__in=[row["newest"] for row in newest]).order_by()
+        used = dict(last.values_list("recipient_key", "language"))
     return [
         replace(who, language=chosen.get(who.user_id) or who.language or used.get(who.key, ""))
         for who in recipients
@@ -41,11 +46,3 @@ def by_language(recipients: Iterable[Recipient]) -> dict[str, list[int]]:
     for position, recipient in enumerate(recipients):
         found.setdefault(recipient.language, []).append(position)
     return found
-
-
-def _last_used(keys: Sequence[str]) -> dict[str, str]:
-    rows = Message.objects.filter(recipient_key__in=keys).exclude(language="").order_by()
-    newest = rows.values("recipient_key").annotate(newest=Max("pk")).values("newest")
-    pks = [row["newest"] for row in newest]
-    found = Message.objects.filter(pk__in=pks).values_list("recipient_key", "language")
-    return dict(found.order_by())

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from django.core.signals import setting_changed
 from django.db.models import Count, Max, Sum
 
-from monitio.conf import settings
+from monitio.conf import settings, when_overridden
 from monitio.models import Message
 from monitio.models.reading import newest_ids
 from monitio.scope import activate, by_scope, scope_of
@@ -393,9 +392,4 @@ def reset_broadcaster(**kwargs: object) -> None:
     reset_transport()
 
 
-def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
-    if setting in TRANSPORT_SETTINGS:
-        reset_broadcaster()
-
-
-setting_changed.connect(_on_setting_changed, dispatch_uid="monitio.broadcaster")
+when_overridden(reset_broadcaster, *TRANSPORT_SETTINGS)

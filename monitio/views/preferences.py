@@ -101,7 +101,11 @@ def message_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             return _undo(request, departure)
         way_back = preferences.unsubscribe(departure)
     except (BadToken, UnknownRecipient):
-        return _refuse_guess(request)
+        # A private address may be a proxy's, but on an intranet each client has one.
+        address = client_address(request) or request.META.get("REMOTE_ADDR", "")
+        if not ratelimit.is_allowed(f"guess {address}", GUESSES, GUESSES_IN):
+            return _refuse(request, 429, _too_often())
+        return _refuse(request, 400, _("This link is invalid or has expired."))
     if request.POST.get("List-Unsubscribe") == "One-Click":
         return HttpResponse(_("You’ve been unsubscribed."), content_type=PLAIN)
     return _show(request, departure, "done", undo=way_back)
@@ -135,14 +139,6 @@ def _show(
 def _refuse(request: HttpRequest, status: int, reason: str) -> HttpResponse:
     context = {"step": "refused", "reason": reason}
     return _leave_no_trace(render(request, "monitio/unsubscribe.html", context, status=status))
-
-
-def _refuse_guess(request: HttpRequest) -> HttpResponse:
-    # A private address may be a proxy's, but on an intranet each client has one.
-    address = client_address(request) or request.META.get("REMOTE_ADDR", "")
-    if not ratelimit.is_allowed(f"guess {address}", GUESSES, GUESSES_IN):
-        return _refuse(request, 429, _too_often())
-    return _refuse(request, 400, _("This link is invalid or has expired."))
 
 
 def _too_often() -> str:

@@ -215,6 +215,7 @@ def _as_row(message: Any) -> Message:
 
 
 def _pops_up(message: Message) -> bool:
+    """A running job does until it is read, another message until it was seen."""
     if message.job is not None and not message.job.has_ended:
         return not message.read
     return not (message.seen or message.read)

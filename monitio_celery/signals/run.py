@@ -127,7 +127,10 @@ def forget_run(
         report_with_retry(
             functools.partial(run.reporter.failed, retval if reason is None else reason)
         )
-    if state is None and _exits_by_itself() and not _runs_again_elsewhere(task):
+    in_thread = threading.current_thread() is not threading.main_thread()
+    # Its message returns to the queue when its process ends.
+    runs_again = task.acks_late and task.reject_on_worker_lost and not in_thread
+    if state is None and _exits_by_itself() and not runs_again:
         # Some pools and versions of Celery send no signal for it.
         report_with_retry(functools.partial(run.reporter.failed, "sys.exit() was called"))
     if state == states.IGNORED and not run.replaced:
@@ -141,12 +144,6 @@ def _exits_by_itself() -> bool:
     # A worker that shuts down raises subclasses; billiard exits with -(256 - signal).
     by_signal = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code < -128
     return type(error) is SystemExit and not by_signal
-
-
-def _runs_again_elsewhere(task: Any) -> bool:
-    """Whether the task's message returns to the queue when its process ends."""
-    in_thread = threading.current_thread() is not threading.main_thread()
-    return bool(task.acks_late and task.reject_on_worker_lost and not in_thread)
 
 
 @on(signals.task_internal_error)
