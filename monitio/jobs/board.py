@@ -99,7 +99,8 @@ def just_ended(moment: datetime) -> list[Job]:
 
 def failures(moment: datetime, *, with_messages: bool) -> list[Reason]:
     """The most frequent first. ``with_messages``: also what people read of them."""
-    rows = _ended_here(moment).filter(state__in=BAD).order_by()
+    # Not by ``state__in=BAD``: SQLite would read all failures of the table by the index on states.
+    rows = _ended_here(moment).exclude(state__in=(State.SUCCEEDED, State.REVOKED)).order_by()
     found = rows.values("name", "error").annotate(
         number=Count("pk"), first=Min("finished_at"), last=Max("finished_at"), newest=Max("pk")
     )
