@@ -69,7 +69,7 @@ class QuietBroadcaster(Broadcaster):
     """Hears what the test says and nothing else, as if by a transport that knows all topics."""
 
     def _ensure_running(self) -> None:
-        self.on_subscribed(self.topics())
+        self.on_subscribed(self.take_changes()[0])
 
 
 @pytest.fixture(autouse=True)
