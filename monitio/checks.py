@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
 from django.db import connections
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
@@ -18,8 +20,9 @@ from monitio import scope
 from monitio.channels import get_channel
 from monitio.conf import settings
 from monitio.models import categories
+from monitio.models.files import file_storage
 from monitio.transports import get_hub, get_transport
-from monitio.utils import client_address
+from monitio.utils import client_address, encryption
 from monitio.utils.middleware import has_middleware
 from monitio.views import themes
 
@@ -292,6 +295,47 @@ def check_categories(app_configs: Apps, **kwargs: Any) -> Messages:
     ]
 
 
+def check_files(app_configs: Apps, **kwargs: Any) -> Messages:
+    """STORAGES["monitio"] lies outside MEDIA_ROOT, whose files are public."""
+    root = django_settings.MEDIA_ROOT
+    try:
+        storage = file_storage()
+    except ImproperlyConfigured:
+        return []  # attach() raises it
+    if not root or not isinstance(storage, FileSystemStorage):
+        return []
+    folder = Path(storage.location).resolve()
+    if not folder.is_relative_to(Path(root).resolve()):
+        return []
+    return [
+        checks.Warning(
+            f'STORAGES["monitio"] lies inside MEDIA_ROOT ({folder}): where MEDIA_ROOT is served, '
+            "the files of tasks are public.",
+            hint='Give it a folder outside: "OPTIONS": {"location": "/srv/site/private"} '
+            "(docs/files.md).",
+            id="monitio.W070",
+        )
+    ]
+
+
+@needs_sound_settings
+def check_encryption(app_configs: Apps, **kwargs: Any) -> Messages:
+    """MONITIO_ENCRYPTION can be loaded, and has its methods."""
+    try:
+        if settings.ENCRYPTION:
+            encryption.load()
+    except Exception as error:
+        return [
+            checks.Error(
+                f"MONITIO_ENCRYPTION cannot be used. {type(error).__name__}: {error}",
+                hint="Use the dotted path of a class or an object that has encrypt(text) and "
+                "decrypt(text).",
+                id="monitio.E071",
+            )
+        ]
+    return []
+
+
 def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
     """In production, SQLite is set up so that writers wait for each other instead of failing."""
     from monitio import dispatch
@@ -326,6 +370,8 @@ CHECKS = (
     check_theme,
     check_channels,
     check_categories,
+    check_files,
+    check_encryption,
     check_sqlite,
 )
 

@@ -63,6 +63,13 @@ def no_request(settings: Any) -> None:
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "OPTIONS": options}]
 
 
+def files_in_media(settings: Any, **options: str) -> None:
+    """Without a location, the storage is MEDIA_ROOT."""
+    settings.MEDIA_ROOT = "/srv/shop/media"
+    backend = "django.core.files.storage.FileSystemStorage"
+    settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend, "OPTIONS": options}}
+
+
 FAULTS: dict[str, Any] = {
     "monitio.E001": storage_missing,
     "monitio.W002": storage_foreign,
@@ -83,6 +90,8 @@ FAULTS: dict[str, Any] = {
     "monitio.E014": lambda settings: setattr(settings, "MONITIO_BASE_URL", "example.com"),
     "monitio.E060": lambda settings: setattr(settings, "MONITIO_SCOPE", "monitio.nowhere.Scope"),
     "monitio.E015": lambda settings: setattr(settings, "MONITIO_EMAIL_TIMEOUT", None),
+    "monitio.W070": files_in_media,
+    "monitio.E071": lambda settings: setattr(settings, "MONITIO_ENCRYPTION", "no.where.Box"),
 }
 
 
@@ -222,6 +231,68 @@ def test_a_channel_checks_what_it_needs(settings: Any) -> None:
     assert [
         message.msg for message in run_checks(tags=["monitio"]) if message.id == "shop.E001"
     ] == ["pager has no key."]
+
+
+@pytest.mark.parametrize(
+    ("location", "is_public"),
+    [
+        ("/srv/shop/media/reports", True),
+        ("/srv/shop/public/../media", True),
+        ("/srv/shop/media-private", False),
+        ("/srv/shop", False),
+    ],
+)
+def test_files_of_tasks_must_lie_outside_the_media_folder(
+    location: str, is_public: bool, settings: Any
+) -> None:
+    files_in_media(settings, location=location)
+    assert ("monitio.W070" in found()) is is_public
+
+
+def test_a_site_without_a_media_folder_gets_no_warning_about_files(settings: Any) -> None:
+    files_in_media(settings, location="private")
+    settings.MEDIA_ROOT = ""
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    "backend", ["django.core.files.storage.InMemoryStorage", "no.such.Storage"]
+)
+def test_a_storage_without_a_folder_is_not_checked(backend: str, settings: Any) -> None:
+    settings.MEDIA_ROOT = "/"
+    settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend}}
+    assert found() == {}
+
+
+class OneWay:
+    def encrypt(self, text: str) -> str:
+        return text
+
+
+class Box(OneWay):
+    def decrypt(self, text: str) -> str:
+        return text
+
+
+class Keyless(Box):
+    def __init__(self) -> None:
+        raise KeyError("SHOP_KEY")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("OneWay", "needs encrypt(text) and decrypt(text)"), ("Keyless", "KeyError: 'SHOP_KEY'")],
+)
+def test_an_encryption_that_cannot_work_is_reported_with_its_reason(
+    name: str, reason: str, settings: Any
+) -> None:
+    settings.MONITIO_ENCRYPTION = f"{__name__}.{name}"
+    assert reason in found()["monitio.E071"].msg
+
+
+def test_an_encryption_that_works_is_not_reported(settings: Any) -> None:
+    settings.MONITIO_ENCRYPTION = f"{__name__}.Box"
+    assert found() == {}
 
 
 def test_levels_match_what_is_at_stake(settings: Any) -> None:
