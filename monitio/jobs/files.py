@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import mimetypes
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,6 @@ from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils import timezone
-from django.utils.text import get_valid_filename
 
 from monitio import dispatch
 from monitio import scope as scopes
@@ -39,7 +39,8 @@ def clean_name(name: str) -> str:
     """A name without folders, control characters and direction marks."""
     path = PurePosixPath(clean_text(name).replace("\\", "/").strip("/. "))
     suffix = one_line(path.suffix[:20])
-    return one_line(path.stem[: NAME_LENGTH - len(suffix)]) + suffix or "file"
+    cut = one_line(path.stem[: NAME_LENGTH - len(suffix)])
+    return (cut + suffix).strip(". ") or "file"
 
 
 def store_file(
@@ -54,7 +55,7 @@ def store_file(
     if not Job.objects.of_task(task_id).exists():
         return None
     now = timezone.now()
-    plain = get_valid_filename(name.encode("ascii", "ignore").decode() or "file")
+    plain = re.sub(r"[^-.\w]+", "_", name, flags=re.ASCII)
     # A path that cannot be guessed.
     path = f"{_folder()}/{now.astimezone(UTC):%Y-%m-%d}/{uuid4().hex}/{plain[-100:]}"
     guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -157,6 +158,7 @@ def _delete_stored(storage: Storage, names: Iterable[str]) -> None:
 
 
 def _delete_empty(storage: Storage, folder: str) -> None:
-    """Remove a folder where a storage has any."""
+    """Remove a folder where a storage has any. Some storages delete a full one, too."""
     with suppress(Exception):
-        storage.delete(folder)
+        if not any(storage.listdir(folder)):
+            storage.delete(folder)

@@ -48,7 +48,7 @@ def message_signed_file(request: HttpRequest, token: str) -> HttpResponseBase:
         message_id, file_id = links.read_file_token(token)
     except signing.BadSignature:
         raise Http404("No such file") from None
-    message = Message.objects.here().filter(pk=message_id, hidden=False).first()
+    message = Message.objects.here().visible().filter(pk=message_id).first()
     if message is None or not settings.FILES_SIGNED_LINKS:
         raise Http404("No such file")
     return _respond(request, message, file_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from monitio import api, scope
@@ -158,6 +160,8 @@ class TestOption:
         ("..\\..\\boot.ini", "boot.ini"),
         ("..", "file"),
         ("", "file"),
+        ("a/.profile", "profile"),
+        ("\u2066.\u2069.", "file"),
         ("annual\u202egnp.exe", "annual\ufffdgnp.exe"),
         ("a\u2066b\r\nSet-Cookie: x.pdf", "a b Set-Cookie: x.pdf"),
         ("nul\0.pdf", "nul\ufffd.pdf"),
@@ -166,6 +170,15 @@ class TestOption:
 )
 def test_names_are_cleaned(name: str, clean: str) -> None:
     assert clean_name(name) == clean
+
+
+@pytest.mark.parametrize("name", ["年次 報告", "(報告)", "報告!", "日本.語", "日..本"])
+def test_names_without_ascii_letters_can_be_stored(
+    running: JobReporter, folder: Path, name: str
+) -> None:
+    attach(b"abc", name)
+    assert shown() == [(clean_name(name), 3, False)]
+    assert len(stored(folder)) == 1
 
 
 def test_names_lead_out_of_no_folder(running: JobReporter, folder: Path) -> None:
@@ -206,6 +219,20 @@ class TestPrune:
         JobFile.objects.all().delete()
         api.prune(timezone.now() + timedelta(days=4))
         assert list((folder / "monitio" / "scope-").iterdir()) == []
+
+    def test_keeps_files_where_a_storage_deletes_full_folders(
+        self, running: JobReporter, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def delete(storage: FileSystemStorage, name: str) -> None:
+            path = Path(storage.path(name))
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+        attach(b"abc", "kept.pdf")
+        attach(b"abc", "gone.pdf")
+        JobFile.objects.filter(name="gone.pdf").delete()
+        monkeypatch.setattr(FileSystemStorage, "delete", delete)
+        api.prune(timezone.now() + timedelta(days=4))
+        assert stored(folder) == ["kept.pdf"]
 
     def test_knows_the_files_of_its_scope_alone(self, folder: Path, settings: Any) -> None:
         settings.MONITIO_SCOPE = scopes.PATH

@@ -151,3 +151,11 @@ class TestEmail:
         assert client.get(path).status_code == 410
         settings.MONITIO_FILES_SIGNED_LINKS = False
         assert client.get(path).status_code == 404
+
+    def test_a_signed_link_ends_with_its_message(
+        self, file: JobFile, message: Message, client: Client, settings: Any
+    ) -> None:
+        settings.MONITIO_FILES_SIGNED_LINKS = True
+        path = links.file_page(message.pk, file.pk).removeprefix("https://example.com")
+        Message.objects.update(expires=timezone.now() - timedelta(seconds=1))
+        assert client.get(path).status_code == 404
