@@ -61,8 +61,9 @@ def _warn(name: str, reason: str) -> None:
 def retry_job(job: Job) -> bool:
     """Start the task of a job again. False when it runs already, or was started by another press.
 
-    Raises ``NotAllowed`` when its author does not offer it, and ``RetryFailed`` when the queue
-    does not take it; the job is then as before. In a transaction the task starts after the commit.
+    Raises ``NotAllowed`` when its author does not offer it, and ``RetryFailed`` when its call
+    cannot be read or the queue does not take it; the job is then as before. In a transaction the
+    task starts after the commit.
     """
     start = dispatch.hooks.retry.get(job.integration)
     run = JobRun.objects.filter(job=job, task_id=job.task_id).first()
@@ -70,7 +71,12 @@ def retry_job(job: Job) -> bool:
         raise NotAllowed("This job cannot be tried again: its author does not offer it.")
     if not job.may_be_retried:
         return False
-    call = StoredCall(*json.loads(decrypt(run.call)))
+    try:
+        call = StoredCall(*json.loads(decrypt(run.call)))
+    except Exception as error:
+        # Encrypted with what the site no longer has.
+        logger.warning("Job %s could not be tried again: %s", job.task_id, one_line(error))
+        raise RetryFailed(str(error)) from error
     following = JobRun(job=job, task_id=str(uuid4()), number=run.number + 1, call=run.call)
     if not _claim(job, run, following):
         return False

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -258,9 +257,26 @@ class TestStoredCall:
         retry_job(job())
         assert queue.started[0][1].kwargs == {"month": "May"}
         queue.run().failed("boom")
-        settings.MONITIO_ENCRYPTION = None
-        with pytest.raises(ImproperlyConfigured, match="set MONITIO_ENCRYPTION"):
+
+    @pytest.mark.parametrize(
+        ("encryption", "reason"),
+        [(None, "set MONITIO_ENCRYPTION"), (f"{__name__}.LostKey", "wrong key")],
+    )
+    def test_fails_when_what_has_encrypted_it_is_gone(
+        self,
+        queue: Queue,
+        settings: Any,
+        caplog: pytest.LogCaptureFixture,
+        encryption: str | None,
+        reason: str,
+    ) -> None:
+        settings.MONITIO_ENCRYPTION = f"{__name__}.Backwards"
+        ended()
+        settings.MONITIO_ENCRYPTION = encryption
+        with pytest.raises(RetryFailed, match=reason):
             retry_job(job())
+        assert "could not be tried again" in caplog.text
+        assert (job().state, queue.started) == (State.FAILED, [])
 
     def test_what_was_stored_before_encryption_can_be_read(
         self, queue: Queue, settings: Any
@@ -278,6 +294,11 @@ class Backwards:
 
     def decrypt(self, text: str) -> str:
         return text[::-1]
+
+
+class LostKey(Backwards):
+    def decrypt(self, text: str) -> str:
+        raise ValueError("wrong key")
 
 
 def test_it_stays_in_the_scope_of_the_job(queue: Queue, settings: Any) -> None:
