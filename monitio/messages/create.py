@@ -258,10 +258,12 @@ def _insert_copies(
     own: dict[str, list[Any]] = {
         "user": [recipient.user_pk for recipient in recipients],
         "recipient_key": [recipient.key for recipient in recipients],
+        "language": [recipient.language for recipient in recipients],
     }
     if texts is not None:
         own |= {"message": texts, "safe": [isinstance(text, SafeData) for text in texts]}
-    returning = ("id", *(name for name in own if name != "user")) if need_rows else ()
+    columns = ("id", "recipient_key", *(() if texts is None else ("message", "safe")))
+    returning = columns if need_rows else ()
     count, found = compiled_inserts.insert_for_users(row, own, alias, returning=returning)
     return count, [
         _copy(row, by_key[key], pk, *(() if texts is None else _marked(*text)))

@@ -47,6 +47,15 @@ def test_everybody_gets_one(ann: Any, bob: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("email", [False, True])
+def test_each_row_has_the_language_of_its_recipient(ann: Any, bob: Any, email: bool) -> None:
+    people = [Recipient.for_user(ann, "pl"), Recipient.for_user(bob, "de")]
+    api.notify_many(people, 120, "one", email=email)
+    api.notify_each([(who, "two") for who in people], 120, email=email)
+    rows = Message.objects.values_list("user", "language").order_by("pk")
+    assert sorted(rows) == sorted([(ann.pk, "pl"), (bob.pk, "de")] * 2)
+
+
 def test_a_generator_will_do(ann: Any, bob: Any) -> None:
     assert api.notify_many((who for who in (ann, bob)), 120, "one") == 2
 
