@@ -46,6 +46,15 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
     if scope.get("path") not in stream_paths() or not _IS_SUPPORTED:
         await django(scope, receive, send)
         return
+    # A client that never ends its body would hold a thread for ever: it waits without one.
+    received = [await receive()]
+
+    async def receive_again() -> Any:
+        return received.pop() if received else await receive()
+
+    if received[0].get("more_body"):
+        await django(scope, receive_again, send)
+        return
     loop = asyncio.get_running_loop()
     free = _request_threads.get(loop)
     if free is None:
@@ -57,7 +66,7 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
         async with ThreadSensitiveContext(executor=thread):
             # Not around another application, which may wrap Django's.
             handler = _in_one_step() if type(django) is ASGIHandler else django
-            await handler(scope, receive, send)
+            await handler(scope, receive_again, send)
     finally:
         free.put_nowait(thread)
 

@@ -168,10 +168,12 @@ class _Subscription:
     def _follow_changes(self) -> None:
         opened, closed = self.listener.take_changes()
         # Those that this connection has already would be acknowledged again, which means a gap.
-        self._call(self.pubsub.subscribe, opened - self.topics)
-        self._call(self.pubsub.unsubscribe, closed)
+        new = opened - self.topics
+        # First, as the listener gives each change once: after an error the next connection has it.
         self.topics |= opened
         self.topics -= closed
+        self._call(self.pubsub.subscribe, new)
+        self._call(self.pubsub.unsubscribe, closed)
 
     def _call(self, command: Any, topics: Iterable[str]) -> None:
         names = [self.prefix + topic for topic in topics]

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
-from django.db.models import CharField, IntegerField, Model, TextField, signals
+from django.db.models import IntegerField, Model, signals
 
 from monitio.utils.compiled_sql import returns_rows
 
@@ -125,9 +125,9 @@ def _entry(connection: Any, field: Any, at: int) -> str:
     if connection.vendor != "postgresql":
         return f"json_extract(entry.value, '$[{at}]')"
     value = f"(entry.value ->> {at})"
-    # No cast to varchar(n), which would cut what is too long; an assignment refuses it.
-    is_text = isinstance(field, CharField | TextField)
-    return value if is_text else f"{value}::{field.db_type(connection)}"
+    kind = field.db_type(connection)
+    # A cast would cut what is too long, and so find another user; an assignment refuses it.
+    return value if kind.startswith(("varchar", "char")) else f"{value}::{kind}"
 
 
 def _key(model: type[Model]) -> Any:

@@ -16,6 +16,10 @@ from monitio.stream import requests
 from monitio.stream.threads import REQUEST_THREADS
 
 
+async def no_body() -> dict[str, Any]:
+    return {"type": "http.request"}
+
+
 class TestRequests:
     PATH = "/messages/stream/"
 
@@ -32,7 +36,7 @@ class TestRequests:
                     log.append((number, await sync_to_async(threading.get_ident)()))
                     await asyncio.sleep(0)
 
-        await requests.handle(django, {"path": path}, None, None)
+        await requests.handle(django, {"path": path}, no_body, None)
 
     def answer(self, path: str) -> list[tuple[int, int]]:
         async def main() -> list[tuple[int, int]]:
@@ -52,6 +56,41 @@ class TestRequests:
         for thread in {thread for _, thread in log}:
             numbers = [number for number, where in log if where == thread]
             assert numbers[::2] == numbers[1::2]
+
+    def test_a_client_that_does_not_end_its_body_holds_no_thread(self) -> None:
+        served: list[bytes] = []
+
+        async def django(scope: Any, receive: Any, send: Any) -> None:
+            body = b""
+            while (event := await receive()).get("more_body"):
+                body += event["body"]
+            served.append(body + event.get("body", b""))
+
+        async def main() -> None:
+            rest, held = asyncio.Event(), asyncio.Semaphore(0)
+
+            async def slow(parts: list[dict[str, Any]]) -> Any:
+                if len(parts) == 1:
+                    held.release()
+                    await rest.wait()
+                return parts.pop(0)
+
+            def begin() -> asyncio.Task[None]:
+                parts = [{"body": b"a", "more_body": True}, {"body": b"b"}]
+                opened = requests.handle(django, {"path": self.PATH}, lambda: slow(parts), None)
+                return asyncio.create_task(opened)
+
+            waiting = [begin() for _ in range(REQUEST_THREADS)]
+            for _ in waiting:
+                await held.acquire()
+            async with asyncio.timeout(10):
+                await requests.handle(django, {"path": self.PATH}, no_body, None)
+                assert served == [b""]
+                rest.set()
+                await asyncio.gather(*waiting)
+
+        asyncio.run(main())
+        assert served[1:] == [b"ab"] * REQUEST_THREADS
 
     def test_others_have_the_threads_that_django_makes(self) -> None:
         assert len({thread for _, thread in self.answer("/other/")}) == 20
