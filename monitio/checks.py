@@ -275,7 +275,8 @@ def check_channels(app_configs: Apps, **kwargs: Any) -> Messages:
             found.append(
                 checks.Error(
                     f"The channel {name!r} of MONITIO_CHANNELS cannot be loaded: {error}",
-                    hint="Correct its dotted path: it must name a subclass of monitio's Channel.",
+                    hint="Correct its dotted path, which names a subclass of monitio's Channel, or "
+                    "install what it needs.",
                     id="monitio.E012",
                 )
             )

@@ -52,6 +52,11 @@ def _is_brand(value: Any) -> bool:
     )
 
 
+def _is_origin(value: Any) -> bool:
+    origin = r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+    return isinstance(value, str) and bool(re.fullmatch(origin, value))
+
+
 TEXT = Rule("a string", lambda value: isinstance(value, str | Promise))
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
@@ -147,8 +152,11 @@ class Settings:
         # is unread; None: one message each.
         "COLLAPSE_WITHIN": 3600,
         # The dotted path of an object with encrypt(text) and decrypt(text), for stored arguments of
-        # tasks that can be tried again; None: they are stored as they are.
+        # tasks that can be tried again and users' destinations; None: they are stored as they are.
         "ENCRYPTION": None,
+        # Schemes, hosts and ports, for example "https://hooks.internal:8443", that users' URLs may
+        # name although they are not public.
+        "OUTGOING_ORIGINS": (),
         # Seconds that files of tasks are kept.
         "FILES_KEEP": 14 * DAY,
         # The internal location of nginx that serves STORAGES["monitio"], for example "/files/".
@@ -224,6 +232,10 @@ class Settings:
         "JOB_WAITING_LOST_AFTER": optional(SECONDS),
         "COLLAPSE_WITHIN": optional(at_least(0)),
         "ENCRYPTION": optional(TEXT),
+        "OUTGOING_ORIGINS": Rule(
+            'a list of origins, for example ["https://hooks.internal:8443"]',
+            lambda value: isinstance(value, list | tuple) and all(map(_is_origin, value)),
+        ),
         "FILES_KEEP": SECONDS,
         "FILES_X_ACCEL": optional(
             Rule(

@@ -73,7 +73,7 @@ def _seconds(retry_after: float | str | None) -> float:
         return float(retry_after or 0)
     except ValueError:
         try:
-            moment = parsedate_to_datetime(str(retry_after))
-        except ValueError:
+            moment = parsedate_to_datetime(str(retry_after)).astimezone(UTC)
+        except (ValueError, OverflowError):
             return 0.0
-    return (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return (moment - datetime.now(UTC)).total_seconds()

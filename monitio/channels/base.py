@@ -10,12 +10,20 @@ from django.core.checks import CheckMessage
 from django.utils.text import capfirst
 
 from monitio.exceptions import PermanentFailure, Skipped, TemporaryFailure
+from monitio.recipients import scope_mark
 from monitio.utils.deadline import remaining
 
 if TYPE_CHECKING:
     from monitio.models import Delivery, Destination, Message, Preferences
 
-__all__ = ["Channel", "PermanentFailure", "Skipped", "TemporaryFailure", "time_left"]
+__all__ = [
+    "Channel",
+    "PermanentFailure",
+    "Skipped",
+    "TemporaryFailure",
+    "attempt_key",
+    "time_left",
+]
 
 
 class Channel(ABC):
@@ -48,6 +56,13 @@ class Channel(ABC):
         """Whether the user wants this message on this channel. They may have no choice saved."""
         return preferences.mode(message.category, self.name) == "at_once"
 
+    def identify(self, address: Any) -> Any:
+        """The part of an address (JSON) by which it is found when it is added again.
+
+        Raises ``ValueError`` for an address that can never be used.
+        """
+        return address
+
     @abstractmethod
     def send(self, delivery: Delivery) -> None:
         """Send ``delivery.message`` to ``delivery.destination``. Runs outside every transaction.
@@ -64,6 +79,14 @@ class Channel(ABC):
     def check(self) -> list[CheckMessage]:
         """System checks of what the channel needs."""
         return []
+
+
+def attempt_key(row: Message | Delivery) -> str:
+    """Identifies what is sent to receivers: the same for every attempt."""
+    # With the timestamp: in a new database the keys start from 1 again.
+    key = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
+    # Tenants with tables of their own have the same keys.
+    return f"{key}-{scope_mark(row.scope)}" if row.scope else key
 
 
 def time_left(seconds: float) -> float:

@@ -30,10 +30,12 @@ def add(
 
     ``categories`` are the only ones that are sent there; none: all. Where a channel's addresses are
     exclusive (``Channel.is_exclusive``), it moves to this user. Raises ``UnknownRecipient`` for an
-    anonymous visitor and ``ImproperlyConfigured`` for an unknown channel.
+    anonymous visitor, ``ImproperlyConfigured`` for an unknown channel, and ``ValueError`` for an
+    address that the channel refuses.
     """
     recipient = Recipient.for_user(user)
-    owner = "" if get_channel(channel).is_exclusive else recipient.user_id
+    kind = get_channel(channel)
+    owner = "" if kind.is_exclusive else recipient.user_id
     values = {
         "user_id": recipient.user_id,
         "scope": recipient.scope,
@@ -45,7 +47,7 @@ def add(
         "disabled_at": None,
         "reason": "",
     }
-    key = destination_key(recipient.scope, channel, address, owner)
+    key = destination_key(recipient.scope, channel, kind.identify(address), owner)
     with transaction.atomic(using=router.db_for_write(Destination)):
         return Destination.objects.update_or_create(values, key=key)[0]
 

@@ -12,7 +12,28 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from monitio.conf import settings
 from monitio.models.rows import ScopedQuerySet, scope_field
+from monitio.utils.encryption import decrypt, encrypt, is_encrypted
+
+
+class SecretJSONField(models.JSONField):
+    """JSON that is encrypted at rest by ``MONITIO_ENCRYPTION``; without it, as it is.
+
+    It cannot be searched for. What was stored before the setting is read as it is.
+    """
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        # The column is the same.
+        return name, "django.db.models.JSONField", args, kwargs
+
+    def get_prep_value(self, value: Any) -> Any:
+        return encrypt(json.dumps(value)) if settings.ENCRYPTION else value
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        return json.loads(decrypt(found)) if is_encrypted(found) else found
 
 
 class DestinationQuerySet(ScopedQuerySet["Destination"]):
@@ -40,7 +61,7 @@ class Destination(models.Model):
     )
     scope = scope_field()
     channel = models.CharField(_("channel"), max_length=50)
-    address = models.JSONField(_("address"))
+    address = SecretJSONField(_("address"))
     # Derived from scope, channel and address; ``Delivery.target`` holds it.
     key = models.CharField(max_length=32, unique=True, editable=False)
     label = models.CharField(_("name"), max_length=100, blank=True, default="")

@@ -19,13 +19,17 @@ def encrypt(text: str) -> str:
 
 def decrypt(stored: str) -> str:
     """The inverse of ``encrypt``; what was stored without encryption is returned as it is."""
-    if not stored.startswith(MARK):
+    if not is_encrypted(stored):
         return stored
     if not settings.ENCRYPTION:
         raise ImproperlyConfigured(
             "An encrypted value cannot be read: set MONITIO_ENCRYPTION to what has encrypted it."
         )
     return str(load().decrypt(stored.removeprefix(MARK)))
+
+
+def is_encrypted(stored: object) -> bool:
+    return isinstance(stored, str) and stored.startswith(MARK)
 
 
 def load() -> Any:

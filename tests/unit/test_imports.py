@@ -9,7 +9,16 @@ from pathlib import Path
 import monitio
 
 ROOT = Path(monitio.__file__).parents[1]
-OPTIONAL = ("celery", "kombu", "redis", "psycopg", "urllib3", "jwt", "monitio_celery")
+OPTIONAL = (
+    "celery",
+    "kombu",
+    "redis",
+    "psycopg",
+    "urllib3",
+    "jwt",
+    "standardwebhooks",
+    "monitio_celery",
+)
 OWN_MODULES = (
     "monitio.contrib.tenants",
     "monitio.transports.postgres",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from monitio import links, preferences
-from monitio.channels.base import Channel
+from monitio.channels.base import Channel, attempt_key
 from monitio.channels.email import addresses
 from monitio.channels.email.checks import check_links
 from monitio.channels.email.compose import EmailContent, compose
@@ -26,7 +26,6 @@ from monitio.constants import State
 from monitio.models import Delivery, Destination, Message
 from monitio.models.categories import category
 from monitio.models.schedule import aware
-from monitio.recipients import scope_mark
 
 
 class EmailChannel(Channel):
@@ -52,12 +51,6 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
     to, url = addresses.email_address(message.user), links.absolute(message.url)
     chosen = preferences.for_user(message.user)
     language = addresses.language_of(chosen, message.language)
-    row: Message | Delivery = message if delivery is None else delivery
-    # With the timestamp: in a new database the keys start from 1 again.
-    key = f"{row._meta.model_name}-{row.pk}-{row.created.timestamp():.0f}"
-    if row.scope:
-        # Tenants with tables of their own have the same keys.
-        key = f"{key}-{scope_mark(row.scope)}"
     unsubscribe_url = preferences.unsubscribe_url(message.user_id, message.category, language)
     return compose(
         EmailContent(
@@ -65,7 +58,7 @@ def build(message: Message, delivery: Delivery | None = None) -> EmailMultiAlter
             to=to,
             language=language,
             time_zone=chosen.zone,
-            message_key=key,
+            message_key=attempt_key(message if delivery is None else delivery),
             category=message.category,
             thread_key=_thread_key(message),
             context={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,11 +13,12 @@ HANG = -1
 
 
 class PagerServer:
-    """``bodies`` are those it has accepted. ``script`` holds the next replies: a status, or a
-    status and headers; ``HANG`` never replies.
+    """``bodies`` and ``headers`` are those it has accepted. ``script`` holds the next replies: a
+    status, or a status and headers; ``HANG`` never replies. 401 for what ``verify`` refuses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, verify: Callable[[bytes, dict[str, str]], object] | None = None) -> None:
+        self._verify = verify
         self.reset()
         self._stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -25,6 +27,7 @@ class PagerServer:
 
     def reset(self) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         self.script: list[tuple[int, dict[str, str]]] = []
 
     def start(self) -> None:
@@ -48,13 +51,19 @@ class PagerServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
                 status, headers = pager.script.pop(0) if pager.script else (200, {})
+                try:
+                    if pager._verify:
+                        pager._verify(raw, dict(self.headers))
+                except Exception:
+                    status = 401
                 if status == HANG:
                     pager._stopping.wait()
                     return
                 if status < 300:
-                    pager.bodies.append(body)
+                    pager.headers.append(dict(self.headers))
+                    pager.bodies.append(json.loads(raw))
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""A certificate of the tests' own, for 127.0.0.1."""
+"""A certificate of the tests' own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import trustme
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
     """A server's side of TLS, and the file of the authority that a client must trust."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert(host).configure_cert(context)
     trusted = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(trusted))
     return context, trusted
