@@ -122,6 +122,15 @@ EMAIL_FILE_PATH = VAR / "mail"
 DEFAULT_FROM_EMAIL = "Contacts <contacts@example.com>"
 
 MEDIA_ROOT = VAR / "media"
+STORAGES: dict[str, Any] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # What tasks attach: outside MEDIA_ROOT, because only the readers of its message get a file.
+    "monitio": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR / "private"},
+    },
+}
 # Above this Django stores an upload in a file while it arrives.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 MAX_UPLOAD_SIZE = 200 * 1024 * 1024

@@ -60,4 +60,9 @@ MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", "/srv/contacts/media"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # The files of tasks. The site and its workers share this folder, and no URL leads to it.
+    "monitio": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": os.environ.get("PRIVATE_ROOT", "/srv/contacts/private")},
+    },
 }

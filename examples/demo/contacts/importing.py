@@ -6,11 +6,10 @@ import csv
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 from django.core.exceptions import ValidationError
-from django.core.files import File
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone, translation
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from examples.demo.contacts.csv_files import CsvFile, Row, UnreadableFile
 from examples.demo.contacts.models import Contact, Import
+from monitio_celery import attach
 
 BATCH = 1000
 LIMITS = {"name": 200, "email": 254, "city": 100, "phone": 40}
@@ -67,9 +67,7 @@ def _import(entry: Import, upload: IO[bytes], follow: Callable[[CsvFile], Iterab
             raise UnreadableFile(_("There are no rows below the first line."))
         if entry.rejected:
             rejected.flush()
-            rejected.seek(0)
-            with Path(rejected.name).open("rb") as written:
-                entry.rejected_file.save(f"rejected-{entry.pk}.csv", File(written), save=False)
+            attach(rejected.name, name=f"{PurePath(entry.file_name).stem}-rejected.csv")
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -27,7 +27,6 @@ class Import(models.Model):
     owner_key = models.CharField(max_length=150, db_index=True, editable=False)
     file_name = models.CharField(_("file"), max_length=200)
     file = models.FileField(upload_to="imports/")
-    rejected_file = models.FileField(upload_to="rejected/", blank=True)
     # In which the reasons are written: a worker does not know who reads them.
     language = models.CharField(max_length=16, blank=True, editable=False)
     created = models.DateTimeField(_("started"), auto_now_add=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from celery import Task, shared_task
-from django.urls import reverse
 from django.utils import formats
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
@@ -37,32 +36,26 @@ def imported_and_rejected(outcome: Outcome) -> str:
     )
 
 
-def rejected_rows(outcome: Outcome) -> str | None:
-    """Where the rejected rows can be had, when there are any."""
-    result: Any = outcome.result
-    return reverse("rejected", args=[result["import"]]) if result["rejected"] else None
-
-
 @shared_task
 @notify_user(
     title=gettext_lazy("Import of {file_name}"),
     progress=gettext_lazy("{done} of {total} rows"),
     success=imported_and_rejected,
-    url=rejected_rows,
-    url_label=gettext_lazy("Download the rejected rows"),
     arguments=["file_name"],
 )
 def import_contacts(pk: int, file_name: str) -> dict[str, int]:
+    """The rejected rows are a file of the task: ``importing`` attaches it."""
+
     def follow(file: CsvFile) -> Iterable[Row]:
         total = max(file.lines - 1, 1)
         return track(watchable(file, total), total=total)
 
     entry = importing.run(pk, follow)
-    return {"import": entry.pk, "imported": entry.imported, "rejected": entry.rejected}
+    return {"imported": entry.imported, "rejected": entry.rejected}
 
 
 @shared_task
-@notify_user(title=gettext_lazy("Month-end closing"))
+@notify_user(title=gettext_lazy("Month-end closing"), retryable=True)
 def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)

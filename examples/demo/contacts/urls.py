@@ -11,7 +11,6 @@ urlpatterns = [
     path("import/sample/", views.import_sample, name="import_sample"),
     path("start/<slug:name>/", views.start, name="start"),
     path("send/", views.send, name="send"),
-    path("rejected/<int:pk>/", views.rejected, name="rejected"),
     path("sample/contacts.csv", views.sample_file, name="sample_file"),
     path("mails/", views.mail_list, name="mails"),
     path("log-in/<slug:name>/", views.log_in, name="log_in"),

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model, login, logout
 from django.core.files import File
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -135,16 +135,6 @@ def send(request: HttpRequest) -> HttpResponse:
         subject=_("A message from %(name)s") % {"name": name},
     )
     return _answer(request, done=_("Sent to %s.") % form.cleaned_data["to"].get_short_name())
-
-
-@require_GET
-def rejected(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The rows of an import that were rejected, with the reasons; for its owner only."""
-    entry = get_object_or_404(Import.objects.visible_to(request), pk=pk)
-    if not entry.rejected_file:
-        raise Http404
-    name = f"{PurePath(entry.file_name).stem}-rejected.csv"
-    return FileResponse(entry.rejected_file.open("rb"), as_attachment=True, filename=name)
 
 
 @require_GET

@@ -48,7 +48,7 @@ def test_an_import_pops_up_moves_and_ends_with_a_download(visit: Visitor) -> Non
     expect(bar).to_be_hidden()
     assert running.count() == 1
     with page.expect_download() as download:
-        running.get_by_role("link", name="Download the rejected rows").click()
+        running.get_by_role("link", name="Download contacts-rejected.csv").click()
     rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert len(rows) == 288 + 1
 

@@ -106,6 +106,11 @@ class Visitor:
         assert message is not None
         return message
 
+    def file(self, message: dict[str, Any]) -> httpx.Response:
+        """The file that a message offers."""
+        (file,) = message["job"]["files"]
+        return self.get(f"/messages/file/{message['id']}/{file['id']}/")
+
     def upload(self, content: bytes, name: str = "mine.csv") -> dict[str, Any]:
         return self.follow("/import/", files={"file": (name, content, "text/csv")})
 

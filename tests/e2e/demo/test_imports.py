@@ -29,8 +29,8 @@ sys.stdout.buffer.write(sample.text().encode())
 
 
 def rejected_rows(visitor: Visitor, message: dict[str, Any]) -> list[list[str]]:
-    """What the link of a message downloads."""
-    text = visitor.get(message["url"]).content.decode("utf-8-sig")
+    """What the file of a message says."""
+    text = visitor.file(message).content.decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))
 
 
@@ -47,6 +47,7 @@ def test_the_sample_ends_with_its_counts_and_the_rejected_rows(visitor: Visitor)
     message = visitor.follow("/import/sample/")
     assert message["title"] == "Import of contacts.csv: done"
     assert message["body"] == "19,712 contacts imported, 288 rejected"
+    assert [file["name"] for file in message["job"]["files"]] == ["contacts-rejected.csv"]
     rows = rejected_rows(visitor, message)
     assert rows[0] == ["name", "email", "city", "phone", "line", "reason"]
     assert len(rows) == 1 + 288
@@ -81,17 +82,17 @@ def test_the_sample_is_what_its_generator_makes() -> None:
 
 def test_no_one_else_gets_the_rejected_rows(visitor: Visitor, stranger: Visitor) -> None:
     message = visitor.upload((HEADER + "Ann,,\n" + ROW).encode())
-    assert visitor.get(message["url"]).status_code == 200
-    assert stranger.get(message["url"]).status_code == 404
+    assert visitor.file(message).status_code == 200
+    assert stranger.file(message).status_code == 404
     stranger.post("/log-in/ann/")
-    assert stranger.get(message["url"]).status_code == 404
+    assert stranger.file(message).status_code == 404
 
 
 def test_the_rejected_rows_stay_with_a_visitor_who_logs_in(visitor: Visitor) -> None:
     message = visitor.upload((HEADER + "Ann,,\n" + ROW).encode())
     visitor.post("/log-in/bob/")
     visitor.get("/")
-    assert visitor.get(message["url"]).status_code == 200
+    assert visitor.file(message).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,7 @@ def test_the_rejected_rows_stay_with_a_visitor_who_logs_in(visitor: Visitor) -> 
 def test_any_encoding_is_recognised(shared_demo: Demo, visitor: Visitor, encoding: str) -> None:
     message = visitor.upload(POLISH.encode(encoding))
     assert message["body"] == "1 contact imported, 0 rejected"
+    assert not message["job"].get("files")
     assert contacts(shared_demo) == [("Żaneta Śliwińska", "Łódź")]
 
 

@@ -20,6 +20,14 @@ def test_a_reason_comes_in_the_language_of_its_starter(polish_visitor: Visitor) 
     assert message["body"].startswith("Trzy faktury z października")
 
 
+def test_a_failed_task_is_tried_again_in_the_same_message(visitor: Visitor) -> None:
+    message = visitor.follow("/start/fail/")
+    assert message["job"]["retry"]
+    assert visitor.post(f"/messages/retry/{message['id']}/").status_code == 200
+    wait_until(lambda: visitor.messages()[0]["job"]["state"] == "started", message="the second run")
+    assert [again["id"] for again in visitor.messages()] == [message["id"]]
+
+
 def test_a_task_that_fails_twice_succeeds_in_the_same_message(visitor: Visitor) -> None:
     message = visitor.follow("/start/flaky/")
     assert message["body"] == "The bank answered on attempt 3."
