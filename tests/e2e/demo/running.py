@@ -102,7 +102,10 @@ class Visitor:
                 None,
             )
 
-        message = wait_until(ended, 60, "the end of the task")
+        wait_until(ended, 60, "the end of the task")
+        # Read again: a snapshot reads messages before their jobs, so the one that first shows the
+        # end may still have the texts of a running task.
+        message = ended()
         assert message is not None
         return message
 
