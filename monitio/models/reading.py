@@ -21,7 +21,7 @@ from monitio.utils.compiled_select import CompiledSelect
 # What a payload is made of: half the columns.
 PAYLOAD = (
     "id", "version", "level", "extra_tags", "subject", "message", "safe", "url", "url_label",
-    "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id",
+    "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id", "running",
 )  # fmt: skip
 COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
 # Unread messages above this number are not counted for pages.
@@ -77,12 +77,16 @@ def newest(
     The messages are complete from the id ``floor`` on. One query for a small inbox.
     """
     alias, now = router.db_for_write(Message), timezone.now()
-    rows = NEWEST.run(alias, columns, size, key=who.key, now=now, stale=claims_end())
-    floor = rows[-1][columns.index("id")] if len(rows) == size else 0
-    if floor:
-        rows += RUNNING.run(alias, columns, key=who.key, now=now, floor=floor)
-    messages = [Message.from_db(alias, columns, row) for row in rows]
-    add_jobs(messages)
+    for _attempt in range(2):
+        rows = NEWEST.run(alias, columns, size, key=who.key, now=now, stale=claims_end())
+        floor = rows[-1][columns.index("id")] if len(rows) == size else 0
+        if floor:
+            rows += RUNNING.run(alias, columns, key=who.key, now=now, floor=floor)
+        messages = [Message.from_db(alias, columns, row) for row in rows]
+        add_jobs(messages)
+        # A job that ended between the reads would appear beside the text of its run.
+        if not any(row.running and row.job is not None and row.job.has_ended for row in messages):
+            break
     add_senders(messages)
     return messages, floor
 

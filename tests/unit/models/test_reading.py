@@ -135,3 +135,18 @@ def test_the_newest_id_of_each_recipient_is_found(ann: Recipient) -> None:
     assert len(expected) == 2
     assert reading.newest_ids([bob.key, "user:nobody", ann.key]) == expected
     assert reading.newest_ids(["user:nobody"]) == {}
+
+
+def test_a_job_that_ends_between_the_reads_has_the_text_of_its_end(
+    ann: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_jobs = reading.add_jobs
+
+    def end_and_read(found: list[Message]) -> None:
+        Job.objects.update(state=State.SUCCEEDED)
+        Message.objects.filter(running=True).update(running=False, message="done")
+        read_jobs(found)
+
+    monkeypatch.setattr(reading, "add_jobs", end_and_read)
+    (message,) = [row for row in reading.newest(ann, 100)[0] if row.job]
+    assert (message.message, message.job.state) == ("done", State.SUCCEEDED)  # type: ignore[union-attr]
