@@ -26,6 +26,8 @@ from monitio.stream.threads import REQUEST_THREADS, DatabaseThreads
 
 # More paths than a site has: one for each language and prefix.
 PATHS = 1_000
+# Seconds that a response may wait for a client that reads nothing.
+SEND_TIMEOUT = 5.0
 
 Scope = dict[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -52,6 +54,10 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
     async def receive_again() -> Any:
         return received.pop() if received else await receive()
 
+    async def send_in_time(event: Any) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await send(event)
+
     if received[0].get("more_body"):
         await django(scope, receive_again, send)
         return
@@ -66,7 +72,7 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
         async with ThreadSensitiveContext(executor=thread):
             # Not around another application, which may wrap Django's.
             handler = _in_one_step() if type(django) is ASGIHandler else django
-            await handler(scope, receive_again, send)
+            await handler(scope, receive_again, send_in_time)
     finally:
         free.put_nowait(thread)
 

@@ -92,6 +92,25 @@ class TestRequests:
         asyncio.run(main())
         assert served[1:] == [b"ab"] * REQUEST_THREADS
 
+    def test_a_client_that_reads_nothing_holds_no_thread_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(requests, "SEND_TIMEOUT", 0.01)
+
+        async def django(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start"})
+
+        async def main() -> None:
+            async def stuck(event: Any) -> None:
+                await asyncio.Event().wait()
+
+            async with asyncio.timeout(10):
+                for _ in range(REQUEST_THREADS + 1):
+                    with pytest.raises(TimeoutError):
+                        await requests.handle(django, {"path": self.PATH}, no_body, stuck)
+
+        asyncio.run(main())
+
     def test_others_have_the_threads_that_django_makes(self) -> None:
         assert len({thread for _, thread in self.answer("/other/")}) == 20
 
