@@ -76,6 +76,10 @@ class QuietBroadcaster(Broadcaster):
 def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
     broadcaster = QuietBroadcaster()
     monkeypatch.setattr(broadcasters, "_broadcaster", ProcessLocal(lambda: broadcaster))
+    # Those of the test before may still have a connection, which tests without a database must not
+    # touch.
+    loaders = threads.DatabaseThreads(threads.LOADERS, "monitio-load")
+    monkeypatch.setattr(threads, "_loaders", ProcessLocal(lambda: loaders))
     yield broadcaster
     assert broadcaster.open_streams() == 0, "each has left"
 
