@@ -9,6 +9,7 @@ from itertools import islice, repeat
 from typing import Any, Unpack
 
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.contrib.messages.utils import get_level_tags
 from django.db import DataError, OperationalError, connections, transaction
 from django.db.models import QuerySet
@@ -60,7 +61,8 @@ def notify_many(
     check_names("notify_many", fields)
     steps, level = steps_of(fields), known_level(level)
     make = partial(build_message, None, level, message, **fields)
-    row, known = make(), isinstance(users, QuerySet)
+    row = make()
+    known = isinstance(users, QuerySet) and issubclass(users.model, get_user_model())
     is_lazy = languages.has_lazy_text(message, fields)
     return sum(
         _save_in_languages(make, recipients, None, steps, known=known)

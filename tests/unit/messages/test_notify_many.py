@@ -88,6 +88,12 @@ def test_unknown_keys_are_named_and_their_batch_is_not_written(ann: Any) -> None
     assert not Message.objects.exists()
 
 
+def test_unknown_keys_in_a_queryset_of_another_model_are_named(db: None) -> None:
+    Group.objects.create(pk=98765, name="one")
+    with pytest.raises(UnknownRecipient, match="98765"):
+        api.notify_many(Group.objects.values_list("pk", flat=True), 120, "one")
+
+
 def test_an_empty_iterable_is_accepted(db: None) -> None:
     assert api.notify_many([], 120, "one") == 0
     assert api.notify_many(get_user_model().objects.none(), 120, "one") == 0
