@@ -287,7 +287,10 @@ class _Stream:
 def _read(command: Query) -> Any:
     """The result of the query, or the exception, on a connection that stays open."""
     refresh_connections()
-    return result_of(command)
+    try:
+        return result_of(command)
+    finally:
+        refresh_connections()  # a pool gets its own back
 
 
 class _Continued:

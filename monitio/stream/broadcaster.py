@@ -228,6 +228,7 @@ class Broadcaster:
         if must_reconcile:
             self.reconcile()
         self.recheck()
+        refresh_connections()  # a pool gets its own back
 
     def stopping(self) -> bool:
         return self._stop.is_set()

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from monitio.stream import threads
+from monitio.stream import asgi, threads
+from monitio.stream.protocol import Query
 from monitio.stream.threads import DatabaseThreads
 from tests.support.waiting import wait_until
 
@@ -80,3 +81,10 @@ def test_a_pool_has_no_more_threads_than_its_size() -> None:
 def test_what_a_call_raises_reaches_its_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         DatabaseThreads(1, "test").submit(lambda: 1 // 0).result()
+
+
+def test_a_pool_gets_its_connection_back_after_each_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(asgi, "refresh_connections", lambda: log.append("refresh"))
+    asgi._read(Query(lambda: log.append("query")))
+    assert log == ["refresh", "query", "refresh"]
