@@ -286,11 +286,13 @@ class _Stream:
 
 def _read(command: Query) -> Any:
     """The result of the query, or the exception, on a connection that stays open."""
-    refresh_connections()
     try:
-        return result_of(command)
-    finally:
+        refresh_connections()
+        answer = result_of(command)
         refresh_connections()  # a pool gets its own back
+    except Exception as error:
+        return error
+    return answer
 
 
 class _Continued:

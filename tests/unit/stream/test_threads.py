@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.backends.signals import connection_created
 
 from monitio.stream import asgi, threads
@@ -88,3 +89,12 @@ def test_a_pool_gets_its_connection_back_after_each_query(monkeypatch: pytest.Mo
     monkeypatch.setattr(asgi, "refresh_connections", lambda: log.append("refresh"))
     asgi._read(Query(lambda: log.append("query")))
     assert log == ["refresh", "query", "refresh"]
+
+
+def test_a_connection_that_cannot_be_refreshed_ends_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An exception in the thread's future would leave it open, and silent, for ever."""
+    error = DatabaseError("broken")
+    monkeypatch.setattr(asgi, "refresh_connections", Mock(side_effect=error))
+    assert asgi._read(Query(lambda: None)) is error
