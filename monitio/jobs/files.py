@@ -62,7 +62,7 @@ def store_file(
     row = JobFile(
         name=name,
         file=storage.save(path, content),
-        content_type=guessed[:255],
+        content_type=one_line(guessed),
         expires=now + timedelta(seconds=settings.FILES_KEEP),
     )
     row.size = storage.size(row.file)

@@ -181,6 +181,12 @@ def test_names_without_ascii_letters_can_be_stored(
     assert len(stored(folder)) == 1
 
 
+def test_a_content_type_adds_no_header(running: JobReporter) -> None:
+    file = attach(b"abc", "a.bin", content_type="text/x\r\nSet-Cookie: a=b" + "x" * 300)
+    assert file is not None and file.content_type.startswith("text/x Set-Cookie: a=bx")
+    assert len(file.content_type) == 255
+
+
 def test_names_lead_out_of_no_folder(running: JobReporter, folder: Path) -> None:
     attach(b"abc", "../../../\u202egnp.exe")
     (path,) = (path for path in folder.rglob("*") if path.is_file())
