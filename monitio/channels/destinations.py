@@ -16,6 +16,7 @@ from monitio.constants import EMAIL
 from monitio.models import Delivery, Destination
 from monitio.models.destinations import destination_key
 from monitio.recipients import Recipient
+from monitio.utils.encryption import is_encrypted
 from monitio.utils.text import at_most, clean_text
 
 # A target is disabled after so many deliveries that failed in a row, each after all its retries.
@@ -33,6 +34,9 @@ def add(
     anonymous visitor, ``ImproperlyConfigured`` for an unknown channel, and ``ValueError`` for an
     address that the channel refuses.
     """
+    if is_encrypted(address):
+        # It could not be read again, and with it no destination of that query.
+        raise ValueError("An address may not begin like an encrypted one.")
     recipient = Recipient.for_user(user)
     kind = get_channel(channel)
     owner = "" if kind.is_exclusive else recipient.user_id

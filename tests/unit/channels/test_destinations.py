@@ -58,6 +58,12 @@ def deliver() -> list[str]:
     return [row.state for row in Delivery.objects.order_by("pk")]
 
 
+def test_an_address_that_looks_encrypted_is_refused(ann: Any) -> None:
+    with pytest.raises(ValueError, match="like an encrypted one"):
+        destinations.add(ann, "pager", "encrypted:x")
+    assert not Destination.objects.exists()
+
+
 def test_each_destination_of_the_recipient_on_the_channel_gets_a_delivery(
     ann: Any, bob: Any
 ) -> None:
