@@ -131,6 +131,9 @@ def build_message(
         raise ValueError(WITHOUT_TEXT)
     if recipient is not None and recipient.is_visitor and steps_of(fields):
         raise ValueError(WITHOUT_ADDRESS)
+    sender = fields.get("from_user")
+    if sender is not None and sender.pk is None:
+        raise ValueError(f"from_user cannot be {sender!r}, which is not saved: save it first.")
     row = Message(
         level=as_level(level),
         message=_text("message", message),
@@ -141,7 +144,7 @@ def build_message(
         url_label=_text("url_label", fields.get("url_label")),
         expires=checked_moment("expires", fields.get("expires")),
         close_timeout=_seconds(fields.get("close_timeout")),
-        from_user=fields.get("from_user"),
+        from_user=sender,
         live=fields.get("sse", True),
     )
     if recipient is not None:

@@ -48,6 +48,14 @@ def test_takes_a_user_a_key_or_a_recipient(ann: Any, as_what: str) -> None:
     assert message.user == ann and message.recipient_key == f"user:{ann.pk}"
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_refuses_a_sender_who_is_not_saved(ann: Any, many: bool) -> None:
+    write = api.notify_many if many else api.create_message
+    with pytest.raises(ValueError, match="from_user .* not saved"):
+        write([ann] if many else ann, monitio.INFO, "one", from_user=type(ann)())
+    assert not Message.objects.exists()
+
+
 def test_takes_a_visitor(db: None) -> None:
     assert kept(VISITOR).session == VISITOR.token
 
