@@ -286,6 +286,8 @@ def _copy(row: Message, recipient: Recipient, pk: Any = None, text: str | None =
     made.__dict__.update(row.__dict__)
     made._state = ModelState()
     made._state.adding, made._state.db = pk is None, dispatch.database()
+    # Its sender: events name them, and would each read them again.
+    made._state.fields_cache.update(row._state.fields_cache)
     made.pk, made.recipient, made.recipient_key = pk, recipient, recipient.key
     if text is not None:
         made.message = text

@@ -38,6 +38,16 @@ def kept(who: Any, text: str = "one", **more: Any) -> Message:
 # notify_many
 
 
+@transactional
+def test_events_do_not_read_the_sender_again(ann: Any) -> None:
+    people = [user(f"reader{number}") for number in range(3)]
+    with CaptureQueriesContext(connection) as with_sender:
+        api.notify_many(people, monitio.INFO, "one", from_user=ann)
+    with CaptureQueriesContext(connection) as without:
+        api.notify_many(people, monitio.INFO, "one")
+    assert len(with_sender) == len(without)
+
+
 def test_everybody_gets_one(ann: Any, bob: Any) -> None:
     assert api.notify_many([ann, bob.pk, Recipient.for_visitor("b" * 32)], 120, "one") == 3
     assert {row.recipient_key for row in Message.objects.all()} == {
