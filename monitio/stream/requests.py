@@ -18,7 +18,7 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings as django_settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import translation
 
 from monitio.conf import when_overridden
@@ -100,8 +100,9 @@ def stream_paths() -> set[str]:
         with translation.override(language):
             try:
                 found.add(reverse("message_stream"))
-            except NoReverseMatch:
-                # It is in another URLconf, which a middleware chooses.
+            except Exception:
+                # It is in another URLconf, which a middleware chooses; or ROOT_URLCONF has an
+                # error, which Django shows better than this request could.
                 break
     return found
 

@@ -120,6 +120,12 @@ def test_paths_are_known_before_the_first_request() -> None:
     assert requests.stream_paths() == {"/messages/stream/"}
 
 
+@pytest.mark.parametrize("urlconf", ["tests.no_such_module", "django.contrib.auth.urls"])
+def test_an_unusable_urlconf_is_left_to_django(urlconf: str) -> None:
+    with override_settings(ROOT_URLCONF=urlconf):
+        assert requests.stream_paths() == set()
+
+
 def test_a_path_under_a_prefix_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "PATHS", 2)
     requests.stream_paths.cache_clear()
