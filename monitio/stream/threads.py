@@ -97,8 +97,10 @@ def close_connections() -> None:
 
 
 def _on_connected(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    # A pool keeps its connections itself, and may have fewer than there are threads.
-    if keeps_connections() and not connection.settings_dict["OPTIONS"].get("pool"):
+    # A pool keeps its connections itself, and may have fewer than there are threads. Without
+    # AUTOCOMMIT a connection stays in its first transaction, and may read nothing new.
+    known = connection.settings_dict
+    if keeps_connections() and known["AUTOCOMMIT"] and not known["OPTIONS"].get("pool"):
         connection.close_at = time.monotonic() + MAX_AGE
         # The server may have closed it since its last use.
         connection.health_check_enabled = True  # type: ignore[attr-defined]

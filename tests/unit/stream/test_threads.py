@@ -53,6 +53,16 @@ class TestConnections:
             pool.submit(query).result()
         assert len(opened) == 3
 
+    def test_one_without_autocommit_is_replaced(
+        self, opened: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would stay in its first transaction."""
+        monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+        pool = DatabaseThreads(1, "test")
+        for _ in range(3):
+            pool.submit(query).result()
+        assert len(opened) == 3
+
     def test_one_of_another_thread_keeps_its_age(self) -> None:
         connection.close()
         connection.ensure_connection()
