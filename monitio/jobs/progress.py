@@ -27,7 +27,7 @@ from monitio.serializers import payload
 from monitio.transports import get_transport
 from monitio.transports.publish import progress_event
 from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
-from monitio.utils.database import is_unreachable, lock_timeout
+from monitio.utils.database import close_broken_connection, is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
 from monitio.utils.throttle import Throttle
 
@@ -139,6 +139,7 @@ class ProgressWriter:
                     self._load()
         except OperationalError as error:
             logger.warning("The progress of %s could not be written: %s", self.reporter.name, error)
+            close_broken_connection(alias)
         return True
 
     def _update_row(self, standing: dict[str, Any], text: str) -> Job | None:

@@ -43,7 +43,12 @@ from monitio.models import Job, JobRun
 from monitio.models.rows import KEY_LENGTH
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.database import is_deadlock, is_unreachable, lock_timeout
+from monitio.utils.database import (
+    close_broken_connection,
+    is_deadlock,
+    is_unreachable,
+    lock_timeout,
+)
 from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
 from monitio.utils.text import (
     as_int,
@@ -74,6 +79,7 @@ def stamp_alive(task_ids: Iterable[str]) -> int:
             return int(Job.objects.stamp_alive(task_ids))
     except OperationalError as error:
         logger.warning("A heartbeat could not be written: %s", error)
+        close_broken_connection(dispatch.database())
         return 0
 
 

@@ -36,6 +36,16 @@ def is_unreachable(error: Exception) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and not is_refusal
 
 
+def close_broken_connection(alias: str) -> None:
+    """After an error that is not raised: else each later statement of this thread fails, too.
+
+    Django looks at its connections only between requests, and Celery between tasks.
+    """
+    connection = connections[alias]
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
 @contextlib.contextmanager
 def lock_timeout(alias: str) -> Iterator[None]:
     """Let statements inside wait ``LOCK_TIMEOUT`` for SQLite's lock, then raise OperationalError.

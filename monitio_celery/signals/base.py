@@ -13,6 +13,7 @@ from django.db import connections
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
 from monitio.integrations.run import Reporter, run_of
+from monitio.utils.database import close_broken_connection
 from monitio_celery.calls import TaskCall
 from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import reporter_for
@@ -78,14 +79,7 @@ def safely(handler: Handler, **kwargs: Any) -> None:
         handler(**kwargs)
     except Exception:
         logger.exception("%s failed; the task is not affected.", handler.__name__)
-        close_broken_connection()
-
-
-def close_broken_connection() -> None:
-    """In a worker's main process Django never does it, and each later query would fail."""
-    connection = connections[dispatch.database()]
-    if not connection.in_atomic_block:
-        run_off_loop(connection.close_if_unusable_or_obsolete)
+        run_off_loop(functools.partial(close_broken_connection, dispatch.database()))
 
 
 def report(

@@ -14,19 +14,21 @@ from celery.concurrency.solo import TaskPool as SoloPool
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
+from monitio import dispatch
 from monitio import scope as scopes
 from monitio.constants import State
 from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Job
+from monitio.utils.database import close_broken_connection
 from monitio_celery import headers
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import reporter_of_member
 from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import job_reporter, reporter_for_job
-from monitio_celery.signals.base import close_broken_connection, on, safely
+from monitio_celery.signals.base import on, safely
 from monitio_celery.signals.worker import job_id, member_of
 
 logger = logging.getLogger("monitio")
@@ -73,7 +75,7 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     except (OperationalError, InterfaceError) as error:
         # An outage of the database: the next heartbeat comes soon.
         logger.warning("Heartbeats could not be written: %s", error)
-        close_broken_connection()
+        close_broken_connection(dispatch.database())
 
 
 def recover_jobs(task_ids: Iterable[str]) -> None:

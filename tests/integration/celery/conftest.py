@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from monitio.transports import Event
 from tests.integration.celery.profiles import PROFILES, Profile, wanted
 from tests.support.waiting import wait_until
 
@@ -288,8 +289,10 @@ class EventListener:
         """The states of a job's bar that were rung so far, in order."""
         while entry := self.pubsub.get_message(timeout=0.01):
             if entry["type"] == "pmessage":
-                self.events.append(json.loads(entry["data"]))
-        jobs = [(event.get("data") or {}).get("job") or {} for event in self.events]
+                event = Event.decode(entry["data"])
+                if event is not None and event.kind == "message":
+                    self.events.append(event.encoded().load())  # type: ignore[union-attr]
+        jobs = [data.get("job") or {} for data in self.events]
         return [job for job in jobs if job.get("task") == task_id]
 
     def close(self) -> None:
