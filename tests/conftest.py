@@ -31,6 +31,7 @@ from tests.support.servers.postgres import Postgres
 from tests.support.servers.rabbitmq import RabbitMQ
 from tests.support.servers.smtp import MailServer
 from tests.support.servers.valkey import Valkey
+from tests.support.variants import is_variant
 
 # The same examples in each run, however slow the machine is. `pytest --hypothesis-profile default`
 # tries others.
@@ -59,6 +60,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.support.scheduling import ByServers
 
     return ByServers(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_variant(item):
+        item.add_marker(pytest.mark.variant)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,36 @@
+"""Which tests are variants: `make test` proves the same on another server, database or theme."""
+
+from __future__ import annotations
+
+import pytest
+
+# By the parameter of a test or fixture, the values that `make test-full` alone runs.
+SERVERS = frozenset(
+    {
+        *("daphne", "daphne-endpoint", "hypercorn", "hypercorn-endpoint"),
+        *("granian", "granian-endpoint", "granian-wsgi", "waitress", "runserver"),
+    }
+)
+PROFILES = frozenset({"sqlite", "no-results"})
+THEMES = frozenset({"admin", "bootstrap5", "foundation", "jqueryui"})
+# Databases that the processes of e-mails and channels share.
+DATABASES = frozenset({"plain", "mariadb"})
+
+
+def is_variant(item: pytest.Item) -> bool:
+    """Tests of the main road, and those of one server or database alone, are none."""
+    values = getattr(item, "callspec", None)
+    if values is None or item.get_closest_marker("main_road"):
+        return False
+    parameters, path = values.params, item.nodeid.partition("::")[0]
+    if "only_on" in item.keywords:
+        return False
+    if path.startswith("tests/integration/celery/"):
+        return parameters.get("profile") in PROFILES
+    if path.endswith(("stream/test_every_server.py", "stream/test_servers.py")):
+        return any(value in SERVERS for value in parameters.values() if isinstance(value, str))
+    if path.endswith(("mail/test_digest_processes.py", "channels/test_email.py")):
+        return any(value in DATABASES for value in parameters.values() if isinstance(value, str))
+    if path.endswith("browser/test_axe.py"):
+        return parameters.get("theme") in THEMES and parameters.get("scene") != "toasts"
+    return False
