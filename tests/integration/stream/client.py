@@ -54,8 +54,9 @@ class EventSource:
 
     def _shrink_buffer(self) -> None:
         self.connection.sock = socket.socket()
-        # Before it connects: the kernel takes megabytes for the client otherwise.
-        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # Before it connects: the kernel takes megabytes for the client otherwise. Below one
+        # segment of the loopback device, the rest comes at the pace of TCP's persist timer.
+        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
         self.connection.sock.settimeout(60)
         self.connection.sock.connect(("127.0.0.1", self.connection.port))
 
