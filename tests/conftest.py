@@ -50,7 +50,7 @@ def needs_packages() -> None:
     """What npm brings: tools of the front end, and libraries that pages use beside it."""
     root = Path(__file__).resolve().parents[1]
     if (root / "node_modules" / ".unreachable").exists():
-        pytest.skip("npm could not install its packages.")
+        missing("npm could not install its packages: run `npm ci` to see why")
     if not (shutil.which("node") and (root / "node_modules/.package-lock.json").exists()):
         missing("Packages of npm are missing: run `npm ci` (Node 20.19 or newer)")
 

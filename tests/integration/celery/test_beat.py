@@ -22,7 +22,7 @@ def beat(
     environment = {**environment, "TEST_SWEEP_INTERVAL": "1"}
     options = ["--schedule", str(tmp_path / "schedule")]
     if request.param == "django-celery-beat":
-        # Not in the tests' extra: it holds Django back.
+        # Its releases hold Django back: the tests' extra has it where Django is older anyway.
         pytest.importorskip("django_celery_beat")
         environment["TEST_BEAT_IN_DATABASE"] = "yes"
         options = ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"]

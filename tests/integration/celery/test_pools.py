@@ -16,6 +16,7 @@ import celery
 import pytest
 
 from monitio.constants import State
+from tests.conftest import missing
 from tests.integration.celery.conftest import (
     Site,
     Staff,
@@ -211,7 +212,7 @@ def crew(
 ) -> Iterator[Staff]:
     """The workers of one pool; as a rule one, which all its tests share."""
     if request.param == "gevent" and find_spec("gevent") is None:
-        pytest.skip("pip install gevent")
+        missing("pip install gevent")
     crew = Staff(environment, tmp_path_factory.mktemp(request.param), request.param)
     yield crew
     crew.dismiss()

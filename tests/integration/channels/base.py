@@ -1,7 +1,8 @@
 """What every channel has to do, with a server that receives what it sends.
 
-A channel's test module has a class that inherits ``Conformance`` and one that inherits
-``ProcessConformance``, and the fixtures they name.
+A channel's test module has a class that inherits ``Conformance`` (``DestinationConformance`` where
+users have destinations) and one that inherits ``ProcessConformance``, and the fixture
+``server_for_all``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from monitio.models import Delivery, Destination
 from tests.support import scopes
 from tests.support.peers import Peer, close_all
 from tests.support.people import user
+from tests.support.servers.pager import HANG, PagerServer
 from tests.support.waiting import wait_until
 
 INFO = 120
@@ -57,6 +59,27 @@ class Receiver:
         """The next message is answered by "later", "never", "gone" or "wait an hour", or never
         ("hang").
         """
+
+
+class HttpReceiver(Receiver):
+    """A channel's server that answers by HTTP."""
+
+    REPLIES: dict[str, tuple[int, dict[str, str]]] = {
+        "later": (503, {}),
+        "wait an hour": (429, {"Retry-After": "3600"}),
+        "never": (403, {}),
+        "gone": (410, {}),
+        "hang": (HANG, {}),
+    }
+
+    def __init__(self, server: PagerServer) -> None:
+        self.server = server
+
+    def reset(self) -> None:
+        self.server.reset()
+
+    def next_reply(self, reply: str) -> None:
+        self.server.script = [self.REPLIES[reply]]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -113,24 +136,6 @@ class Conformance:
         assert (self.deliver(), self.deliver_again()) == (["failed"], ["failed"])
         assert Delivery.objects.get().error not in ("", "See the log.")
         assert receiver.texts() == []
-
-    def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
-        if receiver.address is None:
-            pytest.skip("Its protocol has no way to ask.")
-        self.notify(receiver, ann)
-        receiver.next_reply("wait an hour")
-        assert self.deliver() == ["pending"]
-        assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
-
-    def test_a_target_that_is_gone_is_disabled(self, receiver: Receiver, ann: Any) -> None:
-        if receiver.address is None:
-            pytest.skip("It has no destinations.")
-        self.notify(receiver, ann)
-        receiver.next_reply("gone")
-        assert self.deliver() == ["failed"]
-        assert Destination.objects.get().reason == Delivery.objects.get().error
-        self.notify(receiver, ann)
-        assert Delivery.objects.count() == 1
 
     def test_what_its_sender_did_not_settle_is_sent_again_under_the_same_identity(
         self, receiver: Receiver, ann: Any, monkeypatch: pytest.MonkeyPatch
@@ -204,6 +209,24 @@ class Conformance:
             assert self.deliver() == ["sent"]
         (text,) = receiver.texts()
         assert "of a" in text
+
+
+class DestinationConformance(Conformance):
+    """Of a channel that has destinations, on servers that answer as HTTP does."""
+
+    def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        receiver.next_reply("wait an hour")
+        assert self.deliver() == ["pending"]
+        assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
+
+    def test_a_target_that_is_gone_is_disabled(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        receiver.next_reply("gone")
+        assert self.deliver() == ["failed"]
+        assert Destination.objects.get().reason == Delivery.objects.get().error
+        self.notify(receiver, ann)
+        assert Delivery.objects.count() == 1
 
 
 def start(database: str, receiver: Receiver) -> Peer:

@@ -249,11 +249,11 @@ class TestCaps:
             assert streams[2].wait_until_it_ends() == "busy"
             wait_until(lambda: server.open_streams() == 3)
 
+    # Of these servers, only its pool of threads is small.
+    @pytest.mark.parametrize("kind", ["gthread"], indirect=True, scope="module")
     def test_streams_leave_threads_for_pages(
         self, server: Server, site: Peer, browser: Browser, name: str, kind: str
     ) -> None:
-        if kind != "gthread":
-            pytest.skip("Only a pool of threads is small.")
         people = [browser, *(site.sign_in(f"{name}-{number}") for number in range(7))]
         streams = [server.stream(one) for one in people]
         for stream in streams:
