@@ -185,12 +185,15 @@ class PersistentMessageStorage(BaseStorage):
         me = self._me()
         if me is None:
             return []
-        size = settings.SNAPSHOT_SIZE
+        size, shown_once = settings.SNAPSHOT_SIZE, self._rows().unclaimed().nonpersistent()
+        if settings.EXCLUDE_READ:
+            shown_once = shown_once.unread()
+        if self.is_admin:
+            return list(shown_once.exclude(pk__in=self._written))
         newest = reading.waiting(me, size, settings.EXCLUDE_READ)
         if len(newest) == size:
             # The history is limited, messages that wait to be shown once are not.
-            older = self._rows().unclaimed().nonpersistent().filter(pk__lt=newest[-1].pk)
-            newest += older.filter(read=False) if settings.EXCLUDE_READ else older
+            newest += shown_once.filter(pk__lt=newest[-1].pk)
         else:
             self._complete_for = me
         return [row for row in newest if row.pk not in self._written]

@@ -96,7 +96,8 @@ class TestAdmin:
     @pytest.fixture
     def old(self, plain: Client) -> None:
         for number in range(3):
-            api.create_message(user("boss"), monitio.INFO, f"old message {number}")
+            # The admin shows texts with a capital letter.
+            api.create_message(user("boss"), monitio.INFO, f"Old message {number}")
 
     def test_without_the_setting_it_lists_its_own_requests_messages_alone(
         self, plain: Client, old: None
@@ -104,13 +105,18 @@ class TestAdmin:
         group = {"name": "Editors"}
         html = plain.post("/admin/auth/group/add/", group, follow=True).content.decode()
         assert "was added successfully" in html and "messagelist" in html
-        assert "old message" not in html and "monitio-bell" not in html
+        assert "Old message" not in html and "monitio-bell" not in html
         # They are still unread, and everywhere else they show.
-        assert "old message 2" in plain.get("/").content.decode()
+        assert "Old message 2" in plain.get("/").content.decode()
+
+    def test_its_log_in_page_lists_no_messages_of_users_without_access(self, plain: Client) -> None:
+        plain.force_login(user("ann"))
+        api.create_message(user("ann"), monitio.INFO, "Old message")
+        assert "Old message" not in plain.get("/admin/", follow=True).content.decode()
 
     def test_with_the_bell_unseen_messages_pop_up_and_count(self, staff: Client, old: None) -> None:
         html = staff.get("/admin/").content.decode()
-        assert '<monitio-bell unread="3"' in html and "old message 2" in html
+        assert '<monitio-bell unread="3"' in html and "Old message 2" in html
         assert "messagelist" not in html
 
     def test_a_template_by_hand_works_as_well(self, plain: Client, tmp_path: Path) -> None:
