@@ -91,7 +91,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "waiting_time": ended.waiting_time and [duration(value) for value in ended.waiting_time],
         "reasons": [{"reason": reason, "title": prettify(reason.name)} for reason in reasons],
         "latest": [_ended(job, people) for job in latest],
-        "longest_wait": duration((now - waiting[0].created).total_seconds()) if waiting else "",
+        "longest_wait": duration((now - waiting[0].queued_at).total_seconds()) if waiting else "",
         "shows_days": window in ("24h", "7d"),
     }
 
@@ -111,7 +111,7 @@ def _running(job: Job, people: dict[int, tuple[str, int]], now: datetime) -> dic
 
 def _waiting(job: Job, now: datetime) -> dict[str, Any]:
     due = job.due_at is not None and job.due_at > now
-    seconds = (job.due_at - now if due and job.due_at else now - job.created).total_seconds()
+    seconds = (job.due_at - now if due and job.due_at else now - job.queued_at).total_seconds()
     return {"job": job, "title": prettify(job.name), "is_due": due, "time": duration(seconds)}
 
 
@@ -121,7 +121,7 @@ def _ended(job: Job, people: dict[int, tuple[str, int]]) -> dict[str, Any]:
         "job": job,
         "title": prettify(job.name),
         "for": people.get(job.pk),
-        "waited": duration((began - job.created).total_seconds()) if began else "–",
+        "waited": duration((began - job.queued_at).total_seconds()) if began else "–",
         "took": duration((end - began).total_seconds()) if began and end else "–",
         "error": Truncator(job.error).chars(60),
     }

@@ -18,6 +18,7 @@ from django.utils import timezone
 from monitio.constants import State
 from monitio.jobs.recipients import recipients_of
 from monitio.models import Job, JobQuerySet, Message
+from monitio.models.jobs import queued_at
 from monitio.recipients import accounts
 
 # Ended jobs that one look reads, and open ones that it counts.
@@ -76,19 +77,19 @@ def open_jobs(states: Iterable[str]) -> tuple[list[Job], int]:
 
 def ended_since(moment: datetime, now: datetime) -> Ended:
     rows = _ended_here(moment).order_by("-finished_at")
-    columns = ("finished_at", "state", "created", "started_at")
+    columns = ("finished_at", "state", "created", "run", "started_at")
     found: list[Any] = list(rows.values_list(*columns)[:READ])
     width = (now - moment) / BUCKETS
     counts = [[0, 0] for _ in range(BUCKETS)]
     runs, waits = [], []
-    for finished_at, state, created, started_at in found:
+    for finished_at, state, created, run, started_at in found:
         at = min(BUCKETS - 1, max(0, int((finished_at - moment) / width)))
         counts[at][state != State.SUCCEEDED] += 1
         if started_at is not None:
             runs.append((finished_at - started_at).total_seconds())
-            waits.append(max(0.0, (started_at - created).total_seconds()))
+            waits.append(max(0.0, (started_at - queued_at(created, run)).total_seconds()))
     succeeded = sum(good for good, _other in counts)
-    bad = sum(state in BAD for _, state, _, _ in found)
+    bad = sum(state in BAD for _, state, *_ in found)
     buckets = [Bucket(*pair) for pair in counts]
     return Ended(succeeded, bad, buckets, _spread(runs), _spread(waits), len(found) == READ)
 

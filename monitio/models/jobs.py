@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from django.db import models
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
 from monitio.models.rows import KEY_LENGTH, Index, ScopedQuerySet, scope_field
+from monitio.models.schedule import as_stored
 from monitio.utils.text import LARGEST_NUMBER
 
 STATES = (
@@ -59,6 +60,11 @@ class JobQuerySet(ScopedQuerySet["Job"]):
         """Record a heartbeat of many running jobs in one query."""
         rows = self.here().filter(task_id__in=list(task_ids), state=State.STARTED)
         return rows.update(alive_at=now or timezone.now())
+
+
+def queued_at(created: datetime, run: int) -> datetime:
+    """``Job.queued_at`` of these columns."""
+    return as_stored(datetime.fromtimestamp(run / 1000, UTC)) if run else created
 
 
 class Job(models.Model):
@@ -126,6 +132,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or self.task_id}: {self.get_state_display()}"
+
+    @property
+    def queued_at(self) -> datetime:
+        """When its newest run was queued, as far as its queue says so."""
+        return queued_at(self.created, self.run)
 
     @property
     def percent(self) -> float | None:

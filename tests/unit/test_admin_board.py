@@ -211,3 +211,16 @@ def test_the_page_of_a_job_shows_its_runs_files_and_messages(client: Client) -> 
     page = client.get(reverse("admin:monitio_job_change", args=[broken.pk])).text
     for heading in ("Runs", "Files", "Messages"):
         assert heading in page
+
+
+def test_the_wait_of_a_repeated_run_begins_when_that_was_queued(client: Client) -> None:
+    again = job(1, State.FAILED)
+    assert again.started_at is not None
+    queued = again.started_at - timedelta(seconds=5)
+    an_hour_ago = again.created - timedelta(hours=1)
+    run = round(1000 * queued.timestamp())
+    Job.objects.filter(pk=again.pk).update(created=an_hour_ago, run=run)
+    now = timezone.now()
+    (middle, _most) = board.ended_since(now - timedelta(hours=1), now).waiting_time or (0, 0)
+    assert middle == pytest.approx(5, abs=0.01)
+    assert "5.0 s" in staff(client, "view_job").get(url()).text
