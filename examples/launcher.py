@@ -92,7 +92,7 @@ class Launcher:
         self.log = log.open("w", encoding="utf-8", errors="replace")
         self.processes: list[Process] = []
         self._readers: list[threading.Thread] = []
-        self._previous: dict[int, object] = {}
+        self._is_starting = self._has_to_stop = False
 
     def __enter__(self) -> Launcher:
         for number in STOP_SIGNALS:
@@ -114,9 +114,22 @@ class Launcher:
         quiet: bool = False,
     ) -> Process:
         """Start ``command``. A ``quiet`` one's warnings stay in the log."""
+        # A signal waits until the process is registered, or nothing would end it.
+        self._is_starting = True
+        try:
+            process = self._start(name, command, env or {}, quiet)
+        finally:
+            self._is_starting = False
+        if self._has_to_stop:
+            raise Stop
+        return process
+
+    def _start(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], quiet: bool
+    ) -> Process:
         popen = subprocess.Popen(
             command,
-            env={**os.environ, **(env or {}), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -175,7 +188,9 @@ class Launcher:
         process.popen.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        raise Stop
+        self._has_to_stop = True
+        if not self._is_starting:
+            raise Stop
 
     def _kill(self, number: int, frame: FrameType | None) -> None:
         for process in self.processes:

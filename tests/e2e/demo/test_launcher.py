@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
@@ -69,6 +70,41 @@ def test_ctrl_c_during_the_start_ends_every_process(demo: Demo) -> None:
     os.killpg(demo.process.pid, signal.SIGINT)
     demo.process.wait(30)
     no_process_is_left(family)
+
+
+INTERRUPTED_START = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from examples import launcher
+
+class Interrupted(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        if "sleep" in arguments[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+            print(self.pid)
+
+launcher.subprocess.Popen = Interrupted
+try:
+    with launcher.Launcher(Path(sys.argv[1])) as running:
+        running.start("sleep", ["sleep", "600"])
+except launcher.Stop:
+    print("Stopped.")
+"""
+
+
+def test_ctrl_c_before_a_new_process_is_registered_ends_it(tmp_path: Path) -> None:
+    launcher = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_START, str(tmp_path / "log")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    pid, stopped = launcher.stdout.split()
+    assert stopped == "Stopped."
+    assert not psutil.pid_exists(int(pid))
 
 
 def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
