@@ -36,6 +36,7 @@ class CeleryIntegration(Integration):
     delivers = True
     # The worker's main process stamps the tasks of its children.
     needs_heartbeat = False
+    stamps_workers = True
 
     def deliver(self, delivery_id: int, due_at: datetime) -> None:
         """Start the task that sends this delivery. Raises kombu's ``OperationalError``."""

@@ -21,7 +21,8 @@ from monitio.digests import sender as digests
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
 from monitio.jobs.reporter import CLOCK_DIFFERENCE
-from monitio.models import Job
+from monitio.models import Heartbeat, Job
+from monitio.models.heartbeats import BEAT
 from monitio.models.schedule import aware
 from monitio_celery import headers, reporters
 from monitio_celery.conf import settings
@@ -107,7 +108,13 @@ def sweep_jobs() -> int:
 
     The result backend is asked first: it may know an end whose signal was lost.
     """
-    return sum(scope.in_each(sweep_here).values())
+    return sum(scope.in_each(_stamp_and_sweep).values())
+
+
+def _stamp_and_sweep() -> int:
+    # The most frequent task of beat: where it runs, beat and a worker of its queue do.
+    Heartbeat.objects.stamp(BEAT, float(settings.CELERY_SWEEP_INTERVAL))
+    return sweep_here()
 
 
 def sweep_here() -> int:

@@ -44,6 +44,8 @@ class Integration:
     # Whether a thread in each process that runs tasks writes their heartbeats; False: the queue's
     # integration writes them itself.
     needs_heartbeat = True
+    # Whether its idle workers, too, write a ``Heartbeat``.
+    stamps_workers = False
 
     def deliver(self, delivery_id: int, due_at: datetime) -> None:
         """Send a delivery in a worker when it is due. Called only where ``delivers`` is set.
@@ -156,6 +158,13 @@ def sweep() -> int:
     """Mark the silent jobs of every task queue as interrupted, in every scope; their number."""
     lost = scopes.in_each(lambda: sum(integration.sweep() for integration in _registered))
     return sum(lost.values())
+
+
+def stamps_workers(name: str) -> bool:
+    """Whether a job with this ``Job.integration`` waits for a worker that writes a heartbeat."""
+    return any(
+        name in integration.names and integration.stamps_workers for integration in _registered
+    )
 
 
 def current_task_id() -> str | None:

@@ -10,7 +10,16 @@ from django.db.models import QuerySet
 from monitio.conf import DAY, settings
 from monitio.messages import create
 from monitio.messages.deletion import can_skip_collector, raw_delete
-from monitio.models import Delivery, Digest, Job, LastEvent, Message, Repeat, VisitorLogin
+from monitio.models import (
+    Delivery,
+    Digest,
+    Heartbeat,
+    Job,
+    LastEvent,
+    Message,
+    Repeat,
+    VisitorLogin,
+)
 from monitio.recipients import LARGEST_KEY
 
 # Rows of one step of a walk. Its statement locks those that it deletes.
@@ -26,6 +35,7 @@ def prune_scope(now: datetime) -> dict[str, int]:
     keep_read_since = None if days is None else now - timedelta(days=days)
     messages = Message.objects.here()
     _delete_rows(VisitorLogin.objects.here().filter(created__lt=tokens_end))
+    _delete_rows(Heartbeat.objects.here().filter(at__lt=now - timedelta(seconds=7 * DAY)))
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
     return {
         "expired": _delete_rows(messages.filter(expires__lte=now, hidden=False)),

@@ -7,6 +7,7 @@ from monitio.models.deliveries import Delivery
 from monitio.models.destinations import Destination
 from monitio.models.digests import Digest
 from monitio.models.files import JobFile
+from monitio.models.heartbeats import Heartbeat
 from monitio.models.jobs import Job, JobQuerySet
 from monitio.models.messages import Message
 from monitio.models.notes import LastEvent, Repeat, VisitorLogin
@@ -23,6 +24,7 @@ __all__ = [
     "Delivery",
     "Destination",
     "Digest",
+    "Heartbeat",
     "Job",
     "JobFile",
     "JobQuerySet",

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
+from django.contrib.messages import constants as levels
 from django.contrib.messages import get_messages
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.template import Context
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse, translate_url
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from monitio import api, links
 from monitio.conf import settings
+from monitio.constants import State
+from monitio.integrations.base import stamps_workers
 from monitio.messages import tolerant
-from monitio.models import Message, reading
+from monitio.models import Heartbeat, Message, reading
+from monitio.models.schedule import aware
 from monitio.recipients import Recipient, marker_name, page_token
 from monitio.serializers import payload
 from monitio.storage import PersistentMessageStorage
@@ -34,6 +40,8 @@ OPTIONS = frozenset(
     "system_notifications".split()
 )
 UNREAD = "_monitio_unread"
+# Seconds a task may wait before a staff user's page looks for workers.
+WAITING = 120.0
 MOST_SHOWN = 99
 SCRIPT_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 
@@ -81,6 +89,9 @@ def messages_html(
         recipient = Recipient.from_request(request)
     is_stranger = recipient is None and can_be_visitor
     messages = _messages(request, recipient)
+    if getattr(getattr(request, "user", None), "is_staff", False):
+        # The people who can start a worker.
+        messages += tolerant.ask(lambda: missing_processes(messages), [])
     context = {
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
@@ -219,6 +230,29 @@ def _pops_up(message: Message) -> bool:
     if message.job is not None and not message.job.has_ended:
         return not message.read
     return not (message.seen or message.read)
+
+
+def missing_processes(messages: Iterable[Message]) -> list[Message]:
+    """Warnings, not saved, where tasks of these messages wait because no worker or beat runs."""
+    now = aware(timezone.now())
+    waits = [
+        (now - aware(job.due_at or job.queued_at)).total_seconds()
+        for job in (message.job for message in messages)
+        if job is not None and job.state == State.QUEUED and stamps_workers(job.integration)
+    ]
+    if max(waits, default=0.0) < WAITING:
+        return []
+    found = []
+    workers = Heartbeat.objects.of_workers()
+    if all(worker.is_late(now) for worker in workers):
+        silent = workers[0].age(now) if workers else max(waits)
+        text = gettext("Waiting for a worker: none has answered for %(minutes)d min.")
+        found.append(text % {"minutes": silent // 60})
+    periodic = Heartbeat.objects.of_periodic_work()
+    if periodic and periodic[0].is_late(now):
+        text = gettext("Celery beat has not run for %(minutes)d min.")
+        found.append(text % {"minutes": periodic[0].age(now) // 60})
+    return [Message(level=levels.WARNING, message=text) for text in found]
 
 
 def _list_url() -> str:

@@ -11,17 +11,20 @@ from typing import Any
 
 from celery import signals
 from celery.concurrency.solo import TaskPool as SoloPool
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from monitio import dispatch
 from monitio import scope as scopes
 from monitio.constants import State
+from monitio.exceptions import ScopesFailed
 from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import stamp_alive
-from monitio.models import Job
-from monitio.utils.database import close_broken_connection
+from monitio.models import Heartbeat, Job
+from monitio.models.heartbeats import WORKER
+from monitio.models.rows import KEY_LENGTH
+from monitio.utils.database import close_broken_connection, lock_timeout
 from monitio_celery import headers
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import reporter_of_member
@@ -35,9 +38,37 @@ logger = logging.getLogger("monitio")
 
 # Seconds, as Celery's own heartbeat in the other pools.
 HEARTBEAT_INTERVAL = 2.0
+# Seconds between two heartbeats of a worker, whether or not it runs tasks.
+WORKER_INTERVAL = 30.0
 # By task id: when it was first seen running; None: its notice was sent.
 _waiting: dict[str, float | None] = {}
-_stamped_at = float("-inf")
+_stamped_at = _worker_stamped_at = float("-inf")
+# The node name of this worker.
+_worker_name = ""
+
+
+@on(signals.worker_ready, in_main_process=True)
+def remember_name(*, sender: Any, **_: Any) -> None:
+    global _worker_name
+    _worker_name = str(sender.hostname)
+    stamp_worker()
+
+
+@on(signals.heartbeat_sent, in_main_process=True)
+def stamp_worker(**_: Any) -> None:
+    """The worker's own heartbeat, one statement a scope."""
+    global _worker_stamped_at
+    now = time.monotonic()
+    if not _worker_name or now - _worker_stamped_at < WORKER_INTERVAL:
+        return
+    _worker_stamped_at = now
+    try:
+        with lock_timeout(dispatch.database()):
+            name = f"{WORKER}{_worker_name}"[:KEY_LENGTH]
+            scopes.in_each(lambda: Heartbeat.objects.stamp(name, WORKER_INTERVAL))
+    except (DatabaseError, InterfaceError, ScopesFailed) as error:
+        logger.warning("The worker's heartbeat could not be written: %s", error)
+        close_broken_connection(dispatch.database())
 
 
 @on(signals.heartbeat_sent, in_main_process=True)
@@ -126,6 +157,7 @@ def start_solo_heartbeat(*, sender: Any, **_: Any) -> None:
 def _beat() -> None:
     while True:
         time.sleep(HEARTBEAT_INTERVAL)
+        stamp_worker()
         stamp_running()
         notify_slow_tasks()
         connections.close_all()

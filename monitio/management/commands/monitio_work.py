@@ -16,6 +16,8 @@ from monitio.channels import deliveries
 from monitio.conf import DAY
 from monitio.digests import sender as digests
 from monitio.integrations.base import sweep
+from monitio.models import Heartbeat
+from monitio.models.heartbeats import WORK
 
 logger = logging.getLogger("monitio")
 
@@ -46,7 +48,10 @@ class Command(BaseCommand):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stopped.set())
         pruned_at = float("-inf")
+        # With --once, the interval of cron is unknown.
+        interval = DAY if options["once"] else options["interval"]
         while True:
+            _run(lambda: scope.in_each(lambda: Heartbeat.objects.stamp(WORK, interval)))
             for step in ROUND:
                 _run(step)
             if time.monotonic() - pruned_at >= DAY:
