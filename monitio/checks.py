@@ -22,7 +22,7 @@ from monitio.conf import settings
 from monitio.models import categories
 from monitio.models.files import file_storage
 from monitio.transports import get_hub, get_transport
-from monitio.utils import client_address, encryption
+from monitio.utils import authentication, client_address, encryption
 from monitio.utils.middleware import has_middleware
 from monitio.views import themes
 
@@ -255,6 +255,23 @@ def check_client_address(app_configs: Apps, **kwargs: Any) -> Messages:
 
 
 @needs_sound_settings
+def check_authentication(app_configs: Apps, **kwargs: Any) -> Messages:
+    """Every function of MONITIO_AUTHENTICATION can be loaded."""
+    try:
+        authentication.load()
+    except ImproperlyConfigured as error:
+        return [
+            checks.Error(
+                str(error),
+                hint="Use the dotted paths of functions that take a request and return its user or "
+                "None (docs/tokens.md).",
+                id="monitio.E042",
+            )
+        ]
+    return []
+
+
+@needs_sound_settings
 def check_theme(app_configs: Apps, **kwargs: Any) -> Messages:
     """MONITIO_THEME names a theme."""
     try:
@@ -368,6 +385,7 @@ CHECKS = (
     check_transport,
     check_stream,
     check_client_address,
+    check_authentication,
     check_theme,
     check_channels,
     check_categories,

@@ -113,6 +113,9 @@ class Settings:
         "EXCLUDE_READ": True,
         # How many of a recipient's newest messages a page and a snapshot hold.
         "SNAPSHOT_SIZE": 100,
+        # Dotted paths of functions that take a request and return its user or None; they are asked
+        # before the session.
+        "AUTHENTICATION": (),
         # Whether anonymous visitors get messages and a stream: False turns both off.
         "VISITORS": True,
         # Seconds that a visitor's token and messages are kept.
@@ -212,6 +215,10 @@ class Settings:
         "ADMIN_BELL": FLAG,
         "EXCLUDE_READ": FLAG,
         "SNAPSHOT_SIZE": whole(1),
+        "AUTHENTICATION": Rule(
+            'a list of dotted paths, for example ["monitio.contrib.drf.authenticate"]',
+            lambda value: isinstance(value, list | tuple) and all(map(TEXT.accepts, value)),
+        ),
         "VISITORS": FLAG,
         "VISITOR_AGE": SECONDS,
         "CLAIM_TIMEOUT": SECONDS,

@@ -8,10 +8,9 @@ token, the web server), the request goes through the site's middleware again, up
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextvars import copy_context
 from functools import cache
-from io import BytesIO
 from typing import Any
 
 from django.conf import settings
@@ -26,9 +25,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.core.cache import caches
-from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIRequest
 from django.db import router
 from django.http import HttpRequest
 from django.utils import timezone
@@ -36,6 +33,8 @@ from django.utils.crypto import constant_time_compare
 
 from monitio.conf import when_overridden
 from monitio.recipients import Recipient, accounts, session_mark
+from monitio.utils.authentication import is_identified
+from monitio.utils.replay import rebuilder
 
 _QUESTION = "_monitio_who_asks"
 
@@ -54,9 +53,12 @@ class Identity:
         # Identifies the session between processes.
         self.session_mark = session_mark(self.session_key)
         self.store = type(session)
-        self._build = _rebuilder(request)
-        self._is_in_session = bool(self.session_key) and (
-            recipient.is_visitor or session.get(SESSION_KEY) == recipient.user_pk
+        self._build = rebuilder(request)
+        # A token may expire before the session, also one of the same user.
+        self._is_in_session = (
+            bool(self.session_key)
+            and not is_identified(request)
+            and (recipient.is_visitor or session.get(SESSION_KEY) == recipient.user_pk)
         )
         # Digests of the session's data, and of the row that held it.
         self._state = self._row = b""
@@ -188,27 +190,6 @@ def _site() -> BaseHandler:
 
 
 when_overridden(_site.cache_clear, "MIDDLEWARE", "ROOT_URLCONF")
-
-
-def _rebuilder(request: HttpRequest) -> Callable[[], HttpRequest]:
-    """Makes requests like this one, as the server's handler makes them."""
-    if isinstance(request, ASGIRequest):
-        scope = {key: value for key, value in request.scope.items() if _is_plain(value)}
-        return lambda: ASGIRequest(dict(scope), BytesIO())
-    environ = {key: value for key, value in request.META.items() if _is_plain(value)}
-    # Django has decoded these two.
-    environ["SCRIPT_NAME"] = _as_wsgi(request.META.get("SCRIPT_NAME", ""))
-    environ["PATH_INFO"] = _as_wsgi(request.path_info)
-    environ.setdefault("REQUEST_METHOD", "GET")
-    return lambda: WSGIRequest({**environ, "wsgi.input": BytesIO()})
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | bytes | list | tuple)
-
-
-def _as_wsgi(text: str) -> str:
-    return text.encode().decode("latin-1")
 
 
 def _digest(session: Any) -> bytes:

@@ -33,6 +33,7 @@ from monitio.stream.identity import Identity, answer_who_asks
 from monitio.stream.protocol import StreamSource
 from monitio.stream.threads import close_connections, keeps_connections
 from monitio.transports import get_hub
+from monitio.utils.authentication import is_by_token
 from monitio.utils.client_address import client_address
 
 logger = logging.getLogger("monitio")
@@ -66,7 +67,10 @@ def respond(request: HttpRequest) -> HttpResponseBase:
 def _answer(request: HttpRequest) -> HttpResponseBase:
     recipient = Recipient.existing(request)
     answer_who_asks(request, recipient)
-    if recipient is None or not page_fits(request.GET.get("page", ""), recipient):
+    page = request.GET.get("page", "")
+    # Another tab cannot change who sends a token: without a page, there is none to protect.
+    is_free = not page and is_by_token(request)
+    if recipient is None or not (is_free or page_fits(page, recipient)):
         # The one status at which EventSource does not come back.
         return HttpResponse(status=204)
     hub = get_hub()

@@ -6,22 +6,33 @@ a middleware has changed ``request.user`` since, the request is refused.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
-from django.http import Http404, HttpRequest, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render, resolve_url
+from django.utils.decorators import decorator_from_middleware
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 
 from monitio import api
+from monitio.conf import when_overridden
 from monitio.models import Message
 from monitio.recipients import Recipient, page_fits
+from monitio.stream.identity import answer_who_asks
+from monitio.utils import authentication
+from monitio.utils.middleware import find_middleware
+
+logger = logging.getLogger("monitio")
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -33,6 +44,42 @@ def public(view: View) -> View:
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return never_cache(login_not_required(view))  # type: ignore[return-value,unused-ignore]
+
+
+def personal(view: View) -> View:
+    """A view for whoever sends the request, by MONITIO_AUTHENTICATION or by the session.
+
+    401 for a token that is not valid. POST needs the CSRF token, unless a token identifies the
+    user.
+    """
+
+    @wraps(view)
+    def identified(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            authentication.identify(request)
+        except PermissionDenied as error:
+            answer_who_asks(request, None)
+            answer = private_json({"ok": False, "error": str(error)}, 401)
+            answer["WWW-Authenticate"] = "Bearer"
+            return answer
+        except DatabaseError as error:
+            logger.warning("A token cannot be checked, the database does not answer: %s", error)
+            return HttpResponse(status=503, headers={"Retry-After": "3"})
+        if authentication.is_by_token(request):
+            return view(request, *args, **kwargs)
+        return _csrf_protect()(view)(request, *args, **kwargs)  # type: ignore[no-any-return]
+
+    # The middleware would ask for the CSRF token before the user is known.
+    return public(csrf_exempt(identified))  # type: ignore[return-value,unused-ignore]
+
+
+@cache
+def _csrf_protect() -> Any:
+    """Django's ``csrf_protect``, by the site's own middleware if that is a subclass."""
+    return decorator_from_middleware(find_middleware(CsrfViewMiddleware) or CsrfViewMiddleware)
+
+
+when_overridden(_csrf_protect.cache_clear, "MIDDLEWARE")
 
 
 def for_its_page(view: View) -> View:

@@ -27,12 +27,12 @@ from monitio import links
 from monitio.conf import settings
 from monitio.models import JobFile, Message
 from monitio.models.files import file_storage
-from monitio.views.base import own_message, public
+from monitio.views.base import own_message, personal, public
 
 CHUNK = 256 * 1024
 
 
-@public
+@personal
 @require_safe
 def message_file(request: HttpRequest, message_id: int, file_id: int) -> HttpResponseBase:
     """A file of the job of one of the recipient's own messages."""

@@ -30,14 +30,15 @@ from monitio.models import BlockedSender, Message, reading
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot, unread_payload
 from monitio.stream import view as stream_view
+from monitio.utils.authentication import is_by_token
 from monitio.utils.text import one_line
 from monitio.views import listing
 from monitio.views.base import (
     for_its_page,
     next_page,
     own_message,
+    personal,
     private_json,
-    public,
     wants_json,
     way_back,
 )
@@ -48,7 +49,7 @@ MANY = 500
 NOTHING = messages_inbox.Counts(total=0, unread=0, running=0, attention=0, categories={})
 
 
-@public
+@personal
 @require_safe
 def message_list(request: HttpRequest) -> HttpResponse:
     """A page of the inbox. ``?before=ID`` is the next page, or the next older part of a search.
@@ -90,7 +91,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
     return render(request, "monitio/message/list.html", context)
 
 
-@public
+@personal
 @require_safe
 def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message."""
@@ -102,7 +103,7 @@ def message_detail(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "monitio/message/detail.html", context)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -114,7 +115,7 @@ def message_mark_read(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_mark_unread(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -126,7 +127,7 @@ def message_mark_unread(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_POST
 @for_its_page
 def message_selected(request: HttpRequest) -> HttpResponse:
@@ -159,7 +160,7 @@ def _delete_question(count: int) -> str:
     return text % {"count": count}
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_mark_all_read(request: HttpRequest) -> HttpResponse:
@@ -172,7 +173,7 @@ def message_mark_all_read(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_POST
 @for_its_page
 def message_mark_seen(request: HttpRequest) -> HttpResponse:
@@ -187,7 +188,7 @@ def message_mark_seen(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -199,7 +200,7 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_delete_all(request: HttpRequest) -> HttpResponse:
@@ -213,7 +214,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -236,7 +237,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "monitio/message/reply.html", context, status=status)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_block(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -245,7 +246,7 @@ def message_block(request: HttpRequest, message_id: int) -> HttpResponse:
     return _for_sender(request, message_id, api.block_sender, _("Block sender"), question)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_unblock(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -270,7 +271,7 @@ def _for_sender(
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -285,7 +286,7 @@ def message_cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_retry(request: HttpRequest, message_id: int) -> HttpResponse:
@@ -305,7 +306,7 @@ def message_retry(request: HttpRequest, message_id: int) -> HttpResponse:
     return _done(request, recipient)
 
 
-@public
+@personal
 @require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
     """The snapshot, or with ``?before=ID`` the next older messages."""
@@ -324,10 +325,14 @@ def message_json(request: HttpRequest) -> HttpResponse:
     if recipient is None:
         # Without a CSRF token, which would set a cookie and is not needed: there are no messages.
         return private_json({"messages": [], **unread_payload(0), "floor": 0})
-    return private_json({**snapshot(recipient), "csrf": get_token(request)})
+    answer = snapshot(recipient)
+    # Making a CSRF token sets a cookie, which a client with a token has no use for.
+    if not is_by_token(request):
+        answer["csrf"] = get_token(request)
+    return private_json(answer)
 
 
-@public
+@personal
 @require_GET
 def message_stream(request: HttpRequest) -> HttpResponseBase:
     """The live stream of Server-Sent Events."""

@@ -20,7 +20,7 @@ from monitio.models.categories import category
 from monitio.preferences import unsubscribe_links
 from monitio.recipients import Recipient
 from monitio.utils.client_address import client_address
-from monitio.views.base import for_its_page, public
+from monitio.views.base import for_its_page, personal, public
 from monitio.views.forms import PreferencesForm
 
 PLAIN = "text/plain; charset=utf-8"
@@ -38,7 +38,7 @@ NOTES = {
 GUESSES, GUESSES_IN = 30, 10 * 60
 
 
-@public
+@personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_preferences(request: HttpRequest) -> HttpResponseBase:

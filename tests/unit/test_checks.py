@@ -84,6 +84,7 @@ FAULTS: dict[str, Any] = {
     "monitio.E030": lambda settings: setattr(settings, "MONITIO_STREAM", {"BACKEND": "nchan"}),
     "monitio.E041": lambda settings: setattr(settings, "MONITIO_THEME", "bootstrap"),
     "monitio.E040": lambda settings: setattr(settings, "MONITIO_CLIENT_ADDRESS", "X-Real-IP"),
+    "monitio.E042": lambda settings: setattr(settings, "MONITIO_AUTHENTICATION", ["no.where"]),
     "monitio.E012": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"sms": "no.where"}),
     "monitio.E032": lambda settings: setattr(settings, "MONITIO_CATEGORIES", {"exports": 1}),
     "monitio.W011": lambda settings: setattr(settings, "MONITIO_BASE_URL", ""),
