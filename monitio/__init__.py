@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitio.constants import DEBUG, ERROR, INFO, PERSISTENT_MESSAGE_LEVELS, SUCCESS, WARNING
+from monitio.utils import renamed
 from monitio.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ __getattr__ = lazy_attributes(
         "UserFacingError": "monitio.exceptions",
     },
 )
+
+renamed.install()
 
 
 def __dir__() -> list[str]:

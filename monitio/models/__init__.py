@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from monitio.models.blocks import BlockedSender
 from monitio.models.deliveries import Delivery
 from monitio.models.destinations import Destination
@@ -40,3 +43,12 @@ __all__ = [
     "validate_time_zone",
     "validate_url",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Monit":
+        warnings.warn(
+            "monitio.models.Monit is now monitio.models.Message.", DeprecationWarning, stacklevel=2
+        )
+        return Message
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from django.contrib import messages
 from django.contrib.messages import MessageFailure
 from django.core import mail
 from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 import monitio
@@ -46,6 +49,36 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = monitio.nonsense
+
+
+@pytest.mark.parametrize("module", ["notify", "tasks", "testutil", "themes"])
+def test_importing_a_module_of_the_original_names_its_successor(module: str) -> None:
+    with pytest.raises(ImportError, match=r"Use .*docs/upgrade\.md"):
+        importlib.import_module(f"monitio.{module}")
+
+
+def test_a_module_that_never_was_stays_an_ordinary_error() -> None:
+    with pytest.raises(ModuleNotFoundError, match="No module named"):
+        importlib.import_module("monitio.nonsense")
+
+
+def test_the_model_of_the_original_is_an_alias_with_a_warning() -> None:
+    from monitio import models
+
+    with pytest.warns(DeprecationWarning, match="monitio.models.Message"):
+        assert models.Monit is Message
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("persistent-messages-sse", []), ("persistent-messages-sse", ["ann"]), ("js_i18n", [])],
+)
+def test_an_address_of_the_original_names_its_successor(
+    name: str, arguments: list[str], client: Client
+) -> None:
+    response = client.get(reverse(name, args=arguments))
+    assert response.status_code == 410
+    assert b"{% monitio %}" in response.content
 
 
 def test_levels_are_the_numbers_promised() -> None:

@@ -43,4 +43,5 @@ def test_rows_of_the_first_version_are_carried_over(
         "delivery": ["email", "", "failed", "no such user"],
         "repeat": ["abc", 2],
         "member": [0.5, {"to": []}, ""],
+        "original": [[125, True, True, "/relative/", "2014-03-01T12:30:15+00:00"]],
     }

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from io import StringIO
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 import django
-from django.db import connection
+from django.apps.registry import Apps
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 
 FIRST = [("monitio", "0006_preferences"), ("monitio_celery", "0002_running_parts")]
@@ -42,6 +47,50 @@ def fill() -> None:
     )
 
 
+def fill_the_original() -> None:
+    """The table of django-monitio, with a message, and one of Django's own levels."""
+    user = get_user_model()._default_manager.get(username="ann")
+    columns = {
+        "user_id": models.IntegerField(null=True),
+        "from_user_id": models.IntegerField(null=True),
+        "subject": models.CharField(max_length=255),
+        "message": models.TextField(),
+        "level": models.IntegerField(),
+        "extra_tags": models.CharField(max_length=128),
+        "created": models.DateTimeField(),
+        "modified": models.DateTimeField(),
+        "read": models.BooleanField(),
+        "expires": models.DateTimeField(null=True),
+        "close_timeout": models.IntegerField(null=True),
+        "url": models.CharField(max_length=1024, null=True),
+    }
+    meta = type("Meta", (), {"db_table": "monitio_monit", "app_label": "original", "apps": Apps()})
+    monit: Any = type("Monit", (models.Model,), {**columns, "Meta": meta, "__module__": __name__})
+    with connection.schema_editor() as editor:
+        editor.create_model(monit)
+    for level in (10, 125):
+        monit._default_manager.create(
+            user_id=user.pk,
+            message="of the original",
+            level=level,
+            created="2014-03-01T12:30:15Z",
+            modified="2014-03-01T12:30:15Z",
+            read=True,
+            url="relative/",
+        )
+
+
+def imported() -> list[object]:
+    from monitio.models import Message
+
+    for _run in range(2):
+        call_command("monitio_import_legacy", stdout=StringIO())
+    return [
+        [message.level, message.read, message.seen, message.url, message.created.isoformat()]
+        for message in Message.objects.filter(message="of the original")
+    ]
+
+
 def others(executor: MigrationExecutor) -> list[tuple[str, str]]:
     return [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] not in APPS]
 
@@ -68,4 +117,6 @@ if __name__ == "__main__":
     fill()
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
-    print(json.dumps(found()))
+    fates = found()
+    fill_the_original()
+    print(json.dumps({**fates, "original": imported()}))
