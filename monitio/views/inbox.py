@@ -32,7 +32,7 @@ from monitio.serializers import payload, snapshot, unread_payload
 from monitio.stream import view as stream_view
 from monitio.utils.authentication import is_by_token
 from monitio.utils.text import one_line
-from monitio.views import listing
+from monitio.views import listing, widgets
 from monitio.views.base import (
     for_its_page,
     next_page,
@@ -309,7 +309,11 @@ def message_retry(request: HttpRequest, message_id: int) -> HttpResponse:
 @personal
 @require_safe
 def message_json(request: HttpRequest) -> HttpResponse:
-    """The snapshot, or with ``?before=ID`` the next older messages."""
+    """The snapshot, or with ``?before=ID`` the next older messages.
+
+    ``?bootstrap`` adds what a page needs that Django has not rendered; its value may be the hash
+    of the texts that the page has.
+    """
     recipient = Recipient.existing(request)
     token = request.GET.get("page")
     if token and not (recipient and page_fits(token, recipient)):
@@ -322,12 +326,11 @@ def message_json(request: HttpRequest) -> HttpResponse:
         return private_json(
             {"messages": [payload(row) for row in page], "more": len(rows) > len(page)}
         )
-    if recipient is None:
-        # Without a CSRF token, which would set a cookie and is not needed: there are no messages.
-        return private_json({"messages": [], **unread_payload(0), "floor": 0})
-    answer = snapshot(recipient)
-    # Making a CSRF token sets a cookie, which a client with a token has no use for.
-    if not is_by_token(request):
+    answer = snapshot(recipient) if recipient else {"messages": [], **unread_payload(0), "floor": 0}
+    if "bootstrap" in request.GET:
+        answer |= widgets.bootstrap(request, recipient, request.GET["bootstrap"])
+    # Making a CSRF token sets a cookie, for which a stranger and a client with a token have no use.
+    if recipient is not None and not is_by_token(request):
         answer["csrf"] = get_token(request)
     return private_json(answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from functools import lru_cache
@@ -83,11 +84,9 @@ def messages_html(
             f"It takes: {', '.join(sorted({*OPTIONS, 'theme', 'visitors'}))}."
         )
     links.check_prefix()
-    can_be_visitor = settings.VISITORS and hasattr(request, "session")
     recipient = Recipient.existing(request)
-    if recipient is None and visitors and can_be_visitor:
+    if recipient is None and visitors and _can_be_visitor(request):
         recipient = Recipient.from_request(request)
-    is_stranger = recipient is None and can_be_visitor
     messages = _messages(request, recipient)
     if getattr(getattr(request, "user", None), "is_staff", False):
         # The people who can start a worker.
@@ -96,11 +95,7 @@ def messages_html(
         "items": [(row, json.dumps(payload(row))) for row in messages if _pops_up(row)],
         "list_url": _list_url(),
         "theme": stylesheet(settings.THEME if theme is None else theme),
-        "page": page_token(recipient) if recipient or is_stranger else "",
-        # A stranger's page opens no stream before this cookie is set: there are no messages.
-        "visitor_cookie": marker_name() if is_stranger else "",
-        # A hub sends no snapshot: the page fetches it whenever its stream opens.
-        "handed_off": bool(settings.STREAM),
+        **_connection(request, recipient),
         # Rendering the token sets a cookie.
         "with_csrf": recipient is not None and (bool(messages) or not recipient.is_visitor),
         "options": {name.replace("_", "-"): value for name, value in options.items()},
@@ -108,6 +103,34 @@ def messages_html(
         "csp_nonce": nonce,
     }
     return render_to_string("monitio/tags/messages.html", context, request=request)
+
+
+def bootstrap(request: HttpRequest, recipient: Recipient | None, known: str) -> dict[str, Any]:
+    """What a page that Django has not rendered needs beside the snapshot.
+
+    ``{"page", "visitor_cookie", "fetch_snapshot", "strings": {"hash", "texts"}}``: without the
+    texts if ``known`` is their hash.
+    """
+    texts = _texts(get_language())
+    found = hashlib.sha256(texts.encode()).hexdigest()[:16]
+    strings_now = {"hash": found} if known == found else {"hash": found, "texts": strings()}
+    return {**_connection(request, recipient), "strings": strings_now}
+
+
+def _connection(request: HttpRequest, recipient: Recipient | None) -> dict[str, Any]:
+    """For whom a page is made, and when and how it opens its stream."""
+    is_stranger = recipient is None and _can_be_visitor(request)
+    return {
+        "page": page_token(recipient) if recipient or is_stranger else "",
+        # A stranger's page opens no stream before this cookie is set: there are no messages.
+        "visitor_cookie": marker_name() if is_stranger else "",
+        # A hub sends no snapshot: the page fetches it whenever its stream opens.
+        "fetch_snapshot": bool(settings.STREAM),
+    }
+
+
+def _can_be_visitor(request: HttpRequest) -> bool:
+    return settings.VISITORS and hasattr(request, "session")
 
 
 @lru_cache(maxsize=32)
