@@ -37,6 +37,9 @@ class Channel(ABC):
     has_destinations: bool = True
     # Whether an address, such as that of a browser, is one user's at a time.
     is_exclusive: bool = False
+    # Whether a destination that is gone is deleted. False: it is disabled, and its user is shown
+    # the reason and can turn it on again.
+    removes_gone: bool = False
 
     # What users read in their preferences, translated lazily; '': its name.
     title: Any = ""

@@ -87,6 +87,9 @@ def record(delivery: Delivery, result: Result) -> None:
     if result.state == State.SENT:
         rows.filter(failures__gt=0).update(failures=0)
         return
+    if result.is_gone and get_channel(delivery.channel).removes_gone:
+        rows.delete()
+        return
     rows.update(failures=F("failures") + 1)
     failing = rows if result.is_gone else rows.filter(failures__gte=MOST_FAILURES)
     failing.enabled().update(disabled_at=timezone.now(), reason=clean_text(result.reason))

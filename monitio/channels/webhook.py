@@ -8,13 +8,13 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
 from monitio import links, serializers
-from monitio.channels.base import Channel, PermanentFailure, TemporaryFailure, attempt_key
+from monitio.channels import http
+from monitio.channels.base import Channel, PermanentFailure, attempt_key
 from monitio.models import Delivery, Message
 from monitio.utils import outbound
 from monitio.utils.optional import import_optional
@@ -24,8 +24,6 @@ PREFIX = "whsec_"
 SHORTEST_SECRET, LONGEST_SECRET = 24, 64
 # The new one and the old one, while the receiver changes over.
 MOST_SECRETS = 2
-# Beside 5xx: time-out, too early, too many.
-TEMPORARY = (408, 425, 429)
 GONE = 410
 
 
@@ -71,15 +69,14 @@ class WebhookChannel(Channel):
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
-        try:
-            response = outbound.post(address["url"], body.encode(), headers, timeout=timeout)
-        except outbound.Refused as refused:
-            raise PermanentFailure(str(refused)) from None
-        except HTTPException:
-            raise TemporaryFailure("The receiver did not respond in HTTP.") from None
-        except OSError as error:
-            raise TemporaryFailure(f"The receiver was not reached: {error}") from None
-        _raise_for(response)
+        http.post(
+            address["url"],
+            body.encode(),
+            headers,
+            timeout=timeout,
+            receiver="The receiver",
+            gone=(GONE,),
+        )
 
     def payload(self, message: Message) -> dict[str, Any]:
         """The JSON that is sent: ``type``, ``timestamp`` and ``data``, as in docs/webhooks.md."""
@@ -96,17 +93,6 @@ class WebhookChannel(Channel):
         happened = job.finished_at if job and job.finished_at else message.created
         kind = f"job.{job.state}" if job else "message.created"
         return {"type": kind, "timestamp": happened.isoformat(), "data": data}
-
-
-def _raise_for(response: outbound.Response) -> None:
-    status = response.status
-    text = f"The receiver responded with status {status}."
-    if status in TEMPORARY or status >= 500:
-        raise TemporaryFailure(text, retry_after=response.retry_after)
-    if 300 <= status < 400:
-        raise PermanentFailure(f"{text} Redirects are not followed.")
-    if not 200 <= status < 300:
-        raise PermanentFailure(text, is_gone=status == GONE)
 
 
 def _is_secret(text: str) -> bool:

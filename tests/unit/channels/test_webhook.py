@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.views.debug import ExceptionReporter
+from django.views.decorators.debug import sensitive_variables
 from standardwebhooks import Webhook, WebhookVerificationError
 
 import monitio
@@ -25,7 +26,6 @@ from monitio.channels import (
     destinations,
     get_channel,
 )
-from monitio.channels import webhook as module
 from monitio.channels.webhook import new_secret
 from monitio.models import Delivery, Destination, Job
 from monitio.utils import outbound
@@ -291,10 +291,11 @@ class TestAddress:
                 assert record.exc_info
                 reports.append(ExceptionReporter(None, *record.exc_info).get_traceback_html())
 
-        def fail(*args: Any) -> None:
+        @sensitive_variables()
+        def fail(*args: Any, **kwargs: Any) -> None:
             raise RuntimeError("defect")
 
-        monkeypatch.setattr(module, "_raise_for", fail)
+        monkeypatch.setattr(outbound, "post", fail)
         handler = Reports()
         logging.getLogger("monitio").addHandler(handler)
         try:
