@@ -57,6 +57,10 @@ def _is_origin(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(origin, value))
 
 
+def _is_host(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", value))
+
+
 TEXT = Rule("a string", lambda value: isinstance(value, str | Promise))
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
 SECONDS = Rule("a number of seconds above 0", lambda value: _number(value) and value > 0)
@@ -160,6 +164,17 @@ class Settings:
         # Schemes, hosts and ports, for example "https://hooks.internal:8443", that users' URLs may
         # name although they are not public.
         "OUTGOING_ORIGINS": (),
+        # Web Push: the site's private key (manage.py monitio_vapid), and where push services write
+        # when something is wrong, "mailto:…" or "https://…".
+        "VAPID_PRIVATE_KEY": "",
+        "VAPID_CONTACT": "",
+        # Hosts of the push services of browsers; one that begins with a dot has subdomains.
+        "PUSH_SERVICES": (
+            "fcm.googleapis.com",
+            ".push.services.mozilla.com",
+            ".push.apple.com",
+            ".notify.windows.com",
+        ),
         # Seconds that files of tasks are kept.
         "FILES_KEEP": 14 * DAY,
         # The internal location of nginx that serves STORAGES["monitio"], for example "/files/".
@@ -242,6 +257,12 @@ class Settings:
         "OUTGOING_ORIGINS": Rule(
             'a list of origins, for example ["https://hooks.internal:8443"]',
             lambda value: isinstance(value, list | tuple) and all(map(_is_origin, value)),
+        ),
+        "VAPID_PRIVATE_KEY": TEXT,
+        "VAPID_CONTACT": TEXT,
+        "PUSH_SERVICES": Rule(
+            'a list of hosts, for example ["fcm.googleapis.com", ".push.apple.com"]',
+            lambda value: isinstance(value, list | tuple) and all(map(_is_host, value)),
         ),
         "FILES_KEEP": SECONDS,
         "FILES_X_ACCEL": optional(

@@ -42,6 +42,7 @@ LARGEST_INTEGER: Final = 2**31 - 1
 
 # The channel that users' preferences apply to.
 EMAIL: Final = "email"
+PUSH: Final = "push"
 
 
 def as_level(level: Any) -> int:

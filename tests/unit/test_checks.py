@@ -15,6 +15,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from monitio.channels import Channel
+from monitio.channels.webpush import new_private_key
 from monitio.conf import Settings
 from monitio.models import Delivery
 from monitio.storage import PersistentMessageStorage
@@ -70,6 +71,15 @@ def files_in_media(settings: Any, **options: str) -> None:
     settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend, "OPTIONS": options}}
 
 
+PUSH = "monitio.channels.webpush.WebPushChannel"
+
+
+def push_by_another_name(settings: Any) -> None:
+    settings.MONITIO_CHANNELS = {"phone": PUSH}
+    settings.MONITIO_VAPID_PRIVATE_KEY = new_private_key()
+    settings.MONITIO_VAPID_CONTACT = "mailto:admin@example.com"
+
+
 FAULTS: dict[str, Any] = {
     "monitio.E001": storage_missing,
     "monitio.W002": storage_foreign,
@@ -93,6 +103,8 @@ FAULTS: dict[str, Any] = {
     "monitio.E015": lambda settings: setattr(settings, "MONITIO_EMAIL_TIMEOUT", None),
     "monitio.W070": files_in_media,
     "monitio.E071": lambda settings: setattr(settings, "MONITIO_ENCRYPTION", "no.where.Box"),
+    "monitio.E080": lambda settings: setattr(settings, "MONITIO_CHANNELS", {"push": PUSH}),
+    "monitio.E081": push_by_another_name,
 }
 
 
@@ -212,7 +224,7 @@ def test_middleware_that_cannot_be_imported_is_left_to_django(settings: Any) -> 
 def test_every_check_is_in_the_manual() -> None:
     import re
 
-    modules = ("monitio.checks", "monitio.channels.email.checks")
+    modules = ("monitio.checks", "monitio.channels.email.checks", "monitio.channels.webpush")
     paths = [Path(str(import_string(f"{module}.__file__"))) for module in modules]
     source = "".join(path.read_text() for path in paths)
     identifiers = set(re.findall(r"monitio\.[EWI]\d{3}", source))

@@ -17,6 +17,8 @@ OPTIONAL = (
     "urllib3",
     "jwt",
     "standardwebhooks",
+    "pywebpush",
+    "py_vapid",
     "monitio_celery",
 )
 OWN_MODULES = (

@@ -220,11 +220,15 @@ class DestinationConformance(Conformance):
         assert self.deliver() == ["pending"]
         assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
 
-    def test_a_target_that_is_gone_is_disabled(self, receiver: Receiver, ann: Any) -> None:
+    def test_a_target_that_is_gone_is_disabled_or_removed(
+        self, receiver: Receiver, ann: Any
+    ) -> None:
         self.notify(receiver, ann)
         receiver.next_reply("gone")
         assert self.deliver() == ["failed"]
-        assert Destination.objects.get().reason == Delivery.objects.get().error
+        reasons = [row.reason for row in Destination.objects.all()]
+        is_removed = get_channel(receiver.name).removes_gone
+        assert reasons == ([] if is_removed else [Delivery.objects.get().error])
         self.notify(receiver, ann)
         assert Delivery.objects.count() == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,15 +15,25 @@ HANG = -1
 
 class PagerServer:
     """``bodies`` and ``headers`` are those it has accepted. ``script`` holds the next replies: a
-    status, or a status and headers; ``HANG`` never replies. 401 for what ``verify`` refuses.
+    status, or a status and headers; ``HANG`` never replies. ``read`` makes the body of what
+    arrives, with its headers; 401 for what it refuses. With ``tls`` by https.
     """
 
-    def __init__(self, verify: Callable[[bytes, dict[str, str]], object] | None = None) -> None:
-        self._verify = verify
+    def __init__(
+        self,
+        read: Callable[[bytes, dict[str, str]], Any] = lambda raw, headers: json.loads(raw),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._read, self._tls = read, tls
         self.reset()
         self._stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls is not None:
+            # The handshake in the thread of the connection: not before others are accepted.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def reset(self) -> None:
@@ -40,7 +51,7 @@ class PagerServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}/"
 
     def times_sent(self) -> Counter[int]:
         """How many messages, identified by their ``id``, arrived how often."""
@@ -54,8 +65,7 @@ class PagerServer:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 status, headers = pager.script.pop(0) if pager.script else (200, {})
                 try:
-                    if pager._verify:
-                        pager._verify(raw, dict(self.headers))
+                    body = pager._read(raw, dict(self.headers))
                 except Exception:
                     status = 401
                 if status == HANG:
@@ -63,7 +73,7 @@ class PagerServer:
                     return
                 if status < 300:
                     pager.headers.append(dict(self.headers))
-                    pager.bodies.append(json.loads(raw))
+                    pager.bodies.append(body)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
