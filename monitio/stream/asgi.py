@@ -55,7 +55,10 @@ async def serve(django: Application, scope: Scope, receive: Receive, send: SendE
         await handle(django, {**scope, HANDOFF_KEY: handoff}, client.receive, relay)
         if handoff.stream is not None:
             learn_stream_path(scope.get("path", ""))
-            await _Stream(handoff.stream, send).run(client.receive)
+            # Without a task of its own where nothing has begun to wait.
+            await _Stream(handoff.stream, send).run(
+                client.receive if client.is_waiting else receive
+            )
     finally:
         client.close()
 
@@ -81,6 +84,10 @@ class _Client:
         event = await self._receive()
         self._has_body = not event.get("more_body", False)
         return event
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._leaving is not None
 
     def close(self) -> None:
         if self._leaving is not None:

@@ -97,7 +97,7 @@ def _response(request: HttpRequest, topic: str, source: StreamSource) -> Streami
     limits = _limits(request, behind_endpoint=handoff is not None)
     body: Iterator[bytes] | AsyncIterator[bytes]
     if handoff is not None:
-        return _HandedOff(_hand_off(handoff, topic, source, limits), content_type=CONTENT_TYPE)
+        return HandedOff(_hand_off(handoff, topic, source, limits), content_type=CONTENT_TYPE)
     elif isinstance(request, ASGIRequest):
         body = drive_async(topic, source, limits)
     else:
@@ -115,7 +115,7 @@ async def _hand_off(
         yield frame
 
 
-class _HandedOff(StreamingHttpResponse):
+class HandedOff(StreamingHttpResponse):
     """The response of a request whose stream asgi.py drives."""
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from monitio.stream import view
 from monitio.stream.broadcaster import Broadcaster
 from monitio.stream.identity import Identity
 from monitio.stream.mailbox import Mailbox
-from monitio.stream.threads import LOADERS, REQUEST_THREADS
+from monitio.stream.threads import LOADERS, REQUEST_THREADS, DatabaseThreads
 from monitio.transports import Event
 from monitio.transports import publish as publishing
 from monitio.utils.fork import ProcessLocal
@@ -131,12 +131,23 @@ async def nothing() -> None:
 
 
 def test_a_stream_opens_with_four_queries_and_one_snapshot(
-    broadcaster: Broadcaster, counted: Counter[str]
+    broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Session and user, fingerprint and messages; a herd shares a few connections."""
+    """Session and user, fingerprint and messages; a herd shares a few connections.
+
+    Two calls into threads: the whole request, and the snapshot.
+    """
     pages = [Page(f"user{number}") for number in range(20)]
+    submit = DatabaseThreads.submit
+
+    def counted_submit(*args: Any) -> Any:
+        counted["calls"] += 1
+        return submit(*args)
+
+    monkeypatch.setattr(DatabaseThreads, "submit", counted_submit)
     counted.clear()
     with_open(pages, nothing)
+    assert counted["calls"] == 2 * len(pages)
     # A new connection may ask for the version of its server, and switches some options on.
     assert counted["queries"] <= 4 * len(pages)
     assert counted["snapshots"] == len(pages)

@@ -135,6 +135,7 @@ def test_a_path_under_a_prefix_is_learned(monkeypatch: pytest.MonkeyPatch) -> No
     requests.stream_paths.cache_clear()
 
 
+@pytest.mark.django_db(transaction=True)
 class TestMiddleware:
     """The site's own chain answers, each part of it once."""
 
