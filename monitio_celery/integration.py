@@ -19,6 +19,7 @@ from monitio_celery import reporters, tasks
 from monitio_celery.cancellation import Cancelled
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
+from monitio_celery.groups.retry import retry_group
 from monitio_celery.headers import HEADER, TaskHeader
 from monitio_celery.time_limits import defer_soft_timeout
 
@@ -64,6 +65,9 @@ class CeleryIntegration(Integration):
 
     def retry(self, job: Job, call: StoredCall) -> None:
         """Publish the task under the job's id. Raises kombu's ``OperationalError``."""
+        if job.integration == members.QUEUE:
+            retry_group(job, call)
+            return
         headers: dict[str, Any] = {HEADER: TaskHeader.for_recipients(recipients_of(job)).to_dict()}
         current_app.tasks[job.name].apply_async(
             tuple(call.args),

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from monitio import api, scope
 from monitio.channels import TemporaryFailure, deliveries
+from monitio.constants import State
 from monitio.digests import sender as digests
 from monitio.integrations.decorators import options_of
 from monitio.integrations.run import Reporter
@@ -141,6 +142,12 @@ def sweep_here() -> int:
     return lost
 
 
+@shared_task(ignore_result=False)
+def return_result(result: Any) -> Any:
+    """Stands for a part that has succeeded, in a group that is tried again."""
+    return result
+
+
 @shared_task(ignore_result=True)
 def prune() -> dict[str, int]:
     """Delete expired rows; the number of rows by kind."""
@@ -153,7 +160,14 @@ def prune() -> dict[str, int]:
 def _prune() -> dict[str, int]:
     week_ago = timezone.now() - timedelta(days=7)
     Group.objects.here().filter(created__lt=week_ago).delete()
-    parts, _ = GroupMember.objects.here().filter(created__lt=week_ago).delete()
+    # Of a group that may be tried again, they are needed: only the others of them run again.
+    again = (
+        Job.objects.here()
+        .filter(integration=members.QUEUE, retryable=True)
+        .exclude(state=State.SUCCEEDED)
+    )
+    old = GroupMember.objects.here().filter(created__lt=week_ago)
+    parts, _ = old.exclude(group__in=again.values("task_id")).delete()
     return {**api.prune(), "parts": parts}
 
 

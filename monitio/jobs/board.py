@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Max, Min
+from django.db.models import Count, F, Max, Min
 from django.utils import timezone
 
 from monitio.constants import State
@@ -49,8 +49,9 @@ class Ended:
     buckets: Sequence[Bucket]
     run_time: tuple[float, float] | None
     waiting_time: tuple[float, float] | None
-    # Whether the window has more of them than were read.
+    # Whether the window has more of them than were read; the end of the oldest that was read.
     is_partial: bool
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,15 @@ class Reason:
 
 def open_jobs(states: Iterable[str]) -> tuple[list[Job], int]:
     """The oldest jobs in these states, and how many there are, ``COUNTED`` at most."""
-    rows = Job.objects.here().filter(state__in=tuple(states))
-    count = len(rows.order_by().values_list("pk", flat=True)[:COUNTED])
-    return list(rows.order_by("pk")[:SHOWN]), count
+    pks = Job.objects.here().filter(state__in=tuple(states)).values_list("pk", flat=True)
+    found = list(pks.order_by()[:COUNTED])
+    if len(found) == COUNTED:
+        # Not by the primary key itself: PostgreSQL would look for them among all jobs that ended
+        # before them (5 s with 100,000 waiting jobs of 10 million, 0.1 s by the index on states).
+        oldest = list(pks.order_by(F("pk") + 0)[:SHOWN])
+    else:
+        oldest = sorted(found)[:SHOWN]
+    return list(Job.objects.filter(pk__in=oldest).order_by("pk")), len(found)
 
 
 def ended_since(moment: datetime, now: datetime) -> Ended:
@@ -91,7 +98,9 @@ def ended_since(moment: datetime, now: datetime) -> Ended:
     succeeded = sum(good for good, _other in counts)
     bad = sum(state in BAD for _, state, *_ in found)
     buckets = [Bucket(*pair) for pair in counts]
-    return Ended(succeeded, bad, buckets, _spread(runs), _spread(waits), len(found) == READ)
+    is_partial = len(found) == READ
+    oldest = found[-1][0] if is_partial else moment
+    return Ended(succeeded, bad, buckets, _spread(runs), _spread(waits), is_partial, oldest)
 
 
 def just_ended(moment: datetime) -> list[Job]:

@@ -40,15 +40,20 @@ class StoredCall:
     options: Mapping[str, Any]
 
 
-def stored_call(name: str, args: Any, kwargs: Any, **options: Any) -> str | None:
-    """A call as ``JobRun.call``; None, with one line in the log, when it is no JSON."""
+def stored_call(
+    name: str, args: Any, kwargs: Any, *, longest: int = LONGEST_CALL, **options: Any
+) -> str | None:
+    """A call as ``JobRun.call``; None, with one line in the log, when it is no JSON.
+
+    ``longest`` is the number of characters it may have.
+    """
     try:
         text = json.dumps([list(args or ()), dict(kwargs or {}), options], allow_nan=False)
     except (TypeError, ValueError) as error:
         _warn(name, f"its arguments are no JSON ({error})")
         return None
-    if len(text) > LONGEST_CALL:
-        _warn(name, f"its arguments have more than {LONGEST_CALL} characters")
+    if len(text) > longest:
+        _warn(name, f"its arguments have more than {longest} characters")
         return None
     return encrypt(text)
 

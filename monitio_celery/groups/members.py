@@ -91,7 +91,12 @@ class MemberReporter:
             # Another task may have replaced the one that began.
             self._rows().open().update(header=header)
             self.recovered()
-        return starts.is_open(member.group) and self.group.started()
+        if not (starts.is_open(member.group) and self.group.started()):
+            return False
+        if member.options.get("retryable") and (ended := _count(member.group)):
+            # Tried again: its bar continues.
+            self._move(ended)
+        return True
 
     @scopes.in_own_scope
     def recovered(self) -> bool:
@@ -299,7 +304,10 @@ def end_if_complete(job: Job) -> None:
         MemberReporter(whole, []).show()
 
 
-def group_reporter(member: Member, recipients: list[Recipient]) -> JobReporter:
+def group_reporter(
+    member: Member, recipients: list[Recipient], call: str | None = None
+) -> JobReporter:
+    """``call`` is the stored canvas, which only the publisher knows."""
     try:
         render = _GroupContent(member.title, member.options)
     except (TypeError, ValueError):
@@ -315,6 +323,7 @@ def group_reporter(member: Member, recipients: list[Recipient]) -> JobReporter:
         # So that group_of() can restore the group from its job alone.
         arguments={"total": member.total, "options": member.options},
         cancellable=bool(member.options.get("cancel")),
+        call=call or ("" if member.options.get("retryable") else None),
     )
 
 

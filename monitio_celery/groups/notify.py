@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +23,8 @@ from monitio import dispatch, scope
 from monitio.channels.policy import DeliveryPolicy
 from monitio.integrations.run import current_run
 from monitio.jobs.options import NotifyOptions
+from monitio.jobs.retry import stored_call
+from monitio.models import JobRun
 from monitio.utils.text import clean_text
 from monitio_celery import headers
 from monitio_celery.calls import TaskCall
@@ -33,8 +35,10 @@ from monitio_celery.headers import Member, TaskHeader
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
 _OPTIONS = (
     *(*_TEXTS, "email", "email_delay", "via", "when", "lost_after"),
-    *("category", "extra_tags", "cancel"),
+    *("category", "extra_tags", "cancel", "retryable"),
 )
+# Characters of a canvas that are stored: some thousand parts.
+LONGEST_CANVAS = 1_000_000
 
 
 class NotifiedCanvas:
@@ -60,27 +64,48 @@ class NotifiedCanvas:
             return self.canvas.apply_async(**options)
         canvas = self.canvas.clone()
         places = number_members(canvas)
-        group_id = uuid()
+        options_of_group, stored = dict(self.options), None
+        if options_of_group.get("retryable"):
+            # Before its tasks carry ids and headers.
+            stored = stored_call(self.title, (), {}, longest=LONGEST_CANVAS, canvas=canvas)
+            options_of_group["retryable"] = stored is not None
         whole = Member(
-            group=group_id, number=0, total=len(places), title=self.title, options=self.options
+            group=uuid(), number=0, total=len(places), title=self.title, options=options_of_group
         )
-        for number, (task, successors, predecessors) in enumerate(places):
-            task.options.setdefault("task_id", members.member_id(group_id, number))
-            member = replace(whole, number=number, successors=successors, predecessors=predecessors)
-            value = replace(header, group_member=member).to_dict()
-            task.options["headers"] = {**(task.options.get("headers") or {}), headers.HEADER: value}
+        enrol(places, whole, header)
         result = canvas.apply_async(**options)
         # After the publish: a broker that is down leaves no message behind.
-        self._announce(whole, header, headers.due_at(options))
+        announce(whole, header, headers.due_at(options), stored)
         return result
 
-    def _announce(self, whole: Member, header: TaskHeader, due_at: datetime | None) -> None:
-        with headers.activate(header):
-            reporter = members.group_reporter(whole, header.recipients())
-        dispatch.after_commit(partial(reporter.queued, due_at))
-        if not whole.total:
-            # No member will ever report.
-            dispatch.after_commit(reporter.succeeded)
+
+def enrol(
+    places: Iterable[Place], whole: Member, header: TaskHeader, done: Collection[int] = ()
+) -> None:
+    """Make tasks the members of the group ``whole``, except those whose numbers are ``done``."""
+    for number, (task, successors, predecessors) in enumerate(places):
+        if number in done:
+            continue
+        task.options.setdefault("task_id", members.member_id(whole.group, number))
+        member = replace(whole, number=number, successors=successors, predecessors=predecessors)
+        value = replace(header, group_member=member).to_dict()
+        task.options["headers"] = {**(task.options.get("headers") or {}), headers.HEADER: value}
+
+
+def announce(
+    whole: Member, header: TaskHeader, due_at: datetime | None = None, call: str | None = None
+) -> None:
+    """Report the group as queued; ``call`` is its stored canvas."""
+    with headers.activate(header):
+        reporter = members.group_reporter(whole, header.recipients(), call)
+    dispatch.after_commit(partial(reporter.queued, due_at))
+    if call is not None:
+        # A worker that was quicker has written the job, without the canvas.
+        rows = JobRun.objects.filter(task_id=whole.group, scope=header.scope, call="")
+        dispatch.after_commit(partial(rows.update, call=call))
+    if not whole.total:
+        # No member will ever report.
+        dispatch.after_commit(reporter.succeeded)
 
 
 def notify_group(

@@ -9,8 +9,9 @@ from weakref import WeakSet
 from celery import signals
 from django.db.models import Q
 
+from monitio.constants import State
 from monitio.integrations.decorators import options_of
-from monitio.models import Job
+from monitio.models import Job, JobRun
 from monitio_celery import headers
 from monitio_celery.groups.members import refresh_later
 from monitio_celery.headers import Member, TaskHeader
@@ -47,8 +48,11 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     # The job that was cancelled may be that of an earlier run under the same id.
     is_this_run = Q(run=0) | Q(run__gte=0 if header is None else header.run)
     with headers.activate(header):
-        job = Job.objects.of_task(member.group if member else request.id)
-        if job.filter(is_this_run, cancel_requested=True).exists():
+        task_id = member.group if member else request.id
+        job = Job.objects.of_task(task_id).filter(is_this_run, cancel_requested=True)
+        # Cancelled and tried again: another task has its job now.
+        former = JobRun.objects.here().filter(task_id=task_id, state=State.REVOKED)
+        if job.exists() or former.exists():
             revoked.add(request.id)
 
 

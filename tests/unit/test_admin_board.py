@@ -224,3 +224,27 @@ def test_the_wait_of_a_repeated_run_begins_when_that_was_queued(client: Client) 
     (middle, _most) = board.ended_since(now - timedelta(hours=1), now).waiting_time or (0, 0)
     assert middle == pytest.approx(5, abs=0.01)
     assert "5.0 s" in staff(client, "view_job").get(url()).text
+
+
+def test_the_oldest_of_many_waiting_jobs_are_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "COUNTED", 3)
+    monkeypatch.setattr(board, "SHOWN", 2)
+    for number in range(5):
+        job(number, State.QUEUED, name=f"shop.number_{number}")
+    page = staff(client, "view_job").get(url()).text
+    assert "3+" in page
+    assert [f"shop.number_{number}" in page for number in range(5)] == [True, True, *[False] * 3]
+
+
+def test_failures_are_those_of_the_jobs_that_were_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "READ", 2)
+    job(1, State.FAILED, age=90, error="long ago")
+    job(2, State.FAILED, age=60, error="no bank")
+    job(3, State.SUCCEEDED, age=30)
+    page = staff(client, "view_job").get(url()).text
+    failures = page[page.index("Failures by reason") :]
+    assert ("no bank" in failures, "long ago" in failures) == (True, False)

@@ -27,6 +27,7 @@ async function refresh() {
   clearTimeout(timer);
   if (document.hidden || isPaused() || busy) return;
   busy = true;
+  const began = performance.now();
   try {
     const response = await fetch(form.dataset.live, { headers: { Accept: "application/json" } });
     if (!response.ok || response.redirected) throw new Error(response.url);
@@ -36,7 +37,8 @@ async function refresh() {
     show("offline");
   }
   busy = false;
-  timer = setTimeout(refresh, EVERY);
+  // A slow answer is a busy server.
+  timer = setTimeout(refresh, Math.max(EVERY, 5 * (performance.now() - began)));
 }
 
 async function act(button) {

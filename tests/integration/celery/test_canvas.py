@@ -141,3 +141,38 @@ def test_a_worker_started_later_does_not_begin_a_cancelled_group(
     staff.hire()
     until(lambda: site.queue_length(staff.queue) == 0)
     assert site.running_parts(job) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "after", "text"),
+    [
+        ("again_chord", "1 2 3 4", "2 4", "Sum: 10"),
+        ("again_group", "1 2 3 4", "2 4", ""),
+        # 3 follows 2.
+        ("again_nested", "1 2 5 7", "2 3", "Sum: 15"),
+    ],
+)
+def test_only_the_failed_parts_are_tried_again(
+    site: Site, tmp_path: Path, what: str, before: str, after: str, text: str
+) -> None:
+    path = tmp_path / "rows"
+    runs = Path(f"{path}.runs")
+    first = group_job(site, what=what, args=[str(path)])
+    site.ends(first, "failed")
+    assert sorted(runs.read_text().split()) == before.split()
+    (pk,) = site.message_ids(first)
+    path.touch()
+    runs.write_text("")
+    status, second = site.retry("ann", first)
+    # The second press finds that it runs, or has ended.
+    site.retry("ann", second)
+    assert (status, second != first) == (302, True)
+    ended = site.ends(second, "succeeded")
+    assert ended["done"] == ended["total"]
+    assert sorted(runs.read_text().split()) == after.split()
+    assert site.message_ids(second) == [pk]
+    assert (site.message(second)["subject"], site.message(second)["message"]) == (
+        "Again: done",
+        text,
+    )
+    assert site.former_ends(second) == ["failed"]

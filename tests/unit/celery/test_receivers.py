@@ -15,7 +15,7 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
-from monitio.models import Job
+from monitio.models import Job, JobRun
 from monitio.recipients import Recipient
 from monitio_celery.signals import base, heartbeat, run, worker
 from tests.support.jobs import FakeClock
@@ -128,6 +128,17 @@ def test_what_was_cancelled_is_one_run_and_not_the_next(
     carried = {"monitio": {"to": [], "run": run}}
     worker.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
     assert state.revoked == ({"1"} if is_discarded else set())
+
+
+def test_what_was_cancelled_and_tried_again_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job.objects.create(task_id="2", state="queued", retryable=True)
+    JobRun.objects.create(job=job, task_id="1", state="revoked", call="")
+    monkeypatch.setattr(state, "revoked", set())
+    task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
+    for task_id in ("1", "2"):
+        request = SimpleNamespace(id=task_id, task=task, request_dict={})
+        worker.discard_cancelled(request=request)
+    assert state.revoked == {"1"}
 
 
 class Odd(Exception):

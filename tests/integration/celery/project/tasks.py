@@ -580,6 +580,36 @@ def caught_needs(path: str) -> None:
         needs.delay(path)
 
 
+@shared_task
+def needing_part(number: int, path: str) -> int:
+    """Fails while the file is missing, if its number is even; notes each of its runs beside it."""
+    with Path(f"{path}.runs").open("a") as runs:
+        print(number, file=runs)
+    if number % 2 == 0 and not Path(path).exists():
+        raise ValueError("part failed")
+    return number
+
+
+def again_chord(path: str) -> str:
+    canvas = chord([needing_part.s(n, path) for n in range(1, 5)], add_up.s())
+    return str(_again(canvas, success="Sum: {result}").delay().id)
+
+
+def again_group(path: str) -> str:
+    return str(_again(group(needing_part.s(n, path) for n in range(1, 5))).delay().id)
+
+
+def again_nested(path: str) -> str:
+    """A chain of which the second step fails, beside a group that is followed by a task."""
+    steps = chain(needing_part.si(1, path), needing_part.si(2, path), needing_part.si(3, path))
+    both = group(needing_part.si(5, path), needing_part.si(7, path)) | add_up.s()
+    return str(_again(chord([steps, both], add_up.s()), success="Sum: {result}").delay().id)
+
+
+def _again(canvas: Any, **options: Any) -> Any:
+    return notify_group("Again", canvas, retryable=True, **options)
+
+
 def one_bar_chain() -> str:
     steps = chain(part.si(0), part.si(1, (1,)), part.si(2), part.si(3))
     return str(notify_group("Four steps", steps).delay().id)

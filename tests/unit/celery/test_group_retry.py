@@ -1,0 +1,175 @@
+"""A group that ended badly is tried again: what is published, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import Celery, _state, chord, current_app, group, signals
+from django.utils import timezone
+
+from monitio.exceptions import RetryFailed
+from monitio.jobs.retry import retry_job
+from monitio.models import Job, JobRun, Message
+from monitio_celery import notify_group, tasks
+from monitio_celery.groups.members import MemberReporter
+from monitio_celery.headers import TaskHeader
+from monitio_celery.models import GroupMember
+from tests.support.people import user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Queue:
+    """What was published last: by number, the reporter of each part's run; by name, the others."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, MemberReporter] = {}
+        self.others: list[tuple[str, Any]] = []
+
+    def note(self, sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+        header = TaskHeader.from_headers(headers)
+        member = None if header is None else header.group_member
+        if header is None or member is None:
+            self.others.append((sender, body[0]))
+            return
+        part = MemberReporter(member, header.recipients(), headers["id"], header)
+        self.parts[member.number] = part
+
+    def clear(self) -> None:
+        self.parts.clear()
+        self.others.clear()
+
+
+def numbers_of(*numbers: int) -> tuple[int, ...]:
+    return numbers
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    """Of an app of its own, without workers."""
+    before, current = set(_state._on_app_finalizers), _state._get_current_app()
+    queue = Queue()
+    with Celery("again", broker="memory://", backend="cache+memory://") as app:
+        app.task(numbers_of, name="part")
+        signals.after_task_publish.connect(queue.note)
+        yield queue
+    signals.after_task_publish.disconnect(queue.note)
+    _state._set_current_app(current)
+    _state._on_app_finalizers.intersection_update(before)
+
+
+def part(*numbers: Any) -> Any:
+    return current_app.tasks["part"].s(*numbers)
+
+
+def begin(canvas: Any, **options: Any) -> Job:
+    notify_group("Import", canvas, user=user().pk, retryable=True, **options).delay()
+    return Job.objects.get()
+
+
+def fail_one(queue: Queue, number: int) -> Job:
+    """The others succeed."""
+    for reporter in queue.parts.values():
+        reporter.started()
+        reporter.failed("no") if reporter.member.number == number else reporter.succeeded()
+    queue.clear()
+    return Job.objects.get()
+
+
+def test_a_part_that_others_wait_for_is_replaced_by_its_result(queue: Queue) -> None:
+    begin(chord([part(0), part(1), part(2)], part()))
+    first = {number: reporter.task_id for number, reporter in queue.parts.items()}
+    current_app.backend.store_result(first[0], "zero", "SUCCESS")
+    current_app.backend.store_result(first[2], "two", "SUCCESS")
+    job = fail_one(queue, 1)
+    assert (job.state, job.completed, job.total) == ("failed", 2, 4)
+    assert retry_job(job)
+    assert list(queue.parts) == [1]
+    results = [
+        args[0] for name, args in queue.others if name == "monitio_celery.tasks.return_result"
+    ]
+    assert results == ["zero", "two"]
+    job = Job.objects.get()
+    assert (job.state, job.completed, job.total) == ("queued", 2, 4)
+
+
+def test_its_bar_goes_on_where_it_stood(queue: Queue) -> None:
+    begin(group(part(number) for number in range(4)))
+    retry_job(fail_one(queue, 1))
+    # It was moved longer ago than that.
+    Job.objects.update(seq=0)
+    queue.parts[1].started()
+    job = Job.objects.get()
+    assert (job.state, job.completed, job.total) == ("started", 3, 4)
+
+
+def test_a_part_that_fails_again_is_tried_again(queue: Queue) -> None:
+    begin(group(part(number) for number in range(3)))
+    retry_job(fail_one(queue, 1))
+    retry_job(fail_one(queue, 1))
+    queue.parts[1].started()
+    queue.parts[1].succeeded()
+    assert Job.objects.get().state == "succeeded"
+    assert list(JobRun.objects.order_by("number").values_list("state", flat=True)[:2]) == [
+        "failed",
+        "failed",
+    ]
+
+
+def test_a_result_that_is_gone_leaves_the_message_as_it_was(queue: Queue) -> None:
+    begin(chord([part(0), part(1)], part()))
+    job = fail_one(queue, 1)
+    message = Message.objects.get()
+    with pytest.raises(RetryFailed, match="no result"):
+        retry_job(job)
+    assert (queue.parts, queue.others) == ({}, [])
+    assert Job.objects.get().task_id == job.task_id
+    assert Message.objects.get().version == message.version
+
+
+def test_a_part_of_the_former_run_changes_nothing(queue: Queue) -> None:
+    begin(group(part(number) for number in range(3)))
+    former = dict(queue.parts)
+    retry_job(fail_one(queue, 1))
+    former[1].recovered()
+    former[1].started()
+    former[1].succeeded()
+    assert Job.objects.get().state == "queued"
+    assert Message.objects.count() == 1
+
+
+def test_a_worker_that_is_quicker_than_its_publisher_does_not_lose_the_canvas(
+    queue: Queue,
+) -> None:
+    def be_quick(**_: Any) -> None:
+        queue.parts[0].started()
+
+    signals.after_task_publish.connect(be_quick)
+    begin(group(part(number) for number in range(2)))
+    signals.after_task_publish.disconnect(be_quick)
+    assert retry_job(fail_one(queue, 1))
+    assert list(queue.parts) == [1]
+
+
+def test_arguments_that_are_no_json_have_no_button(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin(group([part(timezone.now())]))
+    assert not fail_one(queue, 0).may_be_retried
+    assert (
+        "Import cannot be tried again: its arguments are no JSON (Object of type date"
+        in caplog.text
+    )
+
+
+def test_its_parts_are_kept_while_it_may_be_tried_again(queue: Queue) -> None:
+    begin(group(part(number) for number in range(3)))
+    job = fail_one(queue, 1)
+    GroupMember.objects.update(created=timezone.now() - timedelta(days=8))
+    tasks.prune()
+    assert GroupMember.objects.count() == 3
+    retry_job(job)
+    assert list(queue.parts) == [1]
