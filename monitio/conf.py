@@ -175,6 +175,9 @@ class Settings:
             ".push.apple.com",
             ".notify.windows.com",
         ),
+        # Addresses of Apprise that staff may choose: {"Team chat": "slack://…"}. A value may be a
+        # function that returns it, so that error reports do not show it.
+        "APPRISE_URLS": {},
         # Seconds that files of tasks are kept.
         "FILES_KEEP": 14 * DAY,
         # The internal location of nginx that serves STORAGES["monitio"], for example "/files/".
@@ -263,6 +266,13 @@ class Settings:
         "PUSH_SERVICES": Rule(
             'a list of hosts, for example ["fcm.googleapis.com", ".push.apple.com"]',
             lambda value: isinstance(value, list | tuple) and all(map(_is_host, value)),
+        ),
+        "APPRISE_URLS": Rule(
+            "a dictionary of names and URLs, or functions that return them",
+            lambda value: (
+                isinstance(value, Mapping)
+                and all(isinstance(url, str) or callable(url) for url in value.values())
+            ),
         ),
         "FILES_KEEP": SECONDS,
         "FILES_X_ACCEL": optional(

@@ -9,7 +9,7 @@ import re
 from configparser import ConfigParser
 from pathlib import Path
 
-EXTRAS = ("redis", "postgres", "nchan", "mercure", "webhooks", "push", "celery")
+EXTRAS = ("redis", "postgres", "nchan", "mercure", "webhooks", "push", "apprise", "celery")
 # Celery 5.4 came with it. Today's kombu refuses the redis-py of that time.
 INDIRECT = ("kombu==5.3.4",)
 BOUND = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)>=(?P<version>[0-9.]+)$", re.MULTILINE)

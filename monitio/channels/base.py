@@ -14,6 +14,8 @@ from monitio.recipients import scope_mark
 from monitio.utils.deadline import remaining
 
 if TYPE_CHECKING:
+    from django.forms import Form
+
     from monitio.models import Delivery, Destination, Message, Preferences
 
 __all__ = [
@@ -74,6 +76,13 @@ class Channel(ABC):
         ``TemporaryFailure`` when trying again later may help, ``PermanentFailure`` when it cannot,
         ``Skipped`` when there is nothing to send.
         """
+
+    def form(self, user: Any, data: Any = None) -> Form | None:
+        """The form by which ``user`` adds a destination in the preferences; None: they cannot.
+
+        Its clean data are the ``address`` and ``label`` for ``destinations.add``.
+        """
+        return None
 
     def seconds_left(self) -> float:
         """``timeout``, or less where the caller has less time."""

@@ -10,10 +10,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from monitio import preferences
-from monitio.channels import destinations
+from monitio.channels import destinations, get_channel
+from monitio.conf import settings
 from monitio.exceptions import BadToken, UnknownRecipient
 from monitio.messages import actions, ratelimit
 from monitio.models.categories import category
@@ -28,16 +30,21 @@ PLAIN = "text/plain; charset=utf-8"
 CLICKS, CLICKS_IN = 30, 60 * 60
 # Tests per user that are sent to their destinations.
 TESTS, TESTS_IN = 10, 60 * 60
+# Each gets every message: a user cannot make the site send without limit.
+MOST_DESTINATIONS = 50
 NOTES = {
     "1": gettext_lazy("Saved."),
     "test": gettext_lazy("A test is on its way."),
     "quiet": gettext_lazy("A test will be sent when your quiet hours end."),
+    "many": gettext_lazy("You have too many devices and services. Remove one first."),
     "often": gettext_lazy("Too many attempts. Try again later."),
 }
 # Invalid links per address. A valid link is never refused because of invalid ones.
 GUESSES, GUESSES_IN = 30, 10 * 60
 
 
+# The address of a destination may be all that is needed to write to the user.
+@sensitive_post_parameters()
 @personal
 @require_http_methods(["GET", "POST"])
 @for_its_page
@@ -48,18 +55,35 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
         return redirect_to_login(request.get_full_path())
     if request.method == "POST" and "destination" in request.POST:
         return _back_to_page(_act_on_destination(who, request))
+    added = request.POST.get("add", "")
+    adding = {}
+    for name in settings.CHANNELS:
+        data = request.POST if name == added else None
+        if (adding_form := get_channel(name).form(request.user, data)) is not None:
+            adding[name] = adding_form
+    rows = destinations.of_user(who.user_id)
+    if added in adding and adding[added].is_valid():
+        if len(rows) >= MOST_DESTINATIONS:
+            return _back_to_page("many")
+        destinations.add(who.user_id, added, **adding[added].cleaned_data)
+        return _back_to_page("1")
     form = PreferencesForm(
-        request.POST or None,
+        None if added else request.POST or None,
         row=preferences.for_user(who.user_id),
         kinds=preferences.categories_of(who.user_id),
     )
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         language = translation.get_language() or ""
         preferences.change(who.user_id, language=language, **form.wanted())
         return _back_to_page("1")
     note = NOTES.get(request.GET.get("saved", ""), "") if not form.is_bound else ""
-    rows = destinations.of_user(who.user_id)
-    context = {"form": form, "note": note, "saved": bool(note), "destinations": rows}
+    context = {
+        "form": form,
+        "note": note,
+        "saved": bool(note),
+        "destinations": rows,
+        "adding": adding,
+    }
     return render(request, "monitio/preferences.html", context)
 
 

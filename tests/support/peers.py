@@ -24,7 +24,11 @@ class Peer:
         self, module: str, database: str, settings_module: str = "tests.settings", **settings: Any
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", module, json.dumps(settings)],
+            # apprise imports imghdr below Python 3.13.
+            [
+                *(sys.executable, "-W", "error", "-W", "ignore:'imghdr' is deprecated"),
+                *("-m", module, json.dumps(settings)),
+            ],
             cwd=ROOT,
             env={
                 **os.environ,

@@ -19,6 +19,7 @@ OPTIONAL = (
     "standardwebhooks",
     "pywebpush",
     "py_vapid",
+    "apprise",
     "monitio_celery",
 )
 OWN_MODULES = (

@@ -1,8 +1,8 @@
 """What every channel has to do, with a server that receives what it sends.
 
-A channel's test module has a class that inherits ``Conformance`` (``DestinationConformance`` where
-users have destinations) and one that inherits ``ProcessConformance``, and the fixture
-``server_for_all``.
+A channel's test module has a class that inherits ``Conformance`` (``TargetConformance`` where users
+have destinations, ``DestinationConformance`` where it also sees the headers of responses) and one
+that inherits ``ProcessConformance``, and the fixture ``server_for_all``.
 """
 
 from __future__ import annotations
@@ -211,14 +211,8 @@ class Conformance:
         assert "of a" in text
 
 
-class DestinationConformance(Conformance):
-    """Of a channel that has destinations, on servers that answer as HTTP does."""
-
-    def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
-        self.notify(receiver, ann)
-        receiver.next_reply("wait an hour")
-        assert self.deliver() == ["pending"]
-        assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
+class TargetConformance(Conformance):
+    """Of a channel that has destinations."""
 
     def test_a_target_that_is_gone_is_disabled_or_removed(
         self, receiver: Receiver, ann: Any
@@ -231,6 +225,16 @@ class DestinationConformance(Conformance):
         assert reasons == ([] if is_removed else [Delivery.objects.get().error])
         self.notify(receiver, ann)
         assert Delivery.objects.count() == 1
+
+
+class DestinationConformance(TargetConformance):
+    """Of one that gets to know what the server responds in HTTP."""
+
+    def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
+        self.notify(receiver, ann)
+        receiver.next_reply("wait an hour")
+        assert self.deliver() == ["pending"]
+        assert Delivery.objects.get().due_at > timezone.now() + timedelta(minutes=55)
 
 
 def start(database: str, receiver: Receiver) -> Peer:
