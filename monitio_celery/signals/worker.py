@@ -7,12 +7,14 @@ from typing import Any
 from weakref import WeakSet
 
 from celery import signals
+from django.db import connections
 from django.db.models import Q
 
+from monitio import dispatch
 from monitio.constants import State
 from monitio.integrations.decorators import options_of
 from monitio.models import Job, JobRun
-from monitio_celery import headers
+from monitio_celery import diagnosis, headers
 from monitio_celery.groups.members import refresh_later
 from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.reporters import job_reporter
@@ -24,6 +26,21 @@ from monitio_celery.signals.base import connect_handler, disconnect_handler, on,
 def enable_refresh_timers(**_: Any) -> None:
     """In this process and, by fork, in its children."""
     refresh_later.in_worker = True
+
+
+@on(signals.worker_init)
+def answer_the_doctor(**_: Any) -> None:
+    from celery.worker.control import inspect_command
+
+    inspect_command(name=diagnosis.COMMAND, visible=False)(answer_in_main_process)
+
+
+def answer_in_main_process(state: Any, **arguments: Any) -> dict[str, Any]:
+    try:
+        return diagnosis.answer(state, **arguments)
+    finally:
+        # As every handler of the main process.
+        connections[dispatch.database()].close()
 
 
 @on(signals.worker_init)

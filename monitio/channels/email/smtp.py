@@ -93,7 +93,7 @@ def send(mail: EmailMessage) -> None:
 
 def _send(mail: EmailMessage, seconds: float) -> None:
     shared = _shared_connection.get()
-    backend = (shared and shared.backend) or _backend()
+    backend = (shared and shared.backend) or site_backend()
     if hasattr(backend, "timeout"):
         # SMTP, and the HTTP backends of django-anymail: bounds each single wait.
         backend.timeout = min(seconds, backend.timeout or seconds)
@@ -173,7 +173,8 @@ class _TimedSend:
             connections.close_all()  # of this thread
 
 
-def _backend() -> Any:
+def site_backend() -> Any:
+    """Raises ``TemporaryFailure`` where the settings of mail are wrong."""
     try:
         if django.VERSION >= (6, 1):
             return django_mail.mailers.default

@@ -6,7 +6,8 @@ import os
 
 from tests.support.databases import database
 
-SECRET_KEY = "only for tests"
+SECRET_KEY = os.environ.get("TEST_SECRET_KEY", "only for tests")
+MONITIO_REDIS_PREFIX = os.environ.get("TEST_PREFIX", "monitio")
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 ROOT_URLCONF = "tests.integration.celery.project.urls"

@@ -1,0 +1,208 @@
+"""Faults of an installation that keep messages from pages: database, static files, templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.template import TemplateDoesNotExist, engines
+from django.template.backends.django import DjangoTemplates
+from django.template.loader import get_template
+from django.utils.module_loading import import_string
+
+from monitio import dispatch
+from monitio.conf import settings
+from monitio.management.doctor.registry import (
+    ALL_FAILS,
+    NO_STYLE,
+    NOTHING_LIVE,
+    WARNING,
+    Site,
+    Skip,
+    fault,
+)
+from monitio.utils.outage import one_line
+
+FILES = ("monitio/monitio.js", "monitio/monitio.css")
+TAG = re.compile(r"{%-?\s*monitio[\s%-]")
+ORDER = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+
+
+def our_apps() -> list[Any]:
+    return [app for app in apps.get_app_configs() if app.name.partition("_")[0] == "monitio"]
+
+
+@fault(
+    "database.connects",
+    symptom=ALL_FAILS,
+    cause="The database does not answer.",
+    cure="Start the database, or correct DATABASES.",
+    docs="install.md",
+)
+def database_connects(site: Site) -> str | None:
+    try:
+        connections[dispatch.database()].ensure_connection()
+    except Exception as error:
+        return one_line(error)
+    return None
+
+
+@fault(
+    "database.migrations",
+    symptom=ALL_FAILS,
+    cause="Migrations have not been applied.",
+    cure="Run manage.py migrate.",
+    docs="install.md",
+)
+def migrations_are_applied(site: Site) -> str | None:
+    executor = MigrationExecutor(connections[dispatch.database()])
+    ours = {app.label for app in our_apps()}
+    targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] in ours]
+    missing = [f"{step.app_label}.{step.name}" for step, _ in executor.migration_plan(targets)]
+    named = [name for name in missing if name.partition(".")[0] in ours]
+    return f"Not applied: {', '.join(named)}." if named else None
+
+
+@fault(
+    "database.tables",
+    symptom=ALL_FAILS,
+    cause="A table is missing although its migration counts as applied.",
+    cure="Restore it from a backup; or run manage.py migrate monitio zero and manage.py migrate, "
+    "which deletes all messages.",
+    docs="install.md",
+)
+def tables_exist(site: Site) -> str | None:
+    if migrations_are_applied(site):
+        raise Skip("Migrations are missing.")
+    connection = connections[dispatch.database()]
+    with connection.cursor() as cursor:
+        there = set(connection.introspection.table_names(cursor))
+    wanted = {model._meta.db_table for app in our_apps() for model in app.get_models()}
+    missing = sorted(wanted - there)
+    return f"There is no table {', '.join(missing)}." if missing else None
+
+
+@fault(
+    "middleware.order",
+    symptom=ALL_FAILS,
+    cause="A middleware comes before the one that it needs.",
+    cure="Order MIDDLEWARE: SessionMiddleware, AuthenticationMiddleware, MessageMiddleware.",
+    docs="install.md",
+)
+def middleware_is_in_order(site: Site) -> str | None:
+    classes = [import_string(path) for path in django_settings.MIDDLEWARE]
+    places = []
+    for path in ORDER:
+        wanted = import_string(path)
+        found = (
+            place
+            for place, middleware in enumerate(classes)
+            if isinstance(middleware, type) and issubclass(middleware, wanted)
+        )
+        places.append(next(found, None))
+    known = [place for place in places if place is not None]
+    return None if known == sorted(known) else "MIDDLEWARE has them in another order."
+
+
+@fault(
+    "static.found",
+    symptom=NO_STYLE,
+    cause="Django does not find monitio's script and style sheet.",
+    cure='Add "monitio" to INSTALLED_APPS, and AppDirectoriesFinder to STATICFILES_FINDERS.',
+    docs="install.md",
+)
+def static_files_are_found(site: Site) -> str | None:
+    if not apps.is_installed("django.contrib.staticfiles"):
+        raise Skip("django.contrib.staticfiles is not installed.")
+    missing = [name for name in FILES if not finders.find(name)]
+    return f"No finder has {', '.join(missing)}." if missing else None
+
+
+@fault(
+    "static.collected",
+    symptom=NO_STYLE,
+    cause="collectstatic has not run since the last update.",
+    cure="Run manage.py collectstatic, and restart the site.",
+    docs="install.md",
+)
+def static_files_are_collected(site: Site) -> str | None:
+    if not apps.is_installed("django.contrib.staticfiles") or django_settings.DEBUG:
+        raise Skip("DEBUG is on, or django.contrib.staticfiles is not installed.")
+    try:
+        missing = [name for name in FILES if staticfiles_storage.url(name) and is_uncollected(name)]
+    except ValueError as error:
+        # A storage with a manifest has no entry.
+        return str(error)
+    return f"STATIC_ROOT has no current {', '.join(missing)}." if missing else None
+
+
+def is_uncollected(name: str) -> bool:
+    """Whether STATIC_ROOT has the file not at all, or in an old version."""
+    source = finders.find(name)
+    if not django_settings.STATIC_ROOT or not isinstance(source, str):
+        return False
+    target = Path(django_settings.STATIC_ROOT, name)
+    return not target.exists() or target.read_bytes() != Path(source).read_bytes()
+
+
+@fault(
+    "template.tag",
+    symptom=NOTHING_LIVE,
+    cause="No template has {% monitio %}.",
+    cure="Add {% load monitio %} and, before </body>, {% monitio %} to the base template.",
+    docs="install.md",
+)
+def a_template_has_the_tag(site: Site) -> str | None:
+    if settings.ADMIN_BELL:
+        return None
+    folders = [folder for engine in django_engines() for folder in engine.template_dirs]
+    if any(TAG.search(text) for text in templates_in(folders)):
+        return None
+    return f"None of the templates in {len(folders)} folders."
+
+
+def django_engines() -> list[DjangoTemplates]:
+    return [engine for engine in engines.all() if isinstance(engine, DjangoTemplates)]
+
+
+def templates_in(folders: list[Any]) -> Iterator[str]:
+    """The texts of the site's templates: neither Django's nor monitio's own."""
+    own = [Path(app.path) for app in our_apps()]
+    for folder in map(Path, folders):
+        is_own = any(folder.is_relative_to(path) for path in own)
+        if is_own or "django/contrib" in folder.as_posix():
+            continue
+        for path in folder.rglob("*"):
+            if path.suffix in {".html", ".htm", ".djhtml", ".txt"} and path.is_file():
+                yield path.read_text(errors="replace")
+
+
+@fault(
+    "template.replaced",
+    symptom=NOTHING_LIVE,
+    cause="An app above monitio in INSTALLED_APPS, or a folder of TEMPLATES, replaces the template "
+    "of {% monitio %}.",
+    cure="Compare it with monitio's after each update, or remove it.",
+    docs="browser.md",
+    level=WARNING,
+)
+def own_template_is_used(site: Site) -> str | None:
+    try:
+        template: Any = get_template("monitio/tags/messages.html")
+    except TemplateDoesNotExist:
+        return "The template monitio/tags/messages.html is not found."
+    origin = Path(str(template.origin))
+    path = Path(apps.get_app_config("monitio").path)
+    return None if origin.is_relative_to(path) else f"It is {origin}."

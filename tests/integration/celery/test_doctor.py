@@ -1,0 +1,49 @@
+"""The doctor and real workers: one that is as the site, one that is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.integration.celery.conftest import ROOT, Site, Staff, Worker
+
+COMMAND = """
+from tests.integration.celery.project.app import app
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "monitio_doctor", "--json"])
+"""
+
+
+def examine(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return {found["id"]: found for found in json.loads(done.stdout)}
+
+
+def test_what_is_wrong_with_a_worker_is_found(
+    site: Site, worker: Worker, staff: Staff, environment: dict[str, str], tmp_path: Path
+) -> None:
+    of_workers = {
+        name: found["status"]
+        for name, found in examine(environment).items()
+        if name.startswith(("worker.", "broker.", "transport."))
+    }
+    assert set(of_workers.values()) == {"ok"}, of_workers
+
+    other = staff.hire(
+        TEST_DATABASE=f"sqlite://{tmp_path}/other.sqlite3",
+        TEST_SECRET_KEY="another",
+        TEST_PREFIX="another",
+    )
+    found = examine(environment)
+    for name in ("worker.database", "worker.secret_key", "worker.prefix", "worker.event"):
+        assert found[name]["status"] == "error", name
+        assert other.name in found[name]["saw"]
+        assert worker.name not in found[name]["saw"]
+    assert found["worker.tasks"]["status"] == "ok"

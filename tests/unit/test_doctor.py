@@ -1,0 +1,272 @@
+"""The broken installations of docs/doctor.md, each found by the doctor, a check or a page."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from copy import deepcopy
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from monitio.management.doctor.registry import ERROR, FAULTS, OK, SKIPPED, Site, examine
+from monitio.models import Heartbeat, Job
+from monitio_celery import diagnosis, monitio_doctor
+from monitio_celery.monitio_doctor import Workers, workers
+from tests.support.jobs import report, reporter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def site(settings: Any, tmp_path: Path) -> Site:
+    """A site that the doctor finds healthy but for what the test breaks."""
+    (tmp_path / "base.html").write_text("{% load monitio %}<body>{% monitio %}</body>")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    settings.STATIC_ROOT = tmp_path / "static"
+    call_command("collectstatic", interactive=False, verbosity=0)
+    settings.MONITIO_BASE_URL = ""
+    Heartbeat.objects.stamp("beat", 60)
+    found = Site()
+    answered(found)
+    return found
+
+
+def answered(site: Site, **changes: Any) -> None:
+    """A worker has answered as this process is, but for these changes."""
+    here = {**diagnosis.describe("n"), "database": True}
+    there = {**deepcopy(here), "queues": ["celery"], **changes}
+    now = time.time()
+    found = Workers(here, ["w@host"], {"w@host": there}, now - 1, now + 1, set())
+    site._known[workers] = found
+
+
+def look(site: Site, identifier: str) -> str | None:
+    return FAULTS[identifier].look(site)
+
+
+def test_each_finding_has_its_state_what_was_seen_and_a_cure(settings: Any, site: Site) -> None:
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+    settings.MONITIO_TRANSPORT = "redis"
+    settings.MONITIO_REDIS_URL = "redis://127.0.0.1:1/0"
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"errors: .*transport\.event"):
+        call_command("monitio_doctor", "--json", stdout=out)
+    found = {entry["id"]: entry for entry in json.loads(out.getvalue())}
+    # Found by a check, and by the doctor.
+    assert found["monitio.W002"]["status"] == "warning"
+    assert found["transport.event"]["status"] == ERROR
+    assert "Connection refused" in found["transport.event"]["saw"]
+    assert found["transport.event"]["cure"].startswith("Start the server")
+    assert found["transport.event"]["docs"] == "docs/transports.md"
+    assert found["database.connects"]["status"] == OK
+
+
+def test_a_healthy_site_has_no_error(site: Site) -> None:
+    found = [finding for finding in examine(site) if finding.status == ERROR]
+    assert found == []
+
+
+def test_migrations_that_were_forgotten(site: Site) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("monitio", "0019_heartbeat")
+    try:
+        assert "monitio.0019_heartbeat" in str(look(site, "database.migrations"))
+        assert "database.tables" in [f.id for f in examine(site) if f.status == SKIPPED]
+    finally:
+        recorder.record_applied("monitio", "0019_heartbeat")
+
+
+def test_a_table_that_is_missing(site: Site) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE monitio_repeat RENAME TO monitio_away")
+    try:
+        assert look(site, "database.tables") == "There is no table monitio_repeat."
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE monitio_away RENAME TO monitio_repeat")
+
+
+def test_middleware_in_the_wrong_order(site: Site, settings: Any) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[::-1]
+    assert look(site, "middleware.order")
+
+
+def test_a_template_without_the_tag(site: Site, settings: Any, tmp_path: Path) -> None:
+    assert look(site, "template.tag") is None
+    (tmp_path / "base.html").write_text("{% load monitio %}<body>{% monitio_bell %}</body>")
+    assert look(site, "template.tag")
+
+
+def test_a_template_that_replaces_the_tags(site: Site, settings: Any, tmp_path: Path) -> None:
+    own = tmp_path / "monitio" / "tags" / "messages.html"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert look(site, "template.replaced") == f"It is {own}."
+
+
+def test_static_files_that_were_not_collected(site: Site, settings: Any) -> None:
+    assert look(site, "static.collected") is None
+    script = Path(settings.STATIC_ROOT, "monitio", "monitio.js")
+    script.write_text("// of the last release")
+    assert look(site, "static.collected") == "STATIC_ROOT has no current monitio/monitio.js."
+
+
+def test_static_files_that_no_finder_finds(site: Site, settings: Any) -> None:
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    assert "monitio/monitio.js" in str(look(site, "static.found"))
+
+
+def test_a_beat_that_has_stopped_or_never_ran(site: Site) -> None:
+    Heartbeat.objects.update(at=timezone.now() - timedelta(hours=1))
+    assert "beat last ran 3600 s ago." in str(look(site, "beat.late"))
+    Heartbeat.objects.all().delete()
+    assert look(site, "beat.never")
+
+
+def test_tasks_that_wait_and_workers_that_were_killed(site: Site, ann: Any) -> None:
+    long_ago = timezone.now() - timedelta(hours=2)
+    report(reporter(ann, task="1"), "queued")
+    report(reporter(ann, task="2"), "started")
+    Job.objects.update(due_at=long_ago, created=long_ago)
+    Job.objects.filter(state="started").update(alive_at=long_ago)
+    assert "1 tasks have waited" in str(look(site, "jobs.waiting"))
+    assert "1 started tasks" in str(look(site, "jobs.silent"))
+
+
+def test_a_mail_server_that_does_not_answer(site: Site, settings: Any) -> None:
+    from django.core.mail.backends.smtp import EmailBackend
+
+    from monitio.management.doctor import work
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "site_backend", lambda: EmailBackend(host="127.0.0.1", port=1))
+        assert "ConnectionRefusedError" in str(look(site, "mail.connects"))
+
+
+def test_an_address_of_the_site_that_leads_nowhere(site: Site, settings: Any) -> None:
+    settings.MONITIO_BASE_URL = "http://127.0.0.1:1"
+    assert "http://127.0.0.1:1/messages/" in str(look(site, "mail.base_url"))
+
+
+def test_deliveries_that_are_stuck_or_have_failed(site: Site, ann: Any, monkeypatch: Any) -> None:
+    import monitio
+    from monitio import dispatch
+    from monitio.models import Delivery
+
+    monkeypatch.setattr(dispatch, "deliver", lambda pending: None)
+    monitio.create_message(ann, monitio.INFO, "x", email=True)
+    Delivery.objects.update(due_at=timezone.now() - timedelta(hours=1))
+    assert look(site, "deliveries.stuck")
+    Delivery.objects.update(state=Delivery.State.FAILED)
+    assert "1 failed within a day: email." in str(look(site, "deliveries.failed"))
+
+
+def other_code() -> dict[str, str]:
+    here = diagnosis.describe("n")["tasks"]
+    return dict.fromkeys(here, "another")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "changes", "saw"),
+    [
+        ("worker.database", {"database": False}, "does not see a row"),
+        ("worker.secret_key", {"secret_key": diagnosis.keyed("other")}, "w@host"),
+        ("worker.transport", {"transport": "redis"}, "redis instead of polling"),
+        ("worker.transport", {"address": "another"}, "another address"),
+        ("worker.prefix", {"prefix": ["shop", "monitio"]}, "w@host"),
+        ("worker.scope", {"scope": "shop.Scope"}, "w@host"),
+        ("worker.version", {"versions": {"monitio": "0.1"}}, "monitio 0.1 instead of"),
+        ("worker.tasks", {"tasks": {}}, "without monitio_celery.tasks.deliver"),
+        ("worker.queue", {"queues": ["mail"]}, "celery (monitio's own tasks)"),
+        ("worker.clock", {"clock": time.time() - 3600}, "s slow"),
+    ],
+)
+def test_a_worker_that_differs(
+    identifier: str, changes: dict[str, Any], saw: str, site: Site
+) -> None:
+    assert look(site, identifier) is None
+    answered(site, **changes)
+    assert saw in str(look(site, identifier))
+
+
+def test_a_worker_that_runs_the_code_of_the_last_release(site: Site) -> None:
+    here = diagnosis.describe("n")
+    found = Workers({**here, "tasks": {"shop.report": "new"}}, ["w"], {"w": here}, 0, 0)
+    found.answers["w"]["tasks"] = {"shop.report": "old"}
+    site._known[workers] = found
+    assert look(site, "worker.code") == "Of 1 workers: w (shop.report)."
+
+
+def test_the_digest_of_a_task_follows_its_code() -> None:
+    def task(code: str) -> Any:
+        scope: dict[str, Any] = {}
+        exec(code, scope)
+        return type("Task", (), {"run": staticmethod(scope["run"])})
+
+    first = diagnosis.digest(task("def run(): return {1, 2} and (lambda: 1)"))
+    assert first == diagnosis.digest(task("\n\ndef run(): return {1, 2} and (lambda: 1)"))
+    assert first != diagnosis.digest(task("def run(): return {1, 2} and (lambda: 2)"))
+
+
+def test_no_worker_and_one_without_monitio(site: Site) -> None:
+    site._known[workers] = Workers({}, [], {}, 0, 0)
+    assert look(site, "worker.none")
+    site._known[workers] = Workers({}, ["w@host"], {}, 0, 0)
+    assert look(site, "worker.none") is None
+    assert look(site, "worker.monitio") == "Does not know the command: w@host."
+
+
+def test_an_event_of_a_worker_that_is_lost(site: Site) -> None:
+    found = site._known[workers]
+    found.unheard = {"w@host"}
+    assert look(site, "worker.event") == "No event came from w@host."
+
+
+def test_the_secret_key_is_never_sent(settings: Any) -> None:
+    settings.SECRET_KEY = "xyzzy-secret"
+    settings.MONITIO_REDIS_URL = "redis://:xyzzy-password@127.0.0.1/0"
+    assert "xyzzy" not in json.dumps(diagnosis.describe("n"))
+
+
+def test_what_the_doctor_wrote_is_removed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitio_doctor, "missing_broker", lambda: None)
+    monkeypatch.setattr(monitio_doctor, "broker_error", lambda site: "")
+    monkeypatch.setattr(monitio_doctor.current_app.control, "ping", lambda timeout: [])
+    del site._known[workers]
+    assert look(site, "worker.none")
+    assert [row.name for row in Heartbeat.objects.all()] == ["beat"]
+
+
+def test_each_page_that_a_fault_names_exists() -> None:
+    for fault in FAULTS.values():
+        assert (DOCS.parent / fault.docs).exists(), fault.docs
+        assert fault.cause.endswith(".") and fault.cure.endswith("."), fault.id
+
+
+def test_the_page_of_symptoms_is_the_doctors_own_table() -> None:
+    out = StringIO()
+    call_command("monitio_doctor", "--list", stdout=out)
+    page = (DOCS / "nothing-pops-up.md").read_text()
+    assert out.getvalue().strip() in page, "manage.py monitio_doctor --list prints the table"
+
+
+def test_each_fault_of_the_manual_exists() -> None:
+    page = (DOCS / "doctor.md").read_text()
+    checks = (DOCS / "checks.md").read_text() + (DOCS / "celery.md").read_text()
+    rows = re.findall(r"^\| .* \|$", page, re.M)[2:]
+    assert len(rows) >= 15
+    for row in rows:
+        named = re.findall(r"`([a-z_]+\.\w+)`", row.split("|")[2])
+        assert named
+        assert all(name in FAULTS or name in checks for name in named), row
