@@ -16,14 +16,15 @@ MODULES = {
 
 
 class RenamedModules(MetaPathFinder):
-    """Raises ``ImportError`` that names the successor of a module of the original.
+    """Raises ``ModuleNotFoundError`` that names the successor of a module of the original.
 
     It is the last finder: only a module that does not exist gets here.
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> None:
         if name in MODULES:
-            raise ImportError(
+            # As an import does that finds nothing: Celery looks for `tasks` of each app.
+            raise ModuleNotFoundError(
                 f"{name} of django-monitio is gone. Use {MODULES[name]}; see docs/upgrade.md.",
                 name=name,
             )

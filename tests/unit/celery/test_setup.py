@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state
+from celery.loaders.base import find_related_module
 from django.dispatch import Signal
 
 from monitio.integrations import installed, middleware, recipients
@@ -77,3 +78,8 @@ def test_tasks_without_the_app_of_their_queue(
         started.send(sender=None)
     hint = f'Add "monitio" and "{app}" to INSTALLED_APPS.'
     assert [line.endswith(hint) for line in caplog.messages] == [True] * lines
+
+
+def test_celery_finds_no_tasks_in_monitio_itself() -> None:
+    # A module of the original has this name.
+    assert find_related_module("monitio", "tasks") is None
