@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from monitio.exceptions import UserFacingError
     from monitio.recipients import Recipient
 
-__version__ = "1.0.0a1"
+__version__ = "1.0.0b1"
 
 __all__ = [
     "DEBUG",

@@ -28,6 +28,7 @@ from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message
 from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
+from monitio.utils.text import AnyString
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,17 +40,17 @@ R = TypeVar("R")
 def create_message(
     to_user: Any,
     level: int,
-    message: str,
+    message: AnyString,
     from_user: Any = None,
     extra_tags: str = "",
-    subject: str = "",
+    subject: AnyString = "",
     expires: datetime | None = None,
     close_timeout: int | None = None,
     sse: bool = True,
     email: Email = False,
     *,
     url: str | None = None,
-    url_label: str = "",
+    url_label: AnyString = "",
     category: str = "",
     email_delay: Delay = None,
     via: Via | None = None,
@@ -90,7 +91,7 @@ def create_message(
 
 
 def notify_many(
-    users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
+    users: Iterable[Any], level: int, message: AnyString, **fields: Unpack[MessageFields]
 ) -> int:
     """``create_message`` for a queryset or iterable of users, primary keys or Recipients.
 
@@ -104,7 +105,7 @@ def notify_many(
 
 
 def notify_each(
-    messages: Iterable[tuple[Any, str]], level: int, **fields: Unpack[MessageFields]
+    messages: Iterable[tuple[Any, AnyString]], level: int, **fields: Unpack[MessageFields]
 ) -> int:
     """``notify_many`` with a text each: ``messages`` are pairs of a recipient and a text.
 
@@ -116,10 +117,10 @@ def notify_each(
 def add_message(
     request: HttpRequest,
     level: int,
-    message: str,
+    message: AnyString,
     extra_tags: str = "",
     fail_silently: bool = False,
-    subject: str = "",
+    subject: AnyString = "",
     user: Any = None,
     email: Email = False,
     from_user: Any = None,
@@ -128,7 +129,7 @@ def add_message(
     *,
     url: str | None = None,
     live: bool | None = None,
-    url_label: str = "",
+    url_label: AnyString = "",
     email_delay: Delay = None,
     category: str = "",
     via: Via | None = None,
@@ -166,27 +167,27 @@ def add_message(
     return added
 
 
-def debug(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+def debug(request: HttpRequest, message: AnyString, *args: Any, **kwargs: Any) -> Message | None:
     """``add_message`` at level ``monitio.DEBUG``, with the same further arguments."""
     return add_message(request, constants.DEBUG, message, *args, **kwargs)
 
 
-def info(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+def info(request: HttpRequest, message: AnyString, *args: Any, **kwargs: Any) -> Message | None:
     """``add_message`` at level ``monitio.INFO``."""
     return add_message(request, constants.INFO, message, *args, **kwargs)
 
 
-def success(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+def success(request: HttpRequest, message: AnyString, *args: Any, **kwargs: Any) -> Message | None:
     """``add_message`` at level ``monitio.SUCCESS``."""
     return add_message(request, constants.SUCCESS, message, *args, **kwargs)
 
 
-def warning(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+def warning(request: HttpRequest, message: AnyString, *args: Any, **kwargs: Any) -> Message | None:
     """``add_message`` at level ``monitio.WARNING``."""
     return add_message(request, constants.WARNING, message, *args, **kwargs)
 
 
-def error(request: HttpRequest, message: str, *args: Any, **kwargs: Any) -> Message | None:
+def error(request: HttpRequest, message: AnyString, *args: Any, **kwargs: Any) -> Message | None:
     """``add_message`` at level ``monitio.ERROR``."""
     return add_message(request, constants.ERROR, message, *args, **kwargs)
 

@@ -32,6 +32,7 @@ from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message, reading
 from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient, update_marker
+from monitio.utils.text import AnyString
 
 AnyMessage = Message | DjangoMessage
 
@@ -94,9 +95,9 @@ class PersistentMessageStorage(BaseStorage):
     def add(  # type: ignore[override]  # more arguments, and what was written
         self,
         level: int,
-        message: str,
+        message: AnyString,
         extra_tags: str | None = "",
-        subject: str = "",
+        subject: AnyString = "",
         user: Any = None,
         email: Email = False,
         from_user: Any = None,
@@ -105,7 +106,7 @@ class PersistentMessageStorage(BaseStorage):
         *,
         url: str | None = None,
         live: bool | None = None,
-        url_label: str = "",
+        url_label: AnyString = "",
         email_delay: Delay = None,
         category: str = "",
         via: Via | None = None,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from monitio.channels.policy import Delay, Email, Via
-from monitio.jobs.options import AnyString, NotifyOptions, Text, When
+from monitio.jobs.options import NotifyOptions, Text, When
 from monitio.jobs.outcome import Outcome
+from monitio.utils.text import AnyString
 
 ATTRIBUTE = "__monitio__"
 # Where a Celery task keeps its function, what autoretry_for or pydantic=True wrapped around, and

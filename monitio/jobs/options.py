@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from django.utils.translation import gettext as _
 
@@ -39,14 +39,7 @@ from monitio.jobs.texts import (
     public_reason,
 )
 from monitio.utils.shorten import LONGEST_LINE, LONGEST_URL
-from monitio.utils.text import at_most, check_url, identifier
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
-
-    AnyString: TypeAlias = str | _StrPromise
-else:
-    AnyString = str
+from monitio.utils.text import AnyString, at_most, check_url, identifier
 
 Text: TypeAlias = "AnyString | Callable[[Outcome], AnyString | bool | None] | Literal[False] | None"
 When: TypeAlias = "Callable[[Outcome], bool] | float | None"

@@ -30,6 +30,7 @@ from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils import compiled_inserts
 from monitio.utils.database import is_incorrect_string
+from monitio.utils.text import AnyString
 
 # Rows in one INSERT, recipients in one batch of events.
 BATCH = 1000
@@ -38,13 +39,13 @@ WITHOUT_ADDRESS = "An anonymous visitor has no address on any channel: leave out
 
 
 def create_message(
-    to_user: Any, level: int, message: str, **fields: Unpack[MessageFields]
+    to_user: Any, level: int, message: AnyString, **fields: Unpack[MessageFields]
 ) -> Message:
     return write_message(resolve_recipient(to_user), known_level(level), message, **fields)
 
 
 def write_message(
-    recipient: Recipient, level: int, message: str, **fields: Unpack[MessageFields]
+    recipient: Recipient, level: int, message: AnyString, **fields: Unpack[MessageFields]
 ) -> Message:
     """Build and save a message, lazy texts in its recipient's language if that is known."""
     steps = steps_of(fields)
@@ -56,7 +57,7 @@ def write_message(
 
 
 def notify_many(
-    users: Iterable[Any], level: int, message: str, **fields: Unpack[MessageFields]
+    users: Iterable[Any], level: int, message: AnyString, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_many", fields)
     steps, level = steps_of(fields), known_level(level)
@@ -73,7 +74,7 @@ def notify_many(
 
 
 def notify_each(
-    messages: Iterable[tuple[Any, str]], level: int, **fields: Unpack[MessageFields]
+    messages: Iterable[tuple[Any, AnyString]], level: int, **fields: Unpack[MessageFields]
 ) -> int:
     check_names("notify_each", fields)
     steps, level = steps_of(fields), known_level(level)
@@ -96,7 +97,7 @@ def notify_each(
 def _save_in_languages(
     make: Callable[[], Message],
     recipients: list[Recipient],
-    texts: list[str] | None,
+    texts: list[AnyString] | None,
     steps: Steps,
     *,
     known: bool = False,
@@ -109,7 +110,9 @@ def _save_in_languages(
     with transaction.atomic(using=dispatch.database()):
         for language, positions in languages.by_language(recipients).items():
             with translation.override(language or django_settings.LANGUAGE_CODE):
-                own = texts and [Message.stored_text("message", texts[at]) for at in positions]
+                own: list[str] | None = None
+                if texts is not None:
+                    own = [Message.stored_text("message", texts[at]) for at in positions]
                 group = [recipients[at] for at in positions]
                 count += _save_copies(make(), group, own, steps, known=known)
     return count
@@ -120,7 +123,7 @@ def steps_of(fields: MessageFields) -> Steps:
 
 
 def build_message(
-    recipient: Recipient | None, level: int, message: str, **fields: Unpack[MessageFields]
+    recipient: Recipient | None, level: int, message: AnyString, **fields: Unpack[MessageFields]
 ) -> Message:
     """An unsaved message with validated values; a ``recipient`` of None is set by the caller later.
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from monitio.channels.policy import Delay, Email, Via
+from monitio.utils.text import AnyString
 
 
 class MessageFields(TypedDict, total=False):
@@ -19,7 +20,7 @@ class MessageFields(TypedDict, total=False):
     # CSS classes, separated by spaces, as in Django's messages. 255 characters at most.
     extra_tags: str
     # Plain text above the message. 255 characters at most.
-    subject: str
+    subject: AnyString
     # When it disappears. A naive moment is in the current time zone.
     expires: datetime | None
     # Seconds that its pop-up stays open; None: as the page's options.
@@ -31,7 +32,7 @@ class MessageFields(TypedDict, total=False):
     # What it links to: a path, or an http(s) URL. 2048 characters at most.
     url: str | None
     # The text of that link; '': a default text. 255 characters at most.
-    url_label: str
+    url_label: AnyString
     # The kind of message that users' preferences apply to. 100 characters at most.
     category: str
     # Seconds or a timedelta that a conditional e-mail waits; None: MONITIO_EMAIL_DELAY.

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from django.db import models
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from monitio.conf import settings
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
-
-    AnyString: TypeAlias = str | _StrPromise
-else:
-    AnyString = str
+from monitio.utils.text import AnyString
 
 KEYS = frozenset({"title", "essential", "default"})
 

@@ -9,13 +9,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from unicodedata import category
 from urllib.parse import urlsplit
 
 from django.utils.safestring import SafeData, mark_safe
 
 from monitio.utils.shorten import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    # A text, also a lazily translated one.
+    AnyString: TypeAlias = str | _StrPromise
+else:
+    AnyString = str
 
 SCHEMES = ("", "http", "https")
 LARGEST_NUMBER = 2**53

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions, requires
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from setup import description
 from tools import oldest
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +69,41 @@ def test_a_requirement_without_an_oldest_version_is_refused() -> None:
     setup = (ROOT / "setup.cfg").read_text().replace("psycopg>=3.1.8", "psycopg")
     with pytest.raises(ValueError, match="no oldest version of psycopg"):
         oldest.constraints(setup)
+
+
+PLACEHOLDER = "example." + "invalid"
+
+
+def test_facts_of_the_owner_are_placeholders_in_one_file() -> None:
+    found = {}
+    for name in files_of_the_repository():
+        text = (ROOT / name).read_text(encoding="utf-8", errors="ignore")
+        if lines := [line for line in text.splitlines() if PLACEHOLDER in line]:
+            found[name] = [line.partition(" = ")[0] for line in lines]
+    comment = f"# replace {PLACEHOLDER} here, and nothing else has to change"
+    assert [line for line in found.pop("setup.cfg") if not line.startswith(comment)] == [
+        "url",
+        "author_email",
+    ]
+    assert found == {}
+
+
+def files_of_the_repository() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_links_of_the_description_work_outside_of_the_repository() -> None:
+    text = description(
+        "![a](docs/a.png) [b](docs/b.md) [c](#c) [d](https://example.org/)", "https://forge/m"
+    )
+    assert text == (
+        "![a](https://forge/m/raw/main/docs/a.png) [b](https://forge/m/blob/main/docs/b.md) "
+        "[c](#c) [d](https://example.org/)"
+    )

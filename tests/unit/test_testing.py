@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.test import Client
+from django.utils import timezone
 
 import monitio
+from monitio import api, testing
+from monitio.contrib import pytest_plugin
+from monitio.models import Delivery
 from monitio.testing import (
+    RecordingTransport,
     assert_not_notified,
     assert_notified,
+    capture_deliveries,
     capture_events,
     capture_messages,
+    open_stream,
+    run_due,
 )
+from monitio.transports.events import Event
 
 
 def test_a_message_that_fits_is_returned(ann: User) -> None:
@@ -73,3 +86,61 @@ def test_events_of_a_block_are_captured_after_commit() -> None:
     assert [(event.topic, event.data and event.data["id"]) for event in events] == [
         (f"user:{ann.pk}", message.pk)
     ]
+
+
+def test_blocks_inside_each_other_capture_for_themselves() -> None:
+    outer_event, inner_event = Event("user:1"), Event("user:2")
+    with capture_events() as outer:
+        RecordingTransport().publish([outer_event])
+        with capture_events() as inner:
+            RecordingTransport().publish([inner_event])
+        RecordingTransport().publish([outer_event])
+    assert inner == [inner_event]
+    assert outer == [outer_event, inner_event, outer_event]
+
+
+def test_deliveries_of_a_block_are_captured(ann: User) -> None:
+    with capture_deliveries() as captured:
+        message = monitio.create_message(ann, monitio.INFO, "Ready", email="unless_read")
+    assert [(delivery.channel, delivery.message) for delivery in captured] == [("email", message)]
+
+
+def test_deliveries_are_sent_as_if_it_were_later(ann: User, mailoutbox: list[Any]) -> None:
+    monitio.create_message(ann, monitio.INFO, "Ready", email="unless_read", email_delay=300)
+    assert run_due() == []
+    (sent,) = run_due(at=timezone.now() + timedelta(minutes=6))
+    assert sent.state == Delivery.State.SENT
+    assert len(mailoutbox) == 1
+
+
+def test_a_read_message_is_not_sent_later(ann: User, mailoutbox: list[Any]) -> None:
+    message = monitio.create_message(ann, monitio.INFO, "Ready", email="unless_read")
+    api.mark_read(ann, [message.pk])
+    (skipped,) = run_due(at=timezone.now() + timedelta(days=1))
+    assert skipped.state == Delivery.State.SKIPPED
+    assert mailoutbox == []
+
+
+def test_an_open_page_receives_its_snapshot_and_its_own_events(
+    ann: User, bob: User, client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    before = monitio.create_message(ann, monitio.INFO, "Before")
+    client.force_login(ann)
+    with open_stream(client) as page, django_capture_on_commit_callbacks(execute=True):
+        after = monitio.create_message(ann, monitio.INFO, "After")
+        monitio.create_message(bob, monitio.INFO, "Of another")
+    assert [message["id"] for message in page.snapshot["messages"]] == [before.pk]
+    assert [event.data and event.data["id"] for event in page.events] == [after.pk]
+
+
+def test_a_strangers_page_receives_nothing(ann: User, client: Client) -> None:
+    with open_stream(client) as page:
+        monitio.create_message(ann, monitio.INFO, "Of another")
+    assert (page.snapshot["messages"], page.events) == ([], [])
+
+
+def test_pytest_offers_each_as_a_fixture(request: pytest.FixtureRequest) -> None:
+    assert request.config.pluginmanager.is_registered(pytest_plugin)
+    names = [name for name in vars(testing) if name.startswith(("assert_", "capture_", "run_"))]
+    for name in [*names, "open_stream"]:
+        assert request.getfixturevalue(name) is getattr(testing, name)

@@ -114,7 +114,8 @@ def log_in(moment: float, token: str, name: str) -> None:
 
 def change(moment: float, deed: str, task: str, name: str, times: int) -> list[Any]:
     """Do one thing to the message of a job again and again; the states that were announced."""
-    RecordingTransport.events.clear()
+    events: list[Event] = []
+    RecordingTransport.captures[:] = [events]
     who = Recipient.for_user(people.user(name))
     pk = Message.objects.get(job__task_id=task).pk
     wait_for(moment)
@@ -127,7 +128,7 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
             getattr(api, deed)(who, [pk])
     if deed == "job":
         reporter(who, task=task).succeeded()
-    return [event.data for event in RecordingTransport.events if event.kind == "message"]
+    return [event.data for event in events if event.kind == "message"]
 
 
 def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
