@@ -5,6 +5,8 @@ Interpreters that are not installed are skipped. ``make test`` is the same suite
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -71,10 +73,9 @@ def package(session: nox.Session) -> None:
     dist = session.create_tmp()
     session.install("build", "twine", "check-wheel-contents")
     session.run("python", "-m", "build", "--outdir", dist)
-    files = [str(path) for path in sorted(__import__("pathlib").Path(dist).glob("monitio-*"))]
+    files = [str(path) for path in sorted(Path(dist).glob("monitio-*"))]
     session.run("twine", "check", "--strict", *files)
     wheels = [name for name in files if name.endswith(".whl")]
-    # W002: translations of equal texts are equal files.
     session.run("check-wheel-contents", *wheels)
     session.install("--force-reinstall", *wheels)
     session.run("python", "-c", "import monitio; print(monitio.__version__)")
