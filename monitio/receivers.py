@@ -20,6 +20,7 @@ from monitio import dispatch
 from monitio.conf import settings
 from monitio.messages import tolerant, visitors
 from monitio.recipients import Recipient, take_token
+from monitio.views import push
 
 logger = logging.getLogger("monitio")
 
@@ -34,7 +35,9 @@ def connect() -> None:
 
         bounces.connect()
     user_logged_in.connect(keep_visitors_messages, dispatch_uid="monitio.logged_in")
+    user_logged_in.connect(move_device, dispatch_uid="monitio.device_moved")
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
+    user_logged_out.connect(remove_device, dispatch_uid="monitio.device_removed")
     request_started.connect(offer_admin_bell, dispatch_uid="monitio.admin_bell")
     user_model = get_user_model()
     post_save.connect(account_changed, sender=user_model, dispatch_uid="monitio.user_saved")
@@ -71,6 +74,20 @@ def end_streams(*, user: Any = None, **kwargs: object) -> None:
     """At log-out the streams of that session end at once; streams of other sessions go on."""
     if user is not None:
         dispatch.announce_recheck(Recipient.for_user(user))
+
+
+def move_device(*, request: HttpRequest | None = None, user: Any, **kwargs: object) -> None:
+    """At log-in this browser's device becomes the user's: not to push them what is another's."""
+    if request is not None:
+        tolerant.ask(lambda: push.move_device(request, user), None, "A device is not moved.")
+
+
+def remove_device(
+    *, request: HttpRequest | None = None, user: Any = None, **kwargs: object
+) -> None:
+    """At log-out nothing is pushed to this browser any more."""
+    if request is not None and user is not None:
+        tolerant.ask(lambda: push.remove_device(request, user), None, "A device is not removed.")
 
 
 def account_changed(*, instance: Any, created: bool, raw: bool, **kwargs: object) -> None:

@@ -7,6 +7,7 @@ from django.urls import path
 from monitio.views import files as file_views
 from monitio.views import inbox as views
 from monitio.views import preferences as preference_views
+from monitio.views import push as push_views
 from monitio.views import renamed as renamed_views
 
 urlpatterns = [
@@ -32,6 +33,8 @@ urlpatterns = [
         preference_views.message_unsubscribe,
         name="message_unsubscribe",
     ),
+    path("push/", push_views.message_push, name="message_push"),
+    path("push/worker.js", push_views.message_push_worker, name="message_push_worker"),
     path("json/", views.message_json, name="message_json"),
     path("stream/", views.message_stream, name="message_stream"),
     # Names of the original, for which {% url %} would raise an error that names no cure.

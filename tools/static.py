@@ -1,6 +1,6 @@
 """Build what browsers load from the sources in frontend: python tools/static.py
 
-Two modules, minified, each with its source map: esbuild joins the sources; style sheets become
+Three modules, minified, each with its source map: esbuild joins the sources; style sheets become
 short texts in them. A digest of the sources in the first line of each says what it was built from:
 a test without Node notices what was changed and not built.
 """
@@ -20,7 +20,8 @@ STATIC = ROOT / "monitio" / "static" / "monitio"
 # What is built, and the source that each begins with.
 BUILT = STATIC / "monitio.js"
 INBOX = STATIC / "monitio-inbox.js"
-ENTRIES = {BUILT: "monitio.js", INBOX: "inbox.js"}
+PUSH = STATIC / "monitio-push.js"
+ENTRIES = {BUILT: "monitio.js", INBOX: "inbox.js", PUSH: "push.js"}
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
 OPTIONS = (
     "--bundle --minify --format=esm --charset=utf8 --target=esnext --legal-comments=none "

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.http import is_same_domain
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from monitio import links
@@ -65,7 +66,7 @@ class WebPushChannel(Channel):
     ``{"endpoint": "https://…", "keys": {"p256dh": "…", "auth": "…"}}``.
     """
 
-    title = "Push"
+    title = _("Push notifications")
     is_exclusive = True
     removes_gone = True
 

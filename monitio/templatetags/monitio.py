@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from monitio.jobs import texts as job_texts
 from monitio.models import Job
 from monitio.models.schedule import aware
-from monitio.views import widgets
+from monitio.views import push, widgets
 from monitio.views.forms import LEVELS
 
 register = Library()
@@ -41,6 +41,13 @@ def monitio(
 def monitio_bell(context: Context) -> SafeString:
     """The bell with its inbox; needs ``{% monitio %}`` on the same page."""
     return widgets.bell_html(widgets.request_of(context, "monitio_bell"))
+
+
+@register.simple_tag(takes_context=True)
+def monitio_push(context: Context) -> SafeString | str:
+    """The button “Notify me on this device”. Renders nothing for anonymous visitors."""
+    request = widgets.request_of(context, "monitio_push")
+    return push.button_html(request, widgets.csp_nonce(context))
 
 
 @register.simple_tag(takes_context=True)

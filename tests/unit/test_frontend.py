@@ -56,6 +56,8 @@ def test_nothing_but_the_built_scripts_and_those_of_pages_and_jquery_is_shipped(
     assert {path.name for path in STATIC.glob("*.js")} == {
         "monitio.js",
         "monitio-inbox.js",
+        "monitio-push.js",
+        "push-worker.js",
         "board.js",
         "pages.js",
         "messages.jquery.js",
@@ -68,6 +70,14 @@ def test_the_script_stays_within_16_5_kb() -> None:
 
 def test_the_script_of_the_inbox_stays_within_9_kb() -> None:
     assert packed(built(static.INBOX)) <= 9 * KB
+
+
+def test_the_script_of_push_notifications_stays_within_1_5_kb() -> None:
+    assert packed(built(static.PUSH)) <= 1.5 * KB
+
+
+def test_the_worker_stays_within_60_lines() -> None:
+    assert len((STATIC / "push-worker.js").read_text(encoding="utf-8").splitlines()) <= 60
 
 
 def test_the_style_sheet_stays_within_3_kb() -> None:

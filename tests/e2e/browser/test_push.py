@@ -1,0 +1,184 @@
+"""Push notifications in Chromium, from the button to the notification that is replaced in place.
+
+No push service is reached: the page subscribes with keys of the tests' own, and what the push
+service has got is handed to the worker by the DevTools.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, CDPSession, Page, expect
+
+import monitio
+from monitio import api, dispatch
+from monitio.channels import deliveries
+from monitio.channels.webpush import new_private_key
+from monitio.models import Delivery, Destination, Message
+from monitio.stream.broadcaster import get_broadcaster
+from monitio.utils import outbound
+from tests.support.people import user
+from tests.support.servers.push import PushService
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# In place of the browser's own subscription, which a push service on the Internet makes.
+SUBSCRIBE = """
+  const made = %s;
+  PushManager.prototype.subscribe = async (options) => {
+    if (Notification.permission !== "granted") throw new DOMException("", "NotAllowedError");
+    window.subscribedWith = options;
+    return { ...made, toJSON: () => made, unsubscribe: async () => true };
+  };
+"""
+SHOWN = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration("/messages/push/");
+  const shown = await registration.getNotifications();
+  return shown.map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+}"""
+ASKED = "Notification.requestPermission = async () => (window.asked = true, 'granted');"
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PushService]:
+    """The site, and its push service."""
+    service = PushService(tmp_path)
+    service.start()
+    settings.MONITIO_CHANNELS = {"push": "monitio.channels.webpush.WebPushChannel"}
+    settings.MONITIO_VAPID_PRIVATE_KEY = new_private_key()
+    settings.MONITIO_VAPID_CONTACT = "mailto:admin@example.com"
+    settings.MONITIO_PUSH_SERVICES = ["127.0.0.1"]
+    settings.MONITIO_OUTGOING_ORIGINS = [service.url.rstrip("/")]
+    settings.MONITIO_BASE_URL = ""
+    settings.MONITIO_STREAM_HEARTBEAT = 0.5
+    monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
+    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(service.trusted))
+    outbound.tls_context.cache_clear()
+    yield service
+    outbound.tls_context.cache_clear()
+    get_broadcaster().stop()
+    service.close()
+
+
+@pytest.fixture
+def page(
+    browser: Browser, live_server: Any, client: Client, service: PushService
+) -> Iterator[Page]:
+    """Ann's."""
+    client.force_login(user())
+    context = browser.new_context(base_url=live_server.url, locale="en-GB")
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[typeddict-item]
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script(SUBSCRIBE % json.dumps(service.subscription("ann")))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+class Worker:
+    """Delivers what the push service has got to the page's worker."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self._session: CDPSession = page.context.new_cdp_session(page)
+        self._origin = origin
+        self._page = page
+        self._ids: list[str] = []
+        self._session.on(
+            "ServiceWorker.workerRegistrationUpdated",
+            lambda event: self._ids.extend(
+                one["registrationId"] for one in event["registrations"] if not one["isDeleted"]
+            ),
+        )
+        self._session.send("ServiceWorker.enable")
+
+    def deliver(self, body: Any) -> None:
+        wait_until(lambda: self._page.evaluate("1") and self._ids, 30, "the worker")
+        self._session.send(
+            "ServiceWorker.deliverPushMessage",
+            {
+                "origin": self._origin,
+                "registrationId": self._ids[-1],
+                "data": json.dumps(body),
+            },
+        )
+
+    def wait_for(self, *titles: str) -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = []
+
+        def are_shown() -> bool:
+            shown[:] = self._page.evaluate(SHOWN)
+            return [one["title"] for one in shown] == [*titles]
+
+        wait_until(are_shown, 30, lambda: f"{shown}")
+        return shown
+
+
+def test_permission_is_asked_for_after_a_click_alone(page: Page) -> None:
+    page.add_init_script(ASKED)
+    page.goto("/messages/preferences/")
+    button = page.get_by_role("button", name="Notify me on this device")
+    expect(button).to_be_visible()
+    assert page.evaluate("window.asked") is None
+    assert page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
+    button.click()
+    page.wait_for_function("window.asked")
+
+
+def test_a_user_who_declines_reads_why(page: Page) -> None:
+    page.add_init_script("Notification.requestPermission = async () => 'denied';")
+    page.goto("/messages/preferences/")
+    page.get_by_role("button", name="Notify me on this device").click()
+    expect(page.locator("monitio-push [role=status]")).to_contain_text("Notifications are blocked.")
+    assert not Destination.objects.exists()
+
+
+def test_a_job_is_one_notification_that_is_replaced_in_place(
+    page: Page, live_server: Any, service: PushService
+) -> None:
+    page.context.grant_permissions(["notifications"])
+    page.goto("/messages/preferences/")
+    page.get_by_role("button", name="Notify me on this device").click()
+    expect(page.get_by_role("button", name="Stop notifications on this device")).to_be_visible()
+    expect(page.locator("monitio-push [role=status]")).to_have_text(
+        "Notifications are on for this device."
+    )
+    assert Destination.objects.get().user == user()
+
+    def push() -> Any:
+        assert deliveries.run_due() == (1, 0)
+        return service.bodies[-1]
+
+    worker = Worker(page, live_server.url)
+    message = api.create_message(
+        user(), monitio.INFO, "Started.", subject="Import", via={"push": True}, url="/imports/"
+    )
+    worker.deliver(push())
+    (first,) = worker.wait_for("Import")
+    assert first["data"] == {"monitio": f"{live_server.url}/imports/"}
+
+    Message.objects.filter(pk=message.pk).touch(subject="Import: done", message="300 rows.")
+    Delivery.objects.update(state="pending")
+    worker.deliver(push())
+    (second,) = worker.wait_for("Import: done")
+    assert second["tag"] == first["tag"]
+
+
+def test_the_device_is_removed_by_the_same_button(page: Page, service: PushService) -> None:
+    page.context.grant_permissions(["notifications"])
+    page.goto("/messages/preferences/")
+    page.get_by_role("button", name="Notify me on this device").click()
+    page.get_by_role("button", name="Stop notifications on this device").click()
+    expect(page.get_by_role("button", name="Notify me on this device")).to_be_visible()
+    assert not Destination.objects.exists()
