@@ -5,7 +5,7 @@
 // First, so that the style sheets stand apart from the code: both pack better.
 import "./lib/styles.js";
 import * as core from "./core.js";
-import { actions, connection, popups, store } from "./state/page.js";
+import { actions, begin, connection, popups, store } from "./state/page.js";
 import { MonitioBell } from "./elements/bell.js";
 import { MonitioMessages } from "./elements/toasts.js";
 import { MonitioProgress } from "./elements/progress.js";
@@ -31,10 +31,14 @@ export const monitio = (page.monitioPage ??= {
   cancel: async (id) => !!(await actions.cancel(id)),
   /** @param {number} id @param {string} text */
   reply: async (id, text) => !!(await actions.reply(id, text)),
-  /** Another class than EventSource, and what it and every request takes beside the address. */
-  configure({ EventSourceClass = undefined, ...options } = {}) {
+  /**
+   * Another class than EventSource, and what it and every request takes beside the address; `url`:
+   * where a site is that has not rendered this page.
+   */
+  async configure({ EventSourceClass = undefined, url = "", ...options } = {}) {
     actions.options = options;
     connection.configure(EventSourceClass, options);
+    if (url) await begin(url);
   },
   get unread() {
     return store.unread;

@@ -77,6 +77,24 @@ export interface Snapshot {
   heartbeat?: number;
 }
 
+/** What `message_json?bootstrap` adds for a page that Django has not rendered. */
+export interface Bootstrap extends Snapshot {
+  page: string;
+  csrf?: string;
+  visitor_cookie: string;
+  fetch_snapshot: boolean;
+  /** Without the texts if they have the hash that was sent. */
+  strings: { hash: string; texts: Record<string, string> };
+}
+
+/** Of every request: `headers` may be a function, which is asked each time. */
+export interface RequestOptions {
+  headers?:
+    | Record<string, string>
+    | (() => Record<string, string> | Promise<Record<string, string>>);
+  withCredentials?: boolean;
+}
+
 export interface Bye {
   reason: "shutdown" | "age" | "busy" | "signed-out";
   retry: number;
@@ -113,14 +131,3 @@ export interface View {
 export type Card = Message | { id: string; messages: Message[] };
 
 export type Which = number | "all";
-
-declare global {
-  interface HTMLElementTagNameMap {
-    "monitio-bell": import("./elements/bell.js").MonitioBell;
-    "monitio-messages": import("./elements/toasts.js").MonitioMessages;
-    "monitio-progress": import("./elements/progress.js").MonitioProgress;
-  }
-  interface Window {
-    jQuery?: any;
-  }
-}

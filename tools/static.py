@@ -30,7 +30,12 @@ OPTIONS = (
 
 
 def sources() -> list[Path]:
-    return sorted(path for path in SOURCES.rglob("*") if path.suffix in {".js", ".css"})
+    """Those of the two files; the npm package has further ones."""
+    return sorted(
+        path
+        for path in SOURCES.rglob("*")
+        if path.suffix in {".js", ".css"} and path.parent.name != "package"
+    )
 
 
 def digest() -> str:

@@ -2,8 +2,12 @@
 let strings = {};
 
 export function loadStrings() {
-  strings = JSON.parse(document.querySelector("script[data-strings]")?.textContent ?? "{}");
+  const script = document.querySelector("script[data-strings]");
+  if (script) setStrings(JSON.parse(script.textContent));
 }
+
+/** @param {Record<string, string>} texts */
+export const setStrings = (texts) => (strings = texts);
 
 /**
  * A text of templatetags/strings.py, its {names} filled in.

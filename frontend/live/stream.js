@@ -3,7 +3,7 @@
  * 200, so every reconnect is ours. A server that answers with a snapshot and an end is polled.
  */
 
-/** @import { Bye, ConnectionState, Events } from "../types.js" */
+/** @import { Bye, ConnectionState, Events, RequestOptions } from "../types.js" */
 
 import { later } from "../lib/dom.js";
 
@@ -25,8 +25,11 @@ const MISSED = 2.5;
 
 export class Stream {
   /** @type {any} A class like EventSource. */
-  Source = EventSource;
-  /** What the class takes beside the address. */
+  Source = globalThis.EventSource;
+  /**
+   * What the class takes beside the address.
+   * @type {RequestOptions}
+   */
   options = {};
   /** @type {EventSource | null} */
   #source = null;
@@ -112,7 +115,8 @@ export class Stream {
   /** @param {Bye} bye */
   #bye({ reason, retry }) {
     this.close();
-    if (reason === "signed-out") this.#owner.change("stopped");
+    // A function may have another token by now; if not, the next request is refused.
+    if (reason === "signed-out" && typeof this.options.headers !== "function") this.#owner.change("stopped");
     else this.#retry(retry);
   }
 

@@ -17,11 +17,8 @@ const PATIENCE = 3;
  * }} Member
  */
 
-/**
- * Plain HTTP has no locks: there every tab leads itself.
- * @type {Pick<LockManager, "request">}
- */
-const locks = navigator.locks ?? {
+/** Plain HTTP has no locks: there every tab leads itself. @type {any} */
+const unlocked = {
   /** @param {string} _name @param {object} _options @param {() => unknown} act */
   request: (_name, _options, act) => act(),
 };
@@ -80,7 +77,7 @@ export class Tabs {
     const place = (this.#place = new AbortController());
     const options = steal ? { steal } : { signal: place.signal };
     try {
-      await locks.request(this.#name, options, () => this.#lead(place));
+      await (navigator.locks ?? unlocked).request(this.#name, options, () => this.#lead(place));
     } catch (error) {
       // Where storage is forbidden there are no locks either.
       if (/** @type {Error} */ (error).name === "SecurityError") return this.#lead(place);

@@ -1,22 +1,14 @@
-/** @import { Message, Snapshot, Which } from "../types.js" */
+/** @import { Events, Message, Snapshot, Which } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
 import { isLocal } from "./message.js";
+import { Requests } from "./requests.js";
 
 const SEEN_DELAY = 300;
 const UNDO_TIME = 10_000;
 
 /** What the user does: it shows at once, and is taken back when the server does not agree. */
-export class Actions {
-  url = "";
-  csrf = "";
-  /** For whom the page was made. */
-  page = "";
-  /**
-   * Of every request: `headers`, `withCredentials`.
-   * @type {{ headers?: Record<string, string>, withCredentials?: boolean }}
-   */
-  options = {};
+export class Actions extends Requests {
   #store;
   #owner;
   /** @type {Set<number>} */
@@ -34,12 +26,26 @@ export class Actions {
    * @param {{ onForeign: () => void, onSnapshot: (snapshot: Snapshot) => void }} owner
    */
   constructor(store, owner) {
+    super(() => owner.onForeign());
     this.#store = store;
     this.#owner = owner;
-    addEventListener("pagehide", () => {
+    // A server that only renders has no such thing.
+    globalThis.addEventListener?.("pagehide", () => {
       this.#reportSeen();
       this.commit();
     });
+  }
+
+  /**
+   * What a stream says.
+   * @param {keyof Events} type
+   * @param {any} data
+   */
+  deliver(type, data) {
+    if (type === "message") this.#store.receive(data);
+    else if (type === "gone") this.#store.forget(data.ids);
+    else if (type === "resync") this.refresh();
+    else this.reconcile(data);
   }
 
   /** @param {Which} which */
@@ -126,7 +132,7 @@ export class Actions {
 
   async refresh() {
     const asked = performance.now();
-    const snapshot = await this.#get("json/").catch(() => this.#store.emit("unloaded"));
+    const snapshot = await this.get("json/").catch(() => this.#store.emit("unloaded"));
     if (snapshot) this.reconcile(snapshot, asked);
   }
 
@@ -146,7 +152,7 @@ export class Actions {
     let before;
     do {
       before = this.#store.older;
-      const page = before && (await this.#get(`json/?before=${before}`));
+      const page = before && (await this.get(`json/?before=${before}`));
       if (!page) return;
       this.#store.addOlder(page.messages, before, page.more);
     } while (this.#store.older > lowest);
@@ -173,7 +179,7 @@ export class Actions {
     if (!this.#seen.size) return;
     const ids = [...this.#seen].map((id) => ["ids", `${id}`]);
     this.#seen.clear();
-    this.#post("seen/", ids).catch(() => {});
+    this.post("seen/", ids).catch(() => {});
   }
 
   /**
@@ -183,7 +189,7 @@ export class Actions {
    */
   async #try(path, fields) {
     try {
-      const answer = await this.#post(path, fields);
+      const answer = await this.post(path, fields);
       this.#store.emit("succeeded");
       return answer;
     } catch {
@@ -191,59 +197,4 @@ export class Actions {
       return null;
     }
   }
-
-  /**
-   * @param {string} path
-   * @param {string[][] | Record<string, string>} [fields]
-   */
-  async #post(path, fields) {
-    if (!this.url) return {};
-    const body = new URLSearchParams(fields);
-    // A swap may bring a page of somebody else before the answer.
-    if (this.page) body.set("page", this.page);
-    const send = () => {
-      // Not as a header: its name is a setting of the site.
-      body.set("csrfmiddlewaretoken", this.csrf);
-      // A click on a link leaves the page at once.
-      return this.#fetch(path, { method: "POST", keepalive: true, body });
-    };
-    let response = this.csrf && (await send());
-    if (!response || response.status === 403) {
-      // The token is old, or left out for the cache.
-      await this.#get("json/");
-      response = await send();
-    }
-    if (response.status === 409) return this.#owner.onForeign(), null;
-    return answerOf(response);
-  }
-
-  /** @param {string} path */
-  async #get(path) {
-    const response = await this.#fetch(path);
-    if (response.status === 204) return this.#owner.onForeign(), null;
-    const data = await answerOf(response);
-    this.csrf = data.csrf ?? this.csrf;
-    return data;
-  }
-
-  /**
-   * @param {string} path
-   * @param {RequestInit} [init]
-   */
-  #fetch(path, init) {
-    const url = new URL(this.url + path, document.baseURI);
-    if (!init) url.searchParams.set("page", this.page);
-    const { headers, withCredentials } = this.options;
-    return fetch(url, {
-      ...init,
-      credentials: withCredentials ? "include" : "same-origin",
-      headers: { Accept: "application/json", ...headers },
-    });
-  }
-}
-
-/** @param {Response} response */
-function answerOf(response) {
-  if (!response.ok) throw new Error(response.url);
-  return response.json();
 }

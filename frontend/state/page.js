@@ -1,13 +1,14 @@
 /** One of each for the page, not the element: swaps (htmx, Turbo) lose and reopen nothing. */
 
-/** @import { ConnectionState, Events } from "../types.js" */
+/** @import { ConnectionState } from "../types.js" */
 
 import { Actions } from "./actions.js";
 import { Connection } from "../live/connection.js";
 import { Popups } from "./popups.js";
+import { streamAt } from "./requests.js";
 import { setScope } from "./preferences.js";
 import { Store } from "./store.js";
-import { t } from "../lib/strings.js";
+import { setStrings, t } from "../lib/strings.js";
 
 const GRACE = 2000;
 
@@ -17,12 +18,16 @@ export const actions = new Actions(store, {
   onSnapshot: ({ heartbeat = 0 }) => connection.expect(heartbeat),
 });
 export const popups = new Popups(store, (message) => actions.seen(message));
-export const connection = new Connection({ deliver, onState, refresh: () => actions.refresh() });
+export const connection = new Connection({
+  deliver: (type, data) => actions.deliver(type, data), onState, refresh: () => actions.refresh(),
+});
 
 /** @type {Set<Element>} */
 const attached = new Set();
 /** @type {string | null} */
 let streamUrl = null;
+/** The page's script has said where the site is. */
+let isOwn = false;
 
 /** @param {Element} element */
 export function attach(element) {
@@ -38,27 +43,39 @@ export function detach(element) {
 
 /** @param {Element} element */
 export function configure(element) {
-  const url = element.getAttribute("stream-url") ?? "";
-  if (streamUrl !== null && url !== streamUrl) store.clear();
-  streamUrl = url;
-  connection.fetchesSnapshot = element.getAttribute("stream-snapshot") === "json";
-  connection.use(url, element.getAttribute("visitor-cookie") ?? "");
-  actions.url = element.getAttribute("api-url") ?? "";
-  setScope(actions.url, url);
+  if (isOwn) return;
+  const value = (/** @type {string} */ name) => element.getAttribute(name) ?? "";
   actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
-  actions.page = new URL(url, document.baseURI).searchParams.get("page") ?? "";
+  use(value("api-url"), value("stream-url"), value("visitor-cookie"), value("stream-snapshot") === "json");
+  actions.page = new URL(value("stream-url"), document.baseURI).searchParams.get("page") ?? "";
 }
 
 /**
- * @template {keyof Events} Type
- * @param {Type} type
- * @param {any} data
+ * Instead of what Django renders.
+ * @param {string} url
  */
-function deliver(type, data) {
-  if (type === "message") store.receive(data);
-  else if (type === "gone") store.forget(data.ids);
-  else if (type === "resync") actions.refresh();
-  else actions.reconcile(data);
+export async function begin(url) {
+  const answer = await actions.begin(url);
+  if (!answer) return;
+  isOwn = true;
+  setStrings(answer.strings.texts);
+  use(url, streamAt(url, answer.page), answer.visitor_cookie, answer.fetch_snapshot);
+  connection.open();
+}
+
+/**
+ * @param {string} url
+ * @param {string} stream
+ * @param {string} cookie
+ * @param {boolean} fetches
+ */
+function use(url, stream, cookie, fetches) {
+  if (streamUrl !== null && stream !== streamUrl) store.clear();
+  streamUrl = stream;
+  connection.fetchesSnapshot = fetches;
+  connection.use(stream, cookie);
+  actions.url = url;
+  setScope(url, stream);
 }
 
 /** @param {ConnectionState} state */

@@ -1,0 +1,201 @@
+// The npm package in Node: no window, no document, no EventSource. Its server is in this process.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { parser } from "../../../frontend/package/event-source.js";
+
+// As it is packed.
+const { createMonitio } = await import(process.env.MONITIO_TEST_PACKAGE);
+
+const TEXTS = { hash: "h1", texts: { close_all: "Close all" } };
+let server, url, requests, streams, messages, status, heartbeat, leave;
+
+const message = (id, fields = {}) => ({
+  id, version: 1, seq: 0, level: "info", tags: "", title: "", body: `text ${id}`, url: null,
+  url_label: "", persistent: true, read: false, seen: false, created: new Date().toISOString(),
+  expires_in: null, close_timeout: null, from: null, job: null, ...fields,
+});
+const snapshot = () => ({ messages, unread: messages.length, floor: 0, heartbeat });
+const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+const send = (name, data) => streams.at(-1).write(event(name, data));
+const asked = (path) => requests.filter((one) => one.path.startsWith(`/messages/${path}`));
+
+function answer(request, response) {
+  const { pathname: path, searchParams } = new URL(request.url, "http://localhost");
+  requests.push({ path, method: request.method, ...request.headers });
+  if (status !== 200) return response.writeHead(status).end();
+  if (path.endsWith("/stream/")) {
+    response.writeHead(200, { "Content-Type": "text/event-stream; charset=utf-8" });
+    response.write(`retry: 10\n\n${event("snapshot", snapshot())}`);
+    streams.push(response);
+    return response.on("close", () => (response.left = true));
+  }
+  response.setHeader("Content-Type", "application/json");
+  if (request.method === "POST") return response.end(`{"ok": true, "unread": 0}`);
+  const more = { page: "u.1", visitor_cookie: "", fetch_snapshot: false, strings: TEXTS };
+  return response.end(JSON.stringify({ ...snapshot(), ...(searchParams.has("bootstrap") && more) }));
+}
+
+async function until(condition, what) {
+  for (let turn = 0; turn < 2000; turn++) {
+    const found = condition();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new assert.AssertionError({ message: `not within 10 s: ${what ?? condition}` });
+}
+
+beforeEach(async () => {
+  requests = [];
+  streams = [];
+  messages = [];
+  status = 200;
+  heartbeat = 30;
+  leave = () => {};
+  server = createServer(answer);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${server.address().port}/messages/`;
+});
+
+afterEach(() => {
+  leave();
+  server.close();
+  server.closeAllConnections();
+});
+
+/** A store with a listener, whose stream is open. */
+async function opened(options = {}) {
+  const monitio = createMonitio({ url, ...options });
+  let calls = 0;
+  leave = monitio.subscribe(() => calls++);
+  await until(() => monitio.getSnapshot().connection === "open", "open");
+  return { monitio, calls: () => calls, state: () => monitio.getSnapshot() };
+}
+
+test("nothing is asked before somebody listens", async () => {
+  assert.equal(typeof window, "undefined");
+  const monitio = createMonitio({ url });
+  assert.equal(monitio.getSnapshot(), monitio.getServerSnapshot());
+  assert.deepEqual(monitio.getServerSnapshot().messages, []);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(requests.length, 0);
+});
+
+test("a listener that comes twice has one stream", async () => {
+  const monitio = createMonitio({ url });
+  monitio.subscribe(() => {})();
+  leave = monitio.subscribe(() => {});
+  await until(() => monitio.getSnapshot().connection === "open");
+  monitio.subscribe(() => {})();
+  assert.equal(asked("stream/").length, 1);
+  assert.equal(asked("json/").length, 1);
+});
+
+test("the state is another object after a change, and only then", async () => {
+  messages = [message(1)];
+  const { state, calls } = await opened();
+  const before = state();
+  assert.equal(state(), before);
+  assert.deepEqual(before.messages.map(({ body }) => body), ["text 1"]);
+  assert.equal(before.texts.close_all, "Close all");
+  const count = calls();
+  send("message", message(2));
+  await until(() => state().unread === 2);
+  assert.notEqual(state(), before);
+  assert.equal(state().messages.at(-1), before.messages[0]);
+  assert.equal(calls(), count + 1);
+});
+
+test("each request has the header", async () => {
+  messages = [message(1)];
+  const { monitio } = await opened({ headers: { Authorization: "Bearer anns" } });
+  await monitio.markRead(1);
+  assert.equal(monitio.getSnapshot().unread, 0);
+  assert.deepEqual(new Set(requests.map((one) => one.authorization)), new Set(["Bearer anns"]));
+  assert.equal(requests.length, 3);
+});
+
+test("a stream that ends begins again, with a snapshot", async () => {
+  const { state } = await opened();
+  messages = [message(7)];
+  send("bye", { reason: "age", retry: 10 });
+  await until(() => state().messages[0]?.id === 7);
+  assert.equal(asked("stream/").length, 2);
+});
+
+test("a connection that was cut is opened again", async () => {
+  const { state } = await opened();
+  messages = [message(8)];
+  streams[0].destroy();
+  await until(() => state().messages[0]?.id === 8);
+  await until(() => state().connection === "open");
+});
+
+test("a silent stream is replaced", async () => {
+  heartbeat = 0.1;
+  await opened();
+  await until(() => streams.length > 1);
+  await until(() => streams[0].left);
+});
+
+test("a function is asked for the header each time", async () => {
+  let number = 0;
+  const { state } = await opened({ headers: async () => ({ Authorization: `Bearer ${++number}` }) });
+  send("bye", { reason: "signed-out", retry: 10 });
+  await until(() => asked("stream/").length === 2);
+  assert.deepEqual(requests.map((one) => one.authorization), ["Bearer 1", "Bearer 2", "Bearer 3"]);
+  await until(() => state().connection === "open");
+});
+
+test("a token that has expired stops it", async () => {
+  const { state } = await opened({ headers: { Authorization: "Bearer anns" } });
+  send("bye", { reason: "signed-out", retry: 10 });
+  await until(() => state().connection === "stopped");
+  assert.equal(asked("stream/").length, 1);
+});
+
+test("a refusal at the start stops it", async () => {
+  status = 401;
+  const monitio = createMonitio({ url, headers: { Authorization: "Bearer forged" } });
+  leave = monitio.subscribe(() => {});
+  await until(() => monitio.getSnapshot().connection === "stopped");
+  assert.equal(requests.length, 1);
+});
+
+test("a site that is down is asked again", async () => {
+  status = 503;
+  const monitio = createMonitio({ url });
+  leave = monitio.subscribe(() => {});
+  await until(() => monitio.getSnapshot().connection === "offline");
+  status = 200;
+  await until(() => monitio.getSnapshot().connection === "open");
+});
+
+test("the last listener who leaves closes the stream", async () => {
+  const { monitio } = await opened();
+  leave();
+  await until(() => streams[0].left);
+  leave = monitio.subscribe(() => {});
+  await until(() => streams.length === 2);
+});
+
+test("a refused change is taken back", async () => {
+  messages = [message(1)];
+  const { monitio, state } = await opened();
+  status = 500;
+  await monitio.remove(1);
+  assert.deepEqual(state().messages.map(({ id }) => id), [1]);
+  assert.equal(await monitio.cancel(1), false);
+});
+
+test("events are complete wherever the network cuts them", () => {
+  const text = ": hello\r\nevent: a\r\ndata: 1\r\ndata:2\r\n\r\nretry: 5\n\ndata: b: c\n\nid: 3\r\rdata\n\n";
+  for (let size = 1; size <= text.length; size++) {
+    const found = [];
+    const parse = parser((name, data) => found.push([name, data]));
+    for (let at = 0; at < text.length; at += size) parse(text.slice(at, at + size));
+    assert.deepEqual(found, [["a", "1\n2"], ["message", "b: c"], ["message", ""]], `in pieces of ${size}`);
+  }
+});
