@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
+from base64 import urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,18 @@ from django.utils.translation import gettext_lazy as _
 HERE = Path(__file__).resolve().parent
 # Everything the demo writes; `make clean` removes it.
 VAR = Path(os.environ.get("DEMO_VAR") or HERE / "var")
+
+
+def vapid_private_key() -> str:
+    """The demo's own, made by its first start: browsers subscribe with it. A real site makes one
+    with manage.py monitio_vapid.
+    """
+    path = VAR / "vapid_private_key"
+    VAR.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError), path.open("x") as file:
+        file.write(urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return path.read_text()
+
 
 DEBUG = True
 SECRET_KEY = "a demo has no secrets"
@@ -90,6 +105,14 @@ MONITIO_CATEGORIES: dict[str, Any] = {
 MONITIO_BRAND = {"name": "Contacts", "color": "#2d5bd7"}
 # The bell in the admin, too.
 MONITIO_ADMIN_BELL = True
+
+# Push notifications: the preferences page has the button "Notify me on this device".
+MONITIO_CHANNELS = {
+    "email": "monitio.channels.email.channel.EmailChannel",
+    "push": "monitio.channels.webpush.WebPushChannel",
+}
+MONITIO_VAPID_PRIVATE_KEY = vapid_private_key()
+MONITIO_VAPID_CONTACT = "mailto:contacts@example.com"
 
 # Celery: results in the database, as django-celery-results does it.
 CELERY_RESULT_BACKEND = "django-db"

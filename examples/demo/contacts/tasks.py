@@ -42,6 +42,7 @@ def imported_and_rejected(outcome: Outcome) -> str:
     progress=gettext_lazy("{done} of {total} rows"),
     success=imported_and_rejected,
     arguments=["file_name"],
+    via={"push": True},
 )
 def import_contacts(pk: int, file_name: str) -> dict[str, int]:
     """The rejected rows are a file of the task: ``importing`` attaches it."""
@@ -55,7 +56,7 @@ def import_contacts(pk: int, file_name: str) -> dict[str, int]:
 
 
 @shared_task
-@notify_user(title=gettext_lazy("Month-end closing"), retryable=True)
+@notify_user(title=gettext_lazy("Month-end closing"), retryable=True, via={"push": True})
 def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)
@@ -90,6 +91,7 @@ def flaky(self: Task[Any, Any]) -> None:
     progress=gettext_lazy("Week {done} of {total}. You can leave and come back."),
     success=gettext_lazy("All 52 weeks are archived."),
     cancel=True,
+    via={"push": True},
 )
 def one_minute() -> None:
     for _week in track(range(52)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from monitio.channels.webpush import new_private_key
 from monitio.models import Delivery, Destination, Message
 from monitio.stream.broadcaster import get_broadcaster
 from monitio.utils import outbound
+from tests.e2e.browser.conftest import Visitor
 from tests.support.people import user
 from tests.support.servers.push import PushService
 from tests.support.waiting import wait_until
@@ -182,3 +184,19 @@ def test_the_device_is_removed_by_the_same_button(page: Page, service: PushServi
     page.get_by_role("button", name="Stop notifications on this device").click()
     expect(page.get_by_role("button", name="Notify me on this device")).to_be_visible()
     assert not Destination.objects.exists()
+
+
+def test_the_demo_registers_this_device(visit: Visitor, service: PushService) -> None:
+    page = visit()
+    page.get_by_role("button", name="Ann").click()
+    page.context.grant_permissions(["notifications"])
+    endpoint = "https://fcm.googleapis.com/fcm/send/ann"
+    page.add_init_script(SUBSCRIBE % json.dumps(service.browser.subscription(endpoint)))
+    page.goto("/messages/preferences/")
+    page.get_by_role("button", name="Notify me on this device").click()
+    button = page.get_by_role("button", name="Stop notifications on this device")
+    expect(button).to_be_visible()
+    page.reload()
+    expect(page.get_by_text(re.compile("Chrome on "))).to_be_visible()
+    button.click()
+    expect(page.get_by_role("button", name="Notify me on this device")).to_be_visible()
