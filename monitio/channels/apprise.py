@@ -112,6 +112,9 @@ class AppriseChannel(Channel):
         kind, text = _checked(address)
         return {kind: text}
 
+    def server(self, address: Any) -> str:
+        return str(address.get("name") or service_of(address["url"]))
+
     @sensitive_variables()
     def send(self, delivery: Delivery) -> None:
         destination = delivery.destination

@@ -68,6 +68,13 @@ class Channel(ABC):
         """
         return address
 
+    def server(self, address: Any) -> str:
+        """The server of an address: when it is down, its other destinations wait, and no others.
+
+        '': each address has its own.
+        """
+        return ""
+
     @abstractmethod
     def send(self, delivery: Delivery) -> None:
         """Send ``delivery.message`` to ``delivery.destination``. Runs outside every transaction.

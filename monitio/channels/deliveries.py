@@ -104,29 +104,36 @@ def next_try(pk: int) -> datetime | None:
     return waiting.values_list("due_at", flat=True).first()
 
 
-def oldest_due() -> QuerySet[Delivery, tuple[int, str]]:
-    """Primary key and channel of due deliveries, oldest first: one index scan."""
-    return Delivery.objects.here().due().order_by("due_at", "pk").values_list("pk", "channel")
+def oldest_due() -> QuerySet[Delivery, tuple[int, str, str]]:
+    """Primary key, channel and target of due deliveries, oldest first: one index scan."""
+    rows = Delivery.objects.here().due().order_by("due_at", "pk")
+    return rows.values_list("pk", "channel", "target")
 
 
 def run_due(limit: int = 1000) -> tuple[int, int]:
     """Send the due deliveries of the current scope, oldest first; the numbers of those sent and of
     those to be retried. For sites without a task queue.
 
-    Skips a channel after ``FAILURES_IN_A_ROW``: its server is down, and each attempt may wait.
+    Skips a destination after a failure, and its server after ``FAILURES_IN_A_ROW``: it is down, and
+    each attempt may wait. Other servers are not delayed.
     """
     sent = failed = 0
-    in_a_row: Counter[str] = Counter()
+    failing: set[str] = set()
+    in_a_row: Counter[tuple[str, str]] = Counter()
+    due = list(oldest_due()[:limit])
+    servers = destinations.servers(target for _pk, _channel, target in due if target)
     with shared_connection():
-        for pk, channel in list(oldest_due()[:limit]):
-            if in_a_row[channel] == FAILURES_IN_A_ROW:
+        for pk, channel, target in due:
+            server = servers.get(target, (channel, ""))
+            if target in failing or in_a_row[server] == FAILURES_IN_A_ROW:
                 continue
             try:
                 sent += send(pk)
-                in_a_row[channel] = 0
+                in_a_row[server] = 0
             except TemporaryFailure:
                 failed += 1
-                in_a_row[channel] += 1
+                in_a_row[server] += 1
+                failing |= {target} - {""}
     return sent, failed
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from monitio import scope as scopes
 from monitio.channels import get_channel
 from monitio.channels.attempts import Result, State
+from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Destination
 from monitio.models.destinations import destination_key
@@ -77,6 +78,15 @@ def enabled_by_user(user_pks: Iterable[Any], channel: str) -> dict[Any, list[Des
     for row in Destination.objects.of(user_pks, channel).enabled().order_by("pk"):
         found.setdefault(row.user_id, []).append(row)
     return found
+
+
+def servers(keys: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """By key, channel and server of the destinations that exist."""
+    rows = Destination.objects.filter(key__in=set(keys), channel__in=settings.CHANNELS)
+    return {
+        row.key: (row.channel, get_channel(row.channel).server(row.address) or row.key)
+        for row in rows
+    }
 
 
 def record(delivery: Delivery, result: Result) -> None:

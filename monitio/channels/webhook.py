@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -53,6 +54,9 @@ class WebhookChannel(Channel):
             raise ValueError("A secret is made by monitio.channels.webhook.new_secret().")
         # Without the secrets: adding the URL again replaces them, and deliveries keep their target.
         return {"url": address["url"]}
+
+    def server(self, address: Any) -> str:
+        return str(urlsplit(address["url"]).netloc)
 
     @sensitive_variables()
     def send(self, delivery: Delivery) -> None:

@@ -9,7 +9,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -96,6 +96,9 @@ class WebPushChannel(Channel):
             raise ValueError("The keys of the subscription are not valid.") from None
         # Without the keys: a browser that subscribes again stays the same destination.
         return {"endpoint": address["endpoint"]}
+
+    def server(self, address: Any) -> str:
+        return str(urlsplit(address["endpoint"]).netloc)
 
     @sensitive_variables()
     def send(self, delivery: Delivery) -> None:

@@ -25,11 +25,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Pager(Channel):
     sent: list[Any] = []
     fails: list[Exception] = []
+    # A server that is down.
+    down = ""
+
+    def server(self, address: Any) -> str:
+        return str(address.get("server", ""))
 
     def send(self, delivery: Delivery) -> None:
         assert delivery.destination is not None
         if Pager.fails:
             raise Pager.fails.pop(0)
+        if Pager.down and Pager.down == delivery.destination.address["server"]:
+            raise TemporaryFailure("down")
         Pager.sent.append(delivery.destination.address)
 
 
@@ -44,7 +51,7 @@ def _channels(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         "browser": f"{__name__}.Browser",
         "email": "monitio.channels.email.channel.EmailChannel",
     }
-    Pager.sent, Pager.fails = [], []
+    Pager.sent, Pager.fails, Pager.down = [], [], ""
     monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
 
 
@@ -188,13 +195,24 @@ def test_a_target_is_disabled_after_failures_in_a_row(ann: Any) -> None:
     assert row.disabled_at
 
 
-def test_a_channel_that_is_down_does_not_stop_another(ann: Any) -> None:
+def test_a_server_that_is_down_delays_no_other(ann: Any) -> None:
     for number in range(deliveries.FAILURES_IN_A_ROW + 2):
-        destinations.add(ann, "pager", {"n": number})
+        destinations.add(ann, "pager", {"server": "down", "n": number})
+    destinations.add(ann, "pager", {"server": "up"})
     notify(ann)
     api.create_message(ann, monitio.INFO, "text", email=True)
-    Pager.fails = [TemporaryFailure("down") for _ in range(20)]
-    assert deliveries.run_due() == (1, deliveries.FAILURES_IN_A_ROW)
+    Pager.down = "down"
+    assert deliveries.run_due() == (2, deliveries.FAILURES_IN_A_ROW)
+    assert Pager.sent == [{"server": "up"}]
+
+
+def test_a_destination_that_is_down_is_tried_once_a_run(ann: Any) -> None:
+    for name in ("one", "two"):
+        destinations.add(ann, "pager", {"server": name})
+    for _ in range(3):
+        notify(ann)
+    Pager.down = "one"
+    assert deliveries.run_due() == (3, 1)
 
 
 def test_quiet_hours_hold_a_retry_too(ann: Any) -> None:
