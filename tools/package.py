@@ -6,7 +6,6 @@ elements are the files that Django serves.
 
 from __future__ import annotations
 
-import configparser
 import json
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import monitio  # noqa: E402
 from tools.static import BUILT, ESBUILD, INBOX, SOURCES, STATIC  # noqa: E402
 
 SOURCE = SOURCES / "package"
@@ -32,10 +32,8 @@ STAGES = {"a": "-alpha.", "b": "-beta.", "rc": "-rc."}
 
 
 def version() -> str:
-    """That of the Python package: ``1.0.0-alpha.1`` for ``1.0.0a1``."""
-    setup = configparser.ConfigParser(interpolation=None)
-    setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    found = setup["metadata"]["version"]
+    """That of the Python package: ``1.0.0-beta.1`` for ``1.0.0b1``."""
+    found = monitio.__version__
     for stage, name in STAGES.items():
         found = found.replace(stage, name)
     return found

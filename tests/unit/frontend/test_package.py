@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_the_store_stays_within_7_kb(site: Path) -> None:
 def test_the_version_is_that_of_the_python_package(site: Path) -> None:
     about = json.loads((site / "node_modules" / "monitio" / "package.json").read_text())
     assert about["version"] == package.version()
-    assert about["version"].count(".") >= 2 and "a" not in about["version"].partition("-")[0]
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?", about["version"])
 
 
 @pytest.mark.variant
