@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,12 +16,19 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
+from tests.e2e.browser import board  # noqa: E402
 from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
 from tests.e2e.demo.running import Demo  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 DESKTOP = {"width": 1180, "height": 800}
 PHONE = {"width": 390, "height": 844}
+BOARDS = (
+    ("board-light", "light", 1440),
+    ("board-dark", "dark", 1440),
+    ("board-phone", "light", 390),
+    ("board-phone-dark", "dark", 390),
+)
 
 
 def start(page: Page, *tasks: str) -> None:
@@ -68,6 +76,37 @@ def start_over(page: Page) -> None:
     page.locator("main").get_by_role("button", name="Delete all").click()
 
 
+def shoot_board(browser: Browser, url: str, name: str, scheme: str, width: int) -> None:
+    context = browser.new_context(
+        base_url=url, color_scheme=scheme, viewport={"width": width, "height": 900}, locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(f"/admin/login/?next={board.PATH}")
+    for field in ("Username:", "Password:"):
+        page.get_by_label(field).fill("admin")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("region", name="Running now")).to_be_visible()
+    # Without the pop-ups of the admin's bell, which move.
+    page.evaluate("document.querySelector('monitio-messages')?.remove()")
+    page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=True)
+    context.close()
+
+
+def fill_board(demo: Demo) -> None:
+    """Jobs of an hour, in the demo's database."""
+    code = (
+        "from django.contrib.auth.models import User as U; from tests.e2e.browser import board; "
+        "board.fill(U.objects.get(username='ann'), U.objects.get(username='bob'))"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "examples.demo.settings",
+        "DEMO_VAR": str(demo.folder.path / "var"),
+    }
+    command = [sys.executable, "-m", "django", "shell", "-c", code]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=40_000)
@@ -79,6 +118,9 @@ def main() -> None:
             shoot(browser, url, "demo-light", "light", DESKTOP)
             shoot(browser, url, "demo-dark", "dark", DESKTOP)
             shoot(browser, url, "demo-phone", "light", PHONE)
+            fill_board(demo)
+            for name, scheme, width in BOARDS:
+                shoot_board(browser, url, name, scheme, width)
             browser.close()
     finally:
         demo.close()

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.loader import render_to_string
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -40,15 +40,14 @@ CHART_HEIGHT, BAR_STEP = 46, 5
 
 @never_cache
 def board_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The page; with ``?live=1`` its moving part as JSON; POST cancels or tries again."""
+    """The page; with ``?live=1`` its moving part; POST cancels or tries again."""
     if not request.user.has_perm("monitio.view_job"):
         raise PermissionDenied
     if request.method == "POST":
         return _act(request)
     context = _context(request)
     if request.GET.get("live"):
-        html = render_to_string("monitio/admin/board_live.html", context, request)
-        return JsonResponse({"html": html})
+        return render(request, "monitio/admin/board_live.html", context)
     # The tables need the width of the navigation.
     title = {"title": _("Jobs"), "opts": Job._meta, "is_nav_sidebar_enabled": False}
     return TemplateResponse(

@@ -82,10 +82,11 @@ def test_it_shows_running_waiting_failed_and_ended_jobs(client: Client) -> None:
     assert page.count('<td class="hide">ann') == 3
 
 
-def test_the_live_part_is_json(client: Client) -> None:
-    answer = staff(client, "view_job").get(url(live="1"))
-    assert set(answer.json()) == {"html"}
-    assert "No job is running." in answer.json()["html"]
+def test_the_live_part_is_the_board_alone(client: Client) -> None:
+    page = staff(client, "view_job").get(url(live="1")).text.strip()
+    assert page.startswith("<div data-board>")
+    assert page.endswith("</div>")
+    assert "No job is running." in page
 
 
 def test_a_silent_job_is_marked(client: Client) -> None:

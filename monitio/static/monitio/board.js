@@ -15,11 +15,30 @@ function show(state) {
   if (status.textContent !== text) status.textContent = text;
 }
 
+/**
+ * What the board shows now. The browser parses the answer by itself: Trusted Types forbid
+ * `innerHTML` and `DOMParser`. Rejects what is no board, such as the page to log in.
+ */
+function load() {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", form.dataset.live);
+    request.responseType = "document";
+    request.timeout = 30_000;
+    request.onload = () => {
+      const found = request.response?.querySelector("[data-board]");
+      if (request.status === 200 && found) resolve(found);
+      else reject(new Error(request.responseURL));
+    };
+    request.onerror = request.ontimeout = () => reject(new Error("offline"));
+    request.send();
+  });
+}
+
 /** The focus stays on the control with the same key. */
-function replace(html) {
+function replace(found) {
   const key = document.activeElement?.dataset.key;
-  const parsed = new DOMParser().parseFromString(html, "text/html");
-  board.replaceChildren(...parsed.body.childNodes);
+  board.replaceChildren(...found.childNodes);
   if (key) board.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -29,9 +48,7 @@ async function refresh() {
   busy = true;
   const began = performance.now();
   try {
-    const response = await fetch(form.dataset.live, { headers: { Accept: "application/json" } });
-    if (!response.ok || response.redirected) throw new Error(response.url);
-    replace((await response.json()).html);
+    replace(await load());
     show("live");
   } catch {
     show("offline");
