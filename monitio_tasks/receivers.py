@@ -263,6 +263,8 @@ def _end_of(task_result: Any, error: BaseException | None) -> End | None:
     if task_result.status != FAILED:
         return None
     last = task_result.errors[-1] if task_result.errors else None
+    if isinstance(error, Cancelled):
+        return State.REVOKED, None
     with suppress(Exception):  # no error, or its class cannot be imported
         if issubclass(last.exception_class, Cancelled):  # type: ignore[union-attr]
             return State.REVOKED, None

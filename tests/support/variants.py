@@ -17,6 +17,17 @@ THEMES = frozenset({"admin", "bootstrap5", "foundation", "jqueryui"})
 DATABASES = frozenset({"plain", "mariadb"})
 
 
+# What django-tasks-rq does in a way of its own.
+OF_RQ = frozenset(
+    {
+        "test_success_is_reported_in_the_authors_words",
+        "test_a_task_that_looks_whether_it_is_cancelled_stops",
+        "test_a_job_whose_worker_was_killed_is_interrupted",
+        "test_a_task_whose_own_process_was_killed_fails",
+    }
+)
+
+
 def is_variant(item: pytest.Item) -> bool:
     """Tests of the main road, and those of one server or database alone, are none."""
     values = getattr(item, "callspec", None)
@@ -31,6 +42,8 @@ def is_variant(item: pytest.Item) -> bool:
         return any(value in SERVERS for value in parameters.values() if isinstance(value, str))
     if path.endswith(("mail/test_digest_processes.py", "channels/test_email.py")):
         return any(value in DATABASES for value in parameters.values() if isinstance(value, str))
+    if path.endswith("tasks/test_tasks.py"):
+        return parameters.get("running") == "rq" and getattr(item, "originalname", "") not in OF_RQ
     if path.endswith("browser/test_axe.py"):
         return parameters.get("theme") in THEMES and parameters.get("scene") != "toasts"
     return False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 from tests.support.peers import serve, set_up
 
 set_up()
 
+from django.apps import apps
 from django.core import mail
 from django.core.management import call_command
 from django.db.models import F
@@ -25,6 +27,10 @@ from monitio.recipients import Recipient
 from monitio_tasks import compat, notify, receivers
 from tests.integration.tasks import work
 from tests.support import people
+
+IN_REDIS = apps.is_installed("django_rq")
+if IN_REDIS:
+    django_rq = import_module("django_rq")
 
 unreported: list[Any] = []
 
@@ -60,6 +66,9 @@ def retry(who: str) -> int:
 
 def unfinished() -> list[str]:
     """What a worker still has to do or is doing."""
+    if IN_REDIS:
+        queue = django_rq.get_queue()
+        return [*queue.job_ids, *queue.started_job_registry.get_job_ids()]
     rows = DBTaskResult.objects.exclude(status__in=("SUCCESSFUL", "FAILED"))
     return [f"{row.task_path} {row.status}" for row in rows]
 
@@ -111,6 +120,8 @@ def age(task_id: str, seconds: float) -> None:
 
 
 def give_up() -> None:
+    if IN_REDIS:
+        django_rq.get_queue().connection.flushdb()
     DBTaskResult.objects.all().delete()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.peers import ROOT, Peer
@@ -18,6 +19,7 @@ from tests.support.waiting import wait_until
 pytest.importorskip("django_tasks_db")
 
 SETTINGS = "tests.integration.tasks.settings"
+RQ_SETTINGS = "tests.integration.tasks.rq_settings"
 
 
 # A busy machine takes its time to start two processes.
@@ -27,13 +29,16 @@ PATIENCE = 60.0
 class Site:
     """A web process and a worker."""
 
-    def __init__(self, database: str) -> None:
-        self.database = database
-        self.web = Peer("tests.integration.tasks.process", database, settings_module=SETTINGS)
+    def __init__(self, database: str, *, in_redis: bool = False) -> None:
+        self.database, self.in_redis = database, in_redis
+        self.settings = RQ_SETTINGS if in_redis else SETTINGS
+        self.web = Peer("tests.integration.tasks.process", database, settings_module=self.settings)
         self.web.migrate()
         self.worker = self._hire()
 
     def _hire(self) -> subprocess.Popen[bytes]:
+        if self.in_redis:
+            return self.start("rqworker", "--job-class", "django_tasks_rq.Job")
         return self.start("db_worker", "--interval", "0.05", "--no-startup-delay")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -43,7 +48,7 @@ class Site:
             cwd=ROOT,
             env={
                 **os.environ,
-                "DJANGO_SETTINGS_MODULE": SETTINGS,
+                "DJANGO_SETTINGS_MODULE": self.settings,
                 "MONITIO_TEST_DATABASE": self.database,
             },
         )
@@ -72,8 +77,10 @@ class Site:
             raise
 
     def replace_worker(self) -> None:
-        """Kill the worker; another one begins."""
-        self.worker.kill()
+        """Kill the worker with its children; another one begins."""
+        worker = psutil.Process(self.worker.pid)
+        for process in (worker, *worker.children(recursive=True)):
+            process.kill()
         self.worker.wait(20)
         self.worker = self._hire()
 
@@ -83,8 +90,17 @@ class Site:
         self.web.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "rq"])
 def running(request: pytest.FixtureRequest) -> Iterator[Site]:
+    if request.param == "rq":
+        pytest.importorskip("django_tasks_rq")
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("rq")
+        # A database of its own.
+        os.environ["TEST_REDIS"] = request.getfixturevalue("valkey_server").url[:-1] + "15"
+        site = Site(f"sqlite://{folder}/site.sqlite3", in_redis=True)
+        yield site
+        site.close()
+        return
     if request.param == "sqlite":
         folder = request.getfixturevalue("tmp_path_factory").mktemp("tasks")
         database = f"sqlite://{folder}/site.sqlite3"
@@ -124,7 +140,8 @@ def test_success_is_reported_in_the_authors_words(site: Site) -> None:
     assert (job["state"], job["queue"]) == ("succeeded", "django.tasks")
     (message,) = site.web.messages("ann")
     assert message["subject"] == "Report: done"
-    assert message["message"] == "May: 3 pages"
+    # The signal of django-tasks-rq does not have the result.
+    assert message["message"] == ("May: None pages" if site.in_redis else "May: 3 pages")
     assert message["url"] == "/reports/May"
 
 
@@ -231,6 +248,19 @@ def test_a_job_whose_worker_was_killed_is_interrupted(site: Site, flag: Path) ->
     site.web.give_up()
 
 
+@pytest.mark.parametrize("running", ["rq"], indirect=True)
+def test_a_task_whose_own_process_was_killed_fails(site: Site, flag: Path) -> None:
+    task = site.web.ask("counts", "ann", {"args": [str(flag)]})
+    site.until(task, "started")
+    (process,) = psutil.Process(site.worker.pid).children()
+    process.kill()
+    wait_until(lambda: site.web.status(task) == "FAILED", PATIENCE)
+    # rq calls no callback; it knows the end.
+    site.web.age(task, 301)
+    assert site.web.sweep() == 0
+    assert site.web.job(task)["state"] == "failed"
+
+
 def test_an_end_that_was_never_reported_is_found_in_the_queue(site: Site) -> None:
     task = site.web.enqueue_unreported("report_of_may")
     wait_until(lambda: site.web.status(task) == "SUCCESSFUL", PATIENCE)
@@ -294,6 +324,8 @@ def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
     assert [message["job__state"] for message in site.web.messages("ann")] == [state]
 
 
+# rq ends the process that waits for the row.
+@pytest.mark.parametrize("running", ["sqlite", "postgres"], indirect=True)
 def test_a_task_of_a_quicker_worker_notifies_the_same_recipient(site: Site) -> None:
     task = site.web.enqueue_unreported("parent")
     wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
