@@ -17,7 +17,7 @@ STEP = @sh tools/timed.sh
 PYTEST = $(BIN)/python -m pytest -n $(PYTEST_PROCESSES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test-unit test test-full test-oldest bench coverage packages lint format messages static clean
+.PHONY: help demo run-minimal test-unit test test-full test-oldest bench coverage docs packages lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ test-full: test test-oldest ## Run test, test-oldest, further servers and databa
 
 coverage: packages ## Run the suite and show uncovered lines
 	$(STEP) "Tests" $(PYTEST) --cov --cov-report term $(ARGS)
+
+docs: ## Build the documentation into build/docs
+	@$(SETUP) docs
+	$(BIN)/python tools/reference.py
+	$(BIN)/sphinx-build -q -W -n -E docs build/docs
+	@echo "build/docs/index.html"
 
 packages:
 	$(STEP) "Debian packages" sh tools/debian-packages.sh

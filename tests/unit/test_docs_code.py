@@ -23,6 +23,7 @@ from monitio.recipients import Recipient
 from monitio.testing import assert_notified
 from monitio.transports import Event
 from monitio_celery.conf import CelerySettings
+from tools import reference
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -69,7 +70,7 @@ def test_commands_of_manage_py_exist(page: Path) -> None:
     named = re.findall(
         r"(?:manage\.py|django-admin|examples\.\w+\.manage) ([a-z_]+)", page.read_text()
     )
-    known = {*get_commands(), "prepare_demo"}
+    known = {*get_commands(), "prepare_demo", "rqworker"}
     assert not set(named) - known
 
 
@@ -196,3 +197,7 @@ def test_the_celery_app_of_the_manual_knows_our_tasks_and_feeds_beat(shop: Path)
     environment["PYTHONPATH"] = os.pathsep.join([str(shop), str(ROOT)])
     command = [sys.executable, "-c", textwrap.dedent(code)]
     subprocess.run(command, env=environment, check=True, timeout=120)
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert reference.PAGE.read_text() == reference.page(), "run python tools/reference.py"
