@@ -31,13 +31,18 @@ LEASE = timedelta(minutes=5)
 State = Delivery.State
 
 
-def create_deliveries(messages: Sequence[Message], steps: Steps = IMMEDIATELY) -> list[Delivery]:
+def create_deliveries(
+    messages: Sequence[Message], steps: Steps = IMMEDIATELY, *, at_start: bool = False
+) -> list[Delivery]:
     """Write pending deliveries in the caller's transaction, at most one a message and target.
 
-    A channel that the site has removed from ``MONITIO_CHANNELS`` gets none.
+    ``at_start``: of the start of a message's job, beside those of its end. A channel that the site
+    has removed from ``MONITIO_CHANNELS`` gets none.
     """
     known = [step for step in steps if step[0] in settings.CHANNELS]
     planned = [delivery for step in known for delivery in _plan(messages, *step)]
+    for delivery in planned:
+        delivery.at_start = at_start
     rows = preferences.filter_by_preference(
         planned,
         lambda row, delivery: get_channel(delivery.channel).wants(row, delivery.message),
@@ -51,6 +56,7 @@ def create_deliveries(messages: Sequence[Message], steps: Steps = IMMEDIATELY) -
             message__in={row.message_id for row in rows},
             channel__in={row.channel for row in rows},
             state=State.PENDING,
+            at_start=at_start,
         )
     )
 
@@ -82,7 +88,7 @@ def send(pk: int) -> bool:
     if delivery is None:
         return False
     job, now = delivery.message.job, timezone.now()
-    if job is not None and not job.has_ended:
+    if job is not None and not (job.has_ended or delivery.at_start):
         # A job counted as lost runs again: its deliveries wait for the final state.
         _settle(delivery, State.PENDING, due_at=now + LEASE, attempts=0)
         return False
@@ -153,6 +159,8 @@ def _send(delivery: Delivery) -> None:
     message, destination = delivery.message, delivery.destination
     if message.is_expired:
         raise Skipped("The message has expired.")
+    if delivery.at_start and message.job is not None and message.job.has_ended:
+        raise Skipped("The task has ended.")
     if delivery.unless == Delivery.Unless.READ and message.read:
         raise Skipped("It was read before.")
     if delivery.unless == Delivery.Unless.SEEN and (message.read or message.seen):

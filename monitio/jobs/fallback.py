@@ -34,6 +34,7 @@ def with_default_texts(render: Render, *, bare: bool = False) -> Render:
             email=chosen.email,
             email_delay=chosen.email_delay,
             via=chosen.via,
+            start_via=chosen.start_via,
             category=chosen.category,
             extra_tags=chosen.extra_tags,
         )

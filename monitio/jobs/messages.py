@@ -19,7 +19,7 @@ from monitio.constants import PERSISTENT_LEVELS, State, is_persistent, level_nam
 from monitio.jobs import collapse
 from monitio.jobs.options import NotifyOptions, checked_link
 from monitio.jobs.outcome import MessageContent, Outcome, Render
-from monitio.jobs.recipients import EMAILED, NOTIFIED, JobRecipient, job_recipients
+from monitio.jobs.recipients import EMAILED, NOTIFIED, START_SENT, JobRecipient, job_recipients
 from monitio.messages import visitors
 from monitio.models import Job, Message, plain_text
 from monitio.recipients import Recipient
@@ -72,7 +72,8 @@ class JobMessages:
             Job.objects.filter(pk=job.pk).update(recipients=job.recipients)
         dispatch.announce(messages)
         for steps, rows in with_steps.items():
-            dispatch.deliver(deliveries.create_deliveries(rows, steps))
+            at_start = not outcome.has_ended
+            dispatch.deliver(deliveries.create_deliveries(rows, steps, at_start=at_start))
         if outcome.has_ended:
             dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return messages
@@ -93,12 +94,15 @@ class JobMessages:
         if message is None:
             return None, ()
         job_recipient.mark(NOTIFIED)
-        if content is None or repeated or not outcome.has_ended:
+        if content is None or repeated:
             return message, ()
-        steps = steps_from(content.email, content.email_delay, content.via)
-        if not steps or job_recipient.recipient.is_visitor or job_recipient.is_marked(EMAILED):
+        if outcome.has_ended:
+            mark, steps = EMAILED, steps_from(content.email, content.email_delay, content.via)
+        else:
+            mark, steps = START_SENT, steps_from(via=content.start_via)
+        if not steps or job_recipient.recipient.is_visitor or job_recipient.is_marked(mark):
             return message, ()
-        job_recipient.mark(EMAILED)
+        job_recipient.mark(mark)
         return message, steps
 
     def content(self, recipient: Recipient, outcome: Outcome) -> MessageContent | None:
@@ -116,6 +120,7 @@ def _resolved(content: MessageContent | None) -> MessageContent | None:
     if content is None:
         return None
     steps_from(content.email, content.email_delay, content.via)
+    steps_from(via=content.start_via)
     text = clean_text(content.message)
     if len(text) > LONGEST_TEXT:
         # Cut in its middle, HTML as plain text: a cut would break its tags.
@@ -129,6 +134,7 @@ def _resolved(content: MessageContent | None) -> MessageContent | None:
         email=content.email,
         email_delay=content.email_delay,
         via=content.via,
+        start_via=content.start_via,
         extra_tags=clean_text(content.extra_tags),
         category=clean_text(content.category),
     )

@@ -76,10 +76,12 @@ def emails_by_end(email: object) -> dict[str, Email]:
 
 
 def via_by_end(via: Any, emails: Mapping[str, Email] | None = None) -> dict[str, Via]:
-    """The channels of each end that has some; ``emails`` are those of ``emails_by_end``."""
+    """The channels of each end, and of the start, that has some; ``emails`` are those of
+    ``emails_by_end``.
+    """
     if via is None:
         return {}
-    if not isinstance(via, Mapping) or not via.keys() <= set(State.ENDED):
+    if not isinstance(via, Mapping) or not via.keys() <= {State.STARTED, *State.ENDED}:
         via = dict.fromkeys(EMAILED_BY_DEFAULT, via)
     for end, channels in via.items():
         steps_from((emails or {}).get(end, False), via=channels)

@@ -76,8 +76,8 @@ class NotifyOptions:
     ``email`` is True (when it succeeded or failed), the names of the ends that are mailed,
     "unless_read" or "unless_seen", or several of these; or it maps ends to True, "unless_read" or
     "unless_seen". ``email_delay`` is how long the two wait (seconds or a timedelta).
-    ``via`` maps channels as in ``create_message`` (when it succeeded or failed), or ends to such
-    mappings.
+    ``via`` maps channels as in ``create_message`` (when it succeeded or failed), or ends and
+    "started" to such mappings.
     ``when`` is a function of the ``Outcome``, or seconds: a job that succeeds sooner sends no
     message, a slower one sends it with its next progress or its end; a failure always does.
     ``url`` is called when the job has succeeded; a string without ``{result}`` is always shown.
@@ -169,6 +169,7 @@ class NotifyOptions:
             email=email,
             email_delay=self.email_delay if email else None,
             via=via.get(outcome.state),
+            start_via=via.get(State.STARTED) if outcome.state == State.STARTED else None,
             extra_tags=self.extra_tags,
             category=self.category,
         )

@@ -42,7 +42,7 @@ class MessageContent:
     """What ``render`` returns: the message as it should read now.
 
     ``email``, ``email_delay`` and ``via`` apply at an end alone, and mean the same as in
-    ``create_message``.
+    ``create_message``; ``start_via`` is ``via`` for the start.
     """
 
     subject: str
@@ -55,6 +55,7 @@ class MessageContent:
     category: str = ""
     email_delay: Delay = None
     via: Via | None = None
+    start_via: Via | None = None
 
 
 # None: no message; one that exists keeps its text. Called with the recipient's language active.

@@ -19,7 +19,7 @@ from monitio.utils.compiled_select import CompiledSelect
 logger = logging.getLogger("monitio")
 
 # Marks of a recipient in Job.recipients, beside their identity: keys of stored JSON.
-NOTIFIED, EMAILED = "told", "mailed"
+NOTIFIED, EMAILED, START_SENT = "told", "mailed", "start"
 
 
 def has_unnotified(job: Job) -> bool:

@@ -19,7 +19,7 @@ from django.db import transaction
 from monitio import dispatch
 from monitio import scope as scopes
 from monitio.exceptions import NotAllowed, RetryFailed
-from monitio.jobs.recipients import EMAILED
+from monitio.jobs.recipients import EMAILED, START_SENT
 from monitio.jobs.states import RESET_PROGRESS
 from monitio.models import Delivery, Job, JobRun
 from monitio.utils.encryption import decrypt, encrypt
@@ -104,9 +104,10 @@ def retry_job(job: Job) -> bool:
 
 
 def _claim(job: Job, run: JobRun, following: JobRun) -> bool:
-    # The next end is e-mailed, too.
+    # The next start and the next end are sent, too.
     recipients = [
-        {key: value for key, value in entry.items() if key != EMAILED} for entry in job.recipients
+        {key: value for key, value in entry.items() if key not in (EMAILED, START_SENT)}
+        for entry in job.recipients
     ]
     rows = Job.objects.filter(pk=job.pk, task_id=job.task_id, state=job.state, rank=job.rank)
     with transaction.atomic(using=dispatch.database()):

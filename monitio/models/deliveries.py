@@ -34,7 +34,7 @@ class Delivery(Outgoing):
         models.CASCADE,
         verbose_name=_("message"),
         related_name="deliveries",
-        db_index=False,  # monitio_one_per_target begins with it
+        db_index=False,  # monitio_once_per_target begins with it
     )
     # Its message's.
     scope = scope_field()
@@ -47,6 +47,9 @@ class Delivery(Outgoing):
         _("condition"), max_length=10, choices=Unless.choices, blank=True, default=""
     )
 
+    # Of the start of the message's job, which sends its end, too.
+    at_start = models.BooleanField(default=False, db_default=False, editable=False)
+
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
@@ -55,9 +58,9 @@ class Delivery(Outgoing):
         verbose_name_plural = _("deliveries")
         indexes = [models.Index(fields=["state", "due_at"], name="monitio_due")]
         constraints = [
-            # Whatever happens to a job, its message is sent once to each target.
+            # Whatever happens to a job, its start and its end are sent once to each target.
             models.UniqueConstraint(
-                fields=["message", "channel", "target"], name="monitio_one_per_target"
+                fields=["message", "channel", "target", "at_start"], name="monitio_once_per_target"
             )
         ]
 

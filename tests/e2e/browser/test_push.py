@@ -17,14 +17,15 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-import monitio
-from monitio import api, dispatch
+from monitio import dispatch
 from monitio.channels import deliveries
 from monitio.channels.webpush import new_private_key
-from monitio.models import Delivery, Destination, Message
+from monitio.jobs.options import NotifyOptions
+from monitio.models import Destination
 from monitio.stream.broadcaster import get_broadcaster
 from monitio.utils import outbound
 from tests.e2e.browser.conftest import Visitor
+from tests.support.jobs import reporter
 from tests.support.people import user
 from tests.support.servers.push import PushService
 from tests.support.waiting import wait_until
@@ -163,18 +164,22 @@ def test_a_job_is_one_notification_that_is_replaced_in_place(
         return service.bodies[-1]
 
     worker = Worker(page, live_server.url)
-    message = api.create_message(
-        user(), monitio.INFO, "Started.", subject="Import", via={"push": True}, url="/imports/"
-    )
+    via = {"started": {"push": True}, "succeeded": {"push": True}}
+    options = NotifyOptions(title="Import", success="300 rows.", url="/imports/", via=via)
+    job = reporter(user(), render=options.content)
+    job.started()
     worker.deliver(push())
     (first,) = worker.wait_for("Import")
     assert first["data"] == {"monitio": f"{live_server.url}/imports/"}
 
-    Message.objects.filter(pk=message.pk).touch(subject="Import: done", message="300 rows.")
-    Delivery.objects.update(state="pending")
+    # Progress is not pushed.
+    job.progressed(1, 2)
+    assert deliveries.run_due() == (0, 0)
+
+    job.succeeded()
     worker.deliver(push())
     (second,) = worker.wait_for("Import: done")
-    assert second["tag"] == first["tag"]
+    assert (second["tag"], second["body"]) == (first["tag"], "300 rows.")
 
 
 def test_the_device_is_removed_by_the_same_button(page: Page, service: PushService) -> None:

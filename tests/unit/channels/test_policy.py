@@ -297,6 +297,26 @@ class TestVia:
         job.started(), job.succeeded()
         assert [letter.subject for letter in mail.outbox] == ["succeeded"]
 
+    def test_its_start_is_sent_only_if_asked_for_and_once(self) -> None:
+        options = NotifyOptions(via={"started": {"email": True}, "succeeded": {"email": True}})
+        job = reporter(user(), render=options.content)
+        job.started(), job.retrying(1), job.started(1)
+        assert len(mail.outbox) == 1
+        job.succeeded()
+        assert [letter.subject.partition(":")[2] for letter in mail.outbox] == ["", " done"]
+        assert [row.at_start for row in Delivery.objects.order_by("pk")] == [True, False]
+
+    def test_a_start_that_is_sent_after_the_end_is_not_needed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
+        options = NotifyOptions(via={"started": {"email": True}})
+        job = reporter(user(), render=options.content)
+        job.started(), job.succeeded()
+        deliveries.run_due()
+        row = Delivery.objects.get()
+        assert (row.state, row.error, mail.outbox) == ("skipped", "The task has ended.", [])
+
     def test_every_way_to_write_a_message_takes_it(self) -> None:
         via: Any = {"email": after(60)}
         api.create_message(user(), monitio.INFO, "one", via=via)

@@ -121,6 +121,13 @@ class TestRetry:
         assert len(mail.outbox) == 2
         assert Delivery.objects.count() == 1
 
+    def test_sends_the_next_start_that_is_asked_for_too(self, queue: Queue) -> None:
+        render = NotifyOptions(via={"started": {"email": True}}).content
+        ended(render=render)
+        retry_job(job())
+        queue.run(render=render).started()
+        assert len(mail.outbox) == 2
+
     def test_counts_the_time_of_the_new_run(self, queue: Queue) -> None:
         ended()
         before = job().started_at
