@@ -75,6 +75,8 @@ export interface Snapshot {
   floor: number;
   /** Seconds between two events of a quiet stream (`beat`), 0 = it sends none. */
   heartbeat?: number;
+  /** Names it for the next stream of a page that still shows it; "" where something runs. */
+  mark?: string;
 }
 
 /** What `message_json?bootstrap` adds for a page that Django has not rendered. */
@@ -105,8 +107,8 @@ export interface Events {
   snapshot: Snapshot;
   message: Message;
   gone: { ids: number[] };
-  /** From a hub: there is news to be fetched. */
-  resync: {};
+  /** There may be news to be fetched, unless the snapshot with this mark is still shown. */
+  resync: { mark?: string };
 }
 
 export type ConnectionState = "idle" | "connecting" | "open" | "offline" | "stopped";

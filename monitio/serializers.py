@@ -5,6 +5,9 @@ Plain text only. A message marked safe shows as HTML in Django templates and now
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from django.utils import timezone
@@ -14,6 +17,8 @@ from monitio.models import Job, Message, reading
 from monitio.recipients import Recipient
 
 Payload = dict[str, Any]
+# What makes a message of a snapshot another one.
+MARKED = ("id", "version", "read", "seen", "running")
 
 
 def payload(message: Message) -> Payload:
@@ -63,13 +68,14 @@ def job_payload(job: Job) -> Payload:
     return moving | {"files": job.attached} if job.files else moving
 
 
-def snapshot(recipient: Recipient) -> Payload:
+def snapshot(recipient: Recipient, *, marked: bool = False) -> Payload:
     """What ``recipient`` should see now.
 
     ``{"messages", "unread", "unread_capped", "floor", "heartbeat"}``.
     The newest ``MONITIO_SNAPSHOT_SIZE`` messages and every running job. The list is complete from
     the id ``floor`` on: a browser drops what it has at or above it and does not find here.
     ``heartbeat`` is the longest time, in seconds, for which a working stream is silent.
+    ``marked`` adds ``snapshot_mark`` as ``mark``.
     """
     messages, floor = reading.newest(recipient, settings.SNAPSHOT_SIZE, reading.PAYLOAD)
     unread = (
@@ -77,13 +83,32 @@ def snapshot(recipient: Recipient) -> Payload:
         if floor
         else sum(1 for message in messages if not message.read and message.is_persistent())
     )
+    mark = {"mark": _mark(map(attrgetter(*MARKED), messages), floor and unread)} if marked else {}
     return {
         "messages": [payload(message) for message in messages],
         **unread_payload(unread),
         "floor": floor,
         # A hub sends no heartbeats, but renews its streams.
         "heartbeat": settings.STREAM_RECHECK if settings.STREAM else settings.STREAM_HEARTBEAT,
+        **mark,
     }
+
+
+def snapshot_mark(recipient: Recipient) -> str:
+    """Differs when another snapshot would; "" while jobs run, whose bars move without a version.
+
+    A page that has a snapshot's mark, and no later event, needs no other: 2 queries of some numbers
+    instead of 100 messages.
+    """
+    rows, floor = reading.newest_rows(recipient, settings.SNAPSHOT_SIZE, MARKED)
+    return _mark(rows, floor and reading.count_unread(recipient))
+
+
+def _mark(rows: Iterable[Sequence[Any]], unread_below: int) -> str:
+    shown = [tuple(row) for row in rows]
+    if any(running for *_, running in shown):
+        return ""
+    return blake2b(repr((shown, unread_below)).encode(), digest_size=12).hexdigest()
 
 
 def unread_payload(count: int) -> Payload:

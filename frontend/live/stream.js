@@ -39,6 +39,8 @@ export class Stream {
   /** Seconds; a guess until the first snapshot. */
   #heartbeat = 30;
   #url = "";
+  /** Names the last snapshot, while no event has come after it. */
+  #has = "";
   #owner;
 
   /** @param {Owner} owner */
@@ -49,6 +51,7 @@ export class Stream {
   /** @param {string} url */
   open(url) {
     this.#url = url;
+    this.#has = "";
     this.#failures = 0;
     this.#connect();
   }
@@ -78,7 +81,7 @@ export class Stream {
   #connect() {
     this.close();
     let opened = false;
-    const source = (this.#source = new this.Source(this.#url, this.options));
+    const source = (this.#source = new this.Source(`${this.#url}&has=${this.#has}`, this.options));
     this.#watch();
     /** @param {string} type @param {(data: any) => void} act */
     const on = (type, act) =>
@@ -89,6 +92,7 @@ export class Stream {
       });
     for (const type of EVENTS)
       on(type, (data) => {
+        this.#has = data.mark ?? "";
         this.#owner.change("open");
         this.#owner.deliver(type, data);
       });

@@ -13,6 +13,8 @@ export class Actions extends Requests {
   #owner;
   /** @type {Set<number>} */
   #seen = new Set();
+  /** Of the last snapshot, while nothing has come after it. @type {string | undefined} */
+  #mark;
   #seenTimer = 0;
   /**
    * Done on the page, and not yet sent to the server.
@@ -42,10 +44,13 @@ export class Actions extends Requests {
    * @param {any} data
    */
   deliver(type, data) {
+    if (type === "snapshot") return this.reconcile(data);
+    // A page may show something else than its stream has brought, and other tabs too.
+    if (data?.mark && data.mark === this.#mark) return;
+    this.#mark = "";
     if (type === "message") this.#store.receive(data);
     else if (type === "gone") this.#store.forget(data.ids);
-    else if (type === "resync") this.refresh();
-    else this.reconcile(data);
+    else this.refresh();
   }
 
   /** @param {Which} which */
@@ -145,11 +150,13 @@ export class Actions extends Requests {
     const { floor, older } = this.#store;
     this.#owner.onSnapshot(snapshot);
     this.#store.replace(snapshot, asked);
+    this.#mark = snapshot.mark;
     if (older < floor) this.loadOlder(older).catch(() => {});
   }
 
   async loadOlder(lowest = Infinity) {
     let before;
+    this.#mark = "";
     do {
       before = this.#store.older;
       const page = before && (await this.get(`json/?before=${before}`));

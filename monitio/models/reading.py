@@ -76,12 +76,9 @@ def newest(
 
     The messages are complete from the id ``floor`` on. One query for a small inbox.
     """
-    alias, now = router.db_for_write(Message), timezone.now()
+    alias = router.db_for_write(Message)
     for _attempt in range(2):
-        rows = NEWEST.run(alias, columns, size, key=who.key, now=now, stale=claims_end())
-        floor = rows[-1][columns.index("id")] if len(rows) == size else 0
-        if floor:
-            rows += RUNNING.run(alias, columns, key=who.key, now=now, floor=floor)
+        rows, floor = newest_rows(who, size, columns)
         messages = [Message.from_db(alias, columns, row) for row in rows]
         add_jobs(messages)
         # A job that ended between the reads would appear beside the text of its run.
@@ -89,6 +86,16 @@ def newest(
             break
     add_senders(messages)
     return messages, floor
+
+
+def newest_rows(who: Recipient, size: int, columns: tuple[str, ...]) -> tuple[list[Any], int]:
+    """The columns, with ``id``, of the rows of ``newest``; and the floor."""
+    alias, now = router.db_for_write(Message), timezone.now()
+    rows = NEWEST.run(alias, columns, size, key=who.key, now=now, stale=claims_end())
+    floor = rows[-1][columns.index("id")] if len(rows) == size else 0
+    if floor:
+        rows += RUNNING.run(alias, columns, key=who.key, now=now, floor=floor)
+    return rows, floor
 
 
 def waiting(who: Recipient, size: int, unread_only: bool) -> list[Message]:

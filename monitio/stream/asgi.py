@@ -227,7 +227,10 @@ class _Stream:
                 return
 
     def _load(self, command: Query) -> None:
-        future = self._loop.run_in_executor(get_loaders(), self._stream.context.run, _read, command)
+        run = self._stream.context.run
+        future = asyncio.wrap_future(
+            get_loaders().share(command.key, run, _read, command), loop=self._loop
+        )
         future.add_done_callback(self._loaded, context=self.context)
 
     def _loaded(self, future: asyncio.Future[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 
 # No others are sent, so the text of a message cannot choose an event's name.
-EVENTS: Final = frozenset({"snapshot", "message", "gone", "beat", "bye"})
+EVENTS: Final = frozenset({"snapshot", "message", "gone", "resync", "beat", "bye"})
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:

@@ -10,14 +10,14 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
 
 from monitio.conf import settings
-from monitio.serializers import Payload
 from monitio.stream import frames
 from monitio.stream.identity import Identity, SiteUnavailable
 from monitio.stream.mailbox import Mailbox, MailboxContents
@@ -51,10 +51,11 @@ class Wait:
 class Query:
     """Call this where the database may be used, close the connection, answer with the result.
 
-    An exception is thrown into the protocol.
+    An exception is thrown into the protocol. One result serves all that wait with the same key.
     """
 
     function: Callable[[], Any]
+    key: Hashable = None
 
 
 Command = Send | Wait | Query
@@ -65,13 +66,21 @@ StreamProtocol = Generator[Command, Any, None]
 class StreamSource:
     """The queries of a stream."""
 
-    snapshot: Callable[[], Payload]
+    # The frame of a snapshot, or a "resync" for a page that has the one with this mark.
+    snapshot: Callable[[str], bytes]
     # Whether the site would still open the stream for the same recipient. Raises SiteUnavailable.
     still_valid: Callable[[], bool]
     # Set when the process is about to stop.
     stopping: Callable[[], bool]
     # Who opened it; None: the broadcaster does not check it.
     identity: Identity | None = None
+    # Equal for streams that get the same snapshot.
+    key: Hashable = None
+    # The mark of the snapshot that the page has, "" for none.
+    has: str = ""
+
+    def read(self, has: str) -> Query:
+        return Query(partial(self.snapshot, has), self.key and (self.key, has))
 
 
 def stream_protocol(mailbox: Mailbox, source: StreamSource) -> StreamProtocol:
@@ -97,6 +106,7 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
     while not mailbox.is_subscribed and not source.stopping() and time.monotonic() < deadline:
         yield Wait(max(0.0, deadline - time.monotonic()))
     mailbox.begin()
+    has = source.has
     while not source.stopping():
         if clock.is_old():
             return "age"
@@ -105,7 +115,8 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
         if clock.must_recheck(contents) and not (yield Query(source.still_valid)):
             return "signed-out"
         if contents.resync:
-            yield Send(frames.event("snapshot", (yield Query(source.snapshot))))
+            yield Send((yield source.read(has)))
+            has = ""
         elif contents.frames:
             yield Send(b"".join(contents.frames))
         elif not (yield Wait(clock.until_next())):
@@ -154,7 +165,7 @@ def finite(source: StreamSource) -> StreamProtocol:
     EventSource connects again after ``retry``: the page polls and misses nothing.
     """
     yield Send(frames.retry(settings.STREAM_RETRY))
-    yield Send(frames.event("snapshot", (yield Query(source.snapshot))))
+    yield Send((yield source.read(source.has)))
     yield _bye("busy")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ class DatabaseThreads(Executor):
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._changed = threading.Condition()
         self._threads = self._idle = 0
+        self._shared: dict[Hashable, Future[Any]] = {}
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -50,6 +51,23 @@ class DatabaseThreads(Executor):
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
                 self._threads += 1
         return future
+
+    def share(self, key: Hashable, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """``submit``, once for all callers of a key (not None) until it begins.
+
+        Who calls later needs what was written since, and so another one.
+        """
+        if key is None:
+            return self.submit(function, *args)
+        with self._changed:
+            if key not in self._shared:
+                self._shared[key] = self.submit(self._begin, key, function, *args)
+            return self._shared[key]
+
+    def _begin(self, key: Hashable, function: Callable[..., Any], *args: Any) -> Any:
+        with self._changed:
+            del self._shared[key]
+        return function(*args)
 
     def _run(self) -> None:
         _thread.keeps_connections = True

@@ -19,8 +19,8 @@ from django.http.response import HttpResponseBase
 from monitio import scope
 from monitio.conf import settings
 from monitio.recipients import Recipient, page_fits
-from monitio.serializers import Payload, snapshot
-from monitio.stream import capacity, shutdown
+from monitio.serializers import snapshot, snapshot_mark
+from monitio.stream import capacity, frames, shutdown
 from monitio.stream.broadcaster import Limits, get_broadcaster
 from monitio.stream.drivers import (
     HANDOFF_KEY,
@@ -79,17 +79,21 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     identity = Identity(request, recipient)
     # Called in other threads, whose connections do not have this request's tenant.
     source = StreamSource(
-        snapshot=scope.bind(lambda: _snapshot(recipient)),
+        snapshot=scope.bind(lambda has: _snapshot(recipient, has)),
         still_valid=scope.bind(identity.is_valid),
         stopping=shutdown.stopping,
         identity=identity,
+        key=(recipient.topic, recipient.language),
+        has=request.GET.get("has", ""),
     )
     return _response(request, recipient.topic, source)
 
 
-def _snapshot(recipient: Recipient) -> Payload:
+def _snapshot(recipient: Recipient, has: str) -> bytes:
     get_broadcaster().before_snapshot(recipient.topic)
-    return snapshot(recipient)
+    if has and snapshot_mark(recipient) == has:
+        return frames.event("resync", {"mark": has})
+    return frames.event("snapshot", snapshot(recipient, marked=True))
 
 
 def _response(request: HttpRequest, topic: str, source: StreamSource) -> StreamingHttpResponse:

@@ -241,6 +241,30 @@ def test_a_server_that_answers_and_ends_is_polled(wire: Wire, open_tab: OpenTab)
     assert tab.connection == "open"
 
 
+def test_a_page_that_shows_the_last_snapshot_takes_no_other(wire: Wire, open_tab: OpenTab) -> None:
+    wire.store(message(1, seen=True))
+    wire.mark = "first"
+    tab = open_tab()
+    wire.drop()
+    wait_until(lambda: wire.asked == 2 and wire.open == 1)
+    tab.wait_for_connection()
+    assert wire.has == ["", "first"]
+
+
+def test_a_page_to_which_something_came_takes_another_snapshot(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    """It may have been taken back since: deleted while there was no stream."""
+    wire.mark = "first"
+    tab = open_tab()
+    wire.put(message(1, level="error"))
+    tab.wait_for(1)
+    wire.lose(1)
+    wire.drop()
+    tab.wait_for()
+    assert wire.has == ["", ""]
+
+
 def test_with_the_stream_of_a_hub_the_page_fetches_its_snapshot(
     wire: Wire, open_tab: OpenTab
 ) -> None:

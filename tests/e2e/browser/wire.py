@@ -97,12 +97,15 @@ class Wire:
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
         self.reports: list[str] = []
         self.asked = 0
+        self.has: list[str] = []
         self.files: list[str] = []
         self.snapshots_asked = 0
         self.authorizations: list[str | None] = []
         self.post_authorizations: list[str | None] = []
         # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
         self.begins_with_snapshot, self.ends_at_once = True, False
+        # Names the snapshot; a stream of a page that has it begins with "resync".
+        self.mark = ""
         # Seconds between two `beat` events, as snapshots say; None: streams have none.
         self.heartbeat: float | None = None
         # Unread messages are counted up to this number.
@@ -196,11 +199,13 @@ class Wire:
         rest = [one for one in self._newest() if one["id"] < before]
         return {"messages": rest[:100], "more": len(rest) > 100}
 
-    def subscribe(self, page: str) -> Stream:
+    def subscribe(self, page: str, has: str) -> Stream:
         stream = Stream(page)
         with self._lock:
-            if self.begins_with_snapshot:
-                stream.put(("snapshot", self.snapshot()))
+            if has and has == self.mark:
+                stream.put(("resync", {"mark": has}))
+            elif self.begins_with_snapshot:
+                stream.put(("snapshot", {**self.snapshot(), "mark": self.mark}))
             if self.ends_at_once:
                 stream.put(("bye", {"reason": "busy", "retry": 200}))
                 stream.put(None)
@@ -345,7 +350,7 @@ class _Handler(BaseHTTPRequestHandler):
             page = self.wire.page(options)
             self.answer(page, "text/html; charset=utf-8", strict=not self.wire.head)
         elif url.path == "/m/stream/":
-            self.stream(query["page"][0])
+            self.stream(query["page"][0], query.get("has", [""])[0])
         elif url.path == "/m/json/" and self.wire.stream_status == 204:
             self.answer("", status=204)
         elif url.path == "/m/json/" and "before" in query:
@@ -398,8 +403,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def stream(self, page: str) -> None:
+    def stream(self, page: str, has: str) -> None:
         self.wire.asked += 1
+        self.wire.has.append(has)
         self.wire.authorizations.append(self.headers["Authorization"])
         if self.wire.stream_status != 200:
             return self.answer("", status=self.wire.stream_status)
@@ -407,7 +413,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        events = self.wire.subscribe(page)
+        events = self.wire.subscribe(page, has)
         try:
             while (event := self.next_event(events)) is not None:
                 self.wfile.write(event)

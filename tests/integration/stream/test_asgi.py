@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import monitio.asgi
-from monitio.stream import asgi, shutdown, threads
+from monitio.stream import asgi, frames, shutdown, threads
 from monitio.stream import broadcaster as broadcasters
 from monitio.stream.broadcaster import Broadcaster, Limits
 from monitio.stream.drivers import HANDOFF_KEY, OpenStream
@@ -86,7 +86,7 @@ def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
 
 def ticket(limits: Limits | None = None, **changes: Any) -> OpenStream:
     answers: dict[str, Any] = {
-        "snapshot": lambda: {"messages": [], "unread": 0, "floor": 0},
+        "snapshot": lambda has: frames.event("snapshot", {"messages": []}),
         "still_valid": lambda: True,
         "stopping": lambda: False,
     }
@@ -162,9 +162,9 @@ class TestOneStream:
     def test_the_database_is_asked_elsewhere_in_the_context_of_the_view(self) -> None:
         seen: list[Any] = []
 
-        def look() -> dict[str, Any]:
+        def look(has: str) -> bytes:
             seen.append((language.get(), threading.current_thread() is threading.main_thread()))
-            return {}
+            return frames.event("snapshot", {})
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(lambda: b"snapshot" in wire.body)
@@ -176,7 +176,7 @@ class TestOneStream:
         assert seen == [("pl", False)]
 
     def test_what_fails_in_it_ends_it_and_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
-        def fail() -> dict[str, Any]:
+        def fail(has: str) -> bytes:
             raise ZeroDivisionError
 
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,8 @@ from tests.support.waiting import wait_until
 TOPIC = "user:1"
 
 
-def snapshot() -> dict[str, Any]:
-    return {"messages": [], "unread": 0, "floor": 0}
+def snapshot(has: str) -> bytes:
+    return b"event: snapshot\ndata: {}\n\n"
 
 
 def after_turns(turns: int, call: Callable[[], object]) -> None:

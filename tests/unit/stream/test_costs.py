@@ -23,7 +23,7 @@ import monitio.asgi
 from monitio.messages.create import build_message
 from monitio.recipients import Recipient, page_token
 from monitio.stream import broadcaster as broadcasters
-from monitio.stream import view
+from monitio.stream import frames, view
 from monitio.stream.broadcaster import Broadcaster
 from monitio.stream.identity import Identity
 from monitio.stream.mailbox import Mailbox
@@ -62,9 +62,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         counts["queries"] += threading.get_ident() != main
         return execute(*args, **kwargs)
 
-    def counted_snapshot(recipient: Recipient) -> Any:
+    def counted_snapshot(*args: Any, **kwargs: Any) -> Any:
         counts["snapshots"] += 1
-        return snapshot(recipient)
+        return snapshot(*args, **kwargs)
 
     def connected(**kwargs: Any) -> None:
         counts["connections"] += threading.get_ident() != main
@@ -152,6 +152,31 @@ def test_a_stream_opens_with_four_queries_and_one_snapshot(
     assert counted["queries"] <= 4 * len(pages)
     assert counted["snapshots"] == len(pages)
     assert counted["connections"] <= REQUEST_THREADS + LOADERS
+
+
+def test_pages_of_one_user_share_a_snapshot(
+    broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a gap all of them need one: all that wait for it get one, encoded once."""
+    pages = [Page("ann") for _ in range(9)]
+    event = frames.event
+
+    def counted_event(name: str, data: Any) -> bytes:
+        counted["encodings"] += 1
+        return event(name, data)
+
+    async def test() -> None:
+        counted.clear()
+        monkeypatch.setattr(frames, "event", counted_event)
+        for page in pages:
+            page.body = b""
+        broadcaster._resync(pages[0].recipient.topic)
+        for page in pages:
+            await page.until(b"event: snapshot")
+        assert counted["snapshots"] <= 2
+        assert counted["encodings"] <= 2
+
+    with_open(pages, test)
 
 
 def test_an_event_is_one_wake_up_and_no_query_or_encoding(

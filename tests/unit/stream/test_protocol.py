@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from monitio.stream import protocol
+from monitio.stream import frames, protocol
 from monitio.stream.identity import SiteUnavailable
 from monitio.stream.mailbox import Mailbox
 from monitio.stream.protocol import (
@@ -37,6 +37,7 @@ class Driver:
         self.mailbox.is_subscribed = subscribed
         self.valid, self.is_stopping = True, False
         self.rechecks = self.snapshots = 0
+        self.asked: list[str] = []
         self.broken: Exception | None = None
         self.broken_recheck: Exception | None = None
         # Happens while the database is read.
@@ -44,17 +45,21 @@ class Driver:
         self.sent: list[bytes] = []
         self.ended = False
         source = StreamSource(
-            snapshot=self._snapshot, still_valid=self._recheck, stopping=lambda: self.is_stopping
+            snapshot=self._snapshot,
+            still_valid=self._recheck,
+            stopping=lambda: self.is_stopping,
+            has="mark",
         )
         self.protocol = stream_protocol(self.mailbox, source)
         self.waiting = self._until_it_waits(None)
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _snapshot(self, has: str) -> bytes:
         self.snapshots += 1
+        self.asked.append(has)
         self.meanwhile()
         if self.broken:
             raise self.broken
-        return {"messages": [], "unread": self.snapshots, "floor": 0}
+        return frames.event("snapshot", {"messages": [], "unread": self.snapshots, "floor": 0})
 
     def _recheck(self) -> bool:
         self.rechecks += 1
@@ -172,6 +177,7 @@ def test_a_gap_is_a_new_snapshot(driver: Driver) -> None:
     driver.mailbox.resync()
     driver.wake()
     assert driver.take() == ["snapshot"]
+    assert driver.asked == ["mark", ""], "the page has another one now"
 
 
 def test_an_event_while_a_snapshot_is_read_follows_it(driver: Driver) -> None:
@@ -330,7 +336,7 @@ class TestEnd:
 
 def source(**more: Any) -> StreamSource:
     return StreamSource(
-        snapshot=lambda: {"messages": []},
+        snapshot=lambda has: frames.event("snapshot", {"messages": []}),
         still_valid=lambda: True,
         stopping=lambda: False,
         **more,

@@ -94,6 +94,25 @@ def test_what_a_call_raises_reaches_its_caller() -> None:
         DatabaseThreads(1, "test").submit(lambda: 1 // 0).result()
 
 
+def test_calls_of_a_key_share_the_next_one_that_begins() -> None:
+    """Not one that has begun: it may have read before the caller's change was written."""
+    pool, log = DatabaseThreads(1, "test"), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(number: int) -> int:
+        begun.set()
+        go_on.wait(20)
+        log.append(number)
+        return number
+
+    first = pool.share("ann", read, 1)
+    assert begun.wait(20)
+    calls = [pool.share(key, read, number) for number, key in enumerate(["ann", "bob", "ann"], 2)]
+    go_on.set()
+    assert [call.result(20) for call in [first, *calls]] == [1, 2, 3, 2]
+    assert log == [1, 2, 3]
+
+
 def test_a_pool_gets_its_connection_back_after_each_query(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
     monkeypatch.setattr(asgi, "refresh_connections", lambda: log.append("refresh"))
