@@ -13,8 +13,9 @@ SERVERS = frozenset(
 )
 PROFILES = frozenset({"sqlite", "no-results"})
 THEMES = frozenset({"admin", "bootstrap5", "foundation", "jqueryui"})
-# Databases that the processes of e-mails and channels share.
+# Databases that the processes of e-mails share, and those of the other channels.
 DATABASES = frozenset({"plain", "mariadb"})
+MORE_DATABASES = frozenset({"postgres", "mariadb"})
 
 
 # What django-tasks-rq does in a way of its own.
@@ -42,6 +43,8 @@ def is_variant(item: pytest.Item) -> bool:
         return any(value in SERVERS for value in parameters.values() if isinstance(value, str))
     if path.endswith(("mail/test_digest_processes.py", "channels/test_email.py")):
         return any(value in DATABASES for value in parameters.values() if isinstance(value, str))
+    if path.startswith("tests/integration/channels/"):
+        return parameters.get("database") in MORE_DATABASES
     if path.endswith("tasks/test_tasks.py"):
         return parameters.get("running") == "rq" and getattr(item, "originalname", "") not in OF_RQ
     if path.endswith("browser/test_axe.py"):

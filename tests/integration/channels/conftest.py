@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.channels.base import Receiver
+from tests.integration.races.test_races import address
 
 
 @pytest.fixture
@@ -13,6 +14,6 @@ def receiver(server_for_all: Receiver) -> Receiver:
     return server_for_all
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite://{tmp_path_factory.mktemp('channel')}/site.sqlite3"
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "mariadb"])
+def database(request: pytest.FixtureRequest) -> str:
+    return address(request)
