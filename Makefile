@@ -11,6 +11,8 @@ export PATH := $(PATH):$(abspath $(BIN))
 SETUP = env PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 OLDEST_VENV := .venv-oldest
 SETUP_OLDEST = env PYTHON="$(PYTHON)" VENV="$(OLDEST_VENV)" OLDEST=1 sh tools/setup.sh
+# Hundreds of processes start in a run of the tests: each would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # Each step of a long target prints its name and its duration.
 export STARTED := $(shell date +%s)
 STEP = @sh tools/timed.sh

@@ -22,7 +22,7 @@ def test_other_databases_take_and_refuse_the_same(
     files = [test_nasty.__file__, test_tolerant.__file__]
     tests = [*files, "-k", "any_text or any_number or any_moment or test_tolerant"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        [sys.executable, "-m", "pytest", "-q", "--no-migrations", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,
         env={**os.environ, "MONITIO_TEST_DATABASE": server.database("nasty")},
         capture_output=True,

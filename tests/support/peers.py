@@ -87,8 +87,22 @@ def close_all(peers: Sequence[Peer]) -> None:
         peer.close()
 
 
+def create_tables() -> None:
+    """What ``migrate`` comes to, from the models: in a tenth of the time of all migrations.
+
+    tests/integration/storage runs those.
+    """
+    from django.apps import apps
+    from django.conf import settings
+    from django.core.management import call_command
+
+    settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
+    call_command("migrate", run_syncdb=True, skip_checks=True, verbosity=0)
+
+
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
     """The peer's main loop: ends when the test closes its end or dies."""
+    functions = {"migrate": create_tables, **functions}
     for line in sys.stdin:
         name, args = json.loads(line)
         try:

@@ -13,7 +13,13 @@ SERVERS = frozenset(
 )
 PROFILES = frozenset({"sqlite", "no-results"})
 THEMES = frozenset({"admin", "bootstrap5", "foundation", "jqueryui"})
-# Databases that the processes of e-mails share, and those of the other channels.
+DATABASE_FILES = (
+    "mail/test_digest_processes.py",
+    "channels/test_email.py",
+    "integration/test_nasty.py",
+    "races/test_races.py",
+)
+# Databases that the processes of races and e-mails share, and those of the other channels.
 DATABASES = frozenset({"plain", "mariadb"})
 MORE_DATABASES = frozenset({"postgres", "mariadb"})
 
@@ -30,18 +36,17 @@ OF_RQ = frozenset(
 
 
 def is_variant(item: pytest.Item) -> bool:
-    """Tests of the main road, and those of one server or database alone, are none."""
+    """Tests of one server or database alone are none."""
     values = getattr(item, "callspec", None)
-    if values is None or item.get_closest_marker("main_road"):
+    if values is None:
         return False
     parameters, path = values.params, item.nodeid.partition("::")[0]
-    if "only_on" in item.keywords:
-        return False
     if path.startswith("tests/integration/celery/"):
-        return parameters.get("profile") in PROFILES
+        only = [name for mark in item.iter_markers("only_on") for name in mark.args]
+        return len(only) != 1 and parameters.get("profile") in PROFILES
     if path.endswith(("stream/test_every_server.py", "stream/test_servers.py")):
         return any(value in SERVERS for value in parameters.values() if isinstance(value, str))
-    if path.endswith(("mail/test_digest_processes.py", "channels/test_email.py")):
+    if path.endswith(DATABASE_FILES):
         return any(value in DATABASES for value in parameters.values() if isinstance(value, str))
     if path.startswith("tests/integration/channels/"):
         return parameters.get("database") in MORE_DATABASES

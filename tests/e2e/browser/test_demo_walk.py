@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.browser.conftest import Visitor
@@ -138,6 +139,8 @@ def test_a_failure_shows_its_reason_and_no_traceback(visit: Visitor) -> None:
     expect(failed).not_to_contain_text("UserFacingError")
 
 
+# tests/e2e/demo waits for the same ends.
+@pytest.mark.variant
 def test_a_task_that_fails_twice_stays_one_pop_up(visit: Visitor) -> None:
     page = visit()
     start(page, "flaky")
@@ -149,6 +152,7 @@ def test_a_task_that_fails_twice_stays_one_pop_up(visit: Visitor) -> None:
     assert asked.count() == 1
 
 
+@pytest.mark.variant
 def test_eight_parts_share_one_bar(visit: Visitor) -> None:
     page = visit()
     start(page, "chord")

@@ -231,8 +231,10 @@ class Staff:
         return worker
 
     def dismiss(self) -> None:
+        """At once: how a worker ends in peace, that of all tests shows."""
         for worker in self.workers:
-            worker.stop()
+            if worker.process.poll() is None:
+                worker.kill()
         self.workers.clear()
 
 
@@ -265,12 +267,11 @@ def revoke_surely(site: Site, worker: Worker, task: str) -> None:
     until(revoked)
 
 
-@pytest.fixture(scope="session", params=["", "propagate"], ids=["eager", "eager-propagates"])
-def eager_site(
-    request: pytest.FixtureRequest, site: Site, environment: dict[str, str]
-) -> Iterator[Site]:
+# No longer: other modules cut the connections to the database.
+@pytest.fixture(scope="module")
+def eager_site(site: Site, environment: dict[str, str]) -> Iterator[Site]:
     """The same site with ``task_always_eager``: tasks run inside the request."""
-    eager = Site({**environment, "TEST_EAGER": request.param})
+    eager = Site({**environment, "TEST_EAGER": ""})
     yield eager
     eager.close()
 

@@ -15,7 +15,7 @@ from tests.integration.celery.conftest import ROOT, Site, Staff, begin
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-@pytest.fixture(params=["plain", "django-celery-beat"])
+@pytest.fixture(params=["plain", pytest.param("django-celery-beat", marks=pytest.mark.variant)])
 def beat(
     request: pytest.FixtureRequest, site: Site, environment: dict[str, str], tmp_path: Path
 ) -> Iterator[None]:

@@ -63,7 +63,7 @@ def test_a_waiting_task_ends_at_once_and_never_runs(site: Site, staff: Staff, ga
     assert site.message(task)["subject"] == "Unaware: cancelled"
 
 
-@pytest.mark.parametrize("pool", ["threads", "solo"])
+@pytest.mark.parametrize("pool", ["threads", pytest.param("solo", marks=pytest.mark.variant)])
 def test_where_no_process_can_be_stopped_the_task_stops_itself(
     site: Site, staff: Staff, gate: Path, pool: str
 ) -> None:
@@ -75,15 +75,7 @@ def test_where_no_process_can_be_stopped_the_task_stops_itself(
     until(lambda: site.value(task) == "halfway")
 
 
-def test_raising_ends_it_as_revoked(site: Site, staff: Staff, gate: Path) -> None:
-    staff.hire("threads")
-    task = begin(site, "raises_cancelled", gate, **staff.options)
-    site.cancel("ann", task)
-    site.ends(task, "revoked")
-    until(lambda: site.result(task) == "REVOKED")
-
-
-def test_it_is_seen_from_inside_a_transaction_and_rolls_it_back(
+def test_raising_ends_it_as_revoked_and_rolls_its_transaction_back(
     site: Site, staff: Staff, gate: Path, environment: dict[str, str]
 ) -> None:
     if environment["TEST_DATABASE"].startswith("sqlite"):
@@ -93,9 +85,10 @@ def test_it_is_seen_from_inside_a_transaction_and_rolls_it_back(
     site.cancel("ann", task)
     site.ends(task, "revoked")
     assert not site.is_user(f"made in {gate}"[-100:])
+    until(lambda: site.result(task) == "REVOKED")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quiet_site(environment: dict[str, str], site: Site) -> Iterator[Site]:
     """The same site, which sends no signal to a task that is cancelled."""
     quiet = Site({**environment, "TEST_CANCEL_SIGNAL": "none"})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.integration.celery.conftest import Site, until
 
 
@@ -21,14 +25,23 @@ def test_success(eager_site: Site) -> None:
 
 
 def test_failure(eager_site: Site) -> None:
-    before = set(eager_site.jobs())
-    propagated = eager_site.start("ann", "fail") == 500
-    new = set(eager_site.jobs()) - before
-    if propagated:
-        # The view's transaction was rolled back, and with it the whole run.
-        assert not new
-    else:
-        assert eager_site.job(new.pop())["state"] == "failed"
+    assert new_job(eager_site, "fail")["state"] == "failed"
+
+
+@pytest.fixture
+def propagating_site(site: Site, environment: dict[str, str]) -> Iterator[Site]:
+    """Its tasks raise inside the view."""
+    propagating = Site({**environment, "TEST_EAGER": "propagate"})
+    yield propagating
+    propagating.close()
+
+
+def test_failure_that_the_view_passes_on_is_rolled_back_with_it(propagating_site: Site) -> None:
+    before = propagating_site.jobs()
+    assert propagating_site.start("ann", "fail") == 500
+    assert propagating_site.jobs() == before
+    job = new_job(propagating_site, "caught_failure", how="call")
+    assert job["state"] == "failed"
 
 
 def test_failure_that_the_view_catches(eager_site: Site) -> None:

@@ -122,7 +122,7 @@ def test_revoked_before_it_starts(site: Site, worker: Worker) -> None:
 
 
 def test_expired_before_it_starts(site: Site) -> None:
-    options = {"countdown": 3, "expires": 1}
+    options = {"expires": "2020-01-01T00:00:00+00:00"}
     task = site.start("ann", "plain_success", how="apply_async", options=options)
     site.ends(task, "revoked")
 
@@ -183,7 +183,7 @@ def test_the_hard_time_limit_fails_once(site: Site) -> None:
 
 def test_the_soft_time_limit_fails_once(site: Site) -> None:
     # Long enough for a busy machine to begin it.
-    options = {"soft_time_limit": 3}
+    options = {"soft_time_limit": 1.5}
     task = site.start("ann", "too_slow_softly", how="apply_async", options=options)
     assert "SoftTimeLimitExceeded" in site.ends(task, "failed")["error"]
     assert len(site.message(task)["mails"]) == 1

@@ -219,7 +219,11 @@ def crew(
 
 
 # A test for each cell would need a worker of its own.
-@pytest.mark.parametrize("crew", POOLS, indirect=True)
+@pytest.mark.parametrize(
+    "crew",
+    ["threads", *(pytest.param(pool, marks=pytest.mark.variant) for pool in ("solo", "gevent"))],
+    indirect=True,
+)
 def test_in_another_pool(
     site: Site, crew: Staff, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
@@ -245,22 +249,15 @@ class EagerStage(Stage):
         return str(task)
 
 
-@pytest.fixture(scope="module")
-def eager(site: Site, environment: dict[str, str]) -> Iterator[Site]:
-    eager = Site({**environment, "TEST_EAGER": ""})
-    yield eager
-    eager.close()
-
-
 @pytest.mark.parametrize(
     ("what", "state"),
     [(what, state) for what, pool, state in cells() if pool == "eager" and state != "–"],
 )
-def test_in_eager_mode(eager: Site, staff: Staff, gate: Path, what: str, state: str) -> None:
-    task = SCENES[what](EagerStage(eager, staff, gate))
-    ended = eager.ends(task)
+def test_in_eager_mode(eager_site: Site, staff: Staff, gate: Path, what: str, state: str) -> None:
+    task = SCENES[what](EagerStage(eager_site, staff, gate))
+    ended = eager_site.ends(task)
     assert ended["state"] == state, ended
-    assert len(eager.messages(task)) == 1
+    assert len(eager_site.messages(task)) == 1
 
 
 @pytest.mark.parametrize("crew", POOLS, indirect=True)

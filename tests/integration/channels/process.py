@@ -77,7 +77,4 @@ def states() -> list[str]:
 
 if __name__ == "__main__":
     functions = (clear, prepare, send_all, end_leases, states)
-    serve(
-        {function.__name__: function for function in functions}
-        | {"migrate": lambda: call_command("migrate", verbosity=0)}
-    )
+    serve({function.__name__: function for function in functions})

@@ -11,7 +11,6 @@ from tests.support.peers import serve, set_up
 
 set_up()
 
-from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from monitio import api
@@ -121,7 +120,6 @@ def snapshots(keys: list[str]) -> list[dict[str, Any]]:
 if __name__ == "__main__":
     serve(
         {
-            "migrate": lambda: call_command("migrate", verbosity=0),
             "sign_in_many": sign_in_many,
             "write_all": write_all,
             "write_despite": write_despite,

@@ -146,7 +146,7 @@ class TestGone:
             reads.set()
 
 
-@pytest.mark.parametrize("kind", ["endpoint", "uvicorn"])
+@pytest.mark.parametrize("kind", ["endpoint", pytest.param("uvicorn", marks=pytest.mark.variant)])
 def test_fifty_idle_streams_share_a_pool_of_four_connections(
     kind: str, postgres_server: Postgres, redis: Valkey
 ) -> None:

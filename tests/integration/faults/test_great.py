@@ -21,7 +21,7 @@ SEED = int(os.environ.get("MONITIO_TEST_SEED", 1))
 @pytest.mark.parametrize(
     ("people", "messages", "seconds"),
     [
-        pytest.param(60, 900, 10, id="short"),
+        pytest.param(60, 600, 6, id="short"),
         pytest.param(500, 10_000, 60, id="great", marks=pytest.mark.soak),
     ],
 )

@@ -109,7 +109,4 @@ def texts() -> list[str]:
 
 if __name__ == "__main__":
     functions = (clear, prepare, write, send_all, hand_out, send_sets, states, texts)
-    serve(
-        {function.__name__: function for function in functions}
-        | {"migrate": lambda: call_command("migrate", verbosity=0)}
-    )
+    serve({function.__name__: function for function in functions})

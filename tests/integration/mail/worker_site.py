@@ -14,7 +14,6 @@ from tests.support.peers import serve, set_up
 set_up()
 
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.utils import timezone
 
 from monitio.channels import deliveries
@@ -113,7 +112,4 @@ if __name__ == "__main__":
         *(prepare, want_digests, give_twice, plan_mail, claimed, end_leases, end_pauses),
         *(states, delivery_state),
     )
-    serve(
-        {function.__name__: function for function in functions}
-        | {"migrate": lambda: call_command("migrate", verbosity=0)}
-    )
+    serve({function.__name__: function for function in functions})

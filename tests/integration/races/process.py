@@ -295,7 +295,4 @@ if __name__ == "__main__":
         start_job, fail_jobs, finish_jobs, delete_people, delete_messages,
         publish_events, click, write_to_user, end_parts,
     )  # fmt: skip
-    serve(
-        {function.__name__: function for function in functions}
-        | {"migrate": lambda: call_command("migrate", verbosity=0)}
-    )
+    serve({function.__name__: function for function in functions})

@@ -12,7 +12,6 @@ set_up()
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -137,7 +136,6 @@ def attach(key: str, file: str, size: int) -> str:
 
 FUNCTIONS = {
     "attach": attach,
-    "migrate": lambda: call_command("migrate", verbosity=0),
     "sign_in": sign_in,
     "visit": visit,
     "write": write,

@@ -137,17 +137,11 @@ class Server:
         return time.monotonic() - begin
 
     def close(self) -> None:
+        """End it at once, with its workers; ``terminate`` lets it end by itself."""
         if self.process.poll() is None:
             workers = psutil.Process(self.process.pid).children(recursive=True)
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._kill(workers)
-
-    def _kill(self, workers: list[psutil.Process]) -> None:
-        self.process.kill()
-        self.process.wait(40)
-        for worker in workers:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.kill()
+            self.process.kill()
+            self.process.wait(40)
+            for worker in workers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.kill()

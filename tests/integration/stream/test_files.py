@@ -15,7 +15,7 @@ from tests.support.peers import Peer
 from tests.support.servers.nginx import Nginx
 from tests.support.servers.ports import free_port
 
-SIZE = 2**28
+SIZE = 2**27
 # Bytes by which the process may grow. With a gigabyte it is the same.
 MEMORY = 60 * 2**20
 

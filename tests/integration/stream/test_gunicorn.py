@@ -25,6 +25,11 @@ from gevent import monkey
 monkey.patch_all()
 """
 Start = Callable[..., Server]
+# `make test-full` alone runs these.
+RARE = {
+    kind: pytest.param(kind, marks=pytest.mark.variant)
+    for kind in ("gunicorn-asgi", "uvicorn-worker", "waitress")
+}
 
 
 @pytest.fixture
@@ -75,7 +80,7 @@ def goes_on(site: Peer, page: Page, browser: Browser) -> None:
 
 class TestRecycled:
     @pytest.mark.parametrize(
-        "kind", ["gthread", "gevent", "gunicorn-asgi", "gunicorn-asgi-endpoint"]
+        "kind", ["gthread", "gevent", RARE["gunicorn-asgi"], "gunicorn-asgi-endpoint"]
     )
     def test_its_streams_end_with_the_last_request(
         self, start: Start, site: Peer, browser: Browser, kind: str
@@ -87,7 +92,7 @@ class TestRecycled:
             goes_on(site, page, browser)
             assert set(page.reasons) == {"shutdown"}
 
-    @pytest.mark.parametrize("kind", ["gthread", "uvicorn-worker", "uvicorn-worker-endpoint"])
+    @pytest.mark.parametrize("kind", ["gthread", RARE["uvicorn-worker"], "uvicorn-worker-endpoint"])
     def test_without_a_word_it_waits_until_they_are_old(
         self, start: Start, site: Peer, browser: Browser, kind: str
     ) -> None:
@@ -123,7 +128,7 @@ class TestThreads:
         name = f"user-{abs(hash(request.node.nodeid))}"
         return [dict(site.sign_in(f"{name}-{number}")) for number in range(5)]
 
-    @pytest.mark.parametrize("kind", ["gthread", "waitress"])
+    @pytest.mark.parametrize("kind", ["gthread", RARE["waitress"]])
     def test_by_default_pages_poll_and_the_site_answers(
         self, start: Start, people: list[Browser], kind: str
     ) -> None:

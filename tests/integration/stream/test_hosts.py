@@ -87,7 +87,9 @@ class Cluster:
             host.close()
 
 
-@pytest.fixture(scope="module", params=["redis", "postgres"])
+@pytest.fixture(
+    scope="module", params=["redis", pytest.param("postgres", marks=pytest.mark.variant)]
+)
 def cluster(
     request: pytest.FixtureRequest, valkey_server: Valkey, postgres_server: Postgres
 ) -> Iterator[Cluster]:

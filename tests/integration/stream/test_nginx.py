@@ -66,7 +66,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["gevent", "uvicorn", "uvicorn-endpoint"])
+@pytest.fixture(
+    scope="module",
+    params=["gevent", pytest.param("uvicorn", marks=pytest.mark.variant), "uvicorn-endpoint"],
+)
 def backend(
     request: pytest.FixtureRequest, site: Peer, database: str, transport: dict[str, str]
 ) -> Iterator[Server]:

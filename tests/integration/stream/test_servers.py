@@ -17,7 +17,7 @@ from tests.support.servers.postgres import Postgres
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.stream.process"
-RECHECK = 3
+RECHECK = 1
 SETTINGS = {
     "MONITIO_STREAM_HEARTBEAT": 0.5,
     "MONITIO_STREAM_RECHECK": RECHECK,

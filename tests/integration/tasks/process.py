@@ -152,7 +152,4 @@ if __name__ == "__main__":
         age, alive_at, ask, begin_unreported, cancel, clear, enqueue, enqueue_unreported, give_up,
         job, mails, make, messages, report, retry, status, sweep, unfinished,
     )  # fmt: skip
-    serve(
-        {function.__name__: function for function in functions}
-        | {"migrate": lambda: call_command("migrate", verbosity=0)}
-    )
+    serve({function.__name__: function for function in functions})

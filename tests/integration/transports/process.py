@@ -13,7 +13,6 @@ from tests.support.peers import serve, set_up
 
 set_up()
 
-from django.core.management import call_command
 from django.db import connection, transaction
 
 from monitio import dispatch
@@ -150,7 +149,6 @@ def fork(topic: str) -> list[str]:
 if __name__ == "__main__":
     serve(
         {
-            "migrate": lambda: call_command("migrate", verbosity=0),
             "follow": follow,
             "unfollow": unfollow,
             "received": take_received,

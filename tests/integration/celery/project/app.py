@@ -3,10 +3,14 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.concurrency.asynpool import AsynPool
 
 from monitio_celery import beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.celery.project.settings")
+
+# A worker looks for dead children every five seconds, and no setting says otherwise.
+AsynPool.timers = property(lambda pool: {pool.maintain_pool: 0.5})
 
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")

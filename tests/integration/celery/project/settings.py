@@ -10,6 +10,7 @@ SECRET_KEY = os.environ.get("TEST_SECRET_KEY", "only for tests")
 MONITIO_REDIS_PREFIX = os.environ.get("TEST_PREFIX", "monitio")
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "tests.integration.celery.project.urls"
 LANGUAGES = [("en", "English"), ("pl", "Polski")]
 INSTALLED_APPS = [

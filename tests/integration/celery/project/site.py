@@ -17,7 +17,6 @@ import django
 django.setup()
 
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connections
 from django.db.models import F
 from django.test import AsyncClient, Client
@@ -27,13 +26,10 @@ from django.utils import timezone
 from monitio.models import Delivery, Job, JobRun, Message
 from monitio_celery.models import GroupMember
 from tests.integration.celery.project.app import app
+from tests.support.peers import create_tables as migrate  # noqa: F401
 
 clients: dict[str, Client] = {}
 errors: dict[str, str] = {}
-
-
-def migrate() -> None:
-    call_command("migrate", verbosity=0)
 
 
 def add_user(name: str) -> int:
