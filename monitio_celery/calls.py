@@ -33,6 +33,11 @@ class TaskCall:
     # Where its message was sent: ``exchange`` and ``routing_key``.
     destination: Mapping[str, Any] | None = None
 
+    @property
+    def queue(self) -> str:
+        """The queue, or the key by which an exchange chooses one; '' when unknown."""
+        return str((self.destination or {}).get("routing_key") or "")
+
     def stored(self) -> str | None:
         """As ``JobRun.call``, for a task that can be tried again."""
         if self.options is None or not self.options.retryable:

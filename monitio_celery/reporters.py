@@ -43,6 +43,7 @@ def reporter_for(task_id: str, call: TaskCall) -> Reporter | None:
             header=header,
             arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
             call=None if replaced else call.stored(),
+            queue=call.queue,
         )
 
 
@@ -62,6 +63,7 @@ def job_reporter(
     header: TaskHeader | None = None,
     arguments: dict[str, Any] | None = None,
     call: str | None = None,
+    queue: str = "",
 ) -> JobReporter:
     return JobReporter(
         task_id,
@@ -73,4 +75,5 @@ def job_reporter(
         cancellable=options is not None and options.cancel,
         run=0 if header is None else header.run,
         call=call,
+        queue=queue,
     )

@@ -215,6 +215,7 @@ def _reporter(
         arguments=picked,
         cancellable=options.cancel,
         call=_stored_call(task_result) if options.retryable else None,
+        queue=task.queue_name,
     )
 
 

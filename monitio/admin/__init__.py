@@ -227,7 +227,12 @@ class JobMessageInline(ReadOnlyRows):
 @admin.register(Job)
 class JobAdmin(OfThisScope, JobOptions):
     list_display = ("__str__", "state", "attempt", "percentage", "created", "alive_at")
-    list_filter = ("state", ("integration", RecentValues), ("name", RecentValues))
+    list_filter = (
+        "state",
+        ("integration", RecentValues),
+        ("queue", RecentValues),
+        ("name", RecentValues),
+    )
     search_fields = ("task_id", "name")
     # Holds visitors' tokens: a token is all that access to their messages needs.
     exclude = ("recipients",)

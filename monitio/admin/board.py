@@ -65,8 +65,8 @@ def _window(request: HttpRequest) -> tuple[str, datetime, datetime]:
 def _context(request: HttpRequest) -> dict[str, Any]:
     window, since, now = _window(request)
     may = {name: request.user.has_perm(f"monitio.{name}_job") for name in ("cancel", "retry")}
-    running, running_count = board.open_jobs([State.STARTED])
-    waiting, waiting_count = board.open_jobs(board.WAITING)
+    running, running_in = board.open_jobs([State.STARTED])
+    waiting, waiting_in = board.open_jobs(board.WAITING)
     ended = board.ended_since(since, now)
     latest = board.just_ended(since)
     sees_messages = request.user.has_perm("monitio.view_message")
@@ -80,9 +80,11 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "may": may,
         "sees_people": sees_messages,
         "running": [_running(job, people, now) for job in running],
-        "running_count": running_count,
+        "running_count": running_in.total(),
+        "running_in": running_in.most_common(),
         "waiting": [_waiting(job, now) for job in waiting],
-        "waiting_count": waiting_count,
+        "waiting_count": waiting_in.total(),
+        "waiting_in": waiting_in.most_common(),
         "counted": board.COUNTED,
         "ended": ended,
         "chart": _chart(ended.buckets),

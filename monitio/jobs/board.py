@@ -6,6 +6,7 @@ the newest ``READ`` of the window at most.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,17 +70,18 @@ class Reason:
     retryable: bool
 
 
-def open_jobs(states: Iterable[str]) -> tuple[list[Job], int]:
-    """The oldest jobs in these states, and how many there are, ``COUNTED`` at most."""
-    pks = Job.objects.here().filter(state__in=tuple(states)).values_list("pk", flat=True)
-    found = list(pks.order_by()[:COUNTED])
+def open_jobs(states: Iterable[str]) -> tuple[list[Job], Counter[str]]:
+    """The oldest jobs in these states, and how many there are by queue, ``COUNTED`` at most."""
+    rows = Job.objects.here().filter(state__in=tuple(states))
+    found = dict(rows.order_by().values_list("pk", "queue")[:COUNTED])
     if len(found) == COUNTED:
         # Not by the primary key itself: PostgreSQL would look for them among all jobs that ended
         # before them (5 s with 100,000 waiting jobs of 10 million, 0.1 s by the index on states).
-        oldest = list(pks.order_by(F("pk") + 0)[:SHOWN])
+        oldest = list(rows.order_by(F("pk") + 0).values_list("pk", flat=True)[:SHOWN])
     else:
         oldest = sorted(found)[:SHOWN]
-    return list(Job.objects.filter(pk__in=oldest).order_by("pk")), len(found)
+    shown = Job.objects.filter(pk__in=oldest).order_by("pk")
+    return list(shown), Counter(found.values())
 
 
 def ended_since(moment: datetime, now: datetime) -> Ended:

@@ -91,6 +91,7 @@ class JobReporter:
     recipients is ignored: every method then returns False and writes nothing.
     ``cancellable`` lets its recipients cancel it, through ``dispatch.hooks.cancel[integration]``.
     ``call`` (``jobs.retry.stored_call``) lets them try it again, through ``dispatch.hooks.retry``.
+    ``queue`` names where it was sent, for staff: the first 100 characters.
     ``run`` is when the task was queued, in milliseconds since 1970; 0: unknown. A run under the
     ``task_id`` of one that has ended before is a job of its own.
     The job and its recipients belong to the scope in which its reporter is made.
@@ -111,6 +112,7 @@ class JobReporter:
         cancellable: bool = False,
         run: int = 0,
         call: str | None = None,
+        queue: str = "",
     ) -> None:
         self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
         self.integration, self.name = integration, clean_text(name)
@@ -118,6 +120,7 @@ class JobReporter:
         self.recipients = self._of_this_scope(dict.fromkeys(recipients))
         self.arguments = arguments or {}
         self.cancellable, self.run, self.call = cancellable, run, call
+        self.queue = as_ascii(queue)[:100]
         self.messages = JobMessages(self.name, render or NotifyOptions().content)
         self._progress = ProgressWriter(self)
 
@@ -152,8 +155,9 @@ class JobReporter:
         begun = {"alive_at": timezone.now(), "started_at": KEEP_STARTED_AT, **RESET_PROGRESS}
         return self._move(State.STARTED, attempt, **begun, **self._of_this_run())
 
-    def _of_this_run(self) -> dict[str, int]:
-        return {"run": self.run} if self.run else {}
+    def _of_this_run(self) -> dict[str, Any]:
+        known = {"run": self.run, "queue": self.queue}
+        return {name: value for name, value in known.items() if value}
 
     def retrying(
         self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
@@ -408,7 +412,7 @@ class JobReporter:
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
         begun = {name: value for name, value in changes.items() if value is not FILL_BAR}
-        begun["run"] = self.run
+        begun |= {"run": self.run, "queue": self.queue}
         if "started_at" in begun:
             begun["started_at"] = begun["alive_at"]
         return Job(

@@ -73,6 +73,8 @@ class Job(models.Model):
     scope = scope_field()
     task_id = models.CharField(_("task id"), max_length=KEY_LENGTH)
     integration = models.CharField(_("integration"), max_length=50, blank=True, default="")
+    # Where it was sent, as far as its integration names queues.
+    queue = models.CharField(_("queue"), max_length=100, blank=True, default="", db_default="")
     name = models.CharField(_("name"), max_length=255, blank=True, default="")
     state = models.CharField(_("state"), max_length=20, choices=STATES, default=State.QUEUED)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)

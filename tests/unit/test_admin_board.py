@@ -91,7 +91,7 @@ def test_the_live_part_is_the_board_alone(client: Client) -> None:
 
 def test_a_silent_job_is_marked(client: Client) -> None:
     job(1, State.STARTED, alive_at=timezone.now() - timedelta(minutes=3))
-    assert "No heartbeat for 3 min 0 s" in staff(client, "view_job").get(url()).text
+    assert "No heartbeat for 3 min" in staff(client, "view_job").get(url()).text
 
 
 @pytest.mark.parametrize(("window", "shown"), [("15m", 1), ("1h", 2), ("7d", 3), ("nonsense", 2)])
@@ -237,6 +237,14 @@ def test_the_oldest_of_many_waiting_jobs_are_shown(
     page = staff(client, "view_job").get(url()).text
     assert "3+" in page
     assert [f"shop.number_{number}" in page for number in range(5)] == [True, True, *[False] * 3]
+
+
+def test_open_jobs_are_counted_by_queue(client: Client) -> None:
+    for number, queue in enumerate(("mail", "mail", "default")):
+        job(number, State.QUEUED, queue=queue)
+    page = staff(client, "view_job").get(url()).text
+    assert "<bdi>mail</bdi> 2 · <bdi>default</bdi> 1" in page
+    assert page.count("· queue mail") == 2
 
 
 def test_failures_are_those_of_the_jobs_that_were_read(

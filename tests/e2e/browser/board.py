@@ -49,6 +49,7 @@ def _open(
     Job.objects.create(
         task_id=task_id,
         state=state,
+        queue="mail" if "newsletter" in fields["name"] else "default",
         recipients=[person.to_dict() for person in people],
         created=now - timedelta(seconds=age),
         **{**(begun if state == State.STARTED else {}), **fields},

@@ -30,7 +30,7 @@ def test_a_failed_task_runs_again_in_its_queue(site: Site, staff: Staff, rows: P
     rows.write_text("123")
     status, second = site.retry("ann", first)
     assert (status, second != first) == (302, True)
-    site.ends(second, "succeeded")
+    assert site.ends(second, "succeeded")["queue"] == staff.queue
     assert site.message_ids(second) == [pk]
     assert site.message(second)["subject"] == "Needs: done"
     assert site.former_ends(second) == ["failed"]

@@ -74,8 +74,8 @@ def unfinished() -> list[str]:
 
 
 def job(task_id: str) -> dict[str, Any] | None:
-    fields = ("state", "name", "attempt", "total", "error")
-    renamed = {"queue": F("integration"), "done": F("completed"), "text": F("status_text")}
+    fields = ("state", "name", "attempt", "total", "error", "integration", "queue")
+    renamed = {"done": F("completed"), "text": F("status_text")}
     return Job.objects.filter(task_id=task_id).values(*fields, **renamed).first()
 
 

@@ -137,7 +137,8 @@ def messages_of(site: Site) -> list[str]:
 def test_success_is_reported_in_the_authors_words(site: Site) -> None:
     task = site.web.ask("report", "ann", {"args": ["May"]})
     job = site.ended(task)
-    assert (job["state"], job["queue"]) == ("succeeded", "django.tasks")
+    assert (job["state"], job["integration"]) == ("succeeded", "django.tasks")
+    assert job["queue"] == "default"
     (message,) = site.web.messages("ann")
     assert message["subject"] == "Report: done"
     # The signal of django-tasks-rq does not have the result.

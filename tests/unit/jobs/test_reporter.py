@@ -384,3 +384,16 @@ def test_visitors_and_users_are_notified_alike() -> None:
     visitor = Recipient.for_visitor("t" * 32)
     reporter(user(), visitor).succeeded()
     assert subjects_of(user()) == subjects_of(visitor) == ["succeeded 0"]
+
+
+def test_the_queue_is_known_for_staff() -> None:
+    job = reporter(user(), queue="mail")
+    job.queued()
+    job.started()
+    assert Job.objects.get().queue == "mail"
+
+
+def test_a_queue_that_is_learned_later_is_added() -> None:
+    reporter(user()).queued()
+    reporter(user(), queue="é" * 200).started()
+    assert Job.objects.get().queue.isascii()

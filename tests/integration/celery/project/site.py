@@ -127,6 +127,7 @@ def job(task_id: str) -> dict[str, Any] | None:
             "total",
             "error",
             "name",
+            "queue",
             "recipients",
             done=F("completed"),
             text=F("status_text"),
