@@ -11,6 +11,7 @@ from typing import Any
 from celery import current_app
 
 from monitio.integrations.decorators import options_of
+from monitio.management.doctor.attempt import starters
 from monitio.management.doctor.registry import (
     NOTHING_LIVE,
     TASKS_SILENT,
@@ -22,15 +23,28 @@ from monitio.management.doctor.registry import (
 )
 from monitio.management.doctor.transport import listening
 from monitio.models import Heartbeat
+from monitio.recipients import Recipient
 from monitio.utils.outage import one_line
 from monitio_celery.checks import missing_broker
 from monitio_celery.conf import settings
 from monitio_celery.diagnosis import COMMAND, addressee, describe, row_of
+from monitio_celery.headers import HEADER, TaskHeader
+from monitio_celery.tasks import doctor_attempt
 
 # Seconds that workers have for an answer.
 WITHIN = 3.0
 # Seconds that two clocks may differ.
 CLOCKS = 2.0
+
+
+def start_attempt(user: Any) -> str:
+    headers: dict[str, Any] = {HEADER: TaskHeader.for_recipients([Recipient.of(user)]).to_dict()}
+    queue = settings.CELERY_QUEUE
+    result = doctor_attempt.apply_async(headers=headers, queue=queue, retry=False)
+    return str(result.id)
+
+
+starters.append(start_attempt)
 
 
 @dataclass

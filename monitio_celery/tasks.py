@@ -19,7 +19,7 @@ from monitio import api, scope
 from monitio.channels import TemporaryFailure, deliveries
 from monitio.constants import State
 from monitio.digests import sender as digests
-from monitio.integrations.decorators import options_of
+from monitio.integrations.decorators import notify_user, options_of
 from monitio.integrations.run import Reporter
 from monitio.jobs.reporter import CLOCK_DIFFERENCE
 from monitio.models import Heartbeat, Job
@@ -254,3 +254,10 @@ def _stored(task_id: str, since: datetime | None = None) -> tuple[str | None, An
     except Exception as error:
         logger.debug("The result backend does not answer: %s", error)
         return None, None
+
+
+# Reported as a task of the site: the names of monitio's own begin with monitio_celery.
+@shared_task(name="monitio.doctor_attempt", ignore_result=True)
+@notify_user(title="Test of monitio_doctor")
+def doctor_attempt() -> None:
+    """Started by ``manage.py monitio_doctor --try``."""

@@ -48,7 +48,7 @@ def answered(site: Site, **changes: Any) -> None:
     there = {**deepcopy(here), "queues": ["celery"], **changes}
     now = time.time()
     found = Workers(here, ["w@host"], {"w@host": there}, now - 1, now + 1, set())
-    site._known[workers] = found
+    site.asked[workers] = found
 
 
 def look(site: Site, identifier: str) -> str | None:
@@ -204,7 +204,7 @@ def test_a_worker_that_runs_the_code_of_the_last_release(site: Site) -> None:
     here = diagnosis.describe("n")
     found = Workers({**here, "tasks": {"shop.report": "new"}}, ["w"], {"w": here}, 0, 0)
     found.answers["w"]["tasks"] = {"shop.report": "old"}
-    site._known[workers] = found
+    site.asked[workers] = found
     assert look(site, "worker.code") == "Of 1 workers: w (shop.report)."
 
 
@@ -220,15 +220,15 @@ def test_the_digest_of_a_task_follows_its_code() -> None:
 
 
 def test_no_worker_and_one_without_monitio(site: Site) -> None:
-    site._known[workers] = Workers({}, [], {}, 0, 0)
+    site.asked[workers] = Workers({}, [], {}, 0, 0)
     assert look(site, "worker.none")
-    site._known[workers] = Workers({}, ["w@host"], {}, 0, 0)
+    site.asked[workers] = Workers({}, ["w@host"], {}, 0, 0)
     assert look(site, "worker.none") is None
     assert look(site, "worker.monitio") == "Does not know the command: w@host."
 
 
 def test_an_event_of_a_worker_that_is_lost(site: Site) -> None:
-    found = site._known[workers]
+    found = site.asked[workers]
     found.unheard = {"w@host"}
     assert look(site, "worker.event") == "No event came from w@host."
 
@@ -243,7 +243,7 @@ def test_what_the_doctor_wrote_is_removed(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr(monitio_doctor, "missing_broker", lambda: None)
     monkeypatch.setattr(monitio_doctor, "broker_error", lambda site: "")
     monkeypatch.setattr(monitio_doctor.current_app.control, "ping", lambda timeout: [])
-    del site._known[workers]
+    del site.asked[workers]
     assert look(site, "worker.none")
     assert [row.name for row in Heartbeat.objects.all()] == ["beat"]
 

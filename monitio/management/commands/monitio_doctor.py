@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import autodiscover_modules
 
-from monitio.management.doctor import pages, transport, work  # noqa: F401 - they register faults
+from monitio.management.doctor import pages, transport, web, work  # noqa: F401 - they register faults
+from monitio.management.doctor.attempt import attempt
+from monitio.management.doctor.client import end_session
 from monitio.management.doctor.registry import (
     ERROR,
     FAULTS,
@@ -17,6 +20,7 @@ from monitio.management.doctor.registry import (
     Site,
     examine,
 )
+from monitio.management.users import user_named
 
 
 class Command(BaseCommand):
@@ -28,6 +32,12 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--url", default="", help="also examine the site at this address, for example https://…"
+        )
+        parser.add_argument(
+            "--try", metavar="USER", dest="user", help="start a task for this user; time each step"
+        )
         parser.add_argument("--json", action="store_true", help="findings as a JSON list")
         parser.add_argument(
             "--list", action="store_true", help="all faults as a Markdown table; examines nothing"
@@ -38,12 +48,15 @@ class Command(BaseCommand):
         if options["list"]:
             self.stdout.write(table())
             return
-        site = Site()
+        site = Site(options["url"], user_named(options["user"]) if options["user"] else None)
         findings = []
-        for finding in examine(site):
-            findings.append(finding)
-            if not options["json"]:
-                self.show(finding)
+        try:
+            for finding in chain(examine(site), attempt(site) if site.user else ()):
+                findings.append(finding)
+                if not options["json"]:
+                    self.show(finding)
+        finally:
+            end_session(site)
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         errors = [finding.id for finding in findings if finding.status == ERROR]

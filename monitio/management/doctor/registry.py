@@ -37,16 +37,16 @@ class Site:
 
     def __init__(self, url: str = "", user: Any = None) -> None:
         self.url, self.user = url.rstrip("/"), user
-        self._known: dict[Callable[[Site], Any], Any] = {}
+        self.asked: dict[Callable[[Site], Any], Any] = {}
 
     def once(self, ask: Callable[[Site], T]) -> T:
         """The answer of ``ask(site)``, which is called once. Its exception is raised each time."""
-        if ask not in self._known:
+        if ask not in self.asked:
             try:
-                self._known[ask] = ask(self)
+                self.asked[ask] = ask(self)
             except Exception as error:
-                self._known[ask] = error
-        answer = self._known[ask]
+                self.asked[ask] = error
+        answer = self.asked[ask]
         if isinstance(answer, Exception):
             raise answer
         return answer  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ from tests.integration.celery.conftest import ROOT, Site, Staff, Worker
 COMMAND = """
 from tests.integration.celery.project.app import app
 from django.core.management import execute_from_command_line
-execute_from_command_line(["manage.py", "monitio_doctor", "--json"])
+execute_from_command_line(["manage.py", "monitio_doctor", "--json", "--try", "ann"])
 """
 
 
@@ -29,9 +29,13 @@ def examine(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 def test_what_is_wrong_with_a_worker_is_found(
     site: Site, worker: Worker, staff: Staff, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    healthy = examine(environment)
+    steps = ("queued", "started", "ended", "event")
+    took = [healthy[f"try.{step}"]["saw"] for step in steps]
+    assert all(text.endswith(" ms") for text in took), took
     of_workers = {
         name: found["status"]
-        for name, found in examine(environment).items()
+        for name, found in healthy.items()
         if name.startswith(("worker.", "broker.", "transport."))
     }
     assert set(of_workers.values()) == {"ok"}, of_workers
