@@ -21,7 +21,7 @@ from django.db import connections
 
 from monitio.conf import settings
 from monitio.transports.base import Listener, Transport, Waker
-from monitio.transports.events import Event, is_everybody, packed, unpacked
+from monitio.transports.events import SEPARATOR, Event, is_everybody, packed, unpacked
 from monitio.utils.optional import import_optional
 
 # A frozen server answers nothing and closes nothing: then this side closes the connection.
@@ -134,7 +134,10 @@ class _Subscription:
                 self.listener.on_subscribed(opened)
             for payload in self.connection.notifications(time.monotonic() + min(WAIT, PING_EVERY)):
                 event = Event.decode(payload)
-                if event and (event.topic in self.topics or is_everybody(event.topic)):
+                if event is None:
+                    # Of another release, while one replaces the other: the topic stays its head.
+                    self.listener.on_gap(payload.partition(SEPARATOR)[0].decode(errors="replace"))
+                elif event.topic in self.topics or is_everybody(event.topic):
                     for change in unpacked(event, self.topics):
                         self.listener.receive(change)
             self._keep_alive(time.monotonic())

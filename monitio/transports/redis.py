@@ -187,7 +187,12 @@ class _Subscription:
             self.listener.on_subscribed([channel.removeprefix(self.prefix)])
         elif message["type"] == "message":
             event = Event.decode(_bytes(message["data"]))
-            for change in unpacked(event, self.topics) if event is not None else ():
+            if event is None:
+                # Of another release, while one replaces the other. What "everybody" may have been
+                # about is found by the next recheck and comparison.
+                self.listener.on_gap(_bytes(message["channel"]).decode().removeprefix(self.prefix))
+                return
+            for change in unpacked(event, self.topics):
                 self.listener.receive(change)
 
     def _keep_alive(self, now: float) -> None:

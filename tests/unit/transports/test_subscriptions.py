@@ -1,0 +1,79 @@
+"""What a connection subscribes to, and what it makes of payloads that it does not understand."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from monitio.transports import postgres
+from monitio.transports.base import Waker
+from monitio.transports.redis import _Subscription
+
+
+class Changes:
+    """A listener whose streams open and close; it gives each change once."""
+
+    def take_changes(self) -> tuple[set[str], set[str]]:
+        return {"user:1"}, {"user:2"}
+
+
+class Gaps:
+    """A listener that reads one payload, and notes the topics of which it missed events."""
+
+    def __init__(self) -> None:
+        self.missed: list[str | None] = []
+        self.stops = iter([False, True])
+
+    def on_gap(self, topic: str | None = None) -> None:
+        self.missed.append(topic)
+
+    def take_changes(self) -> tuple[set[str], set[str]]:
+        return set(), set()
+
+    def on_tick(self) -> None:
+        pass
+
+    def stopping(self) -> bool:
+        return next(self.stops)
+
+
+class BrokenConnection:
+    def subscribe(self, *channels: str) -> None:
+        raise ConnectionError("the server has closed the connection")
+
+
+def test_a_change_that_a_broken_connection_did_not_take_is_left_to_the_next_one() -> None:
+    topics = {"user:2", "user:3"}
+    listener: Any = Changes()
+    waker = Waker()
+    subscription = _Subscription(BrokenConnection(), listener, waker, topics)
+    with pytest.raises(ConnectionError):
+        subscription._follow_changes()
+    waker.close()
+    assert topics == {"user:1", "user:3"}
+
+
+# The topic stays the head, whatever a later release puts behind it.
+FROM_THE_NEXT_RELEASE = b"user:1\x1fsparkle\x1f{}"
+
+
+def test_an_event_of_another_release_is_a_gap_of_its_topic_in_redis(settings: Any) -> None:
+    settings.MONITIO_REDIS_PREFIX = "site"
+    listener: Any = Gaps()
+    waker = Waker()
+    subscription = _Subscription(BrokenConnection(), listener, waker, {"user:1"})
+    for data in (FROM_THE_NEXT_RELEASE, b'{"topic": "user:1", "kind": "message"}'):
+        subscription._take({"type": "message", "channel": b"site:user:1", "data": data})
+    waker.close()
+    assert listener.missed == ["user:1", "user:1"]
+
+
+def test_an_event_of_another_release_is_a_gap_of_its_topic_in_postgresql() -> None:
+    listener: Any = Gaps()
+    connection: Any = Mock()
+    connection.notifications.return_value = [FROM_THE_NEXT_RELEASE, b"of another program"]
+    postgres._Subscription(connection, listener).run()
+    # No stream has the second topic.
+    assert listener.missed == ["user:1", "of another program"]
