@@ -68,6 +68,8 @@ export class Connection {
   configure(Source, options) {
     this.#stream.Source = Source ?? this.#stream.Source;
     this.#stream.options = options;
+    // Somebody may have signed in, or has another token.
+    if (this.state === "stopped") this.#set("idle");
     this.#sleep();
     this.#wake();
   }

@@ -24,6 +24,8 @@ export interface State {
 export interface Monitio {
   /** The first listener opens the stream. Returns what ends the subscription. */
   subscribe(listener: () => void): () => void;
+  /** For another user, or a new token: forgets everything and begins again. */
+  restart(): void;
   getSnapshot(): State;
   /** An empty state, for rendering on a server. */
   getServerSnapshot(): State;

@@ -47,6 +47,8 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
   let isStarting = false;
   let failures = 0;
   let timer = 0;
+  /** Of the start whose answer counts: `restart` begins another. */
+  let attempt = 0;
 
   for (const type of ["put", "drop", "unread"]) store.addEventListener(type, changed);
 
@@ -75,18 +77,22 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
   }
 
   function open() {
-    if (connection) return connection.open();
-    if (!isStarting && !timer && state !== "stopped") start();
+    if (isStarting || timer || state === "stopped") return;
+    if (connection) connection.open();
+    else start();
   }
 
   async function start() {
+    const own = ++attempt;
     isStarting = true;
     setState("connecting");
     try {
       const answer = await actions.begin(url, remembered(url)?.hash);
+      if (own !== attempt) return;
       failures = 0;
       if (answer) connect(answer);
     } catch {
+      if (own !== attempt) return;
       setState("offline");
       const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** failures++);
       timer = later(() => {
@@ -103,7 +109,7 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
     remember(url, { hash: answer.strings.hash, texts });
     store.replace(answer);
     changed();
-    connection = new (HAS_TABS ? Connection : SingleConnection)({
+    connection ??= new (HAS_TABS ? Connection : SingleConnection)({
       deliver: (type, data) => actions.deliver(type, data),
       onState: setState,
       refresh: () => actions.refresh(),
@@ -125,6 +131,14 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
         listeners.delete(listener);
         setTimeout(() => listeners.size || connection?.close(), GRACE);
       };
+    },
+    restart() {
+      connection?.close();
+      clearTimeout(timer);
+      timer = failures = 0;
+      store.clear();
+      setState("idle");
+      if (listeners.size) start();
     },
     getSnapshot: () => current,
     getServerSnapshot: () => NOTHING,

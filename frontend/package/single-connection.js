@@ -26,6 +26,7 @@ export class SingleConnection {
   configure(Source, options) {
     this.#stream.Source = Source ?? this.#stream.Source;
     this.#stream.options = options;
+    if (this.state === "stopped") this.state = "idle";
   }
 
   /** @param {number} heartbeat */

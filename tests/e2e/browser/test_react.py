@@ -208,6 +208,11 @@ def test_three_kinds_of_clients_are_live_at_once(
         expect(react.locator("h1")).to_have_text("Notifications (1)")
         expect(elsewhere.locator("monitio-messages li[data-id]")).to_contain_text("For all three")
         wait_until(lambda: client.titles == ["For all three"], 60, lambda: str(client.state))
+        # Another tab has the stream of the first one, and the texts of its visit.
+        tab = context.new_page()
+        tab.goto(vite)
+        expect(tab.locator("li")).to_have_text(["For all three"])
+        expect(tab.locator("h1")).to_have_text("Notifications (1)")
         assert server.open_streams() == 3
         take_screenshots(react=react, elsewhere=elsewhere)
 
@@ -215,6 +220,7 @@ def test_three_kinds_of_clients_are_live_at_once(
         expect(react.locator("h1")).to_have_text("Notifications (0)")
         wait_until(lambda: client.state["unread"] == 0, 60, lambda: str(client.state))
         expect(elsewhere.locator("monitio-bell .badge")).to_be_hidden()
+        expect(tab.locator("h1")).to_have_text("Notifications (0)")
 
         # The account of token and session ends, and so do their streams.
         site.change_account("ann", "deactivated in bulk")

@@ -156,6 +156,30 @@ test("a token that has expired stops it", async () => {
   assert.equal(asked("stream/").length, 1);
 });
 
+test("a function that has no other token stops it, too", async () => {
+  const { state } = await opened({ headers: () => ({ Authorization: "Bearer anns" }) });
+  status = 401;
+  send("bye", { reason: "signed-out", retry: 10 });
+  await until(() => state().connection === "stopped");
+});
+
+test("it begins again for another user", async () => {
+  messages = [message(1)];
+  let token = "anns";
+  const { monitio, state } = await opened({ headers: () => ({ Authorization: `Bearer ${token}` }) });
+  status = 401;
+  streams[0].end(event("bye", { reason: "signed-out", retry: 10 }));
+  await until(() => state().connection === "stopped");
+  status = 200;
+  token = "bobs";
+  messages = [message(2)];
+  monitio.restart();
+  await until(() => state().connection === "open");
+  assert.deepEqual(state().messages.map(({ id }) => id), [2]);
+  assert.equal(requests.at(-1).authorization, "Bearer bobs");
+  assert.equal(streams.length, 2);
+});
+
 test("a refusal at the start stops it", async () => {
   status = 401;
   const monitio = createMonitio({ url, headers: { Authorization: "Bearer forged" } });
