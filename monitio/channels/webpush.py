@@ -122,7 +122,6 @@ class WebPushChannel(Channel):
             # No fault of the device. What is pending is sent when the keys are right.
             raise TemporaryFailure(f"The push service refuses the site's keys (status {status}).")
 
-    @sensitive_variables()
     def _post(self, address: Any, message: Message, payload: Any) -> int:
         timeout = self.seconds_left()
         try:

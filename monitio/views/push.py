@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from monitio.channels import destinations, get_channel
@@ -63,6 +64,7 @@ def channel() -> WebPushChannel | None:
     return found if isinstance(found, WebPushChannel) else None
 
 
+@sensitive_post_parameters("subscription")
 @personal
 @require_POST
 @for_its_page

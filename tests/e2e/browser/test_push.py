@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, CDPSession, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, Route, expect
 
 from monitio import dispatch
 from monitio.channels import deliveries
@@ -72,6 +72,15 @@ def service(
     service.close()
 
 
+def with_policy(route: Route) -> None:
+    """What docs/push.md tells sites with Trusted Types to allow."""
+    response = route.fetch()
+    policy = "script-src 'self'; require-trusted-types-for 'script'; trusted-types monitio-push"
+    route.fulfill(
+        response=response, headers={**response.headers, "Content-Security-Policy": policy}
+    )
+
+
 @pytest.fixture
 def page(
     browser: Browser, live_server: Any, client: Client, service: PushService
@@ -85,6 +94,7 @@ def page(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.add_init_script(SUBSCRIBE % json.dumps(service.subscription("ann")))
+    page.route("**/preferences/", with_policy)
     yield page
     context.close()
     assert complaints == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import sys
 from http.client import BadStatusLine
 from typing import Any
@@ -13,8 +12,6 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.views.debug import ExceptionReporter
-from django.views.decorators.debug import sensitive_variables
 from standardwebhooks import Webhook, WebhookVerificationError
 
 import monitio
@@ -30,6 +27,7 @@ from monitio.channels.webhook import new_secret
 from monitio.models import Delivery, Destination, Job
 from monitio.utils import outbound
 from monitio.utils.outbound import Refused, Response
+from tests.support.wire import Wire, error_reports
 
 pytestmark = pytest.mark.django_db
 
@@ -44,21 +42,6 @@ class Backwards:
         return text[::-1]
 
     decrypt = encrypt
-
-
-class Wire:
-    """In place of the network: ``responses`` are the next ones; ``sent`` are the requests."""
-
-    def __init__(self) -> None:
-        self.responses: list[Response | Exception] = []
-        self.sent: list[tuple[str, bytes, dict[str, str]]] = []
-
-    def __call__(self, url: str, body: bytes, headers: Any, *, timeout: float) -> Response:
-        self.sent.append((url, body, dict(headers)))
-        response = self.responses.pop(0) if self.responses else Response(204, None)
-        if isinstance(response, Exception):
-            raise response
-        return response
 
 
 @pytest.fixture(autouse=True)
@@ -279,29 +262,13 @@ class TestAddress:
             assert SECRET not in page and "t0ken" not in page and "hooks.example" not in page
 
     def test_logs_and_error_reports_do_not_show_it(
-        self, ann: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, ann: Any, wire: Wire, caplog: pytest.LogCaptureFixture
     ) -> None:
         add(ann)
         delivery = notify(ann)
-        reports: list[str] = []
-
-        class Reports(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                # What Django e-mails to ADMINS.
-                assert record.exc_info
-                reports.append(ExceptionReporter(None, *record.exc_info).get_traceback_html())
-
-        @sensitive_variables()
-        def fail(*args: Any, **kwargs: Any) -> None:
-            raise RuntimeError("defect")
-
-        monkeypatch.setattr(outbound, "post", fail)
-        handler = Reports()
-        logging.getLogger("monitio").addHandler(handler)
-        try:
+        wire.responses = [RuntimeError("defect")]
+        with error_reports() as reports:
             deliveries.send(delivery.pk)
-        finally:
-            logging.getLogger("monitio").removeHandler(handler)
         (report,) = reports
         assert "defect" in report and "defect" in caplog.text
         for secret in (SECRET, "t0ken"):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from pywebpush import WebPusher
 
 import monitio
 from monitio import api, dispatch
@@ -26,26 +27,12 @@ from monitio.models import Delivery, Destination
 from monitio.utils import outbound
 from monitio.utils.outbound import Response
 from tests.support.servers.push import Browser, verify
+from tests.support.wire import Wire, error_reports
 
 pytestmark = pytest.mark.django_db
 
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/t0ken"
 PATH = "monitio.channels.webpush.WebPushChannel"
-
-
-class Wire:
-    """In place of the network: ``responses`` are the next ones; ``sent`` are the requests."""
-
-    def __init__(self) -> None:
-        self.responses: list[Response | Exception] = []
-        self.sent: list[tuple[str, bytes, dict[str, str]]] = []
-
-    def __call__(self, url: str, body: bytes, headers: Any, *, timeout: float) -> Response:
-        self.sent.append((url, body, dict(headers)))
-        response = self.responses.pop(0) if self.responses else Response(201, None)
-        if isinstance(response, Exception):
-            raise response
-        return response
 
 
 @pytest.fixture(autouse=True)
@@ -281,6 +268,32 @@ class TestAddress:
         destinations.add(ann, "push", subscription)
         destinations.add(bob, "push", subscription)
         assert Destination.objects.get().user == bob
+
+
+@pytest.mark.parametrize("place", ["encode", "post"])
+def test_logs_and_error_reports_show_neither_endpoint_nor_keys(
+    ann: Any,
+    wire: Wire,
+    browser: Browser,
+    place: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delivery = notify(ann)
+    wire.responses = [RuntimeError("defect")]
+    if place == "encode":
+        monkeypatch.setattr(WebPusher, "encode", raise_defect)
+    with error_reports() as reports:
+        deliveries.send(delivery.pk)
+    (report,) = reports
+    address = Destination.objects.get().address
+    assert "defect" in report and "defect" in caplog.text
+    for secret in (address["endpoint"], *address["keys"].values()):
+        assert secret not in report and secret not in caplog.text
+
+
+def raise_defect(*args: Any) -> None:
+    raise RuntimeError("defect")
 
 
 class TestSettings:
