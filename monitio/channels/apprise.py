@@ -73,7 +73,7 @@ class AppriseForm(forms.Form):
 
     def __init__(self, data: Any, *, choices: Mapping[str, Any]) -> None:
         super().__init__(data, prefix="apprise", label_suffix="")
-        self.services = dict.fromkeys(SERVICES.values())
+        self.services = SERVICES
         if choices:
             names = [("", "—"), *((name, name) for name in choices)]
             self.fields["name"].choices = names  # type: ignore[attr-defined]

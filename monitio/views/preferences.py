@@ -76,7 +76,7 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
         language = translation.get_language() or ""
         preferences.change(who.user_id, language=language, **form.wanted())
         return _back_to_page("1")
-    note = NOTES.get(request.GET.get("saved", ""), "") if not form.is_bound else ""
+    note = NOTES.get(request.GET.get("saved", ""), "") if request.method == "GET" else ""
     context = {
         "form": form,
         "note": note,

@@ -35,6 +35,11 @@ def dressed(theme: str) -> dict[str, Any]:
     return {
         "MONITIO_THEME": theme,
         "MONITIO_STREAM_HEARTBEAT": 0.5,
+        "MONITIO_CHANNELS": {
+            "email": "monitio.channels.email.channel.EmailChannel",
+            "apprise": "monitio.channels.apprise.AppriseChannel",
+        },
+        "MONITIO_APPRISE_URLS": {"Operations": "json://127.0.0.1/"},
         "MONITIO_CATEGORIES": {
             "exports": {"title": "Exports"},
             "security": {"title": "Security", "essential": True},
@@ -114,6 +119,11 @@ def list_page(page: Page, theme: str) -> None:
 def preferences(page: Page, theme: str) -> None:
     visit(page, "/messages/preferences/")
     uncover(page)
+    page.get_by_label("Address").fill("json://127.0.0.1/")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("not the address of a service")).to_be_visible()
+    uncover(page)
+    page.locator("summary").click()
 
 
 SCENES: dict[str, Callable[[Page, str], None]] = {
