@@ -105,6 +105,7 @@ def start(request: HttpRequest, name: str) -> HttpResponseBase:
             canvas,
             success=_("{result} records have been corrected."),
             cancel=True,
+            retryable=True,
         ).delay()
         return _answer(request)
     known = {

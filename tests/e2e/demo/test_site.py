@@ -63,6 +63,17 @@ def test_who_started_it_cancels_it(visitor: Visitor, stranger: Visitor, name: st
     assert visitor.messages()[0]["title"].endswith(": cancelled")
 
 
+def test_a_cancelled_group_goes_on_where_it_stood(visitor: Visitor) -> None:
+    visitor.post(cancel_button(visitor, "/start/chord/"))
+    (message,) = wait_until(
+        lambda: [one for one in visitor.messages() if one["job"]["retry"]], 60, "Try again"
+    )
+    assert visitor.post(f"/messages/retry/{message['id']}/").status_code == 200
+    wait_until(lambda: visitor.messages()[0]["job"]["state"] == "succeeded", 60, "the end")
+    (again,) = visitor.messages()
+    assert (again["id"], again["body"]) == (message["id"], "84 records have been corrected.")
+
+
 def test_the_report_is_also_mailed_to_a_user(visitor: Visitor) -> None:
     visitor.post("/log-in/ann/")
     visitor.get("/")
