@@ -38,7 +38,7 @@ class Site:
 
     def _hire(self) -> subprocess.Popen[bytes]:
         if self.in_redis:
-            return self.start("rqworker", "--job-class", "django_tasks_rq.Job")
+            return self.start("rqworker", "--job-class", "monitio_tasks.rq.Job")
         return self.start("db_worker", "--interval", "0.05", "--no-startup-delay")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -141,8 +141,7 @@ def test_success_is_reported_in_the_authors_words(site: Site) -> None:
     assert job["queue"] == "default"
     (message,) = site.web.messages("ann")
     assert message["subject"] == "Report: done"
-    # The signal of django-tasks-rq does not have the result.
-    assert message["message"] == ("May: None pages" if site.in_redis else "May: 3 pages")
+    assert message["message"] == "May: 3 pages"
     assert message["url"] == "/reports/May"
 
 
