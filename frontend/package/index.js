@@ -87,7 +87,8 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
     isStarting = true;
     setState("connecting");
     try {
-      const answer = await actions.begin(url, remembered(url)?.hash);
+      actions.page = "";
+      const answer = await actions.get(`json/?bootstrap=${remembered(url)?.hash ?? ""}`);
       if (own !== attempt) return;
       failures = 0;
       if (answer) connect(answer);
@@ -105,6 +106,7 @@ export function createMonitio({ url, EventSourceClass, ...options }) {
 
   /** @param {Bootstrap} answer */
   function connect(answer) {
+    actions.page = answer.page;
     texts = answer.strings.texts ?? remembered(url)?.texts ?? {};
     remember(url, { hash: answer.strings.hash, texts });
     store.replace(answer);

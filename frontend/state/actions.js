@@ -28,7 +28,7 @@ export class Actions extends Requests {
    * @param {{ onForeign: () => void, onSnapshot: (snapshot: Snapshot) => void }} owner
    */
   constructor(store, owner) {
-    super(() => owner.onForeign());
+    super(owner);
     this.#store = store;
     this.#owner = owner;
     // A server that only renders has no such thing.

@@ -45,9 +45,10 @@ export function detach(element) {
 export function configure(element) {
   if (isOwn) return;
   const value = (/** @type {string} */ name) => element.getAttribute(name) ?? "";
-  actions.csrf = element.getAttribute("csrf-token") ?? actions.csrf;
-  use(value("api-url"), value("stream-url"), value("visitor-cookie"), value("stream-snapshot") === "json");
-  actions.page = new URL(value("stream-url"), document.baseURI).searchParams.get("page") ?? "";
+  const stream = value("stream-url");
+  actions.csrf = value("csrf-token") || actions.csrf;
+  actions.page = new URL(stream, document.baseURI).searchParams.get("page") ?? "";
+  use(value("api-url"), stream, value("visitor-cookie"), !!value("stream-snapshot"));
 }
 
 /**
@@ -55,9 +56,13 @@ export function configure(element) {
  * @param {string} url
  */
 export async function begin(url) {
-  const answer = await actions.begin(url);
+  actions.url = url;
+  actions.page = "";
+  const answer = await actions.get("json/?bootstrap");
+  // Somebody has to sign in.
   if (!answer) return;
   isOwn = true;
+  actions.page = answer.page;
   setStrings(answer.strings.texts);
   use(url, streamAt(url, answer.page), answer.visitor_cookie, answer.fetch_snapshot);
   connection.open();
@@ -74,8 +79,7 @@ function use(url, stream, cookie, fetches) {
   streamUrl = stream;
   connection.fetchesSnapshot = fetches;
   connection.use(stream, cookie);
-  actions.url = url;
-  setScope(url, stream);
+  setScope((actions.url = url), stream);
 }
 
 /** @param {ConnectionState} state */

@@ -1,4 +1,4 @@
-/** @import { Bootstrap, RequestOptions } from "../types.js" */
+/** @import { RequestOptions } from "../types.js" */
 
 /** @param {string} url @param {string} page */
 export const streamAt = (url, page) => page && `${url}stream/?page=${encodeURIComponent(page)}`;
@@ -14,25 +14,11 @@ export class Requests {
    * @type {RequestOptions}
    */
   options = {};
-  #onForeign;
+  #owner;
 
-  /** @param {() => void} onForeign the page was made for somebody else, or the token has expired */
-  constructor(onForeign) {
-    this.#onForeign = onForeign;
-  }
-
-  /**
-   * Of a page that Django has not rendered: whose it is, and what it shows.
-   * @param {string} url
-   * @param {string} [texts] the hash of those that are here
-   * @returns {Promise<Bootstrap | null>} null: somebody has to sign in
-   */
-  async begin(url, texts = "") {
-    this.url = url;
-    this.page = "";
-    const answer = await this.get(`json/?bootstrap=${texts}`);
-    this.page = answer?.page ?? "";
-    return answer;
+  /** @param {{ onForeign: () => void }} owner another user's page, or a token that has expired */
+  constructor(owner) {
+    this.#owner = owner;
   }
 
   /**
@@ -57,7 +43,7 @@ export class Requests {
       await this.get("json/");
       response = await send();
     }
-    if (response.status === 409) return this.#onForeign(), null;
+    if (response.status === 409) return this.#owner.onForeign(), null;
     return answerOf(response);
   }
 
@@ -65,7 +51,7 @@ export class Requests {
   async get(path) {
     const response = await this.#fetch(path);
     // 401: the token has expired.
-    if (response.status === 204 || response.status === 401) return this.#onForeign(), null;
+    if ([204, 401].includes(response.status)) return this.#owner.onForeign(), null;
     const data = await answerOf(response);
     this.csrf = data.csrf ?? this.csrf;
     return data;
@@ -75,18 +61,19 @@ export class Requests {
    * @param {string} path
    * @param {RequestInit} [init]
    */
-  #fetch(path, init) {
+  async #fetch(path, init) {
     const url = new URL(this.url + path, globalThis.document?.baseURI);
     if (!init) url.searchParams.set("page", this.page);
     const { headers, withCredentials } = this.options;
-    /** @param {Record<string, string>} [own] */
-    const send = (own) => fetch(url, {
+    return fetch(url, {
       ...init,
       credentials: withCredentials ? "include" : "same-origin",
-      headers: { Accept: "application/json", ...own },
+      // Without waiting where it can: the page may be about to close.
+      headers: {
+        Accept: "application/json",
+        ...(typeof headers === "function" ? await headers() : headers),
+      },
     });
-    // Without waiting where it can: the page may be about to close.
-    return typeof headers === "function" ? Promise.resolve(headers()).then(send) : send(headers);
   }
 }
 
