@@ -18,7 +18,7 @@ from django.utils import timezone
 from monitio import constants
 from monitio.channels.policy import Delay, Email, Via
 from monitio.exceptions import NotAllowed
-from monitio.jobs import retry
+from monitio.jobs import privacy, retry
 from monitio.jobs.files import delete_expired
 from monitio.messages import actions, create, replies
 from monitio.messages import inbox as messages_inbox
@@ -322,12 +322,33 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     """Delete rows of the current scope that no user will see again; returns their number by kind.
 
     ``expired`` messages; those of ``visitors`` whose token has expired; messages ``shown`` whose
-    e-mail has been sent; ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them); ended
+    e-mail has been sent; ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them); what
+    ``retention`` (``MONITIO_RETENTION``) names; ``deliveries`` that were settled 90 days ago; ended
     ``jobs`` without messages; ``digests`` older than 90 days; ``bells``, the events of yesterday;
     ``files`` that have expired or have no job.
     """
     now = checked_moment("now", now) or timezone.now()
     return {**prune_scope(now), "files": delete_expired(now)}
+
+
+def export(user: Any) -> dict[str, Any]:
+    """All that monitio holds about a user in the current scope, for JSON.
+
+    ``messages`` with their ``deliveries``, messages ``sent``, ``jobs`` with the names of their
+    files, ``digests``, ``preferences``, ``destinations`` with their addresses, and
+    ``blocked_senders``. Raises ``UnknownRecipient`` for what is no user.
+    """
+    return privacy.export(Recipient.for_user(user))
+
+
+def erase(user: Any) -> dict[str, int]:
+    """Delete all that ``export`` returns, in the current scope; the number of rows by kind.
+
+    What the user sent to others stays, without its sender. Jobs that others also follow stay
+    without the user. Open pages of the user are emptied. Raises ``UnknownRecipient`` for what is no
+    user.
+    """
+    return privacy.erase(Recipient.for_user(user))
 
 
 def _storage(request: Any, fail_silently: bool) -> Any:
@@ -388,3 +409,5 @@ ablocked_senders = _twin(blocked_senders)
 acancel_job = _twin(cancel_job)
 aretry_job = _twin(retry_job)
 aprune = _twin(prune)
+aexport = _twin(export)
+aerase = _twin(erase)

@@ -14,6 +14,8 @@ from django.core import checks
 from django.core.signals import setting_changed
 from django.utils.functional import Promise
 
+from monitio.constants import LEVEL_NAMES
+
 DAY = 24 * 60 * 60
 
 
@@ -49,6 +51,23 @@ def _is_brand(value: Any) -> bool:
         and value.keys() <= {"name", "logo", "color", "address"}
         and all(isinstance(text, str | Promise) for text in value.values())
         and bool(re.fullmatch(r"(#[0-9a-fA-F]{6})?", str(value.get("color", ""))))
+    )
+
+
+RETENTION_KEYS = {"days", "levels", "categories", "read"}
+
+
+def _is_retention(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(rule, Mapping)
+        and rule.keys() <= RETENTION_KEYS
+        and _number(rule.get("days"))
+        and rule["days"] >= 0
+        and isinstance(rule.get("read", True), bool)
+        and set(rule.get("levels", ())) <= set(LEVEL_NAMES)
+        and all(isinstance(name, str) for name in rule.get("categories", ()))
+        and not isinstance(rule.get("categories"), str)
+        for rule in value
     )
 
 
@@ -189,6 +208,9 @@ class Settings:
         "FILES_SIGNED_LINKS": False,
         # Days prune keeps read messages; None keeps them.
         "KEEP_READ_DAYS": None,
+        # Messages that prune deletes, read or not: [{"days": 90, "levels": ["debug", "info"],
+        # "categories": ["exports"], "read": True}]. Only "days" is required.
+        "RETENTION": (),
         # Where links in e-mails point to, for example "https://example.com".
         "BASE_URL": "",
         "EMAIL_FROM": None,
@@ -284,6 +306,10 @@ class Settings:
         "FILES_REDIRECT": FLAG,
         "FILES_SIGNED_LINKS": FLAG,
         "KEEP_READ_DAYS": optional(at_least(0, "a number of days")),
+        "RETENTION": Rule(
+            'a list of rules, for example [{"days": 90, "levels": ["info"], "read": True}]',
+            _is_retention,
+        ),
         "BASE_URL": TEXT,
         "EMAIL_FROM": optional(TEXT),
         "BRAND": Rule('a dictionary with name, logo, color (as "#2d5bd7") and address', _is_brand),

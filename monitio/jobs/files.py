@@ -19,6 +19,7 @@ from uuid import uuid4
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from monitio import dispatch
@@ -112,6 +113,13 @@ def delete_expired(now: datetime) -> int:
     _delete_stored(storage, names.values())
     JobFile.objects.filter(pk__in=list(names)).delete()
     return len(names) + _delete_orphans(storage, now)
+
+
+def delete_files(rows: QuerySet[JobFile]) -> None:
+    """Delete these files and their rows."""
+    if names := list(rows.values_list("file", flat=True)):
+        _delete_stored(file_storage(), names)
+        rows.delete()
 
 
 def _delete_orphans(storage: Storage, now: datetime) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
 
 from monitio.conf import DAY, settings
+from monitio.constants import levels_named
 from monitio.messages import create
 from monitio.messages.deletion import can_skip_collector, raw_delete
 from monitio.models import (
@@ -34,6 +37,9 @@ def prune_scope(now: datetime) -> dict[str, int]:
     days = settings.KEEP_READ_DAYS
     keep_read_since = None if days is None else now - timedelta(days=days)
     messages = Message.objects.here()
+    retained = _walk(
+        **{f"rule{number}": matching(rule, now) for number, rule in enumerate(settings.RETENTION)}
+    )
     _delete_rows(VisitorLogin.objects.here().filter(created__lt=tokens_end))
     _delete_rows(Heartbeat.objects.here().filter(at__lt=now - timedelta(seconds=7 * DAY)))
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
@@ -46,12 +52,33 @@ def prune_scope(now: datetime) -> dict[str, int]:
             shown=messages.without_pending_delivery().filter(hidden=True),
             read=messages.read_until(keep_read_since),
         ),
+        "retention": sum(retained.values()),
+        **_walk(
+            deliveries=Delivery.objects.here().filter(
+                state__in=("sent", "failed", "skipped"), created__lt=quarter
+            )
+        ),
         **_walk(jobs=Job.objects.here().ended().filter(messages=None, finished_at__lt=yesterday)),
         "digests": _delete_rows(
             Digest.objects.here().filter(created__lt=quarter).exclude(state="pending")
         ),
         "bells": _delete_rows(LastEvent.objects.filter(modified__lt=yesterday)),
     }
+
+
+def matching(rule: Mapping[str, Any], now: datetime) -> QuerySet[Message]:
+    """The messages that a rule of ``MONITIO_RETENTION`` deletes."""
+    changed_before = now - timedelta(days=rule["days"])
+    rows = Message.objects.here().without_pending_delivery()
+    rows = rows.filter(modified__lt=changed_before, hidden=False, running=False)
+    if "read" in rule:
+        rows = rows.filter(read=rule["read"])
+    if rule.get("categories"):
+        rows = rows.filter(category__in=rule["categories"])
+    if rule.get("levels"):
+        parts = chain.from_iterable(map(levels_named, rule["levels"]))
+        rows = rows.filter(level__in=list(chain.from_iterable(parts)))
+    return rows
 
 
 def _delete_rows(rows: QuerySet[Any]) -> int:
@@ -69,6 +96,8 @@ def _walk(**kinds: QuerySet[Any]) -> dict[str, int]:
     earlier batches have deleted.
     """
     deleted, last = dict.fromkeys(kinds, 0), 0
+    if not kinds:
+        return {}
     (model,) = {rows.model for rows in kinds.values()}
     while True:
         after = model._default_manager.filter(pk__gt=last).order_by("pk")

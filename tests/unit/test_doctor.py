@@ -187,7 +187,11 @@ def other_code() -> dict[str, str]:
         ("worker.prefix", {"prefix": ["shop", "monitio"]}, "w@host"),
         ("worker.scope", {"scope": "shop.Scope"}, "w@host"),
         ("worker.version", {"versions": {"monitio": "0.1"}}, "monitio 0.1 instead of"),
-        ("worker.tasks", {"tasks": {}}, "without monitio_celery.tasks.deliver"),
+        (
+            "worker.tasks",
+            {"tasks": {}},
+            "without monitio.doctor_attempt, monitio_celery.",
+        ),
         ("worker.queue", {"queues": ["mail"]}, "celery (monitio's own tasks)"),
         ("worker.clock", {"clock": time.time() - 3600}, "s slow"),
     ],

@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.template import TemplateDoesNotExist, engines
 from django.template.backends.django import DjangoTemplates
 from django.template.loader import get_template
@@ -67,12 +67,14 @@ def database_connects(site: Site) -> str | None:
     docs="install.md",
 )
 def migrations_are_applied(site: Site) -> str | None:
-    executor = MigrationExecutor(connections[dispatch.database()])
+    loader = MigrationLoader(connections[dispatch.database()])
     ours = {app.label for app in our_apps()}
-    targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] in ours]
-    missing = [f"{step.app_label}.{step.name}" for step, _ in executor.migration_plan(targets)]
-    named = [name for name in missing if name.partition(".")[0] in ours]
-    return f"Not applied: {', '.join(named)}." if named else None
+    missing = sorted(
+        f"{app}.{name}"
+        for app, name in loader.graph.nodes.keys() - loader.applied_migrations.keys()
+        if app in ours
+    )
+    return f"Not applied: {', '.join(missing)}." if missing else None
 
 
 @fault(

@@ -170,12 +170,12 @@ def no_delivery_has_failed(site: Site) -> str | None:
     "sizes.messages",
     symptom="Tables grow without end",
     cause="Persistent messages are kept until they are deleted.",
-    cure="Set MONITIO_KEEP_READ_DAYS.",
+    cure="Set MONITIO_RETENTION or MONITIO_KEEP_READ_DAYS.",
     docs="settings.md",
     level=WARNING,
 )
 def messages_are_pruned(site: Site) -> str | None:
-    if settings.KEEP_READ_DAYS is not None:
+    if settings.KEEP_READ_DAYS is not None or settings.RETENTION:
         return None
     # Ids are an estimate that reads no table.
     newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

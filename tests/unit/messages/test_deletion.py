@@ -79,8 +79,9 @@ def test_prune_deletes_deliveries_by_no_statement_that_reads_them() -> None:
     with CaptureQueriesContext(connection) as queries:
         assert api.prune()["shown"] == 1
     start = f"DELETE FROM {connection.ops.quote_name(Delivery._meta.db_table)}"
-    (statement,) = (query["sql"] for query in queries if query["sql"].startswith(start))
-    assert "SELECT" not in statement
+    statements = [query["sql"] for query in queries if query["sql"].startswith(start)]
+    assert statements
+    assert not any("SELECT" in statement for statement in statements)
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 100])
