@@ -1,11 +1,32 @@
-"""The demo's Celery app on the settings of production: celery -A examples.production worker"""
+"""Celery's app: celery -A examples.production worker"""
 
 from __future__ import annotations
 
 import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "examples.production.settings_production")
 
-from examples.demo.celery import app
+app = Celery("contacts")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
 
-__all__ = ["app"]
+
+@app.on_after_finalize.connect
+def schedule(sender: Any, **kwargs: Any) -> None:
+    from monitio_celery import beat_schedule
+
+    sender.conf.beat_schedule = beat_schedule()
+
+
+@setup_logging.connect
+def keep_logging(**kwargs: Any) -> None:
+    """Workers log as the settings say: LOGGING, and not Celery's own lines."""
+    from logging.config import dictConfig
+
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)

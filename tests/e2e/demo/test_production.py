@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,13 +19,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support.servers.ports import free_port
+from tests.conftest import missing
+from tests.support.servers.nginx import Nginx, documented
+from tests.support.servers.ports import free_port, is_listening
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "production"
+SETTINGS = "examples.production.settings_production"
 LINES = dict(line.split(": ", 1) for line in (EXAMPLE / "Procfile").read_text().splitlines())
 
 
@@ -35,9 +41,11 @@ class Platform:
         environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
+            "CONTACTS_ROOT": str(folder / "srv"),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             "SECRET_KEY": "secret",
+            "VAPID_PRIVATE_KEY": urlsafe_b64encode(b"k" * 32).decode(),
             "ALLOWED_HOSTS": "contacts.example.com",
             "POSTGRES_DB": "production",
             "POSTGRES_USER": "postgres",
@@ -54,9 +62,9 @@ class Platform:
     def start(self, name: str) -> subprocess.Popen[bytes]:
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
-                f"exec {LINES[name]}",
+                f"exec {LINES[name].replace('/tmp/beat', f'{self.folder}/beat')}",
                 shell=True,
-                cwd=self.folder,
+                cwd=ROOT,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,6 +101,14 @@ def platform(
     with platform.stack:
         release = platform.start("release")
         assert release.wait(120) == 0, platform.log("release").read_text()
+        # A platform collects static files when it builds the site.
+        subprocess.run(
+            [sys.executable, "-m", "django", "collectstatic", "--no-input"],
+            cwd=ROOT,
+            env={**platform.environment, "DJANGO_SETTINGS_MODULE": SETTINGS},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         yield platform
 
 
@@ -102,10 +118,11 @@ def test_every_line_is_started_by_a_test() -> None:
 
 def test_the_site_answers(platform: Platform) -> None:
     platform.start("web")
-    platform.wait_for("web", "Uvicorn running")
+    platform.wait_for("web", "Listening at")
     headers = {"Host": "contacts.example.com", "X-Forwarded-Proto": "https"}
-    answer = httpx.get(f"http://127.0.0.1:{platform.port}/", headers=headers)
-    assert answer.status_code == 200
+    url = f"http://127.0.0.1:{platform.port}/"
+    wait_until(lambda: is_listening(platform.port))
+    assert httpx.get(url, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(("name", "text"), [("worker", " ready."), ("beat", "beat: Starting...")])
@@ -121,8 +138,198 @@ def test_worker_and_beat_use_the_broker_of_production(
         assert "examples.demo.contacts.tasks" in written
 
 
-@pytest.mark.parametrize("line", ["worker", "beat"])
+@pytest.mark.parametrize("line", ["web", "worker", "beat"])
 def test_systemd_starts_the_same_app(line: str) -> None:
-    unit = (EXAMPLE / f"monitio-{line}.service").read_text()
-    found: Any = re.search(r"celery (-A \S+)", unit)
-    assert found and found[1] in LINES[line]
+    name = "site" if line == "web" else line
+    unit = (EXAMPLE / f"monitio-{name}.service").read_text()
+    found: Any = re.search(
+        r"^ExecStart=/srv/contacts/venv/bin/(\S+).* (\S*examples\.\S+)", unit, re.M
+    )
+    assert found and found[1] in LINES[line] and found[2] in LINES[line]
+
+
+@pytest.mark.parametrize("unit", sorted(EXAMPLE.glob("*.service")), ids=lambda path: path.stem)
+def test_the_units_are_hardened(unit: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        missing("systemd-analyze is missing: apt-get install systemd")
+    rated = subprocess.run(
+        [program, "security", "--offline=yes", "--threshold=30", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout[-200:] + rated.stderr
+
+
+class Server:
+    """The server of README.md in a folder: what it types, it runs here."""
+
+    def __init__(self, folder: Path, platform: Platform) -> None:
+        self.folder, self.platform = folder, platform
+        self.public = free_port()
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        self.environment = {
+            **platform.environment,
+            "PATH": f"{self.tools}{os.pathsep}{platform.environment['PATH']}",
+            "CONTACTS_ROOT": str(folder / "srv"),
+        }
+
+    def walk(self, *sections: str) -> str:
+        """Run the commands of these sections; what they printed."""
+        printed = ""
+        for section in re.split(r"^## ", (EXAMPLE / "README.md").read_text(), flags=re.M):
+            if section.startswith(sections):
+                for block in re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S):
+                    printed += self.run(self.here(block))
+        return printed
+
+    def run(self, script: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def here(self, script: str) -> str:
+        for there, here in {
+            "/etc/contacts.env": str(self.folder / "contacts.env"),
+            "/usr/local/bin": str(self.tools),
+            "/srv/contacts/app": str(ROOT),
+            "/srv/contacts/venv/bin": str(Path(sys.executable).parent),
+            "/srv/contacts": str(self.folder / "srv"),
+            # One user, and nobody who types a password.
+            "setpriv --reuid contacts --regid contacts --init-groups ": "",
+            "contacts createsuperuser": "contacts createsuperuser --no-input --username root "
+            "--email root@example.com",
+        }.items():
+            script = script.replace(there, here)
+        return script
+
+    def start_units(self) -> subprocess.Popen[bytes]:
+        """The command lines of the units, on a socket that systemd would hand over."""
+        site = self.start("site", f" --bind unix:{self.folder}/site.sock")
+        self.start("worker")
+        self.start("beat")
+        return site
+
+    def start(self, name: str, more: str = "") -> subprocess.Popen[bytes]:
+        unit = (EXAMPLE / f"monitio-{name}.service").read_text()
+        found: Any = re.search(r"^ExecStart=(.*)$", unit, re.M)
+        line = self.here(found[1]).replace("/var/lib/contacts/", f"{self.folder}/")
+        log = (self.folder / f"{name}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                ["bash", "-c", f"set -a; . {self.folder}/contacts.env; exec {line}{more}"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.platform.stack.callback(self.platform._stop, process)
+        return process
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def server(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    if not Nginx.is_installed():
+        missing("nginx is missing: apt-get install nginx")
+    server = Server(tmp_path_factory.mktemp("server"), platform)
+    (server.folder / "srv").mkdir()
+    server.environment["DJANGO_SUPERUSER_PASSWORD"] = "secret"
+    server.walk("3.")
+    with (server.folder / "contacts.env").open("a") as env:
+        # Where the services of the tests are.
+        for name in ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_HOST", "BROKER_URL"):
+            env.write(f"{name}={server.environment[name]}\n")
+        env.write(f"MONITIO_REDIS_URL={server.environment['BROKER_URL']}\n")
+    server.walk("4.")
+    return server
+
+
+def test_the_list_is_followed_to_the_end(server: Server) -> None:
+    server.walk("5.")
+    site = server.start_units()
+    socket = server.folder / "site.sock"
+    wait_until(socket.exists, 60, lambda: server.log("site"))
+    wait_until(lambda: " ready" in server.log("worker"), 60, lambda: server.log("worker"))
+    config = documented(
+        "nginx.conf",
+        [f"unix:{socket}"],
+        server.public,
+        {
+            "/srv/contacts/static/": f"{server.folder}/srv/static/",
+            # The test speaks HTTP with nginx, which ends TLS for it.
+            r"X-Forwarded-Proto \$scheme": "X-Forwarded-Proto https",
+        },
+    )
+    nginx = Nginx(config, server.public)
+    nginx.start()
+    try:
+        check_pages(server)
+        check_reload(server, site)
+    finally:
+        nginx.close()
+
+
+def check_pages(server: Server) -> None:
+    """The page, its scripts compressed and kept, and JSON lines in the log."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=30) as client:
+        client.headers["Host"] = "contacts.example.com"
+        page = client.get("/")
+        assert page.status_code == 200, server.log("site")
+        script: Any = re.search(r"/static/monitio/monitio\.[0-9a-f]{12}\.js", page.text)
+        assert script, page.text
+        loaded = client.get(script[0])
+        assert loaded.headers["Content-Encoding"] == "gzip"
+        assert "max-age=315360000" in loaded.headers["Cache-Control"]
+        assert client.get("/nothing/").status_code == 404
+    lines = [line for line in server.log("site").splitlines() if line.startswith("{")]
+    assert any(json.loads(line)["logger"] == "django.request" for line in lines)
+
+
+def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
+    """HUP: 60 of 60 requests are answered, and an open stream is told so."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=30) as client:
+        client.headers["Host"] = "contacts.example.com"
+        log_in(client)
+        page = client.get("/messages/json/?bootstrap").json()["page"]
+        with client.stream("GET", f"/messages/stream/?page={page}") as stream:
+            assert stream.status_code == 200
+            lines = stream.iter_lines()
+            received = [next(lines)]
+            site.send_signal(signal.SIGHUP)
+            with httpx.Client(base_url=client.base_url, headers=client.headers) as other:
+                codes = [other.get("/").status_code for _request in range(60)]
+            received += lines
+    assert codes == [200] * 60
+    assert "event: bye" in received
+
+
+def log_in(client: httpx.Client) -> None:
+    def send_cookies() -> None:
+        # They are for HTTPS alone, and the test speaks HTTP.
+        cookies = [f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar]
+        client.headers["Cookie"] = "; ".join(cookies)
+
+    page = client.get("/admin/login/")
+    send_cookies()
+    token: Any = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    answer = client.post(
+        "/admin/login/",
+        data={"csrfmiddlewaretoken": token[1], "username": "root", "password": "secret"},
+        headers={"Referer": "https://contacts.example.com/admin/login/"},
+    )
+    assert answer.status_code == 302, answer.text
+    send_cookies()

@@ -45,7 +45,7 @@ def configuration(folder: Path, upstream: int, ports: Ports) -> str:
         "unix:/run/contacts/site.sock": f"127.0.0.1:{upstream}",
         "listen 80;": f"listen 127.0.0.1:{ports.redirect};",
         "listen 443 ": f"listen 127.0.0.1:{ports.plain}; listen 127.0.0.1:{ports.tls} ",
-        "/etc/ssl/contacts/": f"{folder}/",
+        "/etc/letsencrypt/live/contacts.example.com/": f"{folder}/",
     }.items():
         assert old in config, f"{old} is no longer in the example"
         config = config.replace(old, new)
