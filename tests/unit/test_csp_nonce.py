@@ -112,7 +112,12 @@ def browser() -> Client:
 
 def addresses() -> list[str]:
     """Every address of monitio.urls."""
-    known = {"message_id": Message.objects.get().pk, "file_id": 1, "token": "spoiled"}
+    known = {
+        "message_id": Message.objects.get().pk,
+        "file_id": 1,
+        "token": "spoiled",
+        "channel": "ann",
+    }
     found = []
     for route in urls.urlpatterns:
         arguments = {name: known[name] for name in route.pattern.converters}

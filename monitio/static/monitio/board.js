@@ -16,8 +16,8 @@ function show(state) {
 }
 
 /**
- * What the board shows now. The browser parses the answer by itself: Trusted Types forbid
- * `innerHTML` and `DOMParser`. Rejects what is no board, such as the page to log in.
+ * What the board shows now. The browser parses the answer by itself: Trusted Types let no script
+ * parse HTML. Rejects what is no board, such as the page to log in.
  */
 function load() {
   return new Promise((resolve, reject) => {
