@@ -20,5 +20,8 @@ def authenticate(request: HttpRequest) -> Any:
     try:
         user = Request(request, authenticators=[one() for one in classes]).user
     except APIException as error:
-        raise PermissionDenied(str(error.detail)) from None
+        detail: Any = error.detail
+        # Simple JWT has a dictionary of reasons.
+        text = detail.get("detail", detail) if isinstance(detail, dict) else detail
+        raise PermissionDenied(str(text)) from None
     return user if user is not None and user.is_authenticated else None

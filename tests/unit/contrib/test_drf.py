@@ -27,6 +27,8 @@ class Tokens(TokenAuthentication):
         from django.contrib.auth import get_user_model
 
         user = get_user_model()._default_manager.filter(username=key).first()
+        if key == "expired":
+            raise AuthenticationFailed({"detail": "Token is expired", "code": "token_not_valid"})
         if user is None:
             raise AuthenticationFailed("Invalid token.")
         return user, key
@@ -59,9 +61,12 @@ def test_a_token_is_its_users(ann: Any) -> None:
     assert ask(Client(), "Token ann").json()["unread"] == 1
 
 
-def test_an_invalid_token_is_refused(browser: Client) -> None:
-    response = ask(browser, "Token forged")
-    assert (response.status_code, response.json()["error"]) == (401, "Invalid token.")
+@pytest.mark.parametrize(
+    ("token", "reason"), [("forged", "Invalid token."), ("expired", "Token is expired")]
+)
+def test_an_invalid_token_is_refused(browser: Client, token: str, reason: str) -> None:
+    response = ask(browser, f"Token {token}")
+    assert (response.status_code, response.json()["error"]) == (401, reason)
 
 
 def test_without_credentials_the_session_decides(browser: Client, ann: Any) -> None:
