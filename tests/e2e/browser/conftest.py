@@ -124,20 +124,51 @@ def line(wire: Wire) -> Iterator[Forwarder]:
     line.close()
 
 
+@pytest.fixture(scope="package")
+def windows() -> list[BrowserContext]:
+    """The window that the next test uses, if there is one."""
+    return []
+
+
 @pytest.fixture
-def context(browser: Browser, wire: Wire) -> Iterator[BrowserContext]:
-    """A private window of somebody new at the fake site."""
-    context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
-    context.set_default_timeout(PATIENCE)
+def context(
+    browser: Browser, wire: Wire, windows: list[BrowserContext]
+) -> Iterator[BrowserContext]:
+    """A private window at the fake site, whose address is new to it.
+
+    Tests share it: to open a window takes more than most of them do in it.
+    """
+    if not windows:
+        context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
+        context.set_default_timeout(PATIENCE)
+        # It closes with its last page.
+        context.new_page()
+        windows.append(context)
+    context = windows[0]
     yield context
-    context.close()
+    if context not in windows:
+        context.close()
+        return
+    for page in context.pages[1:]:
+        page.close()
+    context.clear_cookies()
+    context.clear_permissions()
+    context.set_offline(False)
+
+
+@pytest.fixture
+def own_window(context: BrowserContext, windows: list[BrowserContext]) -> None:
+    """The test's window is used by no other."""
+    windows.clear()
 
 
 OpenTab = Callable[..., Tab]
 
 
 @pytest.fixture
-def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
+def open_tab(
+    context: BrowserContext, wire: Wire, windows: list[BrowserContext]
+) -> Iterator[OpenTab]:
     """Open a tab of the fake site: ``open_tab(max=3)``, and its timers by hand with ``clock=True``.
 
     ``init_script`` runs before the page's scripts; ``before_script`` handles the request for ours.
@@ -156,6 +187,8 @@ def open_tab(context: BrowserContext, wire: Wire) -> Iterator[OpenTab]:
         tab = Tab(context, wire, complaints)
         if clock:
             tab.page.clock.install()
+            # It stands still in all pages of the window, for good.
+            windows.clear()
         if init_script:
             tab.page.add_init_script(init_script)
         if before_script:

@@ -204,6 +204,8 @@ def test_a_page_that_is_refused_a_lock_does_not_ask_on_and_on(
     assert page.evaluate("window.refused") == 1
 
 
+# Chromium crashes when such a tab is closed by itself.
+@pytest.mark.usefixtures("own_window")
 def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(
     wire: Wire, open_tab: OpenTab
 ) -> None:
