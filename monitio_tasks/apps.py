@@ -15,5 +15,5 @@ class MonitioTasksConfig(installed.QueueAppConfig):
         from monitio_tasks import checks, compat, receivers  # noqa: F401 - registers the checks
 
         base.register(receivers.integration)
-        if compat.signals is not None:
-            receivers.connect(compat.signals)
+        for signals in compat.signal_modules():
+            receivers.connect(signals)

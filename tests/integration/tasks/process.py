@@ -90,9 +90,11 @@ def mails() -> list[str]:
 
 def enqueue_unreported(name: str) -> str:
     """A task whose worker may be as quick as it likes: its row is not there yet."""
-    compat.signals.task_enqueued.disconnect(dispatch_uid="monitio_tasks.enqueued")
+    for signals in compat.signal_modules():
+        signals.task_enqueued.disconnect(dispatch_uid="monitio_tasks.enqueued")
     unreported.append(work.TASKS[name].enqueue())
-    receivers.connect(compat.signals)
+    for signals in compat.signal_modules():
+        receivers.connect(signals)
     return str(unreported[-1].id)
 
 
