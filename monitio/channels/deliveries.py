@@ -23,6 +23,7 @@ from monitio.channels.policy import DeliveryPolicy, Steps
 from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Message
+from monitio.utils import measure
 
 IMMEDIATELY: Steps = ((EMAIL, DeliveryPolicy()),)
 FAILURES_IN_A_ROW = 5
@@ -99,6 +100,7 @@ def send(pk: int) -> bool:
     result = attempt(delivery, partial(_send, delivery))
     _settle(delivery, result.state, result.reason, timezone.now() + result.wait)
     destinations.record(delivery, result)
+    measure.record("deliveries", channel=delivery.channel, state=result.state)
     if result.state == State.PENDING:
         raise TemporaryFailure(result.reason)
     return result.state == State.SENT

@@ -29,6 +29,7 @@ from monitio.transports import Event, Transport, get_transport, reset_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, is_everybody
 from monitio.utils.backoff import backoff
 from monitio.utils.fork import ProcessLocal
+from monitio.utils.measure import record
 from monitio.utils.outage import Outage
 
 logger = logging.getLogger("monitio")
@@ -95,6 +96,7 @@ class Broadcaster:
             if mailbox not in mailboxes:
                 mailboxes.add(mailbox)
                 self._open += 1
+                record("streams")
                 self._addresses[mailbox.address] += 1
             mailbox.is_subscribed = self._is_cut_off or mailbox.topic in self._subscribed
             if is_first:
@@ -127,6 +129,7 @@ class Broadcaster:
                 return
             mailboxes.remove(mailbox)
             self._open -= 1
+            record("streams", -1)
             self._addresses[mailbox.address] -= 1
             if not self._addresses[mailbox.address]:
                 del self._addresses[mailbox.address]

@@ -21,6 +21,7 @@ from monitio.conf import settings
 from monitio.stream import frames
 from monitio.stream.identity import Identity, SiteUnavailable
 from monitio.stream.mailbox import Mailbox, MailboxContents
+from monitio.utils.measure import record
 
 logger = logging.getLogger("monitio")
 
@@ -106,7 +107,8 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
     while not mailbox.is_subscribed and not source.stopping() and time.monotonic() < deadline:
         yield Wait(max(0.0, deadline - time.monotonic()))
     mailbox.begin()
-    has = source.has
+    has, reason = source.has, "open"
+    opened = time.monotonic()
     while not source.stopping():
         if clock.is_old():
             return "age"
@@ -116,7 +118,10 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
             return "signed-out"
         if contents.resync:
             yield Send((yield source.read(has)))
-            has = ""
+            if reason == "open":
+                record("first_event", time.monotonic() - opened)
+            record("snapshots", reason="gap" if contents.gap and reason != "open" else reason)
+            has, reason = "", "event"
         elif contents.frames:
             yield Send(b"".join(contents.frames))
         elif not (yield Wait(clock.until_next())):
@@ -166,6 +171,7 @@ def finite(source: StreamSource) -> StreamProtocol:
     """
     yield Send(frames.retry(settings.STREAM_RETRY))
     yield Send((yield source.read(source.has)))
+    record("snapshots", reason="poll")
     yield _bye("busy")
 
 

@@ -16,6 +16,7 @@ from monitio.recipients import Recipient, session_mark
 from monitio.serializers import Payload, payload
 from monitio.transports import Event, get_transport
 from monitio.transports.events import GONE, MESSAGE, RECHECK, everybody_in
+from monitio.utils.measure import record
 
 logger = logging.getLogger("monitio")
 
@@ -62,6 +63,7 @@ def publish(events: Iterable[Event]) -> bool:
         return False
     breaker = transport.breaker
     if breaker.is_blocking(events):
+        record("events", len(events), result="kept")
         return False
     try:
         transport.publish(events)
@@ -70,5 +72,7 @@ def publish(events: Iterable[Event]) -> bool:
         breaker.outage.begins(
             "The live transport cannot be reached; open pages catch up later. %s", error
         )
+        record("events", len(events), result="kept")
         return False
+    record("events", len(events), result="published")
     return True
