@@ -33,6 +33,11 @@ class Mailbox:
     Only the newest state of a message is kept, so a slow client gets fewer frames, not older ones.
     """
 
+    __slots__ = (
+        "_begun", "_frames", "_gap", "_lock", "_recheck", "_resync", "_wake", "address", "identity",
+        "is_subscribed", "recheck_at", "topic",
+    )  # fmt: skip
+
     def __init__(
         self, topic: str, wake: Callable[[], None], identity: Identity | None = None
     ) -> None:

@@ -63,7 +63,7 @@ Command = Send | Wait | Query
 StreamProtocol = Generator[Command, Any, None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StreamSource:
     """The queries of a stream."""
 
@@ -132,6 +132,8 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
 
 class _Clock:
     """When a stream is too old, and when its session has to be checked."""
+
+    __slots__ = ("_end", "_mailbox", "_second_check_at")
 
     def __init__(self, mailbox: Mailbox) -> None:
         now = time.monotonic()

@@ -45,6 +45,7 @@ class Waker:
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
+        self._is_woken = False
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
@@ -52,13 +53,19 @@ class Waker:
         return self._reader.fileno()
 
     def wake(self) -> None:
-        # Full: it will wake anyway. Closed: nothing waits any more.
-        with contextlib.suppress(OSError):
-            self._writer.send(b"!")
+        # Each call of send may hand the interpreter over to another thread.
+        if not self._is_woken:
+            self._is_woken = True
+            # Full: it will wake anyway. Closed: nothing waits any more.
+            with contextlib.suppress(OSError):
+                self._writer.send(b"!")
 
     def clear(self) -> None:
+        """Call it before looking for what to do, never after."""
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(4096)
+        # Last: a call meanwhile finds it set, and what it is about is found by the look.
+        self._is_woken = False
 
     def close(self) -> None:
         self._reader.close()

@@ -77,3 +77,14 @@ def test_an_event_of_another_release_is_a_gap_of_its_topic_in_postgresql() -> No
     postgres._Subscription(connection, listener).run()
     # No stream has the second topic.
     assert listener.missed == ["user:1", "of another program"]
+
+
+def test_calls_that_wake_share_one_write_until_the_reader_has_looked() -> None:
+    waker = Waker()
+    for _ in range(2):
+        waker.wake()
+        waker.wake()
+        assert waker._reader.recv(10) == b"!"
+        waker.clear()
+    waker.close()
+    waker.wake()
