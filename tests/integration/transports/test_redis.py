@@ -247,7 +247,7 @@ class TestHungUp:
         assert publisher.ring([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
 
-    def test_words_of_others_on_the_channel_are_ignored(
+    def test_words_of_others_on_the_channel_are_a_gap_at_most(
         self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
@@ -261,7 +261,8 @@ class TestHungUp:
         listener.forget()
         assert publisher.ring([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
-        assert listener.kinds(topic) == ["resync"]
+        # They may be of another release; nothing of them is sent on.
+        assert set(listener.kinds(topic)) <= {"gap", "resync"}
 
 
 def test_an_unreachable_server_is_reported_by_the_check(
