@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ def test_it_has_the_version_of_the_package() -> None:
     assert SCHEMA["info"]["version"] == monitio.__version__
 
 
+def opened(client: Client, **query: str) -> str:
+    """A stream above the limits, from its first to its last byte."""
+    page = client.get(reverse("message_json"), {"bootstrap": ""}).json()["page"]
+    response: Any = client.get(reverse("message_stream"), {"page": page, **query})
+    return b"".join(response).decode()
+
+
 class TestRealData:
     @pytest.fixture(autouse=True)
     def _messages(self, ann: Any, bob: Any) -> None:
@@ -90,7 +98,7 @@ class TestRealData:
         fits("Done", answer.json())
 
     def test_the_events_of_a_stream(
-        self, ann: Any, settings: Any, django_capture_on_commit_callbacks: Any
+        self, ann: Any, bob: Any, settings: Any, django_capture_on_commit_callbacks: Any
     ) -> None:
         response = SCHEMA["paths"]["/stream/"]["get"]["responses"]["200"]
         described = {
@@ -101,8 +109,7 @@ class TestRealData:
         settings.MONITIO_STREAMS_PER_PROCESS = 0
         client = Client()
         client.force_login(ann)
-        page = client.get(reverse("message_json"), {"bootstrap": ""}).json()["page"]
-        found = b"".join(client.get(reverse("message_stream"), {"page": page})).decode()
+        found = opened(client)
         with capture_events() as events, django_capture_on_commit_callbacks(execute=True):
             message = create_message(ann, INFO, "Live")
             api.delete(Recipient.of(ann), [message.pk])
@@ -110,6 +117,9 @@ class TestRealData:
             frames.event(event.kind, event.data).decode() for event in events if event.data
         )
         found += frames.BEAT.decode()
+        # Bob's page shows everything already: nothing of his is running.
+        client.force_login(bob)
+        found += opened(client, has=re.search('"mark":"(.+?)"', opened(client))[1])
         names = set()
         for frame in found.split("\n\n"):
             if frame.startswith("event: "):
