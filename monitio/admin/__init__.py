@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db.models import F, Max, QuerySet
 from django.http import HttpRequest
@@ -22,6 +24,7 @@ from monitio.admin.board import board_page
 from monitio.constants import EMAIL
 from monitio.digests import sender as digests
 from monitio.messages import create
+from monitio.messages.prune import delete_batch
 from monitio.models import (
     BlockedSender,
     CategoryChoice,
@@ -35,6 +38,8 @@ from monitio.models import (
     Preferences,
 )
 from monitio.preferences.choices import FIELDS
+from monitio.recipients import Recipient, accounts
+from monitio.utils.text import identifier
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -57,6 +62,8 @@ else:
 
 # An exact count, every value of a column and a search would each read a whole table.
 COUNTED, LISTED, SEARCHED = 10_000, 1000, 50_000
+# Messages that the confirmation of a deletion names.
+LISTED_BEFORE_DELETION = 100
 # Parameters of a list that filter nothing.
 PAGES = {"p", "o", "all"}
 
@@ -188,10 +195,37 @@ class MessageAdmin(OfThisScope, MessageOptions):
         obj.delete()
         dispatch.announce_gone(recipient, [pk])
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Of many messages the confirmation page shows the number: Django's lists each delivery."""
+        count = len(objs)
+        if count <= LISTED_BEFORE_DELETION:
+            return super().get_deleted_objects(objs, request)
+        lacking = {
+            str(model._meta.verbose_name)
+            for model in (Message, Delivery)
+            if not request.user.has_perm(f"monitio.delete_{model._meta.model_name}")
+        }
+        name = str(Message._meta.verbose_name_plural)
+        return [f"{count} {name}"], {name: count}, lacking, []
+
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
-        recipients = {message.recipient for message in queryset}
-        queryset.delete()
-        dispatch.announce_news(recipients)
+        pks = list(queryset.order_by().values_list("pk", flat=True))
+        for start in range(0, len(pks), create.BATCH):
+            rows = Message.objects.filter(pk__in=pks[start : start + create.BATCH])
+            keys = set(rows.values_list("recipient_key", flat=True))
+            delete_batch(rows)
+            dispatch.announce_news(map(Recipient.from_key, keys))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """The name of a user finds all of their messages, by an index."""
+        with suppress(ObjectDoesNotExist, ValueError):
+            if search_term:
+                manager: Any = accounts().model._default_manager
+                named = manager.get_by_natural_key(identifier("user name", search_term))
+                return queryset.filter(user=named), False
+        return super().get_search_results(request, queryset, search_term)
 
 
 class ReadOnlyRows(JobRows):

@@ -85,7 +85,7 @@ def _delete_rows(rows: QuerySet[Any]) -> int:
     """Delete rows that an index finds, in batches; their number without cascaded ones."""
     deleted = 0
     while pks := list(rows.order_by().values_list("pk", flat=True)[: create.BATCH]):
-        deleted += _delete(rows.model._default_manager.filter(pk__in=pks))
+        deleted += delete_batch(rows.model._default_manager.filter(pk__in=pks))
     return deleted
 
 
@@ -103,13 +103,14 @@ def _walk(**kinds: QuerySet[Any]) -> dict[str, int]:
         after = model._default_manager.filter(pk__gt=last).order_by("pk")
         end = next(iter(after.values_list("pk", flat=True)[WINDOW - 1 : WINDOW]), LARGEST_KEY)
         for name, rows in kinds.items():
-            deleted[name] += _delete(rows.filter(pk__gt=last, pk__lte=end))
+            deleted[name] += delete_batch(rows.filter(pk__gt=last, pk__lte=end))
         if end == LARGEST_KEY:
             return deleted
         last = end
 
 
-def _delete(rows: QuerySet[Any]) -> int:
+def delete_batch(rows: QuerySet[Any]) -> int:
+    """Delete these rows with what depends on them; their number."""
     if rows.model is Message and can_skip_collector():
         # Two statements: MySQL deletes no deliveries by a subquery that reads deliveries.
         sent = Delivery.objects.filter(message__in=rows).values_list("message", flat=True)

@@ -257,3 +257,44 @@ def test_destinations_are_listed_without_their_addresses(browser: Client, settin
     for url in (page("destination", "changelist"), page("destination", "change", row.pk)):
         text = browser.get(url).content.decode()
         assert "Pager" in text and "hunter2" not in text
+
+
+def test_the_name_of_a_user_finds_their_messages(browser: Client, message: Message) -> None:
+    api.create_message(user("bob"), monitio.INFO, "about ann")
+    found = browser.get(page("message", "changelist"), {"q": "ann"})
+    assert list(found.context["cl"].result_list) == [message]
+    found = browser.get(page("message", "changelist"), {"q": "about"})
+    assert [row.message for row in found.context["cl"].result_list] == ["about ann"]
+
+
+class TestDeletionOfMany:
+    @pytest.fixture
+    def many(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        from monitio import admin as module
+        from monitio.messages import create
+
+        monkeypatch.setattr(module, "LISTED_BEFORE_DELETION", 2)
+        monkeypatch.setattr(create, "BATCH", 2)
+        for name in ("ann", "bob", "ann"):
+            api.create_message(user(name), monitio.INFO, "x", email=True)
+        pks = list(Message.objects.values_list("pk", flat=True))
+        return {"action": "delete_selected", "_selected_action": pks}
+
+    def test_the_page_before_it_shows_a_number(self, browser: Client, many: Any) -> None:
+        asked = browser.post(page("message", "changelist"), many)
+        assert asked.context["deletable_objects"] == [["3 messages"]]
+
+    def test_it_is_published_to_each_recipient(self, browser: Client, many: Any) -> None:
+        with capture_events() as events:
+            browser.post(page("message", "changelist"), {**many, "post": "yes"})
+        assert not Message.objects.filter(pk__in=many["_selected_action"]).exists()
+        assert not Delivery.objects.exists()
+        assert {event.topic for event in events} == {f"user:{user(n).pk}" for n in ("ann", "bob")}
+
+    def test_it_needs_the_permission_for_their_deliveries(self, client: Client, many: Any) -> None:
+        some = user("some", is_staff=True)
+        names = ["view_message", "delete_message"]
+        some.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(some)
+        client.post(page("message", "changelist"), {**many, "post": "yes"})
+        assert Message.objects.count() == 3
