@@ -100,7 +100,9 @@ def ask(site: Site, path: str, *, form: str | None = None, **headers: str) -> An
     """The answer to a GET, or to a POST of ``form``."""
     connection = connect(site)
     try:
-        method, own = ("GET" if form is None else "POST"), headers_of(site)
+        method = "GET" if form is None else "POST"
+        # The one coding that is read below.
+        own = {**headers_of(site), "Accept-Encoding": "gzip"}
         # Two cookies are one header.
         cookies = "; ".join(filter(None, (own["Cookie"], headers.pop("Cookie", ""))))
         connection.request(method, path, form, {**own, **headers, "Cookie": cookies})
