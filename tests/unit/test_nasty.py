@@ -351,7 +351,7 @@ PATTERNS = [pattern for pattern in monitio_urls if pattern.name != "message_stre
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 def test_any_parameter_is_answered(pattern: Any) -> None:
     pk = api.create_message(ann(), monitio.INFO, "one", from_user=bob()).pk
-    known = {"message_id": pk, "file_id": 1, "token": "x"}
+    known = {"message_id": pk, "file_id": 1, "token": "x", "channel": "x"}
     kwargs = {name: known[name] for name in pattern.pattern.converters}
     address = reverse(pattern.name, kwargs=kwargs)
     for kind in IN_REQUESTS:
