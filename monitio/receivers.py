@@ -19,7 +19,9 @@ from django.template.backends.django import DjangoTemplates
 from monitio import dispatch
 from monitio.conf import settings
 from monitio.messages import tolerant, visitors
+from monitio.models import Job
 from monitio.recipients import Recipient, take_token
+from monitio.signals import job_ended
 from monitio.views import push
 
 logger = logging.getLogger("monitio")
@@ -39,6 +41,7 @@ def connect() -> None:
     user_logged_out.connect(end_streams, dispatch_uid="monitio.logged_out")
     user_logged_out.connect(remove_device, dispatch_uid="monitio.device_removed")
     request_started.connect(offer_admin_bell, dispatch_uid="monitio.admin_bell")
+    job_ended.connect(log_end, dispatch_uid="monitio.job_ended")
     user_model = get_user_model()
     post_save.connect(account_changed, sender=user_model, dispatch_uid="monitio.user_saved")
     post_delete.connect(account_deleted, sender=user_model, dispatch_uid="monitio.user_deleted")
@@ -112,3 +115,17 @@ def offer_admin_bell(**kwargs: object) -> None:
     for backend in engines.all():
         if isinstance(backend, DjangoTemplates) and ADMIN_TEMPLATES not in backend.engine.dirs:
             backend.engine.dirs.insert(0, ADMIN_TEMPLATES)
+
+
+def log_end(*, job: Job, **kwargs: object) -> None:
+    """A line for the log, with fields of its own and without texts of users."""
+    extra = {
+        "job_id": job.pk,
+        "job_task_id": job.task_id,
+        "job_name": job.name,
+        "job_queue": job.queue,
+        "job_state": job.state,
+        "job_attempt": job.attempt,
+        "monitio_scope": job.scope,
+    }
+    logger.info("Job %s (%s): %s.", job.task_id, job.name, job.state, extra=extra)

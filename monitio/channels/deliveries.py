@@ -6,6 +6,7 @@ lease has expired: at least once, under the same identity.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from monitio.conf import settings
 from monitio.constants import EMAIL
 from monitio.models import Delivery, Message
 from monitio.utils import measure
+
+logger = logging.getLogger("monitio")
 
 IMMEDIATELY: Steps = ((EMAIL, DeliveryPolicy()),)
 FAILURES_IN_A_ROW = 5
@@ -101,6 +104,14 @@ def send(pk: int) -> bool:
     _settle(delivery, result.state, result.reason, timezone.now() + result.wait)
     destinations.record(delivery, result)
     measure.record("deliveries", channel=delivery.channel, state=result.state)
+    extra = {
+        "delivery_id": pk,
+        "delivery_channel": delivery.channel,
+        "delivery_state": result.state,
+        "delivery_attempt": delivery.attempts,
+        "monitio_scope": delivery.scope,
+    }
+    logger.info("Delivery %s (%s): %s.", pk, delivery.channel, result.state, extra=extra)
     if result.state == State.PENDING:
         raise TemporaryFailure(result.reason)
     return result.state == State.SENT
