@@ -92,12 +92,38 @@ def shoot_board(browser: Browser, url: str, name: str, scheme: str, width: int) 
     context.close()
 
 
-def fill_board(demo: Demo) -> None:
-    """Jobs of an hour, in the demo's database."""
-    code = (
-        "from django.contrib.auth.models import User as U; from tests.e2e.browser import board; "
-        "board.fill(U.objects.get(username='ann'), U.objects.get(username='bob'))"
+def shoot_preferences(
+    browser: Browser, url: str, name: str, scheme: str, size: dict[str, int]
+) -> None:
+    context = browser.new_context(
+        base_url=url, color_scheme=scheme, viewport=size, device_scale_factor=1, locale="en-GB"
     )
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_role("button", name="Ann", exact=True).click()
+    page.wait_for_load_state()
+    page.goto("/messages/preferences/")
+    expect(page.get_by_role("heading", name="Notification settings")).to_be_visible()
+    page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=True)
+    context.close()
+
+
+BOARD = (
+    "from django.contrib.auth.models import User as U; from tests.e2e.browser import board; "
+    "board.fill(U.objects.get(username='ann'), U.objects.get(username='bob'))"
+)
+DEVICES = (
+    "from django.contrib.auth.models import User as U; from monitio.channels import destinations; "
+    "ann = U.objects.get(username='ann'); "
+    "add = lambda url, label: destinations.add(ann, 'apprise', {'url': url}, label=label); "
+    "add('ntfy://topic', 'My phone'); row = add('slack://T1/B1/x', 'Team chat'); "
+    "row.disabled_at, row.reason = row.created, 'The service responded with status 404.'; "
+    "row.save()"
+)
+
+
+def run_in(demo: Demo, code: str) -> None:
+    """Run ``code`` with the demo's database."""
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "examples.demo.settings",
@@ -118,7 +144,11 @@ def main() -> None:
             shoot(browser, url, "demo-light", "light", DESKTOP)
             shoot(browser, url, "demo-dark", "dark", DESKTOP)
             shoot(browser, url, "demo-phone", "light", PHONE)
-            fill_board(demo)
+            run_in(demo, DEVICES)
+            shoot_preferences(browser, url, "preferences-light", "light", DESKTOP)
+            shoot_preferences(browser, url, "preferences-dark", "dark", DESKTOP)
+            shoot_preferences(browser, url, "preferences-phone", "light", PHONE)
+            run_in(demo, BOARD)
             for name, scheme, width in BOARDS:
                 shoot_board(browser, url, name, scheme, width)
             browser.close()

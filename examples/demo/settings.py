@@ -106,10 +106,12 @@ MONITIO_BRAND = {"name": "Contacts", "color": "#2d5bd7"}
 # The bell in the admin, too.
 MONITIO_ADMIN_BELL = True
 
-# Push notifications: the preferences page has the button "Notify me on this device".
+# Push notifications and services: the preferences page has the button "Notify me on this device",
+# and a form that adds a service.
 MONITIO_CHANNELS = {
     "email": "monitio.channels.email.channel.EmailChannel",
     "push": "monitio.channels.webpush.WebPushChannel",
+    "apprise": "monitio.channels.apprise.AppriseChannel",
 }
 MONITIO_VAPID_PRIVATE_KEY = vapid_private_key()
 MONITIO_VAPID_CONTACT = "mailto:contacts@example.com"

@@ -17,6 +17,9 @@ from monitio.exceptions import UserFacingError
 from monitio.jobs.outcome import Outcome
 from monitio_celery import Cancelled, cancelled, notify_user, track
 
+# The devices and services that users add in their notification settings.
+DEVICES = {"push": True, "apprise": True}
+
 
 def grouped(number: int) -> str:
     """19,712 or 19 712, as the active language has it."""
@@ -42,7 +45,7 @@ def imported_and_rejected(outcome: Outcome) -> str:
     progress=gettext_lazy("{done} of {total} rows"),
     success=imported_and_rejected,
     arguments=["file_name"],
-    via={"push": True},
+    via=DEVICES,
 )
 def import_contacts(pk: int, file_name: str) -> dict[str, int]:
     """The rejected rows are a file of the task: ``importing`` attaches it."""
@@ -56,7 +59,7 @@ def import_contacts(pk: int, file_name: str) -> dict[str, int]:
 
 
 @shared_task
-@notify_user(title=gettext_lazy("Month-end closing"), retryable=True, via={"push": True})
+@notify_user(title=gettext_lazy("Month-end closing"), retryable=True, via=DEVICES)
 def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)
@@ -91,7 +94,7 @@ def flaky(self: Task[Any, Any]) -> None:
     progress=gettext_lazy("Week {done} of {total}. You can leave and come back."),
     success=gettext_lazy("All 52 weeks are archived."),
     cancel=True,
-    via={"push": True},
+    via=DEVICES,
 )
 def one_minute() -> None:
     for _week in track(range(52)):
