@@ -22,6 +22,8 @@ from monitio.utils.text import at_most, clean_text
 
 # A target is disabled after so many deliveries that failed in a row, each after all its retries.
 MOST_FAILURES = 5
+# Each gets every message: a user cannot make the site send without limit.
+MOST = 50
 DISABLED = "monitio_disabled_addresses"
 
 

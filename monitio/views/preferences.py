@@ -30,8 +30,6 @@ PLAIN = "text/plain; charset=utf-8"
 CLICKS, CLICKS_IN = 30, 60 * 60
 # Tests per user that are sent to their destinations.
 TESTS, TESTS_IN = 10, 60 * 60
-# Each gets every message: a user cannot make the site send without limit.
-MOST_DESTINATIONS = 50
 NOTES = {
     "1": gettext_lazy("Saved."),
     "test": gettext_lazy("A test is on its way."),
@@ -63,7 +61,7 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
             adding[name] = adding_form
     rows = destinations.of_user(who.user_id)
     if added in adding and adding[added].is_valid():
-        if len(rows) >= MOST_DESTINATIONS:
+        if len(rows) >= destinations.MOST:
             return _back_to_page("many")
         destinations.add(who.user_id, added, **adding[added].cleaned_data)
         return _back_to_page("1")

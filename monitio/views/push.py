@@ -27,6 +27,7 @@ from monitio.constants import PUSH
 from monitio.messages import ratelimit
 from monitio.models import Destination
 from monitio.recipients import Recipient
+from monitio.utils.text import json_safe
 from monitio.views.base import for_its_page, personal, private_json
 
 WORKER = Path(__file__).parents[1] / "static" / "monitio" / "push-worker.js"
@@ -84,11 +85,16 @@ def message_push(request: HttpRequest) -> HttpResponseBase:
         return response
     if not ratelimit.is_allowed(f"push {who.key}", CHANGES, CHANGES_IN):
         return private_json({"ok": False, "error": "Too many attempts."}, 429)
+    others = Destination.objects.of([who.user_id]).exclude(key=device_key(request))
+    if others.count() >= destinations.MOST:
+        return private_json({"ok": False, "error": "Too many devices and services."}, 403)
     try:
         if len(text) > LONGEST_SUBSCRIPTION:
             raise ValueError("The subscription is too long.")
         label = device_name(request.headers.get("User-Agent", ""))
-        row = destinations.add(who.user_id, PUSH, json.loads(text), label=label)
+        # Browsers may add to it; not every database stores any JSON.
+        address = json_safe(json.loads(text))
+        row = destinations.add(who.user_id, PUSH, address, label=label)
     except (ValueError, RecursionError) as error:
         return private_json({"ok": False, "error": str(error)}, 400)
     # The browser has subscribed again, or below another path of the site.
@@ -166,7 +172,12 @@ def _signer() -> signing.Signer:
 def _cookie_name() -> str:
     # As the marker of visitors: sites on one host differ in the names of their session cookies.
     own = django_settings.SESSION_COOKIE_NAME
-    return COOKIE if own == "sessionid" else f"{COOKIE}_{own}"
+    name = COOKIE if own == "sessionid" else f"{COOKIE}_{own}"
+    # With this prefix no other host of the domain can set it, and make the device of a stranger
+    # that of whoever logs in here.
+    place = _cookie_place()
+    is_of_host = place["path"] == "/" and not place["domain"]
+    return f"__Host-{name}" if django_settings.SESSION_COOKIE_SECURE and is_of_host else name
 
 
 def _cookie_place() -> dict[str, Any]:

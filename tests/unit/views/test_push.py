@@ -92,6 +92,40 @@ class TestSubscribing:
         assert response.status_code == 400
         assert devices() == []
 
+    @pytest.mark.parametrize("value", ["NaN", "1e999", r'"\u0000"', r'"\ud800"', "9" * 3000])
+    def test_what_a_browser_adds_cannot_break_the_database(
+        self, client: Client, value: str
+    ) -> None:
+        log_in(client, "ann")
+        given = json.dumps(Browser().subscription(ENDPOINT + "one"))
+        text = f'{given[:-1]}, "expirationTime": {value}}}'
+        response = client.post(reverse("message_push"), {"subscription": text})
+        assert response.status_code == 200
+        added = Destination.objects.get().address["expirationTime"]
+        assert isinstance(added, str) and not set(added) & {"\0", "\ud800"}
+
+    def test_a_user_has_a_limited_number_of_devices(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(destinations, "MOST", 1)
+        log_in(client, "ann")
+        subscribe(client, "one")
+        assert subscribe(client, "two").status_code == 200
+        other = Client()
+        log_in(other, "ann")
+        assert subscribe(other, "three").status_code == 403
+        assert devices() == [("ann", "two")]
+
+    def test_no_other_host_can_set_the_cookie_of_a_secure_site(
+        self, client: Client, settings: Any
+    ) -> None:
+        settings.SESSION_COOKIE_SECURE = True
+        log_in(client, "ann")
+        cookie = subscribe(client).cookies[f"__Host-{COOKIE}"]
+        assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
+        client.post("/logout/")
+        assert devices() == []
+
     def test_a_visitor_has_no_devices(self, client: Client) -> None:
         assert subscribe(client).status_code == 403
 
