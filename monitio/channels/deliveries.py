@@ -180,6 +180,8 @@ def _send(delivery: Delivery) -> None:
         raise Skipped("It was seen before.")
     if delivery.target and destination is None:
         raise Skipped("Its destination was removed.")
+    if destination is not None and not getattr(message.user, "is_active", True):
+        raise Skipped("The user is not active.")
     if destination is not None and destination.disabled_at is not None:
         raise Skipped(f"Its destination is disabled: {destination.reason or 'by the user.'}")
     get_channel(delivery.channel).send(delivery)

@@ -230,6 +230,15 @@ def test_quiet_hours_hold_a_retry_too(ann: Any) -> None:
         assert deliver() == ["sent"]
 
 
+def test_nothing_is_sent_to_a_user_who_is_not_active(ann: Any) -> None:
+    destinations.add(ann, "pager", {"number": 1})
+    notify(ann)
+    type(ann).objects.filter(pk=ann.pk).update(is_active=False)
+    deliveries.run_due()
+    assert Pager.sent == []
+    assert Delivery.objects.get().error == "The user is not active."
+
+
 class TestPreferences:
     def test_a_category_is_switched_off_on_one_channel(self, ann: Any) -> None:
         destinations.add(ann, "pager", {"n": 1}), destinations.add(ann, "fax", {"n": 2})
