@@ -48,7 +48,9 @@ SERVICES = {
     "ifttt://<key>@<event>": "IFTTT",
 }
 WORD = "[A-Za-z0-9_=-]{1,256}"
-PATTERNS = {re.compile(re.sub("<[a-z]+>", WORD, form)): name for form, name in SERVICES.items()}
+PATTERNS = {
+    re.compile(re.sub("<[a-z]+>", WORD, re.escape(form))): name for form, name in SERVICES.items()
+}
 
 TYPES = {"success": "success", "warning": "warning", "error": "failure"}
 # Services answer so for a token that they do not know, or not any more.

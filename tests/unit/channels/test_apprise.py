@@ -61,6 +61,8 @@ LENGTHS = {"Prowl": 40, "Join": 32, "Webex": 84}
 
 # An address that a user tries, and who refuses it.
 REFUSED = [
+    "https://hooks@slack.com/services/T1/B1/x",
+    "https://ntfy@sh/topic",
     "json://127.0.0.1/",
     "jsons://hooks.example.com/",
     "xml://169.254.169.254/latest/meta-data/",
@@ -365,7 +367,7 @@ class TestPage:
     def test_the_number_is_limited(
         self, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("monitio.views.preferences.MOST_DESTINATIONS", 1)
+        monkeypatch.setattr("monitio.channels.destinations.MOST", 1)
         add(url=URL)
         assert "too many devices" in add(url="ntfy://topic")
         assert Destination.objects.count() == 1
