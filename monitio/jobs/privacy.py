@@ -26,11 +26,16 @@ from monitio.recipients import Recipient
 
 # Rows in one statement.
 BATCH = 500
-# Of no use to the user: what other columns repeat, and internals.
+# Of no use to the user: what other columns repeat, and internals. ``session`` and ``token`` are all
+# that access to a visitor's messages needs.
 INTERNAL = frozenset(
     "scope recipient_key version seq rank claim batch key safe running hidden run arguments "
-    "recipients".split()
+    "recipients session token".split()
 )
+# What the recipient of a message has done with it.
+OF_RECIPIENT = frozenset({"read", "seen"})
+# The text of an exception, which may show what is others'. Its user has read another.
+OF_STAFF = frozenset({"error"})
 
 
 def export(recipient: Recipient) -> dict[str, Any]:
@@ -43,10 +48,12 @@ def export(recipient: Recipient) -> dict[str, Any]:
     return {
         "messages": [fields_of(row) | {"deliveries": deliveries.get(row.pk, [])} for row in own],
         "sent": [
-            fields_of(row) for row in Message.objects.here().filter(from_user=user).iterator()
+            fields_of(row, without=OF_RECIPIENT)
+            for row in Message.objects.here().filter(from_user=user).iterator()
         ],
         "jobs": [
-            fields_of(job) | {"files": [file.name for file in job.attachments.all()]}
+            fields_of(job, without=OF_STAFF)
+            | {"files": [file.name for file in job.attachments.all()]}
             for job in jobs.order_by("pk").prefetch_related("attachments")
         ],
         **{name: [fields_of(row) for row in rows.order_by("pk")] for name, rows in _own(user)},
@@ -64,12 +71,12 @@ def _own(user: Any) -> Iterator[tuple[str, QuerySet[Any]]]:
     yield "visitor_logins", VisitorLogin.objects.here().filter(user=user)
 
 
-def fields_of(row: Model) -> dict[str, Any]:
-    """The columns that mean something to a person."""
+def fields_of(row: Model, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The columns that mean something to a person, but those ``without``."""
     return {
         field.attname: getattr(row, field.attname)
         for field in row._meta.concrete_fields
-        if field.name not in INTERNAL
+        if field.name not in INTERNAL | without
     }
 
 

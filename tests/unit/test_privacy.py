@@ -17,6 +17,7 @@ from monitio import api, dispatch, preferences
 from monitio.conf import Settings
 from monitio.models import Delivery, Destination, Job, JobFile, Message, Preferences
 from monitio.models.files import file_storage
+from monitio.recipients import Recipient
 from monitio.testing import capture_events
 from tests.support.jobs import report, reporter
 
@@ -132,6 +133,17 @@ def test_a_user_gets_all_that_is_about_them(full: None, ann: Any) -> None:
     assert data["preferences"][0]["frequency"] == "daily"
     assert data["categories"][0]["category"] == "exports"
     assert len(data["blocked_senders"]) == 1
+
+
+def test_it_shows_no_secret_of_others_and_nothing_that_they_did(ann: Any) -> None:
+    visitor = Recipient.for_visitor("visitors-token")
+    monitio.create_message(visitor, monitio.INFO, "for a visitor", from_user=ann)
+    monitio.create_message(ann, monitio.INFO, "for Ann")
+    report(reporter(ann, task="bad"), "failed bob@example.com")
+    text = json.dumps(exported("ann"))
+    assert "for a visitor" in text and "visitors-token" not in text
+    assert '"read"' not in json.dumps(exported("ann")["sent"])
+    assert Job.objects.get().error and "bob@example.com" not in json.dumps(exported("ann")["jobs"])
 
 
 def test_it_is_deleted_and_what_others_have_stays(full: None, ann: Any, bob: Any) -> None:
