@@ -108,7 +108,10 @@ MONITIO_CLIENT_ADDRESS = "HTTP_X_FORWARDED_FOR"
 MONITIO_CHANNELS = {
     "email": "monitio.channels.email.channel.EmailChannel",
     "push": "monitio.channels.webpush.WebPushChannel",
+    "apprise": "monitio.channels.apprise.AppriseChannel",
 }
+# Addresses of users' services and devices are secrets: they are stored encrypted.
+MONITIO_ENCRYPTION = "examples.production.encryption.FernetEncryption"
 # Browsers subscribe with this key: a new one would lose every device.
 MONITIO_VAPID_PRIVATE_KEY = os.environ["VAPID_PRIVATE_KEY"]
 MONITIO_VAPID_CONTACT = f"mailto:admin@{ALLOWED_HOSTS[0]}"

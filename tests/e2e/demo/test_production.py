@@ -45,6 +45,7 @@ class Platform:
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             "SECRET_KEY": "secret",
+            "ENCRYPTION_KEYS": urlsafe_b64encode(b"e" * 32).decode(),
             "VAPID_PRIVATE_KEY": urlsafe_b64encode(b"k" * 32).decode(),
             "ALLOWED_HOSTS": "contacts.example.com",
             "POSTGRES_DB": "production",
