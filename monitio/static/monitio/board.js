@@ -47,12 +47,15 @@ async function refresh() {
   if (document.hidden || isPaused() || busy) return;
   busy = true;
   const began = performance.now();
+  let state = "live";
   try {
-    replace(await load());
-    show("live");
+    const found = await load();
+    // Somebody may have paused it in the meantime.
+    if (!isPaused()) replace(found);
   } catch {
-    show("offline");
+    state = "offline";
   }
+  if (!isPaused()) show(state);
   busy = false;
   // A slow answer is a busy server.
   timer = setTimeout(refresh, Math.max(EVERY, 5 * (performance.now() - began)));

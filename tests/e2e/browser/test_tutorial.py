@@ -99,14 +99,13 @@ class Reader:
 
     def stop(self, name: str) -> None:
         process, _line = self.running.pop(name)
-        # Ctrl-C; runserver's reloader would leave its child to the terminal.
+        # Ctrl-C; runserver ignores it while it restarts because a file has changed.
         os.killpg(process.pid, signal.SIGINT)
         try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(30)
 
     def close(self) -> None:
         for name in list(self.running):

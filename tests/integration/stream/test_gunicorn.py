@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 CONFIG = "examples/production/gunicorn.conf.py"
 SETTINGS = {"MONITIO_STREAM_RETRY": 200, "MONITIO_STREAM_HEARTBEAT": 0.5}
-RECYCLED = ("--max-requests", "8")
+RECYCLED = ("--workers", "1", "--max-requests", "8")
 # gunicorn's own advice: what is preloaded is imported before the workers patch it.
 PATCHED_EARLY = """
 from gevent import monkey
@@ -142,7 +142,7 @@ class TestThreads:
     def test_with_our_hooks_some_threads_hold_streams_and_others_pages(
         self, start: Start, people: list[Browser]
     ) -> None:
-        options = ("--config", CONFIG, "--threads", "4")
+        options = ("--config", CONFIG, "--workers", "1", "--threads", "4")
         server = start("gthread", *options, MONITIO_STREAMS_PER_PROCESS=None)
         with ExitStack() as stack:
             streams = [stack.enter_context(server.stream(one)) for one in people]

@@ -29,7 +29,9 @@ def result(task_id: str, status: str = "READY", *args: Any, **options: Any) -> A
 
     def work(who: int = 0) -> None: ...
 
-    task = SimpleNamespace(func=work, module_path="shop.work", takes_context=False)
+    task = SimpleNamespace(
+        func=work, module_path="shop.work", takes_context=False, queue_name="default"
+    )
     decorated: Callable[[Any], Any] = notify_user(**options)
     decorated(task)
     found = SimpleNamespace(id=task_id, task=task, status=status, args=args, kwargs={}, attempts=1)
