@@ -34,7 +34,8 @@ def undigested(row: Preferences) -> MessageQuerySet:
             chosen = row.chosen.get(name)
             begin = max(row.digests_since, chosen.digests_since) if chosen else row.digests_since
             wanted |= Q(category=name) & _since(begin)
-    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL)
+    # An e-mail about the start of a job does not contain its end.
+    mailed = Delivery.objects.filter(message=OuterRef("pk"), channel=EMAIL, at_start=False)
     return _unread(row).filter(wanted, ~Exists(mailed), digest="")
 
 

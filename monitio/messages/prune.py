@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from monitio.conf import DAY, settings
-from monitio.constants import levels_named
+from monitio.constants import EMAIL, levels_named
 from monitio.messages import create
 from monitio.messages.deletion import can_skip_collector, raw_delete
 from monitio.models import (
@@ -40,6 +40,7 @@ def prune_scope(now: datetime) -> dict[str, int]:
     retained = _walk(
         **{f"rule{number}": matching(rule, now) for number, rule in enumerate(settings.RETENTION)}
     )
+    unread = Message.objects.filter(pk=OuterRef("message_id"), read=False)
     _delete_rows(VisitorLogin.objects.here().filter(created__lt=tokens_end))
     _delete_rows(Heartbeat.objects.here().filter(at__lt=now - timedelta(seconds=7 * DAY)))
     _delete_rows(Repeat.objects.filter(created__lt=yesterday))
@@ -54,9 +55,10 @@ def prune_scope(now: datetime) -> dict[str, int]:
         ),
         "retention": sum(retained.values()),
         **_walk(
-            deliveries=Delivery.objects.here().filter(
-                state__in=("sent", "failed", "skipped"), created__lt=quarter
-            )
+            # An unread message without its e-mail would get into the next digest.
+            deliveries=Delivery.objects.here()
+            .filter(state__in=("sent", "failed", "skipped"), created__lt=quarter)
+            .exclude(Q(channel=EMAIL) & Exists(unread))
         ),
         **_walk(jobs=Job.objects.here().ended().filter(messages=None, finished_at__lt=yesterday)),
         "digests": _delete_rows(
@@ -67,15 +69,15 @@ def prune_scope(now: datetime) -> dict[str, int]:
 
 
 def matching(rule: Mapping[str, Any], now: datetime) -> QuerySet[Message]:
-    """The messages that a rule of ``MONITIO_RETENTION`` deletes."""
+    """The messages that a rule of ``MONITIO_RETENTION`` deletes; none for an empty list."""
     changed_before = now - timedelta(days=rule["days"])
-    rows = Message.objects.here().without_pending_delivery()
+    rows = Message.objects.here().persistent().without_pending_delivery()
     rows = rows.filter(modified__lt=changed_before, hidden=False, running=False)
     if "read" in rule:
         rows = rows.filter(read=rule["read"])
-    if rule.get("categories"):
+    if "categories" in rule:
         rows = rows.filter(category__in=rule["categories"])
-    if rule.get("levels"):
+    if "levels" in rule:
         parts = chain.from_iterable(map(levels_named, rule["levels"]))
         rows = rows.filter(level__in=list(chain.from_iterable(parts)))
     return rows

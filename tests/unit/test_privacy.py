@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.messages import INFO
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences
 from monitio.conf import Settings
+from monitio.digests.selection import undigested
 from monitio.models import Delivery, Destination, Job, JobFile, Message, Preferences
 from monitio.models.files import file_storage
 from monitio.recipients import Recipient
@@ -68,6 +70,7 @@ class TestRetention:
     def test_settled_deliveries_are_kept_90_days(self, ann: Any) -> None:
         for _ in range(3):
             monitio.create_message(ann, monitio.INFO, "x", email=True)
+        Message.objects.update(read=True)
         old, recent, pending = Delivery.objects.order_by("pk")
         long_ago = timezone.now() - timedelta(days=91)
         Delivery.objects.filter(pk__in=[old.pk, pending.pk]).update(created=long_ago)
@@ -75,6 +78,31 @@ class TestRetention:
         assert api.prune()["deliveries"] == 1
         assert set(Delivery.objects.all()) == {recent, pending}
         assert Message.objects.count() == 3
+
+    def test_what_was_e_mailed_and_is_unread_gets_into_no_digest(self, ann: Any) -> None:
+        preferences.change(ann.pk, frequency="daily")
+        monitio.create_message(ann, monitio.INFO, "x")
+        row = Preferences.objects.get()
+        assert undigested(row).exists()
+        Delivery.objects.create(
+            message=Message.objects.get(), channel="email", state="sent",
+            created=timezone.now() - timedelta(days=91),
+        )  # fmt: skip
+        api.prune()
+        assert not undigested(row).exists()
+
+    @pytest.mark.parametrize("key", ["levels", "categories"])
+    def test_an_empty_list_deletes_nothing(self, key: str, ann: Any, settings: Any) -> None:
+        settings.MONITIO_RETENTION = [{"days": 1, key: []}]
+        monitio.create_message(ann, monitio.INFO, "x")
+        aged(100)
+        assert api.prune()["retention"] == 0
+
+    def test_what_is_to_be_shown_once_is_kept_until_then(self, ann: Any, settings: Any) -> None:
+        settings.MONITIO_RETENTION = [{"days": 1}, {"days": 1, "levels": ["info"]}]
+        monitio.create_message(ann, INFO, "x")
+        aged(100)
+        assert api.prune()["retention"] == 0
 
     @pytest.mark.parametrize(
         "rules",

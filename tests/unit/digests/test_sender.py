@@ -426,6 +426,13 @@ class TestPeriods:
         listed = re.findall("<message [0-9]+>", "".join(letter.body for letter in post.sent))
         assert Counter(listed) == Counter(f"<message {number}>" for number in range(count))
 
+    def test_an_e_mail_about_the_start_of_a_job_does_not_replace_its_end(self, ann: Any) -> None:
+        row = Preferences.objects.get(user=ann)
+        message = notify(ann)
+        for at_start, count in ((True, 1), (False, 0)):
+            Delivery.objects.create(message=message, channel="email", at_start=at_start)
+            assert undigested(row).filter(pk=message.pk).count() == count
+
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="others plan by what is in the table")
     def test_the_tick_and_the_claim_of_messages_use_their_indexes(self, ann: Any) -> None:
         with CaptureQueriesContext(connection) as queries:
