@@ -139,20 +139,26 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     sent = failed = 0
     failing: set[str] = set()
     in_a_row: Counter[tuple[str, str]] = Counter()
-    due = list(oldest_due()[:limit])
-    servers = destinations.servers(target for _pk, _channel, target in due if target)
+    skipped, left = 0, limit
     with shared_connection():
-        for pk, channel, target in due:
-            server = servers.get(target, (channel, ""))
-            if target in failing or in_a_row[server] == FAILURES_IN_A_ROW:
-                continue
-            try:
-                sent += send(pk)
-                in_a_row[server] = 0
-            except TemporaryFailure:
-                failed += 1
-                in_a_row[server] += 1
-                failing |= {target} - {""}
+        # What is skipped stays due, and must not hide what is due after it.
+        while left and (due := list(oldest_due()[skipped : skipped + limit])):
+            servers = destinations.servers(target for _pk, _channel, target in due if target)
+            for pk, channel, target in due:
+                server = servers.get(target, (channel, ""))
+                if target in failing or in_a_row[server] == FAILURES_IN_A_ROW:
+                    skipped += 1
+                    continue
+                if not left:
+                    break
+                left -= 1
+                try:
+                    sent += send(pk)
+                    in_a_row[server] = 0
+                except TemporaryFailure:
+                    failed += 1
+                    in_a_row[server] += 1
+                    failing |= {target} - {""}
     return sent, failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,8 @@ from monitio.models.destinations import destination_key
 from monitio.recipients import Recipient
 from monitio.utils.encryption import is_encrypted
 from monitio.utils.text import at_most, clean_text
+
+logger = logging.getLogger("monitio")
 
 # A target is disabled after so many deliveries that failed in a row, each after all its retries.
 MOST_FAILURES = 5
@@ -83,12 +86,17 @@ def enabled_by_user(user_pks: Iterable[Any], channel: str) -> dict[Any, list[Des
 
 
 def servers(keys: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """By key, channel and server of the destinations that exist."""
+    """By key, channel and server of the destinations that exist; empty when one cannot be read."""
     rows = Destination.objects.filter(key__in=set(keys), channel__in=settings.CHANNELS)
-    return {
-        row.key: (row.channel, get_channel(row.channel).server(row.address) or row.key)
-        for row in rows
-    }
+    try:
+        return {
+            row.key: (row.channel, get_channel(row.channel).server(row.address) or row.key)
+            for row in rows
+        }
+    except Exception:
+        # Its own delivery fails; the others are sent.
+        logger.exception("The servers of destinations are unknown.")
+        return {}
 
 
 def record(delivery: Delivery, result: Result) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import time_machine
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 import monitio
 from monitio import api, dispatch, preferences
@@ -204,6 +205,31 @@ def test_a_server_that_is_down_delays_no_other(ann: Any) -> None:
     Pager.down = "down"
     assert deliveries.run_due() == (2, deliveries.FAILURES_IN_A_ROW)
     assert Pager.sent == [{"server": "up"}]
+
+
+def test_what_waits_for_a_server_that_is_down_hides_nothing_behind_it(ann: Any) -> None:
+    for name in ("down", "up"):
+        destinations.add(ann, "pager", {"server": name})
+    for _ in range(4):
+        notify(ann)
+    Delivery.objects.filter(target=Destination.objects.order_by("pk")[0].key).update(
+        due_at=timezone.now() - timedelta(hours=1)
+    )
+    Pager.down = "down"
+    assert deliveries.run_due(3) == (2, 1)
+
+
+def test_an_address_that_cannot_be_read_delays_no_other(ann: Any) -> None:
+    destinations.add(ann, "pager", {"n": 1})
+    notify(ann)
+    api.create_message(ann, monitio.INFO, "text", email=True)
+    # Encrypted by a setting that the site has lost.
+    Destination.objects.update(address="encrypted:x")
+    assert deliveries.run_due()[0] == 1
+    assert set(Delivery.objects.values_list("channel", "state")) == {
+        ("pager", "failed"),
+        ("email", "sent"),
+    }
 
 
 def test_a_destination_that_is_down_is_tried_once_a_run(ann: Any) -> None:
