@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import Job, Message, reading
-from monitio.recipients import Recipient
+from monitio.recipients import Recipient, accounts
 
 Payload = dict[str, Any]
 # What makes a message of a snapshot another one.
-MARKED = ("id", "version", "read", "seen", "running")
+MARKED = ("id", "version", "read", "seen", "from_user_id", "running")
 
 
 def payload(message: Message) -> Payload:
@@ -83,7 +83,10 @@ def snapshot(recipient: Recipient, *, marked: bool = False) -> Payload:
         if floor
         else sum(1 for message in messages if not message.read and message.is_persistent())
     )
-    mark = {"mark": _mark(map(attrgetter(*MARKED), messages), floor and unread)} if marked else {}
+    mark = {}
+    if marked:
+        names = {row.from_user_id: row.sender for row in messages if row.from_user_id}
+        mark = {"mark": _mark(map(attrgetter(*MARKED), messages), names, floor and unread)}
     return {
         "messages": [payload(message) for message in messages],
         **unread_payload(unread),
@@ -101,14 +104,19 @@ def snapshot_mark(recipient: Recipient) -> str:
     instead of 100 messages.
     """
     rows, floor = reading.newest_rows(recipient, settings.SNAPSHOT_SIZE, MARKED)
-    return _mark(rows, floor and reading.count_unread(recipient))
+    senders = {row[MARKED.index("from_user_id")] for row in rows} - {None}
+    # A new name is no new version.
+    found = accounts().in_bulk(senders) if senders else {}
+    names = {pk: Message(from_user=sender).sender for pk, sender in found.items()}
+    return _mark(rows, names, floor and reading.count_unread(recipient))
 
 
-def _mark(rows: Iterable[Sequence[Any]], unread_below: int) -> str:
+def _mark(rows: Iterable[Sequence[Any]], senders: dict[Any, str], unread_below: int) -> str:
     shown = [tuple(row) for row in rows]
     if any(running for *_, running in shown):
         return ""
-    return blake2b(repr((shown, unread_below)).encode(), digest_size=12).hexdigest()
+    content = shown, sorted(senders.items()), unread_below
+    return blake2b(repr(content).encode(), digest_size=12).hexdigest()
 
 
 def unread_payload(count: int) -> Payload:

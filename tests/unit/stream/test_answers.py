@@ -89,6 +89,12 @@ class TestUnchanged:
         assert list(answer) == ["snapshot", "bye"]
         assert answer["snapshot"]["mark"] != mark
 
+    def test_a_new_name_of_a_sender_is_another_snapshot(self, client: Client) -> None:
+        create_message(user(), 110, "text", from_user=user("bob"))
+        mark = self.mark(client)
+        type(user()).objects.filter(username="bob").update(first_name="Robert")
+        assert self.events(client, mark)["snapshot"]["messages"][0]["from"] == "Robert"
+
     def test_what_runs_moves_without_a_version(self, client: Client) -> None:
         create_message(user(), 110, "text")
         Message.objects.update(running=True)
@@ -100,10 +106,10 @@ class TestUnchanged:
     ) -> None:
         create_message(user(), 110, "text", from_user=user("bob"))
         mark = self.mark(client)
-        # The test's own, session, user, and one of two numbers and three flags a message.
-        with django_assert_max_num_queries(4) as queries:
+        # The test's own, session, user, one of a few columns of each message, and its sender.
+        with django_assert_max_num_queries(5) as queries:
             assert "resync" in self.events(client, mark)
-        assert "subject" not in queries[-1]["sql"]
+        assert not any("subject" in query["sql"] for query in queries)
 
 
 def test_a_page_that_has_to_stop(client: Client) -> None:
