@@ -66,7 +66,8 @@ class DatabaseThreads(Executor):
 
     def _begin(self, key: Hashable, function: Callable[..., Any], *args: Any) -> Any:
         with self._changed:
-            del self._shared[key]
+            # It is not there if no thread could be started for its first caller.
+            self._shared.pop(key, None)
         return function(*args)
 
     def _run(self) -> None:

@@ -113,6 +113,17 @@ def test_calls_of_a_key_share_the_next_one_that_begins() -> None:
     assert log == [1, 2, 3]
 
 
+def test_a_thread_that_cannot_be_started_costs_no_later_caller_the_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = DatabaseThreads(1, "test")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("no more threads")))
+        with pytest.raises(RuntimeError):
+            pool.share("ann", lambda: 1)
+    assert pool.share("ann", lambda: 2).result(20) == 2
+
+
 def test_a_pool_gets_its_connection_back_after_each_query(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
     monkeypatch.setattr(asgi, "refresh_connections", lambda: log.append("refresh"))
