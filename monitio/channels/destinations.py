@@ -9,6 +9,7 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import F, Prefetch
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from monitio import scope as scopes
 from monitio.channels import get_channel
@@ -30,6 +31,7 @@ MOST = 50
 DISABLED = "monitio_disabled_addresses"
 
 
+@sensitive_variables()
 def add(
     user: Any, channel: str, address: Any, *, label: str = "", categories: Iterable[str] = ()
 ) -> Destination:

@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
 from monitio.channels import destinations, get_channel
@@ -69,6 +69,7 @@ def channel() -> WebPushChannel | None:
 @personal
 @require_POST
 @for_its_page
+@sensitive_variables()
 def message_push(request: HttpRequest) -> HttpResponseBase:
     """Add this browser to the user's devices, or, without ``subscription``, remove it."""
     who = Recipient.existing(request)

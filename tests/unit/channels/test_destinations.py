@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.views.debug import ExceptionReporter
 
 import monitio
 from monitio import api, dispatch, preferences
@@ -263,6 +264,19 @@ def test_nothing_is_sent_to_a_user_who_is_not_active(ann: Any) -> None:
     deliveries.run_due()
     assert Pager.sent == []
     assert Delivery.objects.get().error == "The user is not active."
+
+
+def test_error_reports_do_not_show_what_is_added(ann: Any, monkeypatch: Any) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise RuntimeError("defect")
+
+    monkeypatch.setattr(type(Destination.objects), "update_or_create", fail)
+    with pytest.raises(RuntimeError) as caught:
+        destinations.add(ann, "pager", {"number": 4711 * 4711})
+    # Without the frame of this test.
+    frames = caught.tb.tb_next
+    report = ExceptionReporter(None, caught.type, caught.value, frames).get_traceback_html()
+    assert "update_or_create" in report and str(4711 * 4711) not in report
 
 
 class TestPreferences:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.views.debug import ExceptionReporter
 
 from monitio.channels import destinations
 from monitio.channels.webpush import new_private_key
@@ -103,6 +104,26 @@ class TestSubscribing:
         assert response.status_code == 200
         added = Destination.objects.get().address["expirationTime"]
         assert isinstance(added, str) and not set(added) & {"\0", "\ud800"}
+
+    def test_error_reports_do_not_show_it(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*args: Any, **options: Any) -> None:
+            raise RuntimeError("defect")
+
+        monkeypatch.setattr(type(Destination.objects), "update_or_create", fail)
+        log_in(client, "ann")
+        with pytest.raises(RuntimeError) as caught:
+            # Backwards: reports show the lines of this function, too.
+            subscribe(client, "terce5"[::-1])
+        frames: Any = caught.tb
+        # Those of the test hold what it has sent.
+        while not frames.tb_frame.f_code.co_filename.endswith("monitio/views/base.py"):
+            frames = frames.tb_next
+        request = RequestFactory().get("/")
+        reporter = ExceptionReporter(request, caught.type, caught.value, frames)
+        report = reporter.get_traceback_html()
+        assert "message_push" in report and "terce5"[::-1] not in report
 
     def test_a_user_has_a_limited_number_of_devices(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
