@@ -324,7 +324,7 @@ def prune(now: datetime | None = None) -> dict[str, int]:
     ``expired`` messages; those of ``visitors`` whose token has expired; messages ``shown`` whose
     e-mail has been sent; ``read`` ones after ``MONITIO_KEEP_READ_DAYS`` (None keeps them); what
     ``retention`` (``MONITIO_RETENTION``) names; ``deliveries`` that were settled 90 days ago; ended
-    ``jobs`` without messages; ``digests`` older than 90 days; ``bells``, the events of yesterday;
+    ``jobs`` without messages; ``digests`` older than 90 days; ``events`` of yesterday;
     ``files`` that have expired or have no job.
     """
     now = checked_moment("now", now) or timezone.now()

@@ -64,7 +64,7 @@ def prune_scope(now: datetime) -> dict[str, int]:
         "digests": _delete_rows(
             Digest.objects.here().filter(created__lt=quarter).exclude(state="pending")
         ),
-        "bells": _delete_rows(LastEvent.objects.filter(modified__lt=yesterday)),
+        "events": _delete_rows(LastEvent.objects.filter(modified__lt=yesterday)),
     }
 
 

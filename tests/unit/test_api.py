@@ -303,7 +303,7 @@ def test_prune_deletes_events_of_yesterday_and_mailed_messages_left_hidden(ann: 
     aged(kept(ann), hidden=True)
     waiting = aged(kept(ann, email=True), hidden=True)
     deleted = api.prune()
-    assert (deleted["bells"], deleted["shown"]) == (1, 1)
+    assert (deleted["events"], deleted["shown"]) == (1, 1)
     assert Message.objects.get() == waiting
 
 
