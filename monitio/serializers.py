@@ -100,8 +100,8 @@ def snapshot(recipient: Recipient, *, marked: bool = False) -> Payload:
 def snapshot_mark(recipient: Recipient) -> str:
     """Differs when another snapshot would; "" while jobs run, whose bars move without a version.
 
-    A page that has a snapshot's mark, and no later event, needs no other: 2 queries of some numbers
-    instead of 100 messages.
+    A page that has a snapshot's mark, and no later event, needs no other: 3 queries of some numbers
+    and names instead of 100 messages.
     """
     rows, floor = reading.newest_rows(recipient, settings.SNAPSHOT_SIZE, MARKED)
     senders = {row[MARKED.index("from_user_id")] for row in rows} - {None}

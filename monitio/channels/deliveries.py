@@ -30,6 +30,8 @@ logger = logging.getLogger("monitio")
 
 IMMEDIATELY: Steps = ((EMAIL, DeliveryPolicy()),)
 FAILURES_IN_A_ROW = 5
+# A run skips at most so many times its ``limit``: each look sorts all that is due.
+LOOKS = 20
 # A process that has not settled its claim by then is considered dead.
 LEASE = timedelta(minutes=5)
 State = Delivery.State
@@ -142,7 +144,10 @@ def run_due(limit: int = 1000) -> tuple[int, int]:
     skipped, left = 0, limit
     with shared_connection():
         # What is skipped stays due, and must not hide what is due after it.
-        while left and (due := list(oldest_due()[skipped : skipped + limit])):
+        while left and skipped < LOOKS * limit:
+            due = list(oldest_due()[skipped : skipped + limit])
+            if not due:
+                break
             servers = destinations.servers(target for _pk, _channel, target in due if target)
             for pk, channel, target in due:
                 server = servers.get(target, (channel, ""))

@@ -220,6 +220,19 @@ def test_what_waits_for_a_server_that_is_down_hides_nothing_behind_it(ann: Any) 
     assert deliveries.run_due(3) == (2, 1)
 
 
+def test_a_run_ends_however_much_waits_for_a_server_that_is_down(
+    ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "LOOKS", 2)
+    destinations.add(ann, "pager", {"server": "down"})
+    for _ in range(12):
+        notify(ann)
+    Pager.down = "down"
+    with CaptureQueriesContext(connection) as queries:
+        assert deliveries.run_due(2) == (0, 1)
+    assert sum(" OFFSET " in query["sql"] for query in queries) <= 3
+
+
 def test_an_address_that_cannot_be_read_delays_no_other(ann: Any) -> None:
     destinations.add(ann, "pager", {"n": 1})
     notify(ann)
