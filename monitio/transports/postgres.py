@@ -284,7 +284,14 @@ def _conninfo(psycopg: Any) -> str:
 
     named = settings.POSTGRES_DSN
     if named:
-        return str(named)
+        try:
+            return make_conninfo(str(named))
+        except psycopg.ProgrammingError:
+            # Without the cause, which may show the password.
+            raise ImproperlyConfigured(
+                "MONITIO_POSTGRES_DSN is not valid, for example "
+                '"postgresql://user@host/name" or "host=… dbname=…".'
+            ) from None
     default = connections["default"]
     if default.vendor != "postgresql":
         raise ImproperlyConfigured(
