@@ -37,7 +37,7 @@ def row_of(nonce: str) -> str:
     return f"doctor:{nonce}"
 
 
-def addressee(nonce: str, worker: str) -> Recipient:
+def probe_recipient(nonce: str, worker: str) -> Recipient:
     """A visitor that does not exist, to whom a worker publishes an event."""
     return Recipient.for_visitor(hashlib.sha256(f"{nonce} {worker}".encode()).hexdigest()[:32])
 
@@ -89,6 +89,6 @@ def _parts(code: CodeType) -> str:
 
 def answer(state: Any, nonce: str = "", **_: Any) -> dict[str, Any]:
     """The control command."""
-    announce_news([addressee(nonce, state.hostname)])
+    announce_news([probe_recipient(nonce, state.hostname)])
     consumer = state.consumer.task_consumer
     return {**describe(nonce), "queues": [queue.name for queue in consumer.queues]}

@@ -27,7 +27,7 @@ from monitio.recipients import Recipient
 from monitio.utils.outage import one_line
 from monitio_celery.checks import missing_broker
 from monitio_celery.conf import settings
-from monitio_celery.diagnosis import COMMAND, addressee, describe, row_of
+from monitio_celery.diagnosis import COMMAND, describe, probe_recipient, row_of
 from monitio_celery.headers import HEADER, TaskHeader
 from monitio_celery.tasks import doctor_attempt
 
@@ -58,7 +58,7 @@ class Workers:
     asked: float
     answered: float
     # Those whose event did not arrive; None: a hub holds the streams.
-    unheard: set[str] | None = field(default=None)
+    without_event: set[str] | None = field(default=None)
 
 
 def workers(site: Site) -> Workers:
@@ -82,7 +82,7 @@ def workers(site: Site) -> Workers:
 
 
 def _compare(nonce: str, names: list[str]) -> Workers:
-    topics = {addressee(nonce, name).topic: name for name in names}
+    topics = {probe_recipient(nonce, name).topic: name for name in names}
 
     def ask() -> Workers:
         asked = time.time()
@@ -102,7 +102,7 @@ def _compare(nonce: str, names: list[str]) -> Workers:
     try:
         with listening(topics) as listener:
             found = ask()
-            found.unheard = {topics[name] for name in listener.missing(WITHIN)}
+            found.without_event = {topics[name] for name in listener.missing(WITHIN)}
             return found
     except Skip:
         return ask()
@@ -242,9 +242,9 @@ def workers_share_the_scope(site: Site) -> str | None:
 )
 def events_of_workers_arrive(site: Site) -> str | None:
     found = site.once(workers)
-    if found.unheard is None:
+    if found.without_event is None:
         raise Skip("No worker answers, or a hub holds the streams.")
-    lost = sorted(found.unheard & found.answers.keys())
+    lost = sorted(found.without_event & found.answers.keys())
     return f"No event came from {', '.join(lost)}." if lost else None
 
 

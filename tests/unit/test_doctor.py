@@ -233,7 +233,7 @@ def test_no_worker_and_one_without_monitio(site: Site) -> None:
 
 def test_an_event_of_a_worker_that_is_lost(site: Site) -> None:
     found = site.asked[workers]
-    found.unheard = {"w@host"}
+    found.without_event = {"w@host"}
     assert look(site, "worker.event") == "No event came from w@host."
 
 

@@ -171,7 +171,7 @@ def no_delivery_has_failed(site: Site) -> str | None:
     symptom="Tables grow without end",
     cause="Persistent messages are kept until they are deleted.",
     cure="Set MONITIO_RETENTION or MONITIO_KEEP_READ_DAYS.",
-    docs="settings.md",
+    docs="privacy.md",
     level=WARNING,
 )
 def messages_are_pruned(site: Site) -> str | None:
