@@ -30,7 +30,13 @@ def retry_group(job: Job, call: StoredCall) -> None:
     canvas = cast(Signature, maybe_signature(call.options["canvas"], app=current_app))
     places, whole = number_members(canvas), members.group_of(job)
     former = JobRun.objects.filter(job=job).exclude(task_id=job.task_id).latest("number")
-    done = _succeeded_in(former.task_id)
+    done = {
+        number: task_id
+        for number, task_id in _succeeded_in(former.task_id).items()
+        # A part that ended while it was terminated: its worker has stored "revoked" in place of
+        # the result that others wait for.
+        if not (places[number][1] and str(current_app.AsyncResult(task_id).state) == states.REVOKED)
+    }
     for number, (task, successors, _predecessors) in enumerate(places):
         if number in done:
             result = _result_of(done[number]) if successors else None

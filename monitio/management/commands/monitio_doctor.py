@@ -61,7 +61,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         errors = [finding.id for finding in findings if finding.status == ERROR]
         if errors:
-            raise CommandError(f"{len(errors)} errors: {', '.join(errors)}")
+            noun = "error" if len(errors) == 1 else "errors"
+            raise CommandError(f"{len(errors)} {noun}: {', '.join(errors)}")
 
     def show(self, finding: Any) -> None:
         styles = {ERROR: self.style.ERROR, OK: self.style.SUCCESS, SKIPPED: self.style.NOTICE}

@@ -54,7 +54,7 @@ def walk(client: Client, who: Recipient) -> str:
     row = api.create_message(
         who, INFO, SECRET, subject=SECRET, email=not who.is_visitor, url=f"/{SECRET}/"
     )
-    reporter = JobReporter(f"task-{who.key}", name="report", recipients=[who])
+    reporter = JobReporter(f"task-{who.is_visitor}", name="report", recipients=[who])
     reporter.started()
     reporter.progressed(1, 2, SECRET)
     reporter.failed(SECRET)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state, chord, current_app, group, signals
+from celery.exceptions import TaskRevokedError
 from django.utils import timezone
 
 from monitio.exceptions import RetryFailed
@@ -94,6 +95,15 @@ def test_a_part_that_others_wait_for_is_replaced_by_its_result(queue: Queue) -> 
     assert results == ["zero", "two"]
     job = Job.objects.get()
     assert (job.state, job.completed, job.total) == ("queued", 2, 4)
+
+
+def test_a_part_whose_result_was_replaced_when_it_was_terminated_runs_again(queue: Queue) -> None:
+    begin(chord([part(0), part(1), part(2)], part()))
+    first = {number: reporter.task_id for number, reporter in queue.parts.items()}
+    current_app.backend.store_result(first[0], "zero", "SUCCESS")
+    current_app.backend.store_result(first[2], TaskRevokedError("terminated"), "REVOKED")
+    assert retry_job(fail_one(queue, 1))
+    assert sorted(queue.parts) == [1, 2]
 
 
 def test_its_bar_goes_on_where_it_stood(queue: Queue) -> None:
