@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
 
 import redis
 
@@ -86,6 +88,25 @@ class Cluster:
                     "CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._buses[0]
                 )
         wait_until(lambda: all(self._is_whole(node) for node in self.nodes), message="one Cluster")
+        with ExitStack() as stack:
+            clients = [stack.enter_context(redis.Redis(port=node.port)) for node in self.nodes]
+            listeners = [stack.enter_context(client.pubsub()) for client in clients]
+            for listener in listeners:
+                listener.subscribe("ready")
+            # Known nodes may have no link to each other yet: what is published then is lost.
+            wait_until(lambda: self._is_linked(clients, listeners), message="links of the nodes")
+
+    @staticmethod
+    def _is_linked(clients: list[redis.Redis], listeners: list[Any]) -> bool:
+        """Whether what is published on each node arrives at every node."""
+        for number, client in enumerate(clients):
+            client.publish("ready", number)
+        received: list[set[bytes]] = [set() for _ in listeners]
+        for listener, found in zip(listeners, received, strict=True):
+            while message := listener.get_message(timeout=0.2):
+                if message["type"] == "message":
+                    found.add(message["data"])
+        return all(len(found) == len(clients) for found in received)
 
     @staticmethod
     def _is_whole(node: Valkey) -> bool:
