@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.conftest import missing
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire
 from tests.e2e.demo.running import Demo
+from tests.support.peers import Peer
 from tests.support.servers.forwarder import Forwarder
 
 # An import of the sample is slowed down to be watched; a busy machine adds to it. In ms.
@@ -68,6 +70,19 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser = launch(playwright)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a site that servers of tests/integration/stream serve."""
+    return f"sqlite://{tmp_path_factory.mktemp('site')}/site.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def site(database: str) -> Iterator[Peer]:
+    with closing(Peer("tests.integration.stream.process", database)) as peer:
+        peer.migrate()
+        yield peer
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
+from tests.support.servers.http import serving
 from tests.support.waiting import wait_until
 
 DEADLINE = 30.0
@@ -44,24 +44,8 @@ class EmptyPage(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """Another origin, with an empty page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite://{tmp_path_factory.mktemp('cors')}/site.sqlite3"
-
-
-@pytest.fixture(scope="module")
-def site(database: str) -> Iterator[Peer]:
-    with closing(Peer("tests.integration.stream.process", database)) as peer:
-        peer.migrate()
-        yield peer
+    with serving(EmptyPage) as origin:
+        yield origin
 
 
 Open = Callable[..., tuple[Page, dict[str, str]]]

@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import missing, needs_packages
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
+from tests.support.servers.http import serving
 from tests.support.servers.ports import free_port, is_listening
 from tests.support.tokens import token_of
 from tests.support.waiting import wait_until
@@ -114,24 +115,8 @@ def origin(shop: Path) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite://{tmp_path_factory.mktemp('react')}/site.sqlite3"
-
-
-@pytest.fixture(scope="module")
-def site(database: str) -> Iterator[Peer]:
-    with closing(Peer("tests.integration.stream.process", database)) as peer:
-        peer.migrate()
-        yield peer
+    with serving(Files) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
