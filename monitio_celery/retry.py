@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connections
 from monitio import dispatch
 from monitio.integrations.context import run_off_loop
 from monitio.utils.backoff import backoff
-from monitio.utils.fork import ProcessLocal
+from monitio.utils.fork import ProcessLocal, no_fork
 
 Report = Callable[[], object]
 
@@ -60,26 +60,27 @@ class _Queue:
                 threading.Thread(target=self._run, name="monitio-later", daemon=True).start()
 
     def _run(self) -> None:
-        try:
-            while True:
-                with self._lock:
-                    self._busy = bool(self._reports)
-                    if not self._busy:
-                        return
-                    report, deadline = self._reports.popleft()
-                _repeat(report, deadline)
-        finally:
-            connections.close_all()
+        while True:
+            with self._lock:
+                self._busy = bool(self._reports)
+                if not self._busy:
+                    return
+                report, deadline = self._reports.popleft()
+            _repeat(report, deadline)
 
 
 def _repeat(report: Report, deadline: float) -> None:
     for failures in count():
         time.sleep(backoff(failures))
         try:
-            report()
+            # A worker's main process forks when a child has died.
+            with no_fork():
+                try:
+                    report()
+                finally:
+                    connections.close_all()
             return
         except (OperationalError, InterfaceError):
-            connections.close_all()
             if time.monotonic() > deadline:
                 logger.exception("The database stays unavailable; a task's report is dropped.")
                 return

@@ -1,13 +1,33 @@
-"""Values that live once in each process."""
+"""Values that live once in each process, and threads beside forks."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_no_fork = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_no_fork.acquire,
+        after_in_parent=_no_fork.release,
+        after_in_child=_no_fork.release,
+    )
+
+
+@contextmanager
+def no_fork() -> Iterator[None]:
+    """A fork by another thread waits until the block has ended.
+
+    For threads of processes that fork. A child inherits the locks that such a thread holds inside a
+    library, and no thread that releases them: in SQLite its first connection would wait for ever.
+    """
+    with _no_fork:
+        yield
 
 
 class ProcessLocal(Generic[T]):

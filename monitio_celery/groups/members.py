@@ -31,6 +31,7 @@ from monitio.jobs.states import FINAL_KEY
 from monitio.models import Job
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import CompiledUpdate, Placeholder, insert_if_new
+from monitio.utils.fork import no_fork
 from monitio.utils.text import json_safe
 from monitio_celery.headers import Member, Ranges, TaskHeader
 from monitio_celery.models import Group, GroupMember
@@ -399,10 +400,12 @@ class _DebouncedRefresh:
 
     def _run(self, group: str, again: Any) -> None:
         self._waiting.discard(group)
-        try:
-            again()
-        finally:
-            connections.close_all()
+        # A worker's main process forks when a child has died.
+        with no_fork():
+            try:
+                again()
+            finally:
+                connections.close_all()
 
 
 refresh_later = _DebouncedRefresh()

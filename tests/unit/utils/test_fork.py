@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -50,3 +52,37 @@ def test_a_forked_child_makes_its_own_also_when_the_parent_holds_the_lock() -> N
             os._exit(0 if local.get() == os.getpid() else 1)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+THREAD_BESIDE_A_FORK = """
+import os, threading, time
+from monitio.utils.fork import no_fork
+
+is_inside, is_over = threading.Event(), threading.Event()
+
+def work():
+    with no_fork():
+        is_inside.set()
+        time.sleep(0.5)
+        is_over.set()
+
+threading.Thread(target=work).start()
+is_inside.wait()
+child = os.fork()
+if child == 0:
+    with no_fork():
+        os._exit(0 if is_over.is_set() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_waits_for_a_thread_that_forbids_it() -> None:
+    # In a process without other threads, of which Python warns when it forks.
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", THREAD_BESIDE_A_FORK],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert run.stdout.strip() == "0"
