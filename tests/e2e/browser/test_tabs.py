@@ -15,6 +15,17 @@ from tests.support.waiting import wait_until
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 # Never takes the lock from a tab that sleeps: it gets what is given up.
 PATIENT = "window.setInterval = () => 0"
+# A lock comes after the messages that were sent before it was given up: browsers promise no order.
+# A page that gets it first asks for a stream, whose response says that the user has changed.
+SLOW_LOCKS = """
+const request = LockManager.prototype.request;
+LockManager.prototype.request = function (name, options, act) {
+  return request.call(this, name, options, async (lock) => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return act(lock);
+  });
+};
+"""
 # As in a page that is being left. It is over at some time, so that a page that asks on and on is
 # found out by its count and not by a browser that hangs.
 REFUSED = """
@@ -150,7 +161,7 @@ def test_tabs_of_different_users_never_meet(wire: Wire, open_tab: OpenTab) -> No
 def test_when_the_user_has_changed_all_their_tabs_stop_and_show_it(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    tabs = [open_tab(init_script=PATIENT) for _ in range(2)]
+    tabs = [open_tab(init_script=f"{PATIENT};{SLOW_LOCKS}") for _ in range(2)]
     wire.push("bye", {"reason": "signed-out", "retry": 100})
     for tab in tabs:
         tab.wait_for_connection("stopped")
