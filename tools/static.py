@@ -11,6 +11,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,7 +58,7 @@ def build(file: Path) -> dict[Path, str]:
         for path in sources():
             text = path.read_text(encoding="utf-8")
             if path.suffix == ".css":
-                text = _esbuild(text, "--loader=css", "--minify", "--target=chrome123").strip()
+                text = minified(text)
             copy = Path(folder, path.relative_to(SOURCES))
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(text, encoding="utf-8")
@@ -73,6 +74,12 @@ def build(file: Path) -> dict[Path, str]:
         source_map = Path(f"{file}.map")
         script = out.read_text(encoding="utf-8").replace(f"{out.name}.map", source_map.name)
         return {file: script, source_map: Path(f"{out}.map").read_text(encoding="utf-8")}
+
+
+@cache
+def minified(style_sheet: str) -> str:
+    """Each module contains it."""
+    return _esbuild(style_sheet, "--loader=css", "--minify", "--target=chrome123").strip()
 
 
 def _esbuild(text: str, *options: str) -> str:
