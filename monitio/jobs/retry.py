@@ -10,11 +10,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
+from django.utils import timezone
 
 from monitio import dispatch
 from monitio import scope as scopes
@@ -29,6 +31,10 @@ logger = logging.getLogger("monitio")
 
 # Characters of a call that are stored.
 LONGEST_CALL = 100_000
+# The rank of a job between the claim and the first event of its run: below that of each event.
+STARTING = -1
+# Past this its process has died in between.
+LONGEST_START = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ def retry_job(job: Job) -> bool:
     run = JobRun.objects.filter(job=job, task_id=job.task_id).first()
     if start is None or run is None or not job.retryable:
         raise NotAllowed("This job cannot be tried again: its author does not offer it.")
-    if not job.may_be_retried:
+    began_at = job.alive_at if job.rank == STARTING else None
+    # Another press publishes its task now.
+    is_starting = began_at is not None and timezone.now() - began_at < LONGEST_START
+    if not job.may_be_retried or is_starting:
         return False
     try:
         call = StoredCall(*json.loads(decrypt(run.call)))
@@ -113,8 +122,8 @@ def _claim(job: Job, run: JobRun, following: JobRun) -> bool:
     with transaction.atomic(using=dispatch.database()):
         if not rows.update(
             task_id=following.task_id,
-            # Below that of each event.
-            rank=-1,
+            rank=STARTING,
+            alive_at=timezone.now(),
             cancel_requested=False,
             recipients=recipients,
             started_at=None,
@@ -133,10 +142,10 @@ def _claim(job: Job, run: JobRun, following: JobRun) -> bool:
 
 def _revert(job: Job, following: JobRun) -> None:
     """Undo the claim, unless a worker has begun the run after all."""
-    rows = Job.objects.filter(pk=job.pk, task_id=following.task_id, rank=-1)
-    before = ("task_id", "rank", "cancel_requested", "recipients", "started_at", *RESET_PROGRESS)
+    rows = Job.objects.filter(pk=job.pk, task_id=following.task_id, rank=STARTING)
+    before = ("task_id", "rank", "cancel_requested", "recipients", "started_at", "alive_at")
     with transaction.atomic(using=dispatch.database()):
-        if rows.update(**{name: getattr(job, name) for name in before}):
+        if rows.update(**{name: getattr(job, name) for name in (*before, *RESET_PROGRESS)}):
             JobRun.objects.filter(pk=following.pk).delete()
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core import mail
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from monitio import api, dispatch, scope
 from monitio.constants import State
@@ -106,6 +109,28 @@ class TestRetry:
         assert retry_job(one)
         assert not retry_job(other)
         assert len(queue.started) == 1
+
+    def test_a_press_while_the_task_is_published_starts_no_second_run(self, queue: Queue) -> None:
+        ended()
+        start, presses = queue.retry, list[bool]()
+
+        def press_again(of: Job, call: StoredCall) -> None:
+            presses.append(retry_job(job()))
+            start(of, call)
+
+        dispatch.hooks.retry["mine"] = press_again
+        assert retry_job(job())
+        assert (presses, len(queue.started)) == ([False], 1)
+
+    def test_what_a_process_died_over_can_be_tried_again(self, queue: Queue) -> None:
+        ended()
+        dispatch.hooks.retry["mine"] = Mock(side_effect=KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            retry_job(job())
+        dispatch.hooks.retry["mine"] = queue.retry
+        assert not retry_job(job())
+        Job.objects.update(alive_at=timezone.now() - timedelta(minutes=2))
+        assert retry_job(job())
 
     def test_can_be_repeated(self, queue: Queue) -> None:
         ended()
