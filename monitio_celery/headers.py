@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ from monitio.exceptions import UnknownRecipient
 from monitio.recipients import Recipient
 
 HEADER = "monitio"
+# The ids of the tasks that a canvas has published so far.
+_published: ContextVar[set[str] | None] = ContextVar("monitio_published", default=None)
 # Half-open ranges of numbers of members.
 Ranges = Sequence[tuple[int, int]]
 # Keys of the header that differ from the fields of ``Member``.
@@ -192,3 +195,20 @@ def due_at(source: Mapping[str, Any]) -> datetime | None:
             # Celery's own are in UTC unless they carry a time zone.
             moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return max(moments, default=None)
+
+
+@contextmanager
+def published_tasks() -> Iterator[set[str]]:
+    """Collects the ids of the tasks that are published in this block."""
+    published = set[str]()
+    token = _published.set(published)
+    try:
+        yield published
+    finally:
+        _published.reset(token)
+
+
+def note_published(task_id: str | None) -> None:
+    published = _published.get()
+    if published is not None and task_id:
+        published.add(task_id)

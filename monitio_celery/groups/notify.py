@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -73,10 +73,7 @@ class NotifiedCanvas:
             group=uuid(), number=0, total=len(places), title=self.title, options=options_of_group
         )
         enrol(places, whole, header)
-        result = canvas.apply_async(**options)
-        # After the publish: a broker that is down leaves no message behind.
-        announce(whole, header, headers.due_at(options), stored)
-        return result
+        return publish(canvas, places, whole, header, call=stored, **options)
 
 
 def enrol(
@@ -90,6 +87,56 @@ def enrol(
         member = replace(whole, number=number, successors=successors, predecessors=predecessors)
         value = replace(header, group_member=member).to_dict()
         task.options["headers"] = {**(task.options.get("headers") or {}), headers.HEADER: value}
+
+
+def publish(
+    canvas: Signature,
+    places: Sequence[Place],
+    whole: Member,
+    header: TaskHeader,
+    *,
+    call: str | None = None,
+    done: Collection[int] = (),
+    **options: Any,
+) -> AsyncResult[Any]:
+    """Publish the canvas of the group ``whole`` and report it; returns what ``apply_async`` does.
+
+    ``call`` is the stored canvas, ``done`` are the numbers of parts that have succeeded before.
+    Raises kombu's ``OperationalError``. Where the broker has taken some parts only, these run, and
+    the others have failed.
+    """
+    report = partial(announce, whole, header, headers.due_at(options), call)
+    with headers.published_tasks() as published:
+        try:
+            result = canvas.apply_async(**options)
+        except Exception:
+            unpublished = _unpublished(places, published)
+            if len(unpublished | {*done}) < len(places):
+                report()
+                _fail(whole, header, sorted(unpublished - {*done}))
+            raise
+    # Not before: a broker that is down leaves no message behind.
+    report()
+    return result
+
+
+def _unpublished(places: Sequence[Place], published: Collection[str]) -> set[int]:
+    """The numbers of the parts that were not published, and of those that wait for them."""
+    found = set[int]()
+    for number, (task, successors, predecessors) in enumerate(places):
+        # Workers publish the parts that have predecessors.
+        if not predecessors and task.options.get("task_id") not in published:
+            found.update([number], *(range(*one) for one in successors))
+    return found
+
+
+def _fail(whole: Member, header: TaskHeader, numbers: Sequence[int]) -> None:
+    """End these parts; one that runs nevertheless overrides this."""
+    if numbers:
+        others = [(number, number + 1) for number in numbers[1:]]
+        member = replace(whole, number=numbers[0], successors=others)
+        with headers.activate(header):
+            members.MemberReporter(member, header.recipients()).lost()
 
 
 def announce(

@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from celery import current_app, group, states
 from celery.canvas import Signature, maybe_signature
+from celery.utils import uuid
 
 from monitio.jobs.recipients import recipients_of
 from monitio.jobs.retry import StoredCall
 from monitio.models import Job, JobRun
 from monitio_celery.conf import settings
 from monitio_celery.groups import members
-from monitio_celery.groups.notify import announce, enrol, number_members
+from monitio_celery.groups.notify import enrol, number_members, publish
 from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.models import GroupMember
 
@@ -42,7 +43,8 @@ def retry_group(job: Job, call: StoredCall) -> None:
             result = _result_of(done[number]) if successors else None
             known = current_app.signature(RETURN_RESULT, (result,), immutable=True)
             task.clear()
-            task.update(known.set(queue=settings.CELERY_QUEUE))
+            own = {"queue": settings.CELERY_QUEUE, "task_id": uuid()}
+            task.update(known.set(**own))
         else:
             # One of its own belongs to the former run.
             task.options.pop("task_id", None)
@@ -53,9 +55,8 @@ def retry_group(job: Job, call: StoredCall) -> None:
     header = TaskHeader.for_recipients(recipients_of(job))
     enrol(places, whole, header, done)
     _count_as_done(whole, done)
-    # A user waits for the answer.
-    canvas.apply_async(retry=False)
-    announce(whole, header)
+    # A user waits for the answer: no retries.
+    publish(canvas, places, whole, header, done=done, retry=False)
     members.end_if_complete(job)
 
 

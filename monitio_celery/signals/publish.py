@@ -17,7 +17,7 @@ from monitio.integrations.decorators import options_of
 from monitio.integrations.run import current_run
 from monitio_celery import checks
 from monitio_celery.calls import TaskCall
-from monitio_celery.headers import HEADER, TaskHeader, activate, due_at
+from monitio_celery.headers import HEADER, TaskHeader, activate, due_at, note_published
 from monitio_celery.reporters import reporter_for
 from monitio_celery.signals.base import OWN_TASKS, disconnect_handler, on
 
@@ -86,8 +86,11 @@ def report_queued(
     *, sender: str, headers: dict[str, Any] | None = None, body: Any = None, **place: Any
 ) -> None:
     """After the commit: a row in the view's open transaction would block the worker."""
+    if headers is None:
+        return
+    note_published(headers.get("id"))
     header = TaskHeader.from_headers(headers)
-    if headers is None or header is None or not header.to or headers.get("retries"):
+    if header is None or not header.to or headers.get("retries"):
         return
     call = TaskCall.of(_task(sender), *_arguments(body), header)
     reporter = reporter_for(headers["id"], replace(call, destination=place))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 from celery import Celery, _state, chord, current_app, group, signals
 from celery.exceptions import TaskRevokedError
 from django.utils import timezone
+from kombu import Producer
+from kombu.exceptions import OperationalError
 
 from monitio.exceptions import RetryFailed
 from monitio.jobs.retry import retry_job
 from monitio.models import Job, JobRun, Message
 from monitio_celery import notify_group, tasks
-from monitio_celery.groups.members import MemberReporter
+from monitio_celery.groups.members import MemberReporter, member_id
 from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
 from tests.support.people import user
@@ -127,6 +131,119 @@ def test_a_part_that_fails_again_is_tried_again(queue: Queue) -> None:
         "failed",
         "failed",
     ]
+
+
+class Broker:
+    """Takes this many tasks, then its connections break."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: float = math.inf
+        self.publish = Producer.publish
+        monkeypatch.setattr(Producer, "publish", lambda *args, **more: self.take(*args, **more))
+
+    def take(self, *args: Any, **more: Any) -> Any:
+        if self.left <= 0:
+            raise OperationalError("the broker is down")
+        self.left -= 1
+        return self.publish(*args, **more)
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    return Broker(monkeypatch)
+
+
+def try_again(broker: Broker, job: Job, *, after: float) -> None:
+    """The broker dies when it has taken this many tasks."""
+    broker.left = after
+    with pytest.raises(RetryFailed, match="broker is down"):
+        retry_job(job)
+    broker.left = math.inf
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_parts_that_a_dying_broker_did_not_take_are_tried_again(
+    queue: Queue, broker: Broker, taken: int
+) -> None:
+    begin(group(part(number) for number in range(5)))
+    for reporter in queue.parts.values():
+        reporter.succeeded() if reporter.member.number in (0, 4) else reporter.failed("no")
+    queue.clear()
+    try_again(broker, Job.objects.get(), after=taken)
+    assert list(queue.parts) == [1, 2, 3][:taken]
+    assert Job.objects.get().state == "queued"
+    for reporter in queue.parts.values():
+        reporter.started()
+        reporter.succeeded()
+    job = Job.objects.get()
+    assert (job.state, job.completed) == ("failed", 2 + taken)
+    queue.clear()
+    assert retry_job(job)
+    assert list(queue.parts) == [1, 2, 3][taken:]
+    for reporter in queue.parts.values():
+        reporter.started()
+        reporter.succeeded()
+    assert Job.objects.get().state == "succeeded"
+    assert Message.objects.count() == 1
+
+
+def test_a_broker_that_takes_no_part_leaves_the_message_as_it_was(
+    queue: Queue, broker: Broker
+) -> None:
+    begin(group(part(number) for number in range(3)))
+    job = fail_one(queue, 1)
+    before = Message.objects.values().get()
+    try_again(broker, job, after=0)
+    assert Message.objects.values().get() == before
+    assert Job.objects.get().state == "failed"
+
+
+def test_a_body_whose_header_a_dying_broker_did_not_take_has_failed(
+    queue: Queue, broker: Broker
+) -> None:
+    """It would wait for ever: also for a known result that was not published."""
+    begin(chord([part(0), part(1), part(2)], part()))
+    for number in (0, 2):
+        current_app.backend.store_result(queue.parts[number].task_id, number, "SUCCESS")
+    job = fail_one(queue, 1)
+    # The known result of the first part, and the second part.
+    try_again(broker, job, after=2)
+    assert list(queue.parts) == [1]
+    queue.parts[1].started()
+    queue.parts[1].succeeded()
+    job = Job.objects.get()
+    assert (job.state, job.completed, job.total) == ("failed", 3, 4)
+
+
+def test_a_part_that_a_dying_broker_took_nevertheless_counts(queue: Queue, broker: Broker) -> None:
+    begin(group(part(number) for number in range(3)))
+    parts = dict(queue.parts)
+    for reporter in parts.values():
+        reporter.failed("no")
+    queue.clear()
+    try_again(broker, Job.objects.get(), after=2)
+    member = replace(queue.parts[0].member, number=2)
+    late = MemberReporter(member, [], member_id(member.group, 2))
+    for reporter in (*queue.parts.values(), late):
+        reporter.started()
+        reporter.succeeded()
+    assert Job.objects.get().state == "succeeded"
+
+
+def test_a_broker_that_dies_when_a_group_begins_leaves_no_part_waiting(
+    queue: Queue, broker: Broker
+) -> None:
+    broker.left = 2
+    with pytest.raises(OperationalError):
+        begin(group(part(number) for number in range(4)))
+    for reporter in queue.parts.values():
+        reporter.started()
+        reporter.succeeded()
+    job = Job.objects.get()
+    assert (job.state, job.completed, job.total) == ("failed", 2, 4)
+    broker.left = math.inf
+    assert retry_job(job)
+    assert sorted(queue.parts) == [0, 1, 2, 3]
 
 
 def test_a_result_that_is_gone_leaves_the_message_as_it_was(queue: Queue) -> None:
