@@ -25,6 +25,7 @@ from django.urls import reverse
 from hypothesis import settings
 
 from monitio.integrations import run
+from monitio.preferences import last_language
 from tests.support.people import user
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.postgres import Postgres
@@ -84,6 +85,12 @@ def pytest_unconfigure() -> None:
 def _no_heartbeat_thread() -> None:
     """It would write between the statements of a test. Processes of a site have theirs."""
     run._start_heartbeat = lambda: threading.current_thread()
+
+
+@pytest.fixture(autouse=True)
+def _no_known_languages() -> None:
+    """A rollback takes back what a process has stored."""
+    last_language.forget()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.db.models import Model
 from monitio.integrations import context, middleware
 from monitio.integrations.decorators import signature_of
 from monitio.jobs.options import NotifyOptions
+from monitio.messages import languages, tolerant
 from monitio.recipients import Recipient
 
 logger = logging.getLogger("monitio")
@@ -22,10 +23,15 @@ def explicit(
     """Those named by a ``notify()`` block, else by the task's ``user=``; None: neither is given."""
     named = context.named()
     if named is not None:
-        return list(named)
-    if options is not None and options.user is not None:
-        return resolve_user(options.user, task, args, kwargs)
-    return None
+        found = list(named)
+    elif options is not None and options.user is not None:
+        found = resolve_user(options.user, task, args, kwargs)
+    else:
+        return None
+    if all(recipient.language for recipient in found):
+        return found
+    consequence = "The site's language is used for the recipients of a task."
+    return tolerant.ask(lambda: languages.with_languages(found), found, consequence)
 
 
 def requester(options: NotifyOptions | None) -> Recipient | None:

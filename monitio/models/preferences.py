@@ -57,6 +57,10 @@ class Preferences(models.Model):
     quiet_to = models.TimeField(_("quiet until"), null=True, blank=True)
     # The language in which they used the site when they saved.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    # That of their last request to a stream, a snapshot or the inbox (preferences.last_language).
+    last_language = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False
+    )
     # Digests hold only newer messages: a user who turns them on does not get old ones.
     digests_since = models.DateTimeField(default=timezone.now, editable=False)
     # When the next digest is due. While the row is claimed: when the claim expires.

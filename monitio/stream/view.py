@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 
 from monitio import scope
 from monitio.conf import settings
+from monitio.preferences import last_language
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import snapshot, snapshot_mark
 from monitio.stream import capacity, frames, shutdown
@@ -73,6 +74,7 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     if recipient is None or not (is_free or page_fits(page, recipient)):
         # The one status at which EventSource does not come back.
         return HttpResponse(status=204)
+    last_language.note(recipient)
     hub = get_hub()
     if hub is not None:
         return hub.respond(request, recipient.topic)

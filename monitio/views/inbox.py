@@ -27,6 +27,7 @@ from monitio.conf import settings
 from monitio.exceptions import NotAllowed, RetryFailed, TooManyReplies
 from monitio.messages import inbox as messages_inbox
 from monitio.models import BlockedSender, Message, reading
+from monitio.preferences import last_language
 from monitio.recipients import Recipient, page_fits
 from monitio.serializers import payload, snapshot, unread_payload
 from monitio.stream import view as stream_view
@@ -59,6 +60,8 @@ def message_list(request: HttpRequest) -> HttpResponse:
     last seven days) filter it.
     """
     recipient = Recipient.existing(request)
+    if recipient is not None:
+        last_language.note(recipient)
     counts = messages_inbox.counts(recipient) if recipient else NOTHING
     form = SearchForm(request.GET, used=counts.categories)
     wanted, size = form.wanted(), settings.SNAPSHOT_SIZE
@@ -326,6 +329,8 @@ def message_json(request: HttpRequest) -> HttpResponse:
         return private_json(
             {"messages": [payload(row) for row in page], "more": len(rows) > len(page)}
         )
+    if recipient is not None:
+        last_language.note(recipient)
     answer = snapshot(recipient) if recipient else {"messages": [], **unread_payload(0), "floor": 0}
     if "bootstrap" in request.GET:
         answer |= widgets.bootstrap(request, recipient, request.GET["bootstrap"])

@@ -45,7 +45,7 @@ def sender_of(message: Message) -> str:
 
 def language_of(chosen: Preferences, read_in: str) -> str:
     """The language they chose, else the one they use the site in, else the site's."""
-    return chosen.language or read_in or django_settings.LANGUAGE_CODE
+    return chosen.language or read_in or chosen.last_language or django_settings.LANGUAGE_CODE
 
 
 def _address(user: Any) -> str:

@@ -61,11 +61,13 @@ def test_inherited_beats_the_request_and_loses_its_place_in_a_group(visit: Any) 
     assert choose(NotifyOptions(), inherited=INHERITED).to_dict() == {"to": [{"user": "2"}]}
 
 
+@pytest.mark.django_db
 def test_user_beats_inherited() -> None:
     header = choose(NotifyOptions(user="owner_id"), 1, inherited=INHERITED)
     assert header.to_dict() == {"to": [{"user": "1"}]}
 
 
+@pytest.mark.django_db
 def test_notify_beats_user() -> None:
     with notify(2):
         assert choose(NotifyOptions(user="owner_id"), 1).to_dict() == {"to": [{"user": "2"}]}

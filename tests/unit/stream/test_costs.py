@@ -10,6 +10,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from django.test import Client
 
 import monitio.asgi
 from monitio.messages.create import build_message
+from monitio.preferences import last_language
 from monitio.recipients import Recipient, page_token
 from monitio.stream import broadcaster as broadcasters
 from monitio.stream import frames, view
@@ -135,9 +137,12 @@ def test_a_stream_opens_with_four_queries_and_one_snapshot(
 ) -> None:
     """Session and user, fingerprint and messages; a herd shares a few connections.
 
+    Their languages were compared less than ten minutes ago.
     Two calls into threads: the whole request, and the snapshot.
     """
     pages = [Page(f"user{number}") for number in range(20)]
+    for page in pages:
+        last_language.note(replace(page.recipient, language="en"))
     submit = DatabaseThreads.submit
 
     def counted_submit(*args: Any) -> Any:
