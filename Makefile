@@ -43,8 +43,8 @@ test-oldest: ## Run the main tests on the oldest versions that setup.cfg allows
 	$(STEP) "Oldest Python packages" $(SETUP_OLDEST) test
 	$(STEP) "Main tests on the oldest versions" $(OLDEST_VENV)/bin/python -m pytest -m main_road $(ARGS)
 
-test-full: test test-oldest ## Run test, test-oldest, further servers and databases, and the soak tests
-	$(STEP) "Further servers, databases and themes" $(PYTEST) -m variant
+test-full: test test-oldest ## Run test, test-oldest, further servers and databases, walks through the docs, and the soak tests
+	$(STEP) "Further servers, databases and themes, pages followed to the end" $(PYTEST) -m "variant or walk"
 	$(STEP) "Soak tests" $(BIN)/python -m pytest -m soak
 
 coverage: packages ## Run the suite and show uncovered lines

@@ -146,6 +146,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.mark.walk
 def test_a_newcomer_gets_a_pop_up_a_download_and_an_email(
     reader: Reader, context: BrowserContext
 ) -> None:

@@ -259,6 +259,7 @@ def server(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Serv
     return server
 
 
+@pytest.mark.walk
 def test_the_list_is_followed_to_the_end(server: Server) -> None:
     server.walk("5.")
     site = server.start_units()
