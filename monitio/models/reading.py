@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections, router
-from django.db.models import CharField, DateTimeField, Field, Max
+from django.db.models import CharField, Count, DateTimeField, Field, Max, Sum
 from django.utils import timezone
 
 from monitio.models.jobs import Job
@@ -66,6 +66,17 @@ UNREAD = CompiledSelect(
         _of(key).visible(now).persistent().unread().order_by().values_list("pk")[:MOST_COUNTED]
     ),
     **_TYPES,
+)
+# (count, sum of versions, highest id) of one recipient's messages; no row without messages.
+FINGERPRINT = CompiledSelect(
+    lambda key: (
+        Message.objects.filter(recipient_key=key)
+        .order_by()
+        .values("recipient_key")
+        .annotate(Count("pk"), Sum("version"), Max("pk"))
+        .values_list("pk__count", "version__sum", "pk__max")
+    ),
+    key=_TYPES["key"],
 )
 
 

@@ -157,7 +157,11 @@ class _Stream:
         self._stream, self._send = stream, send
         # Each send runs with the context variables of the server and its middleware.
         self.context = copy_context()
-        self._pump = _pumps.setdefault(self._loop, _Pump(self._loop))
+        pump = _pumps.get(self._loop)
+        if pump is None:
+            shutdown.install()  # by now the server has installed its own handlers
+            pump = _pumps[self._loop] = _Pump(self._loop)
+        self._pump = pump
         wake = partial(self._pump.wake, self)
         self._mailbox = Mailbox(stream.topic, wake, stream.source.identity)
         self._protocol = open_protocol(self._mailbox, stream.source, stream.limits)
@@ -170,7 +174,6 @@ class _Stream:
 
     async def run(self, receive: Receive) -> None:
         """Until the client leaves or the protocol has ended."""
-        shutdown.install()  # by now the server has installed its own handlers
         try:
             self._advance()
             self._task = asyncio.current_task()

@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from django.db import router
 from django.db.models import Count, Max, Sum
 
 from monitio.conf import settings, when_overridden
 from monitio.models import Message
-from monitio.models.reading import newest_ids
+from monitio.models.reading import FINGERPRINT, newest_ids
 from monitio.scope import activate, by_scope, scope_of
 from monitio.stream import frames
 from monitio.stream.identity import Identity, unchanged
@@ -263,7 +264,9 @@ class Broadcaster:
         From then on reconciliation finds its changes, and need not resync it at its first turn.
         """
         if topic in self._mailboxes and topic not in self._fingerprints:
-            self._fingerprints[topic] = _fingerprints([topic]).get(topic, NOTHING)
+            rows = FINGERPRINT.run(router.db_for_write(Message), key=topic)
+            count, versions, top = rows[0] if rows else NOTHING
+            self._fingerprints[topic] = (count, versions, top)
 
     def _due(self) -> list[Mailbox]:
         """The streams whose next check is due before the next tick."""

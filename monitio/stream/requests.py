@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import cache, partial
+from functools import cache
 from io import BytesIO
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -41,7 +41,15 @@ _IS_SUPPORTED = "executor" in inspect.signature(ThreadSensitiveContext).paramete
 _request_threads: WeakKeyDictionary[
     asyncio.AbstractEventLoop, asyncio.LifoQueue[DatabaseThreads]
 ] = WeakKeyDictionary()
-_threads = ProcessLocal(lambda: DatabaseThreads(REQUEST_THREADS, "monitio-request"))
+# A call in one of these threads, made once: making it costs as much as calling it. Not
+# run_in_executor: async middleware goes on using the event loop of the request.
+_in_thread: ProcessLocal[Any] = ProcessLocal(
+    lambda: sync_to_async(
+        lambda function, *args: function(*args),
+        thread_sensitive=False,
+        executor=DatabaseThreads(REQUEST_THREADS, "monitio-request"),  # type: ignore[arg-type]
+    )
+)
 
 
 async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> None:
@@ -86,12 +94,11 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
 
 async def _answer(scope: Scope, body: bytes, send: Any) -> None:
     """What Django's ASGI handler does, in one step of one thread."""
-    # Not run_in_executor: async middleware goes on using this event loop.
-    in_thread: Any = partial(sync_to_async, thread_sensitive=False, executor=_threads.get())
-    response = await in_thread(_respond)(scope, body)
+    in_thread = _in_thread.get()
+    response = await in_thread(_respond, scope, body)
     await _handler().send_response(response, send)
     if _stays_open(response):
-        await in_thread(response.close)()
+        await in_thread(response.close)
 
 
 def _respond(scope: Scope, body: bytes) -> Any:
