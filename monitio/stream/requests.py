@@ -24,6 +24,7 @@ from django.urls import reverse, set_script_prefix
 from django.utils import translation
 
 from monitio.conf import when_overridden
+from monitio.stream.lookups import StreamRequest, Waiting
 from monitio.stream.threads import REQUEST_THREADS, DatabaseThreads
 from monitio.stream.view import HandedOff
 from monitio.utils.fork import ProcessLocal
@@ -41,15 +42,17 @@ _IS_SUPPORTED = "executor" in inspect.signature(ThreadSensitiveContext).paramete
 _request_threads: WeakKeyDictionary[
     asyncio.AbstractEventLoop, asyncio.LifoQueue[DatabaseThreads]
 ] = WeakKeyDictionary()
+_waiting = ProcessLocal(Waiting)
 # A call in one of these threads, made once: making it costs as much as calling it. Not
 # run_in_executor: async middleware goes on using the event loop of the request.
-_in_thread: ProcessLocal[Any] = ProcessLocal(
-    lambda: sync_to_async(
-        lambda function, *args: function(*args),
-        thread_sensitive=False,
-        executor=DatabaseThreads(REQUEST_THREADS, "monitio-request"),  # type: ignore[arg-type]
-    )
+_threads: Any = ProcessLocal(lambda: DatabaseThreads(REQUEST_THREADS, "monitio-request"))
+_in_thread = ProcessLocal(
+    lambda: sync_to_async(_call, thread_sensitive=False, executor=_threads.get())
 )
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
 
 
 async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> None:
@@ -95,17 +98,20 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
 async def _answer(scope: Scope, body: bytes, send: Any) -> None:
     """What Django's ASGI handler does, in one step of one thread."""
     in_thread = _in_thread.get()
-    response = await in_thread(_respond, scope, body)
-    await _handler().send_response(response, send)
+    request, response = _BARE.create_request(scope, BytesIO(body))
+    if request is not None:
+        _waiting.get().add(request)
+    response = await in_thread(_respond, scope, request, response)
+    await _BARE.send_response(response, send)
     if _stays_open(response):
         await in_thread(response.close)
 
 
-def _respond(scope: Scope, body: bytes) -> Any:
+def _respond(scope: Scope, request: StreamRequest | None, response: Any) -> Any:
     set_script_prefix(get_script_prefix(scope))
     request_started.send(sender=ASGIHandler, scope=scope)
-    request, response = _handler().create_request(scope, BytesIO(body))
     if request is not None:
+        _waiting.get().look_up(request)
         response = _handler().get_response(request)
     response._handler_class = ASGIHandler
     if not _stays_open(response):
@@ -118,10 +124,21 @@ def _stays_open(response: Any) -> bool:
     return response.streaming and not isinstance(response, HandedOff)
 
 
+class _Handler(ASGIHandler):
+    """Django's ASGI handler, whose middleware is that of WSGI: called in one piece."""
+
+    request_class = StreamRequest
+
+    def __init__(self) -> None:
+        pass  # without middleware
+
+
+_BARE: Any = _Handler()
+
+
 @cache
 def _handler() -> Any:
-    """Django's ASGI handler, whose middleware is that of WSGI: called in one piece."""
-    handler: Any = ASGIHandler.__new__(ASGIHandler)
+    handler = _Handler()
     handler.load_middleware()
     return handler
 
