@@ -164,6 +164,7 @@ _start_heartbeat = heartbeat.starter(_running)
 
 
 def activate(run: TaskRun) -> None:
+    """Make it the running task of this context, until ``deactivate``, and stamp it as alive."""
     _runs[run.task_id] = run
     _current.set(run)
     if run.reporter is not None and run.integration.needs_heartbeat:

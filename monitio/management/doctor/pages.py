@@ -197,7 +197,7 @@ def templates_in(folders: list[Any]) -> Iterator[str]:
     cause="An app above monitio in INSTALLED_APPS, or a folder of TEMPLATES, replaces the template "
     "of {% monitio %}.",
     cure="Compare it with monitio's after each update, or remove it.",
-    docs="browser.md",
+    docs="templates.md",
     level=WARNING,
 )
 def own_template_is_used(site: Site) -> str | None:

@@ -1,0 +1,255 @@
+"""Blocks of code in README and docs run, or pass what checks their language."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from configparser import ConfigParser
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import celery
+import pytest
+from django.contrib.auth.models import User
+from django.template import Engine, RequestContext
+from django.template.backends.django import get_installed_libraries
+from django.test import override_settings
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+import monitio
+from monitio import preferences, urls
+from monitio.channels import Channel
+from monitio.channels.webhook import new_secret
+from monitio.conf import settings as ours
+from monitio_celery.conf import settings as of_celery
+from tests.support.people import request_of
+from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
+
+# Of the reader's own project.
+THEIRS = {"shop", "reports", "mysite"}
+
+
+# Needs what is around the function: a template, a task.
+STARTED = {"rename", "test_the_author_is_notified"}
+
+
+class Names(dict[str, Any]):
+    """The names around a block: what it does not make itself stands in for the reader's site."""
+
+    def __missing__(self, name: str) -> Any:
+        if name.startswith("__") or hasattr(builtins, name):
+            raise KeyError(name)
+        self[name] = MagicMock(name=name)
+        return self[name]
+
+
+def test_a_block_is_no_sketch(subtests: pytest.Subtests) -> None:
+    for place, code in PYTHON.items():
+        with subtests.test(place):
+            tree = ast.parse(code, place)
+            compile(tree, place, "exec")
+            # A function may have no body here; a value with a hole in it works nowhere.
+            kinds = ast.List | ast.Tuple | ast.Dict
+            holders = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+            assert not [part for part in map(ast.unparse, holders) if "..." in part]
+
+
+def installed(code: str) -> bool:
+    """Whether all that it imports is here, but for the reader's own modules."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""] if not node.level else ["shop"]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            if module.partition(".")[0] in THEIRS:
+                return False
+            try:
+                __import__(module)
+            except ImportError as error:
+                if str(error.name).startswith("monitio"):
+                    raise
+                return False
+            except RuntimeError:  # a model of an app that is not installed here
+                return False
+    return True
+
+
+class Pager(Channel):
+    """In place of that of docs/channels.md, which a test of its own sends with."""
+
+    def send(self, delivery: Any) -> None: ...
+
+
+CHANNELS = {
+    "email": "monitio.channels.email.channel.EmailChannel",
+    "push": "monitio.channels.webpush.WebPushChannel",
+    "apprise": "monitio.channels.apprise.AppriseChannel",
+    "webhook": "monitio.channels.webhook.WebhookChannel",
+    "pager": f"{__name__}.Pager",
+}
+
+
+@pytest.mark.django_db
+def test_python_runs(
+    subtests: pytest.Subtests, ann: User, bob: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A task of the manual is none of this process.
+    plain = MagicMock(side_effect=lambda task=None, **options: task or (lambda made: made))
+    monkeypatch.setattr(celery, "shared_task", plain)
+    invoice = SimpleNamespace(
+        owner=ann, approver=bob, number=7, get_absolute_url=lambda: "/invoices/7/"
+    )
+    secret, sent = new_secret(), timezone.now()
+    request = request_of(ann)
+    request._body = b"{}"
+    request.headers = {
+        "webhook-id": "1",
+        "webhook-timestamp": str(int(sent.timestamp())),
+        "webhook-signature": Webhook(secret).sign("1", sent, "{}"),
+    }
+    things = {
+        **{"user": ann, "ann": ann, "invoice": invoice, "month": [invoice], "BASE_DIR": tmp_path},
+        **{"monitio": monitio, "preferences": preferences, "timezone": timezone},
+        **{"timedelta": timedelta, "secret": secret, "new": new_secret(), "old": new_secret()},
+        **{"request": request, "os": SimpleNamespace(environ=defaultdict(lambda: 40 * "x"))},
+    }
+    User.objects.create(pk=5, username="eve")
+    ran = set()
+    for place, code in PYTHON.items():
+        if not installed(code):
+            continue
+        ran.add(place)
+        with subtests.test(place), override_settings(MONITIO_CHANNELS=CHANNELS):
+            around = Names(things)
+            exec(compile(code, place, "exec"), around, around)
+            for node in ast.parse(code).body:
+                if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+                    names = [argument.arg for argument in node.args.args]
+                    if set(names) <= things.keys() and node.name not in STARTED:
+                        around[node.name](*[around[name] for name in names])
+            settings = {
+                name: value for name, value in around.items() if name.startswith("MONITIO_")
+            }
+            with override_settings(**settings):
+                assert [*ours.mistakes(), *of_celery.mistakes()] == []
+    assert len(ran) > 0.8 * len(PYTHON)
+
+
+SITE = {"base.html": "<main>{% block content %}{% endblock %}</main>"}
+
+
+def test_templates_render(subtests: pytest.Subtests, ann: User) -> None:
+    loaders = [("django.template.loaders.locmem.Loader", SITE),
+               "django.template.loaders.app_directories.Loader"]  # fmt: skip
+    engine = Engine(
+        loaders=loaders,
+        libraries=get_installed_libraries(),
+        context_processors=["django.template.context_processors.request"],
+    )
+    for place, source in blocks("django"):
+        with subtests.test(place):
+            html = engine.from_string(source).render(RequestContext(request_of(ann), {}))
+            assert balanced(html)
+    for place, source in blocks("html"):
+        with subtests.test(place):
+            assert balanced(source)
+
+
+class Tags(HTMLParser):
+    # The base template may have the rest of the last two.
+    LONE = frozenset({"link", "meta", "input", "br", "img", "body", "html"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.is_balanced = True
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.open += [] if tag in self.LONE else [tag]
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None: ...
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.LONE:
+            self.is_balanced &= bool(self.open) and self.open.pop() == tag
+
+
+def balanced(html: str) -> bool:
+    tags = Tags()
+    tags.feed(html)
+    return tags.is_balanced and not tags.open
+
+
+def test_json_is_json() -> None:
+    for _place, text in blocks("json"):
+        json.loads(text)
+
+
+def test_shell_is_shell(tmp_path: Path) -> None:
+    files = []
+    for number, (_place, text) in enumerate(blocks("sh")):
+        files.append(tmp_path / f"{number}.sh")
+        files[-1].write_text(text)
+    for file in files:
+        subprocess.run(["sh", "-n", str(file)], check=True)
+
+
+def test_scripts_and_styles_are_parsed(tmp_path: Path) -> None:
+    esbuild = ROOT / "node_modules/.bin/esbuild"
+    if not esbuild.exists():
+        pytest.skip("esbuild is missing: npm ci")
+    for kind in ("js", "jsx", "css"):
+        for number, (_place, text) in enumerate(blocks(kind)):
+            (tmp_path / f"{kind}{number}.{kind}").write_text(text)
+    command = [str(esbuild), *map(str, sorted(tmp_path.iterdir())), f"--outdir={tmp_path}/out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+
+
+def test_nginx_accepts_its_blocks(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is missing: apt-get install nginx")
+    found = "".join(text for _place, text in blocks("nginx"))
+    config = f"""pid {tmp_path}/pid; error_log stderr; events {{}}
+        http {{ access_log off; client_body_temp_path {tmp_path}; proxy_temp_path {tmp_path};
+        fastcgi_temp_path {tmp_path}; uwsgi_temp_path {tmp_path}; scgi_temp_path {tmp_path};
+        upstream app {{ server 127.0.0.1:1; }} server {{ {found} }} }}"""
+    (tmp_path / "nginx.conf").write_text(config)
+    command = [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_caddy_is_configured_as_in_the_example() -> None:
+    shown = (ROOT / "docs/serving.md").read_text().partition("## Behind Caddy")[2]
+    lines = re.findall(r"```\n(.*?)```", shown, re.S)[0].splitlines()
+    assert set(lines) <= set((ROOT / "examples/production/Caddyfile").read_text().splitlines())
+
+
+def test_extras_targets_and_urls_exist() -> None:
+    config = ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    names = {one.name for one in urls.urlpatterns}
+    for page in PAGES:
+        text = page.read_text()
+        extras = ",".join(re.findall(r"monitio\[([a-z,-]+)\]", text))
+        assert set(filter(None, extras.split(","))) <= set(config["options.extras_require"]), page
+        assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M)) <= targets, page
+        used = re.findall(r"(?:% url |reverse\(|redirect\()['\"](message_\w+)", text)
+        assert set(used) <= names, page
