@@ -31,6 +31,7 @@ from monitio import preferences, urls
 from monitio.channels import Channel
 from monitio.channels.webhook import new_secret
 from monitio.conf import settings as ours
+from monitio.management.doctor import registry
 from monitio_celery.conf import settings as of_celery
 from tests.support.people import request_of
 from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
@@ -107,9 +108,10 @@ def test_python_runs(
     subtests: pytest.Subtests, ann: User, bob: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # A task of the manual is none of this process.
+    # Tasks and faults of the manual are none of this process.
     plain = MagicMock(side_effect=lambda task=None, **options: task or (lambda made: made))
     monkeypatch.setattr(celery, "shared_task", plain)
+    monkeypatch.setattr(registry, "FAULTS", {})
     invoice = SimpleNamespace(
         owner=ann, approver=bob, number=7, get_absolute_url=lambda: "/invoices/7/"
     )
