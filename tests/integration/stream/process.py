@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 from tests.support.peers import serve, set_up
@@ -12,12 +14,14 @@ set_up()
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
+from django.core.files import File
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from monitio import INFO, api
+from monitio.jobs.files import store_file
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, JobFile, Message
 from monitio.recipients import Recipient, page_token
@@ -134,8 +138,29 @@ def attach(key: str, file: str, size: int) -> str:
     return reverse("message_file", args=[Message.objects.get().pk, row.pk])
 
 
+class Endless(File):
+    """A content whose end never comes."""
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        yield b"half of it"
+        Event().wait()
+
+
+def attach_half(key: str) -> None:
+    """Never returns."""
+    JobReporter("2", recipients=[Recipient.from_key(key)]).started()
+    store_file("2", Endless(None, "half.bin"), "half.bin")
+
+
+def prune(days: float) -> int:
+    """After this many days; the number of files that it deletes."""
+    return api.prune(timezone.now() + timedelta(days=days))["files"]
+
+
 FUNCTIONS = {
     "attach": attach,
+    "attach_half": attach_half,
+    "prune": prune,
     "sign_in": sign_in,
     "visit": visit,
     "write": write,

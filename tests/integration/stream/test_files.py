@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.conftest import missing
@@ -14,10 +16,13 @@ from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.servers.nginx import Nginx
 from tests.support.servers.ports import free_port
+from tests.support.waiting import wait_until
 
-SIZE = 2**27
-# Bytes by which the process may grow. With a gigabyte it is the same.
+SIZE, GIGABYTE = 2**27, 2**30
+# Bytes by which the server may grow, whatever the size.
 MEMORY = 60 * 2**20
+# A reader that waits for nobody: it measures the server at each of these.
+STEP = 2**23
 
 
 @pytest.fixture
@@ -38,34 +43,62 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def serve(kind: str, tmp_path: Path, folder: Path, **settings: Any) -> Server:
+def storages_in(folder: Path) -> dict[str, Any]:
     local = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(folder)},
     }
     static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    storages = {"default": local, "staticfiles": static, "monitio": local}
+    return {"default": local, "staticfiles": static, "monitio": local}
+
+
+def serve(kind: str, tmp_path: Path, folder: Path, **settings: Any) -> Server:
     database = f"sqlite://{tmp_path}/site.sqlite3"
-    return Server(kind, database, STORAGES=storages, **settings)
+    return Server(kind, database, STORAGES=storages_in(folder), **settings)
 
 
-def size_of_download(port: int, path: str, browser: dict[str, str]) -> int:
+def download(server: Server, port: int, path: str, browser: dict[str, str]) -> tuple[int, int]:
+    """How many bytes arrive, and the most memory that the server and its workers hold meanwhile."""
     url, headers = f"http://127.0.0.1:{port}{path}", {"Cookie": browser["cookie"]}
+    size, most, measured = 0, 0, 0
     with httpx.stream("GET", url, headers=headers, timeout=60) as response:
         assert response.status_code == 200
         assert response.headers["content-disposition"] == 'attachment; filename="large.bin"'
-        return sum(map(len, response.iter_raw()))
+        for piece in response.iter_raw():
+            size += len(piece)
+            if size >= measured:
+                most, measured = max(most, memory_of(server)), size + STEP
+    return size, most
 
 
-def test_a_large_file_goes_through_flat_memory(site: Peer, folder: Path, tmp_path: Path) -> None:
+def memory_of(server: Server) -> int:
+    process = psutil.Process(server.process.pid)
+    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("uvicorn", SIZE),
+        ("gthread", SIZE),
+        *(
+            pytest.param(kind, GIGABYTE, marks=pytest.mark.variant)
+            for kind in ("uvicorn", "daphne", "gthread", "waitress")
+        ),
+    ],
+)
+def test_a_large_file_goes_through_flat_memory(
+    site: Peer, folder: Path, tmp_path: Path, kind: str, size: int
+) -> None:
+    os.truncate(folder / "large.bin", size)
     browser = site.sign_in("ann")
-    path = site.attach(browser["key"], "large.bin", SIZE)
-    server = serve("uvicorn", tmp_path, folder)
+    path = site.attach(browser["key"], "large.bin", size)
+    server = serve(kind, tmp_path, folder)
     try:
         server.get("/login/")
-        before = server.memory()
-        assert size_of_download(server.port, path, browser) == SIZE
-        assert server.memory() - before < MEMORY
+        before = memory_of(server)
+        received, most = download(server, server.port, path, browser)
+        assert (received, most - before < MEMORY) == (size, True), most - before
     finally:
         server.close()
 
@@ -87,10 +120,30 @@ def test_nginx_sends_it_in_place_of_the_site(site: Peer, folder: Path, tmp_path:
     )
     try:
         nginx.start()
-        assert size_of_download(port, path, browser) == SIZE
+        assert download(server, port, path, browser)[0] == SIZE
         # Nobody gets there but by the site's answer.
         assert httpx.get(f"http://127.0.0.1:{port}/private/large.bin").status_code == 404
         assert httpx.get(f"http://127.0.0.1:{port}{path}").status_code == 404
     finally:
         nginx.close()
         server.close()
+
+
+def test_what_a_killed_process_has_half_written_is_pruned(tmp_path: Path) -> None:
+    folder, database = tmp_path / "files", f"sqlite://{tmp_path}/site.sqlite3"
+    peers = [
+        Peer("tests.integration.stream.process", database, STORAGES=storages_in(folder))
+        for _ in range(2)
+    ]
+    killed, other = peers
+    try:
+        other.migrate()
+        killed.begin("attach_half", other.sign_in("ann")["key"])
+        wait_until(lambda: list(folder.rglob("half.bin")), 60)
+        killed.process.kill()
+        killed.process.wait()
+        assert (other.prune(0), other.prune(4)) == (0, 1)
+        assert [path for path in folder.rglob("*") if path.is_file()] == []
+    finally:
+        for peer in peers:
+            peer.close()
