@@ -20,9 +20,11 @@ from django.utils.http import is_same_domain
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from monitio import links
+from monitio import links, preferences
 from monitio.channels import http
 from monitio.channels.base import Channel, PermanentFailure, TemporaryFailure, attempt_key
+from monitio.channels.email.addresses import language_of
+from monitio.channels.templates import render_for
 from monitio.conf import DAY, settings
 from monitio.constants import PUSH
 from monitio.models import Delivery, Message, reading
@@ -155,15 +157,19 @@ class WebPushChannel(Channel):
 
     def payload(self, message: Message) -> dict[str, Any]:
         """The JSON that is sent: a Declarative Web Push message, which the worker reads, too."""
-        has_title = bool(message.subject)
-        with links.for_recipient(message.language):
+        context, shown = {"message": message}, {}
+        # Unknown for a text that is not lazy.
+        language = message.language or language_of(preferences.for_user(message.user_id), "")
+        with links.for_recipient(language):
             own_page = reverse("message_detail", args=[message.pk])
+            for name in ("message.title.txt", "message.txt"):
+                shown[name] = render_for(message.category, f"monitio/push/{name}", context).strip()
         page = message.url or own_page
         return {
             "web_push": DECLARATIVE,
             "notification": {
-                "title": shorten(message.subject if has_title else message.text),
-                "body": shorten(message.text, LONGEST_BODY) if has_title else "",
+                "title": shorten(shown["message.title.txt"]),
+                "body": shorten(shown["message.txt"], LONGEST_BODY),
                 "lang": message.language,
                 # The worker resolves a relative one.
                 "navigate": links.absolute(page) or urljoin(links.mount_point(), page),

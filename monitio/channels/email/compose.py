@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -13,18 +12,17 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.text import slugify
 
 from monitio import links
 from monitio.channels.email.brand import brand, site_name
+from monitio.channels.templates import render_for
 from monitio.conf import settings
 from monitio.scope import base_url
 from monitio.utils.text import one_line
 
 UNSUBSCRIBE = "List-Unsubscribe"
-SAFE_NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +98,9 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
                 for name, value in content.context.items()
             },
         }
-        subject = render_to_string(_templates(content, ".subject.txt"), context)
-        text = render_to_string(_templates(content, ".txt"), context)
-        html = render_to_string(_templates(content, ".html"), context)
+        subject = render_for(content.category, f"{content.template}.subject.txt", context)
+        text = render_for(content.category, f"{content.template}.txt", context)
+        html = render_for(content.category, f"{content.template}.html", context)
     mail = Mail(
         subject=one_line(subject),
         body=text.strip() + "\n",
@@ -113,16 +111,6 @@ def compose(content: EmailContent) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(html, "text/html")
     return mail
-
-
-def _templates(content: EmailContent, suffix: str) -> list[str]:
-    """The names to try: that of the category before the general one."""
-    general = f"{content.template}{suffix}"
-    # A name of messages' own, such as "../secret", must not leave the folder.
-    if not SAFE_NAME.fullmatch(content.category):
-        return [general]
-    folder, _, name = general.rpartition("/")
-    return [f"{folder}/{content.category}/{name}", general]
 
 
 def message_id(identity: str) -> str:

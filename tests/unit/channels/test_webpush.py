@@ -24,6 +24,8 @@ from monitio.channels import (
 )
 from monitio.channels.webpush import LARGEST, new_private_key
 from monitio.models import Delivery, Destination
+from monitio.preferences import last_language
+from monitio.recipients import Recipient
 from monitio.utils import outbound
 from monitio.utils.outbound import Response
 from tests.support.servers.push import Browser, verify
@@ -62,6 +64,40 @@ def notify(who: Any, level: int = monitio.WARNING, text: str = "text", **more: A
 
 def send(delivery: Delivery) -> None:
     get_channel("push").send(delivery)
+
+
+class TestTemplates:
+    def test_a_category_may_have_some_of_its_own(
+        self, ann: Any, browser: Browser, settings: Any, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "monitio" / "push" / "exports"
+        folder.mkdir(parents=True)
+        (folder / "message.txt").write_text("An export: {{ message.text }}")
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+        texts = [
+            shown_of(notify(ann, subject="Title", category=name))
+            for name in ("exports", "x/../exports")
+        ]
+        assert texts == [("Title", "An export: text"), ("Title", "text")]
+
+    def test_texts_are_no_html(self, ann: Any, browser: Browser) -> None:
+        assert shown_of(notify(ann, text="a < b", subject="c & d")) == ("c & d", "a < b")
+        assert shown_of(notify(ann, text="a < b")) == ("a < b", "")
+
+    def test_they_are_in_the_users_language(
+        self, ann: Any, browser: Browser, settings: Any, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "monitio" / "push"
+        folder.mkdir(parents=True)
+        (folder / "message.txt").write_text('{% load i18n %}{% translate "Yes" %}')
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+        last_language.note(Recipient.for_user(ann, "pl"))
+        assert shown_of(notify(ann)) == ("text", "Tak")
+
+
+def shown_of(delivery: Delivery) -> tuple[str, str]:
+    shown = get_channel("push").payload(delivery.message)["notification"]  # type: ignore[attr-defined]
+    return shown["title"], shown["body"]
 
 
 class TestRequest:
