@@ -26,7 +26,7 @@ from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
 from monitio.utils.client_address import client_address
-from monitio.utils.text import clean_text, identifier
+from monitio.utils.text import identifier
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -37,7 +37,7 @@ LARGEST_KEY = 2**63 - 1
 SESSION_KEY = "_monitio_visitor"
 # As long as the columns of a message; MySQL ignores spaces and control characters.
 TOKEN = re.compile("[!-~]{1,64}")
-LONGEST_LANGUAGE = 16
+LANGUAGE = re.compile("[A-Za-z0-9@_-]{0,16}")
 MARKER = "monitio_visitor"
 USER, VISITOR = "user", "visitor"
 
@@ -60,10 +60,11 @@ class Recipient:
             raise UnknownRecipient(
                 "A Recipient is either a user or a visitor: give one of the two."
             )
-        scopes.valid(self.scope)
+        if self.scope != "":
+            scopes.valid(self.scope)
         if self.token and not TOKEN.fullmatch(self.token):
             raise UnknownRecipient(f"{self.token!r} is not the token of a visitor.")
-        if len(self.language) > LONGEST_LANGUAGE or self.language != clean_text(self.language):
+        if not LANGUAGE.fullmatch(self.language):
             # No reason to refuse the message: the site's language is used.
             object.__setattr__(self, "language", "")
 

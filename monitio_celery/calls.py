@@ -52,13 +52,25 @@ class TaskCall:
 
     @classmethod
     def of(
-        cls, task: Any, args: Any = (), kwargs: Any = None, header: TaskHeader | None = None
+        cls,
+        task: Any,
+        args: Any = (),
+        kwargs: Any = None,
+        header: TaskHeader | None = None,
+        destination: Mapping[str, Any] | None = None,
     ) -> TaskCall:
         """A map, starmap or chunk is the task that it calls, each time with other arguments."""
         if getattr(task, "name", "") in MAPS:
             mapped = (kwargs or {}).get("task") or {}
             task, args, kwargs = current_app.tasks.get(mapped.get("task", "")), (), {}
-        return cls(task=task, options=options_of(task), args=args, kwargs=kwargs, header=header)
+        return cls(
+            task=task,
+            options=options_of(task),
+            args=args,
+            kwargs=kwargs,
+            header=header,
+            destination=destination,
+        )
 
     def choose_header(self, inherited: TaskHeader | None) -> TaskHeader | None:
         """The recipients of a task without a header. Explicit beats inherited beats request.

@@ -114,7 +114,7 @@ class TaskHeader:
             to=value["to"],
             scope=value.get("scope") or "",
             run=_milliseconds(value.get("run")),
-            group_member=Member.from_dict(value.get("part")),
+            group_member=Member.from_dict(value["part"]) if "part" in value else None,
             replaces=Replaced(
                 task_id=str(replaced.get("id")),
                 name=str(replaced.get("name") or ""),

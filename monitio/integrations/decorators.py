@@ -90,7 +90,11 @@ def options_of(task: Any) -> NotifyOptions | None:
         options = getattr(place, ATTRIBUTE, None)
         if isinstance(options, NotifyOptions):
             return options
-        place = next(filter(None, (getattr(place, name, None) for name in _INNER)), None)
+        for name in _INNER:
+            inner = getattr(place, name, None)
+            if inner:
+                break
+        place = inner
     return None
 
 

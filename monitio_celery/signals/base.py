@@ -64,9 +64,10 @@ def on(signal: Signal, *, in_main_process: bool = False) -> Callable[[Handler], 
             kwargs.pop("signal", None)
             with defer_soft_timeout():
                 safely(handler, **kwargs)
-            connection = connections[dispatch.database()]
-            if in_main_process and not connection.in_atomic_block:
-                run_off_loop(connection.close)
+            if in_main_process:
+                connection = connections[dispatch.database()]
+                if not connection.in_atomic_block:
+                    run_off_loop(connection.close)
 
         HANDLERS[handler.__name__] = (signal, guarded)
         return guarded

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from celery import current_app, signals
@@ -92,8 +91,8 @@ def report_queued(
     header = TaskHeader.from_headers(headers)
     if header is None or not header.to or headers.get("retries"):
         return
-    call = TaskCall.of(_task(sender), *_arguments(body), header)
-    reporter = reporter_for(headers["id"], replace(call, destination=place))
+    call = TaskCall.of(_task(sender), *_arguments(body), header, place)
+    reporter = reporter_for(headers["id"], call)
     if reporter is not None:
         with activate(header):
             queued = functools.partial(reporter.queued, due_at(headers))

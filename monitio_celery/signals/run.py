@@ -43,9 +43,7 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     # A worker's process may hold a run without task_postrun; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
     header = TaskHeader.from_headers(request.headers)
-    call = replace(
-        TaskCall.of(task, args, kwargs, header), destination=request.get("delivery_info")
-    )
+    call = TaskCall.of(task, args, kwargs, header, request.get("delivery_info"))
     if header is None:
         header = call.choose_header_in(outer)
         if header is not None and request.is_eager and not request.retries:
