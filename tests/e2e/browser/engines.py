@@ -30,7 +30,9 @@ MINI_BROWSERS = "lib/*/webkit2gtk-4.*/MiniBrowser"
 
 
 class Engine(Protocol):
-    """One window. ``run`` evaluates an expression in its present tab; the answer is JSON."""
+    """One window. ``run`` evaluates an expression in its present tab, and awaits its promise; the
+    answer is JSON.
+    """
 
     name: str
 
@@ -51,11 +53,16 @@ class Engine(Protocol):
 class Firefox:
     name = "Firefox"
 
-    def __init__(self) -> None:
+    def __init__(self, **preferences: bool | int | str) -> None:
         path = shutil.which("firefox-esr") or shutil.which("firefox")
         if path is None:
             missing("Firefox is missing: apt-get install firefox-esr")
         self._profile = tempfile.TemporaryDirectory(prefix="monitio-firefox-")
+        lines = [
+            f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
+            for name, value in preferences.items()
+        ]
+        Path(self._profile.name, "user.js").write_text("".join(lines))
         self._process = subprocess.Popen(
             [path, "--headless", "--no-remote", "--profile", self._profile.name,
              "--remote-debugging-port", "0"],
@@ -98,9 +105,9 @@ class Firefox:
     def run(self, expression: str) -> Any:
         answer = self._ask(
             "script.evaluate",
-            expression=f"JSON.stringify(({expression}))",
+            expression=f"(async () => JSON.stringify(await ({expression})))()",
             target={"context": self._tab},
-            awaitPromise=False,
+            awaitPromise=True,
         )
         assert answer["type"] == "success", answer
         text = answer["result"].get("value")

@@ -1,7 +1,7 @@
-"""Push notifications in Chromium, from the button to the notification that is replaced in place.
+"""Push notifications, from the button to the notification that is replaced in place.
 
-No push service is reached: the page subscribes with keys of the tests' own, and what the push
-service has got is handed to the worker by the DevTools.
+Chromium reaches no push service: the page subscribes with keys of the tests' own, and what the push
+service has got is handed to the worker by the DevTools. Firefox subscribes and decrypts itself.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from monitio.models import Destination
 from monitio.stream.broadcaster import get_broadcaster
 from monitio.utils import outbound
 from tests.e2e.browser.conftest import Visitor
+from tests.e2e.browser.engines import Firefox
 from tests.support.jobs import reporter
 from tests.support.people import user
+from tests.support.servers.autopush import DELIVERED, Autopush
 from tests.support.servers.push import PushService
 from tests.support.waiting import wait_until
 
@@ -51,10 +53,10 @@ ASKED = "Notification.requestPermission = async () => (window.asked = true, 'gra
 
 @pytest.fixture
 def service(
-    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PushService]:
-    """The site, and its push service."""
-    service = PushService(tmp_path)
+    """The site, and its push service, whose class is the parameter."""
+    service: PushService = getattr(request, "param", PushService)(tmp_path)
     service.start()
     settings.MONITIO_CHANNELS = {"push": "monitio.channels.webpush.WebPushChannel"}
     settings.MONITIO_VAPID_PRIVATE_KEY = new_private_key()
@@ -215,3 +217,62 @@ def test_the_demo_registers_this_device(visit: Visitor, service: PushService) ->
     expect(page.get_by_text(re.compile("Chrome on "))).to_be_visible()
     button.click()
     expect(page.get_by_role("button", name="Notify me on this device")).to_be_visible()
+
+
+@pytest.fixture
+def firefox(service: Autopush) -> Iterator[Firefox]:
+    firefox = Firefox(
+        **{
+            "dom.push.connection.enabled": True,
+            "dom.push.serverURL": service.line,
+            "dom.push.testing.allowInsecureServerURL": True,
+            "permissions.default.desktop-notification": 1,
+            # A desktop without a notification service has none.
+            "alerts.useSystemBackend": False,
+        }
+    )
+    yield firefox
+    firefox.close()
+
+
+@pytest.mark.variant
+@pytest.mark.parametrize("service", [Autopush], indirect=True)
+def test_in_firefox_it_goes_through_its_own_push_service(
+    firefox: Firefox, live_server: Any, client: Client, service: Autopush
+) -> None:
+    client.force_login(user())
+    firefox.go(live_server.url)
+    firefox.run(f"document.cookie = 'sessionid={client.cookies['sessionid'].value}; Path=/'")
+    firefox.go(f"{live_server.url}/messages/preferences/")
+    button = "document.querySelector('monitio-push button')"
+
+    def press(then: str) -> None:
+        firefox.run(f"{button}.click()")
+        wait_until(lambda: firefox.run(f"{button}.textContent") == then, 30, then)
+
+    def shown() -> Any:
+        return firefox.run(f"({SHOWN})()")
+
+    def push(title: str) -> dict[str, Any]:
+        """The only notification that Firefox shows when it has decrypted what was sent."""
+        assert deliveries.run_due() == (1, 0)
+        wait_until(lambda: [one["title"] for one in shown()] == [title], 30, lambda: str(shown()))
+        return dict(shown()[0])
+
+    press("Stop notifications on this device")
+    assert Destination.objects.get().label == "Firefox on Linux"
+    via = {"started": {"push": True}, "succeeded": {"push": True}}
+    options = NotifyOptions(title="Import", success="300 rows.", url="/imports/", via=via)
+    job = reporter(user(), render=options.content)
+    job.started()
+    first = push("Import")
+    assert first["data"] == {"monitio": f"{live_server.url}/imports/"}
+    job.succeeded()
+    second = push("Import: done")
+    assert (second["tag"], second["body"]) == (first["tag"], "300 rows.")
+    wait_until(lambda: service.acks[1:], 30, "Firefox")
+    assert service.acks == [DELIVERED, DELIVERED]
+
+    press("Notify me on this device")
+    wait_until(lambda: service.removed, 30, "the push service")
+    assert not Destination.objects.exists()
