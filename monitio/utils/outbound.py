@@ -230,7 +230,8 @@ def _left(end: float) -> float:
 def _origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port. Raises ``ValueError``."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+    port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname or "", port
 
 
 def _is_address(host: str) -> bool:

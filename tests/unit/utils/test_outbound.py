@@ -25,6 +25,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 REFUSED_URLS = [
     ("http://example.com/", "begin with https"),
     ("https://example.com:8443/", "no port but 443"),
+    ("https://example.com:0/", "no port but 443"),
     ("https://ann:pass@example.com/", "user name or password"),
     ("https://example.com@127.0.0.1/", "user name or password"),
     ("file:///etc/passwd", "https:// and a host"),
@@ -38,6 +39,14 @@ REFUSED_URLS = [
     ("https://" + "a" * 64 + ".example/", "https:// and a host"),
     ("https://[::1/", "not a URL"),
     ("https://example.com:99999/", "not a URL"),
+    ("https://example.com:4_43/", "not a URL"),
+    ("https://localhost./", "https:// and a host"),
+    ("https://127.0.0.1./", "https:// and a host"),
+    ("https://ex%61mple.com/", "https:// and a host"),
+    ("https:/127.0.0.1/", "https:// and a host"),
+    ("https:127.0.0.1", "https:// and a host"),
+    ("//127.0.0.1/", "https:// and a host"),
+    ("HTTPS://127.0.0.1/", "loopback"),
     ("https://127.0.0.1/", "loopback"),
     ("https://10.1.2.3/", "private"),
     ("https://172.31.0.1/", "private"),
@@ -54,7 +63,11 @@ REFUSED_URLS = [
     ("https://[::1]/", "loopback"),
     ("https://[::]/", "loopback"),
     ("https://[::ffff:127.0.0.1]/", "mapped"),
+    ("https://[::ffff:a9fe:a9fe]/", "mapped"),
+    ("https://[::ffff:0:127.0.0.1]/", "IPv4 address"),
     ("https://[::127.0.0.1]/", "IPv4 address"),
+    ("https://[0:0:0:0:0:0:0:1]/", "loopback"),
+    ("https://[fe80::1%25eth0]/", "https:// and a host"),
     ("https://[64:ff9b::7f00:1]/", "NAT64"),
     ("https://[64:ff9b:1::a00:1]/", "NAT64"),
     ("https://[2001::1]/", "Teredo"),
@@ -133,10 +146,35 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Look:
     return look
 
 
-@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1", "127.1"])
-def test_other_names_of_this_machine_are_refused(host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "2130706433", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "0"),
+        *("012.0.0.1", "0xa.1", "172.1048577", "192.168.1", "2852039166", "0xa9fea9fe"),
+    ],
+)
+def test_other_names_of_what_is_not_public_are_refused(host: str) -> None:
     with pytest.raises((Refused, socket.gaierror)):
         post(f"https://{host}/", b"{}", {}, timeout=5)
+
+
+def test_a_name_that_leads_elsewhere_at_the_second_look_up_is_not_looked_up_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers, connected = ["1.1.1.1", "127.0.0.1"], []
+
+    def look_up(host: str, port: int, **kwargs: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (answers.pop(0), port))]
+
+    def connect(sock: Any, address: Any) -> None:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(ConnectionRefusedError):
+        post("https://hooks.example/", b"{}", {}, timeout=5)
+    assert connected == [("1.1.1.1", 443)]
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.5", "fe80::1%eth0", "::ffff:10.0.0.5"])
