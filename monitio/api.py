@@ -335,8 +335,8 @@ def export(user: Any) -> dict[str, Any]:
     """All that monitio holds about a user in the current scope, for JSON.
 
     ``messages`` with their ``deliveries``, messages ``sent``, ``jobs`` with the names of their
-    files, ``digests``, ``preferences``, ``destinations`` with their addresses, and
-    ``blocked_senders``. Raises ``UnknownRecipient`` for what is no user.
+    files, ``digests``, ``preferences``, ``destinations`` with their servers (an address may be a
+    secret), and ``blocked_senders``. Raises ``UnknownRecipient`` for what is no user.
     """
     return privacy.export(Recipient.for_user(user))
 

@@ -87,6 +87,13 @@ def enabled_by_user(user_pks: Iterable[Any], channel: str) -> dict[Any, list[Des
     return found
 
 
+def server(row: Destination) -> str:
+    """The server of a destination, or the address of an e-mail; '' where it is not known."""
+    if row.channel == EMAIL:
+        return str(row.address["email"])
+    return get_channel(row.channel).server(row.address) if row.channel in settings.CHANNELS else ""
+
+
 def servers(keys: Iterable[str]) -> dict[str, tuple[str, str]]:
     """By key, channel and server of the destinations that exist; empty when one cannot be read."""
     rows = Destination.objects.filter(key__in=set(keys), channel__in=settings.CHANNELS)

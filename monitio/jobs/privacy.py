@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from monitio import dispatch
+from monitio.channels import destinations
 from monitio.jobs.files import delete_files
 from monitio.models import (
     BlockedSender,
@@ -27,10 +28,11 @@ from monitio.recipients import Recipient
 # Rows in one statement.
 BATCH = 500
 # Of no use to the user: what other columns repeat, and internals. ``session`` and ``token`` are all
-# that access to a visitor's messages needs.
+# that access to a visitor's messages needs, and ``address`` may be all that it takes to write to
+# the user.
 INTERNAL = frozenset(
     "scope recipient_key version seq rank claim batch key safe running hidden run arguments "
-    "recipients session token".split()
+    "recipients session token address".split()
 )
 # What the recipient of a message has done with it.
 OF_RECIPIENT = frozenset({"read", "seen"})
@@ -56,7 +58,14 @@ def export(recipient: Recipient) -> dict[str, Any]:
             | {"files": [file.name for file in job.attachments.all()]}
             for job in jobs.order_by("pk").prefetch_related("attachments")
         ],
-        **{name: [fields_of(row) for row in rows.order_by("pk")] for name, rows in _own(user)},
+        **{
+            name: [
+                fields_of(row)
+                | ({"server": destinations.server(row)} if isinstance(row, Destination) else {})
+                for row in rows.order_by("pk")
+            ]
+            for name, rows in _own(user)
+        },
     }
 
 

@@ -128,6 +128,10 @@ def full(ann: Any, bob: Any, settings: Any, tmp_path: Any) -> None:
     backend = "django.core.files.storage.FileSystemStorage"
     stored = {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "monitio": stored}
+    settings.MONITIO_CHANNELS = {
+        "email": "monitio.channels.email.channel.EmailChannel",
+        "webhook": "monitio.channels.webhook.WebhookChannel",
+    }
     monitio.create_message(ann, monitio.INFO, "for Ann", from_user=bob, email=True)
     monitio.create_message(bob, monitio.INFO, "for Bob", from_user=ann)
     report(reporter(ann, task="own"), "succeeded")
@@ -138,7 +142,11 @@ def full(ann: Any, bob: Any, settings: Any, tmp_path: Any) -> None:
         content_type="text/csv", expires=timezone.now() + timedelta(days=1),
     )  # fmt: skip
     preferences.change(ann.pk, frequency="daily", categories={"exports": "off"})
-    Destination.objects.create(user=ann, channel="webhook", address="https://ann.test", key="k")
+    url = {"url": "https://hooks.example/s3cret", "secrets": ["whsec_s3cret"]}
+    Destination.objects.create(user=ann, channel="webhook", address=url, key="k1")
+    mail = {"email": "ann@example.com"}
+    Destination.objects.create(user=ann, channel="email", address=mail, key="k2")
+    Destination.objects.create(user=ann, channel="withdrawn", address="s3cret", key="k3")
     api.block_sender(ann, bob)
 
 
@@ -157,7 +165,13 @@ def test_a_user_gets_all_that_is_about_them(full: None, ann: Any) -> None:
         ("own", ["report.csv"]),
         ("shared", []),
     ]
-    assert data["destinations"][0]["address"] == "https://ann.test"
+    servers = [(row["channel"], row["server"]) for row in data["destinations"]]
+    assert servers == [
+        ("webhook", "hooks.example"),
+        ("email", "ann@example.com"),
+        ("withdrawn", ""),
+    ]
+    assert "s3cret" not in json.dumps(data)
     assert data["preferences"][0]["frequency"] == "daily"
     assert data["categories"][0]["category"] == "exports"
     assert len(data["blocked_senders"]) == 1
