@@ -143,6 +143,24 @@ def test_a_worker_started_later_does_not_begin_a_cancelled_group(
     assert site.running_parts(job) == []
 
 
+def test_parts_that_a_dying_broker_did_not_take_are_tried_again(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    runs = Path(f"{path}.runs")
+    first = group_job(site, what="again_group", args=[str(path)])
+    site.ends(first, "failed")
+    path.touch()
+    runs.write_text("")
+    status, second = site.retry_as_the_broker_dies("ann", first, 1)
+    assert (status, second != first) == (503, True)
+    site.ends(second, "failed")
+    assert site.message(second)["message"] == "3 of 4 parts are done, 1 failed."
+    status, third = site.retry("ann", second)
+    assert status == 302
+    site.ends(third, "succeeded")
+    assert runs.read_text().split() == ["2", "4"]
+    assert len(site.message_ids(third)) == 1
+
+
 @pytest.mark.parametrize(
     ("what", "before", "after", "text"),
     [

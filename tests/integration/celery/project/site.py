@@ -7,7 +7,9 @@ import json
 import os
 import sys
 from datetime import timedelta
+from itertools import count
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.celery.project.settings")
@@ -22,6 +24,8 @@ from django.db.models import F
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
+from kombu import Producer
+from kombu.exceptions import OperationalError
 
 from monitio.models import Delivery, Job, JobRun, Message
 from monitio_celery.models import GroupMember
@@ -110,6 +114,19 @@ def retry(who: str, task_id: str) -> tuple[int, str]:
     message = Message.objects.get(job__task_id=task_id)
     status = clients[who].post(reverse("message_retry", args=[message.pk])).status_code
     return status, Message.objects.get(pk=message.pk).job.task_id
+
+
+def retry_as_the_broker_dies(who: str, task_id: str, taken: int) -> tuple[int, str]:
+    """``retry``; the connections to the broker break when it has taken this many tasks."""
+    publish, left = Producer.publish, count(taken, -1)
+
+    def take(*args: Any, **options: Any) -> Any:
+        if next(left) <= 0:
+            raise OperationalError("Connection reset by peer")
+        return publish(*args, **options)
+
+    with patch.object(Producer, "publish", take):
+        return retry(who, task_id)
 
 
 def former_ends(task_id: str) -> list[str]:
