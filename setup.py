@@ -22,13 +22,13 @@ def repository() -> str:
 
 
 def description(readme: str, url: str) -> str:
-    """``readme`` with absolute addresses of its images and pages."""
+    """``readme`` with absolute addresses of its images and pages, and of the repository."""
 
     def absolute(match: re.Match[str]) -> str:
         mark, text, path = match.groups()
         return f"{mark}[{text}]({url}/{'raw' if mark else 'blob'}/main/{path})"
 
-    return RELATIVE_LINK.sub(absolute, readme)
+    return RELATIVE_LINK.sub(absolute, readme).replace("git clone REPOSITORY", f"git clone {url}")
 
 
 if __name__ == "__main__":

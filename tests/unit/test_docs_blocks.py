@@ -108,7 +108,8 @@ def test_python_runs(
     subtests: pytest.Subtests, ann: User, bob: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # Tasks and faults of the manual are none of this process.
+    # Apps, tasks and faults of the manual are none of this process.
+    monkeypatch.setattr(celery, "Celery", MagicMock())
     plain = MagicMock(side_effect=lambda task=None, **options: task or (lambda made: made))
     monkeypatch.setattr(celery, "shared_task", plain)
     monkeypatch.setattr(registry, "FAULTS", {})

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from setup import description
+from setup import description, repository
 from tools import oldest
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +107,8 @@ def test_links_of_the_description_work_outside_of_the_repository() -> None:
         "![a](https://forge/m/raw/main/docs/a.png) [b](https://forge/m/blob/main/docs/b.md) "
         "[c](#c) [d](https://example.org/)"
     )
+
+
+def test_the_description_names_the_repository_to_clone() -> None:
+    text = description((ROOT / "README.md").read_text(), repository())
+    assert f"\ngit clone {repository()} monitio " in text and "REPOSITORY" not in text
