@@ -8,9 +8,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections import defaultdict
+import symtable
 from configparser import ConfigParser
-from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,20 +25,25 @@ from django.test import override_settings
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-import monitio
-from monitio import preferences, urls
+from monitio import urls
 from monitio.channels import Channel
 from monitio.channels.webhook import new_secret
 from monitio.conf import settings as ours
 from monitio.management.doctor import registry
 from monitio_celery.conf import settings as of_celery
 from tests.support.people import request_of
+from tests.support.servers.push import Browser
 from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
 
 # Of the reader's own project.
 THEIRS = {"shop", "reports", "mysite"}
 
 
+# What a block may take from the reader's site without an import.
+SITES = {
+    *("user", "ann", "request", "rows", "read", "store", "save", "write_report", "part", "add_up"),
+    *("BASE_DIR", "MIDDLEWARE", "app", "task_id", "subscription", "secret", "new", "old"),
+}
 # Needs what is around the function: a template, a task.
 STARTED = {"rename", "test_the_author_is_notified"}
 
@@ -54,6 +58,20 @@ class Names(dict[str, Any]):
         return self[name]
 
 
+def unknown(table: symtable.SymbolTable) -> set[str]:
+    """The names of a block that it neither makes nor imports."""
+    made, used = set(), set()
+    tables = [table]
+    for one in tables:
+        tables += one.get_children()
+        for symbol in one.get_symbols():
+            if one is table and (symbol.is_assigned() or symbol.is_imported()):
+                made.add(symbol.get_name())
+            if symbol.is_referenced() and (one is table or symbol.is_global()):
+                used.add(symbol.get_name())
+    return {name for name in used - made if not hasattr(builtins, name)}
+
+
 def test_a_block_is_no_sketch(subtests: pytest.Subtests) -> None:
     for place, code in PYTHON.items():
         with subtests.test(place):
@@ -63,6 +81,7 @@ def test_a_block_is_no_sketch(subtests: pytest.Subtests) -> None:
             kinds = ast.List | ast.Tuple | ast.Dict
             holders = [node for node in ast.walk(tree) if isinstance(node, kinds)]
             assert not [part for part in map(ast.unparse, holders) if "..." in part]
+            assert unknown(symtable.symtable(code, place, "exec")) <= SITES
 
 
 def installed(code: str) -> bool:
@@ -101,6 +120,7 @@ CHANNELS = {
     "webhook": "monitio.channels.webhook.WebhookChannel",
     "pager": f"{__name__}.Pager",
 }
+SETTINGS = {"MONITIO_CHANNELS": CHANNELS, "MONITIO_APPRISE_URLS": {"Operations": "json://host"}}
 
 
 @pytest.mark.django_db
@@ -108,6 +128,10 @@ def test_python_runs(
     subtests: pytest.Subtests, ann: User, bob: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("OPERATIONS_URL", "VAPID_PRIVATE_KEY"):
+        monkeypatch.setenv(name, "x")
+    for name in ("MERCURE_PUBLISHER_JWT_KEY", "MERCURE_SUBSCRIBER_JWT_KEY"):
+        monkeypatch.setenv(name, 32 * "x")
     # Apps, tasks and faults of the manual are none of this process.
     monkeypatch.setattr(celery, "Celery", MagicMock())
     plain = MagicMock(side_effect=lambda task=None, **options: task or (lambda made: made))
@@ -126,9 +150,8 @@ def test_python_runs(
     }
     things = {
         **{"user": ann, "ann": ann, "invoice": invoice, "month": [invoice], "BASE_DIR": tmp_path},
-        **{"monitio": monitio, "preferences": preferences, "timezone": timezone},
-        **{"timedelta": timedelta, "secret": secret, "new": new_secret(), "old": new_secret()},
-        **{"request": request, "os": SimpleNamespace(environ=defaultdict(lambda: 40 * "x"))},
+        **{"secret": secret, "new": new_secret(), "old": new_secret(), "request": request},
+        "subscription": Browser().subscription("https://fcm.googleapis.com/fcm/send/1"),
     }
     User.objects.create(pk=5, username="eve")
     ran = set()
@@ -136,7 +159,7 @@ def test_python_runs(
         if not installed(code):
             continue
         ran.add(place)
-        with subtests.test(place), override_settings(MONITIO_CHANNELS=CHANNELS):
+        with subtests.test(place), override_settings(**SETTINGS):
             around = Names(things)
             exec(compile(code, place, "exec"), around, around)
             for node in ast.parse(code).body:
