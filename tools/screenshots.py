@@ -81,14 +81,33 @@ def shoot_board(browser: Browser, url: str, name: str, scheme: str, width: int) 
         base_url=url, color_scheme=scheme, viewport={"width": width, "height": 900}, locale="en-GB"
     )
     page = context.new_page()
-    page.goto(f"/admin/login/?next={board.PATH}")
-    for field in ("Username:", "Password:"):
-        page.get_by_label(field).fill("admin")
-    page.get_by_role("button", name="Log in").click()
+    enter_admin(page, board.PATH)
     expect(page.get_by_role("region", name="Running now")).to_be_visible()
     # Without the pop-ups of the admin's bell, which move.
     page.evaluate("document.querySelector('monitio-messages')?.remove()")
     page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", full_page=True)
+    context.close()
+
+
+def enter_admin(page: Page, path: str) -> None:
+    page.goto(f"/admin/login/?next={path}")
+    for field in ("Username:", "Password:"):
+        page.get_by_label(field).fill("admin")
+    page.get_by_role("button", name="Log in").click()
+
+
+def shoot_escalation(browser: Browser, url: str) -> None:
+    """The deliveries of a message in the admin."""
+    context = browser.new_context(
+        base_url=url, viewport={"width": 1180, "height": 900}, locale="en-GB"
+    )
+    page = context.new_page()
+    enter_admin(page, "/admin/monitio/message/?q=Disk")
+    page.get_by_role("link", name="Disk almost full").click()
+    deliveries = page.locator("#deliveries-group")
+    expect(deliveries).to_be_visible()
+    page.evaluate("document.querySelector('monitio-messages')?.remove()")
+    deliveries.screenshot(path=FOLDER / "escalation.png", animations="disabled")
     context.close()
 
 
@@ -111,6 +130,17 @@ def shoot_preferences(
 BOARD = (
     "from django.contrib.auth.models import User as U; from tests.e2e.browser import board; "
     "board.fill(U.objects.get(username='ann'), U.objects.get(username='bob'))"
+)
+ESCALATION = (
+    "import monitio; from django.utils import timezone; from monitio import after; "
+    "from django.contrib.auth.models import User as U; from monitio.models import Delivery as D; "
+    "message = monitio.create_message(U.objects.get(username='ann'), monitio.WARNING, "
+    "'db1 has 8 % left.', subject='Disk almost full', "
+    "via={'apprise': True, 'email': after(300, unless='seen')}); "
+    "steps = D.objects.filter(message=message); "
+    "steps.exclude(channel='email').update(state='sent', attempts=1, "
+    "sent_at=timezone.now()); "
+    "steps.filter(channel='email').update(state='skipped', error='It was seen before.')"
 )
 DEVICES = (
     "from django.contrib.auth.models import User as U; from monitio.channels import destinations; "
@@ -148,6 +178,8 @@ def main() -> None:
             shoot_preferences(browser, url, "preferences-light", "light", DESKTOP)
             shoot_preferences(browser, url, "preferences-dark", "dark", DESKTOP)
             shoot_preferences(browser, url, "preferences-phone", "light", PHONE)
+            run_in(demo, ESCALATION)
+            shoot_escalation(browser, url)
             run_in(demo, BOARD)
             for name, scheme, width in BOARDS:
                 shoot_board(browser, url, name, scheme, width)
