@@ -21,10 +21,12 @@ from django.utils.translation import ngettext
 from monitio import dispatch, preferences
 from monitio import scope as scopes
 from monitio.admin.board import board_page
+from monitio.admin.compose import compose_page
 from monitio.constants import EMAIL
 from monitio.digests import sender as digests
 from monitio.messages import create
 from monitio.messages.prune import delete_batch
+from monitio.messages.resend import resend
 from monitio.models import (
     BlockedSender,
     CategoryChoice,
@@ -148,6 +150,8 @@ class MessageAdmin(OfThisScope, MessageOptions):
     raw_id_fields = ("user", "from_user")
     readonly_fields = ("created", "modified", "read", "seen", "job")
     inlines = (DeliveryInline,)
+    actions = ("resend",)
+    change_list_template = "monitio/admin/message_list.html"
     fields = (
         ("user", "from_user"),
         "subject",
@@ -164,6 +168,19 @@ class MessageAdmin(OfThisScope, MessageOptions):
         # HTML that is safe on the site's pages need not be safe in the admin: without `safe`, the
         # admin shows its source.
         return super().get_queryset(request).defer("safe")
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(partial(compose_page, model_admin=self))
+        return [path("send/", page, name="monitio_message_send"), *super().get_urls()]
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("monitio.send_message")
+
+    @admin.action(description=_("Resend"), permissions=["send"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        count = resend(Message.objects.filter(pk__in=list(queryset.values_list("pk", flat=True))))
+        text = ngettext("%d message was resent.", "%d messages were resent.", count)
+        self.message_user(request, text % count)
 
     @admin.display(description=_("message"))
     def excerpt(self, message: Message) -> str:

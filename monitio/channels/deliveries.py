@@ -49,6 +49,11 @@ def create_deliveries(
     planned = [delivery for step in known for delivery in _plan(messages, *step)]
     for delivery in planned:
         delivery.at_start = at_start
+    return insert_wanted(planned)
+
+
+def insert_wanted(planned: list[Delivery]) -> list[Delivery]:
+    """Write those of these deliveries that their users want; those that are pending now."""
     rows = preferences.filter_by_preference(
         planned,
         lambda row, delivery: get_channel(delivery.channel).wants(row, delivery.message),
@@ -62,7 +67,7 @@ def create_deliveries(
             message__in={row.message_id for row in rows},
             channel__in={row.channel for row in rows},
             state=State.PENDING,
-            at_start=at_start,
+            at_start=rows[0].at_start,
         )
     )
 

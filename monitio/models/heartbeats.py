@@ -13,6 +13,8 @@ from monitio.models.schedule import aware
 
 # The names of rows: a worker's is WORKER and its node name.
 BEAT, WORK, WORKER = "beat", "monitio_work", "worker:"
+# When beat started: its first tasks are due an interval later.
+BEAT_START = "beat:start"
 # Seconds a heartbeat may be late.
 GRACE = 60.0
 

@@ -226,6 +226,7 @@ class Message(models.Model):
         base_manager_name = "objects"
         verbose_name = _("message")
         verbose_name_plural = _("messages")
+        permissions = [("send_message", "Can write to users and groups")]
         ordering = ("-id",)
         indexes = [
             # For snapshots and lists: the newest of one recipient.

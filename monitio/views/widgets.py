@@ -272,7 +272,9 @@ def missing_processes(messages: Iterable[Message]) -> list[Message]:
         text = gettext("Waiting for a worker: none has answered for %(minutes)d min.")
         found.append(text % {"minutes": silent // 60})
     periodic = Heartbeat.objects.of_periodic_work()
-    if periodic and periodic[0].is_late(now):
+    if not periodic and workers:
+        found.append(gettext("Celery beat has never run."))
+    elif periodic and periodic[0].is_late(now):
         text = gettext("Celery beat has not run for %(minutes)d min.")
         found.append(text % {"minutes": periodic[0].age(now) // 60})
     return [Message(level=levels.WARNING, message=text) for text in found]

@@ -22,7 +22,7 @@ from monitio.integrations.decorators import options_of
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import stamp_alive
 from monitio.models import Heartbeat, Job
-from monitio.models.heartbeats import WORKER
+from monitio.models.heartbeats import BEAT_START, WORKER
 from monitio.models.rows import KEY_LENGTH
 from monitio.utils.database import close_broken_connection, lock_timeout
 from monitio_celery import headers
@@ -62,12 +62,25 @@ def stamp_worker(**_: Any) -> None:
     if not _worker_name or now - _worker_stamped_at < WORKER_INTERVAL:
         return
     _worker_stamped_at = now
+    _stamp_process(f"{WORKER}{_worker_name}"[:KEY_LENGTH], WORKER_INTERVAL)
+
+
+@on(signals.beat_init, in_main_process=True)
+def stamp_beat(**_: Any) -> None:
+    _stamp_process(BEAT_START, settings.CELERY_SWEEP_INTERVAL)
+
+
+@on(signals.beat_embedded_init, in_main_process=True)
+def stamp_embedded_beat(**_: Any) -> None:
+    _stamp_process(BEAT_START, settings.CELERY_SWEEP_INTERVAL)
+
+
+def _stamp_process(name: str, interval: float) -> None:
     try:
         with lock_timeout(dispatch.database()):
-            name = f"{WORKER}{_worker_name}"[:KEY_LENGTH]
-            scopes.in_each(lambda: Heartbeat.objects.stamp(name, WORKER_INTERVAL))
+            scopes.in_each(lambda: Heartbeat.objects.stamp(name, interval))
     except (DatabaseError, InterfaceError, ScopesFailed) as error:
-        logger.warning("The worker's heartbeat could not be written: %s", error)
+        logger.warning("The heartbeat of %s could not be written: %s", name, error)
         close_broken_connection(dispatch.database())
 
 

@@ -17,10 +17,19 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from monitio.management.doctor.registry import ERROR, FAULTS, OK, SKIPPED, Site, examine
+from monitio.management.doctor.registry import (
+    ERROR,
+    FAULTS,
+    OK,
+    SKIPPED,
+    Site,
+    Skip,
+    examine,
+)
 from monitio.models import Heartbeat, Job
 from monitio_celery import diagnosis, monitio_doctor
 from monitio_celery.monitio_doctor import Workers, workers
+from monitio_celery.signals import heartbeat
 from tests.support.jobs import report, reporter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,6 +141,15 @@ def test_a_beat_that_has_stopped_or_never_ran(site: Site) -> None:
     assert "beat last ran 3600 s ago." in str(look(site, "beat.late"))
     Heartbeat.objects.all().delete()
     assert look(site, "beat.never")
+
+
+def test_a_beat_that_has_just_started_is_given_time(site: Site) -> None:
+    Heartbeat.objects.all().delete()
+    heartbeat.stamp_beat()
+    with pytest.raises(Skip, match="Not yet: beat started 0 s ago, and its first task comes after"):
+        look(site, "beat.never")
+    Heartbeat.objects.update(at=timezone.now() - timedelta(minutes=10))
+    assert "no worker has run its tasks" in str(look(site, "beat.never"))
 
 
 def test_tasks_that_wait_and_workers_that_were_killed(site: Site, ann: Any) -> None:

@@ -25,6 +25,7 @@ from monitio.management.doctor.registry import (
     fault,
 )
 from monitio.models import Delivery, Heartbeat, Job, Message
+from monitio.models.heartbeats import BEAT_START
 from monitio.utils.outage import one_line
 
 # Seconds after which a delivery that is due counts as stuck.
@@ -42,7 +43,15 @@ MANY_ROWS = 100_000
     docs="install.md",
 )
 def periodic_work_has_run(site: Site) -> str | None:
-    return None if Heartbeat.objects.of_periodic_work() else "No heartbeat of either."
+    if Heartbeat.objects.of_periodic_work():
+        return None
+    start = Heartbeat.objects.here().filter(name=BEAT_START).first()
+    if start is None:
+        return "No heartbeat of either."
+    if not start.is_late():
+        after = f"its first task comes after {start.interval:.0f} s"
+        raise Skip(f"Not yet: beat started {start.age():.0f} s ago, and {after}.")
+    return f"Beat started {start.age():.0f} s ago, and no worker has run its tasks."
 
 
 @fault(

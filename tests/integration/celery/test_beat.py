@@ -49,3 +49,5 @@ def test_beat_finds_what_a_dead_worker_left(
     site.forget_sign_of_life(task)
     site.ends(task, "lost")
     assert site.message(task)["subject"] == "Wait for: interrupted"
+    # The doctor tells a beat that has just started from one that never has.
+    assert {"beat", "beat:start"} <= set(site.heartbeats())

@@ -102,6 +102,11 @@ class TestPageOfStaff:
         assert f"{NO_BEAT} 15 min." in page
         assert NO_WORKER not in page
 
+    def test_it_says_that_beat_was_forgotten(self, admin: Any) -> None:
+        waiting_task(admin)
+        ago(f"{WORKER}a", 1)
+        assert "Celery beat has never run." in page_of(admin)
+
     def test_a_worker_that_is_busy_is_not_missing(self, admin: Any) -> None:
         waiting_task(admin)
         ago(f"{WORKER}a", 1)

@@ -27,7 +27,7 @@ from django.utils import timezone
 from kombu import Producer
 from kombu.exceptions import OperationalError
 
-from monitio.models import Delivery, Job, JobRun, Message
+from monitio.models import Delivery, Heartbeat, Job, JobRun, Message
 from monitio_celery.models import GroupMember
 from tests.integration.celery.project.app import app
 from tests.support.peers import create_tables as migrate  # noqa: F401
@@ -264,6 +264,10 @@ def queue_length(queue: str) -> int:
 
 def alive_at(task_id: str) -> str:
     return str(Job.objects.get(task_id=task_id).alive_at)
+
+
+def heartbeats() -> list[str]:
+    return list(Heartbeat.objects.values_list("name", flat=True))
 
 
 def sweep() -> int:
