@@ -1,6 +1,7 @@
 """Push notifications in this browser: its device, the worker, and the button.
 
-A signed cookie names the destination of this browser, also after its session has ended.
+A signed cookie names the destination of this browser, also after its session has ended. Tenants
+that share it with their sessions have a destination each.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
+from monitio import scope
 from monitio.channels import destinations, get_channel
 from monitio.channels.webpush import WebPushChannel
 from monitio.conf import DAY, settings
 from monitio.constants import PUSH
 from monitio.messages import ratelimit
 from monitio.models import Destination
+from monitio.models.destinations import DestinationQuerySet
 from monitio.recipients import Recipient
 from monitio.utils.text import json_safe
 from monitio.views.base import for_its_page, personal, private_json
@@ -77,16 +80,14 @@ def message_push(request: HttpRequest) -> HttpResponseBase:
         raise Http404("There is no channel of Web Push.")
     if who is None or who.is_visitor:
         return private_json({"ok": False, "error": "Sign in first."}, 403)
-    before = Destination.objects.of([who.user_id], PUSH).filter(key=device_key(request))
+    before = of_browser(request).here().filter(user=who.user_id)
     text = request.POST.get("subscription", "")
     if not text:
         before.delete()
-        response = private_json({"ok": True})
-        response.delete_cookie(_cookie_name(), **_cookie_place())
-        return response
+        return _remember(request, private_json({"ok": True}))
     if not ratelimit.is_allowed(f"push {who.key}", CHANGES, CHANGES_IN):
         return private_json({"ok": False, "error": "Too many attempts."}, 429)
-    others = Destination.objects.of([who.user_id]).exclude(key=device_key(request))
+    others = Destination.objects.of([who.user_id]).exclude(pk__in=before.values("pk"))
     if others.count() >= destinations.MOST:
         return private_json({"ok": False, "error": "Too many devices and services."}, 403)
     try:
@@ -100,16 +101,7 @@ def message_push(request: HttpRequest) -> HttpResponseBase:
         return private_json({"ok": False, "error": str(error)}, 400)
     # The browser has subscribed again, or below another path of the site.
     before.exclude(pk=row.pk).delete()
-    response = private_json({"ok": True})
-    response.set_cookie(
-        _cookie_name(),
-        _signer().sign(row.key),
-        max_age=COOKIE_AGE,
-        secure=django_settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        **_cookie_place(),
-    )
-    return response
+    return _remember(request, private_json({"ok": True}), row.key)
 
 
 @login_not_required
@@ -126,33 +118,46 @@ def button_html(request: HttpRequest, nonce: str) -> SafeString | str:
     who, push = Recipient.existing(request), channel()
     if who is None or who.is_visitor or push is None:
         return ""
-    key = device_key(request)
-    rows = Destination.objects.of([who.user_id], PUSH).enabled().filter(key=key)
-    context = {"key": push.public_key, "is_on": bool(key) and rows.exists(), "csp_nonce": nonce}
+    rows = of_browser(request).here().enabled().filter(user=who.user_id)
+    context = {"key": push.public_key, "is_on": rows.exists(), "csp_nonce": nonce}
     return render_to_string("monitio/tags/push.html", context, request=request)
 
 
 def move_device(request: HttpRequest, user: Any) -> None:
-    """Make the device of this browser the user's, if it is another's."""
-    key = device_key(request)
-    if key:
-        rows = Destination.objects.here().filter(channel=PUSH, key=key).exclude(user=user.pk)
-        rows.update(user=user.pk, categories=[])
+    """Make the devices of this browser the user's, if they are another's."""
+    of_browser(request).exclude(user=user.pk).update(user=user.pk, categories=[])
 
 
 def remove_device(request: HttpRequest, user: Any) -> None:
-    """Delete the device of this browser, if it is the user's."""
-    key = device_key(request)
-    if key:
-        Destination.objects.of([user.pk], PUSH).filter(key=key).delete()
+    """Delete the devices of this browser that are the user's."""
+    of_browser(request).filter(user=user.pk).delete()
 
 
-def device_key(request: HttpRequest) -> str:
-    """The key of the destination that this browser was last; "" for none."""
+def of_browser(request: HttpRequest) -> DestinationQuerySet:
+    """What this browser was last, in every scope: tenants may share its session."""
     try:
-        return _signer().unsign(request.COOKIES.get(_cookie_name(), ""))
+        keys = _signer().unsign(request.COOKIES.get(_cookie_name(), "")).split(".")
     except signing.BadSignature:
-        return ""
+        return Destination.objects.none()
+    return Destination.objects.filter(channel=PUSH, key__in=keys)
+
+
+def _remember(request: HttpRequest, response: HttpResponse, *new: str) -> HttpResponse:
+    """Set the cookie: what this browser is in other scopes, and ``new`` in this one."""
+    others = of_browser(request).exclude(scope=scope.current()).values_list("key", flat=True)
+    keys = [*others[: destinations.MOST], *new]
+    if not keys:
+        response.delete_cookie(_cookie_name(), **_cookie_place())
+        return response
+    response.set_cookie(
+        _cookie_name(),
+        _signer().sign(".".join(keys)),
+        max_age=COOKIE_AGE,
+        secure=django_settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        **_cookie_place(),
+    )
+    return response
 
 
 def device_name(user_agent: str) -> str:

@@ -16,6 +16,7 @@ from monitio.channels.webpush import new_private_key
 from monitio.models import Destination
 from monitio.recipients import Recipient, page_token
 from monitio.views.push import COOKIE, device_name
+from tests.support import scopes
 from tests.support.people import user
 from tests.support.servers.push import Browser
 
@@ -209,6 +210,44 @@ class TestSessions:
         client.cookies[COOKIE] = row.key
         log_in(client, "bob")
         assert devices() == [("ann", "one")]
+
+
+class TestTenants:
+    """That share their sessions, and so the cookie: this browser has a device of each."""
+
+    @pytest.fixture(autouse=True)
+    def _scopes(self, settings: Any) -> None:
+        settings.MONITIO_SCOPE = scopes.PATH
+        settings.MIDDLEWARE = [scopes.MIDDLEWARE, *settings.MIDDLEWARE]
+
+    @pytest.fixture
+    def browser(self, client: Client) -> Client:
+        """Ann's, which is a device of both tenants. It is at the second one."""
+        log_in(client, "ann")
+        for tenant in ("a", "b"):
+            client.defaults["HTTP_X_SCOPE"] = tenant
+            assert subscribe(client, tenant).status_code == 200
+        return client
+
+    def test_each_knows_its_own_device(self, browser: Client) -> None:
+        for tenant in ("a", "b"):
+            browser.defaults["HTTP_X_SCOPE"] = tenant
+            page = browser.get(reverse("message_preferences")).content.decode()
+            assert 'worker.js" on>' in page
+
+    def test_one_is_removed_and_the_other_stays(self, browser: Client) -> None:
+        browser.post(reverse("message_push"))
+        assert devices() == [("ann", "a")]
+        browser.post("/logout/")
+        assert devices() == []
+
+    def test_a_log_out_removes_both(self, browser: Client) -> None:
+        browser.post("/logout/")
+        assert devices() == []
+
+    def test_a_log_in_of_another_user_moves_both(self, browser: Client) -> None:
+        log_in(browser, "bob")
+        assert devices() == [("bob", "a"), ("bob", "b")]
 
 
 class TestWorker:
