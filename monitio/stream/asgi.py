@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import copy_context
@@ -45,6 +46,8 @@ Application = Callable[[Scope, Receive, SendEvent], Awaitable[None]]
 
 # Seconds a frame may wait for a client that reads nothing, before its stream ends.
 SEND_TIMEOUT = 60.0
+# Seconds by which a heartbeat may be late.
+TOGETHER = 0.5
 
 
 async def serve(django: Application, scope: Scope, receive: Receive, send: SendEvent) -> None:
@@ -224,9 +227,11 @@ class _Stream:
             elif self._is_woken:
                 self._is_woken, answer = False, True
             else:
-                self._timer = self._loop.call_later(
-                    command.seconds, self._timed_out, context=self.context
-                )
+                # Longer waits end together, in one round of the event loop for many streams.
+                due = self._loop.time() + command.seconds
+                if command.seconds > 2 * TOGETHER:
+                    due = math.ceil(due / TOGETHER) * TOGETHER
+                self._timer = self._loop.call_at(due, self._timed_out, context=self.context)
                 return
 
     def _load(self, command: Query) -> None:

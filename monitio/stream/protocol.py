@@ -124,16 +124,20 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
             has, reason = "", "event"
         elif contents.frames:
             yield Send(b"".join(contents.frames))
-        elif not (yield Wait(clock.until_next())):
+        elif clock.is_silent():
             # Without writing, some servers do not notice that the client has left.
             yield Send(frames.BEAT)
+        else:
+            yield Wait(clock.until_next())
+            continue
+        clock.sent()
     return "shutdown"
 
 
 class _Clock:
-    """When a stream is too old, and when its session has to be checked."""
+    """When a stream is too old or silent, and when its session has to be checked."""
 
-    __slots__ = ("_end", "_mailbox", "_second_check_at")
+    __slots__ = ("_beat_at", "_end", "_mailbox", "_second_check_at")
 
     def __init__(self, mailbox: Mailbox) -> None:
         now = time.monotonic()
@@ -142,7 +146,14 @@ class _Clock:
         self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
         interval = float(settings.STREAM_RECHECK)
         mailbox.recheck_at = now + (min(interval, FIRST_CHECK) if mailbox.identity else interval)
-        self._second_check_at = math.inf
+        self._beat_at = self._second_check_at = math.inf
+
+    def sent(self) -> None:
+        """Something was written just now."""
+        self._beat_at = time.monotonic() + settings.STREAM_HEARTBEAT
+
+    def is_silent(self) -> bool:
+        return time.monotonic() >= self._beat_at
 
     def is_old(self) -> bool:
         return time.monotonic() >= self._end
@@ -161,9 +172,8 @@ class _Clock:
 
     def until_next(self) -> float:
         """Seconds to sleep when nothing happens."""
-        now, heartbeat = time.monotonic(), float(settings.STREAM_HEARTBEAT)
-        next_check = min(self._mailbox.recheck_at, self._second_check_at)
-        return max(0.0, min(heartbeat, self._end - now, next_check - now))
+        due = min(self._beat_at, self._end, self._mailbox.recheck_at, self._second_check_at)
+        return max(0.0, due - time.monotonic())
 
 
 def finite(source: StreamSource) -> StreamProtocol:

@@ -274,8 +274,16 @@ class TestRecheck:
     def test_after_that_it_goes_on_as_before(self, driver: Driver) -> None:
         driver.mailbox.recheck()
         driver.wake()
-        driver.sleep()
-        assert (driver.rechecks, driver.waiting) == (2, HEARTBEAT)
+        driver.sleep(1.0)
+        assert (driver.rechecks, driver.waiting) == (2, HEARTBEAT - 1)
+
+    def test_a_check_without_a_frame_is_no_heartbeat(self, driver: Driver) -> None:
+        driver.mailbox.recheck()
+        driver.wake()
+        driver.sleep(1.0)
+        assert driver.take() == []
+        driver.sleep(HEARTBEAT - 1)
+        assert driver.take() == ["beat"]
 
 
 class TestEnd:
