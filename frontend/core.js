@@ -2,9 +2,8 @@
 
 export { batched, button, label, make, Rows, setText, tool } from "./lib/dom.js";
 export { addIcons, icon } from "./lib/icons.js";
-export { formatAge, formatDate, formatDay, formatNumber, t } from "./lib/strings.js";
-export { heading, isLocal, isRunning, shortHeading } from "./state/message.js";
+export { format, formatNumber, formatPercent, t } from "./lib/strings.js";
+export { heading, isLocal, isRunning, safeUrl, shortHeading } from "./state/message.js";
 export { actions, connection, popups, store } from "./state/page.js";
-export { isOn, KEEP_OPEN } from "./state/preferences.js";
+export { isOn, KEEP_OPEN, pageKey, siteKey, turn } from "./state/preferences.js";
 export { MessageView } from "./views/message-view.js";
-export { canNotify, notifies, setNotifies } from "./views/notifications.js";

@@ -58,8 +58,7 @@ export class MonitioBell extends MonitioElement {
   }
 
   async #fetch() {
-    const address = this.getAttribute("inbox") ?? new URL("monitio-inbox.js", import.meta.url).href;
-    const { css, Inbox } = await import(address);
+    const { css, Inbox } = await this.second();
     this.addStyle(css);
     const inbox = new Inbox(this, this.#button);
     this.root.append(inbox.node);

@@ -1,5 +1,6 @@
 import { dispatch } from "../lib/dom.js";
 import { attach, detach } from "../state/page.js";
+import { loadSecond } from "../lib/second-file.js";
 import { loadStrings } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 
@@ -7,6 +8,7 @@ import { styles } from "../lib/styles.js";
 export class MonitioElement extends HTMLElement {
   root = this.attachShadow({ mode: "open" });
   #internals = this.attachInternals();
+  #hasTasks = false;
   #left = new AbortController();
 
   constructor(css = "") {
@@ -20,6 +22,14 @@ export class MonitioElement extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     this.root.adoptedStyleSheets.push(sheet);
+  }
+
+  /** The second file, and in this element the style of tasks. */
+  async second() {
+    const file = await loadSecond();
+    if (!this.#hasTasks) this.addStyle(file.taskCss);
+    this.#hasTasks = true;
+    return file;
   }
 
   connectedCallback() {

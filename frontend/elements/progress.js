@@ -24,9 +24,10 @@ export class MonitioProgress extends MonitioElement {
     this.attributeChangedCallback();
   }
 
-  attributeChangedCallback() {
+  async attributeChangedCallback() {
     this.#view.node.hidden = true;
     this.#waiting.hidden = false;
+    await this.second().catch(() => {});
     store.list().forEach((message) => this.#take(message));
   }
 

@@ -1,5 +1,6 @@
 /** @import { Change, Message } from "../types.js" */
 
+import { asCard } from "../views/cards.js";
 import { Announcer } from "../views/announcer.js";
 import { showBadges } from "../views/badges.js";
 import { Dialogs } from "../views/dialogs.js";
@@ -7,15 +8,14 @@ import { batched, make, Rows } from "../lib/dom.js";
 import { MonitioElement } from "./element.js";
 import { isRunning } from "../state/message.js";
 import { leave, remember, swipe } from "../views/motion.js";
-import { notify, watchSight } from "../views/notifications.js";
 import { actions, configure, connection, popups, store } from "../state/page.js";
 import { covers, placeBelowBell } from "../views/placement.js";
 import { StackFocus } from "../views/stack-focus.js";
 import { StackFooter } from "../views/stack-footer.js";
+import { second } from "../lib/second-file.js";
 import { takeServerItems } from "../views/server-items.js";
 import { t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
-import { asCard, TaskGroup } from "../views/task-group.js";
 import { Toast } from "../views/toast.js";
 
 /** `<monitio-messages>`: the pop-ups, and what is said of them. */
@@ -24,7 +24,7 @@ export class MonitioMessages extends MonitioElement {
 
   #announcer = new Announcer();
   #loading = false;
-  #renderSoon = batched(() => this.#render());
+  #renderSoon = batched(() => this.#prepare());
   /** htmx and Turbo swap items in or morph them. */
   #observer = new MutationObserver(() => this.#takeServerItems());
   #dialogs = new Dialogs(this, () => this.#rise());
@@ -38,7 +38,7 @@ export class MonitioMessages extends MonitioElement {
     { part: "stack", popover: "manual", role: "region", tabindex: -1 },
     this.#list, this.#ghosts, this.#footer.node);
   #focus = new StackFocus(this.#stack, () => this.#pin(false));
-  #rows = new Rows(this.#list, ({ id }) => id === "tasks" ? new TaskGroup() : new Toast(
+  #rows = new Rows(this.#list, ({ id }) => id === "tasks" && second ? new second.TaskGroup() : new Toast(
     (message) => this.close(message), (message, event) => this.#follow(message, event)),
     (node) => leave(node, this.#ghosts));
 
@@ -76,7 +76,7 @@ export class MonitioMessages extends MonitioElement {
     this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
-    watchSight();
+    this.#withSystem(({ watchSight }) => watchSight());
   }
 
   disconnectedCallback() {
@@ -143,7 +143,7 @@ export class MonitioMessages extends MonitioElement {
   /** @param {Change} change */
   #arrived(change) {
     this.#news(change);
-    if (connection.leads && !this.#loading) notify(change.message);
+    if (connection.leads && !this.#loading) this.#withSystem(({ notify }) => notify(change.message));
   }
 
   /** @param {Change} change */
@@ -161,6 +161,21 @@ export class MonitioMessages extends MonitioElement {
   #follow(message, event) {
     if (!this.fire("action", { message: { ...message } })) event.preventDefault();
     else if (!isRunning(message)) actions.markRead(message.id);
+  }
+
+  /**
+   * On sites that offer notifications of the system.
+   * @param {(file: import("../lib/second-file.js").SecondFile) => void} act
+   */
+  #withSystem(act) {
+    if (this.hasAttribute("system-notifications")) this.second().then(act, () => {});
+  }
+
+  /** A task's card needs the second file; without it, or if it takes too long, it has no bar. */
+  async #prepare() {
+    if (popups.haveTasks)
+      await Promise.race([this.second().catch(() => {}), new Promise((late) => setTimeout(late, 3000))]);
+    this.#render();
   }
 
   #render() {

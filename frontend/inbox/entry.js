@@ -1,11 +1,10 @@
 /** @import { Message } from "../types.js" */
 
-import { actions, formatAge, formatDate, heading, isLocal, label, make, MessageView, setText,
-  shortHeading, t, tool } from "../core.js";
+import { actions, heading, isLocal, label, make, MessageView, setText, shortHeading, t, tool } from "../core.js";
+import { formatAge, formatDate } from "./dates.js";
 
 /** An entry of the inbox. */
 export class Entry extends MessageView {
-  tools = make("div", { class: "tools" });
   #face = make("span", { class: "face", "aria-hidden": "true" });
   #time = make("time");
   #from = make("span", { class: "from", dir: "auto" });
@@ -38,15 +37,19 @@ export class Entry extends MessageView {
       if (!inside && !getSelection()?.toString()) this.open();
     });
     this.tile.append(this.#face);
-    this.actions.before(this.bar.node);
     this.text.append(this.#form);
     this.text.prepend(make("div", { class: "when" }, this.#from, this.#time));
-    this.tools.append(this.cancel, this.#reply, this.#markRead, this.#delete, this.#menu);
+    this.tools.append(this.#reply, this.#markRead, this.#delete, this.#menu);
     this.node.append(this.tools);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#answer();
     });
+  }
+
+  /** @param {Node} bar */
+  addBar(bar) {
+    this.actions.before(bar);
   }
 
   /** @param {Message} message */

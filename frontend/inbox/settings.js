@@ -1,4 +1,5 @@
-import { actions, canNotify, isOn, KEEP_OPEN, make, notifies, popups, setNotifies, t, tool } from "../core.js";
+import { actions, isOn, KEEP_OPEN, make, popups, t, tool } from "../core.js";
+import { canNotify, notifies, setNotifies } from "./notifications.js";
 
 /** What the user chooses for this browser, and the way to what they choose for everywhere. */
 export class Settings {

@@ -7,9 +7,6 @@ const PATHS = {
   error: "M12 5.5v8m0 4.3v.2",
   bell: "M6 17v-7a6 6 0 0 1 12 0v7zm-3 0h18m-11 4h4",
   close: "m6.5 6.5 11 11m0-11-11 11",
-  cancel: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 1 0 0-17M9.5 9.5h5v5h-5zM11 12h2",
-  retry: "M19.5 12a7.5 7.5 0 1 1-2.3-5.4M19.5 3.5v4.3h-4.3",
-  fold: "m8 10 4 4 4-4",
 };
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -57,6 +57,10 @@ export class Popups extends EventTarget {
     return this.#open.size;
   }
 
+  get haveTasks() {
+    return [...this.#open.values()].some(({ message }) => message.job);
+  }
+
   /**
    * How many more there are than these, and how many errors among them.
    * @param {Message[]} onScreen

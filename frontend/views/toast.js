@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { make, tool } from "../lib/dom.js";
+import { tool } from "../lib/dom.js";
 import { shortHeading } from "../state/message.js";
 import { MessageView } from "./message-view.js";
 import { t } from "../lib/strings.js";
@@ -16,7 +16,8 @@ export class Toast extends MessageView {
     super();
     this.#close = tool("close", () => onClose(this.message));
     this.link.addEventListener("click", (event) => onFollow(this.message, event));
-    this.node.append(make("div", { class: "tools" }, this.cancel, this.#close));
+    this.tools.append(this.#close);
+    this.node.append(this.tools);
   }
 
   /** @param {Message} message */

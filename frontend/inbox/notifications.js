@@ -2,8 +2,7 @@
 
 /** @import { Message } from "../types.js" */
 
-import { heading, isRunning, safeUrl } from "../state/message.js";
-import { isOn, pageKey, siteKey, turn } from "../state/preferences.js";
+import { heading, isOn, isRunning, pageKey, safeUrl, siteKey, turn } from "../core.js";
 
 /** Each tab in sight shares this lock; who can have it alone knows that none is. */
 const inSight = () => siteKey("in sight");

@@ -1,10 +1,7 @@
-/** @import { Card, Message } from "../types.js" */
+/** @import { Message } from "../types.js" */
 
-import { label, make, Rows, setText, tool } from "../lib/dom.js";
-import { heading, isRunning, shortHeading } from "../state/message.js";
-import { actions } from "../state/page.js";
+import { actions, formatPercent, heading, label, make, Rows, setText, shortHeading, t, tool } from "../core.js";
 import { far, setBar } from "./progress-bar.js";
-import { formatNumber, formatPercent, t } from "../lib/strings.js";
 
 /** One running task of the card they share. */
 class TaskRow {
@@ -52,9 +49,8 @@ export class TaskGroup {
     this.#setOpen(true);
   }
 
-  /** @param {{ messages: Message[] }} card */
-  fill({ messages }) {
-    const title = t("tasks", { n: formatNumber(messages.length) });
+  /** @param {{ messages: Message[], title: string }} card */
+  fill({ messages, title }) {
     setText(this.#title, title);
     label(this.#fold, title);
     const jobs = messages.flatMap(({ job }) => job ?? []);
@@ -74,18 +70,4 @@ export class TaskGroup {
     this.#list.hidden = !open;
     this.#fold.ariaExpanded = `${open}`;
   }
-}
-
-/**
- * Several messages as one: running tasks, or successes with what they have in common.
- * @param {Message[]} messages
- * @returns {Card}
- */
-export function asCard(messages) {
-  const [first] = messages;
-  if (messages.length === 1) return first;
-  if (isRunning(first)) return { id: "tasks", messages };
-  const title = t("finished", { n: formatNumber(messages.length) });
-  const body = messages.map(heading).join("\n");
-  return { ...first, id: "finished", messages, title, body, job: null, level: "success" };
 }

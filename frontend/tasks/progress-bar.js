@@ -1,8 +1,7 @@
 /** @import { Job, Message } from "../types.js" */
 
-import { make, setText } from "../lib/dom.js";
-import { heading, isRunning } from "../state/message.js";
-import { formatDuration, formatNumber, formatPercent, t } from "../lib/strings.js";
+import { formatNumber, formatPercent, heading, isRunning, make, setText, t } from "../core.js";
+import { formatDuration } from "./formats.js";
 
 /** The bar moves at once; the words below it change every so many ms, so that they can be read. */
 const CALM = 5000;
