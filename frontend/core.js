@@ -1,9 +1,15 @@
 /** What monitio-inbox.js has from monitio.js: there is one of each on a page. */
 
-export { batched, button, label, make, Rows, setText, tool } from "./lib/dom.js";
-export { addIcons, icon } from "./lib/icons.js";
-export { format, formatNumber, formatPercent, t } from "./lib/strings.js";
-export { heading, isLocal, isRunning, safeUrl, shortHeading } from "./state/message.js";
-export { actions, connection, popups, store } from "./state/page.js";
-export { isOn, KEEP_OPEN, pageKey, siteKey, turn } from "./state/preferences.js";
-export { MessageView } from "./views/message-view.js";
+import { batched, button, label, make, Rows, setText, tool } from "./lib/dom.js";
+import { addIcons, icon } from "./lib/icons.js";
+import { format, formatNumber, formatPercent, t } from "./lib/strings.js";
+import { heading, isLocal, isRunning, safeUrl, shortHeading } from "./state/message.js";
+import { actions, connection, popups, store } from "./state/page.js";
+import { isOn, KEEP_OPEN, pageKey, siteKey, turn } from "./state/preferences.js";
+import { MessageView } from "./views/message-view.js";
+
+export const core = {
+  actions, addIcons, batched, button, connection, format, formatNumber, formatPercent, heading, icon,
+  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, Rows, safeUrl,
+  setText, shortHeading, siteKey, store, t, tool, turn,
+};

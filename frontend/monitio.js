@@ -4,7 +4,7 @@
 
 // First, so that the style sheets stand apart from the code: both pack better.
 import "./lib/styles.js";
-import * as core from "./core.js";
+import { core } from "./core.js";
 import { actions, begin, connection, popups, store } from "./state/page.js";
 import { MonitioBell } from "./elements/bell.js";
 import { MonitioMessages } from "./elements/toasts.js";

@@ -249,9 +249,11 @@ def mark_seen(recipient: Any, pks: Iterable[int]) -> int:
     return actions.mark_seen(Recipient.of(recipient), pks)
 
 
-def mark_all_read(recipient: Any) -> int:
-    """Mark all messages of the recipient read; returns the number that were unread."""
-    return actions.mark_all_read(Recipient.of(recipient))
+def mark_all_read(recipient: Any, until: int | None = None) -> int:
+    """Mark all messages of the recipient read, or those up to the id ``until``; returns the number
+    that were unread.
+    """
+    return actions.mark_all_read(Recipient.of(recipient), until)
 
 
 def delete(recipient: Any, pks: Iterable[int]) -> int:
@@ -259,9 +261,9 @@ def delete(recipient: Any, pks: Iterable[int]) -> int:
     return actions.delete(Recipient.of(recipient), pks)
 
 
-def delete_all(recipient: Any) -> int:
-    """Delete all messages of the recipient; returns their number."""
-    return actions.delete_all(Recipient.of(recipient))
+def delete_all(recipient: Any, until: int | None = None) -> int:
+    """Delete all messages of the recipient, or those up to the id ``until``; returns their number."""
+    return actions.delete_all(Recipient.of(recipient), until)
 
 
 def reply(recipient: Any, pk: int, message: str) -> Message:

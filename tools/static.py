@@ -8,7 +8,6 @@ a test without Node notices what was changed and not built.
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 import sys
 from functools import cache
@@ -62,11 +61,6 @@ def build(file: Path) -> dict[Path, str]:
             copy = Path(folder, path.relative_to(SOURCES))
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(text, encoding="utf-8")
-        if file == INBOX:
-            # It imports nothing: what it shares with the first file is already on the page.
-            core = Path(folder, "core.js")
-            names = ", ".join(re.findall(r"export \{ (.*?) \}", core.read_text(encoding="utf-8")))
-            core.write_text(f"export const {{ {names} }} = globalThis.monitioCore;")
         # Beside the sources, so that the map names them without the folder.
         out = Path(folder, file.name).with_suffix(".out.js")
         entry = str(Path(folder, ENTRIES[file]))

@@ -8,7 +8,7 @@ import { styles } from "../lib/styles.js";
 export class MonitioElement extends HTMLElement {
   root = this.attachShadow({ mode: "open" });
   #internals = this.attachInternals();
-  #hasTasks = false;
+  #isStyled = false;
   #left = new AbortController();
 
   constructor(css = "") {
@@ -24,11 +24,11 @@ export class MonitioElement extends HTMLElement {
     this.root.adoptedStyleSheets.push(sheet);
   }
 
-  /** The second file, and in this element the style of tasks. */
+  /** The second file, and in this element its style. */
   async second() {
     const file = await loadSecond();
-    if (!this.#hasTasks) this.addStyle(file.taskCss);
-    this.#hasTasks = true;
+    if (!this.#isStyled) this.addStyle(file.sharedCss);
+    this.#isStyled = true;
     return file;
   }
 

@@ -9,9 +9,9 @@ import { MonitioElement } from "./element.js";
 import { isRunning } from "../state/message.js";
 import { leave, remember, swipe } from "../views/motion.js";
 import { actions, configure, connection, popups, store } from "../state/page.js";
-import { covers, placeBelowBell } from "../views/placement.js";
+import { avoid, placeBelowBell } from "../views/placement.js";
 import { StackFocus } from "../views/stack-focus.js";
-import { StackFooter } from "../views/stack-footer.js";
+import { openInbox, StackFooter } from "../views/stack-footer.js";
 import { second } from "../lib/second-file.js";
 import { takeServerItems } from "../views/server-items.js";
 import { t } from "../lib/strings.js";
@@ -33,6 +33,8 @@ export class MonitioMessages extends MonitioElement {
   /** Opened by "Show all" or a tap, until the user does something elsewhere. */
   #pinned = false;
   #arrangement = "";
+  /** @type {import("../inbox/undo-bar.js").UndoBar | null} */
+  #undo = null;
   #footer = new StackFooter(() => this.#showMore(), () => this.closeAll());
   #stack = make("section",
     { part: "stack", popover: "manual", role: "region", tabindex: -1 },
@@ -70,7 +72,8 @@ export class MonitioMessages extends MonitioElement {
     this.listen(document, "keydown", (event) => {
       if (event.key === this.hotkey && this.#isOpen) this.#focus.toggle(event);
     });
-    this.listen(document, "focusin", ({ target }) => this.#avoidFocus(target));
+    this.listen(document, "focusin", ({ target }) =>
+      target !== this && this.#isOpen && avoid(this.#stack, target));
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
     this.#dialogs.watch();
     this.attributeChangedCallback();
@@ -109,8 +112,19 @@ export class MonitioMessages extends MonitioElement {
       if (this.fire("close", { message: { ...message } })) popups.close(message.id);
   }
 
-  closeAll() {
-    if (this.fire("closeall")) popups.closeAll();
+  async closeAll() {
+    if (!this.fire("closeall")) return;
+    const hadFocus = this.hasFocus(this.#stack);
+    const reopen = popups.closeAll();
+    const undo = (this.#undo ??= await this.second().then(({ UndoBar }) => new UndoBar(), () => null));
+    if (!undo) return;
+    this.#stack.append(undo.node);
+    undo.offer(t("all_closed"), (/** @type {boolean} */ done) => {
+      if (!done) reopen();
+      this.#renderSoon();
+    });
+    this.#render();
+    if (hadFocus) undo.focus();
   }
 
   /** The open inbox has a line of its own for it. */
@@ -118,12 +132,6 @@ export class MonitioMessages extends MonitioElement {
     if (popups.holds.has("inbox")) return this.#announcer.t(t("failed"), true);
     for (const { id, notice } of store.list()) if (notice) store.forget([id]);
     store.addLocal({ level: "error", title: t("failed"), notice: true });
-  }
-
-  #openInbox() {
-    const bell = document.querySelector("monitio-bell");
-    if (bell) bell.open();
-    else location.assign(actions.url);
   }
 
   #takeServerItems() {
@@ -135,15 +143,10 @@ export class MonitioMessages extends MonitioElement {
   /** @param {CustomEvent<Change>} event */
   #incoming(event) {
     const { message, previous } = event.detail;
-    if (this.fire("message", { message: { ...message }, isNew: !previous }))
-      this.#arrived(event.detail);
-    else event.preventDefault();
-  }
-
-  /** @param {Change} change */
-  #arrived(change) {
-    this.#news(change);
-    if (connection.leads && !this.#loading) this.#withSystem(({ notify }) => notify(change.message));
+    if (!this.fire("message", { message: { ...message }, isNew: !previous }))
+      return event.preventDefault();
+    this.#news(event.detail);
+    if (connection.leads && !this.#loading) this.#withSystem(({ notify }) => notify(message));
   }
 
   /** @param {Change} change */
@@ -190,7 +193,7 @@ export class MonitioMessages extends MonitioElement {
     const onScreen = (resting ? cards.slice(0, 1) : cards).flat();
     this.#footer.fill({ resting, expanded: this.#isExpanded, ...popups.more(onScreen) });
     this.#footer.node.hidden = popups.size < 2;
-    this.#toggle(cards.length > 0);
+    this.#toggle(cards.length > 0 || this.#undo?.node.hidden === false);
     animate();
     /** @type {HTMLElement | null | undefined} */
     const next = instead?.querySelector("[part=close], [part=fold]");
@@ -203,7 +206,7 @@ export class MonitioMessages extends MonitioElement {
   }
 
   #showMore() {
-    if (!this.#stack.classList.contains("resting")) return this.#openInbox();
+    if (!this.#stack.classList.contains("resting")) return openInbox();
     this.#pin(true);
     // The button goes.
     this.#stack.focus({ preventScroll: true });
@@ -229,13 +232,6 @@ export class MonitioMessages extends MonitioElement {
     if (!this.#isOpen) return this.#renderSoon();
     this.#stack.hidePopover();
     this.#stack.showPopover();
-  }
-
-  /** @param {Element} focused */
-  #avoidFocus(focused) {
-    if (focused === this || !this.#isOpen || !covers(this.#stack, focused)) return;
-    this.#stack.classList.toggle("bottom");
-    placeBelowBell(this.#stack);
   }
 
   #connection() {

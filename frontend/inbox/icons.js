@@ -1,4 +1,4 @@
-import { addIcons } from "../core.js";
+import { addIcons } from "./core.js";
 
 addIcons({
   "mark-all": "m2.5 12.5 4 4 8.5-9M11 15l1.5 1.5 9-9.5",

@@ -2,7 +2,7 @@
 /** @import { MonitioBell } from "../elements/bell.js" */
 
 import { actions, batched, button, connection, icon, isLocal, isRunning, make,
-  popups, Rows, setText, shortHeading, store, t, tool } from "../core.js";
+  popups, Rows, setText, shortHeading, store, t, tool } from "./core.js";
 import { Day, withDays } from "./day.js";
 import { contains, Entry } from "./entry.js";
 import { place, watchEdges } from "./place.js";
@@ -28,9 +28,11 @@ export class Inbox {
   #timer = 0;
   #renderSoon = batched(() => this.#render());
   #heading = make("h2", { tabindex: -1 }, t("bell"));
-  #markAll = tool("mark-all", () => actions.markRead("all"), t("mark_all"));
+  #markAll = tool("mark-all", () => this.#undoable(t("all_marked"), actions.beginRead("all")),
+    t("mark_all"));
   #close = tool("panel-close", () => this.toggle(false), t("close", { title: t("bell") }));
-  #settings = new Settings();
+  #settings = new Settings(() => this.#bell.fire("deleteall")
+    && this.#undoable(t("all_deleted"), actions.beginRemove("all")));
   #tabs = new Tabs(() => {
     this.#start = this.#scroll.scrollTop = 0;
     this.#render();
@@ -48,7 +50,7 @@ export class Inbox {
   #newer = make("div", { class: "edge" });
   #older = button("older", () => this.#loadOlder(), t("older"));
   #scroll = make("div", { class: "scroll" }, this.#newer, this.#list, this.#empty, this.#older);
-  #undo = new UndoBar(() => this.#takeBack());
+  #undo = new UndoBar();
   #all = make("a", { part: "all" }, t("see_all"), icon("out"));
   #keys = keysHelp();
   #status = make("div", { class: "unseen", role: "status" });
@@ -71,7 +73,7 @@ export class Inbox {
   constructor(bell, anchor) {
     this.#bell = bell;
     this.#anchor = anchor;
-        this.node.addEventListener("beforetoggle", () => {
+    this.node.addEventListener("beforetoggle", () => {
       this.#hadFocus = bell.hasFocus(this.node);
     });
     this.node.addEventListener("toggle", () => this.#toggled());
@@ -85,7 +87,6 @@ export class Inbox {
     const bell = this.#bell;
     for (const type of ["put", "drop", "connection"]) bell.listen(store, type, this.#renderSoon);
     bell.listen(store, "unread", this.#renderSoon);
-    bell.listen(store, "deferred", ({ detail }) => (this.#undo.node.hidden = !detail));
     bell.listen(store, "failed", () => this.#fail("failed"));
     bell.listen(store, "unloaded", () => this.#fail("failed_load"));
     bell.listen(store, "succeeded", () => (this.#failed.hidden = true));
@@ -120,16 +121,14 @@ export class Inbox {
     this.#start = 0;
     this.#place();
     this.#render();
-    this.#timer = setInterval(() => this.#tick(), TICK);
+    this.#timer = setInterval(() => {
+      for (const view of this.#rows.views) if (view instanceof Entry) view.tick();
+    }, TICK);
     this.#heading.focus({ preventScroll: true });
   }
 
   #place() {
     place(this.node, this.#anchor, this.#bell.matches(":dir(rtl)"));
-  }
-
-  #tick() {
-    for (const view of this.#rows.views) if (view instanceof Entry) view.tick();
   }
 
   #render() {
@@ -192,17 +191,23 @@ export class Inbox {
   /** @param {Message} message */
   #remove(message) {
     if (!this.#bell.fire("delete", { message: { ...message } })) return;
-    if (isLocal(message)) actions.remove(message.id);
-    else actions.discard(message.id);
-    const text = t("deleted_one", { title: shortHeading(message) });
-    this.#undo.say(text);
-    setText(this.#status, text);
+    this.#undoable(t("deleted_one", { title: shortHeading(message) }), actions.beginRemove(message.id));
   }
 
-  #takeBack() {
-    setText(this.#status, "");
-    actions.undo();
-    this.#heading.focus();
+  /**
+   * @param {string} text
+   * @param {(done: boolean) => void} act
+   */
+  #undoable(text, act) {
+    setText(this.#status, text);
+    this.#undo.offer(text, (done) => {
+      act(done);
+      if (done) return;
+      setText(this.#status, "");
+      // What came for it meanwhile was taken for late.
+      actions.refresh();
+      this.#heading.focus();
+    });
   }
 
   /** @param {string} key */
@@ -229,9 +234,8 @@ export class Inbox {
     const at = () => /** @type {HTMLElement | null | undefined} */ (
       this.#bell.root.activeElement?.closest("li.entry"));
     const on = (/** @type {"open" | "markRead" | "markUnread" | "remove"} */ name) => () => {
-      const node = at();
       for (const view of this.#rows.views)
-        if (view instanceof Entry && view.node === node) view[name]();
+        if (view instanceof Entry && view.node === at()) view[name]();
     };
     watchKeys(this.node, {
       move: (by) => moveFocus(this.#list, at(), by),

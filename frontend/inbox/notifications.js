@@ -2,7 +2,7 @@
 
 /** @import { Message } from "../types.js" */
 
-import { heading, isOn, isRunning, pageKey, safeUrl, siteKey, turn } from "../core.js";
+import { heading, isOn, isRunning, pageKey, safeUrl, siteKey, turn } from "./core.js";
 
 /** Each tab in sight shares this lock; who can have it alone knows that none is. */
 const inSight = () => siteKey("in sight");

@@ -1,4 +1,4 @@
-import { actions, isOn, KEEP_OPEN, make, popups, t, tool } from "../core.js";
+import { actions, button, isOn, KEEP_OPEN, make, popups, t, tool } from "./core.js";
 import { canNotify, notifies, setNotifies } from "./notifications.js";
 
 /** What the user chooses for this browser, and the way to what they choose for everywhere. */
@@ -8,11 +8,15 @@ export class Settings {
   #notify = make("input", { type: "checkbox", change: () => this.#setNotifies() });
   #notifyLabel = make("label", {}, this.#notify, t("notify"));
   #preferences = make("a", { class: "action" }, t("settings"));
-  node = make("div", { class: "options", hidden: true },
-    make("label", {}, this.#keep, t("keep_open")), this.#notifyLabel, this.#preferences);
+  node;
 
-  constructor() {
+  /** @param {() => void} onDeleteAll */
+  constructor(onDeleteAll) {
     this.gear.ariaExpanded = "false";
+    this.node = make("div", { class: "options", hidden: true },
+      make("label", {}, this.#keep, t("keep_open")), this.#notifyLabel,
+      make("div", { class: "actions" }, this.#preferences,
+        button("action", onDeleteAll, t("delete_all"))));
   }
 
   fill() {

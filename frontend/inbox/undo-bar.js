@@ -1,22 +1,57 @@
-import { actions, button, make, setText, t, tool } from "../core.js";
+import { button, make, setText, t, tool } from "./core.js";
 
-/** What was deleted, and how to take it back; time stands still under the pointer and the focus. */
+const UNDO_TIME = 10_000;
+
+/** What was done, and how to take it back; time stands still under the pointer and the focus. */
 export class UndoBar {
   #text = make("span");
-  #dismiss = tool("dismiss", () => actions.commit(), t("close", { title: t("deleted") }));
-  node;
+  #undo = button("undo", () => this.#finish(false), t("undo"));
+  node = make("div", {
+    class: "undo", hidden: true,
+    pointerenter: () => this.#wait(false), focusin: () => this.#wait(false),
+    pointerleave: () => this.#wait(true), focusout: () => this.#wait(true),
+  }, this.#text, this.#undo, tool("dismiss", () => this.commit(), t("close", { title: t("undo") })));
+  /** @type {((done: boolean) => void) | null} */
+  #act = null;
+  #timer = 0;
 
-  /** @param {() => void} onUndo */
-  constructor(onUndo) {
-    this.node = make("div", {
-      class: "undo", hidden: true,
-      pointerenter: () => actions.pauseUndo(true), focusin: () => actions.pauseUndo(true),
-      pointerleave: () => actions.pauseUndo(false), focusout: () => actions.pauseUndo(false),
-    }, this.#text, button("undo", onUndo, t("undo")), this.#dismiss);
+  constructor() {
+    addEventListener("pagehide", () => this.commit());
   }
 
-  /** @param {string} text */
-  say(text) {
+  /**
+   * @param {string} text
+   * @param {(done: boolean) => void} act with false: take it back; with true: it can be sent
+   */
+  offer(text, act) {
+    this.commit();
+    this.#act = act;
     setText(this.#text, text);
+    this.node.hidden = false;
+    this.#wait(true);
+  }
+
+  /** It stays done. */
+  commit() {
+    this.#finish(true);
+  }
+
+  focus() {
+    this.#undo.focus();
+  }
+
+  /** @param {boolean} done */
+  #finish(done) {
+    const act = this.#act;
+    this.#act = null;
+    this.#wait(false);
+    this.node.hidden = true;
+    act?.(done);
+  }
+
+  /** @param {boolean} on */
+  #wait(on) {
+    clearTimeout(this.#timer);
+    if (on && this.#act) this.#timer = setTimeout(() => this.commit(), UNDO_TIME);
   }
 }

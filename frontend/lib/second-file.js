@@ -14,7 +14,7 @@ export let second = null;
 /** Rejected when it cannot be loaded; the next call tries again. */
 export const loadSecond = () =>
   (loading ??= import(
-    document.querySelector("[inbox]")?.getAttribute("inbox")
+    document.querySelector("monitio-bell[inbox], monitio-messages[inbox]")?.getAttribute("inbox")
       ?? new URL("monitio-inbox.js", import.meta.url).href
   ).then((file) => (second = file)).finally(() => {
     if (!second) loading = null;

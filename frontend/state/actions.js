@@ -1,11 +1,10 @@
-/** @import { Events, Message, Snapshot, Which } from "../types.js" */
+/** @import { Events, Message, PartialMessage, Snapshot, Which } from "../types.js" */
 /** @import { Store } from "./store.js" */
 
 import { isLocal } from "./message.js";
 import { Requests } from "./requests.js";
 
 const SEEN_DELAY = 300;
-const UNDO_TIME = 10_000;
 
 /** What the user does: it shows at once, and is taken back when the server does not agree. */
 export class Actions extends Requests {
@@ -16,12 +15,6 @@ export class Actions extends Requests {
   /** Of the last snapshot, while nothing has come after it. @type {string | undefined} */
   #mark;
   #seenTimer = 0;
-  /**
-   * Done on the page, and not yet sent to the server.
-   * @type {{ settle: (ok: boolean) => void, send: () => void } | null}
-   */
-  #deferred = null;
-  #undoTimer = 0;
 
   /**
    * @param {Store} store
@@ -32,10 +25,7 @@ export class Actions extends Requests {
     this.#store = store;
     this.#owner = owner;
     // A server that only renders has no such thing.
-    globalThis.addEventListener?.("pagehide", () => {
-      this.#reportSeen();
-      this.commit();
-    });
+    globalThis.addEventListener?.("pagehide", () => this.#reportSeen());
   }
 
   /**
@@ -55,53 +45,27 @@ export class Actions extends Requests {
 
   /** @param {Which} which */
   markRead(which) {
-    return this.#act(`mark_read/${which}/`, which, this.#store.applyOptimistically(which, { read: true }));
+    return this.beginRead(which)();
   }
 
   /** @param {number} id */
   markUnread(id) {
-    return this.#act(`mark_unread/${id}/`, id, this.#store.applyOptimistically(id, { read: false }));
+    return this.#begin(id, `mark_unread/${id}/`, { read: false })();
   }
 
   /** @param {Which} which */
   remove(which) {
-    return this.#remove(which, this.#store.applyOptimistically(which, "gone"));
+    return this.beginRemove(which)();
   }
 
-  /**
-   * Delete one in a way that `undo` can take back for a while.
-   * @param {number} id
-   */
-  discard(id) {
-    const settle = this.#store.applyOptimistically(id, "gone");
-    this.#defer({ settle, send: () => this.#remove(id, settle) });
+  /** @param {Which} which */
+  beginRead(which) {
+    return this.#begin(which, `mark_read/${which}/`, { read: true });
   }
 
-  /** @param {{ settle: (ok: boolean) => void, send: () => void } | null} next */
-  #defer(next) {
-    this.#deferred?.send();
-    this.#deferred = next;
-    this.pauseUndo(!next);
-    this.#store.emit("deferred", !!next);
-  }
-
-  /** Send now what waits to be taken back. */
-  commit() {
-    if (this.#deferred) this.#defer(null);
-  }
-
-  /** @param {boolean} paused as long as the pointer or the focus is there */
-  pauseUndo(paused) {
-    clearTimeout(this.#undoTimer);
-    if (!paused && this.#deferred) this.#undoTimer = setTimeout(() => this.commit(), UNDO_TIME);
-  }
-
-  undo() {
-    this.#deferred?.settle(false);
-    this.#deferred = null;
-    this.#defer(null);
-    // What came for it meanwhile was taken for late.
-    this.refresh();
+  /** @param {Which} which */
+  beginRemove(which) {
+    return this.#begin(which, which === "all" ? "delete/all/" : `delete/message/${which}/`, "gone");
   }
 
   /** @param {number} id */
@@ -165,19 +129,18 @@ export class Actions extends Requests {
     } while (this.#store.older > lowest);
   }
 
-  /** @param {Which} which @param {(ok: boolean) => void} settle */
-  #remove(which, settle) {
-    return this.#act(which === "all" ? "delete/all/" : `delete/message/${which}/`, which, settle);
-  }
-
   /**
-   * @param {string} path
+   * Shown at once; call what it returns to send it, or with false to take it back.
    * @param {Which} which
-   * @param {(ok: boolean) => void} settle
+   * @param {string} path
+   * @param {PartialMessage | "gone"} changes
    */
-  async #act(path, which, settle) {
-    if (Number(which) < 0) return settle(true);
-    settle(!!(await this.#try(path)));
+  #begin(which, path, changes) {
+    // Not what comes in before it is sent.
+    const fields = which === "all" ? { until: `${Math.max(0, ...this.#store.messages.keys())}` } : undefined;
+    const settle = this.#store.applyOptimistically(which, changes);
+    return async (send = true) =>
+      settle(send && (Number(which) < 0 || !!(await this.#try(path, fields))));
   }
 
   #reportSeen() {

@@ -3,14 +3,13 @@
 
 import { dispatch, later } from "../lib/dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
+import { rank, shareCards, wantsToPopUp } from "./popup-rules.js";
 import { isAway, onPresence } from "./presence.js";
-import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn, wasClosed } from "./preferences.js";
+import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn } from "./preferences.js";
 
 const MS_PER_WORD = 500;
 /** How many of its own lives one waits for room on the screen. */
 const QUEUE_FACTOR = 3;
-/** From how many on running tasks, and successes of tasks, share a card. */
-const SHARED = 3;
 
 /**
  * `left`: ms on the screen, or to wait for it; `shown`: was on the screen.
@@ -34,6 +33,7 @@ export class Popups extends EventTarget {
   #timer = 0;
   #since = 0;
   #onSeen;
+  #messages;
   duration = 8000;
   autoClose = true;
 
@@ -44,6 +44,7 @@ export class Popups extends EventTarget {
   constructor(store, onSeen) {
     super();
     this.#onSeen = onSeen;
+    this.#messages = store.messages;
     /** @param {string} type @param {(change: Change) => void} act */
     const on = (type, act) =>
       store.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
@@ -115,14 +116,24 @@ export class Popups extends EventTarget {
   close(id) {
     const popup = this.#open.get(id);
     if (!popup) return;
-    if (isRunning(popup.message)) setClosed(id);
+    if (isRunning(popup.message)) setClosed(id, true);
     else this.#onSeen(popup.message);
     tellTabs(id);
     this.#remove(id);
   }
 
+  /** What it returns opens them again. */
   closeAll() {
-    this.#open.forEach((_popup, id) => this.close(id));
+    const closed = [...this.#open];
+    for (const [id] of closed) this.close(id);
+    return () => {
+      for (const [id, popup] of closed) {
+        const message = this.#messages.get(id);
+        if (isRunning(popup.message)) setClosed(id, false);
+        if (message && !message.read) this.#open.set(id, { ...popup, message });
+      }
+      this.#changed();
+    };
   }
 
   /** @param {boolean} on */
@@ -206,45 +217,4 @@ export class Popups extends EventTarget {
     if (next < Infinity && !isAway() && !this.holds.size)
       this.#timer = later(() => this.#changed(), next);
   }
-}
-
-/**
- * Each has a card of its own; many running tasks share one, and so do many successes of tasks.
- * @param {Popup[]} popups in their order
- */
-function shareCards(popups) {
-  /** @type {Popup[][]} */
-  const cards = [];
-  const shared = [isRunning, isQuietSuccess].map((belongs) =>
-    popups.filter(({ message }) => belongs(message))).filter(({ length }) => length >= SHARED);
-  for (const popup of popups) {
-    const card = shared.find((one) => one.includes(popup)) ?? [popup];
-    if (!cards.includes(card)) cards.push(card);
-  }
-  // What closes by itself closes together.
-  for (const card of shared) {
-    const left = Math.max(...card.map((popup) => popup.left));
-    for (const popup of card) if (popup.shown) popup.left = left;
-  }
-  return cards;
-}
-
-/** @param {Message} message */
-const isQuietSuccess = ({ job, level, url }) =>
-  job?.state === "succeeded" && level !== "error" && level !== "warning" && !url;
-
-/** @param {Message} message */
-function rank(message) {
-  if (isRunning(message)) return 1;
-  return { error: 0, warning: 2 }[/** @type {string} */ (message.level)] ?? 3;
-}
-
-/** @param {Message} message @param {Message} [previous] */
-function wantsToPopUp(message, previous) {
-  const { id, version, read, seen } = message;
-  if (read || isExpired(message)) return false;
-  if (isRunning(message)) return !wasClosed(id);
-  if (seen) return false;
-  // A known one was closed, unless the server made it unseen anew.
-  return !previous || isRunning(previous) || (previous.seen && version > previous.version);
 }

@@ -51,9 +51,10 @@ export const KEEP_OPEN = "keep-open";
  * A running job's pop-up that was closed stays closed in this tab.
  * @param {number} id
  */
-export const wasClosed = (id) => !!remember("sessionStorage", pageKey(`closed ${id}`));
-/** @param {number} id */
-export const setClosed = (id) => remember("sessionStorage", pageKey(`closed ${id}`), "yes");
+export const wasClosed = (id) => remember("sessionStorage", pageKey(`closed ${id}`)) === "yes";
+/** @param {number} id @param {boolean} on */
+export const setClosed = (id, on) =>
+  remember("sessionStorage", pageKey(`closed ${id}`), on ? "yes" : "no");
 
 /**
  * Close it in the other tabs, too; the time makes each value new.

@@ -10,9 +10,10 @@ export function placeBelowBell(stack) {
  * @param {HTMLElement} stack
  * @param {Element} focused
  */
-export function covers(stack, focused) {
+export function avoid(stack, focused) {
   const a = focused.getBoundingClientRect();
   const b = stack.getBoundingClientRect();
-  const apart = a.right <= b.left || a.left >= b.right || a.bottom <= b.top || a.top >= b.bottom;
-  return !apart && a.width > 0;
+  if (!a.width || a.right <= b.left || a.left >= b.right || a.bottom <= b.top || a.top >= b.bottom) return;
+  stack.classList.toggle("bottom");
+  placeBelowBell(stack);
 }

@@ -1,5 +1,12 @@
 import { button, make, setText } from "../lib/dom.js";
 import { formatNumber, t } from "../lib/strings.js";
+import { actions } from "../state/page.js";
+
+export function openInbox() {
+  const bell = document.querySelector("monitio-bell");
+  if (bell) bell.open();
+  else location.assign(actions.url);
+}
 
 /** The line below the cards: how many more there are, and what can be done with all of them. */
 export class StackFooter {

@@ -16,6 +16,7 @@ from monitio.exceptions import NotAllowed
 from monitio.messages.deletion import delete_or_hide
 from monitio.messages.inbox import get_message
 from monitio.models import Delivery, Destination, Job, Message
+from monitio.models.messages import MessageQuerySet
 from monitio.recipients import LARGEST_KEY, Recipient
 from monitio.utils.outage import one_line
 from monitio.utils.text import whole_number
@@ -38,14 +39,8 @@ def mark_seen(who: Recipient, pks: Iterable[int]) -> int:
     return _change(who, pks, {"seen": False}, {"seen": True})
 
 
-def mark_all_read(who: Recipient) -> int:
-    changed = (
-        Message.objects.of(who)
-        .filter(hidden=False)
-        .unread()
-        .persistent()
-        .touch(read=True, seen=True)
-    )
+def mark_all_read(who: Recipient, until: int | None = None) -> int:
+    changed = _until(who, until).unread().persistent().touch(read=True, seen=True)
     if changed:
         dispatch.announce_news([who])
     return changed
@@ -56,9 +51,8 @@ def delete(who: Recipient, pks: Iterable[int]) -> int:
     return _remove(who, list(rows.values_list("pk", flat=True)))
 
 
-def delete_all(who: Recipient) -> int:
-    rows = Message.objects.of(who).filter(hidden=False)
-    return _remove(who, list(rows.values_list("pk", flat=True)))
+def delete_all(who: Recipient, until: int | None = None) -> int:
+    return _remove(who, list(_until(who, until).values_list("pk", flat=True)))
 
 
 def send_test(who: Recipient, pk: int) -> str:
@@ -145,6 +139,12 @@ def _change(
             message.live = True
         dispatch.announce(messages)
     return changed + _remove(who, shown)
+
+
+def _until(who: Recipient, until: int | None) -> MessageQuerySet:
+    """All of the recipient's messages, or those up to an id: the page had no later ones."""
+    rows = Message.objects.of(who).filter(hidden=False)
+    return rows if until is None else rows.filter(pk__lte=max(0, min(until, LARGEST_KEY)))
 
 
 def _possible(pks: Iterable[int]) -> list[int]:

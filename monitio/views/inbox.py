@@ -154,6 +154,14 @@ def message_selected(request: HttpRequest) -> HttpResponse:
     return _done(request, recipient)
 
 
+def _until(request: HttpRequest) -> int | None:
+    """A page that waits for its user's undo sends the newest id it had shown."""
+    try:
+        return int(request.POST["until"]) if "until" in request.POST else None
+    except ValueError:
+        raise Http404("until must be a whole number") from None
+
+
 def _delete_question(count: int) -> str:
     text = ngettext(
         "Delete %(count)d notification? This can’t be undone.",
@@ -167,12 +175,12 @@ def _delete_question(count: int) -> str:
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_mark_all_read(request: HttpRequest) -> HttpResponse:
-    """Mark all of the recipient's messages read."""
+    """Mark all of the recipient's messages read, or those up to the id ``until``."""
     if request.method == "GET":
         return _ask(request, _("Mark all as read"), _("Mark all notifications as read?"))
     recipient = Recipient.existing(request)
     if recipient:
-        api.mark_all_read(recipient)
+        api.mark_all_read(recipient, _until(request))
     return _done(request, recipient)
 
 
@@ -207,13 +215,13 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_its_page
 def message_delete_all(request: HttpRequest) -> HttpResponse:
-    """Delete all of the recipient's messages."""
+    """Delete all of the recipient's messages, or those up to the id ``until``."""
     recipient = Recipient.existing(request)
     if request.method == "GET":
         count = messages_inbox.count_messages(recipient, messages_inbox.ALL) if recipient else 0
         return _ask(request, _("Delete all"), _delete_question(count))
     if recipient:
-        api.delete_all(recipient)
+        api.delete_all(recipient, _until(request))
     return _done(request, recipient)
 
 

@@ -1,0 +1,8 @@
+/** @type {typeof import("../core.js").core} */
+const core = /** @type {any} */ (globalThis).monitioCore;
+
+export const {
+  actions, addIcons, batched, button, connection, format, formatNumber, formatPercent, heading, icon,
+  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, Rows, safeUrl,
+  setText, shortHeading, siteKey, store, t, tool, turn,
+} = core;
