@@ -1,0 +1,14 @@
+/** Minify a module: {file, code, map, names, cache} as JSON on stdin, {code, map, cache} on stdout. */
+
+import { readFileSync } from "node:fs";
+import { minifySync } from "rolldown/experimental";
+
+const { file, code, map, names, cache } = JSON.parse(readFileSync(0, "utf8"));
+const minified = minifySync(file, code, {
+  module: true, sourcemap: true, inputMap: map,
+  mangleProps: { include: new RegExp(`^(?:${names.join("|")})$`), cache },
+});
+if (minified.errors.length) throw new Error(JSON.stringify(minified.errors));
+console.log(JSON.stringify({
+  code: minified.code, map: minified.map, cache: minified.mangleCache,
+}));
