@@ -34,11 +34,11 @@ OPTIONS = (
 # shorter. Never those of the DOM, of messages as they are sent, or of what a site's scripts use.
 INTERNAL = """
 actions addBar addIcons addLocal addOlder addStyle applyOptimistically autoClose batched beginRead
-beginRemove broadcast button connect connection deliver emit expanded expect fetchesSnapshot fileUrl
+beginRemove broadcast button connect deliver emit expanded expect fetchesSnapshot fileUrl
 fire follow forget formatNumber formatPercent gear goBack hasFocus haveTasks heading hear hold holds
 icon isLocal isMissing isOn isOpen isRunning KEEP_OPEN label lead leads link list listen loadOlder
 make markUnread measure MessageView node offer older onForeign onSnapshot onState opened options
-pageKey popups receive reconcile reconnectNow refresh rescue resting root Rows safeUrl seed
+pageKey popups receive reconcile reconnectNow refresh rescue resting Rows safeUrl seed
 setKeepOpen setText setUnread shortHeading shown siteKey Source stop store tick tile toggleForm tool
 tools turn urgent use views watch word
 """.split()

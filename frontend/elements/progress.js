@@ -24,17 +24,18 @@ export class MonitioProgress extends MonitioElement {
     this.attributeChangedCallback();
   }
 
-  async attributeChangedCallback() {
+  attributeChangedCallback() {
     this.#view.node.hidden = true;
     this.#waiting.hidden = false;
-    await this.second().catch(() => {});
     store.list().forEach((message) => this.#take(message));
   }
 
   /** @param {Message} message */
-  #take(message) {
+  async #take(message) {
     const { job } = message;
-    if (!job || job.task !== this.getAttribute("task")) return;
+    const isIts = () => job?.task === this.getAttribute("task");
+    if (isIts()) await this.second().catch(() => {});
+    if (!job || !isIts()) return;
     this.#view.fill(message, "task");
     this.#view.node.hidden = false;
     this.#waiting.hidden = true;

@@ -233,16 +233,15 @@ export class Inbox {
   #watchKeys() {
     const at = () => /** @type {HTMLElement | null | undefined} */ (
       this.#bell.root.activeElement?.closest("li.entry"));
-    const on = (/** @type {"open" | "markRead" | "markUnread" | "remove"} */ name) => () => {
-      for (const view of this.#rows.views)
-        if (view instanceof Entry && view.node === at()) view[name]();
+    const on = (/** @type {(entry: Entry) => void} */ act) => () => {
+      for (const view of this.#rows.views) if (view instanceof Entry && view.node === at()) act(view);
     };
     watchKeys(this.node, {
       move: (by) => moveFocus(this.#list, at(), by),
-      Enter: on("open"),
-      e: on("markRead"),
-      "#": on("remove"),
-      u: on("markUnread"),
+      Enter: on((entry) => entry.open()),
+      e: on((entry) => entry.markRead()),
+      "#": on((entry) => entry.remove()),
+      u: on((entry) => entry.markUnread()),
       "/": () => this.#openSearch(),
       "?": () => this.#keys.classList.toggle("all"),
     });

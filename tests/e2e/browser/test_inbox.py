@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -186,6 +187,42 @@ def test_who_leaves_the_page_has_deleted(wire: Wire, tab: Tab) -> None:
     delete_first(tab)
     tab.page.goto(f"{wire.url}/elsewhere")
     wait_until(lambda: wire.deleted() == [3])
+
+
+def mark_all(tab: Tab) -> None:
+    tab.part("mark-all").click()
+
+
+def delete_all(tab: Tab) -> None:
+    tab.part("settings").click()
+    tab.page.get_by_role("button", name="Delete all").click()
+
+
+@pytest.mark.parametrize("act", [mark_all, delete_all])
+def test_what_is_done_to_all_can_be_taken_back(
+    wire: Wire, tab: Tab, act: Callable[[Tab], None]
+) -> None:
+    before = tab.entries().locator("[part=title]").all_inner_texts()
+    act(tab)
+    tab.wait_for_unread("")
+    tab.part("undo").click()
+    tab.wait_for_unread("2")
+    expect(tab.entries().locator("[part=title]")).to_have_text(before)
+    assert not [path for path, _ in wire.posts if "all" in path]
+
+
+@pytest.mark.parametrize(
+    ("act", "path"), [(mark_all, "mark_read/all/"), (delete_all, "delete/all/")]
+)
+def test_what_is_done_to_all_leaves_later_messages_alone(
+    wire: Wire, tab: Tab, act: Callable[[Tab], None], path: str
+) -> None:
+    act(tab)
+    wire.put(message(9))
+    tab.wait_for_unread("1")
+    tab.part("dismiss").click()
+    wait_until(lambda: path in dict(wire.posts))
+    assert dict(wire.posts)[path]["until"] == ["3"]
 
 
 def test_a_deletion_that_fails_is_undone_and_announced(wire: Wire, tab: Tab) -> None:

@@ -100,6 +100,22 @@ def test_a_tap_opens_it_and_a_swipe_closes_a_card(browser: Browser, wire: Wire) 
     context.close()
 
 
+def test_closing_all_can_be_taken_back(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(auto_close="off")
+    wire.put(job(1, task="1"), message(2), message(3, level="error"))
+    tab.wait_for(3, 1, 2)
+    tab.page.keyboard.press("F8")
+    tab.part("close-all").click()
+    tab.wait_for()
+    # Gone meanwhile, or another word: neither comes back as it was.
+    wire.put(job(1, version=2, task="1", percent=20.0))
+    wire.push("gone", {"ids": [2]})
+    tab.part("undo").click()
+    tab.wait_for(3, 1)
+    tab.reload()
+    tab.wait_for(1)
+
+
 def test_from_the_third_on_running_tasks_share_a_card(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(job(1, task="1", percent=20.0), job(2, task="2", percent=40.0))

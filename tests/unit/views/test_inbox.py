@@ -263,6 +263,22 @@ def test_marking_and_deleting_by_form(browser: Client, message: Message) -> None
     assert not Message.objects.exists()
 
 
+@pytest.mark.parametrize("action", ALL_QUESTIONS)
+def test_all_until_a_message_leaves_later_ones_as_they_are(
+    browser: Client, ann: Any, message: Message, action: str
+) -> None:
+    later = api.create_message(ann, monitio.INFO, "later")
+    answer = browser.post(url(action), {"until": message.pk}, **JSON)
+    assert answer.json()["unread"] == 1
+    assert list(Message.objects.of(Recipient.of(ann)).unread()) == [later]
+    # Beyond any id, in either direction, and no number.
+    browser.post(url(action), {"until": -(10**30)})
+    assert list(Message.objects.of(Recipient.of(ann)).unread()) == [later]
+    assert browser.post(url(action), {"until": "x"}).status_code == 404
+    browser.post(url(action), {"until": 10**30})
+    assert not Message.objects.of(Recipient.of(ann)).unread()
+
+
 def test_marking_and_deleting_all_by_form(browser: Client, ann: Any, message: Message) -> None:
     assert browser.post(url("mark_all_read"), **JSON).json() == {
         "ok": True,
