@@ -262,7 +262,7 @@ def delete(recipient: Any, pks: Iterable[int]) -> int:
 
 
 def delete_all(recipient: Any, until: int | None = None) -> int:
-    """Delete all messages of the recipient, or those up to the id ``until``; returns their number."""
+    """Delete all messages of the recipient, or those up to the id ``until``; returns how many."""
     return actions.delete_all(Recipient.of(recipient), until)
 
 

@@ -69,8 +69,8 @@ def header() -> str:
 def build(file: Path) -> dict[Path, str]:
     """A module and its source map, as they are shipped."""
     # The inbox uses the short names of the first file.
-    names = {} if file == BUILT else _minify(BUILT, {})["cache"]
-    built = _minify(file, names)
+    short = {} if file == BUILT else _build(BUILT, {})["short"]
+    built = _build(file, short)
     source_map = Path(f"{file}.map")
     # The header is a line of its own, before those of the map.
     built["map"]["mappings"] = ";" + built["map"]["mappings"]
@@ -80,8 +80,8 @@ def build(file: Path) -> dict[Path, str]:
     }
 
 
-def _minify(file: Path, cache: dict[str, Any]) -> dict[str, Any]:
-    """The module's ``code`` and ``map``, and in ``cache`` the short names of properties."""
+def _build(file: Path, short: dict[str, str]) -> dict[str, Any]:
+    """The module's ``code`` and ``map``, and in ``short`` the names of properties, also those given."""
     with TemporaryDirectory() as folder:
         for path in sources():
             text = path.read_text(encoding="utf-8")
@@ -98,10 +98,10 @@ def _minify(file: Path, cache: dict[str, Any]) -> dict[str, Any]:
             "code": out.read_text(encoding="utf-8"),
             "map": json.loads(Path(f"{out}.map").read_text(encoding="utf-8")),
             "names": INTERNAL,
-            "cache": cache,
+            "short": short,
         }
-    minified: dict[str, Any] = json.loads(_run(json.dumps(job), "node", str(MINIFY)))
-    return minified
+    built: dict[str, Any] = json.loads(_run(json.dumps(job), "node", str(MINIFY)))
+    return built
 
 
 @cache

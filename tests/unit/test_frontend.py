@@ -65,8 +65,8 @@ def test_nothing_but_the_built_scripts_and_those_of_pages_and_jquery_is_shipped(
     }
 
 
-def test_the_script_stays_within_16_5_kb() -> None:
-    assert packed(built(static.BUILT)) <= 16.5 * KB
+def test_the_script_stays_within_14_kb() -> None:
+    assert packed(built(static.BUILT)) <= 14 * KB
 
 
 def test_the_script_of_the_inbox_stays_within_9_kb() -> None:

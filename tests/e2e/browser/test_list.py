@@ -68,7 +68,10 @@ def test_keys_mark_and_delete_a_row_and_the_focus_stays_in_its_place(page: Page)
     press(page, "#")
     expect(page.locator(".monitio-row")).to_have_count(2)
     expect(page.get_by_role("link", name="one")).to_be_focused()
-    assert list(Message.objects.order_by("pk").values_list("subject", flat=True)) == ["one", "three"]
+    assert list(Message.objects.order_by("pk").values_list("subject", flat=True)) == [
+        "one",
+        "three",
+    ]
 
 
 def test_enter_opens_the_row(page: Page) -> None:
