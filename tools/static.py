@@ -1,8 +1,9 @@
 """Build what browsers load from the sources in frontend: python tools/static.py
 
 Three modules, minified, each with its source map: esbuild joins the sources, in which style sheets
-become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). A digest of the sources in the first line of each says what it was built from:
-a test without Node notices what was changed and not built.
+become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). A digest of the
+sources in the first line of each says what it was built from: a test without Node notices what was
+changed and not built.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def build(file: Path) -> dict[Path, str]:
 
 
 def _build(file: Path, short: dict[str, str]) -> dict[str, Any]:
-    """The module's ``code`` and ``map``, and in ``short`` the names of properties, also those given."""
+    """The module's ``code`` and ``map``; in ``short`` the names of properties, with those given."""
     with TemporaryDirectory() as folder:
         for path in sources():
             text = path.read_text(encoding="utf-8")
