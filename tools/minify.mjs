@@ -1,14 +1,9 @@
-/** Minify a module: {file, code, map, names, short} as JSON on stdin, {code, map, short} on stdout. */
+/** Minify a module: {file, code, map} as JSON on stdin, {code, map} on stdout. */
 
 import { readFileSync } from "node:fs";
 import { minifySync } from "rolldown/experimental";
 
-const { file, code, map, names, short } = JSON.parse(readFileSync(0, "utf8"));
-const minified = minifySync(file, code, {
-  module: true, sourcemap: true, inputMap: map,
-  mangleProps: { include: new RegExp(`^(?:${names.join("|")})$`), cache: short },
-});
-if (minified.errors.length) throw new Error(JSON.stringify(minified.errors));
-console.log(JSON.stringify({
-  code: minified.code, map: minified.map, short: minified.mangleCache,
-}));
+const { file, code, map: inputMap } = JSON.parse(readFileSync(0, "utf8"));
+const { errors, ...minified } = minifySync(file, code, { module: true, sourcemap: true, inputMap });
+if (errors.length) throw new Error(JSON.stringify(errors));
+console.log(JSON.stringify(minified));

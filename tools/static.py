@@ -15,7 +15,6 @@ import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "frontend"
@@ -31,18 +30,6 @@ OPTIONS = (
     "--bundle --minify-syntax --format=esm --charset=utf8 --target=esnext --legal-comments=none "
     "--loader:.css=text --sourcemap"
 ).split()
-# Names of properties that only these modules use, the two files of a page alike: they become
-# shorter. Never those of the DOM, of messages as they are sent, or of what a site's scripts use.
-INTERNAL = """
-actions addBar addIcons addLocal addOlder addStyle applyOptimistically autoClose batched beginRead
-beginRemove broadcast button connect deliver emit expanded expect fetchesSnapshot fileUrl
-fire follow forget formatNumber formatPercent gear goBack hasFocus haveTasks heading hear hold holds
-icon isLocal isMissing isOn isOpen isRunning KEEP_OPEN label lead leads link list listen loadOlder
-make markUnread measure MessageView node offer older onForeign onSnapshot onState opened options
-pageKey popups receive reconcile reconnectNow refresh rescue resting Rows safeUrl seed
-setKeepOpen setText setUnread shortHeading shown siteKey Source stop store tick tile toggleForm tool
-tools turn urgent use views watch word
-""".split()
 
 
 def sources() -> list[Path]:
@@ -69,20 +56,6 @@ def header() -> str:
 
 def build(file: Path) -> dict[Path, str]:
     """A module and its source map, as they are shipped."""
-    # The inbox uses the short names of the first file.
-    short = {} if file == BUILT else _build(BUILT, {})["short"]
-    built = _build(file, short)
-    source_map = Path(f"{file}.map")
-    # The header is a line of its own, before those of the map.
-    built["map"]["mappings"] = ";" + built["map"]["mappings"]
-    return {
-        file: f"{header()}\n{built['code'].rstrip()}\n//# sourceMappingURL={source_map.name}\n",
-        source_map: json.dumps(built["map"], ensure_ascii=False, separators=(",", ":")) + "\n",
-    }
-
-
-def _build(file: Path, short: dict[str, str]) -> dict[str, Any]:
-    """The module's ``code`` and ``map``; in ``short`` the names of properties, with those given."""
     with TemporaryDirectory() as folder:
         for path in sources():
             text = path.read_text(encoding="utf-8")
@@ -94,15 +67,19 @@ def _build(file: Path, short: dict[str, str]) -> dict[str, Any]:
         # Beside the sources, so that the map names them without the folder.
         out = Path(folder, file.name).with_suffix(".out.js")
         _run("", ESBUILD, str(Path(folder, ENTRIES[file])), *OPTIONS, f"--outfile={out}")
-        job = {
+        joined = {
             "file": file.name,
             "code": out.read_text(encoding="utf-8"),
             "map": json.loads(Path(f"{out}.map").read_text(encoding="utf-8")),
-            "names": INTERNAL,
-            "short": short,
         }
-    built: dict[str, Any] = json.loads(_run(json.dumps(job), "node", str(MINIFY)))
-    return built
+    built = json.loads(_run(json.dumps(joined), "node", str(MINIFY)))
+    source_map = Path(f"{file}.map")
+    # The header is a line of its own, before those of the map.
+    built["map"]["mappings"] = ";" + built["map"]["mappings"]
+    return {
+        file: f"{header()}\n{built['code'].rstrip()}\n//# sourceMappingURL={source_map.name}\n",
+        source_map: json.dumps(built["map"], ensure_ascii=False, separators=(",", ":")) + "\n",
+    }
 
 
 @cache

@@ -93,12 +93,6 @@ def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
         assert 'setAttribute("style"' not in source
 
 
-def test_no_name_that_a_site_or_the_server_uses_is_shortened() -> None:
-    public = [static.SOURCES / "package" / "elements.d.ts", static.SOURCES / "types.d.ts"]
-    text = "".join(path.read_text(encoding="utf-8").partition("View {")[0] for path in public)
-    assert not set(static.INTERNAL) & set(re.findall(r"^ +(?:readonly )?(\w+)\??[:(]", text, re.M))
-
-
 def test_every_key_that_the_script_uses_has_a_string() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in static.sources())
     said = set(re.findall(r'\bt\("(\w+)"', sources))

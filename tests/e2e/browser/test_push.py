@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
+from django.urls import include, path
 from playwright.sync_api import Browser, CDPSession, Page, Route, expect
 
 from monitio import dispatch
@@ -49,6 +51,14 @@ SHOWN = """async () => {
   return shown.map(({ title, body, tag, data }) => ({ title, body, tag, data }));
 }"""
 ASKED = "Notification.requestPermission = async () => (window.asked = true, 'granted');"
+
+
+# As in docs/push.md.
+OWN_WORKER = 'importScripts("/messages/push/worker.js");'
+urlpatterns = [
+    path("sw.js", lambda request: HttpResponse(OWN_WORKER, content_type="text/javascript")),
+    path("", include("tests.urls")),
+]
 
 
 @pytest.fixture
@@ -201,6 +211,16 @@ def test_the_device_is_removed_by_the_same_button(page: Page, service: PushServi
     page.get_by_role("button", name="Stop notifications on this device").click()
     expect(page.get_by_role("button", name="Notify me on this device")).to_be_visible()
     assert not Destination.objects.exists()
+
+
+@pytest.mark.urls(__name__)
+def test_a_worker_of_the_sites_own_imports_it(page: Page, live_server: Any) -> None:
+    page.context.grant_permissions(["notifications"])
+    page.goto("/messages/")
+    page.evaluate("navigator.serviceWorker.register('/sw.js')")
+    worker = Worker(page, live_server.url)
+    worker.deliver({"web_push": 8030, "notification": {"title": "Ready", "navigate": "/"}})
+    worker.wait_for("Ready")
 
 
 def test_the_demo_registers_this_device(visit: Visitor, service: PushService) -> None:
