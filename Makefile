@@ -4,8 +4,8 @@
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Two processes: the tests start their own servers, more processes would only wait for the CPU.
-PYTEST_PROCESSES ?= 2
+# More than the two cores that the suite is made for: half of its time is waiting.
+PYTEST_PROCESSES ?= 3
 # The test packages include Node, for machines without it.
 export PATH := $(PATH):$(abspath $(BIN))
 SETUP = env PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh

@@ -218,6 +218,7 @@ def test_a_worker_of_the_sites_own_imports_it(page: Page, live_server: Any) -> N
     page.context.grant_permissions(["notifications"])
     page.goto("/messages/")
     page.evaluate("navigator.serviceWorker.register('/sw.js')")
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     worker = Worker(page, live_server.url)
     worker.deliver({"web_push": 8030, "notification": {"title": "Ready", "navigate": "/"}})
     worker.wait_for("Ready")
