@@ -52,6 +52,10 @@ export interface Message {
   /** Seconds the pop-up stays, null = the page decides, 0 = until closed. */
   close_timeout: number | null;
   from: string | null;
+  /** The path data of its icon, if it is not the level's. */
+  icon?: string;
+  /** The address of the sender's picture, if it has one. */
+  avatar?: string;
   job: Job | null;
   /** Of this page's own: a pop-up only, no entry of the inbox. */
   notice?: boolean;

@@ -54,6 +54,7 @@ def create_message(
     category: str = "",
     email_delay: Delay = None,
     via: Via | None = None,
+    icon: str = "",
 ) -> Message:
     """Send a message, from anywhere: a view, a task, a command.
 
@@ -64,7 +65,8 @@ def create_message(
     ``email=True`` also e-mails it; ``"unless_read"`` and ``"unless_seen"`` (an open page showed it)
     do so after ``email_delay`` (seconds or a timedelta; default ``MONITIO_EMAIL_DELAY``) if it is
     still unread or unseen then. A delay with ``email=True`` means "unless_read". ``via`` names
-    channels, each with such a value or ``monitio.after(seconds, unless="seen")``.
+    channels, each with such a value or ``monitio.after(seconds, unless="seen")``. ``icon`` is
+    one of the names in docs/messages.md.
 
     Saved in the caller's transaction, published and e-mailed after its commit. Raises
     ``UnknownRecipient`` for a recipient who does not exist and ``ValueError`` for bad values. In
@@ -87,6 +89,7 @@ def create_message(
         category=category,
         email_delay=email_delay,
         via=via,
+        icon=icon,
     )
 
 
@@ -133,6 +136,7 @@ def add_message(
     email_delay: Delay = None,
     category: str = "",
     via: Via | None = None,
+    icon: str = "",
 ) -> Message | None:
     """Django's ``messages.add_message``, and more: see ``create_message`` for the arguments.
 
@@ -163,6 +167,7 @@ def add_message(
         email_delay=email_delay,
         category=category,
         via=via,
+        icon=icon,
     )
     return added
 

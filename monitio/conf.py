@@ -130,6 +130,9 @@ class Settings:
         # The theme: "admin", "bootstrap5", "foundation", "jqueryui", or the static path of a style
         # sheet; "": monitio's own.
         "THEME": "",
+        # The dotted path of a function of a user that returns the address of their picture, or None
+        # for initials.
+        "AVATAR": None,
         # The bell in the header of Django's admin, whose messages become pop-ups.
         "ADMIN_BELL": False,
         # Leave read messages out of ``{% for message in messages %}``.
@@ -252,6 +255,7 @@ class Settings:
             lambda value: isinstance(value, str) and 1 <= len(value.encode()) <= 63,
         ),
         "THEME": optional(TEXT),
+        "AVATAR": optional(TEXT),
         "ADMIN_BELL": FLAG,
         "EXCLUDE_READ": FLAG,
         "SNAPSHOT_SIZE": whole(1),

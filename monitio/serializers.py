@@ -15,6 +15,7 @@ from django.utils import timezone
 from monitio.conf import settings
 from monitio.models import Job, Message, reading
 from monitio.recipients import Recipient, accounts
+from monitio.utils.icons import ICONS, avatar_of
 
 Payload = dict[str, Any]
 # What makes a message of a snapshot another one.
@@ -26,7 +27,7 @@ def payload(message: Message) -> Payload:
     job, seconds_left = message.job, None
     if message.expires is not None:
         seconds_left = max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))
-    return {
+    sent = {
         "id": message.pk,
         "version": message.version,
         "seq": job.seq if job else 0,
@@ -45,6 +46,11 @@ def payload(message: Message) -> Payload:
         "from": message.sender or None,
         "job": job_payload(job) if job else None,
     }
+    if path := ICONS.get(message.icon):
+        sent["icon"] = path
+    if message.from_user_id and (picture := avatar_of(message.from_user)):
+        sent["avatar"] = picture
+    return sent
 
 
 def job_payload(job: Job) -> Payload:

@@ -110,6 +110,7 @@ class PersistentMessageStorage(BaseStorage):
         email_delay: Delay = None,
         category: str = "",
         via: Via | None = None,
+        icon: str = "",
     ) -> Message | None:
         """Add a message for the user of the request, or for ``user``.
 
@@ -135,6 +136,7 @@ class PersistentMessageStorage(BaseStorage):
             "url": url,
             "url_label": url_label,
             "category": category,
+            "icon": icon,
             "sse": False,
         }
         steps = create.steps_of(fields)

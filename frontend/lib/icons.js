@@ -26,7 +26,8 @@ export function icon(name) {
 /**
  * @param {SVGElement} svg
  * @param {string} name
+ * @param {string} [path] in place of the one of that name
  */
-export function setIcon(svg, name) {
-  svg.firstElementChild?.setAttribute("d", PATHS[name] ?? PATHS.info);
+export function setIcon(svg, name, path) {
+  svg.firstElementChild?.setAttribute("d", path ?? PATHS[name] ?? PATHS.info);
 }

@@ -49,7 +49,7 @@ export class MessageView {
     this.message = message;
     this.node.className = `item ${part} ${level}${running ? " running" : ""}`;
     this.node.part.value = `${part} ${level}`;
-    setIcon(this.#svg, level);
+    setIcon(this.#svg, level, message.icon);
     setText(this.word, `${t(running ? "running" : `level_${level}`)}: `);
     setText(this.title, heading(message));
     setText(this.body, title ? body : "");

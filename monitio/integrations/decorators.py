@@ -46,6 +46,7 @@ class OptionNames(TypedDict, total=False):
     levels: Mapping[str, int]
     category: str
     extra_tags: str
+    icon: str
     cancel: bool
     retryable: bool
 

@@ -36,6 +36,7 @@ def with_default_texts(render: Render, *, bare: bool = False) -> Render:
             via=chosen.via,
             start_via=chosen.start_via,
             category=chosen.category,
+            icon=chosen.icon,
             extra_tags=chosen.extra_tags,
         )
 

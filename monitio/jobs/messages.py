@@ -25,6 +25,7 @@ from monitio.models import Job, Message, plain_text
 from monitio.recipients import Recipient
 from monitio.signals import job_ended
 from monitio.utils.compiled_sql import CompiledUpdate, Placeholder, insert
+from monitio.utils.icons import check_icon
 from monitio.utils.shorten import LONGEST_TEXT, shorten
 from monitio.utils.text import clean_text
 
@@ -142,6 +143,7 @@ def _resolved(content: MessageContent | None) -> MessageContent | None:
         start_via=content.start_via,
         extra_tags=clean_text(content.extra_tags),
         category=clean_text(content.category),
+        icon=check_icon(content.icon),
     )
 
 
@@ -248,6 +250,7 @@ def _fields(content: MessageContent) -> dict[str, Any]:
         "url_label": shorten(content.url_label),
         "extra_tags": content.extra_tags[:255],
         "category": content.category[:100],
+        "icon": content.icon,
     }
 
 

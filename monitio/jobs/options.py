@@ -38,6 +38,7 @@ from monitio.jobs.texts import (
     prettify,
     public_reason,
 )
+from monitio.utils.icons import check_icon
 from monitio.utils.shorten import LONGEST_LINE, LONGEST_URL
 from monitio.utils.text import AnyString, at_most, check_url, identifier
 
@@ -112,6 +113,7 @@ class NotifyOptions:
     arguments: str | Iterable[str] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
     category: str = ""
+    icon: str = ""
     extra_tags: str = ""
     cancel: bool = False
     retryable: bool = False
@@ -136,6 +138,7 @@ class NotifyOptions:
             flag = getattr(self, option)
             if not isinstance(flag, bool):
                 raise TypeError(f"{option}= must be True or False, not {flag!r}.")
+        check_icon(self.icon)
         for option, longest in (("category", 100), ("extra_tags", LONGEST_LINE)):
             text = getattr(self, option)
             if not isinstance(text, str):
@@ -172,6 +175,7 @@ class NotifyOptions:
             start_via=via.get(State.STARTED) if outcome.state == State.STARTED else None,
             extra_tags=self.extra_tags,
             category=self.category,
+            icon=self.icon,
         )
 
     def should_notify(self, outcome: Outcome) -> bool:

@@ -53,6 +53,7 @@ class MessageContent:
     email: Email = False
     extra_tags: str = ""
     category: str = ""
+    icon: str = ""
     email_delay: Delay = None
     via: Via | None = None
     start_via: Via | None = None

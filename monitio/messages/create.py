@@ -30,6 +30,7 @@ from monitio.models.schedule import checked_moment
 from monitio.recipients import Recipient
 from monitio.utils import compiled_inserts
 from monitio.utils.database import is_incorrect_string
+from monitio.utils.icons import check_icon
 from monitio.utils.text import AnyString
 
 # Rows in one INSERT, recipients in one batch of events.
@@ -146,6 +147,7 @@ def build_message(
         url=_text("url", fields.get("url") or ""),
         url_label=_text("url_label", fields.get("url_label")),
         expires=checked_moment("expires", fields.get("expires")),
+        icon=check_icon(fields.get("icon")),
         close_timeout=_seconds(fields.get("close_timeout")),
         from_user=sender,
         live=fields.get("sse", True),

@@ -35,6 +35,8 @@ class MessageFields(TypedDict, total=False):
     url_label: AnyString
     # The kind of message that users' preferences apply to. 100 characters at most.
     category: str
+    # One of monitio.utils.icons in place of the level's; '': the level's.
+    icon: str
     # Seconds or a timedelta that a conditional e-mail waits; None: MONITIO_EMAIL_DELAY.
     email_delay: Delay
     # Further channels: {"push": True, "email": after(300, unless="seen")}.

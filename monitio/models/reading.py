@@ -21,7 +21,8 @@ from monitio.utils.compiled_select import CompiledSelect
 # What a payload is made of: half the columns.
 PAYLOAD = (
     "id", "version", "level", "extra_tags", "subject", "message", "safe", "url", "url_label",
-    "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id", "running",
+    "icon", "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id",
+    "running",
 )  # fmt: skip
 COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
 # Unread messages above this number are not counted for pages.

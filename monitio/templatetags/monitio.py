@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from monitio.jobs import texts as job_texts
-from monitio.models import Job
+from monitio.models import Job, Message
 from monitio.models.schedule import aware
+from monitio.utils.icons import ICONS, avatar_of
 from monitio.views import push, widgets
 from monitio.views.forms import LEVELS
 
@@ -114,6 +115,18 @@ def level_label(name: str) -> str:
 def get(mapping: Mapping[str, Any], key: str) -> Any:
     """The value of a key that is not a constant; None without it."""
     return mapping.get(key)
+
+
+@register.filter
+def icon_path(name: str) -> str:
+    """The path data of one of the icons that a message may have; '' for any other name."""
+    return ICONS.get(name, "")
+
+
+@register.filter
+def avatar(message: Message) -> str:
+    """The address of the picture of the message's sender; '' for their initials."""
+    return avatar_of(message.from_user)
 
 
 @register.filter

@@ -242,7 +242,7 @@ def _as_row(message: Any) -> Message:
         extra_tags=message.extra_tags or "",
         **{
             name: getattr(message, name)
-            for name in ("subject", "url", "url_label", "close_timeout", "created")
+            for name in ("subject", "url", "url_label", "icon", "close_timeout", "created")
             if hasattr(message, name)
         },
     )

@@ -35,7 +35,7 @@ from monitio_celery.headers import Member, TaskHeader
 _TEXTS = ("start", "progress", "success", "failure", "lost", "url", "url_label")
 _OPTIONS = (
     *(*_TEXTS, "email", "email_delay", "via", "when", "lost_after"),
-    *("category", "extra_tags", "cancel", "retryable"),
+    *("category", "extra_tags", "icon", "cancel", "retryable"),
 )
 # Characters of a canvas that are stored: some thousand parts.
 LONGEST_CANVAS = 1_000_000

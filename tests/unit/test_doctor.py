@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from copy import deepcopy
 from datetime import timedelta
@@ -13,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from monitio.management.doctor import work
 from monitio.management.doctor.registry import (
     ERROR,
     FAULTS,
@@ -165,15 +162,14 @@ def test_tasks_that_wait_and_workers_that_were_killed(site: Site, ann: Any) -> N
     assert "1 started tasks" in str(look(site, "jobs.silent"))
 
 
-def test_a_mail_server_that_does_not_answer(
-    site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Refused(BaseEmailBackend):
-        def open(self) -> None:
-            socket.create_connection(("127.0.0.1", 1))
+def test_a_mail_server_that_does_not_answer(site: Site, settings: Any) -> None:
+    from django.core.mail.backends.smtp import EmailBackend
 
-    monkeypatch.setattr(work, "site_backend", lambda: Refused())
-    assert "ConnectionRefusedError" in str(look(site, "mail.connects"))
+    from monitio.management.doctor import work
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "site_backend", lambda: EmailBackend(host="127.0.0.1", port=1))
+        assert "ConnectionRefusedError" in str(look(site, "mail.connects"))
 
 
 def test_an_address_of_the_site_that_leads_nowhere(site: Site, settings: Any) -> None:

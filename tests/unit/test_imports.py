@@ -10,7 +10,6 @@ import monitio
 
 ROOT = Path(monitio.__file__).parents[1]
 OPTIONAL = (
-    "anymail",
     "celery",
     "kombu",
     "redis",
@@ -24,7 +23,6 @@ OPTIONAL = (
     "monitio_celery",
 )
 OWN_MODULES = (
-    "monitio.channels.email.bounces",
     "monitio.contrib.tenants",
     "monitio.transports.postgres",
     "monitio.transports.redis",

@@ -157,6 +157,7 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "url": (lambda w: "/x/", lambda w: w.one.url == "/x/"),
     "url_label": (lambda w: "Open it", lambda w: w.one.url_label == "Open it"),
     "category": (lambda w: "reports", lambda w: w.one.category == "reports"),
+    "icon": (lambda w: "file", lambda w: w.one.icon == "file"),
     "email": (lambda w: True, lambda w: w.mails == 1),
     # Without email= there is nothing to delay: it is refused.
     "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),

@@ -41,6 +41,7 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
         Outcome(task_id="1", state=State.SUCCEEDED),
     ),
     "category": ("exports", Outcome(task_id="1", state=State.SUCCEEDED)),
+    "icon": ("file", Outcome(task_id="1", state=State.SUCCEEDED)),
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
 # These set the recipients, what a text may use and how long a job may be silent; they have tests
