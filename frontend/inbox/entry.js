@@ -54,12 +54,12 @@ export class Entry extends MessageView {
 
   /** @param {Message} message */
   fill(message) {
-    const { avatar, from, created } = message;
+    const { from, created } = message;
     const unread = !message.read && !isLocal(message);
     super.fill(message, unread ? "entry unread" : "entry");
     if (unread) this.word.prepend(`${t("unread")}, `);
     this.node.classList.toggle("person", !!from && !message.icon);
-    this.#showFace(avatar, from ? initials(from) : "");
+    setText(this.#face, from ? initials(from) : "");
     setText(this.#from, from ?? "");
     this.#from.hidden = !from;
     this.#markRead.hidden = isLocal(message);
@@ -72,14 +72,6 @@ export class Entry extends MessageView {
     this.#time.dateTime = created;
     this.#time.title = formatDate(new Date(message.at), { dateStyle: "full", timeStyle: "short" });
     this.tick();
-  }
-
-  /** @param {string | undefined} src @param {string} letters */
-  #showFace(src, letters) {
-    const [shown] = this.#face.children;
-    if (!src) setText(this.#face, letters);
-    else if (shown?.getAttribute("src") !== src)
-      this.#face.replaceChildren(make("img", { src, alt: "", loading: "lazy" }));
   }
 
   /** Not of entries far away: the browser has not laid them out. */
