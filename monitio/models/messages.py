@@ -187,9 +187,7 @@ class Message(models.Model):
         _("link"), max_length=2048, blank=True, default="", validators=[validate_url]
     )
     url_label = models.CharField(_("link text"), max_length=255, blank=True, default="")
-    icon = models.CharField(
-        max_length=20, blank=True, default="", db_default="", editable=False
-    )
+    icon = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
     # The batch of the digest that holds it: no other digest takes it.
     digest = models.CharField(max_length=32, blank=True, default="", editable=False)
     # The language in which the recipient used the site, and of their e-mail.
