@@ -60,8 +60,7 @@ class Recipient:
             raise UnknownRecipient(
                 "A Recipient is either a user or a visitor: give one of the two."
             )
-        if self.scope != "":
-            scopes.valid(self.scope)
+        scopes.valid(self.scope)
         if self.token and not TOKEN.fullmatch(self.token):
             raise UnknownRecipient(f"{self.token!r} is not the token of a visitor.")
         if not LANGUAGE.fullmatch(self.language):

@@ -66,16 +66,12 @@ class _OneScope:
         return [""]
 
 
-_ONE_SCOPE = _OneScope()
-_NOTHING_TO_DO = nullcontext()
-
-
 @cache  # each recipient needs it
 def backend() -> ScopeBackend:
     """The object of ``MONITIO_SCOPE``. Raises ``ImproperlyConfigured``."""
     path = settings.SCOPE
     if not path:
-        return _ONE_SCOPE
+        return _OneScope()
     try:
         named = import_string(path)
     except ImportError as error:
@@ -97,16 +93,12 @@ when_overridden(backend.cache_clear, "MONITIO_SCOPE")
 
 def current() -> str:
     """The scope of the running code. Raises ``ImproperlyConfigured`` for an invalid one."""
-    chosen = backend()
-    return "" if chosen is _ONE_SCOPE else valid(chosen.current())
+    return valid(backend().current())
 
 
 def activate(scope: str) -> AbstractContextManager[Any]:
     """Make ``scope`` the current one inside the block."""
-    chosen = backend()
-    if chosen is _ONE_SCOPE and not scope:
-        return _NOTHING_TO_DO
-    return chosen.activate(valid(scope))
+    return backend().activate(valid(scope))
 
 
 def all() -> list[str]:  # noqa: A001 - as the backend calls it
@@ -161,8 +153,6 @@ def by_scope(keys: Iterable[str]) -> dict[str, list[str]]:
 def bind(call: Callable[P, T]) -> Callable[P, T]:
     """``call`` in the present scope, whenever and wherever it is called."""
     scope = current()
-    if backend() is _ONE_SCOPE:
-        return call
 
     @wraps(call)
     def bound(*args: P.args, **kwargs: P.kwargs) -> T:

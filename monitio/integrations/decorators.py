@@ -91,11 +91,7 @@ def options_of(task: Any) -> NotifyOptions | None:
         options = getattr(place, ATTRIBUTE, None)
         if isinstance(options, NotifyOptions):
             return options
-        for name in _INNER:
-            inner = getattr(place, name, None)
-            if inner:
-                break
-        place = inner
+        place = next(filter(None, (getattr(place, name, None) for name in _INNER)), None)
     return None
 
 

@@ -76,7 +76,7 @@ class JobMessages:
             at_start = not outcome.has_ended
             dispatch.deliver(deliveries.create_deliveries(rows, steps, at_start=at_start))
         if outcome.has_ended:
-            announce_end(job)
+            dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
         return messages
 
     def _notify(
@@ -114,11 +114,6 @@ class JobMessages:
             except Exception:
                 logger.exception("Rendering %s failed; the default text is used.", self.name)
                 return _resolved(NotifyOptions().content(outcome))
-
-
-def announce_end(job: Job) -> None:
-    """Send the signal of an end after the commit."""
-    dispatch.after_commit(lambda: job_ended.send_robust(Job, job=job))
 
 
 def _resolved(content: MessageContent | None) -> MessageContent | None:
@@ -178,24 +173,19 @@ def rewrite_unseen(
 
     None when they have none under their present key, or the database lacks RETURNING.
     """
+    changes = {
+        **_changes(content, ended),
+        "safe": isinstance(content.message, SafeString),
+        "version": _NEXT,
+        "modified": timezone.now(),
+    }
     key = job_recipient.recipient.key
-    changes = rewritten(content, ended)
     rows = _REWRITE.run(dispatch.database(), changes, job_of=job.pk, key=key)
     if not rows:
         return None
     message = job_recipient.message = rows[0]
     message.job = job
     return message
-
-
-def rewritten(content: MessageContent, ended: bool) -> dict[str, Any]:
-    """The changes of the message that now reads ``content``."""
-    return {
-        **_changes(content, ended),
-        "safe": isinstance(content.message, SafeString),
-        "version": _NEXT,
-        "modified": timezone.now(),
-    }
 
 
 _NEXT = F("version") + 1

@@ -29,6 +29,7 @@ from monitio.transports.publish import progress_event
 from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
 from monitio.utils.database import close_broken_connection, is_unreachable, lock_timeout
 from monitio.utils.shorten import shorten
+from monitio.utils.throttle import Throttle
 
 logger = logging.getLogger("monitio")
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class ProgressWriter:
         # Only what is committed: pushes must not show what a rollback takes back.
         self._job: Job | None = None
         self._messages: list[Message] = []
-        self._written_at = self._pushed_at = float("-inf")
+        self._writes, self._pushes = Throttle(), Throttle()
         self._over = False
         # How often there was no row yet, and until when there is no query for it.
         self._absences, self._absent_until = 0, 0.0
@@ -65,20 +66,20 @@ class ProgressWriter:
         """Begin again with the job as it now is, and the messages that show it."""
         committed = not dispatch.in_transaction()
         self._job, self._messages = (job, messages) if committed else (None, [])
-        self._written_at = self._pushed_at = float("-inf")
+        self._writes, self._pushes = Throttle(), Throttle()
         self._over, self._absent_until = False, 0.0
         self._rate = RateEstimator()
 
     def update(self, done: float | None, total: float | None, text: str, final: bool) -> bool:
         now = time.monotonic()
         interval = max(settings.PROGRESS_PUSH_INTERVAL, get_transport().push_interval)
-        is_open = now >= self._absent_until and now - self._pushed_at >= interval
+        is_open = now >= self._absent_until and self._pushes.is_open(now, interval)
         if self._over or not (final or is_open):
             return False
         self._rate.update(now, done)
-        is_due = final or now - self._written_at >= settings.PROGRESS_WRITE_INTERVAL
+        is_due = final or self._writes.is_open(now, settings.PROGRESS_WRITE_INTERVAL)
         if is_due and not dispatch.in_transaction():
-            self._written_at = now
+            self._writes.record(now)
             if not self._write(done, total, text):
                 # The row that names the recipients may be written later than the run begins, also
                 # between the write that found none and this query: only a row that is further than
@@ -90,7 +91,7 @@ class ProgressWriter:
                 self._absent_until = now + pause
                 return False
         self._absent_until = 0.0
-        self._pushed_at = now
+        self._pushes.record(now)
         return self._push(done, total, text, self._rate.rate)
 
     def update_shared(self, done: float | None, total: float | None) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import connections, transaction
@@ -67,34 +66,19 @@ class CompiledUpdate(Generic[M]):
         connection = connections[alias]
         if not returns_rows(connection):
             return None
-        sql, params, reader = self.statement(connection, changes, slots)
+        key = alias, *((name, _fixed(value)) for name, value in changes.items())
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(alias, changes)
+        sql, places, reader = self._compiled[key]
+        values = {**changes, **slots}
+        params = [
+            place.fill(values[place.name], connection) if type(place) is Placeholder else place
+            for place in places
+        ]
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
             cursor.execute(sql, params)
             found = cursor.fetchall()
         return [reader.read(connection, row, changes) for row in found]
-
-    def statement(
-        self, connection: Any, changes: Mapping[str, Any], slots: Mapping[str, Any]
-    ) -> tuple[str, list[Any], _RowReader]:
-        """The statement, its parameters, and the reader of its rows."""
-        key: list[Any] = [connection.alias]
-        for name, value in changes.items():
-            kind = type(value)
-            # Mostly one of these two; ``_fixed`` for all others.
-            is_parameter = kind is datetime or (kind is str and value not in INLINED)
-            key += (name, None if is_parameter else _fixed(value))
-        found = self._compiled.get(tuple(key))
-        if found is None:
-            found = self._compiled[tuple(key)] = self._compile(connection.alias, changes)
-        sql, places, reader = found
-        values = {**changes, **slots}
-        params = [
-            (value if type(value := values[place.name]) in PLAIN else place.fill(value, connection))
-            if type(place) is Placeholder
-            else place
-            for place in places
-        ]
-        return sql, params, reader
 
     def _compile(self, alias: str, changes: Mapping[str, Any]) -> _Compiled:
         rows = self._rows()

@@ -31,6 +31,7 @@ from monitio.channels.webhook import new_secret
 from monitio.conf import settings as ours
 from monitio.management.doctor import registry
 from monitio_celery.conf import settings as of_celery
+from tests.conftest import missing, needs_packages
 from tests.support.people import request_of
 from tests.support.servers.push import Browser
 from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
@@ -235,9 +236,8 @@ def test_shell_is_shell(tmp_path: Path) -> None:
 
 
 def test_scripts_and_styles_are_parsed(tmp_path: Path) -> None:
+    needs_packages()
     esbuild = ROOT / "node_modules/.bin/esbuild"
-    if not esbuild.exists():
-        pytest.skip("esbuild is missing: npm ci")
     for kind in ("js", "jsx", "css"):
         for number, (_place, text) in enumerate(blocks(kind)):
             (tmp_path / f"{kind}{number}.{kind}").write_text(text)
@@ -249,7 +249,7 @@ def test_scripts_and_styles_are_parsed(tmp_path: Path) -> None:
 def test_nginx_accepts_its_blocks(tmp_path: Path) -> None:
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
-        pytest.skip("nginx is missing: apt-get install nginx")
+        missing("nginx is missing: apt-get install nginx")
     found = "".join(text for _place, text in blocks("nginx"))
     config = f"""pid {tmp_path}/pid; error_log stderr; events {{}}
         http {{ access_log off; client_body_temp_path {tmp_path}; proxy_temp_path {tmp_path};

@@ -55,15 +55,17 @@ def test_a_forked_child_makes_its_own_also_when_the_parent_holds_the_lock() -> N
 
 
 THREAD_BESIDE_A_FORK = """
-import os, threading, time
+import os, threading
 from monitio.utils.fork import no_fork
 
-is_inside, is_over = threading.Event(), threading.Event()
+is_inside, is_asked, is_over = threading.Event(), threading.Event(), threading.Event()
+# Registered last, so it is called before the lock is waited for.
+os.register_at_fork(before=is_asked.set)
 
 def work():
     with no_fork():
         is_inside.set()
-        time.sleep(0.5)
+        is_asked.wait()
         is_over.set()
 
 threading.Thread(target=work).start()
