@@ -99,3 +99,10 @@ def test_without_a_hotkey_and_outside_of_the_list_the_keys_are_the_sites(page: P
     press(page, "?", "j")
     expect(page.get_by_role("group", name="Keyboard shortcuts")).to_be_hidden()
     assert page.evaluate("document.activeElement === document.body")
+
+
+def test_the_outline_of_the_focus_lies_within_its_row(page: Page) -> None:
+    press(page, "j")
+    # What is outside of the link is cut off, as its text is.
+    expect(page.locator(":focus")).to_have_css("outline-offset", "-2px")
+    expect(page.locator(":focus")).to_have_css("outline-width", "2px")
