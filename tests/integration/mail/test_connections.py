@@ -103,7 +103,7 @@ def test_after_a_failure_the_next_mail_has_a_connection_of_its_own(
 def test_after_a_server_that_hangs_the_next_mail_has_a_connection_of_its_own(
     due: None, mail_server: MailServer, settings: Any
 ) -> None:
-    settings.MONITIO_EMAIL_TIMEOUT = 1
+    settings.MONITIO_EMAIL_TIMEOUT = 4
     mail_server.script = {"RCPT": [None, HANG]}
     assert digests.run_due().sent == 2
     assert connections(mail_server) == 2
