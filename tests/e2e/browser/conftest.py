@@ -149,7 +149,7 @@ def windows() -> list[BrowserContext]:
 def context(
     browser: Browser, wire: Wire, windows: list[BrowserContext]
 ) -> Iterator[BrowserContext]:
-    """A private window at the fake site, whose address is new to it.
+    """A private window at the fake site, of which it remembers nothing.
 
     Tests share it: to open a window takes more than most of them do in it.
     """
@@ -169,6 +169,10 @@ def context(
     context.clear_cookies()
     context.clear_permissions()
     context.set_offline(False)
+    # A later site may get the same port.
+    session = context.new_cdp_session(context.pages[0])
+    session.send("Storage.clearDataForOrigin", {"origin": wire.url, "storageTypes": "all"})
+    session.detach()
 
 
 @pytest.fixture
