@@ -302,8 +302,9 @@ class Broadcaster:
 
     def stop(self) -> None:
         """End the listening thread; a later ``subscribe`` starts a new one."""
-        self._stop.set()
-        thread = self._thread
+        with self._lock:  # a thread that is being started cannot be joined yet
+            self._stop.set()
+            thread = self._thread
         if self._transport is not None:
             self._transport.wake()
         if thread is not None and thread is not threading.current_thread():

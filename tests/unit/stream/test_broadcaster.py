@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -527,3 +529,28 @@ class TestLoop:
         wait_until(lambda: len(tries) > 5)
         broadcaster.stop()
         assert caplog.text.count("is cut off") == 1
+
+    def test_it_is_stopped_while_a_stream_opens(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
+        starting, goes_on = threading.Event(), threading.Event()
+
+        start = threading.Thread.start
+
+        def start_slowly(thread: threading.Thread) -> None:
+            if thread.name == "monitio-broadcaster":
+                starting.set()
+                goes_on.wait(10)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_slowly)
+        broadcaster = Broadcaster()
+        with ThreadPoolExecutor() as pool:
+            opening = pool.submit(broadcaster.subscribe, CountingMailbox())
+            assert starting.wait(10)
+            stopping = pool.submit(broadcaster.stop)
+            wait([stopping], timeout=0.1)
+            goes_on.set()
+            stopping.result(10)
+            assert opening.result(10)
