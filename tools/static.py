@@ -1,9 +1,9 @@
 """Build what browsers load from the sources in frontend: python tools/static.py
 
 Three modules, minified, each with its source map: esbuild joins the sources, in which style sheets
-become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). A digest of the
-sources in the first line of each says what it was built from: a test without Node notices what was
-changed and not built.
+become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). Two style sheets
+are minified. A digest of the sources in the first line of each says what it was built from: a test
+without Node notices what was changed and not built.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ BUILT = STATIC / "monitio.js"
 INBOX = STATIC / "monitio-inbox.js"
 PUSH = STATIC / "monitio-push.js"
 ENTRIES = {BUILT: "monitio.js", INBOX: "inbox.js", PUSH: "push.js"}
+STYLE_SHEETS = {STATIC / name: SOURCES / name for name in ("monitio.css", "pages.css")}
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
 MINIFY = ROOT / "tools" / "minify.mjs"
 OPTIONS = (
@@ -33,29 +34,31 @@ OPTIONS = (
 
 
 def sources() -> list[Path]:
-    """Those of the two files; the npm package has further ones."""
+    """Those of the modules; the npm package has further ones."""
     return sorted(
         path
         for path in SOURCES.rglob("*")
-        if path.suffix in {".js", ".css"} and path.parent.name != "package"
+        if path.suffix in {".js", ".css"}
+        and path.parent.name != "package"
+        and path not in STYLE_SHEETS.values()
     )
 
 
-def digest() -> str:
-    """What the sources say, in 8 letters."""
+def header(file: Path) -> str:
+    """The first line of a built file, with a digest of what it was built from, in 8 letters."""
+    style_sheet = STYLE_SHEETS.get(file)
     whole = hashlib.sha256()
-    for path in sources():
+    for path in [style_sheet] if style_sheet else sources():
         text = path.read_bytes().replace(b"\r\n", b"\n")
         whole.update(f"{path.relative_to(SOURCES).as_posix()} {len(text)}\n".encode() + text)
-    return whole.hexdigest()[:8]
-
-
-def header() -> str:
-    return f"/* From frontend, {digest()}, by `make static`. */"
+    return f"/* From frontend, {whole.hexdigest()[:8]}, by `make static`. */"
 
 
 def build(file: Path) -> dict[Path, str]:
-    """A module and its source map, as they are shipped."""
+    """A style sheet, or a module and its source map, as they are shipped."""
+    if file in STYLE_SHEETS:
+        text = STYLE_SHEETS[file].read_text(encoding="utf-8")
+        return {file: f"{header(file)}\n{minified(text)}\n"}
     with TemporaryDirectory() as folder:
         for path in sources():
             text = path.read_text(encoding="utf-8")
@@ -77,7 +80,7 @@ def build(file: Path) -> dict[Path, str]:
     # The header is a line of its own, before those of the map.
     built["map"]["mappings"] = ";" + built["map"]["mappings"]
     return {
-        file: f"{header()}\n{built['code'].rstrip()}\n//# sourceMappingURL={source_map.name}\n",
+        file: f"{header(file)}\n{built['code'].rstrip()}\n//# sourceMappingURL={source_map.name}\n",
         source_map: json.dumps(built["map"], ensure_ascii=False, separators=(",", ":")) + "\n",
     }
 
@@ -100,7 +103,7 @@ def _run(text: str, *command: str | Path) -> str:
 def main() -> None:
     if not ESBUILD.exists():
         sys.exit("esbuild is missing: run `npm ci` (Node 20.19 or newer) and try again.")
-    for entry in ENTRIES:
+    for entry in (*ENTRIES, *STYLE_SHEETS):
         for file, text in build(entry).items():
             file.write_text(text, encoding="utf-8", newline="\n")
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes")

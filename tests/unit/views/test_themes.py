@@ -146,10 +146,3 @@ class TestAdmin:
         client = Client()
         assert b"monitio-messages" not in client.get("/admin/login/").content
         assert client.cookies.get("sessionid") is None
-
-
-def test_both_style_sheets_together_are_at_most_six_kilobytes() -> None:
-    sizes = [
-        len(gzip.compress((STATIC / name).read_bytes(), 9)) for name in ("monitio.css", "pages.css")
-    ]
-    assert sum(sizes) <= 6 * 1024, sizes
