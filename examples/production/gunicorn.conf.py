@@ -12,3 +12,12 @@ workers = 2
 graceful_timeout = 20
 # A worker that does not answer for so long is replaced.
 timeout = 60
+# Its socket would lie in the user's home, which the unit makes read-only.
+control_socket_disable = True
+# gunicorn's own lines like those of the site: one JSON object a line.
+logconfig_dict = {
+    "formatters": {"json": {"()": "examples.production.json_lines.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}

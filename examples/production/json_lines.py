@@ -7,7 +7,11 @@ import logging
 from datetime import UTC, datetime
 
 # What every record has; anything else came with extra=.
-PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName"),
+    # uvicorn repeats its text with escape codes.
+    "color_message",
+}
 
 
 class JSONFormatter(logging.Formatter):

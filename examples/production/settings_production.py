@@ -116,6 +116,9 @@ MONITIO_ENCRYPTION = "examples.production.encryption.FernetEncryption"
 MONITIO_VAPID_PRIVATE_KEY = os.environ["VAPID_PRIVATE_KEY"]
 MONITIO_VAPID_CONTACT = f"mailto:admin@{ALLOWED_HOSTS[0]}"
 MONITIO_BRAND = {"name": "Contacts", "color": "#2d5bd7"}
+MONITIO_ADMIN_BELL = True
+# Read messages go after a year; unread ones stay.
+MONITIO_KEEP_READ_DAYS = 365
 MONITIO_CATEGORIES: dict[str, Any] = {
     "imports": {"title": _("Imports, exports")},
     "billing": {"title": _("Billing")},
@@ -126,12 +129,11 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", f"contacts@{ALLOWED_HO
 SMTP: dict[str, Any] = {
     "host": os.environ.get("EMAIL_HOST", "localhost"),
     "port": int(os.environ.get("EMAIL_PORT", "25")),
-    "use_tls": "EMAIL_HOST_USER" in os.environ,
+    "username": os.environ.get("EMAIL_HOST_USER", ""),
+    "password": os.environ.get("EMAIL_HOST_PASSWORD", ""),
     "timeout": 10,
 }
-if "EMAIL_HOST_USER" in os.environ:
-    SMTP["username"] = os.environ["EMAIL_HOST_USER"]
-    SMTP["password"] = os.environ["EMAIL_HOST_PASSWORD"]
+SMTP["use_tls"] = bool(SMTP["username"])
 if django.VERSION >= (6, 1):
     MAILERS = {
         "default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": SMTP}
@@ -139,8 +141,7 @@ if django.VERSION >= (6, 1):
 else:
     EMAIL_HOST, EMAIL_PORT = SMTP["host"], SMTP["port"]
     EMAIL_USE_TLS, EMAIL_TIMEOUT = SMTP["use_tls"], SMTP["timeout"]
-    EMAIL_HOST_USER = SMTP.get("username", "")
-    EMAIL_HOST_PASSWORD = SMTP.get("password", "")
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = SMTP["username"], SMTP["password"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = ROOT / "static"
@@ -160,6 +161,7 @@ STORAGES: dict[str, Any] = {
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGES = [("en", "English"), ("pl", "Polski")]
+LOCALE_PATHS = [Path(__file__).resolve().parents[1] / "demo" / "locale"]
 LOGIN_URL = LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 
 # One JSON object a line, for the journal.

