@@ -1,4 +1,4 @@
-"""Compose a digest: failures, messages from people, then by category; the newest first."""
+"""Compose a digest: failures, warnings, messages from people, then by category; newest first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FEW = 50
 MOST = 12
 # A group of a digest: its rank, and the name of a category.
 Section = tuple[int, str]
-FAILURES, PEOPLE, REST = (0, ""), (1, ""), 2
+FAILURES, WARNINGS, PEOPLE, REST = (0, ""), (1, ""), (2, ""), 3
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,13 @@ def compose_digest(
     count = sum(len(group.entries) + group.more for group in groups)
     first = groups[0]
     worst = first.entries[0].message.level_name
-    failures = len(first.entries) + first.more if worst == "error" else 0
+    worst_count = len(first.entries) + first.more
+    failures = worst_count if worst == "error" else 0
     context = {
         "groups": groups,
         "count": count,
         "failures": failures,
+        "warnings": worst_count if worst == "warning" else 0,
         "user": row.user,
         "headline": partial(_headline, row, count),
         "lead": partial(_lead, failures),
@@ -125,7 +127,7 @@ def _reason(row: Preferences) -> str:
 
 
 def _groups(messages: MessageQuerySet) -> list[Group]:
-    """Failures, messages from people, and the others by category in the site's order."""
+    """Failures, warnings, messages from people; the others by category in the site's order."""
     newest = _newest(messages, FEW + 1)
     if len(newest) <= FEW:
         found: dict[Section, list[Message]] = {}
@@ -133,21 +135,31 @@ def _groups(messages: MessageQuerySet) -> list[Group]:
             section: Section = (REST, message.category)
             if message.level_name == "error":
                 section = FAILURES
+            elif message.level_name == "warning":
+                section = WARNINGS
             elif message.from_user_id is not None:
                 section = PEOPLE
             found.setdefault(section, []).append(message)
         counts = {section: len(rows) for section, rows in found.items()}
     else:
         # Memory stays bounded for any number of unread messages.
-        calm = messages.filter(~named("error"))
+        calm = messages.exclude(named("error") | named("warning"))
         rest = calm.filter(from_user=None)
-        rows_of = {FAILURES: messages.named("error"), PEOPLE: calm.exclude(from_user=None)}
+        rows_of = {
+            FAILURES: messages.named("error"),
+            WARNINGS: messages.named("warning"),
+            PEOPLE: calm.exclude(from_user=None),
+        }
         counts = {section: rows.count() for section, rows in rows_of.items()}
         for name, count in rest.order_by().values_list("category").annotate(Count("pk")):
             rows_of[REST, name], counts[REST, name] = rest.filter(category=name), count
         size = settings.DIGEST_SIZE
         found = {section: _newest(rows, size) for section, rows in rows_of.items()}
-    special = {FAILURES: gettext_lazy("Needs you"), PEOPLE: gettext_lazy("Messages")}
+    special = {
+        FAILURES: gettext_lazy("Needs you"),
+        WARNINGS: gettext_lazy("Warnings"),
+        PEOPLE: gettext_lazy("Messages"),
+    }
     shown = {section: Category(name="", title=title) for section, title in special.items()}
     shown |= {(REST, kind.name): kind for kind in categories(name for _rank, name in found)}
     room, groups = MOST, []

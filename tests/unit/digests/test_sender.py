@@ -117,21 +117,22 @@ class TestContent:
         assert places == sorted(places)
 
     @pytest.mark.parametrize("few", [50, 2], ids=["few", "many"])
-    def test_failures_come_first_then_people_and_the_subject_names_the_worst(
+    def test_failures_come_first_then_warnings_then_people_and_the_subject_names_the_worst(
         self, ann: Any, clock: Time, few: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("monitio.digests.email.FEW", few)
         failed = {"level": monitio.ERROR, "category": "exports"}
         for subject in ("first failure", "last failure"):
             api.create_message(ann, message="text", subject=subject, **failed)
+        api.create_message(ann, monitio.WARNING, "disk nearly full", category="exports")
         notify(ann, "lunch", from_user=user("bob"))
         notify(ann, "a success", category="exports")
         (letter,) = tomorrow(clock)
         assert letter.subject == "2 need you: last failure"
         for part in (letter.body, str(letter.alternatives[0].content)):  # type: ignore[attr-defined]
             words = (
-                "Your day: 4 notifications", "2 need you.", "Needs you", "last failure",
-                "first failure", "Messages", "lunch", "Exports", "a success",
+                "Your day: 5 notifications", "2 need you.", "Needs you", "last failure",
+                "first failure", "Warnings", "disk nearly full", "Messages", "lunch", "Exports", "a success",
                 "You get this every day at 8 a.m.: a daily digest.",
             )  # fmt: skip
             places, start = [], part.find("<h1")
@@ -139,6 +140,16 @@ class TestContent:
                 start = part.index(word, max(start, 0))
                 places.append(start)
             assert places == sorted(places)
+
+    def test_a_warning_is_shown_and_named_however_many_successes_are_newer(
+        self, ann: Any, clock: Time
+    ) -> None:
+        api.create_message(ann, monitio.WARNING, "disk nearly full")
+        for number in range(60):
+            api.create_message(ann, monitio.SUCCESS, f"export {number}", category=f"{number % 20}")
+        (letter,) = tomorrow(clock)
+        assert letter.subject == "1 warning: disk nearly full"
+        assert letter.body.index("disk nearly full") < letter.body.index("export")
 
     def test_no_digest_has_more_than_30_kb(self, ann: Any, clock: Time, settings: Any) -> None:
         settings.MONITIO_BRAND = {"name": "Contacts", "address": "1 Example Street, Gdańsk"}
