@@ -121,7 +121,7 @@ def _reason(row: Preferences) -> str:
         Frequency.DAILY: _("You get this every day at %(time)s: a daily digest."),
         Frequency.HOURLY: _("You get this every hour: an hourly digest."),
     }
-    hour = time_format(time(row.hour), "TIME_FORMAT")
+    hour = time_format(time(row.hour), "H:i")
     day = dict(WEEKDAYS)[row.weekday]
     return texts[Frequency(row.schedule.frequency)] % {"day": day, "time": hour}
 

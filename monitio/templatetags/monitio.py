@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from monitio.jobs import texts as job_texts
 from monitio.models import Job, Message
 from monitio.models.schedule import aware
+from monitio.utils.dates import date_and_time
 from monitio.utils.icons import ICONS, avatar_of
 from monitio.views import push, widgets
 from monitio.views.forms import LEVELS
@@ -103,6 +104,12 @@ def stamp(moment: datetime) -> str:
         return date_format(then, "D H:i")
     is_recent = then.year == now.year
     return date_format(then, "MONTH_DAY_FORMAT" if is_recent else "SHORT_DATE_FORMAT")
+
+
+@register.filter
+def full_date(moment: datetime) -> str:
+    """Date and time, as in ``27 Nov 2026, 14:02``."""
+    return date_and_time(timezone.localtime(aware(moment)))
 
 
 @register.filter

@@ -97,7 +97,7 @@ class PreferencesForm(forms.Form):
         initial = {name: getattr(row, name) for name in names}
         super().__init__(data, initial=initial, label_suffix="")
         self.fields["hour"].choices = [  # type: ignore[attr-defined]
-            (hour, time_format(time(hour), "TIME_FORMAT")) for hour in range(24)
+            (hour, time_format(time(hour), "H:i")) for hour in range(24)
         ]
         self.fields["time_zone"].choices = _zones(row.time_zone)  # type: ignore[attr-defined]
         self.row = row

@@ -149,7 +149,7 @@ def message_selected(request: HttpRequest) -> HttpResponse:
         return _done(request, recipient)
     if act is api.delete and "sure" not in request.POST:
         fields = [("do", "delete"), ("sure", "1"), *(("ids", pk) for pk in pks)]
-        return _ask(request, _("Delete"), _delete_question(len(pks)), fields=fields)
+        return _ask(request, _("Delete"), _delete_question(len(pks)), fields=fields, danger=True)
     act(recipient, pks)
     return _done(request, recipient)
 
@@ -206,7 +206,8 @@ def message_delete(request: HttpRequest, message_id: int) -> HttpResponse:
     """Delete one message."""
     recipient, message = own_message(request, message_id)
     if request.method == "GET":
-        return _ask(request, _("Delete"), _("Delete “%s”?") % _name(message))
+        question = _("Delete “%s”?") % _name(message)
+        return _ask(request, _("Delete"), question, danger=True)
     api.delete(recipient, [message_id])
     return _done(request, recipient)
 
@@ -219,7 +220,7 @@ def message_delete_all(request: HttpRequest) -> HttpResponse:
     recipient = Recipient.existing(request)
     if request.method == "GET":
         count = messages_inbox.count_messages(recipient, messages_inbox.ALL) if recipient else 0
-        return _ask(request, _("Delete all"), _delete_question(count))
+        return _ask(request, _("Delete all"), _delete_question(count), danger=True)
     if recipient:
         api.delete_all(recipient, _until(request))
     return _done(request, recipient)
@@ -388,14 +389,19 @@ def _ask(
     way_out: str = "",
     fields: Sequence[tuple[str, Any]] = (),
     status: int = 200,
+    danger: bool = False,
 ) -> HttpResponse:
-    """A form that sends the same request by POST, with further ``fields``."""
+    """A form that sends the same request by POST, with further ``fields``.
+
+    ``danger``: there is no way back.
+    """
     context = {
         "fields": fields,
         "title": title,
         "question": question,
         "action_label": title,
         "way_out": way_out or _("Cancel"),
+        "danger": danger,
         "next": next_page(request, way_back(request)),
     }
     return render(request, "monitio/message/confirm.html", context, status=status)

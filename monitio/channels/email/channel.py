@@ -10,7 +10,7 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +26,7 @@ from monitio.constants import State
 from monitio.models import Delivery, Destination, Message
 from monitio.models.categories import category
 from monitio.models.schedule import aware
+from monitio.utils.dates import date_and_time
 
 
 class EmailChannel(Channel):
@@ -90,7 +91,7 @@ def _facts(message: Message) -> list[tuple[str, str]]:
     job, found = message.job, []
     if job is not None and job.started_at:
         begun = timezone.localtime(aware(job.started_at))
-        found.append((gettext("Started"), date_format(begun, "DATETIME_FORMAT")))
+        found.append((gettext("Started"), date_and_time(begun)))
         if job.finished_at:
             seconds = int((job.finished_at - job.started_at).total_seconds())
             short = ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
@@ -104,7 +105,7 @@ def _facts(message: Message) -> list[tuple[str, str]]:
         found.append((gettext("Attempts"), number_format(job.attempt)))
     if message.expires:
         until = timezone.localtime(aware(message.expires))
-        found.append((gettext("Available until"), date_format(until, "DATETIME_FORMAT")))
+        found.append((gettext("Available until"), date_and_time(until)))
     return found
 
 

@@ -132,8 +132,9 @@ class TestContent:
         for part in (letter.body, str(letter.alternatives[0].content)):  # type: ignore[attr-defined]
             words = (
                 "Your day: 5 notifications", "2 need you.", "Needs you", "last failure",
-                "first failure", "Warnings", "disk nearly full", "Messages", "lunch", "Exports", "a success",
-                "You get this every day at 8 a.m.: a daily digest.",
+                "first failure", "Warnings", "disk nearly full", "Messages", "lunch", "Exports",
+                "a success",
+                "You get this every day at 08:00: a daily digest.",
             )  # fmt: skip
             places, start = [], part.find("<h1")
             for word in words:

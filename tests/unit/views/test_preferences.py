@@ -82,7 +82,7 @@ class TestPage:
         preferences.change(ann, frequency="daily", time_zone="Asia/Tokyo")
         moment = datetime(2026, 11, 23, 23, tzinfo=UTC)
         Preferences.objects.update(next_digest_at=moment)
-        assert "Your next digest: Nov. 24, 2026, 8 a.m." in body(browser.get(self.url))
+        assert "Your next digest: 24 Nov 2026, 08:00" in body(browser.get(self.url))
 
     def test_a_wrong_value_is_reported_and_changes_nothing(self, browser: Client) -> None:
         response = browser.post(self.url, {**self.choice, "quiet_to": ""})
