@@ -132,9 +132,15 @@ class PreferencesForm(forms.Form):
         )
         return name
 
-    def table(self) -> list[tuple[Category, list[forms.BoundField]]]:
-        """Each category with its fields, one a channel; none where it is essential."""
-        return [(line.kind, [self[name] for name in line.names if name]) for line in self.lines]
+    def table(self) -> list[tuple[Category, list[tuple[Channel, forms.BoundField]]]]:
+        """Each category with its channels and their fields; none where it is essential."""
+        return [
+            (
+                kind,
+                [(one, self[name]) for one, name in zip(self.channels, names, strict=True) if name],
+            )
+            for kind, names in self.lines
+        ]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -234,7 +234,7 @@ def message_reply(request: HttpRequest, message_id: int) -> HttpResponse:
     recipient, message = own_message(request, message_id)
     if message.from_user is None or recipient.is_visitor:
         raise Http404(str(NotAllowed()))
-    form, status = ReplyForm(request.POST or None), 200
+    form, status = ReplyForm(request.POST or None, label_suffix=""), 200
     if request.method == "POST" and form.is_valid():
         try:
             api.reply(recipient, message_id, form.cleaned_data["message"])

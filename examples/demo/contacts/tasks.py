@@ -26,6 +26,12 @@ def grouped(number: int) -> str:
     return str(formats.number_format(number, use_l10n=True, force_grouping=True))
 
 
+def rows_done(outcome: Outcome) -> str:
+    """“8,000 of 20,000 rows”, as the reader's language writes numbers."""
+    done, total = (grouped(int(number or 0)) for number in (outcome.done, outcome.total))
+    return gettext("{done} of {total} rows").format(done=done, total=total)
+
+
 def imported_and_rejected(outcome: Outcome) -> str:
     """“19,712 imported, 288 rejected”, in the reader's language."""
     result: Any = outcome.result
@@ -42,9 +48,10 @@ def imported_and_rejected(outcome: Outcome) -> str:
 @shared_task
 @notify_user(
     title=gettext_lazy("Import of {file_name}"),
-    progress=gettext_lazy("{done} of {total} rows"),
+    progress=rows_done,
     success=imported_and_rejected,
     arguments=["file_name"],
+    category="imports",
     via=DEVICES,
 )
 def import_contacts(pk: int, file_name: str) -> dict[str, int]:
@@ -59,7 +66,9 @@ def import_contacts(pk: int, file_name: str) -> dict[str, int]:
 
 
 @shared_task
-@notify_user(title=gettext_lazy("Month-end closing"), retryable=True, via=DEVICES)
+@notify_user(
+    title=gettext_lazy("Month-end closing"), retryable=True, category="billing", via=DEVICES
+)
 def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)
@@ -81,6 +90,7 @@ def next_retry(outcome: Outcome) -> str:
     title=gettext_lazy("Exchange rates"),
     retry=next_retry,
     success=gettext_lazy("The bank answered on attempt {attempt}."),
+    category="billing",
 )
 def flaky(self: Task[Any, Any]) -> None:
     time.sleep(1)
@@ -94,6 +104,7 @@ def flaky(self: Task[Any, Any]) -> None:
     progress=gettext_lazy("Week {done} of {total}. You can leave and come back."),
     success=gettext_lazy("All 52 weeks are archived."),
     cancel=True,
+    category="system",
     via=DEVICES,
 )
 def one_minute() -> None:
@@ -130,6 +141,7 @@ def contacts_in_all(outcome: Outcome) -> str:
     success=contacts_in_all,
     url="/",
     url_label=gettext_lazy("See the contacts"),
+    category="imports",
     email=True,
 )
 def mail_report() -> int:

@@ -103,6 +103,7 @@ def start(request: HttpRequest, name: str) -> HttpResponseBase:
         notify_group(
             _("Branch check"),
             canvas,
+            category="system",
             success=_("{result} records have been corrected."),
             cancel=True,
             retryable=True,

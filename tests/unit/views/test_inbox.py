@@ -619,8 +619,9 @@ def test_nothing_selected_changes_nothing(
 
 
 def test_deleting_all_asks_with_their_number(browser: Client, message: Message) -> None:
-    question = browser.get(url("delete_all")).context["question"]
-    assert question == "Delete 1 notification? This can’t be undone."
+    page = browser.get(url("delete_all"))
+    assert page.context["question"] == "Delete 1 notification? This can’t be undone."
+    assert 'class="monitio-button primary danger"' in page.content.decode()
 
 
 def test_a_read_message_can_be_unread_again(browser: Client, message: Message) -> None:
