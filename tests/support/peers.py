@@ -6,15 +6,19 @@ them to ``serve``. One JSON line each way a call.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+# Seconds within which a living server answers on any machine.
+PATIENCE = 30.0
 
 
 class Peer:
@@ -80,6 +84,16 @@ class Peer:
             self.process.stdout.close()
 
 
+@contextmanager
+def impatient(peer: Peer, module: str, name: str = "PUBLISH_TIMEOUT") -> Iterator[None]:
+    """A peer that waits ``PATIENCE`` for servers waits a second, as sites do."""
+    peer.patch(f"monitio.{module}.{name}", 1.0)
+    try:
+        yield
+    finally:
+        peer.patch(f"monitio.{module}.{name}", PATIENCE)
+
+
 def close_all(peers: Sequence[Peer]) -> None:
     for peer in peers:
         peer.dismiss()
@@ -100,9 +114,15 @@ def create_tables() -> None:
     call_command("migrate", run_syncdb=True, skip_checks=True, verbosity=0)
 
 
+def patch(path: str, value: Any) -> None:
+    """Set a constant: ``("monitio.transports.redis.PONG_WITHIN", 2)``."""
+    module, _, name = path.rpartition(".")
+    setattr(importlib.import_module(module), name, value)
+
+
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
     """The peer's main loop: ends when the test closes its end or dies."""
-    functions = {"migrate": create_tables, **functions}
+    functions = {"migrate": create_tables, "patch": patch, **functions}
     for line in sys.stdin:
         name, args = json.loads(line)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 class Running:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 def wait_until(
     condition: Callable[[], T],
-    timeout: float = 40.0,
+    timeout: float = 60.0,
     message: str | Callable[[], str] = "",
     *,
     interval: float = 0.02,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, expect
 
 from tests.e2e.browser.wire import Wire, job
 from tests.support.waiting import wait_until
@@ -17,6 +17,10 @@ FOCUS = """() => {
   while (node.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
   return node.id || node.getAttribute("part") || node.localName;
 }"""
+# A spinner turns for ever.
+STANDS_STILL = """stack => Promise.allSettled(
+  stack.getAnimations({ subtree: true })
+    .filter(one => !(one instanceof CSSAnimation)).map(one => one.finished))"""
 # Ids above those of the tests: each marks that everything before has arrived.
 FIRST_MARK = 100_000
 
@@ -73,6 +77,13 @@ class Tab:
 
     def pop_up(self, pk: int) -> Locator:
         return self.page.locator(f'{POP_UPS}[data-id="{pk}"]')
+
+    def box(self, part: Locator) -> FloatRect:
+        """Where it stands when no card moves any more."""
+        self.part("stack").evaluate(STANDS_STILL)
+        found = part.bounding_box()
+        assert found
+        return found
 
     def expand(self) -> None:
         """Show every pop-up whole; at rest only the first one is."""

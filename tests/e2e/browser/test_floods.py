@@ -9,38 +9,45 @@ from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
 
-# How long the main thread worked, in ms: the CPU time of its tasks, whatever else the machine does.
-WORK = "Performance.getMetrics"
 
+class Layouts:
+    """How often a page is laid out from now on. Not in seconds: machines differ."""
 
-def work(tab: Tab) -> float:
-    session = tab.page.context.new_cdp_session(tab.page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    metrics = {one["name"]: one["value"] for one in session.send(WORK)["metrics"]}
-    session.detach()
-    return float(metrics["ScriptDuration"] + metrics["LayoutDuration"]) * 1000
+    def __init__(self, tab: Tab) -> None:
+        self._session = tab.page.context.new_cdp_session(tab.page)
+        # It counts while it is on.
+        self._session.send("Performance.enable")
+        self._before = self._counted()
+
+    def _counted(self) -> int:
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        found = {one["name"]: one["value"] for one in metrics}
+        return int(found["LayoutCount"] + found["RecalcStyleCount"])
+
+    def __int__(self) -> int:
+        return self._counted() - self._before
 
 
 def test_two_thousand_messages_in_a_burst_are_little_work(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(title_badge="")
-    before = work(tab)
+    layouts = Layouts(tab)
     tab.run(
         "() => { for (let n = 0; n < 2000; n++) monitio.add({ title: `M${n}`, level: 'error' }) }"
     )
     expect(tab.part("count")).to_have_text("1,999 more, 1,999 errors")
-    assert work(tab) - before < 200
+    assert 0 < int(layouts) < 20
 
 
 def test_two_thousand_messages_over_the_stream_keep_the_page_quick(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(title_badge="")
-    before = work(tab)
+    layouts = Layouts(tab)
     wire.put(*(message(pk, level="error") for pk in range(1, 2001)))
     expect(tab.part("count")).to_have_text("1,999 more, 1,999 errors")
     expect(tab.page).to_have_title("(99+) Page")
-    # 2,000 events are at most 2,000 tasks; each takes well under a millisecond.
-    assert work(tab) - before < 600
+    # One a frame at most, of which there are more where the stream is slow.
+    assert 0 < int(layouts) < 1000
 
 
 def test_a_flood_that_goes_on_does_not_flicker_past(wire: Wire, open_tab: OpenTab) -> None:

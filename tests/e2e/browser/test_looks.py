@@ -79,8 +79,8 @@ def test_under_a_finger_targets_are_at_least_44_pixels(touched: Tab) -> None:
     touched.page.get_by_role("button", name="Reply").tap()
     expect(touched.page.get_by_role("button", name="Send")).to_be_visible()
     assert too_small(touched, 44) == []
-    box = touched.part("bell").bounding_box()
-    assert box and box["width"] >= 44 and box["height"] >= 44
+    box = touched.box(touched.part("bell"))
+    assert box["width"] >= 44 and box["height"] >= 44
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ def phone(context: BrowserContext, tab: Tab) -> Tab:
 def test_on_a_narrow_screen_nothing_sticks_out(phone: Tab) -> None:
     phone.wait_for(1, 2, 3)
     assert not phone.run(WIDE)
-    for box in (phone.pop_up(pk).bounding_box() for pk in (1, 2, 3)):
-        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 320
+    for box in (phone.box(phone.pop_up(pk)) for pk in (1, 2, 3)):
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 320
     phone.part("bell").click()
-    panel = phone.part("panel").bounding_box()
-    assert panel and panel["x"] == 0 and panel["width"] == 320
+    panel = phone.box(phone.part("panel"))
+    assert panel["x"] == 0 and panel["width"] == 320
     assert (
         phone.run(
             "document.querySelector('monitio-bell').shadowRoot.querySelector('.scroll').scrollWidth"
@@ -120,8 +120,7 @@ def test_the_pop_ups_stand_where_the_page_wishes(
     tab = open_tab(placement=placement)
     wire.put(message(1, level="error"))
     tab.wait_for(1)
-    box, bell = tab.pop_up(1).bounding_box(), tab.part("bell").bounding_box()
-    assert box and bell
+    box, bell = tab.box(tab.pop_up(1)), tab.box(tab.part("bell"))
     block, inline = placement.split("-")
     left, right = box["x"], 1100 - box["x"] - box["width"]
     assert {"start": left < 50, "end": right < 50, "center": abs(left - right) < 2}[inline]
@@ -147,14 +146,12 @@ def test_from_right_to_left_everything_is_on_the_other_side(wire: Wire, open_tab
     wire.store(job(1, percent=42.0))
     tab = open_tab()
     tab.wait_for(1)
-    box = tab.pop_up(1).bounding_box()
-    assert box and box["x"] < 50
+    assert tab.box(tab.pop_up(1))["x"] < 50
     icon, close = tab.pop_up(1).locator("[part=icon]"), tab.pop_up(1).locator("[part=close]")
-    icon_box, close_box = icon.bounding_box(), close.bounding_box()
-    assert icon_box and close_box and icon_box["x"] > close_box["x"]
+    assert tab.box(icon)["x"] > tab.box(close)["x"]
     tab.part("bell").click()
-    panel = tab.part("panel").bounding_box()
-    assert panel and panel["x"] >= 0 and panel["x"] + panel["width"] <= 1100
+    panel = tab.box(tab.part("panel"))
+    assert panel["x"] >= 0 and panel["x"] + panel["width"] <= 1100
 
 
 def test_with_forced_colours_edges_and_progress_stay_visible(tab: Tab) -> None:

@@ -320,9 +320,8 @@ def test_a_pop_up_never_covers_what_has_the_focus(wire: Wire, open_tab: OpenTab)
     wire.put(message(1, level="error"))
     tab.wait_for(1)
     tab.page.focus("#low")
-    pop_up, low = tab.pop_up(1).bounding_box(), tab.page.locator("#low").bounding_box()
-    bell = tab.part("bell").bounding_box()
-    assert pop_up and low and bell
+    parts = (tab.pop_up(1), tab.page.locator("#low"), tab.part("bell"))
+    pop_up, low, bell = (tab.box(part) for part in parts)
     assert bell["y"] + bell["height"] <= pop_up["y"]
     assert pop_up["y"] + pop_up["height"] <= low["y"]
 

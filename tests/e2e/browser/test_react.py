@@ -75,7 +75,7 @@ def running(*command: str, cwd: Path, **options: Any) -> Iterator[subprocess.Pop
         yield process
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,7 @@ def test_the_stack_opens_and_rests_again(tab: Tab, way: str) -> None:
 @pytest.mark.parametrize(("width", "height", "most"), [(1280, 800, 0.08), (390, 844, 0.20)])
 def test_at_rest_it_covers_little(tab: Tab, width: int, height: int, most: float) -> None:
     tab.page.set_viewport_size({"width": width, "height": height})
+    expect(tab.page.locator(RESTING)).to_have_count(1)
     assert tab.part("stack").evaluate(VISIBLE) <= most
 
 
@@ -77,14 +78,7 @@ def test_a_tap_opens_it_and_a_swipe_closes_a_card(browser: Browser, wire: Wire) 
     tab.wait_for(3, 2, 1)
     tab.pop_up(3).get_by_text("M3").tap()
     expect(tab.page.locator(RESTING)).to_have_count(0)
-    # Until it stands where it goes.
-    tab.part("stack").evaluate(
-        "node => Promise.all(node.getAnimations({ subtree: true })"
-        ".filter(one => one instanceof Animation && !(one instanceof CSSAnimation))"
-        ".map(one => one.finished))"
-    )
-    box = tab.pop_up(2).bounding_box()
-    assert box
+    box = tab.box(tab.pop_up(2))
     touch = context.new_cdp_session(tab.page)
 
     def send(kind: str, *points: Any) -> None:
@@ -159,9 +153,7 @@ def test_a_running_task_has_one_height_from_start_to_end(wire: Wire, open_tab: O
         wire.put(job(1, state, version, **more))
         wait_until(lambda: tab.run("monitio.messages[0]?.version") == version)  # noqa: B023
         tab.page.evaluate("() => new Promise(done => setTimeout(done, 60))")
-        box = tab.pop_up(1).bounding_box()
-        assert box
-        heights.add(box["height"])
+        heights.add(tab.box(tab.pop_up(1))["height"])
     assert len(heights) == 1
 
 
@@ -189,9 +181,7 @@ def test_its_words_change_at_most_twelve_times_a_minute(wire: Wire, open_tab: Op
 def test_at_200_percent_zoom_the_line_below_covers_no_card(tab: Tab) -> None:
     tab.page.set_viewport_size({"width": 640, "height": 400})
     tab.expand()
-    footer = tab.part("count").locator("..").bounding_box()
-    cards = tab.page.locator(".list").bounding_box()
-    assert footer and cards
+    footer, cards = tab.box(tab.part("count").locator("..")), tab.box(tab.page.locator(".list"))
     # The list has a rem of room for shadows.
     assert cards["y"] + cards["height"] - 16 <= footer["y"]
     assert footer["y"] + footer["height"] <= 400

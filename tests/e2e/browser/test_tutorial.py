@@ -103,7 +103,7 @@ class Reader:
             process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(30)
+            process.wait(120)
 
     def close(self) -> None:
         for name in list(self.running):

@@ -301,6 +301,8 @@ class Stream(queue.SimpleQueue[Any]):
 class _Server(ThreadingHTTPServer):
     # Closing waits for every thread.
     daemon_threads = False
+    # Those of ten tabs; the kernel drops what is above, and the browser tries again a second later.
+    request_queue_size = 128
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -316,7 +318,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """A browser that still runs keeps connections it has no question for."""
+        """A browser that still runs keeps connections it has no question for, or never asks."""
         for connection in list(self._connections):
             # It may be closed at this very moment.
             with suppress(OSError):
@@ -332,8 +334,6 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    # A browser connects ahead and may never ask.
-    timeout = 3
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
         pass

@@ -47,7 +47,7 @@ class Demo:
     def wait_until_it_runs(self) -> str:
         """Its address, once it says that it is ready."""
         wait_until(
-            lambda: "Ctrl-C" in self.printed() or self.process.poll() is not None, 60, self.printed
+            lambda: "Ctrl-C" in self.printed() or self.process.poll() is not None, 120, self.printed
         )
         found = URL.search(self.printed())
         assert found, self.printed()
@@ -61,7 +61,7 @@ class Demo:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(120)
         self.folder.remove()
 
 
@@ -70,7 +70,10 @@ class Visitor:
 
     def __init__(self, url: str, language: str = "en") -> None:
         self.browser = httpx.Client(
-            base_url=url, headers={"Accept": "application/json", "Accept-Language": language}
+            base_url=url,
+            headers={"Accept": "application/json", "Accept-Language": language},
+            # Five seconds, httpx's own, are few for a machine that runs other tests.
+            timeout=60,
         )
         self.browser.get("/")
 
@@ -102,7 +105,7 @@ class Visitor:
                 None,
             )
 
-        wait_until(ended, 60, "the end of the task")
+        wait_until(ended, 120, "the end of the task")
         # Read again: a snapshot reads messages before their jobs, so the one that first shows the
         # end may still have the texts of a running task.
         message = ended()

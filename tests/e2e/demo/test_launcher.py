@@ -50,7 +50,7 @@ def no_process_is_left(family: list[psutil.Process]) -> None:
 
 def test_it_runs_a_site_a_worker_beat_and_a_broker(shared_demo: Demo) -> None:
     url = shared_demo.wait_until_it_runs()
-    assert httpx.get(url).status_code == 200
+    assert httpx.get(url, timeout=60).status_code == 200
     running = names(shared_demo.family())
     assert all(name in running for name in ("uvicorn", "worker", "beat", "valkey-server"))
 
@@ -59,7 +59,7 @@ def test_ctrl_c_ends_every_process(demo: Demo) -> None:
     demo.wait_until_it_runs()
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(120) == 0
     no_process_is_left(family)
     assert "Stopped." in demo.printed()
 
@@ -68,7 +68,7 @@ def test_ctrl_c_during_the_start_ends_every_process(demo: Demo) -> None:
     wait_until(lambda: len(demo.family()) > 2, message=demo.printed)
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
-    demo.process.wait(30)
+    demo.process.wait(120)
     no_process_is_left(family)
 
 
@@ -111,7 +111,7 @@ def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
     demo.wait_until_it_runs()
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGKILL)
-    demo.process.wait(40)
+    demo.process.wait(120)
     no_process_is_left(family)
 
 
@@ -120,7 +120,7 @@ def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
     family = demo.family()
     valkey = next(p for p in family if "valkey-server" in p.name())
     valkey.kill()
-    assert demo.process.wait(30) == 1
+    assert demo.process.wait(120) == 1
     assert "valkey has exited unexpectedly" in demo.printed()
     no_process_is_left(family)
 

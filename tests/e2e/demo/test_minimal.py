@@ -65,7 +65,7 @@ def test_it_starts_a_site_and_a_worker_that_count_sheep(copy: Path) -> None:
         assert (message["title"], message["body"]) == ("Sheep: done", "All 50 are asleep.")
         visitor.close()
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     finally:
         process.kill()
-        process.wait(40)
+        process.wait(120)

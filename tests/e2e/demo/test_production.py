@@ -82,7 +82,7 @@ class Platform:
     def wait_for(self, name: str, text: str) -> str:
         """What the process of this line has written, once it has written ``text``."""
         log = self.log(name)
-        wait_until(lambda: text in log.read_text(), 60, log.read_text)
+        wait_until(lambda: text in log.read_text(), 120, log.read_text)
         return log.read_text()
 
     @staticmethod
@@ -125,7 +125,7 @@ def test_the_site_answers(platform: Platform) -> None:
     headers = {"Host": "contacts.example.com", "X-Forwarded-Proto": "https"}
     url = f"http://127.0.0.1:{platform.port}/"
     wait_until(lambda: is_listening(platform.port))
-    assert httpx.get(url, headers=headers).status_code == 200
+    assert httpx.get(url, headers=headers, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(("name", "text"), [("worker", " ready."), ("beat", "beat: Starting...")])
@@ -354,7 +354,7 @@ def check_backup(server: Server) -> None:
 
 def check_pages(server: Server) -> None:
     """The page, its scripts compressed and kept, and JSON lines in the log."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=60) as client:
         client.headers["Host"] = "contacts.example.com"
         page = client.get("/")
         assert page.status_code == 200, server.log("site")
@@ -371,7 +371,7 @@ def check_pages(server: Server) -> None:
 
 def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
     """HUP: 60 of 60 requests are answered, and an open stream is told so."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=60) as client:
         client.headers["Host"] = "contacts.example.com"
         log_in(client)
         page = client.get("/messages/json/?bootstrap").json()["page"]
@@ -380,7 +380,8 @@ def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
             lines = stream.iter_lines()
             received = [next(lines)]
             site.send_signal(signal.SIGHUP)
-            with httpx.Client(base_url=client.base_url, headers=client.headers) as other:
+            same = {"base_url": client.base_url, "headers": client.headers, "timeout": 60}
+            with httpx.Client(**same) as other:
                 codes = [other.get("/").status_code for _request in range(60)]
             received += lines
     assert codes == [200] * 60

@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def ask(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, headers={"Cookie": cookie})
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read().decode())

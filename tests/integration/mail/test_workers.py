@@ -90,7 +90,7 @@ def _beat(environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(30)
+    process.wait(120)
 
 
 def until_sent(site: Peer, name: str, count: int) -> None:

@@ -96,7 +96,7 @@ class EventSource:
         """The data of all events of this name so far."""
         return [event.data for event in list(self.events) if event.name == name]
 
-    def wait_for(self, name: str, count: int = 1, timeout: float = 40.0) -> Any:
+    def wait_for(self, name: str, count: int = 1, timeout: float = 60.0) -> Any:
         """The data of the ``count``-th event of this name."""
         wait_until(lambda: len(self.of(name)) >= count, timeout, lambda: f"{name}: {self.events}")
         return self.of(name)[count - 1]
@@ -113,7 +113,7 @@ class EventSource:
                 known = {pk: one for pk, one in known.items() if pk not in data["ids"]}
         return [known[pk]["body"] for pk in sorted(known)]
 
-    def wait_until_it_shows(self, *texts: str, timeout: float = 40.0) -> None:
+    def wait_until_it_shows(self, *texts: str, timeout: float = 60.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
     def wait_until_it_receives(self, write: Callable[[], object]) -> None:
@@ -125,7 +125,7 @@ class EventSource:
 
         wait_until(received, 40.0, lambda: f"an event: {self.events}", interval=0.1)
 
-    def wait_until_it_ends(self, timeout: float = 40.0) -> str | None:
+    def wait_until_it_ends(self, timeout: float = 60.0) -> str | None:
         """Why the server ended it; None when it did not say."""
         assert self.ended.wait(timeout), f"still open: {self.events}"
         byes = self.of("bye")

@@ -48,16 +48,16 @@ class Page:
     def texts(self) -> list[str]:
         return [known["body"] for _, known in sorted(self.known.copy().items())]
 
-    def wait_until_it_shows(self, *texts: str, timeout: float = 30.0) -> None:
+    def wait_until_it_shows(self, *texts: str, timeout: float = 60.0) -> None:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
-    def wait_until_open(self, times: int = 1, timeout: float = 30.0) -> None:
+    def wait_until_open(self, times: int = 1, timeout: float = 60.0) -> None:
         """Until it has had a stream and a snapshot so often."""
         wait_until(
             lambda: self.connections >= times, timeout, lambda: f"{self.state} {self.reasons}"
         )
 
-    def wait_for_state(self, state: str, timeout: float = 30.0) -> None:
+    def wait_for_state(self, state: str, timeout: float = 60.0) -> None:
         wait_until(lambda: self.state == state, timeout, lambda: f"{self.state} {self.reasons}")
 
     def equals_its_reload(self) -> bool:
@@ -65,7 +65,7 @@ class Page:
 
     def reload(self) -> dict[str, Any]:
         """The snapshot, as the page fetches it. Raises ``LookupError`` for somebody else's page."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             path = f"/messages/json/?page={self.browser['page']}"
             connection.request("GET", path, headers={"Cookie": self.browser["cookie"]})

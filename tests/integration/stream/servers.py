@@ -103,7 +103,7 @@ class Server:
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(
-            f"http://{self.host}:{self.public_port}{path}", timeout=20
+            f"http://{self.host}:{self.public_port}{path}", timeout=60
         ) as answer:
             return str(answer.read().decode())
 

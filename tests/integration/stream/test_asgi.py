@@ -60,7 +60,7 @@ class Wire:
         return b"".join(event.get("body", b"") for event in self.sent)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 
@@ -118,7 +118,7 @@ def run(
             await test(wire, task)
         finally:
             wire.disconnected.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.wait([task])
         return task
 
@@ -304,7 +304,7 @@ class TestGone:
 
         async def main() -> None:
             app = monitio.asgi.application(receives_it)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await app({"type": "http"}, logged_once, Wire().send)
 
         asyncio.run(main())
@@ -337,7 +337,7 @@ class TestGone:
             await wire.until(lambda: b"snapshot" in wire.body)
             assert not cancelled
             wire.disconnected.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await task
 
         asyncio.run(main())

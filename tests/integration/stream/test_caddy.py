@@ -53,7 +53,7 @@ def server(
         yield server
     finally:
         caddy.terminate()
-        caddy.wait(30)
+        caddy.wait(120)
         server.close()
 
 

@@ -102,7 +102,7 @@ class TestBehindNginx(ServerSuite):
         base = f"https://127.0.0.1:{Ports(*nginx.ports).tls}/messages/stream/"
         people = [browser, *(site.sign_in(f"tab-{number}") for number in range(7))]
         with ExitStack() as stack:
-            client = stack.enter_context(httpx.Client(http2=True, verify=False, timeout=20))
+            client = stack.enter_context(httpx.Client(http2=True, verify=False, timeout=60))
             for one in people:
                 headers, page = {"Cookie": one["cookie"]}, {"page": one["page"]}
                 tab = client.stream("GET", base, headers=headers, params=page)

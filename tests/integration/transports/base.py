@@ -16,6 +16,8 @@ from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.transports.process"
+# Seconds: above a second on a busy machine, below the ten of ten publishers who wait one each.
+PROMPT = 8.0
 
 
 class EventReceiver:
@@ -228,7 +230,7 @@ class Conformance:
         topic = new_topic()
         listener.follow(topic)
         seconds, left = listener.peer.stop()
-        assert seconds < 4 and left == []
+        assert seconds < PROMPT and left == []
         again = new_topic()
         listener.follow(again)
         publisher.publish([[again, "resync"]])

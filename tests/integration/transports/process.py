@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from tests.support.peers import serve, set_up
+from tests.support.peers import PATIENCE, serve, set_up
 
 set_up()
 
@@ -19,10 +19,15 @@ from monitio import dispatch
 from monitio.stream import broadcaster as broadcasters
 from monitio.stream.broadcaster import Broadcaster, get_broadcaster
 from monitio.stream.mailbox import Mailbox
-from monitio.transports import Event, get_transport
+from monitio.transports import Event, get_transport, postgres, redis
 from monitio.transports import publish as publishing
+from monitio.utils import database
 from monitio.utils.fork import ProcessLocal
 
+# Whether a living server answers is tested, not how fast the machine is. For tests of dead ones
+# there is ``impatient``.
+postgres.PUBLISH_TIMEOUT = redis.PUBLISH_TIMEOUT = database.LOCK_TIMEOUT = PATIENCE
+postgres.PONG_WITHIN = redis.PONG_WITHIN = PATIENCE
 received: list[list[Any]] = []
 logged: list[str] = []
 # One for each time the transport was cut off.
@@ -99,14 +104,6 @@ def timed_publish(events: list[list[Any]]) -> tuple[bool, float]:
     return publishing.publish([Event(*event) for event in events]), time.monotonic() - begin
 
 
-def patch(path: str, value: Any) -> None:
-    """Set a constant: ``("monitio.transports.redis.PONG_WITHIN", 2)``."""
-    import importlib
-
-    module, _, name = path.rpartition(".")
-    setattr(importlib.import_module(module), name, value)
-
-
 def cpu_share(seconds: float) -> float:
     """How much of one core this process needs while nothing happens."""
     begin = time.process_time()
@@ -158,7 +155,6 @@ if __name__ == "__main__":
             "ring": timed_publish,
             "push_and_roll_back": push_and_roll_back,
             "is_in_database": is_in_database,
-            "patch": patch,
             "cpu_share": cpu_share,
             "stop": stop,
             "fork": fork,

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.integration.transports.base import PROCESS, Conformance, EventReceiver, new_topic
-from tests.support.peers import Peer
+from tests.integration.transports.base import (
+    PROCESS,
+    PROMPT,
+    Conformance,
+    EventReceiver,
+    new_topic,
+)
+from tests.support.peers import PATIENCE, Peer, impatient
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.tls import certificate
 from tests.support.servers.valkey import Valkey
@@ -90,7 +97,7 @@ class TestSentinel(Conformance):
         listener.forget()
         dead = whole.master_now()
         dead.kill()
-        assert publisher.ring([[topic, "resync"]])[1] < 4
+        assert publisher.ring([[topic, "resync"]])[1] < PROMPT
         listener.wait_for("gap", topic)
         wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
         listener.wait_for("resync", topic)
@@ -111,22 +118,22 @@ class TestSentinel(Conformance):
         self, whole: Replicated, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
-        publisher.patch("monitio.transports._current", None)
-        for name, value in {"PING_EVERY": 0.5, "PONG_WITHIN": 1.0}.items():
-            listener.peer.patch(f"monitio.transports.redis.{name}", value)
+        listener.peer.patch("monitio.transports.redis.PING_EVERY", 0.5)
         listener.follow(topic)
-        assert publisher.ring([[topic, "resync"]])[0]
-        listener.forget()
-        frozen = whole.master_now()
-        os.kill(frozen.pid, signal.SIGSTOP)
-        try:
-            assert 0.1 < publisher.ring([[topic, "resync"]])[1] < 4
+        with ExitStack() as stack:
+            stack.enter_context(impatient(publisher, "transports.redis"))
+            publisher.patch("monitio.transports._current", None)
+            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings")
+            stack.enter_context(impatient(listener.peer, "transports.redis", "PONG_WITHIN"))
+            listener.forget()
+            frozen = whole.master_now()
+            os.kill(frozen.pid, signal.SIGSTOP)
+            stack.callback(os.kill, frozen.pid, signal.SIGCONT)
+            assert 0.1 < publisher.ring([[topic, "resync"]])[1] < PROMPT
             # A Sentinel waits after one failover before it begins another.
-            listener.wait_for("gap", topic, timeout=40)
-            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], 40, "it rings again")
+            listener.wait_for("gap", topic)
+            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
             listener.wait_for("resync", topic)
-        finally:
-            os.kill(frozen.pid, signal.SIGCONT)
 
 
 class TestCluster(Conformance):
@@ -157,13 +164,13 @@ class TestCluster(Conformance):
 
     @pytest.fixture
     def patient(self, site: Cluster, publisher: Peer) -> Iterator[Peer]:
-        """Who rings waits longer than usual: a living node may be slow where tests run."""
+        """Who rings waits for a dead node longer than a living one takes where tests run."""
         for node in site.nodes:
             node.start()
         publisher.patch("monitio.transports._current", None)
         publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 9.0)
         yield publisher
-        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 1.0)
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PATIENCE)
         for node in site.nodes:
             node.start()
 
@@ -189,12 +196,11 @@ class TestCluster(Conformance):
     def test_a_cluster_that_is_silent_as_a_whole_costs_a_second(
         self, site: Cluster, publisher: Peer
     ) -> None:
-        publisher.patch("monitio.transports._current", None)
-        for node in site.nodes:
-            os.kill(node.pid, signal.SIGSTOP)
-        try:
-            rung, seconds = publisher.ring([["user:1", "resync"]])
-        finally:
+        with ExitStack() as stack:
+            stack.enter_context(impatient(publisher, "transports.redis"))
+            publisher.patch("monitio.transports._current", None)
             for node in site.nodes:
-                os.kill(node.pid, signal.SIGCONT)
-        assert not rung and 0.8 < seconds < 4
+                os.kill(node.pid, signal.SIGSTOP)
+                stack.callback(os.kill, node.pid, signal.SIGCONT)
+            rung, seconds = publisher.ring([["user:1", "resync"]])
+        assert not rung and 0.8 < seconds < PROMPT

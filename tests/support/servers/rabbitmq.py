@@ -54,13 +54,13 @@ class RabbitMQ:
             self.process = subprocess.Popen(
                 [PROGRAM], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until(self._answers, 60, self._log_text)
+        wait_until(self._answers, 120, self._log_text)
 
     def stop(self) -> None:
         """Ask it to end, as an administrator does, and wait for it."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(120)
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
