@@ -343,7 +343,7 @@ def test_a_look_up_that_hangs_costs_the_time_out(monkeypatch: pytest.MonkeyPatch
     end = threading.Event()
     monkeypatch.setattr(outbound.socket, "getaddrinfo", lambda *args, **kwargs: end.wait(60))
     try:
-        with pytest.raises(TimeoutError, match="look-up"):
+        with pytest.raises(TimeoutError):
             post("https://hooks.example/", b"{}", {}, timeout=0.1)
     finally:
         end.set()
