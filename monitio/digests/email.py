@@ -16,6 +16,7 @@ from monitio import links
 from monitio.channels.email import addresses
 from monitio.channels.email.compose import EmailContent, compose
 from monitio.conf import settings
+from monitio.digests.selection import FEW
 from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
 from monitio.models.messages import MessageQuerySet, named
@@ -23,8 +24,6 @@ from monitio.models.preferences import WEEKDAYS
 from monitio.models.schedule import Frequency
 from monitio.preferences.choices import unsubscribe_url
 
-# Up to so many unread messages are loaded in one query.
-FEW = 50
 # An e-mail of so many entries has less than 30 KB; above 102 KB mail programs cut it off.
 MOST = 12
 # A group of a digest: its rank, and the name of a category.
@@ -50,13 +49,14 @@ class Group:
 
 
 def compose_digest(
-    row: Preferences, messages: MessageQuerySet, batch: str
+    row: Preferences, messages: MessageQuerySet, batch: str, newest: list[Message] | None = None
 ) -> EmailMultiAlternatives | None:
     """The digest of these messages; None when there are none.
 
+    ``newest`` are the newest ``FEW + 1``, where they were read already.
     Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
-    groups = _groups(messages)
+    groups = _groups(messages, newest)
     if not groups:
         return None
     count = sum(len(group.entries) + group.more for group in groups)
@@ -126,9 +126,10 @@ def _reason(row: Preferences) -> str:
     return texts[Frequency(row.schedule.frequency)] % {"day": day, "time": hour}
 
 
-def _groups(messages: MessageQuerySet) -> list[Group]:
+def _groups(messages: MessageQuerySet, newest: list[Message] | None) -> list[Group]:
     """Failures, warnings, messages from people; the others by category in the site's order."""
-    newest = _newest(messages, FEW + 1)
+    if newest is None:
+        newest = _newest(messages, FEW + 1)
     if len(newest) <= FEW:
         found: dict[Section, list[Message]] = {}
         for message in newest:

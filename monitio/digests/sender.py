@@ -2,17 +2,18 @@
 
 Users are due at ``Preferences.next_digest_at``. Due users are claimed in batches, which moves that
 moment to the end of the worker's lease: no other worker sees them, and the users of a worker that
-died are due again by themselves. In one transaction a user, the messages are marked with the
-digest's key and the digest of the period is written; it is sent outside. When a worker dies after
-the send and before it settled the digest, the send is repeated with the same messages and
-Message-ID: at least once.
+died are due again by themselves. In one transaction for some users of a batch, their messages are
+marked and read, and the digests of the period written; they are sent outside, each claimed before
+and settled after its send. When a worker dies in between, that one send is repeated with the same
+messages and Message-ID: at least once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from uuid import uuid4
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from monitio.channels.attempts import Result, attempt
 from monitio.channels.destinations import disabled_addresses
@@ -28,9 +29,9 @@ from monitio.channels.email import addresses
 from monitio.channels.email.smtp import send, shared_connection
 from monitio.conf import settings
 from monitio.digests.email import compose_digest
-from monitio.digests.selection import messages_of, undigested
+from monitio.digests.selection import messages_of, newest_of, undigested
 from monitio.exceptions import PermanentFailure, Skipped
-from monitio.models import Digest, Preferences
+from monitio.models import Digest, Message, Preferences
 from monitio.models.schedule import Frequency, as_stored, now
 
 logger = logging.getLogger("monitio")
@@ -40,6 +41,8 @@ State = Digest.State
 UNFINISHED = (State.PENDING, State.CLAIMED)
 # Users in one batch, which one worker serves.
 BATCH_SIZE = 200
+# Users whose messages are marked and read together. What they change from then on ends their claim.
+TAKEN_AT_ONCE = 50
 # Batches claimed at once, for 100,000 users; the next tick claims the rest.
 BATCHES = 500
 # After these the mail server counts as down: the rest of the batch waits.
@@ -121,7 +124,7 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
 
     Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
-    return compose_digest(row, undigested(row), "preview")
+    return compose_digest(row, undigested([row]), "preview")
 
 
 def _claim_set(moment: datetime) -> str | None:
@@ -147,88 +150,148 @@ def _lease(moment: datetime) -> datetime:
     return as_stored(moment + timedelta(seconds=settings.DIGEST_LEASE))
 
 
+@dataclass
+class _Taken:
+    """Users of a batch under a claim of their own; by user, the digests to send and messages."""
+
+    claim: str
+    lease: datetime
+    rows: Sequence[Preferences] = ()
+    digests: defaultdict[Any, list[Digest]] = field(default_factory=lambda: defaultdict(list))
+    newest: dict[Any, list[Message]] = field(default_factory=dict)
+
+
 class _BatchSender:
     """Sends the digests of one batch."""
 
     def __init__(self, claim: str, clock: Clock) -> None:
         self.claim, self.clock = claim, clock
         self.tally = DigestStats()
+        self.failures_in_a_row = 0
 
     def serve(self) -> DigestStats:
-        in_a_row = 0
         users = Preferences.objects.here().filter(claim=self.claim).order_by("pk")
-        related = users.select_related("user").prefetch_related("choices", disabled_addresses())
-        for row in related:
+        rows = list(users.select_related("user").prefetch_related("choices", disabled_addresses()))
+        for start in range(0, len(rows), TAKEN_AT_ONCE):
+            for taken in self._take(rows[start : start + TAKEN_AT_ONCE]):
+                self._serve(taken)
+                if self.failures_in_a_row >= FAILURES_IN_A_ROW:
+                    release(taken.claim, self.clock)
+                    release(self.claim, self.clock)
+                    self.tally.given_back += 1
+                    return self.tally
+        return self.tally
+
+    def _take(self, rows: Sequence[Preferences]) -> Iterator[_Taken]:
+        """These users together; each alone where that fails. One must not stop the others."""
+        try:
+            yield self._gather(rows)
+        except Exception:
+            if len(rows) > 1:
+                for row in rows:
+                    yield from self._take([row])
+            else:
+                # The user is due again after the lease.
+                logger.exception("The digest of preferences %s failed.", rows[0].pk)
+
+    def _gather(self, rows: Sequence[Preferences]) -> _Taken:
+        """Mark and read the messages of these users, and write the digests of their periods.
+
+        Without the users whom another process has claimed since, and those who have changed their
+        preferences since the rows were read.
+        """
+        moment, claim = self.clock(), uuid4().hex[:12]
+        taken = _Taken(claim, moment + timedelta(seconds=settings.DIGEST_LEASE))
+        with transaction.atomic(using=router.db_for_write(Preferences)):
+            # A write first: it decides, and SQLite needs it so.
+            mine = Preferences.objects.filter(pk__in=[row.pk for row in rows], claim=self.claim)
+            count = mine.update(claim=claim, next_digest_at=as_stored(taken.lease))
+            if count < len(rows):
+                pks = set(Preferences.objects.filter(claim=claim).values_list("pk", flat=True))
+                rows = [row for row in rows if row.pk in pks]
+            taken.rows = rows
+            period_of = {
+                row.user_id: row.schedule.period(moment)
+                for row in rows
+                if row.schedule.held_until(moment) == moment and _can_be_mailed(row)
+            }
+            known = Q(period__in=set(period_of.values())) | Q(state__in=UNFINISHED)
+            has_one = set()
+            for digest in Digest.objects.here().filter(known, user__in=period_of).order_by("pk"):
+                if digest.state in UNFINISHED:
+                    taken.digests[digest.user_id].append(digest)
+                if digest.period == period_of[digest.user_id]:
+                    has_one.add(digest.user_id)
+            new = [row for row in rows if row.user_id in period_of.keys() - has_one]
+            alike = defaultdict(list)
+            for row in new:
+                alike[row.pk if row.chosen else row.frequency].append(row)
+            if sum(undigested(group).update(digest=claim) for group in alike.values()):
+                taken.newest = newest_of(new, claim)
+            written = [
+                Digest(
+                    user_id=row.user_id,
+                    scope=row.scope,
+                    period=period_of[row.user_id],
+                    batch=f"{claim}-{row.pk}",
+                )
+                for row in new
+                if row.user_id in taken.newest
+            ]
+            for digest in Digest.objects.bulk_create(written):
+                taken.digests[digest.user_id].append(digest)
+        return taken
+
+    def _serve(self, taken: _Taken) -> None:
+        following = defaultdict(list)
+        for row in taken.rows:
+            # From then on another process serves them.
+            if self.clock() >= taken.lease or self.failures_in_a_row >= FAILURES_IN_A_ROW:
+                break
             waiting = self.tally.waiting
             try:
-                self._send_for_user(row)
+                next_at = self._send_for_user(row, taken)
             except Exception:
                 # One user must not stop the others; this one is due again after the lease.
                 logger.exception("The digest of preferences %s failed.", row.pk)
-            in_a_row = in_a_row + 1 if self.tally.waiting > waiting else 0
-            if in_a_row == FAILURES_IN_A_ROW:
-                release(self.claim, self.clock)
-                self.tally.given_back += 1
-                break
-        return self.tally
+                continue
+            is_waiting = self.tally.waiting > waiting
+            self.failures_in_a_row = self.failures_in_a_row + 1 if is_waiting else 0
+            if next_at is not None and row.uses_digests:
+                following[as_stored(row.schedule.held_until(next_at))].append(row.pk)
+            elif next_at is not None:
+                following[None].append(row.pk)
+        for moment, pks in following.items():
+            # Unless they were claimed since or changed their preferences.
+            rows = Preferences.objects.filter(pk__in=pks, claim=taken.claim)
+            rows.update(claim="", next_digest_at=moment)
 
-    def _send_for_user(self, row: Preferences) -> None:
+    def _send_for_user(self, row: Preferences, taken: _Taken) -> datetime | None:
+        """When the next digest is due; None: the user has changed their preferences meanwhile."""
+        for digest in taken.digests[row.user_id]:
+            rows = Digest.objects.filter(batch=digest.batch)
+            mine = Preferences.objects.filter(pk=row.pk, claim=taken.claim)
+            if not rows.unfinished().filter(Exists(mine)).claim():
+                return None
+            digest.attempts += 1
+            known = taken.newest.get(row.user_id) if digest.batch.startswith(taken.claim) else None
+            result = attempt(digest, partial(_compose_and_send, row, digest, known))
+            if result.state != State.SENT:
+                # A sent one is settled whatever state it was given meanwhile.
+                rows = rows.unfinished()
+            rows.settle(result.state, result.reason, as_stored(self.clock()))
+            self.tally.sent += result.state == State.SENT
+            self.tally.failed += result.state == State.FAILED
+            self.tally.waiting += result.state == State.PENDING
+            if result.state == State.PENDING:
+                return self.clock() + result.wait
         moment = self.clock()
         held_until = row.schedule.held_until(moment)
-        unfinished = self._take(row, moment, gather=held_until == moment)
-        if unfinished is None:
-            return
-        if held_until > moment:
-            self._settle(row, held_until)
-            return
-        for digest in unfinished:
-            result = self._send(row, digest)
-            if result.state == State.PENDING:
-                self._settle(row, self.clock() + result.wait)
-                return
-        self._settle(row, row.schedule.next(self.clock()))
-
-    def _take(self, row: Preferences, moment: datetime, *, gather: bool) -> list[Digest] | None:
-        """The digests to send to a user; None when another process has claimed the user since."""
-        batch = uuid4().hex
-        with transaction.atomic(using=router.db_for_write(Preferences)):
-            # A write first: it decides, and SQLite needs it so. A change of the preferences since
-            # the row was read has ended the claim.
-            if not (
-                Preferences.objects.filter(pk=row.pk, claim=self.claim).update(
-                    claim=batch, next_digest_at=_lease(moment)
-                )
-            ):
-                return None
-            row.claim = batch
-            return _gather(row, moment) if gather and _can_be_mailed(row) else []
-
-    def _send(self, row: Preferences, digest: Digest) -> Result:
-        rows = Digest.objects.filter(pk=digest.pk)
-        if digest.batch != row.claim:
-            # Another process has tried before, and may have died.
-            rows.unfinished().claim()
-            digest.attempts += 1
-        result = attempt(digest, partial(_compose_and_send, row, digest))
-        if result.state != State.SENT:
-            # A sent one is settled whatever state it was given meanwhile.
-            rows = rows.unfinished()
-        rows.settle(result.state, result.reason, as_stored(self.clock()))
-        self.tally.sent += result.state == State.SENT
-        self.tally.failed += result.state == State.FAILED
-        self.tally.waiting += result.state == State.PENDING
-        return result
-
-    def _settle(self, row: Preferences, moment: datetime) -> None:
-        """Plan the next digest, unless the user was claimed since or changed their preferences."""
-        following = as_stored(row.schedule.held_until(moment)) if row.uses_digests else None
-        Preferences.objects.filter(pk=row.pk, claim=row.claim).update(
-            claim="", next_digest_at=following
-        )
+        return held_until if held_until > moment else row.schedule.next(moment)
 
 
-def _compose_and_send(row: Preferences, digest: Digest) -> None:
-    mail = compose_digest(row, messages_of(row, digest), digest.batch)
+def _compose_and_send(row: Preferences, digest: Digest, newest: list[Message] | None) -> None:
+    mail = compose_digest(row, messages_of(row, digest), digest.batch, newest)
     if mail is None:
         raise Skipped("Everything was read.")
     send(mail)
@@ -240,22 +303,3 @@ def _can_be_mailed(row: Preferences) -> bool:
         return bool(addresses.email_address(row.user))
     except (PermanentFailure, Skipped):
         return False
-
-
-def _gather(row: Preferences, moment: datetime) -> list[Digest]:
-    """The user's unfinished digests, with that of the current period if there are messages for it.
-
-    To be called in the transaction that claimed the user.
-    """
-    period = row.schedule.period(moment)
-    digests = Digest.objects.filter(user=row.user_id, scope=row.scope)
-    known = list(digests.filter(Q(period=period) | Q(state__in=UNFINISHED)).order_by("pk"))
-    unfinished = [digest for digest in known if digest.state in UNFINISHED]
-    if any(digest.period == period for digest in known) or not (
-        undigested(row).update(digest=row.claim)
-    ):
-        return unfinished
-    new = Digest(user_id=row.user_id, scope=row.scope, period=period, batch=row.claim)
-    new.state, new.attempts = State.CLAIMED, 1
-    new.save(force_insert=True)
-    return [*unfinished, new]

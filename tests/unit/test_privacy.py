@@ -83,13 +83,13 @@ class TestRetention:
         preferences.change(ann.pk, frequency="daily")
         monitio.create_message(ann, monitio.INFO, "x")
         row = Preferences.objects.get()
-        assert undigested(row).exists()
+        assert undigested([row]).exists()
         Delivery.objects.create(
             message=Message.objects.get(), channel="email", state="sent",
             created=timezone.now() - timedelta(days=91),
         )  # fmt: skip
         api.prune()
-        assert not undigested(row).exists()
+        assert not undigested([row]).exists()
 
     @pytest.mark.parametrize("key", ["levels", "categories"])
     def test_an_empty_list_deletes_nothing(self, key: str, ann: Any, settings: Any) -> None:
