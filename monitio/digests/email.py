@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import time
-from functools import partial
+from functools import cached_property, partial
 
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import Count
+from django.template.defaultfilters import truncatechars
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -33,10 +34,21 @@ FAILURES, WARNINGS, PEOPLE, REST = (0, ""), (1, ""), (2, ""), 3
 
 @dataclass(frozen=True)
 class Entry:
-    """A message, and its absolute URL."""
+    """A message, and its absolute URL. Both parts of an e-mail show its name and text."""
 
     message: Message
     url: str
+
+    @cached_property
+    def name(self) -> str:
+        """The subject, else the text."""
+        message = self.message
+        return truncatechars(message.subject, 100) or truncatechars(message.text, 70)
+
+    @cached_property
+    def text(self) -> str:
+        """What is below the name, where that is the subject."""
+        return truncatechars(self.message.text, 160) if self.message.subject else ""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
 from django.db.models import Exists, Q
 
-from monitio.channels.attempts import Result, attempt
+from monitio.channels.attempts import attempt
 from monitio.channels.destinations import disabled_addresses
 from monitio.channels.email import addresses
 from monitio.channels.email.smtp import send, shared_connection
@@ -243,7 +243,7 @@ class _BatchSender:
         return taken
 
     def _serve(self, taken: _Taken) -> None:
-        following = defaultdict(list)
+        following = defaultdict[datetime | None, list[int]](list)
         for row in taken.rows:
             # From then on another process serves them.
             if self.clock() >= taken.lease or self.failures_in_a_row >= FAILURES_IN_A_ROW:
@@ -257,10 +257,9 @@ class _BatchSender:
                 continue
             is_waiting = self.tally.waiting > waiting
             self.failures_in_a_row = self.failures_in_a_row + 1 if is_waiting else 0
-            if next_at is not None and row.uses_digests:
-                following[as_stored(row.schedule.held_until(next_at))].append(row.pk)
-            elif next_at is not None:
-                following[None].append(row.pk)
+            if next_at is not None:
+                moment = as_stored(row.schedule.held_until(next_at)) if row.uses_digests else None
+                following[moment].append(row.pk)
         for moment, pks in following.items():
             # Unless they were claimed since or changed their preferences.
             rows = Preferences.objects.filter(pk__in=pks, claim=taken.claim)
