@@ -30,7 +30,7 @@ DJANGO = {"5.2": "Django~=5.2.0", "6.0": "Django~=6.0.0", "6.1": "Django~=6.1.0"
 def unit(session: nox.Session, django: str) -> None:
     """Tests without servers."""
     session.install("--editable", ".[test-unit]", DJANGO[django])
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
 
 
 @nox.session
@@ -38,7 +38,7 @@ def unit(session: nox.Session, django: str) -> None:
 def tests(session: nox.Session, django: str) -> None:
     """The whole suite, on SQLite, PostgreSQL and MariaDB."""
     session.install("--editable", ".[test]", DJANGO[django])
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -52,7 +52,7 @@ def main(session: nox.Session) -> None:
     """Tests without servers on the next versions, pre-releases included."""
     session.install("--editable", ".[test-unit]")
     session.install("--pre", "--upgrade", "Django", "celery", "redis")
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
 
 
 @nox.session
