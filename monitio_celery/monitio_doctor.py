@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from celery import current_app
+from django.conf import settings as django_settings
 
 from monitio.integrations.decorators import options_of
 from monitio.management.doctor.attempt import starters
@@ -142,9 +143,22 @@ def broker_answers(site: Site) -> str | None:
 
 
 @fault(
+    "worker.eager",
+    symptom="Pages load until a task has ended",
+    cause="CELERY_TASK_ALWAYS_EAGER is on, which is meant for tests: tasks run in the web process.",
+    cure="Remove it, and start a worker.",
+    docs="celery.md",
+    level=WARNING,
+)
+def tasks_leave_the_web_process(site: Site) -> str | None:
+    is_eager = current_app.conf.task_always_eager and not django_settings.DEBUG
+    return "task_always_eager is on without DEBUG." if is_eager else None
+
+
+@fault(
     "worker.none",
     symptom=TASKS_WAIT,
-    cause="No worker runs, or it uses another broker.",
+    cause="No worker runs, or it uses another broker; with memory:// each process has its own.",
     cure="Start a worker with the same settings: celery -A yoursite worker.",
     docs="celery.md",
 )

@@ -11,7 +11,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
+from celery import Celery
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -25,8 +27,10 @@ from monitio.management.doctor.registry import (
     Site,
     Skip,
     examine,
+    of_checks,
 )
 from monitio.models import Heartbeat, Job
+from monitio_celery import checks as celery_checks
 from monitio_celery import diagnosis, monitio_doctor
 from monitio_celery.monitio_doctor import Workers, workers
 from monitio_celery.signals import heartbeat
@@ -45,6 +49,7 @@ def site(settings: Any, tmp_path: Path) -> Site:
     settings.STATIC_ROOT = tmp_path / "static"
     call_command("collectstatic", interactive=False, verbosity=0)
     settings.MONITIO_BASE_URL = ""
+    settings.DEFAULT_FROM_EMAIL = "site@example.com"
     Heartbeat.objects.stamp("beat", 60)
     found = Site()
     answered(found)
@@ -104,6 +109,129 @@ def test_a_table_that_is_missing(site: Site) -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE monitio_away RENAME TO monitio_repeat")
+
+
+READ_ONLY = {
+    "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF"),
+    "postgresql": (
+        "SET default_transaction_read_only = on",
+        "SET default_transaction_read_only = off",
+    ),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+}
+
+
+def test_a_database_that_is_a_replica(site: Site) -> None:
+    assert look(site, "database.writes") is None
+    assert [row.name for row in Heartbeat.objects.all()] == ["beat"]
+    begin, end = READ_ONLY[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(begin)
+        try:
+            assert "Error" in str(look(site, "database.writes"))
+        finally:
+            cursor.execute(end)
+
+
+def test_sessions_in_the_memory_of_one_process(site: Site, settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    saw = "The cache 'default' is django.core.cache.backends.locmem.LocMemCache."
+    assert look(site, "sessions.shared") == saw
+    settings.DEBUG = True
+    assert look(site, "sessions.shared") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "saw"),
+    [
+        ("shop.asgi.application", "shop.asgi.application: ImportError: No module named 'shop'"),
+        ("monitio.asgi.app", 'Module "monitio.asgi" does not define a "app" attribute'),
+        ("monitio.constants.INFO", "monitio.constants.INFO is a int."),
+        ("monitio.asgi.application", "None"),
+    ],
+)
+def test_an_asgi_application_of_another_name(
+    path: str, saw: str, site: Site, settings: Any
+) -> None:
+    settings.ASGI_APPLICATION = path
+    found = str(look(site, "asgi.imports"))
+    assert saw in found.replace("ModuleNotFoundError", "ImportError")
+
+
+def test_static_files_that_have_no_folder(site: Site, settings: Any) -> None:
+    settings.STATIC_ROOT = None
+    assert look(site, "static.collected") == "STATIC_ROOT is not set."
+
+
+@pytest.mark.parametrize("name", ["console", "dummy", "filebased", "locmem"])
+def test_a_mail_backend_that_sends_nothing(name: str, site: Site, settings: Any) -> None:
+    path = f"django.core.mail.backends.{name}.EmailBackend"
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": path}}
+    settings.EMAIL_BACKEND = path
+    settings.EMAIL_FILE_PATH = "/tmp"
+    assert look(site, "mail.backend") == f"It is django.core.mail.backends.{name}."
+
+
+def test_a_sender_that_servers_refuse(site: Site, settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "webmaster@localhost"
+    assert look(site, "mail.sender") == "It is webmaster@localhost."
+    settings.MONITIO_EMAIL_FROM = "shop@example.com"
+    assert look(site, "mail.sender") is None
+
+
+def test_cookies_that_browsers_do_not_send(settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    saw = "http://example.com is http:; True: SESSION_COOKIE_SECURE."
+    assert look(Site("http://example.com"), "cookies.unsent") == saw
+    assert look(Site("https://example.com"), "cookies.unsent") is None
+
+
+def test_tasks_that_run_in_the_web_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Celery("shop", set_as_current=False, task_always_eager=True)
+    monkeypatch.setattr(monitio_doctor, "current_app", app)
+    assert look(site, "worker.eager") == "task_always_eager is on without DEBUG."
+
+
+@pytest.mark.parametrize(
+    ("changes", "identifier", "cure"),
+    [
+        ({"MONITIO_TRANSPORT": "reddis"}, "monitio.E010", "Correct MONITIO_TRANSPORT"),
+        ({"MONITIO_STREAMS_PER_USER": "3"}, "monitio.E015", "MONITIO_STREAMS_PER_USER"),
+        ({"MONITIO_TRANPSORT": "redis"}, "monitio.W009", "MONITIO_TRANSPORT"),
+        ({"ROOT_URLCONF": "django.contrib.auth.urls"}, "monitio.W008", "monitio.urls"),
+        ({"MESSAGE_STORAGE": "monitio.Storage"}, "monitio.E001", "PersistentMessageStorage"),
+        ({"MONITIO_BASE_URL": ""}, "monitio.W011", "Set MONITIO_BASE_URL"),
+        (
+            {
+                "MONITIO_CHANNELS": {"push": "monitio.channels.webpush.WebPushChannel"},
+                "MONITIO_VAPID_CONTACT": "mailto:ann@example.com",
+            },
+            "monitio.E080",
+            "monitio_vapid",
+        ),
+        ({"MONITIO_SCOPE": "shop.tenants.Scope"}, "monitio.E060", "docs/tenants.md"),
+        ({"MONITIO_THEME": "bootstrap7"}, "monitio.E041", "MONITIO_THEME"),
+    ],
+)
+def test_settings_that_are_wrong_are_found_with_their_cure(
+    changes: dict[str, Any], identifier: str, cure: str, site: Site, settings: Any
+) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    found = {finding.id: finding for finding in of_checks()}
+    assert cure in found[identifier].saw + found[identifier].cure
+
+
+def test_celery_without_settings_or_schedule(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Celery("shop") without config_from_object.
+    app = Celery("shop", set_as_current=False)
+    monkeypatch.setattr(celery_checks, "_current_app", lambda: app)
+    found = {finding.id: finding for finding in of_checks()}
+    assert "config_from_object" in found["monitio_celery.W004"].cure
+    app.conf.broker_url = "redis://127.0.0.1:1/0"
+    found = {finding.id: finding for finding in of_checks()}
+    assert "beat_schedule()" in found["monitio_celery.W007"].cure
 
 
 def test_middleware_in_the_wrong_order(site: Site, settings: Any) -> None:

@@ -48,6 +48,8 @@ class Command(BaseCommand):
         if options["list"]:
             self.stdout.write(table())
             return
+        if options["url"] and not options["url"].startswith(("https://", "http://")):
+            raise CommandError("--url needs a whole address, for example https://example.com.")
         site = Site(options["url"], user_named(options["user"]) if options["user"] else None)
         findings = []
         try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -23,6 +25,8 @@ from monitio.management.doctor.registry import Site, Skip
 from monitio.recipients import Recipient, page_token
 
 TIMEOUT = 10.0
+# Seconds that a heartbeat may be late.
+SPARE = 5.0
 # Bytes of a page or file that are read.
 LARGEST = 2_000_000
 
@@ -49,10 +53,49 @@ class Stream:
         return {name for _, name in self.events}
 
 
-def connect(site: Site) -> http.client.HTTPConnection:
+def need_address(site: Site) -> None:
     """Raises ``Skip`` without ``--url``."""
     if not site.url:
         raise Skip("Only with --url.")
+
+
+def handshake(site: Site) -> str:
+    """``h2``, ``http/1.1``, or "" without TLS. Raises ``OSError``, and ``Skip`` without --url."""
+    need_address(site)
+    parts = urlsplit(site.url)
+    is_tls = parts.scheme == "https"
+    address = (parts.hostname or "", parts.port or (443 if is_tls else 80))
+    with socket.create_connection(address, TIMEOUT) as plain:
+        if not is_tls:
+            return ""
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        with context.wrap_socket(plain, server_hostname=parts.hostname) as wrapped:
+            return wrapped.selected_alpn_protocol() or "http/1.1"
+
+
+def reach(site: Site) -> None:
+    """Raises ``Skip`` where the site does not answer, or sends browsers elsewhere."""
+    try:
+        site.once(handshake)
+        elsewhere = site.once(redirect)
+    except (OSError, http.client.HTTPException):
+        raise Skip("The site does not answer.") from None
+    if elsewhere:
+        raise Skip(f"The site redirects to {elsewhere}.")
+
+
+def redirect(site: Site) -> str:
+    """The other origin, or the very same address, to which the address redirects; ""."""
+    found = site.once(front)
+    target = urljoin(f"{site.url}/", found.headers.get("Location", ""))
+    is_same = target.rstrip("/") == site.url
+    if found.status not in (301, 302, 303, 307, 308):
+        return ""
+    return target if is_same or urlsplit(target)[:2] != urlsplit(site.url)[:2] else ""
+
+
+def connect(site: Site) -> http.client.HTTPConnection:
     parts = urlsplit(site.url)
     if parts.scheme == "https":
         context = ssl.create_default_context()
@@ -62,7 +105,9 @@ def connect(site: Site) -> http.client.HTTPConnection:
 
 def path_of(site: Site, name: str) -> str:
     """The path of one of monitio's pages at the address: a proxy may add a prefix."""
-    return urlsplit(site.url).path + reverse(name)
+    path, prefix = reverse(name), urlsplit(site.url).path
+    # FORCE_SCRIPT_NAME may say the same.
+    return path if path.startswith(f"{prefix}/") else prefix + path
 
 
 def session(site: Site) -> tuple[Any, Recipient]:
@@ -91,21 +136,29 @@ def headers_of(site: Site) -> dict[str, str]:
 
 
 def end_session(site: Site) -> None:
-    if session in site.asked:
-        store, _ = site.once(session)
-        store.delete()
+    made = site.asked.get(session)
+    if isinstance(made, tuple):
+        made[0].delete()
 
 
-def ask(site: Site, path: str, *, form: str | None = None, **headers: str) -> Answer:
-    """The answer to a GET, or to a POST of ``form``."""
+def ask(
+    site: Site,
+    path: str,
+    *,
+    form: str | None = None,
+    is_own: bool = True,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Answer:
+    """The answer to a GET, or to a POST of ``form``. Another host (``is_own``) gets no session."""
     connection = connect(site)
     try:
         method = "GET" if form is None else "POST"
-        # The one coding that is read below.
-        own = {**headers_of(site), "Accept-Encoding": "gzip"}
-        # Two cookies are one header.
-        cookies = "; ".join(filter(None, (own["Cookie"], headers.pop("Cookie", ""))))
-        connection.request(method, path, form, {**own, **headers, "Cookie": cookies})
+        own = headers_of(site) if is_own else {"Origin": "null"}
+        # gzip is the one coding that is read below; two cookies are one header.
+        sent = {**own, **headers, "Accept-Encoding": "gzip"}
+        if "Cookie" in own and "Cookie" in headers:
+            sent["Cookie"] = f"{own['Cookie']}; {headers['Cookie']}"
+        connection.request(method, path, form, sent)
         response = connection.getresponse()
         raw = response.read(LARGEST)
         if response.headers.get("Content-Encoding") == "gzip":
@@ -124,7 +177,7 @@ def post(site: Site, name: str) -> Answer:
         site,
         path_of(site, name),
         form="",
-        **{
+        headers={
             "Cookie": f"{django_settings.CSRF_COOKIE_NAME}={token}",
             header: token,
             "Origin": f"{parts.scheme}://{parts.netloc}",
@@ -135,15 +188,22 @@ def post(site: Site, name: str) -> Answer:
     )
 
 
+def front(site: Site) -> Answer:
+    """The page at the address."""
+    return ask(site, urlsplit(site.url).path or "/")
+
+
 def page(site: Site) -> Answer:
     """The page at the address, or the list of messages where that has no ``{% monitio %}``."""
-    first = ask(site, urlsplit(site.url).path or "/")
+    reach(site)
+    first = site.once(front)
     return first if "<monitio-messages" in first.body else ask(site, path_of(site, "message_list"))
 
 
 def stream(site: Site) -> Stream:
     """The stream up to its first heartbeat or end."""
-    seconds = settings.STREAM_HEARTBEAT + 5
+    reach(site)
+    seconds = settings.STREAM_HEARTBEAT + SPARE
     return read_stream(site, seconds, lambda name, data: name in ("beat", "bye"))
 
 

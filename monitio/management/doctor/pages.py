@@ -11,7 +11,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.db import connections
+from django.core.files.storage import FileSystemStorage
+from django.db import Error, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.template import TemplateDoesNotExist, engines
 from django.template.backends.django import DjangoTemplates
@@ -29,9 +30,11 @@ from monitio.management.doctor.registry import (
     Skip,
     fault,
 )
+from monitio.models import Heartbeat
 from monitio.utils.outage import one_line
 
-FILES = ("monitio/monitio.js", "monitio/monitio.css")
+# With their kind, as a policy calls it.
+FILES = {"monitio/monitio.js": "script", "monitio/monitio.css": "style"}
 TAG = re.compile(r"{%-?\s*monitio[\s%-]")
 ORDER = (
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -97,6 +100,60 @@ def tables_exist(site: Site) -> str | None:
 
 
 @fault(
+    "database.writes",
+    symptom=ALL_FAILS,
+    cause="The database is read-only: a replica, a full disk, or rights that are missing.",
+    cure="Let DATABASES (with DATABASE_ROUTERS) name the primary, by a user who may write.",
+    docs="databases.md",
+)
+def database_takes_rows(site: Site) -> str | None:
+    if migrations_are_applied(site):
+        raise Skip("Migrations are missing.")
+    try:
+        with transaction.atomic(using=dispatch.database()):
+            Heartbeat.objects.stamp("doctor", 0)
+            transaction.set_rollback(True, using=dispatch.database())
+    except Error as error:
+        return one_line(error)
+    return None
+
+
+@fault(
+    "sessions.shared",
+    symptom="Users are logged out at random, and their streams end",
+    cause="Sessions are in the memory of each process: another process does not know them.",
+    cure='Set SESSION_ENGINE = "django.contrib.sessions.backends.db", or give the cache of '
+    "SESSION_CACHE_ALIAS a server.",
+    docs="serving.md",
+)
+def sessions_are_shared(site: Site) -> str | None:
+    engine, alias = django_settings.SESSION_ENGINE, django_settings.SESSION_CACHE_ALIAS
+    if django_settings.DEBUG or not engine.endswith("backends.cache"):
+        return None
+    backend = django_settings.CACHES.get(alias, {}).get("BACKEND", "")
+    is_alone = backend.endswith(("LocMemCache", "DummyCache"))
+    return f"The cache {alias!r} is {backend}." if is_alone else None
+
+
+@fault(
+    "asgi.imports",
+    symptom="An ASGI server does not start",
+    cause="ASGI_APPLICATION names no application, or its module imports a model too early.",
+    cure='Set it to the path of the application: "yoursite.asgi.application".',
+    docs="serving.md",
+)
+def asgi_application_is_found(site: Site) -> str | None:
+    path = getattr(django_settings, "ASGI_APPLICATION", None)
+    if not path:
+        raise Skip("ASGI_APPLICATION is not set.")
+    try:
+        found = import_string(path)
+    except Exception as error:
+        return f"{path}: {one_line(error)}"
+    return None if callable(found) else f"{path} is a {type(found).__name__}."
+
+
+@fault(
     "middleware.order",
     symptom=ALL_FAILS,
     cause="A middleware comes before the one that it needs.",
@@ -135,13 +192,21 @@ def static_files_are_found(site: Site) -> str | None:
 @fault(
     "static.collected",
     symptom=NO_STYLE,
-    cause="collectstatic has not run since the last update.",
-    cure="Run manage.py collectstatic, and restart the site.",
+    cause="collectstatic has not run since the last update, or there is no STATIC_ROOT.",
+    cure="Set STATIC_ROOT, run manage.py collectstatic, and restart the site.",
     docs="install.md",
 )
 def static_files_are_collected(site: Site) -> str | None:
     if not apps.is_installed("django.contrib.staticfiles") or django_settings.DEBUG:
         raise Skip("DEBUG is on, or django.contrib.staticfiles is not installed.")
+    is_local = isinstance(staticfiles_storage, FileSystemStorage)
+    # WhiteNoise may serve what the finders find.
+    if (
+        is_local
+        and not django_settings.STATIC_ROOT
+        and not getattr(django_settings, "WHITENOISE_USE_FINDERS", False)
+    ):
+        return "STATIC_ROOT is not set."
     try:
         missing = [name for name in FILES if staticfiles_storage.url(name) and is_uncollected(name)]
     except ValueError as error:

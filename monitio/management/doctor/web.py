@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import re
-import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings as django_settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from monitio.conf import settings
-from monitio.management.doctor import client
+from monitio.management.doctor import client, csp
 from monitio.management.doctor.pages import FILES
 from monitio.management.doctor.registry import (
     INFO,
@@ -28,21 +28,75 @@ from monitio.utils.outage import one_line
 # Seconds until the first byte of a stream.
 FIRST_BYTE = 1.0
 DENIED = "Buttons of messages do nothing"
+UNREACHABLE = "The site cannot be reached"
+# A part of the type with which a file is served.
+TYPES = {"script": "javascript", "style": "css"}
+
+
+@fault(
+    "url.certificate",
+    symptom=UNREACHABLE,
+    cause="The certificate has expired, is for another name, or is not trusted.",
+    cure="Renew it, for this name and with its chain; SSL_CERT_FILE names an authority of your "
+    "own to the doctor.",
+    docs="serving.md",
+)
+def the_certificate_is_valid(site: Site) -> str | None:
+    try:
+        if not site.once(client.handshake):
+            raise Skip("Only over TLS.")
+    except ssl.SSLCertVerificationError as error:
+        return f"{site.url}: {error.verify_message}."
+    except OSError:
+        raise Skip("The site does not answer.") from None
+    return None
 
 
 @fault(
     "url.answers",
-    symptom="The site cannot be reached",
-    cause="The address, the certificate or the proxy is wrong.",
-    cure="Open the address in a browser; renew the certificate; look at the proxy's error log.",
+    symptom=UNREACHABLE,
+    cause="The address or the proxy is wrong, or the site does not run.",
+    cure="Open the address in a browser; look at the proxy's error log.",
     docs="serving.md",
 )
 def the_site_answers(site: Site) -> str | None:
     try:
-        found = site.once(client.page)
-    except (OSError, ValueError) as error:
+        site.once(client.handshake)
+        found = site.once(client.front)
+    except ssl.SSLCertVerificationError:
+        raise Skip("The certificate is refused.") from None
+    except (OSError, http.client.HTTPException) as error:
         return f"{site.url}: {one_line(error)}"
     return f"{site.url} answers {found.status}." if found.status >= 500 else None
+
+
+@fault(
+    "url.redirects",
+    symptom=UNREACHABLE,
+    cause="The site has another address; or it redirects to itself, because Django does not see "
+    "that the proxy has TLS.",
+    cure="Give --url the other address. Where it is the same: set SECURE_PROXY_SSL_HEADER, and let "
+    "the proxy set X-Forwarded-Proto.",
+    docs="serving.md",
+)
+def the_address_is_final(site: Site) -> str | None:
+    try:
+        elsewhere = site.once(client.redirect)
+    except (OSError, http.client.HTTPException):
+        raise Skip("The site does not answer.") from None
+    return f"{site.url} redirects to {elsewhere}." if elsewhere else None
+
+
+@fault(
+    "url.host",
+    symptom=UNREACHABLE,
+    cause="ALLOWED_HOSTS does not have the host that Django sees.",
+    cure="Add the site's host to ALLOWED_HOSTS, and let the proxy pass it on as Host.",
+    docs="serving.md",
+)
+def the_host_is_allowed(site: Site) -> str | None:
+    client.reach(site)
+    return f"{site.url} answers 400." if site.once(client.front).status == 400 else None
 
 
 @fault(
@@ -54,9 +108,14 @@ def the_site_answers(site: Site) -> str | None:
     level=WARNING,
 )
 def the_site_has_tls(site: Site) -> str | None:
-    client.connect(site)
-    is_local = urlsplit(site.url).hostname in ("localhost", "127.0.0.1", "::1")
-    return f"{site.url} is http:." if site.url.startswith("http:") and not is_local else None
+    client.reach(site)
+    return f"{site.url} is http:." if is_public_and_plain(site) else None
+
+
+def is_public_and_plain(site: Site) -> bool:
+    """Whether it is served without TLS, and not to this machine alone."""
+    parts = urlsplit(site.url)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 @fault(
@@ -68,18 +127,11 @@ def the_site_has_tls(site: Site) -> str | None:
     level=WARNING,
 )
 def the_site_has_http2(site: Site) -> str | None:
-    client.connect(site)
-    parts = urlsplit(site.url)
-    if parts.scheme != "https":
+    client.reach(site)
+    protocol = site.once(client.handshake)
+    if not protocol:
         raise Skip("Only over TLS.")
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    address = (parts.hostname or "", parts.port or 443)
-    with (
-        socket.create_connection(address, client.TIMEOUT) as plain,
-        context.wrap_socket(plain, server_hostname=parts.hostname) as wrapped,
-    ):
-        return None if wrapped.selected_alpn_protocol() == "h2" else "The server offers HTTP/1.1."
+    return None if protocol == "h2" else "The server offers HTTP/1.1."
 
 
 @fault(
@@ -105,17 +157,27 @@ def the_page_has_the_tag(site: Site) -> str | None:
     docs="install.md",
 )
 def static_files_are_served(site: Site) -> str | None:
-    client.connect(site)
+    client.reach(site)
     wrong = []
-    for name in FILES:
-        address = staticfiles_storage.url(name)
-        if urlsplit(address).netloc:
-            raise Skip("Another host serves the static files.")
-        found = client.ask(site, address)
+    for name, kind in FILES.items():
+        address = urljoin(f"{site.url}/", staticfiles_storage.url(name))
+        origin, path = urlsplit(address)[:2], urlsplit(address).path
+        is_own = origin == urlsplit(site.url)[:2]
+        try:
+            found = client.ask(site if is_own else Site("://".join(origin)), path, is_own=is_own)
+        except (OSError, http.client.HTTPException) as error:
+            wrong.append(f"{address}: {one_line(error)}")
+            continue
+        # Browsers run no module of another type.
+        media, text = found.headers.get("Content-Type", "none"), TYPES[kind]
         if found.status != 200:
             wrong.append(f"{address} answers {found.status}")
-        elif "html" in found.headers.get("Content-Type", ""):
-            wrong.append(f"{address} is an HTML page")
+        elif text not in media:
+            wrong.append(f"{address} has the type {media}")
+        elif (
+            not is_own and kind == "script" and not found.headers.get("Access-Control-Allow-Origin")
+        ):
+            wrong.append(f"{address} has no Access-Control-Allow-Origin")
     return f"{'; '.join(wrong)}." if wrong else None
 
 
@@ -123,28 +185,22 @@ def static_files_are_served(site: Site) -> str | None:
     "page.csp",
     symptom=NO_STYLE,
     cause="The Content-Security-Policy of the page refuses monitio's script, style or stream.",
-    cure="Allow 'self' in script-src, style-src and connect-src.",
+    cure="Allow 'self' (or the host of the static files) in script-src and style-src, and 'self' "
+    "in connect-src.",
     docs="browser.md",
 )
 def the_policy_lets_the_files_in(site: Site) -> str | None:
-    policy = site.once(client.page).headers.get("Content-Security-Policy", "")
-    directives = {
-        words[0].lower(): words[1:] for part in policy.split(";") if (words := part.split())
-    }
-    origins = {urlsplit(staticfiles_storage.url(name)).netloc for name in FILES} - {""}
-    refused = [
-        name
-        for name in ("script-src", "style-src", "connect-src")
-        if (sources := directives.get(name, directives.get("default-src"))) is not None
-        and not any(
-            source in ("'self'", "*", "https:", "'strict-dynamic'")
-            or (source.startswith("'nonce-") and name != "connect-src")
-            or urlsplit(site.url).netloc in source
-            or any(origin in source for origin in origins)
-            for source in sources
-        )
-    ]
-    return f"Refused by {', '.join(refused)}." if refused else None
+    page = site.once(client.page)
+    headers = page.headers.get_all("Content-Security-Policy", [])
+    policies = [policy for header in headers for policy in header.split(",")]
+    wanted = [(kind, staticfiles_storage.url(name)) for name, kind in FILES.items()]
+    wanted.append(("connect", client.path_of(site, "message_stream")))
+    refused = []
+    for kind, path in wanted:
+        address = urljoin(f"{site.url}/", path)
+        if directive := csp.refusing(policies, kind, address, site.url, page.body):
+            refused.append(f"{directive} refuses {address}")
+    return f"{'; '.join(refused)}." if refused else None
 
 
 @fault(
@@ -156,12 +212,30 @@ def the_policy_lets_the_files_in(site: Site) -> str | None:
     level=WARNING,
 )
 def cookies_are_safe(site: Site) -> str | None:
-    client.connect(site)
+    client.need_address(site)
     wanted = ["SESSION_COOKIE_HTTPONLY"]
     if site.url.startswith("https:"):
         wanted += ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"]
     missing = [name for name in wanted if not getattr(django_settings, name)]
     return f"False: {', '.join(missing)}." if missing else None
+
+
+@fault(
+    "cookies.unsent",
+    symptom="Nobody stays logged in",
+    cause="Browsers send no cookie that is marked as secure to a site without TLS.",
+    cure="Serve the site by https:, or set SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE to False.",
+    docs="serving.md",
+)
+def cookies_are_sent(site: Site) -> str | None:
+    client.need_address(site)
+    secure = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+    found = [name for name in secure if getattr(django_settings, name)]
+    return (
+        f"{site.url} is http:; True: {', '.join(found)}."
+        if found and is_public_and_plain(site)
+        else None
+    )
 
 
 @fault(
@@ -173,7 +247,7 @@ def cookies_are_safe(site: Site) -> str | None:
     docs="serving.md",
 )
 def the_proxy_forwards(site: Site) -> str | None:
-    client.connect(site)
+    client.reach(site)
     if django_settings.CSRF_USE_SESSIONS:
         raise Skip("CSRF_USE_SESSIONS is on.")
     found = client.post(site, "message_mark_seen")
@@ -189,6 +263,8 @@ def the_proxy_forwards(site: Site) -> str | None:
 )
 def the_stream_opens(site: Site) -> str | None:
     found = site.once(client.stream)
+    if not found.status:
+        raise Skip("No answer has arrived.")
     kind = found.headers.get("Content-Type", "")
     if found.status == 200 and kind.startswith("text/event-stream"):
         return None
@@ -210,6 +286,8 @@ def opened(site: Site) -> client.Stream:
     docs="serving.md",
 )
 def the_stream_begins_at_once(site: Site) -> str | None:
+    if not site.once(client.stream).status:
+        return "Not even the head of the answer has arrived."
     first = opened(site).first
     if first is None:
         return "No byte has arrived."
@@ -241,7 +319,7 @@ def the_stream_beats(site: Site) -> str | None:
         raise Skip("The stream ended as intended.")
     if "beat" in found.names:
         return None
-    return f"No heartbeat in {settings.STREAM_HEARTBEAT + 5:.0f} s."
+    return f"No heartbeat in {settings.STREAM_HEARTBEAT + client.SPARE:.0f} s."
 
 
 @fault(

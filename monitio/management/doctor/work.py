@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from datetime import timedelta
 
+from django.conf import settings as django_settings
 from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
@@ -119,6 +120,38 @@ def mail_server_answers(site: Site) -> str | None:
     except Exception as error:
         return one_line(error)
     return None
+
+
+@fault(
+    "mail.backend",
+    symptom=NO_EMAIL,
+    cause="Django's e-mail backend prints, stores or drops what it is given.",
+    cure="Set EMAIL_BACKEND (from Django 6.1: MAILERS) to the one of your mail server; or take "
+    '"email" out of MONITIO_CHANNELS.',
+    docs="email.md",
+    level=WARNING,
+)
+def mail_backend_sends(site: Site) -> str | None:
+    if EMAIL not in settings.CHANNELS or django_settings.DEBUG:
+        raise Skip("DEBUG is on, or MONITIO_CHANNELS has no e-mail.")
+    module = type(site_backend()).__module__
+    is_idle = module.startswith("django.core.mail.backends.") and not module.endswith(".smtp")
+    return f"It is {module}." if is_idle else None
+
+
+@fault(
+    "mail.sender",
+    symptom=NO_EMAIL,
+    cause="E-mails come from webmaster@localhost, which mail servers refuse.",
+    cure="Set DEFAULT_FROM_EMAIL, or MONITIO_EMAIL_FROM, to an address of your domain.",
+    docs="email.md",
+    level=WARNING,
+)
+def mail_has_a_sender(site: Site) -> str | None:
+    if EMAIL not in settings.CHANNELS or django_settings.DEBUG:
+        raise Skip("DEBUG is on, or MONITIO_CHANNELS has no e-mail.")
+    sender = str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL)
+    return f"It is {sender}." if "@localhost" in sender else None
 
 
 @fault(

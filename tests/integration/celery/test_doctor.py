@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.celery.conftest import ROOT, Site, Staff, Worker
+from tests.support.scopes import PATH
 
 COMMAND = """
 from tests.integration.celery.project.app import app
@@ -45,9 +46,22 @@ def test_what_is_wrong_with_a_worker_is_found(
         TEST_SECRET_KEY="another",
         TEST_PREFIX="another",
     )
+    old = staff.hire(
+        TEST_TRANSPORT="polling", TEST_SCOPE=PATH, TEST_RELEASE="last", TEST_CLOCK="-600"
+    )
     found = examine(environment)
-    for name in ("worker.database", "worker.secret_key", "worker.prefix", "worker.event"):
-        assert found[name]["status"] == "error", name
-        assert other.name in found[name]["saw"]
+    for name, saw in {
+        "worker.database": f"{other.name} (OperationalError: no such table",
+        "worker.secret_key": other.name,
+        "worker.prefix": other.name,
+        "worker.event": ", ".join(sorted([old.name, other.name])),
+        "worker.transport": f"{old.name} (polling instead of redis)",
+        "worker.scope": old.name,
+        "worker.tasks": f"{old.name} (without project.added)",
+        "worker.code": f"{old.name} (project.changed)",
+        "worker.clock": f"{old.name} (6",
+    }.items():
+        assert found[name]["status"] in ("error", "warning"), name
+        assert saw in found[name]["saw"]
         assert worker.name not in found[name]["saw"]
-    assert found["worker.tasks"]["status"] == "ok"
+    assert "s slow)" in found["worker.clock"]["saw"]

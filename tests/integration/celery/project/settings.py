@@ -64,7 +64,10 @@ CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 1}}
 if "TEST_VISIBILITY" in os.environ and CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(os.environ["TEST_VISIBILITY"])}
 if "TEST_EVENTS" in os.environ:
-    MONITIO_TRANSPORT, MONITIO_REDIS_URL = "redis", os.environ["TEST_EVENTS"]
+    MONITIO_TRANSPORT = os.environ.get("TEST_TRANSPORT", "redis")
+    MONITIO_REDIS_URL = os.environ["TEST_EVENTS"]
+if "TEST_SCOPE" in os.environ:
+    MONITIO_SCOPE = os.environ["TEST_SCOPE"]
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = "TEST_CANCEL_ON_LOSS" in os.environ
 CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ
 CELERY_TASK_EAGER_PROPAGATES = os.environ.get("TEST_EAGER") == "propagate"
