@@ -6,7 +6,6 @@ import ast
 import builtins
 import json
 import re
-import shutil
 import subprocess
 import symtable
 from configparser import ConfigParser
@@ -31,7 +30,6 @@ from monitio.channels.webhook import new_secret
 from monitio.conf import settings as ours
 from monitio.management.doctor import registry
 from monitio_celery.conf import settings as of_celery
-from tests.conftest import missing, needs_packages
 from tests.support.people import request_of
 from tests.support.servers.push import Browser
 from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
@@ -233,32 +231,6 @@ def test_shell_is_shell(tmp_path: Path) -> None:
         files[-1].write_text(text)
     for file in files:
         subprocess.run(["sh", "-n", str(file)], check=True)
-
-
-def test_scripts_and_styles_are_parsed(tmp_path: Path) -> None:
-    needs_packages()
-    esbuild = ROOT / "node_modules/.bin/esbuild"
-    for kind in ("js", "jsx", "css"):
-        for number, (_place, text) in enumerate(blocks(kind)):
-            (tmp_path / f"{kind}{number}.{kind}").write_text(text)
-    command = [str(esbuild), *map(str, sorted(tmp_path.iterdir())), f"--outdir={tmp_path}/out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
-
-
-def test_nginx_accepts_its_blocks(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        missing("nginx is missing: apt-get install nginx")
-    found = "".join(text for _place, text in blocks("nginx"))
-    config = f"""pid {tmp_path}/pid; error_log stderr; events {{}}
-        http {{ access_log off; client_body_temp_path {tmp_path}; proxy_temp_path {tmp_path};
-        fastcgi_temp_path {tmp_path}; uwsgi_temp_path {tmp_path}; scgi_temp_path {tmp_path};
-        upstream app {{ server 127.0.0.1:1; }} server {{ {found} }} }}"""
-    (tmp_path / "nginx.conf").write_text(config)
-    command = [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_caddy_is_configured_as_in_the_example() -> None:

@@ -41,8 +41,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.fixture(scope="module")
+def _migrated(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The tables were made of the models (tests/settings.py)."""
+    with django_db_blocker.unblock():
+        call_command("migrate", fake=True, verbosity=0)
+
+
 @pytest.fixture
-def site(settings: Any, tmp_path: Path) -> Site:
+def site(_migrated: None, settings: Any, tmp_path: Path) -> Site:
     """A site that the doctor finds healthy but for what the test breaks."""
     (tmp_path / "base.html").write_text("{% load monitio %}<body>{% monitio %}</body>")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
