@@ -33,6 +33,10 @@ PAGES = sorted(
         *(path for path in ROOT.glob("examples/**/*.md") if "var" not in path.parts),
     ]
 )
+LINKED = [
+    *PAGES,
+    *(ROOT / name for name in ("SECURITY.md", "CHANGELOG.md", "frontend/package/README.md")),
+]
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>\w+)\n(?P<code>.*?)^(?P=indent)```", re.M | re.S)
 # Of settings that are not ours: what a reader sets in a test or a shell.
 NO_SETTINGS = {"MONITIO_TEST_PROFILES", "MONITIO_TEST_DATABASE"}
@@ -84,7 +88,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_pages_and_headings(page: Path) -> None:
     for link in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
         name, _, anchor = link.partition("#")

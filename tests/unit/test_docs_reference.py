@@ -109,6 +109,18 @@ def test_events_of_the_browser() -> None:
     assert listed == fired
 
 
+def test_functions_for_scripts() -> None:
+    typed = (ROOT / "frontend/package/elements.d.ts").read_text().partition("const monitio: {")[2]
+    text = section("browser.md", "From your own scripts").replace("monitio.js", "")
+    assert set(re.findall(r"\bmonitio\.(\w+)\b", text)) == set(
+        re.findall(r"^  (?:readonly )?(\w+)[(:]", typed, re.M)
+    )
+    typed = (ROOT / "frontend/package/index.d.ts").read_text().partition("interface Monitio {")[2]
+    table = rows(section("react.md", "The store"))
+    listed = {name.partition("(")[0] for cells in table for name in names(cells[0])}
+    assert listed == set(re.findall(r"^  (\w+)\(", typed.partition("\n}")[0], re.M))
+
+
 def test_options_of_the_tag() -> None:
     table = section("browser.md", "Tags and filters").partition("takes these options")[2]
     listed = {name for cells in rows(table) for name in names(cells[0])}
