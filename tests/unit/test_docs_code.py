@@ -21,6 +21,7 @@ from monitio.integrations.progress import track
 from monitio.recipients import Recipient
 from monitio.testing import assert_notified
 from monitio.transports import Event
+from monitio.views import themes
 from monitio_celery.conf import CelerySettings
 from tools import reference
 
@@ -118,6 +119,25 @@ def test_the_task_queue_of_contributing_reports_its_tasks(ann: Any) -> None:
     run = example("monitio_inline/__init__.py")["run"]
     run(lambda: sum(track([1, 2])), recipient=Recipient.of(ann))
     assert_notified(ann, text="3 rows imported")
+
+
+def test_the_theme_of_contributing_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    (css,) = dict(blocks("css", ROOT / "CONTRIBUTING.md")).values()
+    monkeypatch.setattr(themes, "BUILT_IN", (*themes.BUILT_IN, "paper"))
+    assert css.startswith(f"/* monitio/static/{themes.stylesheet('paper')} */")
+    assert set(re.findall(r"--monitio-[a-z-]+", css)) <= set(
+        re.findall(r"--monitio-[a-z-]+", (ROOT / "docs/themes.md").read_text())
+    )
+
+
+def test_the_field_of_contributing_is_in_each_of_its_files() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Add a message field")[2]
+    named = re.findall(
+        r"`((?:monitio|tests|frontend)\S*\.(?:py|d\.ts))`", text.partition("\n## ")[0]
+    )
+    assert len(named) > 10
+    for name in set(named) - {"tests/unit/test_public_names.py"}:
+        assert re.search(r"\bicon\b", (ROOT / name).read_text()), name
 
 
 def test_the_map_of_the_readme_names_every_folder() -> None:
