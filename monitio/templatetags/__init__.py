@@ -1,0 +1,1 @@
+"""The libraries of ``{% load %}``; ``views.widgets`` has their context."""

@@ -1,0 +1,1 @@
+"""Tests with browsers, and of the examples."""

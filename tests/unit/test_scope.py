@@ -231,7 +231,7 @@ def test_a_log_in_moves_the_visitors_messages_of_its_own_scope_alone(ann: Any) -
     assert VisitorLogin.objects.count() == 2
 
 
-# What happens after a commit, in a thread, in the hub.
+# What happens after a commit, in a thread, in the broadcaster.
 
 
 def test_what_follows_a_commit_runs_in_the_scope_of_its_caller(ann: Any) -> None:
@@ -268,69 +268,69 @@ def test_events_have_the_topic_of_their_scope(ann: Any) -> None:
 
 
 @pytest.fixture
-def hub(settings: Any) -> Iterator[Broadcaster]:
+def broadcaster(settings: Any) -> Iterator[Broadcaster]:
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
-    hub = Broadcaster()
-    yield hub
-    hub.stop()
+    broadcaster = Broadcaster()
+    yield broadcaster
+    broadcaster.stop()
 
 
-def boxes(hub: Broadcaster, *topics: str) -> list[Mailbox]:
+def mailboxes(broadcaster: Broadcaster, *topics: str) -> list[Mailbox]:
     found = [Mailbox(topic, lambda: None) for topic in topics]
     for box in found:
-        hub.subscribe(box)
-    hub.reconcile()
+        broadcaster.subscribe(box)
+    broadcaster.reconcile()
     for box in found:
         box.take()
     return found
 
 
 def test_reconciliation_asks_each_scope_for_its_own_topics(
-    hub: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
+    broadcaster: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_a, in_b = boxes(hub, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
+    in_a, in_b = mailboxes(broadcaster, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
     with capture_events():
         write("a", ann)
     asked = _note_queries(monkeypatch)
-    hub.reconcile()
+    broadcaster.reconcile()
     assert (in_a.take().resync, in_b.take().resync) == (True, False)
     assert sorted(asked) == [("a", [in_a.topic]), ("b", [in_b.topic])]
 
 
 def _note_queries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    from monitio.stream import broadcaster
+    from monitio.stream import broadcaster as module
 
     asked = []
-    real = broadcaster._fingerprints
+    real = module._fingerprints
 
     def note(topics: list[str], known: Any) -> Any:
         asked.append((scope.current(), list(topics)))
         return real(topics, known)
 
-    monkeypatch.setattr(broadcaster, "_fingerprints", note)
+    monkeypatch.setattr(module, "_fingerprints", note)
     return asked
 
 
 def test_a_scope_that_cannot_be_compared_does_not_hide_the_others(
-    hub: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
+    broadcaster: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from monitio.stream import broadcaster
+    from monitio.stream import broadcaster as module
 
-    in_a, in_b = boxes(hub, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
+    in_a, in_b = mailboxes(broadcaster, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
     with capture_events():
         write("a", ann), write("b", ann)
-    real = broadcaster._fingerprints
+    real = module._fingerprints
 
     def fail_in_a(topics: list[str], known: Any) -> Any:
         if scope.current() == "a":
             raise RuntimeError("no such schema")
         return real(topics, known)
 
-    monkeypatch.setattr(broadcaster, "_fingerprints", fail_in_a)
-    hub.reconcile()
+    monkeypatch.setattr(module, "_fingerprints", fail_in_a)
+    broadcaster.reconcile()
     assert (in_a.take().resync, in_b.take().resync) == (False, True)
     monkeypatch.undo()
-    hub.reconcile()
+    broadcaster.reconcile()
     assert (in_a.take().resync, in_b.take().resync) == (True, False)
 
 

@@ -1,0 +1,1 @@
+"""Real workers on the kinds of sites that ``profiles`` lists."""

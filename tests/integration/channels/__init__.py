@@ -1,0 +1,1 @@
+"""What every channel must do, on each database, with processes that are killed."""

@@ -1,0 +1,1 @@
+"""A whole site under failure, with pages that are never reloaded."""

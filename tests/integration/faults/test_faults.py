@@ -176,7 +176,7 @@ def connections_of(application: str, url: str) -> int:
 
 
 class TestPostgres:
-    """The database itself fails, and carries the bells, too."""
+    """The database fails, which also carries the events."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -1,0 +1,1 @@
+"""What every hub must do: nchan in nginx, and a double of Mercure."""

@@ -1,0 +1,1 @@
+"""Four processes at once, on SQLite, PostgreSQL and MariaDB."""

@@ -1,0 +1,1 @@
+"""Texts that some database refuses, in reports of tasks and in messages."""

@@ -1,0 +1,1 @@
+"""The message storage: Django's own expectations, claims, queries, upgrades."""

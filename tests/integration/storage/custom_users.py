@@ -32,7 +32,7 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet_afterwards() -> Iterator[None]:
-    """The hub's thread has a connection of its own, which would keep a test database open."""
+    """The broadcaster's thread has a connection, which would keep a test database open."""
     yield
     get_broadcaster().stop()
 

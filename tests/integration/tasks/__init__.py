@@ -1,0 +1,1 @@
+"""``django.tasks`` with real workers."""

@@ -1,0 +1,1 @@
+"""Two tenants of django-tenants, in schemas of their own."""

@@ -1,3 +1,5 @@
+"""What every transport must do: two processes, servers that are killed and frozen."""
+
 import pytest
 
 # So that the suite's assertions say what they found, too.

@@ -1,4 +1,4 @@
-"""MONITIO_REDIS_URL: which servers it means, and what is said of one that means none."""
+"""MONITIO_REDIS_URL: the servers that each form names, and the errors of forms that are none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAITS = {"socket_timeout": 0.2}
 
 
 def connection(url: str) -> dict[str, Any]:
-    """What redis-py is told about the server it would connect to."""
+    """The arguments with which redis-py would connect."""
     kwargs: dict[str, Any] = parse(url).client(WAITS, 0.5).connection_pool.connection_kwargs
     return kwargs
 
