@@ -192,7 +192,7 @@ def test_the_work_does_not_depend_on_the_number_of_jobs(client: Client) -> None:
         with CaptureQueriesContext(connection) as queries:
             browser.get(url(live="1"))
         numbers.append(len(queries))
-    assert numbers[0] == numbers[1]
+    assert numbers[0] == numbers[1] <= 13  # docs/board.md
     # Of jobs: only in groups of failures.
     assert not [one["sql"] for one in queries if "COUNT(*)" in one["sql"]]
 

@@ -69,6 +69,21 @@ def test_commands_of_manage_py_exist(page: Path) -> None:
     assert not set(named) - known
 
 
+def test_tests_and_programs_exist(subtests: pytest.Subtests) -> None:
+    known = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    for path in (ROOT / "tests").rglob("*.py"):
+        known.update(re.findall(r"^ *def (test_\w+)", path.read_text(), re.M))
+    for page in PAGES:
+        text = page.read_text()
+        with subtests.test(page.name):
+            assert not set(re.findall(r"`(test_\w+)`", text)) - known
+            for name in re.findall(r"python -m ((?:benchmarks|examples|tests)[\w.]*)", text):
+                path = ROOT / name.replace(".", "/")
+                assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+            for name in re.findall(r"`python (tools/\w+\.py)", text):
+                assert (ROOT / name).exists(), name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_exist(page: Path) -> None:
     named = set(re.findall(r"\bMONITIO_[A-Z_]*[A-Z]\b(?!_)", page.read_text()))
