@@ -27,10 +27,4 @@ def application(django: Application) -> Application:
     # Late: this module itself is imported before the apps are ready.
     from monitio.stream.asgi import serve
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await serve(django, scope, receive, send)
-        else:
-            await django(scope, receive, send)
-
-    return app
+    return serve(django)

@@ -15,7 +15,6 @@ import math
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import copy_context
-from functools import partial
 from types import CoroutineType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -50,20 +49,40 @@ SEND_TIMEOUT = 60.0
 TOGETHER = 0.5
 
 
-async def serve(django: Application, scope: Scope, receive: Receive, send: SendEvent) -> None:
-    """One HTTP request: Django's response, and the stream when the view has left one."""
-    handoff, client = StreamHandoff(), _Client(receive)
-    try:
-        relay = _head_only(handoff, send)
-        await handle(django, {**scope, HANDOFF_KEY: handoff}, client.receive, relay)
-        if handoff.stream is not None:
-            learn_stream_path(scope.get("path", ""))
-            # Without a task of its own where nothing has begun to wait.
-            await _Stream(handoff.stream, send).run(
-                client.receive if client.is_waiting else receive
-            )
-    finally:
-        client.close()
+def serve(django: Application) -> Application:
+    """Django's application, whose HTTP responses may be streams."""
+
+    async def app(scope: Scope, receive: Receive, send: SendEvent) -> None:
+        if scope["type"] != "http":
+            await django(scope, receive, send)
+            return
+        client = _Client(receive)
+        try:
+            stream = await _respond(django, scope, client, send)
+            if stream is not None:
+                # Without a task of its own where nothing has begun to wait.
+                await stream.run(client.receive if client.is_waiting else receive)
+        finally:
+            client.close()
+
+    return app
+
+
+async def _respond(
+    django: Application, scope: Scope, client: _Client, send: SendEvent
+) -> _Stream | None:
+    """Django's response, but only the head of one whose view has left a stream."""
+    handoff = StreamHandoff()
+
+    async def relay(event: Event) -> None:
+        if handoff.stream is None:
+            await send(event)
+
+    await handle(django, {**scope, HANDOFF_KEY: handoff}, client.receive, relay)
+    if handoff.stream is None:
+        return None
+    learn_stream_path(scope.get("path", ""))
+    return _Stream(handoff.stream, send)
 
 
 class _Client:
@@ -73,6 +92,8 @@ class _Client:
     treat the client as gone, and servers that send ``http.disconnect`` only once would not send it
     to the stream.
     """
+
+    __slots__ = ("_has_body", "_leaving", "_receive")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -97,23 +118,17 @@ class _Client:
             self._leaving.cancel()
 
 
-def _head_only(handoff: StreamHandoff, send: SendEvent) -> SendEvent:
-    """Sends Django's response, but only the head of one whose view has left a stream."""
-
-    async def relay(event: Event) -> None:
-        if handoff.stream is None:
-            await send(event)
-
-    return relay
-
-
 class _Pump:
-    """Wakes the streams of one event loop: one call into the loop for all that an event woke."""
+    """Wakes the streams of one event loop.
+
+    One call into the loop serves all that an event woke, one timer all that wait for the same time.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lock = threading.Lock()
         self._woken: dict[_Stream, None] = {}
+        self._waiting: dict[float, set[_Stream]] = {}
 
     def wake(self, stream: _Stream) -> None:
         """Safe from any thread."""
@@ -131,6 +146,20 @@ class _Pump:
         for stream in woken:
             stream.context.run(stream.wake)
 
+    def wait(self, stream: _Stream, due: float) -> None:
+        """Call ``stream.timed_out`` at this time of the loop."""
+        if due not in self._waiting:
+            self._waiting[due] = set()
+            self._loop.call_at(due, self._time_out, due)
+        self._waiting[due].add(stream)
+
+    def forget(self, stream: _Stream, due: float) -> None:
+        self._waiting.get(due, set()).discard(stream)
+
+    def _time_out(self, due: float) -> None:
+        for stream in self._waiting.pop(due):
+            stream.context.run(stream.timed_out)
+
 
 # Each lives as long as a stream that uses it.
 _pumps: WeakValueDictionary[asyncio.AbstractEventLoop, _Pump] = WeakValueDictionary()
@@ -140,24 +169,25 @@ class _Stream:
     """One open response: carries out the commands of its protocol."""
 
     __slots__ = (
+        "_due",
         "_ended",
         "_finishing",
+        "_is_waiting",
         "_is_woken",
         "_loop",
         "_mailbox",
         "_protocol",
         "_pump",
+        "_reading",
         "_send",
-        "_stream",
         "_task",
-        "_timer",
         "_writing",
         "context",
     )  # fmt: skip
 
     def __init__(self, stream: OpenStream, send: SendEvent) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stream, self._send = stream, send
+        self._reading, self._send = stream.context, send
         # Each send runs with the context variables of the server and its middleware.
         self.context = copy_context()
         pump = _pumps.get(self._loop)
@@ -165,15 +195,16 @@ class _Stream:
             shutdown.install()  # by now the server has installed its own handlers
             pump = _pumps[self._loop] = _Pump(self._loop)
         self._pump = pump
-        wake = partial(self._pump.wake, self)
-        self._mailbox = Mailbox(stream.topic, wake, stream.source.identity)
+        self._mailbox = Mailbox(stream.topic, self._ask_to_wake, stream.source.identity)
         self._protocol = open_protocol(self._mailbox, stream.source, stream.limits)
         # The server's task, which waits for the client to leave.
         self._task: asyncio.Task[Any] | None = None
-        # Runs while the protocol waits for the mailbox; at other times _is_woken keeps the wake-up.
-        self._timer: asyncio.TimerHandle | None = None
+        # When timed_out is called; not later than the protocol wants it.
+        self._due = math.inf
         self._writing: asyncio.Task[None] | None = None
-        self._is_woken = self._finishing = self._ended = False
+        # Whether the protocol waits for the mailbox; at other times _is_woken keeps the wake-up.
+        self._is_waiting = self._is_woken = False
+        self._finishing = self._ended = False
 
     async def run(self, receive: Receive) -> None:
         """Until the client leaves or the protocol has ended."""
@@ -190,23 +221,39 @@ class _Stream:
         finally:
             self._close()
 
+    def _ask_to_wake(self) -> None:
+        self._pump.wake(self)
+
     def wake(self) -> None:
         """Called when the mailbox was filled, and when the process is about to stop."""
-        if self._timer is None:
-            self._is_woken = True
-            if self._writing is not None and shutdown.stopping():
-                self._end()  # this client does not read, so not "bye" either
+        if self._is_waiting:
+            self._advance(True)
             return
-        self._timer.cancel()
-        self._timer = None
-        self._advance(True)
+        self._is_woken = True
+        if self._writing is not None and shutdown.stopping():
+            self._end()  # this client does not read, so not "bye" either
 
-    def _timed_out(self) -> None:
-        self._timer = None
-        self._advance(False)
+    def timed_out(self) -> None:
+        self._due = math.inf
+        if self._is_waiting:
+            self._advance(False)
+
+    def _wait(self, seconds: float) -> None:
+        """Until ``wake``, and at most so long; also shorter."""
+        self._is_waiting = True
+        due = self._loop.time() + seconds
+        if seconds > 2 * TOGETHER:
+            # Longer waits end together, by one timer for many streams.
+            due = math.ceil(due / TOGETHER) * TOGETHER
+        # An earlier timer stays: to change it at each event would cost more than to wait again.
+        if due < self._due:
+            self._pump.forget(self, self._due)
+            self._due = due
+            self._pump.wait(self, due)
 
     def _advance(self, answer: Any = None) -> None:
         """Carry out commands until one has to wait."""
+        self._is_waiting = False
         while not self._ended:
             try:
                 command = resume(self._protocol, answer)
@@ -227,17 +274,12 @@ class _Stream:
             elif self._is_woken:
                 self._is_woken, answer = False, True
             else:
-                # Longer waits end together, in one round of the event loop for many streams.
-                due = self._loop.time() + command.seconds
-                if command.seconds > 2 * TOGETHER:
-                    due = math.ceil(due / TOGETHER) * TOGETHER
-                self._timer = self._loop.call_at(due, self._timed_out, context=self.context)
+                self._wait(command.seconds)
                 return
 
     def _load(self, command: Query) -> None:
-        run = self._stream.context.run
         future = asyncio.wrap_future(
-            get_loaders().share(command.key, run, _read, command), loop=self._loop
+            get_loaders().share(command.key, self._reading.run, _read, command), loop=self._loop
         )
         future.add_done_callback(self._loaded, context=self.context)
 
@@ -294,8 +336,7 @@ class _Stream:
 
     def _close(self) -> None:
         self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._pump.forget(self, self._due)
         if self._writing is not None:
             self._writing.cancel()
         get_broadcaster().unsubscribe(self._mailbox)

@@ -67,7 +67,8 @@ class Broadcaster:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._mailboxes: dict[str, set[Mailbox]] = {}
+        # Tuples, which are smaller than sets, and can be read without the lock.
+        self._mailboxes: dict[str, tuple[Mailbox, ...]] = {}
         # The sum over all topics: to count it for each new stream would be quadratic.
         self._open = 0
         self._outage, self._listens_since = Outage(), float("inf")
@@ -92,10 +93,10 @@ class Broadcaster:
                 if not self._has_room(mailbox.topic, limits):
                     return False
                 mailbox.address = limits.address
-            mailboxes = self._mailboxes.setdefault(mailbox.topic, set())
+            mailboxes = self._mailboxes.get(mailbox.topic, ())
             is_first = not mailboxes
             if mailbox not in mailboxes:
-                mailboxes.add(mailbox)
+                self._mailboxes[mailbox.topic] = (*mailboxes, mailbox)
                 self._open += 1
                 record("streams")
                 self._addresses[mailbox.address] += 1
@@ -125,16 +126,16 @@ class Broadcaster:
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         with self._lock:
-            mailboxes = self._mailboxes.get(mailbox.topic, set())
+            mailboxes = self._mailboxes.get(mailbox.topic, ())
             if mailbox not in mailboxes:
                 return
-            mailboxes.remove(mailbox)
+            self._mailboxes[mailbox.topic] = tuple(one for one in mailboxes if one is not mailbox)
             self._open -= 1
             record("streams", -1)
             self._addresses[mailbox.address] -= 1
             if not self._addresses[mailbox.address]:
                 del self._addresses[mailbox.address]
-            if not mailboxes:
+            if len(mailboxes) == 1:
                 del self._mailboxes[mailbox.topic]
                 self._note(mailbox.topic, self._closed, self._opened)
 
@@ -199,7 +200,7 @@ class Broadcaster:
             # At once: a mailbox that is added later finds the topic in the set.
             with self._lock:
                 self._subscribed.add(topic)
-                mailboxes = list(self._mailboxes.get(topic, ()))
+                mailboxes = self._mailboxes.get(topic, ())
             for mailbox in mailboxes:
                 mailbox.subscribed()
 
@@ -314,7 +315,7 @@ class Broadcaster:
     def _mailboxes_of(self, topic: str | None = None) -> Iterable[Mailbox]:
         with self._lock:
             if topic is not None:
-                return list(self._mailboxes.get(topic, ()))
+                return self._mailboxes.get(topic, ())
             return [mailbox for mailboxes in self._mailboxes.values() for mailbox in mailboxes]
 
     def _ensure_running(self) -> None:

@@ -33,6 +33,7 @@ from django.utils.crypto import constant_time_compare
 
 from monitio.conf import when_overridden
 from monitio.recipients import Recipient, accounts, session_mark
+from monitio.scope import activate
 from monitio.utils.authentication import is_identified
 from monitio.utils.replay import rebuilder
 
@@ -73,6 +74,10 @@ class Identity:
 
         Raises ``SiteUnavailable`` when a middleware answers in place of the view.
         """
+        with activate(self.recipient.scope):
+            return self._is_valid()
+
+    def _is_valid(self) -> bool:
         if not self._is_in_session:
             if not self._site_agrees():
                 return False

@@ -137,11 +137,12 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
 class _Clock:
     """When a stream is too old or silent, and when its session has to be checked."""
 
-    __slots__ = ("_beat_at", "_end", "_mailbox", "_second_check_at")
+    __slots__ = ("_beat_at", "_end", "_heartbeat", "_mailbox", "_second_check_at")
 
     def __init__(self, mailbox: Mailbox) -> None:
         now = time.monotonic()
         self._mailbox = mailbox
+        self._heartbeat = float(settings.STREAM_HEARTBEAT)
         # Random, so that not all pages come back at once.
         self._end: float = now + settings.STREAM_MAX_AGE * random.uniform(0.8, 1.2)  # noqa: S311
         interval = float(settings.STREAM_RECHECK)
@@ -150,7 +151,7 @@ class _Clock:
 
     def sent(self) -> None:
         """Something was written just now."""
-        self._beat_at = time.monotonic() + settings.STREAM_HEARTBEAT
+        self._beat_at = time.monotonic() + self._heartbeat
 
     def is_silent(self) -> bool:
         return time.monotonic() >= self._beat_at

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextvars import copy_context
+from functools import partial
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
@@ -79,10 +80,9 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     if hub is not None:
         return hub.respond(request, recipient.topic)
     identity = Identity(request, recipient)
-    # Called in other threads, whose connections do not have this request's tenant.
     source = StreamSource(
-        snapshot=scope.bind(lambda has: _snapshot(recipient, has)),
-        still_valid=scope.bind(identity.is_valid),
+        snapshot=partial(_snapshot, recipient),
+        still_valid=identity.is_valid,
         stopping=shutdown.stopping,
         identity=identity,
         key=(recipient.topic, recipient.language),
@@ -92,10 +92,12 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
 
 
 def _snapshot(recipient: Recipient, has: str) -> bytes:
-    get_broadcaster().before_snapshot(recipient.topic)
-    if has and snapshot_mark(recipient) == has:
-        return frames.event("resync", {"mark": has})
-    return frames.event("snapshot", snapshot(recipient, marked=True))
+    # Called in other threads, whose connections do not have the request's tenant.
+    with scope.activate(recipient.scope):
+        get_broadcaster().before_snapshot(recipient.topic)
+        if has and snapshot_mark(recipient) == has:
+            return frames.event("resync", {"mark": has})
+        return frames.event("snapshot", snapshot(recipient, marked=True))
 
 
 def _response(request: HttpRequest, topic: str, source: StreamSource) -> StreamingHttpResponse:

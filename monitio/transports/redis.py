@@ -152,18 +152,23 @@ class _Subscription:
                 self._follow_changes()
                 if self.pubsub.connection._sock is not socket:
                     raise ConnectionError("redis-py has closed the connection")
-                if any(key.fileobj is socket for key, _ in selector.select(min(WAIT, PING_EVERY))):
+                ready = {key.fileobj for key, _ in selector.select(min(WAIT, PING_EVERY))}
+                if socket in ready:
                     self._read()
-                self.waker.clear()
+                if self.waker in ready:
+                    self.waker.clear()
                 self._keep_alive(time.monotonic())
 
     def _read(self) -> None:
         """All answers that have arrived, so that nothing is left in the buffers of redis-py."""
         self.last_answer = time.monotonic()
-        while self.pubsub.connection.can_read(timeout=0):
+        while True:
             message = self.pubsub.get_message(timeout=0)
             if message is not None:
                 self._take(message)
+            # Last: each call polls the socket, and another thread may take the interpreter's lock.
+            if not self.pubsub.connection.can_read(timeout=0):
+                return
 
     def _follow_changes(self) -> None:
         opened, closed = self.listener.take_changes()
