@@ -11,6 +11,8 @@ from monitio.views import push as push_views
 from monitio.views import renamed as renamed_views
 
 urlpatterns = [
+    # First, as Django tries them in this order: every open page asks again and again.
+    path("stream/", views.message_stream, name="message_stream"),
     path("", views.message_list, name="message_list"),
     path("<int:message_id>/", views.message_detail, name="message_detail"),
     path("mark_read/<int:message_id>/", views.message_mark_read, name="message_mark_read"),
@@ -36,7 +38,6 @@ urlpatterns = [
     path("push/", push_views.message_push, name="message_push"),
     path("push/worker.js", push_views.message_push_worker, name="message_push_worker"),
     path("json/", views.message_json, name="message_json"),
-    path("stream/", views.message_stream, name="message_stream"),
     # Names of the original, for which {% url %} would raise an error that names no cure.
     path("sse/", renamed_views.sse, name="persistent-messages-sse"),
     path("sse/<str:channel>", renamed_views.sse, name="persistent-messages-sse"),

@@ -67,19 +67,20 @@ def personal(view: View) -> View:
             return HttpResponse(status=503, headers={"Retry-After": "3"})
         if authentication.is_by_token(request):
             return view(request, *args, **kwargs)
-        return _csrf_protect()(view)(request, *args, **kwargs)  # type: ignore[no-any-return]
+        return _csrf_protected(view)(request, *args, **kwargs)  # type: ignore[no-any-return]
 
     # The middleware would ask for the CSRF token before the user is known.
     return public(csrf_exempt(identified))  # type: ignore[return-value,unused-ignore]
 
 
 @cache
-def _csrf_protect() -> Any:
+def _csrf_protected(view: Any) -> Any:
     """Django's ``csrf_protect``, by the site's own middleware if that is a subclass."""
-    return decorator_from_middleware(find_middleware(CsrfViewMiddleware) or CsrfViewMiddleware)
+    middleware = find_middleware(CsrfViewMiddleware) or CsrfViewMiddleware
+    return decorator_from_middleware(middleware)(view)
 
 
-when_overridden(_csrf_protect.cache_clear, "MIDDLEWARE")
+when_overridden(_csrf_protected.cache_clear, "MIDDLEWARE")
 
 
 def for_its_page(view: View) -> View:
