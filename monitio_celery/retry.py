@@ -56,8 +56,8 @@ class _Queue:
         with self._lock:
             self._reports.append((report, time.monotonic() + GIVE_UP_AFTER))
             if not self._busy:
-                self._busy = True
                 threading.Thread(target=self._run, name="monitio-later", daemon=True).start()
+                self._busy = True
 
     def _run(self) -> None:
         while True:

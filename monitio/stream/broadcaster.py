@@ -310,7 +310,9 @@ class Broadcaster:
             self._transport.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
-        self._thread = None
+        with self._lock:
+            if self._thread is thread:  # else a stream has opened meanwhile
+                self._thread = None
 
     def _mailboxes_of(self, topic: str | None = None) -> Iterable[Mailbox]:
         with self._lock:
@@ -323,12 +325,12 @@ class Broadcaster:
             self._stop = threading.Event()
             self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
             self._thread = threading.Thread(
-                target=self._run, name="monitio-broadcaster", daemon=True
+                target=self._run, args=[self._stop], name="monitio-broadcaster", daemon=True
             )
             self._thread.start()
 
-    def _run(self) -> None:
-        stop, failures = self._stop, 0
+    def _run(self, stop: threading.Event) -> None:
+        failures = 0
         while not stop.is_set():
             self._listens_since = time.monotonic()
             with self._lock:

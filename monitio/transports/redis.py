@@ -139,7 +139,9 @@ class _Subscription:
         # Those of the connection before this one, at first.
         self.topics = topics
         self.prefix = _channel("")
-        self.last_ping = self.last_answer = time.monotonic()
+        # When the server was first asked for what it has not answered; None: it has answered.
+        self._waits_since: float | None = time.monotonic()
+        self.last_ping = time.monotonic()
         self.next_tick = 0.0
 
     def read_until_stopped(self) -> None:
@@ -152,16 +154,19 @@ class _Subscription:
                 self._follow_changes()
                 if self.pubsub.connection._sock is not socket:
                     raise ConnectionError("redis-py has closed the connection")
+                # Before the wait, which finds all that has arrived by then: the process itself may
+                # stand still at any moment.
+                now = time.monotonic()
                 ready = {key.fileobj for key, _ in selector.select(min(WAIT, PING_EVERY))}
                 if socket in ready:
                     self._read()
                 if self.waker in ready:
                     self.waker.clear()
-                self._keep_alive(time.monotonic())
+                self._keep_alive(now)
 
     def _read(self) -> None:
         """All answers that have arrived, so that nothing is left in the buffers of redis-py."""
-        self.last_answer = time.monotonic()
+        self._waits_since = None
         while True:
             message = self.pubsub.get_message(timeout=0)
             if message is not None:
@@ -203,8 +208,10 @@ class _Subscription:
     def _keep_alive(self, now: float) -> None:
         if now - self.last_ping >= PING_EVERY:
             self.last_ping = now
+            if self._waits_since is None:
+                self._waits_since = now
             self.pubsub.ping()
-        if now - self.last_answer > PONG_WITHIN:
+        if self._waits_since is not None and now - self._waits_since > PONG_WITHIN:
             raise TimeoutError(f"Redis has not answered for {PONG_WITHIN:.0f} s")
         if now >= self.next_tick:
             self.next_tick = now + 1.0

@@ -74,3 +74,18 @@ def test_reports_that_wait_are_reported_in_order() -> None:
     gate.set()
     assert done.wait(20)
     assert reported == [0, 1, 2]
+
+
+def test_where_no_thread_starts_the_next_report_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    queue, done = retry._Queue(), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            queue.add(lambda: None)
+    queue.add(done.set)
+    assert done.wait(20)

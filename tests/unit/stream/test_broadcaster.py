@@ -554,3 +554,21 @@ class TestLoop:
             goes_on.set()
             stopping.result(10)
             assert opening.result(10)
+
+    def test_a_stream_that_opens_during_a_stop_starts_a_thread_that_can_be_stopped(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
+        broadcaster, join = Broadcaster(), threading.Thread.join
+        broadcaster.subscribe(CountingMailbox())
+
+        def join_and_open(thread: threading.Thread, timeout: float | None = None) -> None:
+            join(thread, timeout)
+            broadcaster.subscribe(CountingMailbox("user:2"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "join", join_and_open)
+            broadcaster.stop()
+        (thread,) = (one for one in threading.enumerate() if one is broadcaster._thread)
+        broadcaster.stop()
+        assert not thread.is_alive()

@@ -7,9 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from monitio.transports import postgres
+from monitio.transports import postgres, redis
 from monitio.transports.base import Waker
 from monitio.transports.redis import _Subscription
+from tests.support.jobs import FakeClock
 
 
 class Changes:
@@ -53,6 +54,35 @@ def test_a_change_that_a_broken_connection_did_not_take_is_left_to_the_next_one(
         subscription._follow_changes()
     waker.close()
     assert topics == {"user:1", "user:3"}
+
+
+class SilentServer:
+    """In place of a pubsub connection; it answers nothing."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+
+    def ping(self) -> None:
+        self.pings += 1
+
+
+def test_a_process_that_stood_still_does_not_take_the_server_for_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, listener, waker = FakeClock(monkeypatch, "monitio.transports.redis"), Mock(), Waker()
+    server: Any = SilentServer()
+    subscription = _Subscription(server, listener, waker, set())
+    # It asked nothing meanwhile.
+    subscription._waits_since = None
+    clock.forward(60)
+    subscription._keep_alive(clock.now)
+    assert server.pings == 1
+    clock.forward(redis.PONG_WITHIN)
+    subscription._keep_alive(clock.now)
+    clock.forward(1)
+    with pytest.raises(TimeoutError, match="has not answered"):
+        subscription._keep_alive(clock.now)
+    waker.close()
 
 
 # The topic stays the head, whatever a later release puts behind it.
