@@ -225,7 +225,7 @@ def test_the_celery_app_of_the_manual_knows_our_tasks_and_feeds_beat(shop: Path)
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
     environment["PYTHONPATH"] = os.pathsep.join([str(shop), str(ROOT)])
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    subprocess.run(command, env=environment, check=True, timeout=120)
+    subprocess.run(command, env=environment, check=True, timeout=240)
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -36,7 +36,7 @@ def test_imports_keep_the_contracts_of_setup_cfg() -> None:
         env={"PATH": "", "PYTHONPATH": str(ROOT), "TERM": "dumb"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,7 +84,7 @@ def test_all_of_the_core_works_without_celery_redis_and_psycopg() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

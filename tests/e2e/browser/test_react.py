@@ -224,7 +224,7 @@ def take_screenshots(**pages: Page) -> None:
 @pytest.mark.variant
 def test_a_build_for_production_holds_the_store_alone(shop: Path) -> None:
     command = ["node", "node_modules/vite/bin/vite.js", "build", "--logLevel", "error"]
-    subprocess.run(command, cwd=shop, check=True, timeout=120)
+    subprocess.run(command, cwd=shop, check=True, timeout=240)
     (script,) = (shop / "dist" / "assets").glob("*.js")
     text = script.read_text(encoding="utf-8")
     assert "useSyncExternalStore" in text and "monitio-bell" not in text

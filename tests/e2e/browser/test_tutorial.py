@@ -70,7 +70,7 @@ class Reader:
             env=self._environment(command.environment),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

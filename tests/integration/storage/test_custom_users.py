@@ -21,7 +21,7 @@ def test_users_with_other_keys_have_all_that_others_have(model: str) -> None:
         cwd=SUITE.parents[3],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=240,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -33,7 +33,7 @@ def test_no_frequent_query_reads_a_whole_table_or_inbox(
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

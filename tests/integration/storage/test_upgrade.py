@@ -31,7 +31,7 @@ def test_rows_of_the_first_version_are_carried_over(
         env={**os.environ, "MONITIO_TEST_DATABASE": url},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

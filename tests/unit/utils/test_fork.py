@@ -84,7 +84,7 @@ def test_a_fork_waits_for_a_thread_that_forbids_it() -> None:
         [sys.executable, "-W", "ignore", "-c", THREAD_BESIDE_A_FORK],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     assert run.stdout.strip() == "0"
