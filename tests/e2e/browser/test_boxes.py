@@ -1,24 +1,29 @@
-"""Everything stands where it was designed to: boxes of scenes, to two pixels.
+"""Everything stands where it was designed to: boxes of 22 scenes, to two pixels.
 
-Only of what does not depend on the font: heights come from line heights. After a change of the
-design that is meant, ``BOXES=new`` in the environment stores them again in ``boxes.json``.
+Each in a window of 1280 pixels, light and dark, and on a phone, in a font of the tests' own. After
+a change of the design that is meant, ``BOXES=new`` in the environment stores them again in
+``boxes.json``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
 
+from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
-from tests.e2e.browser.conftest import OpenTab
+from tests.e2e.browser import looks
+from tests.e2e.browser.conftest import PATIENCE, OpenTab
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
+from tests.support.people import user
 
 STORED = Path(__file__).with_name("boxes.json")
 BOOTSTRAP = Path(__file__).resolve().parents[3] / "node_modules/bootstrap/dist/css"
@@ -27,16 +32,25 @@ PREFLIGHT = """*, ::before, ::after { box-sizing: border-box; margin: 0; padding
 button, input, textarea { font: inherit; color: inherit; background: transparent }
 ol, ul { list-style: none } a { color: inherit; text-decoration: inherit }
 img, svg { display: block; vertical-align: middle } html { line-height: 1.5 }"""
-BOXES = """names => [...document.querySelectorAll("monitio-messages, monitio-bell")]
-  .flatMap(({ shadowRoot }) => [...shadowRoot.querySelectorAll(names)])
+BOXES = """names => [document, ...[...document.querySelectorAll("monitio-messages, monitio-bell")]
+    .map(({ shadowRoot }) => shadowRoot)]
+  .flatMap((root) => [...root?.querySelectorAll(names) ?? []])
   .filter(node => node.checkVisibility({ visibilityProperty: true }))
   .map(node => [node.className.split(" ")[0], node.getBoundingClientRect()])
   .filter(([, { width }]) => width)
   .map(([name, { x, y, width, height }]) => [name, ...[x, y, width, height].map(Math.round)])"""
 NAMES = (
     "li.item, li.task, li.entry, li.day, .item > .icon, progress, .close, .panel, .tab:first-child,"
-    " .panel-close, .undo:has(.dismiss), .note, .footer, h2"
+    " .panel-close, .undo:has(.dismiss), .note, .footer, h2, .title, .body, .action"
 )
+# Of pages and of e-mails. Ages change, and so does their width.
+PAGE_NAMES = (
+    "h1, h2, header > *, main, .monitio-nav > a, .monitio-find, .monitio-tool, .monitio-row,"
+    " .monitio-card, .monitio-tile, .monitio-title a, .monitio-line, .monitio-button, .monitio-link,"
+    " .monitio-kind, .monitio-buttons, .monitio-empty, progress, legend, label, th, select, textarea,"
+    " input:not([type=hidden]), .hero p, .card, .card > *"
+)
+EMAIL_NAMES = ".m-card, .m-brand, .m-foot, h1, h2, .m-button, .m-facts, .m-line, [class^=m-]"
 
 
 def some_pop_ups(tab: Tab) -> None:
@@ -87,7 +101,7 @@ def undo(tab: Tab) -> None:
 def failed(tab: Tab) -> None:
     inbox(tab)
     tab.wire.post_status = 500
-    tab.part("mark-all").click()
+    tab.entries().nth(1).get_by_role("button", name="Mark as read").click()
     expect(tab.part("failed")).to_be_visible()
 
 
@@ -107,11 +121,30 @@ SCENES: dict[str, Callable[[Tab], None]] = {
 }
 
 
-def boxes(tab: Tab, width: int) -> list[Any]:
-    tab.page.set_viewport_size({"width": width, "height": 800})
-    tab.run("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
-    found: list[Any] = tab.page.evaluate(BOXES, NAMES)
+def boxes(page: Page, width: int, names: str = NAMES) -> list[Any]:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+    found: list[Any] = page.evaluate(BOXES, names)
     return found
+
+
+def check(scene: str, light: dict[str, Any]) -> None:
+    """Compare the boxes with the stored ones, or store them."""
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
+    if os.environ.get("BOXES") == "new":
+        text = json.dumps({**stored, scene: light}, sort_keys=True)
+        STORED.write_text(text.replace(", [", ",\n[").replace("]], ", "]],\n") + "\n")
+    else:
+        assert differences(light, stored[scene]) == []
+
+
+def check_page(page: Page, scene: str, names: str) -> None:
+    """Light, on a phone, and dark the same as light."""
+    light = {f"{width}": boxes(page, width, names) for width in (390, 1280)}
+    assert len(light["1280"]) > 3
+    check(scene, light)
+    page.emulate_media(color_scheme="dark")
+    assert differences({"1280": boxes(page, 1280, names)}, {"1280": light["1280"]}) == []
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -123,24 +156,59 @@ def test_every_box_is_where_it_was_designed_to_be(
     wire.head = "<style>body { margin: 8px }</style>"
     # On a phone as many as elsewhere: the number is not what is tested here.
     tab = open_tab(auto_close="off", max=4)
+    looks.use_font(tab.page)
     tab.page.emulate_media(reduced_motion="reduce")
     SCENES[scene](tab)
-    light = {f"{width}": boxes(tab, width) for width in (1280, 390)}
-    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
-    if os.environ.get("BOXES") == "new":
-        text = json.dumps({**stored, scene: light}, sort_keys=True)
-        STORED.write_text(text.replace(", [", ",\n[").replace("]], ", "]],\n") + "\n")
-    else:
-        assert differences(light, stored[scene]) == []
+    light = {f"{width}": boxes(tab.page, width) for width in (1280, 390)}
+    check(scene, light)
     # Dark, and below the style sheet of a framework, the same.
     tab.run("document.documentElement.style.colorScheme = 'dark'")
-    assert differences({"1280": boxes(tab, 1280)}, {"1280": light["1280"]}) == []
+    assert differences({"1280": boxes(tab.page, 1280)}, {"1280": light["1280"]}) == []
     for css in (PREFLIGHT, (BOOTSTRAP / "bootstrap-reboot.css").read_text()):
         sheet = tab.page.add_style_tag(content=css + "body { margin: 8px; font-size: 16px }")
-        changed = {"1280": boxes(tab, 1280)}
+        changed = {"1280": boxes(tab.page, 1280)}
         # The page around it may be higher: only where the bell is counts.
         assert differences(changed, {"1280": light["1280"]}, moved=True) == []
         sheet.evaluate("node => node.remove()")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    # The font is no part of the sites, nor of their policies.
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce", bypass_csp=True)
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_box_of_the_pages_is_where_it_was_designed_to_be(
+    page: Page, live_server: Any, settings: Any
+) -> None:
+    for name, value in looks.SETTINGS.items():
+        setattr(settings, name, value)
+    ann = user()
+    pks = looks.fill(ann)
+    client = Client()
+    client.force_login(ann)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    page.context.add_cookies([{**cookie, "url": live_server.url}])
+    for scene in looks.PAGES:
+        looks.open_page(page, live_server.url, scene, ann, pks)
+        check_page(page, scene, PAGE_NAMES)
+        page.emulate_media(color_scheme="light")
+    get_broadcaster().stop()
+    for scene in looks.EMAILS:
+        looks.open_email(page, scene, ann, pks)
+        check_page(page, f"e-mail: {scene}", EMAIL_NAMES)
+        page.emulate_media(color_scheme="light")
+
+
+def test_every_box_of_the_demo_is_where_it_was_designed_to_be(page: Page, demo_url: str) -> None:
+    for scene in looks.DEMO:
+        looks.open_demo(page, demo_url, scene)
+        check_page(page, f"demo: {scene}", PAGE_NAMES)
+        page.emulate_media(color_scheme="light")
 
 
 def differences(
