@@ -20,7 +20,7 @@ STEP = @sh tools/timed.sh
 PYTEST = $(BIN)/python -m pytest -n $(PYTEST_PROCESSES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run-minimal test-unit test test-full test-oldest bench coverage docs packages lint format messages static clean
+.PHONY: help demo run-minimal test-unit test test-full test-oldest bench coverage looks docs packages lint format messages static clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ test-full: test test-oldest ## Run test, test-oldest, further servers and databa
 
 coverage: packages ## Run the suite and show uncovered lines
 	$(STEP) "Tests" $(PYTEST) --cov --cov-report term $(ARGS)
+
+looks: packages ## Compare pictures of every page, light, dark and on a phone, with the stored ones
+	@$(BIN)/python tools/looks.py $(ARGS)
 
 docs: ## Build the documentation into build/docs
 	@$(SETUP) docs

@@ -7,38 +7,23 @@ Needs Pillow beside what the tests need. A folder as argument gets every picture
 from __future__ import annotations
 
 import base64
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-# Playwright's loop runs in the thread that also asks the database.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-import django  # noqa: E402
+from tools.live_site import live_site  # noqa: E402 isort: skip
 
-django.setup()
-
-from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 from django.test import Client  # noqa: E402
-from django.test.testcases import LiveServerThread  # noqa: E402
-from django.test.utils import (  # noqa: E402
-    override_settings,
-    setup_databases,
-    setup_test_environment,
-    teardown_databases,
-)
+from django.test.utils import override_settings  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from monitio import api  # noqa: E402
 from monitio.models import Job  # noqa: E402
-from monitio.stream.broadcaster import get_broadcaster  # noqa: E402
 from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
 from tests.e2e.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
 from tests.support.people import user  # noqa: E402
@@ -55,21 +40,6 @@ SHOWN = {
 STYLE = """body { margin: 12px; background: #777; font: 13px/1.6 sans-serif; color: #fff;
   display: grid; grid-template-columns: repeat(12, 300px); gap: 8px; }
 figure { margin: 0; } img { display: block; max-width: 300px; max-height: 275px; }"""
-
-
-@contextmanager
-def site() -> Iterator[str]:
-    """The tests' site on a free port, with an empty database."""
-    setup_test_environment()
-    databases = setup_databases(verbosity=0, interactive=False)
-    server = LiveServerThread("127.0.0.1", StaticFilesHandler)
-    server.daemon = True
-    server.start()
-    server.is_ready.wait()
-    yield f"http://127.0.0.1:{server.port}"
-    get_broadcaster().stop()
-    server.terminate()
-    teardown_databases(databases, verbosity=0)
 
 
 def pictures(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
@@ -103,7 +73,7 @@ def figure(label: str, png: bytes, folder: Path | None) -> str:
 
 
 def main(folder: Path | None) -> None:
-    with site() as url, sync_playwright() as playwright:
+    with live_site() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(QUIET))
         figures = "".join(figure(label, png, folder) for label, png in pictures(browser, url))
         page = browser.new_page(viewport={"width": 3712, "height": 300})

@@ -50,6 +50,14 @@ def use_font(page: Page) -> None:
     page.evaluate("document.fonts.load('400 14px Test').then(() => null)")
 
 
+def hold_time(page: Page) -> None:
+    """The same on each day: ages and the heads of days."""
+    for names, text in (("time, .m-at", "Wed 16:20"), (".monitio-day", "Today")):
+        page.locator(names).evaluate_all(
+            "(all, text) => all.forEach((one) => one.textContent = text)", text
+        )
+
+
 def fill(ann: Any, step: timedelta = timedelta(seconds=1)) -> dict[str, int]:
     """An inbox of three days, of which a few messages are from today, ``step`` apart.
 
@@ -132,8 +140,7 @@ def open_page(page: Page, site: str, scene: str, ann: Any, pks: dict[str, int]) 
     url = unsubscribe_url(ann.pk, "imports") or ""
     page.goto(site + path.format(unsubscribe=url.removeprefix("https://example.com"), **pks))
     page.evaluate("document.querySelector('monitio-messages')?.remove()")
-    # The width of an age depends on the day.
-    page.locator("time").evaluate_all("all => all.forEach((one) => one.textContent = 'Wed 16:20')")
+    hold_time(page)
     use_font(page)
     if act:
         act(page)
@@ -173,4 +180,5 @@ EMAILS = {"digest": digest, "message": message}
 
 def open_email(page: Page, scene: str, ann: Any, pks: dict[str, int]) -> None:
     page.set_content(str(EMAILS[scene](ann, pks).alternatives[0].content))
+    hold_time(page)
     use_font(page)

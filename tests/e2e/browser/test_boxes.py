@@ -46,9 +46,9 @@ NAMES = (
 # Of pages and of e-mails. Ages change, and so does their width.
 PAGE_NAMES = (
     "h1, h2, header > *, main, .monitio-nav > a, .monitio-find, .monitio-tool, .monitio-row,"
-    " .monitio-card, .monitio-tile, .monitio-title a, .monitio-line, .monitio-button, .monitio-link,"
-    " .monitio-kind, .monitio-buttons, .monitio-empty, progress, legend, label, th, select, textarea,"
-    " input:not([type=hidden]), .hero p, .card, .card > *"
+    " .monitio-card, .monitio-tile, .monitio-title a, .monitio-line, .monitio-button, progress,"
+    " .monitio-link, .monitio-kind, .monitio-buttons, .monitio-empty, legend, label, th, select,"
+    " textarea, input:not([type=hidden]), .hero p, .card, .card > *"
 )
 EMAIL_NAMES = ".m-card, .m-brand, .m-foot, h1, h2, .m-button, .m-facts, .m-line, [class^=m-]"
 
