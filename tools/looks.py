@@ -136,9 +136,7 @@ def demo_pictures(browser: Browser) -> Iterator[tuple[str, bytes]]:
 def element_pictures(browser: Browser) -> Iterator[tuple[str, bytes]]:
     for scene, show in SCENES.items():
         with closing(Wire()) as wire:
-            wire.head = (
-                "<style>body { margin: 8px; background: light-dark(#f4f5f7, #0e0f11) }</style>"
-            )
+            wire.head = "<style>body { background: light-dark(#f4f5f7, #0e0f11) }</style>"
             page = new_page(browser)
             tab = Tab(page.context, wire, [])
             tab.page.emulate_media(reduced_motion="reduce")
@@ -156,7 +154,7 @@ def strip(browser: Browser, frames: int = 8) -> bytes:
             "<style>body { background: #f4f5f7 } "
             "body > :not(monitio-messages) { visibility: hidden }</style>"
         )
-        page = browser.new_context(viewport={"width": 420, "height": 410}, bypass_csp=True)
+        page = browser.new_context(viewport={"width": 420, "height": 480}, bypass_csp=True)
         tab = Tab(page, wire, [])
         tab.open(auto_close="off", max=4)
         looks.use_font(tab.page)
