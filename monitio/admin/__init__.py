@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
-from django.core.paginator import Paginator
-from django.db.models import F, Max, QuerySet
+from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import path
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from monitio import dispatch, preferences
-from monitio import scope as scopes
 from monitio.admin.board import board_page
 from monitio.admin.compose import compose_page
+from monitio.admin.tables import OfThisScope, RecentValues
 from monitio.constants import EMAIL
 from monitio.digests import sender as digests
 from monitio.messages import create
@@ -40,8 +39,7 @@ from monitio.models import (
     Preferences,
 )
 from monitio.preferences.choices import FIELDS
-from monitio.recipients import Recipient, accounts
-from monitio.utils.text import identifier
+from monitio.recipients import Recipient
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -62,63 +60,8 @@ else:
     DestinationOptions = admin.ModelAdmin
 
 
-# An exact count, every value of a column and a search would each read a whole table.
-COUNTED, LISTED, SEARCHED = 10_000, 1000, 50_000
 # Messages that the confirmation of a deletion names.
 LISTED_BEFORE_DELETION = 100
-# Parameters of a list that filter nothing.
-PAGES = {"p", "o", "all"}
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages of at most ``COUNTED`` rows."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows[:COUNTED].count())
-
-
-class RecentValues(admin.AllValuesFieldListFilter):
-    """Filters by the values of the newest ``LISTED`` rows."""
-
-    def __init__(
-        self, field: Any, request: Any, params: Any, model: Any, model_admin: Any, field_path: str
-    ) -> None:
-        super().__init__(field, request, params, model, model_admin, field_path)
-        newest = model_admin.get_queryset(request).order_by("-pk")
-        choices: Any = sorted({*newest.values_list(field.name, flat=True)[:LISTED]})
-        self.lookup_choices = choices
-
-
-class OfThisScope:
-    """The admin of one tenant or site, of a table that several may share and that may be large."""
-
-    paginator: ClassVar[Any] = CappedPaginator
-    show_full_result_count: ClassVar[bool] = False
-    # Facets would count the rows of each choice.
-    show_facets: ClassVar[admin.ShowFacets] = admin.ShowFacets.NEVER
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        return rows.filter(scope=scopes.current())
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Filters and searches read the newest ``SEARCHED`` rows, or those of one user."""
-        given = request.GET.keys() - PAGES
-        if given and not any(name.startswith("user") for name in given):
-            newest = queryset.model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
-            queryset = queryset.filter(pk__gt=newest - SEARCHED)
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc,no-any-return]
-
-    def response_action(self, request: Any, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """To select all is to select those that the list has counted."""
-        if request.POST.get("select_across") == "1":
-            pks = queryset.values_list("pk", flat=True)[:COUNTED]
-            queryset = queryset.filter(pk__in=list(pks))
-        return super().response_action(request, queryset, *args, **kwargs)  # type: ignore[misc]
 
 
 def excerpt(message: Message) -> str:
@@ -150,7 +93,7 @@ class MessageAdmin(OfThisScope, MessageOptions):
     raw_id_fields = ("user", "from_user")
     readonly_fields = ("created", "modified", "read", "seen", "job")
     inlines = (DeliveryInline,)
-    actions = ("resend",)
+    actions = ("delete_selected", "resend")
     change_list_template = "monitio/admin/message_list.html"
     fields = (
         ("user", "from_user"),
@@ -212,6 +155,27 @@ class MessageAdmin(OfThisScope, MessageOptions):
         obj.delete()
         dispatch.announce_gone(recipient, [pk])
 
+    @admin.action(description=_("Delete selected %(verbose_name_plural)s"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> Any:
+        """Django's, which reads of many messages the keys alone."""
+        if queryset.count() > LISTED_BEFORE_DELETION:
+            queryset = queryset.order_by().select_related(None).only("pk")
+        return delete_selected(self, request, queryset)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Message]) -> Any:
+        """Of many messages one entry: Django's would keep the text of each."""
+        count = len(queryset)
+        if count <= LISTED_BEFORE_DELETION:
+            return super().log_deletions(request, queryset)
+        pks = sorted(message.pk for message in queryset)
+        return LogEntry.objects.create(
+            user_id=str(request.user.pk),
+            content_type=ContentType.objects.get_for_model(Message),
+            object_repr=f"{count} {Message._meta.verbose_name_plural}",
+            action_flag=DELETION,
+            change_message=f"The first is {pks[0]}, the last {pks[-1]}.",
+        )
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Of many messages the confirmation page shows the number: Django's lists each delivery."""
         count = len(objs)
@@ -226,23 +190,12 @@ class MessageAdmin(OfThisScope, MessageOptions):
         return [f"{count} {name}"], {name: count}, lacking, []
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
-        pks = list(queryset.order_by().values_list("pk", flat=True))
+        pks = [message.pk for message in queryset]
         for start in range(0, len(pks), create.BATCH):
             rows = Message.objects.filter(pk__in=pks[start : start + create.BATCH])
             keys = set(rows.values_list("recipient_key", flat=True))
             delete_batch(rows)
             dispatch.announce_news(map(Recipient.from_key, keys))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
-    ) -> tuple[QuerySet[Message], bool]:
-        """The name of a user finds all of their messages, by an index."""
-        with suppress(ObjectDoesNotExist, ValueError):
-            if search_term:
-                manager: Any = accounts().model._default_manager
-                named = manager.get_by_natural_key(identifier("user name", search_term))
-                return queryset.filter(user=named), False
-        return super().get_search_results(request, queryset, search_term)
 
 
 class ReadOnlyRows(JobRows):
@@ -289,6 +242,16 @@ class JobAdmin(OfThisScope, JobOptions):
     exclude = ("recipients",)
     inlines = (RunInline, FileInline, JobMessageInline)
     change_list_template = "monitio/admin/job_list.html"
+    user_path = "messages__user"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """The id of a task finds its job, however old, by an index."""
+        found = queryset.filter(task_id=search_term)
+        if search_term and "\0" not in search_term and found.exists():
+            return found, False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_urls(self) -> list[Any]:
         page = self.admin_site.admin_view(partial(board_page, site=self.admin_site))
@@ -316,6 +279,7 @@ class DeliveryAdmin(OfThisScope, DeliveryOptions):
         "created", "sent_at",
     )  # fmt: skip
     list_filter = (("channel", RecentValues), "state")
+    user_path = "message__user"
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
@@ -15,7 +16,7 @@ from django.utils.safestring import mark_safe
 import monitio
 from monitio import api, dispatch
 from monitio.channels import deliveries, destinations
-from monitio.models import Delivery, Job, Message
+from monitio.models import Delivery, Digest, Job, Message
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
 from tests.support.people import user
@@ -183,9 +184,9 @@ def test_a_list_counts_and_offers_no_more_than_its_limits(
 ) -> None:
     for category in ("old", "exports", "imports"):
         api.create_message(user(), monitio.INFO, "two", category=category)
-    monkeypatch.setattr("monitio.admin.COUNTED", 3)
-    monkeypatch.setattr("monitio.admin.LISTED", 2)
-    monkeypatch.setattr("monitio.admin.SEARCHED", 2)
+    monkeypatch.setattr("monitio.admin.tables.COUNTED", 3)
+    monkeypatch.setattr("monitio.admin.tables.LISTED", 2)
+    monkeypatch.setattr("monitio.admin.tables.SEARCHED", 2)
 
     def listed(**query: str) -> list[str]:
         return [row.category for row in shown(**query).result_list]
@@ -197,13 +198,15 @@ def test_a_list_counts_and_offers_no_more_than_its_limits(
     choices = [choice["display"] for choice in shown().filter_specs[2].choices(shown())]
     assert choices[1:] == ["exports", "imports"]
     assert listed(q="two") == listed(level__exact="120") == ["imports", "exports"]
+    # To sort all rows would read them.
+    assert listed(o="4") == ["exports", "imports"]
     assert listed(user__id__exact=str(user().pk)) == ["imports", "exports", "old", ""]
 
 
 def test_selecting_all_takes_those_that_were_counted(
     browser: Client, message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitio.admin.COUNTED", 1)
+    monkeypatch.setattr("monitio.admin.tables.COUNTED", 1)
     newest = api.create_message(user(), monitio.INFO, "two")
     chosen = {"_selected_action": [newest.pk], "select_across": "1", "post": "yes"}
     browser.post(page("message", "changelist"), {"action": "delete_selected", **chosen})
@@ -267,6 +270,36 @@ def test_the_name_of_a_user_finds_their_messages(browser: Client, message: Messa
     assert [row.message for row in found.context["cl"].result_list] == ["about ann"]
 
 
+def test_the_name_of_a_user_finds_their_rows_in_every_list(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: dict[str, list[Any]] = {name: [] for name in ("job", "delivery", "digest", "destination")}
+    for who in (user(), user("bob"), user("anna")):
+        job = Job.objects.create(task_id=str(who.pk))
+        message = Message.objects.create(user=who, message="x", job=job)
+        rows["job"].append(job)
+        rows["delivery"].append(Delivery.objects.create(message=message, channel="email"))
+        rows["digest"].append(Digest.objects.create(user=who, period="x", batch=who))
+        rows["destination"].append(destinations.add(who, "email", {"secret": "x"}))
+    # All of them are older than those that a search reads; a name is found by an index.
+    for searched, term, places in ((0, "ann", [0]), (9, "an", [2, 0]), (9, "nn", [])):
+        monkeypatch.setattr("monitio.admin.tables.SEARCHED", searched)
+        for name, made in rows.items():
+            found = browser.get(page(name, "changelist"), {"q": term}).context["cl"].result_list
+            assert list(found) == [made[place] for place in places], (name, term)
+
+
+def test_the_id_of_a_task_finds_its_job_however_old(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Job.objects.create(task_id="8c2f-1")
+    Job.objects.create(task_id="8c2f-2")
+    monkeypatch.setattr("monitio.admin.tables.SEARCHED", 1)
+    found = browser.get(page("job", "changelist"), {"q": "8c2f-1"})
+    assert list(found.context["cl"].result_list) == [old]
+    assert browser.get(page("job", "changelist"), {"q": "a\0"}).status_code == 200
+
+
 class TestDeletionOfMany:
     @pytest.fixture
     def many(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -290,6 +323,13 @@ class TestDeletionOfMany:
         assert not Message.objects.filter(pk__in=many["_selected_action"]).exists()
         assert not Delivery.objects.exists()
         assert {event.topic for event in events} == {f"user:{user(n).pk}" for n in ("ann", "bob")}
+
+    def test_the_history_keeps_their_number_and_no_text(self, browser: Client, many: Any) -> None:
+        browser.post(page("message", "changelist"), {**many, "post": "yes"})
+        entry = LogEntry.objects.get()
+        first, *_, last = sorted(many["_selected_action"])
+        assert entry.object_repr == "3 messages"
+        assert entry.change_message == f"The first is {first}, the last {last}."
 
     def test_it_needs_the_permission_for_their_deliveries(self, client: Client, many: Any) -> None:
         some = user("some", is_staff=True)

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 import monitio
 from monitio import api, dispatch, preferences, scope
-from monitio.admin import OfThisScope
+from monitio.admin.tables import OfThisScope
 from monitio.channels import deliveries
 from monitio.checks import check_scope
 from monitio.digests import sender as digests
