@@ -191,11 +191,13 @@ class MessageAdmin(OfThisScope, MessageOptions):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         pks = [message.pk for message in queryset]
+        keys: set[str] = set()
         for start in range(0, len(pks), create.BATCH):
             rows = Message.objects.filter(pk__in=pks[start : start + create.BATCH])
-            keys = set(rows.values_list("recipient_key", flat=True))
+            keys.update(rows.values_list("recipient_key", flat=True))
             delete_batch(rows)
-            dispatch.announce_news(map(Recipient.from_key, keys))
+        # Once each, however many batches a recipient is in.
+        dispatch.announce_news(map(Recipient.from_key, sorted(keys)))
 
 
 class ReadOnlyRows(JobRows):

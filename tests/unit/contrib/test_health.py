@@ -77,5 +77,6 @@ def test_the_dashboard_and_the_manual_name_every_metric() -> None:
     manual = (ROOT / "docs" / "monitoring.md").read_text()
     assert set(re.findall(r"^\| `(monitio_\w+)`", manual, re.M)) == known
     panels = json.loads((ROOT / "examples/production/grafana.json").read_text())["panels"]
-    shown = re.findall(r"monitio_\w+", " ".join(panel["targets"][0]["expr"] for panel in panels))
+    targets = [target["expr"] for panel in panels for target in panel["targets"]]
+    shown = re.findall(r"monitio_\w+", " ".join(targets))
     assert {re.sub("_(bucket|count)$", "", name) for name in shown} == known
