@@ -9,9 +9,10 @@ import re
 import sys
 from argparse import Action
 from collections.abc import Iterator
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -76,7 +77,9 @@ def names_of(module: Any) -> list[str]:
     return sorted(
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        if not name.startswith("_")
+        and getattr(value, "__module__", "") == module.__name__
+        and not isinstance(value, TypeVar | ParamSpec)
     )
 
 
@@ -107,8 +110,13 @@ def signature(value: Any) -> str:
 def described(name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value):
         bases = [base.__name__ for base in value.__bases__ if base is not object]
-        yield f"### `{name}`" + (f" ({', '.join(bases)})" if bases else "")
+        made = signature(value) if inspect.isfunction(vars(value).get("__init__")) else ""
+        if getattr(value, "_is_protocol", False):
+            made = ""
+        yield f"### `{name}{made}`" + (f" ({', '.join(bases)})" if bases else "")
         yield prose(value.__doc__)
+        if issubclass(value, Enum):
+            yield "Values: " + ", ".join(f"`{one.name}` = `{one.value!r}`" for one in value) + "."
         for method, function in sorted(vars(value).items()):
             is_public = not method.startswith("_")
             raw = getattr(function, "__func__", function)
@@ -246,10 +254,12 @@ def of_formats() -> Iterator[str]:
 
 def _taken(operation: dict[str, Any]) -> str:
     query = [one.get("name", "page") for one in operation.get("parameters", [])]
-    body = operation.get("requestBody", {}).get("content", {})
-    form = [name for one in body.values() for name in one["schema"]["properties"]]
-    if "$ref" in operation.get("requestBody", {}):
-        form = ["page"]
+    body = operation.get("requestBody", {})
+    if "$ref" in body:
+        body = openapi()["components"]["requestBodies"][body["$ref"].rpartition("/")[2]]
+    form = [
+        name for one in body.get("content", {}).values() for name in one["schema"]["properties"]
+    ]
     in_path = re.findall(r"file_id|token", str(operation.get("parameters", "")))
     return ", ".join(f"`{name}`" for name in (*query, *form) if name not in in_path) or "–"
 
