@@ -16,7 +16,7 @@ from tests.support.peers import Peer
 from tests.support.servers.http import serving
 from tests.support.waiting import wait_until
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 LISTEN = """(url) => {
   window.texts = [];
   window.failed = false;

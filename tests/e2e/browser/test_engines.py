@@ -12,7 +12,7 @@ from tests.e2e.browser.wire import Wire, job, message
 from tests.support.servers.forwarder import Forwarder
 from tests.support.waiting import wait_until
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 TOASTS = "document.querySelector('monitio-messages').shadowRoot"
 BELL = "document.querySelector('monitio-bell').shadowRoot"
 SHOWN = f"[...{TOASTS}.querySelectorAll('li.toast')].map((node) => +node.dataset.id)"

@@ -16,7 +16,7 @@ from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
 hub = test_nchan.hub
-PATIENCE = 40.0
+PATIENCE = 60.0
 MONITIO = """(await import("/static/monitio/monitio.js")).monitio"""
 
 

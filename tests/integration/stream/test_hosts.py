@@ -137,7 +137,7 @@ def pages(cluster: Cluster, name: str) -> Iterator[list[Page]]:
         page.close()
 
 
-def everybody_is_up_to_date(pages: list[Page], count: int, timeout: float = 30.0) -> None:
+def everybody_is_up_to_date(pages: list[Page], count: int, timeout: float = 60.0) -> None:
     """Each page holds so many messages, its own, and exactly what a reload would show."""
     for page in pages:
         wait_until(lambda page=page: len(page.known) == count, timeout, str(page.texts()))
@@ -162,7 +162,7 @@ def test_each_page_of_each_process_gets_its_own_from_every_process(
 ) -> None:
     assert [server.open_streams() for server in cluster.servers()] == [2] * ALL
     # Once in a while the comparison is first.
-    wait_until(lambda: receive_a_round_by_events(cluster, pages))
+    wait_until(lambda: receive_a_round_by_events(cluster, pages), 120)
 
 
 def test_a_host_that_is_cut_off_catches_up_and_receives_again(
@@ -174,7 +174,7 @@ def test_a_host_that_is_cut_off_catches_up_and_receives_again(
     # The database alone tells both sides.
     everybody_is_up_to_date(pages, ALL)
     line.mend()
-    wait_until(lambda: receive_a_round_by_events(cluster, pages), 30, interval=1)
+    wait_until(lambda: receive_a_round_by_events(cluster, pages), 120, interval=1)
 
 
 def test_pages_of_a_host_that_dies_go_on_with_the_other(
