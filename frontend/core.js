@@ -1,4 +1,4 @@
-/** What monitio-inbox.js has from monitio.js: there is one of each on a page. */
+/** What the files that are loaded later have from here: there is one of each on a page. */
 
 import { batched, button, label, make, Rows, setText, tool } from "./lib/dom.js";
 import { addIcons, icon } from "./lib/icons.js";

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import monitio  # noqa: E402
-from tools.static import BUILT, ESBUILD, INBOX, SOURCES, STATIC  # noqa: E402
+from tools.static import BUILT, CARDS, ESBUILD, INBOX, SOURCES, STATIC  # noqa: E402
 
 SOURCE = SOURCES / "package"
 COPIED = [
@@ -24,6 +24,7 @@ COPIED = [
     SOURCE / "README.md",
     SOURCES / "types.d.ts",
     BUILT,
+    CARDS,
     INBOX,
     STATIC / "monitio.css",
 ]
@@ -47,7 +48,7 @@ def build(folder: Path) -> None:
     for path in SOURCE.glob("*.d.ts"):
         text = path.read_text(encoding="utf-8").replace('"../types.js"', '"./types.js"')
         (folder / path.name).write_text(text, encoding="utf-8")
-    for script in (BUILT, INBOX):
+    for script in (BUILT, CARDS, INBOX):
         # Their source maps are for sites, where the browser can fetch them.
         text = script.read_text(encoding="utf-8").rpartition("//# sourceMappingURL=")[0]
         (folder / script.name).write_text(text, encoding="utf-8")

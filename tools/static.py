@@ -1,6 +1,6 @@
 """Build what browsers load from the sources in frontend: python tools/static.py
 
-Three modules, minified, each with its source map: esbuild joins the sources, in which style sheets
+Four modules, minified, each with its source map: esbuild joins the sources, in which style sheets
 become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). Two style sheets
 are minified. A digest of the sources in the first line of each says what it was built from: a test
 without Node notices what was changed and not built.
@@ -21,9 +21,10 @@ SOURCES = ROOT / "frontend"
 STATIC = ROOT / "monitio" / "static" / "monitio"
 # What is built, and the source that each begins with.
 BUILT = STATIC / "monitio.js"
+CARDS = STATIC / "monitio-cards.js"
 INBOX = STATIC / "monitio-inbox.js"
 PUSH = STATIC / "monitio-push.js"
-ENTRIES = {BUILT: "monitio.js", INBOX: "inbox.js", PUSH: "push.js"}
+ENTRIES = {BUILT: "monitio.js", CARDS: "cards.js", INBOX: "inbox.js", PUSH: "push.js"}
 STYLE_SHEETS = {STATIC / name: SOURCES / name for name in ("monitio.css", "pages.css")}
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
 MINIFY = ROOT / "tools" / "minify.mjs"

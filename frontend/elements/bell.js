@@ -1,5 +1,6 @@
 import { button, make, setText } from "../lib/dom.js";
 import { MonitioElement } from "./element.js";
+import { load } from "../lib/files.js";
 import { icon } from "../lib/icons.js";
 import { MOST } from "../views/badges.js";
 import { connection, popups, store } from "../state/page.js";
@@ -50,15 +51,19 @@ export class MonitioBell extends MonitioElement {
     return unread > MOST ? `${formatNumber(MOST)}+` : formatNumber(unread);
   }
 
-  #load() {
-    return (this.#inbox ??= this.#fetch().catch((error) => {
+  /** Without monitio-cards.js tasks have no bar. */
+  async #load() {
+    const cards = this.loadCards().catch(() => {});
+    this.#inbox ??= this.#fetch().catch((error) => {
       this.#inbox = null;
       throw error;
-    }));
+    });
+    await cards;
+    return this.#inbox;
   }
 
   async #fetch() {
-    const { css, Inbox } = await this.second();
+    const { css, Inbox } = await load("inbox");
     this.addStyle(css);
     const inbox = new Inbox(this, this.#button);
     this.root.append(inbox.node);

@@ -1,6 +1,6 @@
 import { dispatch } from "../lib/dom.js";
 import { attach, detach } from "../state/page.js";
-import { loadSecond } from "../lib/second-file.js";
+import { load } from "../lib/files.js";
 import { loadStrings } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 
@@ -24,10 +24,10 @@ export class MonitioElement extends HTMLElement {
     this.root.adoptedStyleSheets.push(sheet);
   }
 
-  /** The second file, and in this element its style. */
-  async second() {
-    const file = await loadSecond();
-    if (!this.#isStyled) this.addStyle(file.sharedCss);
+  /** monitio-cards.js, and in this element its style. */
+  async loadCards() {
+    const file = await load("cards");
+    if (!this.#isStyled) this.addStyle(file.css);
     this.#isStyled = true;
     return file;
   }

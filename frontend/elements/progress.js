@@ -34,7 +34,7 @@ export class MonitioProgress extends MonitioElement {
   async #take(message) {
     const { job } = message;
     const isIts = () => job?.task === this.getAttribute("task");
-    if (isIts()) await this.second().catch(() => {});
+    if (isIts()) await this.loadCards().catch(() => {});
     if (!job || !isIts()) return;
     this.#view.fill(message, "task");
     this.#view.node.hidden = false;

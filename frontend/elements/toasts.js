@@ -1,22 +1,19 @@
 /** @import { Change, Message } from "../types.js" */
 
-import { asCard } from "../views/cards.js";
 import { Announcer } from "../views/announcer.js";
 import { showBadges } from "../views/badges.js";
-import { Dialogs } from "../views/dialogs.js";
 import { batched, make, Rows } from "../lib/dom.js";
 import { MonitioElement } from "./element.js";
+import { files } from "../lib/files.js";
 import { isRunning } from "../state/message.js";
-import { leave, remember, swipe } from "../views/motion.js";
 import { actions, configure, connection, popups, store } from "../state/page.js";
-import { avoid, placeBelowBell } from "../views/placement.js";
-import { StackFocus } from "../views/stack-focus.js";
-import { openInbox, StackFooter } from "../views/stack-footer.js";
-import { second } from "../lib/second-file.js";
 import { takeServerItems } from "../views/server-items.js";
 import { t } from "../lib/strings.js";
 import { styles } from "../lib/styles.js";
 import { Toast } from "../views/toast.js";
+
+/** For how long, in ms, the first pop-up waits for monitio-cards.js. */
+const PATIENCE = 2000;
 
 /** `<monitio-messages>`: the pop-ups, and what is said of them. */
 export class MonitioMessages extends MonitioElement {
@@ -24,36 +21,32 @@ export class MonitioMessages extends MonitioElement {
 
   #announcer = new Announcer();
   #loading = false;
-  #renderSoon = batched(() => this.#prepare());
+  render = batched(() => this.#prepare());
   /** htmx and Turbo swap items in or morph them. */
   #observer = new MutationObserver(() => this.#takeServerItems());
-  #dialogs = new Dialogs(this, () => this.#rise());
   #list = make("ol", { part: "list" });
-  #ghosts = make("ul", { class: "ghosts", "aria-hidden": "true" });
-  /** Opened by "Show all" or a tap, until the user does something elsewhere. */
-  #pinned = false;
-  #arrangement = "";
-  /** @type {import("../inbox/undo-bar.js").UndoBar | null} */
-  #undo = null;
-  #footer = new StackFooter(() => this.#showMore(), () => this.closeAll());
-  #stack = make("section",
-    { part: "stack", popover: "manual", role: "region", tabindex: -1 },
-    this.#list, this.#ghosts, this.#footer.node);
-  #focus = new StackFocus(this.#stack, () => this.#pin(false));
-  #rows = new Rows(this.#list, ({ id }) => id === "tasks" && second ? new second.TaskGroup() : new Toast(
+  // A finger that leaves the screen leaves the card, too: it opens the stack by a tap.
+  #stack = make("section", {
+    part: "stack", popover: "manual", role: "region", tabindex: -1,
+    pointerenter: (/** @type {PointerEvent} */ { pointerType }) =>
+      pointerType === "touch" || popups.hold("pointer", true),
+    pointerleave: () => popups.hold("pointer", false),
+    focusin: () => popups.hold("focus", true),
+    focusout: () => popups.hold("focus", false),
+  }, this.#list);
+  #rows = new Rows(this.#list, ({ id }) => id === "tasks" && files.cards ? new files.cards.TaskGroup() : new Toast(
     (message) => this.close(message), (message, event) => this.#follow(message, event)),
-    (node) => leave(node, this.#ghosts));
+    (node) => this.#cards ? this.#cards.remove(node) : node.remove());
+  /**
+   * What they do together, as soon as it is loaded.
+   * @type {import("../cards/stack.js").Stack | undefined}
+   */
+  #cards;
+  /** @type {Promise<unknown> | undefined} */
+  #late;
 
   constructor() {
     super(styles.toasts);
-    /** @param {string} type @param {(event: any) => void} act */
-    const on = (type, act) => this.#stack.addEventListener(type, act);
-    // A finger that leaves the screen leaves the card, too: it opens the stack by a tap.
-    on("pointerenter", ({ pointerType }) => pointerType === "touch" || popups.hold("pointer", true));
-    on("pointerleave", () => popups.hold("pointer", false));
-    on("click", ({ target }) => target.closest("button, a") || this.#pin(true));
-    swipe(this.#list, (card) =>
-      /** @type {HTMLElement | null} */ (card.querySelector("[part=close]"))?.click());
     this.root.append(this.#announcer.status, this.#announcer.alert, this.#stack);
   }
 
@@ -63,19 +56,12 @@ export class MonitioMessages extends MonitioElement {
     this.#stack.ariaLabel = hotkey ? t("region", { hotkey }) : t("bell");
     this.listen(popups, "incoming", (event) => this.#incoming(event));
     this.listen(popups, "update", ({ detail }) => this.#news(detail));
-    this.listen(popups, "change", this.#renderSoon);
+    this.listen(popups, "change", this.render);
     this.listen(store, "unread", () => this.#unread());
     this.listen(store, "failed", () => this.#actionFailed());
     this.listen(store, "connection", () => this.#connection());
-    this.listen(document, "pointerdown", (event) =>
-      event.composedPath().includes(this.#stack) || this.#pin(false));
-    this.listen(document, "keydown", (event) => {
-      if (event.key === this.hotkey && this.#isOpen) this.#focus.toggle(event);
-    });
-    this.listen(document, "focusin", ({ target }) =>
-      target !== this && this.#isOpen && avoid(this.#stack, target));
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
-    this.#dialogs.watch();
+    this.#cards?.attach();
     this.attributeChangedCallback();
     this.#takeServerItems();
     this.#unread();
@@ -85,7 +71,7 @@ export class MonitioMessages extends MonitioElement {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#observer.disconnect();
-    this.#dialogs.rescue();
+    this.#cards?.detach();
   }
 
   attributeChangedCallback() {
@@ -95,11 +81,7 @@ export class MonitioMessages extends MonitioElement {
     popups.duration = +(this.getAttribute("duration") ?? 8000);
     popups.autoClose = this.getAttribute("auto-close") !== "off";
     this.#announcer.every = +(this.getAttribute("announce-every") ?? 30);
-    this.#renderSoon();
-  }
-
-  get #isOpen() {
-    return this.#stack.matches(":popover-open");
+    this.render();
   }
 
   get hotkey() {
@@ -110,21 +92,6 @@ export class MonitioMessages extends MonitioElement {
   close(card) {
     for (const message of card.messages ?? [card])
       if (this.fire("close", { message: { ...message } })) popups.close(message.id);
-  }
-
-  async closeAll() {
-    if (!this.fire("closeall")) return;
-    const hadFocus = this.hasFocus(this.#stack);
-    const reopen = popups.closeAll();
-    const undo = (this.#undo ??= await this.second().then(({ UndoBar }) => new UndoBar(), () => null));
-    if (!undo) return;
-    this.#stack.append(undo.node);
-    undo.offer(t("all_closed"), (/** @type {boolean} */ done) => {
-      if (!done) reopen();
-      this.#renderSoon();
-    });
-    this.#render();
-    if (hadFocus) undo.focus();
   }
 
   /** The open inbox has a line of its own for it. */
@@ -168,76 +135,51 @@ export class MonitioMessages extends MonitioElement {
 
   /**
    * On sites that offer notifications of the system.
-   * @param {(file: import("../lib/second-file.js").SecondFile) => void} act
+   * @param {(file: import("../lib/files.js").Files["cards"]) => void} act
    */
   #withSystem(act) {
-    if (this.hasAttribute("system-notifications")) this.second().then(act, () => {});
+    if (this.hasAttribute("system-notifications")) this.loadCards().then(act, () => {});
   }
 
-  /** A task's card needs the second file; without it, or if it takes too long, it has no bar. */
+  /** Until monitio-cards.js is there pop-ups are a plain list: if it takes long, or cannot be loaded. */
   async #prepare() {
-    if (popups.haveTasks)
-      await Promise.race([this.second().catch(() => {}), new Promise((late) => setTimeout(late, 3000))]);
+    if (!popups.size || this.#cards) return this.#render();
+    this.#late ??= new Promise((resolve) => setTimeout(resolve, PATIENCE));
+    const loaded = this.loadCards();
+    await Promise.race([loaded.catch(() => {}), this.#late]);
     this.#render();
+    if (!this.#cards) loaded.then(this.render, () => {});
   }
 
   #render() {
+    const { cards } = files;
+    if (!this.isConnected) return;
+    if (cards && !this.#cards) {
+      this.#cards = new cards.Stack(this, this.#stack, this.#list);
+      // To be filled again.
+      for (const view of this.#rows.views) view.message = null;
+    }
     const most = +(this.getAttribute("max") ?? (matchMedia("(max-width: 30rem)").matches ? 3 : 5));
-    const cards = popups.show(popups.holds.has("inbox") ? 0 : most);
-    const resting = cards.length > 1 && !this.#isExpanded;
-    const arrangement = `${resting} ${cards.map(([{ id }]) => id)}`;
-    const animate = this.#isOpen && arrangement !== this.#arrangement ? remember(this.#list) : () => {};
-    this.#arrangement = arrangement;
-    this.#stack.classList.toggle("resting", resting);
-    const instead = this.#rows.update(cards.map(asCard));
-    const onScreen = (resting ? cards.slice(0, 1) : cards).flat();
-    this.#footer.fill({ resting, expanded: this.#isExpanded, ...popups.more(onScreen) });
-    this.#footer.node.hidden = popups.size < 2;
-    this.#toggle(cards.length > 0 || this.#undo?.node.hidden === false);
-    animate();
-    /** @type {HTMLElement | null | undefined} */
-    const next = instead?.querySelector("[part=close], [part=fold]");
-    if (next) next.focus();
-    else if (instead === null) this.#focus.goBack();
-  }
-
-  get #isExpanded() {
-    return this.#pinned || popups.holds.has("pointer") || popups.holds.has("focus");
-  }
-
-  #showMore() {
-    if (!this.#stack.classList.contains("resting")) return openInbox();
-    this.#pin(true);
-    // The button goes.
-    this.#stack.focus({ preventScroll: true });
-  }
-
-  /** @param {boolean} on */
-  #pin(on) {
-    if (on === this.#pinned) return;
-    this.#pinned = on;
-    this.#renderSoon();
+    const shown = popups.show(popups.holds.has("inbox") ? 0 : most, cards?.shareCards);
+    const arranged = this.#cards?.arrange(shown);
+    const instead = this.#rows.update(shown.map((card) => cards?.asCard(card) ?? card[0]));
+    this.#toggle(shown.length > 0 || !!this.#cards?.isBusy);
+    arranged?.(instead);
   }
 
   /** @param {boolean} open */
   #toggle(open) {
-    if (open === this.#isOpen || !this.isConnected) return;
+    if (open === this.#stack.matches(":popover-open")) return;
     this.#stack.togglePopover(open);
-    placeBelowBell(this.#stack);
     if (!open) popups.hold("pointer", false);
-  }
-
-  /** Above a dialog that opened later. */
-  #rise() {
-    if (!this.#isOpen) return this.#renderSoon();
-    this.#stack.hidePopover();
-    this.#stack.showPopover();
   }
 
   #connection() {
     const { state } = connection;
     this.state("offline", state === "offline");
     this.fire("connection", { state });
+    // What could not be loaded may be loaded now.
+    if (state === "open") this.render();
   }
 
   #unread() {

@@ -1,4 +1,4 @@
-import { format } from "./core.js";
+import { format } from "../lib/page-core.js";
 import { formatDuration } from "../tasks/formats.js";
 
 /** @param {Date} date @param {Intl.DateTimeFormatOptions} options */

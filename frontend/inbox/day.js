@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { make, setText } from "./core.js";
+import { make, setText } from "../lib/page-core.js";
 import { formatDay } from "./dates.js";
 
 /** The head of the entries of one day. */

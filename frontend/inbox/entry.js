@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { actions, heading, isLocal, label, make, MessageView, setText, shortHeading, t, tool } from "./core.js";
+import { actions, heading, isLocal, label, make, MessageView, setText, shortHeading, t, tool } from "../lib/page-core.js";
 import { formatAge, formatDate } from "./dates.js";
 
 /** An entry of the inbox. */

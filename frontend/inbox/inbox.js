@@ -2,14 +2,14 @@
 /** @import { MonitioBell } from "../elements/bell.js" */
 
 import { actions, batched, button, connection, icon, isLocal, isRunning, make,
-  popups, Rows, setText, shortHeading, store, t, tool } from "./core.js";
+  popups, Rows, setText, shortHeading, store, t, tool } from "../lib/page-core.js";
 import { Day, withDays } from "./day.js";
 import { contains, Entry } from "./entry.js";
 import { place, watchEdges } from "./place.js";
 import { keysHelp, moveFocus, watchKeys } from "./keys.js";
 import { Settings } from "./settings.js";
 import { Tabs } from "./tabs.js";
-import { UndoBar } from "./undo-bar.js";
+import { UndoBar } from "../cards/undo-bar.js";
 
 /** How many entries are in the page at most, and by how many the window moves. */
 const WINDOW = 200;

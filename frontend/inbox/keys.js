@@ -1,6 +1,6 @@
 /** The keys of the panel; off while the user types, with Ctrl or Alt, and by `hotkey=""`. */
 
-import { make, t } from "./core.js";
+import { make, t } from "../lib/page-core.js";
 
 /** The first three are always in sight, the rest after "?". */
 const HELP = [

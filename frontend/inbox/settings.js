@@ -1,5 +1,5 @@
-import { actions, button, isOn, KEEP_OPEN, make, popups, t, tool } from "./core.js";
-import { canNotify, notifies, setNotifies } from "./notifications.js";
+import { actions, button, isOn, KEEP_OPEN, make, popups, t, tool } from "../lib/page-core.js";
+import { canNotify, notifies, setNotifies } from "../cards/notifications.js";
 
 /** What the user chooses for this browser, and the way to what they choose for everywhere. */
 export class Settings {

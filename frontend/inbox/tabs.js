@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { button, formatNumber, isLocal, isRunning, make, setText, t } from "./core.js";
+import { button, formatNumber, isLocal, isRunning, make, setText, t } from "../lib/page-core.js";
 
 /** @type {Record<string, (message: Message) => boolean>} */
 const TABS = {

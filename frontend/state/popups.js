@@ -3,7 +3,7 @@
 
 import { dispatch, later } from "../lib/dom.js";
 import { heading, isExpired, isRunning } from "./message.js";
-import { rank, shareCards, wantsToPopUp } from "./popup-rules.js";
+import { rank, wantsToPopUp } from "./popup-rules.js";
 import { isAway, onPresence } from "./presence.js";
 import { closedElsewhere, isOn, KEEP_OPEN, setClosed, tellTabs, turn } from "./preferences.js";
 
@@ -58,18 +58,8 @@ export class Popups extends EventTarget {
     return this.#open.size;
   }
 
-  get haveTasks() {
-    return [...this.#open.values()].some(({ message }) => message.job);
-  }
-
-  /**
-   * How many more there are than these, and how many errors among them.
-   * @param {Message[]} onScreen
-   */
-  more(onScreen) {
-    const open = [...this.#open.values()].map(({ message }) => message);
-    const rest = open.filter((message) => !onScreen.includes(message));
-    return { n: rest.length, errors: rest.filter((message) => rank(message) === 0).length };
+  get messages() {
+    return [...this.#open.values()].map(({ message }) => message);
   }
 
   /**
@@ -77,12 +67,13 @@ export class Popups extends EventTarget {
    * within each. What closes by itself has its time before others of its kind come, so that a flood
    * does not flicker past.
    * @param {number} most
+   * @param {(popups: Popup[]) => Popup[][]} share which share a card
    */
-  show(most) {
+  show(most, share = (popups) => popups.map((popup) => [popup])) {
     this.#charge();
     const all = [...this.#open.values()].reverse()
       .sort((a, b) => rank(a.message) - rank(b.message));
-    const cards = shareCards(all);
+    const cards = share(all);
     const closes = (/** @type {Popup[]} */ [{ left }]) => left < Infinity;
     const stays = cards.filter((card) => closes(card) && this.#visible.includes(card[0]));
     let room = most - stays.length;

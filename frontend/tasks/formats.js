@@ -1,4 +1,4 @@
-import { formatNumber } from "../inbox/core.js";
+import { formatNumber } from "../lib/page-core.js";
 
 /** Up to so many seconds a unit is used. @type {[number, number, string][]} */
 const UNITS = [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [Infinity, 86400, "day"]];

@@ -1,7 +1,7 @@
 /** @import { Message } from "../types.js" */
 /** @import { MessageView } from "../views/message-view.js" */
 
-import { actions, button, icon, isRunning, label, make, shortHeading, t, tool } from "../inbox/core.js";
+import { actions, button, icon, isRunning, label, make, shortHeading, t, tool } from "../lib/page-core.js";
 import { formatSize } from "./formats.js";
 import { ProgressBar } from "./progress-bar.js";
 

@@ -1,6 +1,6 @@
 /** @import { Job, Message } from "../types.js" */
 
-import { formatNumber, formatPercent, heading, isRunning, make, setText, t } from "../inbox/core.js";
+import { formatNumber, formatPercent, heading, isRunning, make, setText, t } from "../lib/page-core.js";
 import { formatDuration } from "./formats.js";
 
 /** The bar moves at once; the words below it change every so many ms, so that they can be read. */

@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { actions, formatPercent, heading, label, make, Rows, setText, shortHeading, t, tool } from "../inbox/core.js";
+import { actions, formatPercent, heading, label, make, Rows, setText, shortHeading, t, tool } from "../lib/page-core.js";
 import { far, setBar } from "./progress-bar.js";
 
 /** One running task of the card they share. */

@@ -2,7 +2,7 @@
 
 import { button, make, setText } from "../lib/dom.js";
 import { icon, setIcon } from "../lib/icons.js";
-import { second } from "../lib/second-file.js";
+import { files } from "../lib/files.js";
 import { heading, isRunning, safeUrl } from "../state/message.js";
 import { t } from "../lib/strings.js";
 
@@ -59,7 +59,7 @@ export class MessageView {
     this.link.href = url ?? "";
     setText(this.link, url_label || t("open"));
     this.#more.hidden = true;
-    if (second && job) this.#job ??= new second.JobView(this);
+    if (files.cards && job) this.#job ??= new files.cards.JobView(this);
     this.#job?.fill(message);
   }
 

@@ -34,7 +34,13 @@ from monitio.models import Heartbeat
 from monitio.utils.outage import one_line
 
 # With their kind, as a policy calls it.
-FILES = {"monitio/monitio.js": "script", "monitio/monitio.css": "style"}
+FILES = {
+    "monitio/monitio.js": "script",
+    "monitio/monitio-cards.js": "script",
+    "monitio/monitio-inbox.js": "script",
+    "monitio/monitio.css": "style",
+    "monitio/pages.css": "style",
+}
 TAG = re.compile(r"{%-?\s*monitio[\s%-]")
 ORDER = (
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -48,7 +48,7 @@ window.spoken = [];
 window.interrupted = [];
 new MutationObserver((records) => {
   for (const { addedNodes, target } of records)
-    for (const { textContent } of target.role ? addedNodes : []) {
+    for (const { textContent } of ["status", "alert"].includes(target.role) ? addedNodes : []) {
       spoken.push(textContent);
       if (target.role === "alert") interrupted.push(textContent);
     }

@@ -17,8 +17,8 @@ from tools import package, static
 HERE = Path(__file__).parent
 KB = 1024
 FILES = {
-    "LICENSE", "README.md", "elements.d.ts", "index.d.ts", "index.js", "monitio-inbox.js",
-    "monitio.css", "monitio.js", "package.json", "types.d.ts",
+    "LICENSE", "README.md", "elements.d.ts", "index.d.ts", "index.js", "monitio-cards.js",
+    "monitio-inbox.js", "monitio.css", "monitio.js", "package.json", "types.d.ts",
 }  # fmt: skip
 
 

@@ -1,3 +1,5 @@
+/** What the files that are loaded later have from monitio.js: there is one of each on a page. */
+
 /** @type {typeof import("../core.js").core} */
 const core = /** @type {any} */ (globalThis).monitioCore;
 

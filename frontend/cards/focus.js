@@ -1,7 +1,7 @@
-import { popups } from "../state/page.js";
+import { popups } from "../lib/page-core.js";
 
 /** The focus in the pop-ups: how it comes, and where it goes back to. */
-export class StackFocus {
+export class Focus {
   #stack;
   #onBack;
   /** @type {HTMLElement | null} */
@@ -14,8 +14,10 @@ export class StackFocus {
   constructor(stack, onBack) {
     this.#stack = stack;
     this.#onBack = onBack;
-    stack.addEventListener("focusin", (event) => this.#came(event));
-    stack.addEventListener("focusout", () => popups.hold("focus", false));
+    stack.addEventListener("focusin", ({ relatedTarget }) => {
+      if (relatedTarget instanceof HTMLElement && !stack.contains(relatedTarget))
+        this.#cameFrom = relatedTarget;
+    });
     stack.addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(event));
   }
 
@@ -48,12 +50,5 @@ export class StackFocus {
     const close = /** @type {HTMLElement} */ (event.target).closest("li")?.querySelector("[part=close]");
     if (close) close.click();
     else this.goBack();
-  }
-
-  /** @param {FocusEvent} event */
-  #came({ relatedTarget }) {
-    popups.hold("focus", true);
-    if (relatedTarget instanceof HTMLElement && !this.#stack.contains(relatedTarget))
-      this.#cameFrom = relatedTarget;
   }
 }

@@ -1,4 +1,4 @@
-import { button, make, setText, t, tool } from "./core.js";
+import { button, make, setText, t, tool } from "../lib/page-core.js";
 
 const UNDO_TIME = 10_000;
 
@@ -14,10 +14,7 @@ export class UndoBar {
   /** @type {((done: boolean) => void) | null} */
   #act = null;
   #timer = 0;
-
-  constructor() {
-    addEventListener("pagehide", () => this.commit());
-  }
+  #onLeave = () => this.commit();
 
   /**
    * @param {string} text
@@ -28,6 +25,7 @@ export class UndoBar {
     this.#act = act;
     setText(this.#text, text);
     this.node.hidden = false;
+    addEventListener("pagehide", this.#onLeave);
     this.#wait(true);
   }
 
@@ -46,6 +44,7 @@ export class UndoBar {
     this.#act = null;
     this.#wait(false);
     this.node.hidden = true;
+    removeEventListener("pagehide", this.#onLeave);
     act?.(done);
   }
 

@@ -2,7 +2,7 @@
 
 /** @import { Message } from "../types.js" */
 
-import { heading, isOn, isRunning, pageKey, safeUrl, siteKey, turn } from "./core.js";
+import { heading, isOn, isRunning, pageKey, safeUrl, siteKey, turn } from "../lib/page-core.js";
 
 /** Each tab in sight shares this lock; who can have it alone knows that none is. */
 const inSight = () => siteKey("in sight");
@@ -44,13 +44,14 @@ function show(message) {
   }
 }
 
-let away = Promise.withResolvers();
+/** @type {(value?: any) => void} Gives the lock back. */
+let release = () => {};
 
 export function watchSight() {
-  away.resolve(null);
+  release();
+  document.addEventListener("visibilitychange", watchSight);
   if (document.hidden || !canNotify()) return;
-  const { promise } = (away = Promise.withResolvers());
-  navigator.locks.request(inSight(), { mode: "shared" }, () => promise);
+  navigator.locks.request(inSight(), { mode: "shared" }, () => new Promise((resolve) => {
+    release = resolve;
+  }));
 }
-
-document.addEventListener("visibilitychange", watchSight);

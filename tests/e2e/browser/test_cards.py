@@ -1,0 +1,101 @@
+"""monitio-cards.js: loaded with the first pop-up, which does not depend on it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.e2e.browser.conftest import OpenTab
+from tests.e2e.browser.wire import Wire, job, message
+from tests.support.waiting import wait_until
+
+FILE = "**/monitio-cards.js"
+RESTING = ".stack.resting"
+
+
+@pytest.mark.parametrize("first", [message(1), job(1, percent=10.0)], ids=["message", "task"])
+def test_the_first_pop_up_loads_it_and_nothing_else(
+    wire: Wire, open_tab: OpenTab, first: dict[str, Any]
+) -> None:
+    tab = open_tab()
+    assert "monitio-cards.js" not in wire.files
+    wire.put(first)
+    tab.wait_for(1)
+    assert sorted(wire.files) == ["monitio-cards.js", "monitio.css", "monitio.js"]
+
+
+def test_without_it_pop_ups_are_a_list_until_it_can_be_loaded(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(auto_close="off")
+    tab.page.route(FILE, lambda route: route.abort())
+    wire.put(message(1), message(2, level="error"), job(3, percent=20.0))
+    tab.wait_for(2, 3, 1)
+    expect(tab.pop_up(1).get_by_text("M1")).to_be_visible()
+    tab.close(1)
+    tab.wait_for(2, 3)
+    node = tab.pop_up(3).element_handle()
+    tab.page.mouse.move(5, 5)
+    tab.page.unroute(FILE)
+    wire.put(message(4))
+    expect(tab.page.locator(RESTING)).to_have_count(1)
+    tab.expand()
+    expect(tab.pop_up(3).get_by_role("progressbar")).to_have_attribute("value", "20")
+    assert node.evaluate("node => node.isConnected")
+
+
+def test_a_pop_up_waits_two_seconds_for_it_and_stays_where_it_is_when_it_comes(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    tab = open_tab(clock=True)
+    held: list[Route] = []
+    tab.page.route(FILE, lambda route: held.append(route))
+    wire.put(message(1, level="error"))
+    wait_until(lambda: tab.pass_time(0.1) or held)
+    assert tab.shown() == []
+    tab.pass_time(2.1)
+    tab.wait_for(1)
+    before = tab.pop_up(1).bounding_box()
+    held[0].continue_()
+    expect(tab.part("close-all")).to_be_attached()
+    assert tab.pop_up(1).bounding_box() == before
+
+
+def test_it_is_loaded_again_when_the_connection_is_back(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True, auto_close="off")
+    wire.heartbeat = 1
+    tab.page.route(FILE, lambda route: route.abort())
+    wire.put(message(1), message(2))
+    tab.wait_for(2, 1)
+    tab.page.unroute(FILE)
+    wire.stream_status = 503
+    wire.drop()
+    wait_until(lambda: tab.pass_time(1) or tab.connection == "offline")
+    wire.stream_status = 200
+    wait_until(lambda: tab.pass_time(1) or tab.connection == "open")
+    wait_until(lambda: tab.pass_time(0.1) or tab.page.locator(RESTING).count() == 1)
+
+
+def test_a_policy_with_nonces_and_hashed_names_lets_it_in(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    policy = "default-src 'none'; script-src 'nonce-n1'; style-src 'self'; connect-src 'self'"
+
+    def page_with_nonces(route: Route) -> None:
+        response = route.fetch()
+        body = re.sub("<script", '<script nonce="n1"', response.text())
+        body = body.replace("monitio-cards.js", "monitio-cards.0123456789ab.js")
+        headers = {**response.headers, "content-security-policy": policy}
+        route.fulfill(response=response, body=body, headers=headers)
+
+    tab.page.route(f"{wire.url}/?", page_with_nonces)
+    hashed = "**/monitio-cards.0123456789ab.js"
+    tab.page.route(
+        hashed, lambda route: route.continue_(url=route.request.url.replace(".0123456789ab", ""))
+    )
+    with tab.page.expect_request(hashed):
+        wire.store(message(1, level="error"), message(2, level="error"))
+        tab.reload()
+    expect(tab.page.locator(RESTING)).to_have_count(1)
