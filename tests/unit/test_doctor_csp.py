@@ -55,3 +55,10 @@ def test_each_of_several_policies_must_allow_it() -> None:
     policies = ["script-src 'self'", "default-src 'none'"]
     address = "https://example.com/static/a.js"
     assert refusing(policies, "script", address, PAGE, BODY) == "default-src"
+
+
+def test_a_script_that_another_one_imports_has_its_nonce() -> None:
+    policies = ["script-src 'nonce-n+/=' 'strict-dynamic'"]
+    address, importer = "https://example.com/static/b.js", "https://example.com/static/a.js"
+    assert refusing(policies, "script", address, PAGE, BODY) == "script-src"
+    assert refusing(policies, "script", address, PAGE, BODY, importer) is None

@@ -8,10 +8,13 @@ from urllib.parse import SplitResult, urlsplit
 PORTS = {"http": 80, "https": 443}
 
 
-def refusing(policies: list[str], kind: str, address: str, page: str, body: str) -> str | None:
+def refusing(
+    policies: list[str], kind: str, address: str, page: str, body: str, importer: str = ""
+) -> str | None:
     """The directive that refuses ``address`` to a page; None where all policies allow it.
 
     ``kind``: "script", "style" or "connect". ``body``: the page's HTML, which holds nonces.
+    ``importer``: the script of the page that loads this one, and whose nonce counts for it.
     """
     for policy in policies:
         directives: dict[str, list[str]] = {}
@@ -19,16 +22,16 @@ def refusing(policies: list[str], kind: str, address: str, page: str, body: str)
             directives.setdefault(words[0].lower(), words[1:])
         for name in (f"{kind}-src-elem", f"{kind}-src", "default-src"):
             if name in directives:
-                if not _allows(directives[name], kind, address, page, body):
+                if not _allows(directives[name], kind, address, page, body, importer or address):
                     return name
                 break
     return None
 
 
-def _allows(sources: list[str], kind: str, address: str, page: str, body: str) -> bool:
+def _allows(sources: list[str], kind: str, address: str, page: str, body: str, tag: str) -> bool:
     for source in sources:
         if kind != "connect" and source.startswith("'nonce-"):
-            nonce, path = re.escape(source[7:-1]), re.escape(urlsplit(address).path)
+            nonce, path = re.escape(source[7:-1]), re.escape(urlsplit(tag).path)
             if re.search(rf'{path}"[^>]*nonce="{nonce}"', body):
                 return True
     # With it, a browser ignores the hosts.

@@ -39,7 +39,6 @@ FILES = {
     "monitio/monitio-cards.js": "script",
     "monitio/monitio-inbox.js": "script",
     "monitio/monitio.css": "style",
-    "monitio/pages.css": "style",
 }
 TAG = re.compile(r"{%-?\s*monitio[\s%-]")
 ORDER = (

@@ -195,10 +195,14 @@ def the_policy_lets_the_files_in(site: Site) -> str | None:
     policies = [policy for header in headers for policy in header.split(",")]
     wanted = [(kind, staticfiles_storage.url(name)) for name, kind in FILES.items()]
     wanted.append(("connect", client.path_of(site, "message_stream")))
+    # It imports the other scripts.
+    importer = urljoin(f"{site.url}/", staticfiles_storage.url("monitio/monitio.js"))
     refused = []
     for kind, path in wanted:
         address = urljoin(f"{site.url}/", path)
-        if directive := csp.refusing(policies, kind, address, site.url, page.body):
+        if directive := csp.refusing(
+            policies, kind, address, site.url, page.body, importer if kind == "script" else ""
+        ):
             refused.append(f"{directive} refuses {address}")
     return f"{'; '.join(refused)}." if refused else None
 
