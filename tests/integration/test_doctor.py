@@ -133,7 +133,7 @@ def test_static_files_of_another_host(site: Site, settings: Any) -> None:
         settings.STATIC_URL = f"{origin}/files/"
         found = str(look(site, "static.served"))
     assert f"{origin}/files/monitio/monitio.js has no Access-Control-Allow-Origin" in found
-    assert [headers["Cookie"] for headers in seen] == [None, None]
+    assert seen and {headers["Cookie"] for headers in seen} == {None}
 
 
 def test_a_redis_with_another_password(settings: Any, valkey_server: Any) -> None:
