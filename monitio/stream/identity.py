@@ -8,6 +8,7 @@ token, the web server), the request goes through the site's middleware again, up
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from contextvars import copy_context
 from functools import cache
@@ -47,6 +48,12 @@ class SiteUnavailable(Exception):
 class Identity:
     """Who opened a stream, without a reference to the request, its thread and its connection."""
 
+    # There is one for each open stream.
+    __slots__ = (
+        "_backend", "_build", "_is_in_session", "_password", "_row", "_state", "recipient",
+        "session_key", "session_mark", "store",
+    )  # fmt: skip
+
     def __init__(self, request: HttpRequest, recipient: Recipient) -> None:
         session: Any = getattr(request, "session", None)
         self.recipient = recipient
@@ -66,7 +73,7 @@ class Identity:
         self._backend = self._password = ""
         if self._is_in_session:
             self._state = _digest(session)
-            self._backend = session.get(BACKEND_SESSION_KEY, "")
+            self._backend = sys.intern(str(session.get(BACKEND_SESSION_KEY, "")))
             self._password = session.get(HASH_SESSION_KEY, "")
 
     def is_valid(self) -> bool:

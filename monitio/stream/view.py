@@ -79,16 +79,17 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     hub = get_hub()
     if hub is not None:
         return hub.respond(request, recipient.topic)
-    identity = Identity(request, recipient)
+    # Made anew each time.
+    identity, topic = Identity(request, recipient), recipient.topic
     source = StreamSource(
         snapshot=partial(_snapshot, recipient),
         still_valid=identity.is_valid,
         stopping=shutdown.stopping,
         identity=identity,
-        key=(recipient.topic, recipient.language),
+        key=(topic, recipient.language),
         has=request.GET.get("has", ""),
     )
-    return _response(request, recipient.topic, source)
+    return _response(request, topic, source)
 
 
 def _snapshot(recipient: Recipient, has: str) -> bytes:

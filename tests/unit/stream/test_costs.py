@@ -21,11 +21,12 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 import monitio.asgi
+from monitio import urls
 from monitio.messages.create import build_message
 from monitio.preferences import last_language
 from monitio.recipients import Recipient, page_token
+from monitio.stream import asgi, frames, protocol, view
 from monitio.stream import broadcaster as broadcasters
-from monitio.stream import frames, view
 from monitio.stream.broadcaster import Broadcaster
 from monitio.stream.identity import Identity
 from monitio.stream.mailbox import Mailbox
@@ -68,11 +69,18 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         counts["snapshots"] += 1
         return snapshot(*args, **kwargs)
 
+    submit = DatabaseThreads.submit
+
+    def counted_submit(*args: Any) -> Any:
+        counts["calls into threads"] += 1
+        return submit(*args)
+
     def connected(**kwargs: Any) -> None:
         counts["connections"] += threading.get_ident() != main
 
     monkeypatch.setattr(CursorWrapper, "_execute_with_wrappers", counted_execute)
     monkeypatch.setattr(view, "snapshot", counted_snapshot)
+    monkeypatch.setattr(DatabaseThreads, "submit", counted_submit)
     connection_created.connect(connected)
     yield counts
     connection_created.disconnect(connected)
@@ -133,7 +141,7 @@ async def nothing() -> None:
 
 
 def test_a_stream_opens_with_four_queries_and_one_snapshot(
-    broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
+    broadcaster: Broadcaster, counted: Counter[str]
 ) -> None:
     """Session and user, fingerprint and messages; a herd shares a few connections.
 
@@ -143,16 +151,9 @@ def test_a_stream_opens_with_four_queries_and_one_snapshot(
     pages = [Page(f"user{number}") for number in range(20)]
     for page in pages:
         last_language.note(replace(page.recipient, language="en"))
-    submit = DatabaseThreads.submit
-
-    def counted_submit(*args: Any) -> Any:
-        counted["calls"] += 1
-        return submit(*args)
-
-    monkeypatch.setattr(DatabaseThreads, "submit", counted_submit)
     counted.clear()
     with_open(pages, nothing)
-    assert counted["calls"] == 2 * len(pages)
+    assert counted["calls into threads"] == 2 * len(pages)
     # A new connection may ask for the version of its server, and switches some options on.
     assert counted["queries"] <= 4 * len(pages)
     assert counted["snapshots"] == len(pages)
@@ -209,6 +210,41 @@ def test_an_event_is_one_wake_up_and_no_query_or_encoding(
         assert not +counted
 
     with_open(pages, test)
+
+
+def test_streams_that_wait_share_a_timer_and_an_event_starts_none(
+    broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.MONITIO_STREAM_HEARTBEAT = 200
+    settings.MONITIO_STREAM_RECHECK = settings.MONITIO_STREAM_MAX_AGE = 9_000
+    monkeypatch.setattr(protocol, "FIRST_CHECK", 9_000.0)
+    # Seconds: the pages have all opened before, so they wait for one time, or for two.
+    monkeypatch.setattr(asgi, "TOGETHER", 60.0)
+    pages = [Page("ann") for _ in range(8)]
+    started: list[float] = []
+    call_at = asyncio.BaseEventLoop.call_at
+
+    def counted_call_at(self: Any, when: float, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(getattr(callback, "__self__", None), asgi._Pump):
+            started.append(when)
+        return call_at(self, when, callback, *args, **kwargs)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_at", counted_call_at)
+
+    async def test() -> None:
+        assert 1 <= len(started) <= 2
+        for number in range(5):
+            data = {"id": number, "version": 1}
+            broadcaster.receive(Event(pages[0].recipient.topic, "message", data))
+            for page in pages:
+                await page.until(b'"id":%d' % number)
+        assert len(started) <= 2
+
+    with_open(pages, test)
+
+
+def test_the_address_of_streams_is_resolved_first() -> None:
+    assert urls.urlpatterns[0].name == "message_stream"
 
 
 def test_an_event_has_a_small_head_and_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

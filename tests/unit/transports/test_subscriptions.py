@@ -85,6 +85,16 @@ def test_a_process_that_stood_still_does_not_take_the_server_for_dead(
     waker.close()
 
 
+def test_each_message_is_one_read_and_one_look_for_more() -> None:
+    """A look is a system call, in which another thread may take the interpreter's lock."""
+    pubsub, listener, waker = Mock(), Mock(), Waker()
+    pubsub.get_message.side_effect = [{"type": "pong", "data": b""}] * 3
+    pubsub.connection.can_read.side_effect = [True, True, False]
+    _Subscription(pubsub, listener, waker, set())._read()
+    waker.close()
+    assert pubsub.get_message.call_count == pubsub.connection.can_read.call_count == 3
+
+
 # The topic stays the head, whatever a later release puts behind it.
 FROM_THE_NEXT_RELEASE = b"user:1\x1fsparkle\x1f{}"
 
