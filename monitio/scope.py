@@ -93,12 +93,13 @@ when_overridden(backend.cache_clear, "MONITIO_SCOPE")
 
 def current() -> str:
     """The scope of the running code. Raises ``ImproperlyConfigured`` for an invalid one."""
-    return valid(backend().current())
+    scope = backend().current()
+    return scope if scope == "" else valid(scope)
 
 
 def activate(scope: str) -> AbstractContextManager[Any]:
     """Make ``scope`` the current one inside the block."""
-    return backend().activate(valid(scope))
+    return backend().activate(scope if scope == "" else valid(scope))
 
 
 def all() -> list[str]:  # noqa: A001 - as the backend calls it

@@ -65,6 +65,8 @@ def steps_from(email: Email = False, delay: Delay = None, via: Via | None = None
 
     Raises ``TypeError`` and ``ValueError`` that name the valid values.
     """
+    if email is False and delay is None and via is None:
+        return ()
     policies = {EMAIL: DeliveryPolicy.from_options(email, delay)}
     for channel, how in check_via(via).items():
         if policies.get(channel):

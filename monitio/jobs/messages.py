@@ -179,8 +179,7 @@ def rewrite_unseen(
         "version": _NEXT,
         "modified": timezone.now(),
     }
-    key = job_recipient.recipient.key
-    rows = _REWRITE.run(dispatch.database(), changes, job_of=job.pk, key=key)
+    rows = _REWRITE.run(dispatch.database(), changes, job_of=job.pk, key=job_recipient.key)
     if not rows:
         return None
     message = job_recipient.message = rows[0]
@@ -216,9 +215,7 @@ def rewrite(job: Job, message: Message, content: MessageContent | None, ended: b
 def write(job: Job, job_recipient: JobRecipient, content: MessageContent, ended: bool) -> Message:
     if job_recipient.is_marked(NOTIFIED):
         # Deleted by its recipient, kept until its e-mail is sent: a new one takes its place.
-        hidden = Message.objects.filter(
-            job=job, hidden=True, recipient_key=job_recipient.recipient.key
-        )
+        hidden = Message.objects.filter(job=job, hidden=True, recipient_key=job_recipient.key)
         hidden.update(job=None)
     message = Message(job=job, running=not ended, **_fields(content))
     message.recipient = job_recipient.recipient

@@ -160,8 +160,9 @@ class NotifyOptions:
         body = self._text(option, outcome)
         if body is False:
             return None
-        via: Any = self.via  # by end, see __post_init__
-        title, email = self.title_for(outcome), emails_by_end(self.email).get(outcome.state, False)
+        emails: Any = self.email  # by end, as via=: see __post_init__
+        via: Any = self.via
+        title, email = self.title_for(outcome), emails.get(outcome.state, False)
         headline = _(HEADLINES[outcome.state]) if outcome.has_ended else "%(title)s"
         return MessageContent(
             subject=headline % {"title": title},

@@ -30,10 +30,10 @@ class JobRecipient:
     """One recipient of a job, their marks, and the message they hold."""
 
     def __init__(self, recipient: Recipient, cache: _RecipientCache) -> None:
-        self.recipient = recipient
+        self.recipient, self.key = recipient, recipient.key
         self.marks: list[dict[str, Any]] = []
         # A visitor's message may still be on its way to the user they logged in as.
-        self.keys = [recipient.key]
+        self.keys = [self.key]
         self._cache = cache
 
     @cached_property
@@ -44,7 +44,7 @@ class JobRecipient:
 
     def exists(self) -> bool:
         """Whether the user, who may have been deleted meanwhile, still exists."""
-        return self.recipient.is_visitor or self.recipient.key in self._cache.present
+        return self.recipient.is_visitor or self.key in self._cache.present
 
     def is_marked(self, what: str) -> bool:
         return any(mark.get(what) for mark in self.marks)
@@ -78,10 +78,12 @@ def job_recipients(job: Job) -> list[JobRecipient]:
     """The recipients as they are today: visitors may have logged in. Messages are read lazily."""
     cache = _RecipientCache(job)
     for entry, stored in _stored_recipients(job):
-        recipient = visitors.current_recipient(stored)
-        job_recipient = cache.recipients.setdefault(recipient.key, JobRecipient(recipient, cache))
+        recipient = visitors.current_recipient(stored) if stored.is_visitor else stored
+        found = JobRecipient(recipient, cache)
+        job_recipient = cache.recipients.setdefault(found.key, found)
         job_recipient.marks.append(entry)
-        job_recipient.keys.append(stored.key)
+        if recipient is not stored:
+            job_recipient.keys.append(stored.key)
     return list(cache.recipients.values())
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 from urllib.parse import quote
@@ -64,10 +65,14 @@ def public_reason(error: BaseException | None) -> str | None:
 
 def prettify(name: str) -> str:
     """``reports.tasks.monthly_report`` -> ``Monthly report``."""
+    return _in_words(name) or _("Background task")
+
+
+@lru_cache(maxsize=1000)  # for each event of a task
+def _in_words(name: str) -> str:
     last = name.rsplit(".", 1)[-1]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_-]", " ", last).split()
-    title = capfirst(" ".join(word if word.isupper() else word.lower() for word in words))
-    return title or _("Background task")
+    return capfirst(" ".join(word if word.isupper() else word.lower() for word in words))
 
 
 def pace(rate: float | None, eta: int | None) -> str:

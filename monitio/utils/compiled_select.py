@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from django.db import connections
 from django.db.models import Field, QuerySet
 
-from monitio.utils.compiled_sql import Placeholder
+from monitio.utils.compiled_sql import Placeholder, filled
 
 # The statement, its parameters and placeholders, and the converters of its columns.
 _Compiled: TypeAlias = "tuple[str, list[Any], list[tuple[int, Any, Any]]]"
@@ -62,10 +62,6 @@ class CompiledSelect:
     @staticmethod
     def _fetch(alias: str, sql: str, places: list[Any], values: dict[str, Any]) -> Any:
         connection = connections[alias]
-        params = [
-            place.fill(values[place.name], connection) if type(place) is Placeholder else place
-            for place in places
-        ]
         with connection.cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(sql, filled(places, values, connection))
             return cursor.fetchall()

@@ -38,10 +38,18 @@ class Placeholder(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
-    def fill(self, value: Any, connection: Any) -> Any:
-        if type(value) in PLAIN:
-            return value
-        return self.output_field.get_db_prep_save(value, connection)
+
+def filled(places: Sequence[Any], values: Mapping[str, Any], connection: Any) -> list[Any]:
+    """The parameters of a statement, with ``values`` in the place of its placeholders."""
+    params = []
+    for place in places:
+        param = place
+        if type(place) is Placeholder:
+            param = values[place.name]
+            if type(param) not in PLAIN:
+                param = place.output_field.get_db_prep_save(param, connection)
+        params.append(param)
+    return params
 
 
 def returns_rows(connection: Any) -> bool:
@@ -66,28 +74,27 @@ class CompiledUpdate(Generic[M]):
         connection = connections[alias]
         if not returns_rows(connection):
             return None
-        key = alias, *((name, _fixed(value)) for name, value in changes.items())
+        constants = _constants(changes)
+        key = alias, *changes, *constants
         if key not in self._compiled:
-            self._compiled[key] = self._compile(alias, changes)
+            self._compiled[key] = self._compile(alias, changes, constants)
         sql, places, reader = self._compiled[key]
-        values = {**changes, **slots}
-        params = [
-            place.fill(values[place.name], connection) if type(place) is Placeholder else place
-            for place in places
-        ]
+        params = filled(places, {**changes, **slots}, connection)
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
             cursor.execute(sql, params)
             found = cursor.fetchall()
         return [reader.read(connection, row, changes) for row in found]
 
-    def _compile(self, alias: str, changes: Mapping[str, Any]) -> _Compiled:
+    def _compile(
+        self, alias: str, changes: Mapping[str, Any], constants: Sequence[Any]
+    ) -> _Compiled:
         rows = self._rows()
         meta: Any = rows.model._meta
         query: Any = rows.query.chain(UpdateQuery)
         query.add_update_values(
             {
-                name: Placeholder(name, meta.get_field(name)) if _fixed(value) is None else value
-                for name, value in changes.items()
+                name: Placeholder(name, meta.get_field(name)) if constant is None else value
+                for (name, value), constant in zip(changes.items(), constants, strict=True)
             }
         )
         sql, slots = _written_out(*query.get_compiler(alias).as_sql())
@@ -177,13 +184,17 @@ def _insertion(
     return _insertions[key]
 
 
-def _fixed(value: Any) -> Any:
-    """A key for a value that is a part of the statement; None for a parameter."""
-    if type(value) is str:
-        return value if value in INLINED else None
-    if value is None or type(value) is bool:
-        return repr(value)
-    return id(value) if _is_expression(value) else None
+def _constants(changes: Mapping[str, Any]) -> list[Any]:
+    """For each value a key if it is a part of the statement, None if it is a parameter."""
+    constants: list[Any] = []
+    for value in changes.values():
+        if type(value) is str:
+            constants.append(value if value in INLINED else None)
+        elif value is None or type(value) is bool:
+            constants.append(repr(value))
+        else:
+            constants.append(id(value) if _is_expression(value) else None)
+    return constants
 
 
 def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:

@@ -45,17 +45,16 @@ def clean_text(value: object) -> str:
     Replaced, never removed: the text around it must not join and become markup. A text that is
     marked safe stays safe.
     """
-    return _replace(_REFUSED, str(value))
+    text = str(value)
+    return _replace(_REFUSED, text) if _REFUSED.search(text) else text
 
 
 def replace_wide(text: str) -> str:
     """``text`` with U+FFFD in place of characters that take four bytes in UTF-8."""
-    return _replace(_WIDE, text)
+    return _replace(_WIDE, text) if _WIDE.search(text) else text
 
 
 def _replace(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.search(text):
-        return text
     clean = pattern.sub("\ufffd", text)
     return mark_safe(clean) if isinstance(text, SafeData) else clean  # noqa: S308 - it was safe
 
