@@ -211,7 +211,8 @@ _STEP = CompiledUpdate(
         scope=Placeholder("scope", Job._meta.get_field("scope")),
         rank=Placeholder("at", Job._meta.get_field("rank")),
         state=State.STARTED,
-    )
+    ),
+    durable=False,
 )
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import connections, transaction
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import BooleanField, Expression, Field, Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.constants import OnConflict
+from django.db.models.expressions import RawSQL
 from django.db.models.sql import UpdateQuery
 
 from monitio.constants import State
@@ -60,10 +61,14 @@ def returns_rows(connection: Any) -> bool:
 
 
 class CompiledUpdate(Generic[M]):
-    """``UPDATE … RETURNING``. ``rows`` makes the queryset, with placeholders in its filters."""
+    """``UPDATE … RETURNING``. ``rows`` makes the queryset, with placeholders in its filters.
 
-    def __init__(self, rows: Callable[[], QuerySet[M]]) -> None:
-        self._rows = rows
+    ``durable=False``: it need not survive a crash of the database, whose next commit need not wait
+    for the disk (PostgreSQL, outside of transactions).
+    """
+
+    def __init__(self, rows: Callable[[], QuerySet[M]], *, durable: bool = True) -> None:
+        self._rows, self._durable = rows, durable
         self._compiled: dict[Any, _Compiled] = {}
 
     def run(self, alias: str, changes: Mapping[str, Any], **slots: Any) -> list[M] | None:
@@ -74,16 +79,18 @@ class CompiledUpdate(Generic[M]):
         connection = connections[alias]
         if not returns_rows(connection):
             return None
-        constants = _constants(changes)
-        key = alias, *changes, *constants
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(alias, changes, constants)
-        sql, places, reader = self._compiled[key]
+        sql, places, reader = self.statement(alias, changes)
         params = filled(places, {**changes, **slots}, connection)
-        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            found = cursor.fetchall()
-        return [reader.read(connection, row, changes) for row in found]
+        return reader.rows(connection, sql, params, changes)
+
+    def statement(self, alias: str, changes: Mapping[str, Any]) -> _Compiled:
+        constants = _constants(changes)
+        returned = "" if self._durable else _without_disk(connections[alias])
+        key = alias, returned, *changes, *constants
+        if key not in self._compiled:
+            sql, places, reader = self._compile(alias, changes, constants)
+            self._compiled[key] = sql + returned, places, reader
+        return self._compiled[key]
 
     def _compile(
         self, alias: str, changes: Mapping[str, Any], constants: Sequence[Any]
@@ -101,6 +108,29 @@ class CompiledUpdate(Generic[M]):
         known = {name for name, value in changes.items() if not _is_expression(value)}
         reader = _RowReader(rows.model, connections[alias], known)
         return f"{sql} RETURNING {', '.join(reader.columns)}", slots, reader
+
+
+# Whether the first statement of ``update_both`` has changed a row.
+CHANGED = RawSQL("EXISTS (SELECT 1 FROM changed)", (), BooleanField())
+
+
+def update_both(
+    alias: str,
+    first: tuple[CompiledUpdate[Any], Mapping[str, Any]],
+    second: tuple[CompiledUpdate[M], Mapping[str, Any]],
+    **slots: Any,
+) -> list[M] | None:
+    """The rows of ``second``, which filters by ``CHANGED``. None, with nothing done, but on
+    PostgreSQL: there two updates are one statement, and need no transaction around them.
+    """
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return None
+    sql, places, _ = first[0].statement(alias, first[1])
+    then, more, reader = second[0].statement(alias, second[1])
+    params = filled(places, {**first[1], **slots}, connection)
+    params += filled(more, {**second[1], **slots}, connection)
+    return reader.rows(connection, f"WITH changed AS ({sql}) {then}", params, second[1])
 
 
 class _RowReader:
@@ -121,8 +151,20 @@ class _RowReader:
             )
         ]
 
-    def read(self, connection: Any, row: Any, changes: Mapping[str, Any]) -> Any:
-        values = dict(zip(self.names, row, strict=True))
+    def rows(
+        self, connection: Any, sql: str, params: Sequence[Any], changes: Mapping[str, Any]
+    ) -> list[Any]:
+        """The rows that the statement returns."""
+        with (
+            transaction.mark_for_rollback_on_error(using=connection.alias),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql, params)
+            found = cursor.fetchall()
+        return [self._read(connection, row, changes) for row in found]
+
+    def _read(self, connection: Any, row: Any, changes: Mapping[str, Any]) -> Any:
+        values = dict(zip(self.names, row, strict=False))
         for name, convert, column in self.converters:
             values[name] = convert(values[name], column, connection)
         for name in self.known:
@@ -140,14 +182,29 @@ def insert(row: Model, alias: str) -> None:
     _insert(row, alias, None)
 
 
-def insert_if_new(row: Model, alias: str) -> bool:
-    """Write a new row; False, with nothing done, when there is one like it."""
-    return _insert(row, alias, OnConflict.IGNORE)
+def insert_if_new(row: Model, alias: str, *, durable: bool = True) -> bool:
+    """Write a new row; False, with nothing done, when there is one like it.
+
+    ``durable`` as in ``CompiledUpdate``.
+    """
+    return _insert(row, alias, OnConflict.IGNORE, durable)
 
 
-def _insert(row: Model, alias: str, on_conflict: OnConflict | None) -> bool:
+def _without_disk(connection: Any) -> str:
+    """What a statement returns, too, so that its commit does not wait for the disk.
+
+    A setting of this transaction alone, which is this statement, without another round trip.
+    """
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return ""
+    return ", set_config('synchronous_commit', 'off', true)"
+
+
+def _insert(row: Model, alias: str, on_conflict: OnConflict | None, durable: bool = True) -> bool:
     connection = connections[alias]
     sql, fields = _insertion(type(row), alias, on_conflict)
+    if not durable:
+        sql += _without_disk(connection)
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
     with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
         cursor.execute(sql, values)

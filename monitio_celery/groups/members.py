@@ -8,14 +8,13 @@ last of them ends the group.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,9 +29,15 @@ from monitio.jobs.reporter import JobReporter
 from monitio.jobs.states import FINAL_KEY
 from monitio.models import Job
 from monitio.recipients import Recipient
-from monitio.utils.compiled_sql import CompiledUpdate, Placeholder, insert_if_new
-from monitio.utils.fork import no_fork
+from monitio.utils.compiled_sql import (
+    CHANGED,
+    CompiledUpdate,
+    Placeholder,
+    insert_if_new,
+    update_both,
+)
 from monitio.utils.text import json_safe
+from monitio_celery.groups.refresh import looks, refresh_later, starts
 from monitio_celery.headers import Member, Ranges, TaskHeader
 from monitio_celery.models import Group, GroupMember
 
@@ -60,9 +65,14 @@ class MemberReporter:
         if header is not None and lost_after is not None:
             header = replace(header, group_member=replace(member, lost_after=lost_after))
         self.member, self.task_id, self.header = member, task_id, header
-        self.group = group_reporter(member, recipients)
-        self.scope = self.group.scope
+        self.recipients, self.scope = recipients, scopes.current()
         self._next = 0.0
+
+    @cached_property
+    def group(self) -> JobReporter:
+        """Made where the group's job is changed: most members only raise its count."""
+        with scopes.activate(self.scope):
+            return group_reporter(self.member, self.recipients)
 
     @property
     def job_id(self) -> str:
@@ -88,7 +98,7 @@ class MemberReporter:
             alive_at=timezone.now(),
             ended=False,
         )
-        if not insert_if_new(row, dispatch.database()):
+        if not insert_if_new(row, dispatch.database(), durable=False):
             # Another task may have replaced the one that began.
             self._rows().open().update(header=header)
             self.recovered()
@@ -216,11 +226,16 @@ class MemberReporter:
 def _end_one(group: str, number: int, changes: dict[str, Any]) -> int | None:
     """End a running member; how many have ended then. None: it does not run, or none was counted.
 
-    Two compiled statements: this runs for every member, and the ORM takes three times as long.
+    One compiled statement, or two: this runs for every member, and the ORM takes three times as
+    long.
     """
     alias = dispatch.database()
+    end, slots = (_END, changes), {"of_group": group, "number": number}
+    raised = update_both(alias, end, (_RAISE_IF_CHANGED, {"ended": _NEXT}), **slots)
+    if raised is not None:
+        return raised[0].ended if raised else None
     with transaction.atomic(using=alias):
-        rows: Any = _END.run(alias, changes, of_group=group, number=number)
+        rows: Any = _END.run(alias, changes, **slots)
         if rows is None:
             rows = GroupMember.objects.of(group, [number]).filter(ended=False).update(**changes)
         if not rows:
@@ -247,6 +262,9 @@ _END = CompiledUpdate(
 )
 _RAISE = CompiledUpdate(
     lambda: Group.objects.filter(group=_placeholder(Group, "group", "of_group"))
+)
+_RAISE_IF_CHANGED = CompiledUpdate(
+    lambda: Group.objects.filter(CHANGED, group=_placeholder(Group, "group", "of_group"))
 )
 
 
@@ -377,66 +395,6 @@ class _GroupContent:
 def check(title: str, options: dict[str, Any]) -> None:
     """Raise ``TypeError`` or ``ValueError`` for invalid options."""
     _GroupContent(title, options)
-
-
-class _DebouncedRefresh:
-    """Repeats a throttled refresh a moment later, once a group.
-
-    In workers only: elsewhere the request or the test is over by then.
-    """
-
-    in_worker = False
-
-    def __init__(self) -> None:
-        self._waiting: set[str] = set()
-
-    def call(self, group: str, again: Any) -> None:
-        if group in self._waiting or not self.in_worker:
-            return
-        self._waiting.add(group)
-        timer = threading.Timer(settings.PROGRESS_WRITE_INTERVAL, self._run, (group, again))
-        timer.daemon = True
-        timer.start()
-
-    def _run(self, group: str, again: Any) -> None:
-        self._waiting.discard(group)
-        # A worker's main process forks when a child has died.
-        with no_fork():
-            try:
-                again()
-            finally:
-                connections.close_all()
-
-
-refresh_later = _DebouncedRefresh()
-
-
-class _Throttles:
-    """Whether this process may do something for a group again; not after a restart."""
-
-    CAPACITY = 1000
-
-    def __init__(self, interval: float) -> None:
-        self.interval = interval
-        self._next: dict[str, float] = {}
-
-    def is_open(self, group: str) -> bool:
-        now = time.monotonic()
-        if now < self._next.get(group, 0.0):
-            return False
-        if len(self._next) >= self.CAPACITY:
-            self._next.clear()
-        self._next[group] = now + self.interval
-        return True
-
-    def reset(self) -> None:
-        self._next.clear()
-
-
-# Each reads the group's job and its messages.
-looks = _Throttles(0.25)
-# Each member would report the start of its group.
-starts = _Throttles(30.0)
 
 
 def _numbers(ranges: Ranges) -> list[int]:

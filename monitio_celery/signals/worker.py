@@ -15,7 +15,7 @@ from monitio.constants import State
 from monitio.integrations.decorators import options_of
 from monitio.models import Job, JobRun
 from monitio_celery import diagnosis, headers
-from monitio_celery.groups.members import refresh_later
+from monitio_celery.groups.refresh import refresh_later
 from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.reporters import job_reporter
 from monitio_celery.retry import report_with_retry
