@@ -117,23 +117,17 @@ class JobReporter:
         self.task_id = identifier("task_id", at_most("task_id", str(task_id), KEY_LENGTH))
         self.integration, self.name = integration, clean_text(name)
         self.scope = scopes.current()
-        self.recipients = self._of_this_scope(dict.fromkeys(recipients))
+        self.recipients: list[Recipient] = []
+        for recipient in dict.fromkeys(recipients):
+            if recipient.scope == self.scope:
+                self.recipients.append(recipient)
+            else:
+                logger.error("Job %s names %r, of another scope: left out.", task_id, recipient)
         self.arguments = arguments or {}
         self.cancellable, self.run, self.call = cancellable, run, call
         self.queue = as_ascii(queue)[:100]
         self.messages = JobMessages(self.name, render or NotifyOptions().content)
         self._progress = ProgressWriter(self)
-
-    def _of_this_scope(self, recipients: Iterable[Recipient]) -> list[Recipient]:
-        mine = []
-        for recipient in recipients:
-            if recipient.scope == self.scope:
-                mine.append(recipient)
-            else:
-                logger.error(
-                    "Job %s names %r, of another scope: left out.", self.task_id, recipient
-                )
-        return mine
 
     @property
     def job_id(self) -> str:
@@ -363,31 +357,29 @@ class JobReporter:
         guard: Q | None,
     ) -> bool:
         """The row stays locked until the commit."""
-        with transaction.atomic(using=dispatch.database()):
-            job = self._update(guard, changes)
-            if job is None:
+        alias = dispatch.database()
+        slots = {"task": self.task_id, "scope": self.scope, "below": changes.get("rank")}
+        slots["now"] = changes.get("alive_at")
+        with transaction.atomic(using=alias):
+            rows = ADVANCE.run(alias, changes, **slots) if guard is None else None
+            if rows is None:
+                rows = self._update_in_place(guard, changes)
+            if not rows:
                 return False
+            (job,) = rows
             messages = self.messages.notify(job, self.outcome(job, **unstored), trusting=trusting)
         self._progress.reset(job, messages)
         return True
 
-    def _update(self, guard: Q | None, changes: Mapping[str, Any]) -> Job | None:
-        """The row as it is now, None when ``guard`` excludes it."""
-        if guard is None:
-            key = changes["rank"]
-            slots = {"task": self.task_id, "scope": self.scope, "below": key}
-            slots["now"] = changes.get("alive_at")
-            rows = ADVANCE.run(dispatch.database(), changes, **slots)
-            if rows is not None:
-                return rows[0] if rows else None
-            guard = is_newer(key)
+    def _update_in_place(self, guard: Q | None, changes: Mapping[str, Any]) -> list[Job]:
+        """The row as it is now, where ``guard`` allows it: by two statements."""
+        rows = Job.objects.of_task(self.task_id)
         by_hand = {
             name: value if value is not KEEP_STARTED_AT else Coalesce(F(name), changes["alive_at"])
             for name, value in changes.items()
         }
-        if not Job.objects.of_task(self.task_id).filter(guard).update(**by_hand):
-            return None
-        return Job.objects.of_task(self.task_id).get()
+        allowed = is_newer(changes["rank"]) if guard is None else guard
+        return list(rows) if rows.filter(allowed).update(**by_hand) else []
 
     def _try_to_begin(
         self, changes: Mapping[str, Any], unstored: Mapping[str, Any], trusting: bool
