@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.timesince import timesince
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from monitio import links, preferences
@@ -91,7 +91,7 @@ def _facts(message: Message) -> list[tuple[str, str]]:
     job, found = message.job, []
     if job is not None and job.started_at:
         begun = timezone.localtime(aware(job.started_at))
-        found.append((gettext("Started"), date_and_time(begun)))
+        found.append((pgettext("e-mail", "Started"), date_and_time(begun)))
         if job.finished_at:
             seconds = int((job.finished_at - job.started_at).total_seconds())
             short = ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
