@@ -243,7 +243,7 @@ class TestRender:
         assert (last.state, last.done, last.total, last.error) == ("failed", 3, 4, "no")
         assert f"{last.done} of {last.total}" == "3 of 4", "the database gives back 3.0"
         assert last.exception is error and last.arguments == {"year": 2026}
-        assert last.runtime is not None and 0 <= last.runtime < 10
+        assert last.runtime is not None and 0 <= last.runtime < 100
 
 
 class TestMail:

@@ -203,7 +203,7 @@ def test_a_site_without_time_zones_takes_either(ann: Any, settings: Any) -> None
         message = kept(ann, expires=moment)
         message.refresh_from_db()
         assert message.expires == soon
-    assert 3590 < snapshot(Recipient.for_user(ann))["messages"][0]["expires_in"] <= 3600
+    assert 3500 < snapshot(Recipient.for_user(ann))["messages"][0]["expires_in"] <= 3600
 
 
 @transactional
