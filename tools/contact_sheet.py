@@ -23,7 +23,6 @@ from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from monitio import api  # noqa: E402
-from monitio.models import Job  # noqa: E402
 from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
 from tests.e2e.browser.scenes import MODES, SCENES, THEMES, dressed, fill  # noqa: E402
 from tests.support.people import user  # noqa: E402
@@ -50,8 +49,7 @@ def pictures(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
     for theme in THEMES:
         for mode, scenes in SHOWN.items():
             for scene in scenes:
-                api.delete_all(ann)
-                Job.objects.all().delete()
+                api.erase(ann)
                 fill(ann, bob)
                 context = browser.new_context(
                     base_url=url, locale="en-GB", reduced_motion="reduce", viewport=SIZE
