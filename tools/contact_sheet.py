@@ -59,6 +59,8 @@ def pictures(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
                 with override_settings(**dressed(theme)):
                     SCENES[scene](page, theme)
                     MODES[mode](page)
+                    page.evaluate("scrollTo(0, 0)")
+                    page.wait_for_timeout(600)  # the cards of the stack have moved
                     yield f"{theme or 'default'}: {scene}, {mode}", page.screenshot()
                 context.close()
 
