@@ -148,7 +148,7 @@ def _message(
     subject, tags = clean_text(row.subject or ""), clean_text(row.extra_tags or "")
     if max(len(subject), len(tags)) > 255:
         report.add(CUT, row.pk)
-    text = clean_text(row.message)
+    text = clean_text(row.message or "")
     timeout = row.close_timeout
     message = Message(
         subject=subject[:255],
@@ -161,7 +161,7 @@ def _message(
         modified=row.modified or row.created,
         expires=row.expires,
         close_timeout=timeout if timeout and 0 < timeout <= LARGEST_INTEGER else None,
-        read=row.read,
+        read=bool(row.read),
         # Otherwise every old message pops up when its reader logs in.
         seen=True,
         live=False,

@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from monitio.management.doctor import client, pages, transport, web, work  # noqa: F401 - they register faults
 from monitio.management.doctor.registry import (
     ERROR,
     FAULTS,
@@ -300,8 +301,6 @@ def test_tasks_that_wait_and_workers_that_were_killed(site: Site, ann: Any) -> N
 def test_a_mail_server_that_does_not_answer(site: Site, settings: Any) -> None:
     from django.core.mail.backends.smtp import EmailBackend
 
-    from monitio.management.doctor import work
-
     # From Django 6.1, backends know under which name the site has them.
     named = {"alias": "default"} if django.VERSION >= (6, 1) else {}
     backend = EmailBackend(host="127.0.0.1", port=1, **named)
@@ -406,6 +405,19 @@ def test_what_the_doctor_wrote_is_removed(site: Site, monkeypatch: pytest.Monkey
     del site.asked[workers]
     assert look(site, "worker.none")
     assert [row.name for row in Heartbeat.objects.all()] == ["beat"]
+
+
+def test_an_address_without_a_scheme_is_refused() -> None:
+    with pytest.raises(CommandError, match="--url needs a whole address"):
+        call_command("monitio_doctor", "--url", "example.com")
+
+
+def test_without_visitors_a_site_is_asked_for_a_user_alone(settings: Any) -> None:
+    settings.MONITIO_VISITORS = False
+    found = Site("http://127.0.0.1:1")
+    with pytest.raises(Skip, match="name a user with --try"):
+        found.once(client.session)
+    client.end_session(found)
 
 
 def test_each_page_that_a_fault_names_exists() -> None:

@@ -188,6 +188,17 @@ class TestDjangoMonitio:
         assert len(message.extra_tags) == 255
         assert message.message == "a\ufffdb"
 
+    def test_columns_that_a_fork_left_empty(self, ann: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE monitio_monit")
+            cursor.execute(
+                MONIT.replace(" NOT NULL,", ",").replace("varchar(128) NOT", "varchar(128)")
+            )
+        monit(ann, message=None, subject="Only a subject", extra_tags=None, read=None)
+        assert "1 imported" in run()
+        message = Message.objects.get()
+        assert (message.subject, message.message, message.read) == ("Only a subject", "", False)
+
     def test_a_second_run_copies_nothing_twice(self, ann: Any) -> None:
         monit(ann)
         monit(ann)
