@@ -20,9 +20,11 @@ OPTIONAL = (
     "pywebpush",
     "py_vapid",
     "apprise",
+    "anymail",
     "monitio_celery",
 )
 OWN_MODULES = (
+    "monitio.channels.email.bounces",
     "monitio.contrib.tenants",
     "monitio.transports.postgres",
     "monitio.transports.redis",
