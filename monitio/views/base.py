@@ -80,7 +80,8 @@ def _csrf_protected(view: Any) -> Any:
     return decorator_from_middleware(middleware)(view)
 
 
-when_overridden(_csrf_protected.cache_clear, "MIDDLEWARE")
+# An instance keeps the trusted origins.
+when_overridden(_csrf_protected.cache_clear, "MIDDLEWARE", "CSRF_TRUSTED_ORIGINS")
 
 
 def for_its_page(view: View) -> View:

@@ -47,7 +47,7 @@ def test_what_is_wrong_with_a_worker_is_found(
         TEST_PREFIX="another",
     )
     old = staff.hire(
-        TEST_TRANSPORT="polling", TEST_SCOPE=PATH, TEST_RELEASE="last", TEST_CLOCK="-600"
+        TEST_TRANSPORT="polling", TEST_SCOPE=PATH, TEST_RELEASE="last", TEST_CLOCK="-650"
     )
     found = examine(environment)
     for name, saw in {
@@ -59,6 +59,7 @@ def test_what_is_wrong_with_a_worker_is_found(
         "worker.scope": old.name,
         "worker.tasks": f"{old.name} (without project.added)",
         "worker.code": f"{old.name} (project.changed)",
+        # Less the time that its answer takes.
         "worker.clock": f"{old.name} (6",
     }.items():
         assert found[name]["status"] in ("error", "warning"), name

@@ -234,6 +234,20 @@ def test_every_change_needs_the_csrf_token(ann: Any, message: Message) -> None:
     assert accepted.json() == {"ok": True, "unread": 0, "unread_capped": False}
 
 
+def test_another_origin_is_trusted_as_soon_as_a_test_says_so(ann: Any, settings: Any) -> None:
+    """Also after a request that was answered before."""
+    strict, token = signed_in(ann, enforce_csrf_checks=True), "t" * 32
+    strict.cookies["csrftoken"] = token
+
+    def status() -> int:
+        headers = {"origin": "https://app.example", "x-csrftoken": token}
+        return strict.post(reverse("message_mark_all_read"), headers=headers).status_code
+
+    assert status() == 403
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example"]
+    assert status() == 302
+
+
 # What the views do.
 
 
