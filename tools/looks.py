@@ -48,7 +48,9 @@ ENCODE = """async ([png, scale]) => {
   context.imageSmoothingQuality = "high";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const blob = await canvas.convertToBlob({ type: "image/webp", quality: 0.8 });
-  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
+  const reader = new FileReader();
+  await new Promise((done) => Object.assign(reader, { onload: done }).readAsDataURL(blob));
+  return reader.result.split(",")[1];
 }"""
 # The share of pixels that are far from those of the other picture; 1 for another size.
 DIFFERENCE = """async (sources) => {
