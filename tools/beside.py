@@ -106,6 +106,7 @@ def inbox(tab: Tab) -> bytes:
     tab.entries().last.focus()
     tab.page.keyboard.press("#")
     expect(tab.part("dismiss")).to_be_visible()
+    tab.page.locator("monitio-bell .scroll").evaluate("node => node.scrollTo(0, 0)")
     tab.page.mouse.move(200, 250)
     return tab.part("panel").screenshot()
 
@@ -141,7 +142,10 @@ def tasks(tab: Tab) -> bytes:
 
 
 def elements(browser: Browser) -> Iterator[Row]:
-    for name, shows, size in (("inbox", (inbox,), (460, 680)), ("toasts", (toasts, tasks), (420, 520))):
+    for name, shows, size in (
+        ("inbox", (inbox,), (500, 680)),
+        ("toasts", (toasts, tasks), (420, 520)),
+    ):
         found = []
         for scheme in ("light", "dark"):
             for show in shows:
@@ -171,7 +175,8 @@ def sheet(browser: Browser, folder: Path, rows: list[Row]) -> bytes:
         f"""<style>body {{ margin: 10px; background: #777; color: #fff; font: 14px sans-serif;
         display: grid; grid-template-columns: {WIDTH}px {WIDTH}px; gap: 10px; align-items: start }}
         img {{ display: block; width: 100% }} div {{ display: grid; gap: 4px; align-items: start }}
-        .n2 {{ grid-template-columns: 1fr 1fr }} .n4 {{ grid-template-columns: repeat(4, 1fr) }}</style>
+        .n2 {{ grid-template-columns: 1fr 1fr }}
+        .n4 {{ grid-template-columns: repeat(4, 1fr) }}</style>
         <b>The design</b><b>monitio</b>{figures}"""
     )
     picture = encode(page, page.screenshot(full_page=True))

@@ -22,10 +22,10 @@ export function formatDay(date) {
   return formatDate(date, { day: "numeric", month: "long", year });
 }
 
-/** "now", "3 min", "2 hr", and of other days the time @param {Date} date */
+/** "now", "3 min", "2 hr", and of other days the time, in 24 hours as on the pages @param {Date} date */
 export function formatAge(date) {
   const seconds = (Date.now() - +date) / 1000;
-  if (daysAgo(date) > 0) return formatDate(date, { hour: "numeric", minute: "2-digit" });
+  if (daysAgo(date) > 0) return formatDate(date, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   if (seconds >= 60) return formatDuration(seconds);
   return format("RelativeTimeFormat", { numeric: "auto" }).format(0, "second");
 }

@@ -61,7 +61,7 @@ export class Entry extends MessageView {
     this.node.classList.toggle("person", !!from && !message.icon);
     setText(this.#face, from ? initials(from) : "");
     setText(this.#from, from ?? "");
-    this.#from.hidden = !from;
+    this.#from.hidden = !from || from === heading(message);
     this.#markRead.hidden = isLocal(message);
     this.#reply.hidden = !from || isLocal(message);
     const name = shortHeading(message);

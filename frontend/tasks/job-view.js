@@ -54,7 +54,7 @@ export class JobView {
       if (gone) return make("span", { dir: "auto" }, t("gone", { name }));
       const href = actions.fileUrl(id, file.id);
       const text = t("download", { name, size: formatSize(file.size) });
-      return make("a", { part: "action", href, download: true, dir: "auto" }, text);
+      return make("a", { part: "action", href, download: true, dir: "auto" }, icon("download"), text);
     }));
   }
 }
