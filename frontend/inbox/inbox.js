@@ -156,7 +156,10 @@ export class Inbox {
   #describe(inbox, shown) {
     this.#tabs.count(store.unread ? this.#bell.count : "", inbox.filter(isRunning).length);
     this.#markAll.disabled = !store.unread;
-    this.#offline.hidden = connection.state !== "offline";
+    const offline = connection.state === "offline";
+    this.#offline.hidden = !offline;
+    // One line is enough.
+    if (offline && this.#failed.textContent === t("failed_load")) this.#failed.hidden = true;
     this.#list.hidden = !shown;
     this.#empty.hidden = !!shown;
     setText(this.#emptyTitle, t(this.#words ? "empty_search" : this.#tabs.empty));
@@ -214,6 +217,7 @@ export class Inbox {
   #fail(key) {
     setText(this.#failed, t(key));
     this.#failed.hidden = false;
+    this.#renderSoon();
   }
 
   #openSearch() {

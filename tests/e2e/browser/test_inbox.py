@@ -451,3 +451,15 @@ def test_the_bell_moves_nothing_when_the_scripts_come(wire: Wire, open_tab: Open
     tab.page.reload()
     expect(tab.page.locator("monitio-bell a b")).to_have_text("1")
     assert tab.run(header) == height
+
+
+def test_an_inbox_that_cannot_be_loaded_offline_has_one_line(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(clock=True)
+    wire.stream_status = 503
+    tab.page.route("**/m/json/**", lambda route: route.abort())
+    wire.drop()
+    wait_until(lambda: tab.pass_time(1) or tab.connection == "offline")
+    tab.part("bell").click()
+    wait_until(lambda: tab.pass_time(0.1) or tab.part("offline").is_visible())
+    tab.pass_time(1)
+    expect(tab.part("failed")).to_be_hidden()
