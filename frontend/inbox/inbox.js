@@ -143,9 +143,8 @@ export class Inbox {
     this.#describe(inbox, messages.length);
     if (instead === undefined) return;
     const next = instead?.matches(".day") ? instead.nextElementSibling : instead;
-    /** @type {HTMLElement | null | undefined} */
     const focusable = next?.querySelector(".tools button:not([hidden])");
-    (focusable ?? this.#heading).focus();
+    (/** @type {HTMLElement} */ (focusable ?? this.#heading)).focus();
   }
 
   /**
@@ -156,10 +155,8 @@ export class Inbox {
   #describe(inbox, shown) {
     this.#tabs.count(store.unread ? this.#bell.count : "", inbox.filter(isRunning).length);
     this.#markAll.disabled = !store.unread;
-    const offline = connection.state === "offline";
-    this.#offline.hidden = !offline;
-    // One line is enough.
-    if (offline && this.#failed.textContent === t("failed_load")) this.#failed.hidden = true;
+    this.#offline.hidden = connection.state !== "offline";
+    if (!this.#offline.hidden && this.#failed.textContent === t("failed_load")) this.#failed.hidden = true;
     this.#list.hidden = !shown;
     this.#empty.hidden = !!shown;
     setText(this.#emptyTitle, t(this.#words ? "empty_search" : this.#tabs.empty));

@@ -45,6 +45,18 @@ class EventReceiver:
 
         wait_until(all_received, timeout, lambda: f"{kind} of {topics[:3]}; {self.events[-5:]}")
 
+    def receive_again(self, publisher: Peer, topic: str) -> None:
+        """Publish until an event arrives.
+
+        A connection that has come back may be replaced once more: what it had is lost, and its
+        topics have another gap.
+        """
+
+        def arrived() -> bool:
+            return publisher.ring([[topic, "resync"]])[0] and "resync" in self.kinds(topic)
+
+        wait_until(arrived, 40.0, lambda: f"an event of {topic}; {self.events[-5:]}")
+
     def forget(self) -> None:
         self.look()
         self.events.clear()

@@ -73,4 +73,4 @@ class TestPostgres(Polling):
         publisher.ring([[topic, "resync"]])  # its own connection was cut, too
         publisher.patch("monitio.transports._current", None)
         assert publisher.ring([[topic, "resync"]])[0]
-        listener.wait_for("resync", topic)
+        listener.receive_again(publisher, topic)

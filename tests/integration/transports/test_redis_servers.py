@@ -99,8 +99,7 @@ class TestSentinel(Conformance):
         dead.kill()
         assert publisher.ring([[topic, "resync"]])[1] < PROMPT
         listener.wait_for("gap", topic)
-        wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
-        listener.wait_for("resync", topic)
+        listener.receive_again(publisher, topic)
         assert whole.master_now() is not dead
 
     def test_a_former_master_that_comes_back_is_left_alone(
@@ -132,8 +131,7 @@ class TestSentinel(Conformance):
             assert 0.1 < publisher.ring([[topic, "resync"]])[1] < PROMPT
             # A Sentinel waits after one failover before it begins another.
             listener.wait_for("gap", topic)
-            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
-            listener.wait_for("resync", topic)
+            listener.receive_again(publisher, topic)
 
 
 class TestCluster(Conformance):
