@@ -176,6 +176,7 @@ def test_a_deletion_is_sent_when_the_time_to_undo_it_is_over(wire: Wire, open_ta
 
 def test_the_next_deletion_makes_the_one_before_final(wire: Wire, tab: Tab) -> None:
     delete_first(tab)
+    expect(tab.entries()).to_have_count(2)
     delete_first(tab)
     wait_until(lambda: wire.deleted() == [3])
     tab.part("undo").click()
@@ -228,6 +229,7 @@ def test_what_is_done_to_all_leaves_later_messages_alone(
 def test_a_deletion_that_fails_is_undone_and_announced(wire: Wire, tab: Tab) -> None:
     wire.post_status = 500
     delete_first(tab)
+    expect(tab.entries()).to_have_count(2)
     delete_first(tab)
     tab.wait_to_receive("Couldn’t save that")
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M1"])

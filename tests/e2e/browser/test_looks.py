@@ -169,6 +169,15 @@ def test_who_wants_less_motion_gets_none(tab: Tab) -> None:
     assert tab.part("stack").evaluate(moving) == 0
 
 
+def test_under_the_pointer_the_actions_of_an_entry_replace_its_age(tab: Tab) -> None:
+    tab.part("bell").click()
+    entry = tab.entries().filter(has_text="Bob")
+    expect(entry.locator(".when")).to_have_css("opacity", "1")
+    entry.hover()
+    expect(entry.locator(".when")).to_have_css("opacity", "0")
+    expect(entry.locator(".tools")).to_have_css("opacity", "1")
+
+
 def test_on_paper_there_are_no_pop_ups(tab: Tab) -> None:
     tab.wait_for(1, 2, 3)
     tab.page.emulate_media(media="print")
