@@ -29,6 +29,7 @@ REPORTS: dict[str, tuple[str, ...]] = {
     "track_step": (),
     "digests": ("1000", "5", "1", "sqlite"),
     "latency": (),
+    "browser": ("1",),
 }
 NAMES = (*TABLES, *REPORTS)
 PACKAGES = ("django", "celery", "redis", "psycopg", "uvicorn")
