@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.conftest import needs_packages
 from tests.e2e.browser.conftest import PATIENCE, OpenTab
@@ -193,6 +193,28 @@ def test_a_rule_of_the_page_wins(wire: Wire, open_tab: OpenTab) -> None:
     assert (
         tab.pop_up(1).evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(1, 2, 3)"
     )
+
+
+def test_the_density_makes_pop_ups_and_entries_higher_or_lower(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.store(message(1, level="error"))
+    tab = open_tab(auto_close="off")
+    tab.wait_for(1)
+
+    def heights(node: Locator) -> list[float]:
+        found = []
+        for density in (0.75, 1, 1.25):
+            tab.run(f"document.body.style.setProperty('--monitio-density', '{density}')")
+            found.append(tab.box(node)["height"])
+        return found
+
+    # Twice 11 and twice 9 pixels of padding.
+    low, plain, high = heights(tab.pop_up(1))
+    assert (plain - low, high - plain) == pytest.approx((5.5, 5.5), abs=0.1)
+    tab.part("bell").click()
+    low, plain, high = heights(tab.entries().first)
+    assert (plain - low, high - plain) == pytest.approx((4.5, 4.5), abs=0.1)
 
 
 def test_the_title_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
