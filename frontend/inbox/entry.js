@@ -6,6 +6,8 @@ import { formatAge, formatDate } from "./dates.js";
 /** An entry of the inbox. */
 export class Entry extends MessageView {
   #face = make("span", { class: "face", "aria-hidden": "true" });
+  /** In front of the initials, which stay when it cannot be loaded. */
+  #photo = make("img", { alt: "", hidden: true });
   #time = make("time");
   #from = make("span", { class: "from", dir: "auto" });
   #reply = tool("reply", () => this.toggleForm());
@@ -36,7 +38,9 @@ export class Entry extends MessageView {
       const inside = /** @type {HTMLElement} */ (event.target).closest("button, a, form");
       if (!inside && !getSelection()?.toString()) this.open();
     });
-    this.tile.append(this.#face);
+    this.tile.append(this.#face, this.#photo);
+    this.#photo.addEventListener("load", () => (this.#photo.hidden = false));
+    this.#photo.addEventListener("error", () => (this.#photo.hidden = true));
     this.text.append(this.#form);
     this.text.prepend(make("div", { class: "when" }, this.#from, this.#time));
     this.tools.append(this.#reply, this.#markRead, this.#delete, this.#menu);
@@ -54,12 +58,13 @@ export class Entry extends MessageView {
 
   /** @param {Message} message */
   fill(message) {
-    const { from, created } = message;
+    const { from, created, avatar } = message;
     const unread = !message.read && !isLocal(message);
     super.fill(message, unread ? "entry unread" : "entry");
     if (unread) this.word.prepend(`${t("unread")}, `);
     this.node.classList.toggle("person", !!from && !message.icon);
     setText(this.#face, from ? initials(from) : "");
+    if (avatar && this.#photo.getAttribute("src") !== avatar) this.#photo.src = avatar;
     setText(this.#from, from ?? "");
     this.#from.hidden = !from || from === heading(message);
     this.#markRead.hidden = isLocal(message);

@@ -178,6 +178,24 @@ def test_under_the_pointer_the_actions_of_an_entry_replace_its_age(tab: Tab) -> 
     expect(entry.locator(".tools")).to_have_css("opacity", "1")
 
 
+def test_a_sender_has_a_picture_in_the_inbox_or_their_initials(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    wire.head = "<meta name=theme-color>"  # without a policy, which keeps out data:
+    svg = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
+    pictures = {1: svg, 2: "/missing.png"}
+    wire.store(
+        *(message(pk, avatar=url, **{"from": "Bob"}) for pk, url in pictures.items()),
+    )
+    tab = open_tab()
+    tab.part("bell").click()
+    shown = tab.entries().filter(has_text="M1").locator("img")
+    expect(shown).to_have_css("width", "28px")
+    missing = tab.entries().filter(has_text="M2")
+    expect(missing.locator("img")).to_be_hidden()
+    expect(missing.locator(".face")).to_have_text("B")
+
+
 def test_on_paper_there_are_no_pop_ups(tab: Tab) -> None:
     tab.wait_for(1, 2, 3)
     tab.page.emulate_media(media="print")
