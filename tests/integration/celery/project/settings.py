@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 from tests.support.databases import database
 
@@ -77,6 +80,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
 MONITIO_CELERY_SWEEP_INTERVAL = int(os.environ.get("TEST_SWEEP_INTERVAL", "60"))
 if "TEST_BEAT_IN_DATABASE" in os.environ:
+    # django-celery-beat needs the module of python-crontab. The package of the same name, which
+    # django-tasks-rq brings, stands before it.
+    beside = Path(find_spec("crontabs").origin)
+    spec = spec_from_file_location("crontab", beside.with_name("crontab.py"))
+    sys.modules["crontab"] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["crontab"])
     INSTALLED_APPS.append("django_celery_beat")
 # Each failing task is looked at by itself.
 MONITIO_COLLAPSE_WITHIN = None
