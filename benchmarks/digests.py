@@ -148,7 +148,7 @@ def serve_worker() -> None:
             )
 
     def hand_out() -> list[str]:
-        return list(digests.claim_batches(sets=10**6))
+        return list(digests.claim_batches(most=10**6))
 
     def send(claims: list[str]) -> dict[str, float]:
         begin = time.process_time()

@@ -5,11 +5,12 @@ import { addIcons, icon } from "./lib/icons.js";
 import { format, formatNumber, formatPercent, t } from "./lib/strings.js";
 import { heading, isLocal, isRunning, safeUrl, shortHeading } from "./state/message.js";
 import { actions, connection, popups, store } from "./state/page.js";
+import { rank } from "./state/popup-rules.js";
 import { isOn, KEEP_OPEN, pageKey, siteKey, turn } from "./state/preferences.js";
 import { MessageView } from "./views/message-view.js";
 
 export const core = {
   actions, addIcons, batched, button, connection, format, formatNumber, formatPercent, heading, icon,
-  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, Rows, safeUrl,
+  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, rank, Rows, safeUrl,
   setText, shortHeading, siteKey, store, t, tool, turn,
 };

@@ -15,14 +15,18 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.looks import (  # noqa: E402 isort: skip
-    Browser, Page, Tab, Wire, chromium_path, data_url, encode, job, live_site, looks, message,
-    settings, sync_playwright, user, Client, QUIET,
-)  # fmt: skip
+from tools.live_site import live_site  # noqa: E402 isort: skip
 
-from playwright.sync_api import expect  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.test import Client  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 
-from tests.e2e.browser import board  # noqa: E402
+from tests.e2e.browser import board, looks  # noqa: E402
+from tests.e2e.browser.conftest import QUIET, chromium_path  # noqa: E402
+from tests.e2e.browser.tab import Tab  # noqa: E402
+from tests.e2e.browser.wire import Wire, job, message  # noqa: E402
+from tests.support.people import user  # noqa: E402
+from tools.looks import data_url, encode  # noqa: E402
 
 SHEET = ROOT / "docs" / "screenshots" / "beside-the-design.webp"
 # Of a picture of the design, which stands at the left, and of ours beside it.

@@ -2,8 +2,7 @@
 
 In the browser of BROWSER alone: others draw letters and corners in another way. After a change of
 the design that is meant, ``make looks ARGS=--new`` stores them again, and the frames of the stack
-that opens with them. ``--beside FOLDER`` puts our pictures beside those of a design, and
-``--folder FOLDER`` keeps what differs.
+that opens with them. ``--folder FOLDER`` keeps what differs.
 """
 
 from __future__ import annotations

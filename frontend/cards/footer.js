@@ -1,6 +1,6 @@
 /** @import { Message } from "../types.js" */
 
-import { actions, button, formatNumber, isRunning, make, popups, setText, t } from "../lib/page-core.js";
+import { actions, button, formatNumber, make, popups, rank, setText, t } from "../lib/page-core.js";
 
 export function openInbox() {
   const bell = document.querySelector("monitio-bell");
@@ -29,7 +29,7 @@ export class Footer {
   fill({ resting, expanded, onScreen }) {
     const open = popups.messages;
     const more = open.filter((message) => !onScreen.includes(message));
-    const errors = more.filter((message) => message.level === "error" && !isRunning(message)).length;
+    const errors = more.filter((message) => rank(message) === 0).length;
     const key = errors ? (errors > 1 ? "more_errors" : "more_error") : "more";
     const texts = { n: formatNumber(more.length), errors: formatNumber(errors) };
     setText(this.#count, more.length ? t(key, texts) : expanded ? t("stays") : "");

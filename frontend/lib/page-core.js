@@ -5,6 +5,6 @@ const core = /** @type {any} */ (globalThis).monitioCore;
 
 export const {
   actions, addIcons, batched, button, connection, format, formatNumber, formatPercent, heading, icon,
-  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, Rows, safeUrl,
+  isLocal, isOn, isRunning, KEEP_OPEN, label, make, MessageView, pageKey, popups, rank, Rows, safeUrl,
   setText, shortHeading, siteKey, store, t, tool, turn,
 } = core;

@@ -66,10 +66,10 @@ class DigestStats:
         return DigestStats(**sums)
 
 
-def claim_batches(sets: int = BATCHES, clock: Clock = now) -> Iterator[str]:
+def claim_batches(most: int = BATCHES, clock: Clock = now) -> Iterator[str]:
     """Claim the due users, a batch at a time, for ``send_batch``. One query when none is due."""
-    for _ in range(sets):
-        claim = _claim_set(clock())
+    for _ in range(most):
+        claim = _claim_batch(clock())
         if claim is None:
             return
         yield claim
@@ -87,13 +87,13 @@ def send_batch(claim: str, clock: Clock = now) -> DigestStats:
         return _BatchSender(claim, clock).serve()
 
 
-def run_due(sets: int = BATCHES, clock: Clock = now) -> DigestStats:
+def run_due(most: int = BATCHES, clock: Clock = now) -> DigestStats:
     """Send the due digests in this process. For sites without a task queue.
 
     Stops when the mail server is down: each attempt may wait for it.
     """
     tally = DigestStats()
-    for claim in claim_batches(sets, clock):
+    for claim in claim_batches(most, clock):
         tally += send_batch(claim, clock)
         if tally.given_back:
             break
@@ -127,7 +127,7 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
     return compose_digest(row, undigested([row]), "preview")
 
 
-def _claim_set(moment: datetime) -> str | None:
+def _claim_batch(moment: datetime) -> str | None:
     alias = router.db_for_write(Preferences)
     rows = Preferences.objects.using(alias).here().filter(next_digest_at__lte=as_stored(moment))
     first = rows.order_by("next_digest_at").values_list("pk", flat=True)

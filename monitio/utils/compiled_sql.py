@@ -164,6 +164,7 @@ class _RowReader:
         return [self._read(connection, row, changes) for row in found]
 
     def _read(self, connection: Any, row: Any, changes: Mapping[str, Any]) -> Any:
+        # A statement that is not durable returns one more column.
         values = dict(zip(self.names, row, strict=False))
         for name, convert, column in self.converters:
             values[name] = convert(values[name], column, connection)

@@ -26,6 +26,8 @@ BODY = '<script type="module" src="/static/a.js" nonce="n+/="></script>'
         ("script-src *.test", "script", "https://test/a.js", "script-src"),
         ("script-src cdn.test:8000", "script", "https://cdn.test/a.js", "script-src"),
         ("script-src cdn.test:*", "script", "https://cdn.test:8000/a.js", None),
+        ("script-src cdn.test:port", "script", "https://cdn.test/a.js", "script-src"),
+        ("script-src https://[cdn 'self'", "script", "https://example.com/a.js", None),
         ("script-src https:", "script", "https://cdn.test/a.js", None),
         ("script-src *", "script", "https://cdn.test/a.js", None),
         ("script-src 'nonce-n+/='", "script", "https://example.com/static/a.js", None),

@@ -48,11 +48,15 @@ def _matches(source: str, address: SplitResult, page: SplitResult) -> bool:
         return True
     if source.endswith(":"):
         return source.lower() in (f"{address.scheme}:", "http:")
-    wanted = urlsplit(source if "://" in source else f"{address.scheme}://{source}")
-    host, name = (wanted.netloc.rpartition(":")[0] or wanted.netloc).lower(), address.hostname or ""
-    port = wanted.netloc.rpartition(":")[2] if ":" in wanted.netloc else ""
+    bare = source.replace(":*", "", 1)
+    try:
+        wanted = urlsplit(bare if "://" in bare else f"{address.scheme}://{bare}")
+        port = _port(wanted)
+    except ValueError:
+        return False  # browsers ignore it
+    host, name = wanted.hostname or "", address.hostname or ""
     is_host = name.endswith(host[1:]) if host.startswith("*.") else name == host
-    is_port = port == "*" or int(port or PORTS.get(wanted.scheme, 0)) == _port(address)
+    is_port = bare != source or port == _port(address)
     path = wanted.path
     is_path = address.path.startswith(path) if path.endswith("/") else path in ("", address.path)
     return is_host and is_port and is_path and wanted.scheme in (address.scheme, "http")

@@ -101,6 +101,14 @@ def no_job_waits_long(site: Site) -> str | None:
     return f"{len(names)} tasks have waited for over an hour: {', '.join(sorted(set(names))[:5])}."
 
 
+def need_mail(*, also_with_debug: bool = True) -> None:
+    """Raises ``Skip`` where no e-mail is sent."""
+    if EMAIL not in settings.CHANNELS:
+        raise Skip("MONITIO_CHANNELS has no e-mail.")
+    if django_settings.DEBUG and not also_with_debug:
+        raise Skip("DEBUG is on.")
+
+
 @fault(
     "mail.connects",
     symptom=NO_EMAIL,
@@ -109,8 +117,7 @@ def no_job_waits_long(site: Site) -> str | None:
     docs="email.md",
 )
 def mail_server_answers(site: Site) -> str | None:
-    if EMAIL not in settings.CHANNELS:
-        raise Skip("MONITIO_CHANNELS has no e-mail.")
+    need_mail()
     backend = site_backend()
     if getattr(backend, "timeout", 0) is None:
         backend.timeout = settings.EMAIL_TIMEOUT
@@ -132,8 +139,7 @@ def mail_server_answers(site: Site) -> str | None:
     level=WARNING,
 )
 def mail_backend_sends(site: Site) -> str | None:
-    if EMAIL not in settings.CHANNELS or django_settings.DEBUG:
-        raise Skip("DEBUG is on, or MONITIO_CHANNELS has no e-mail.")
+    need_mail(also_with_debug=False)
     module = type(site_backend()).__module__
     is_idle = module.startswith("django.core.mail.backends.") and not module.endswith(".smtp")
     return f"It is {module}." if is_idle else None
@@ -148,8 +154,7 @@ def mail_backend_sends(site: Site) -> str | None:
     level=WARNING,
 )
 def mail_has_a_sender(site: Site) -> str | None:
-    if EMAIL not in settings.CHANNELS or django_settings.DEBUG:
-        raise Skip("DEBUG is on, or MONITIO_CHANNELS has no e-mail.")
+    need_mail(also_with_debug=False)
     sender = str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL)
     return f"It is {sender}." if "@localhost" in sender else None
 
@@ -163,9 +168,10 @@ def mail_has_a_sender(site: Site) -> str | None:
     level=WARNING,
 )
 def base_url_answers(site: Site) -> str | None:
+    need_mail()
     base = scope.base_url()
-    if EMAIL not in settings.CHANNELS or not base:
-        raise Skip("MONITIO_BASE_URL is not set, or MONITIO_CHANNELS has no e-mail.")
+    if not base:
+        raise Skip("MONITIO_BASE_URL is not set.")
     address = base.rstrip("/") + reverse("message_list")
     try:
         # MONITIO_BASE_URL begins with http: or https: (monitio.E014).

@@ -507,7 +507,7 @@ class TestPeriods:
             preferences.change(who, frequency="daily", hour=8)
             notify(who)
         clock.now = (clock.now + DAY).replace(hour=8)
-        assert len(list(digests.claim_batches(sets=2))) == 2
+        assert len(list(digests.claim_batches(most=2))) == 2
         assert len(letters()) == 2
         clock.now += HOUR
         assert len(letters()) == 6
