@@ -148,7 +148,8 @@ export class MonitioMessages extends MonitioElement {
     const loaded = this.loadCards();
     await Promise.race([loaded.catch(() => {}), this.#late]);
     this.#render();
-    if (!this.#cards) loaded.then(this.render, () => {});
+    // Not until it has its cards: an element that has left the page never will.
+    if (!files.cards) loaded.then(this.render, () => {});
   }
 
   #render() {

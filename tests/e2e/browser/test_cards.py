@@ -15,6 +15,12 @@ from tests.support.waiting import wait_until
 
 FILE = "**/monitio-cards.js"
 RESTING = ".stack.resting"
+LEAVE = """() => {
+  const start = setTimeout;
+  window.timers = 1;
+  window.setTimeout = (...how) => (timers++, start(...how));
+  document.querySelector("monitio-messages").remove();
+}"""
 
 
 @pytest.mark.parametrize("first", [message(1), job(1, percent=10.0)], ids=["message", "task"])
@@ -66,6 +72,22 @@ def test_a_pop_up_waits_two_seconds_for_it_and_stays_where_it_is_when_it_comes(
     held[0].continue_()
     wait_until(lambda: tab.pass_time(0.1) or tab.part("close-all").count())
     assert tab.box(tab.pop_up(1)) == before
+
+
+def test_an_element_that_left_before_it_came_rests(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(auto_close="off")
+    held: list[Route] = []
+    tab.page.route(FILE, lambda route: held.append(route))
+    wire.put(message(1))
+    wait_until(lambda: tab.run("document.readyState") and held)
+    tab.run(LEAVE)
+    held[0].continue_()
+    wait_until(lambda: tab.run("timers") and "monitio-cards.js" in wire.files)
+    tab.page.wait_for_timeout(300)
+    before = tab.run("timers")
+    tab.page.wait_for_timeout(600)
+    # It would be asked to draw, every 30 ms, as long as the page is open.
+    assert tab.run("timers") <= before + 5
 
 
 def test_it_is_loaded_again_when_the_connection_is_back(wire: Wire, open_tab: OpenTab) -> None:
