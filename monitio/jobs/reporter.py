@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db import OperationalError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from monitio import dispatch
 from monitio import scope as scopes
 from monitio.constants import State
-from monitio.jobs.fallback import with_default_texts
+from monitio.jobs.fallback import until_reported, with_default_texts
 from monitio.jobs.messages import JobMessages
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome, Render
@@ -30,12 +30,12 @@ from monitio.jobs.progress import ProgressWriter
 from monitio.jobs.recipients import NOTIFIED, has_unnotified
 from monitio.jobs.retry import record_superseded
 from monitio.jobs.states import (
-    ADVANCE,
     FILL_BAR,
     KEEP_STARTED_AT,
     RESET_PROGRESS,
     WAITS,
-    is_newer,
+    Transition,
+    advance,
     transition,
 )
 from monitio.jobs.values import due_moment, stored_arguments
@@ -43,13 +43,8 @@ from monitio.models import Job, JobRun
 from monitio.models.rows import KEY_LENGTH
 from monitio.recipients import Recipient
 from monitio.utils.compiled_sql import insert_if_new
-from monitio.utils.database import (
-    close_broken_connection,
-    is_deadlock,
-    is_unreachable,
-    lock_timeout,
-)
-from monitio.utils.shorten import LONGEST_TEXT, as_ascii, shorten
+from monitio.utils.database import close_broken_connection, lock_timeout
+from monitio.utils.shorten import as_ascii
 from monitio.utils.text import (
     as_int,
     as_number,
@@ -65,8 +60,6 @@ logger = logging.getLogger("monitio")
 
 # Seconds by which the clocks of two machines may differ.
 CLOCK_DIFFERENCE = 300.0
-# Attempts of one report: each may meet a deadlock, or the deletion of a recipient.
-RETRIES = 3
 
 
 def stamp_alive(task_ids: Iterable[str]) -> int:
@@ -126,6 +119,8 @@ class JobReporter:
         self.arguments = arguments or {}
         self.cancellable, self.run, self.call = cancellable, run, call
         self.queue = as_ascii(queue)[:100]
+        known = {"run": self.run, "queue": self.queue}
+        self._of_this_run = {name: value for name, value in known.items() if value}
         self.messages = JobMessages(self.name, render or NotifyOptions().content)
         self._progress = ProgressWriter(self)
 
@@ -141,17 +136,13 @@ class JobReporter:
 
     def queued(self, due_at: datetime | None = None) -> bool:
         """It was handed to the queue. ``due_at``: when a worker should begin it, if not now."""
-        return self._move(State.QUEUED, 0, due_at=due_moment(due_at), **self._of_this_run())
+        return self._move(State.QUEUED, 0, due_at=due_moment(due_at), **self._of_this_run)
 
     def started(self, attempt: int = 0) -> bool:
         """A worker began attempt number ``attempt``, counted from 0. Its progress begins again."""
         self._progress.attempt = attempt
         begun = {"alive_at": timezone.now(), "started_at": KEEP_STARTED_AT, **RESET_PROGRESS}
-        return self._move(State.STARTED, attempt, **begun, **self._of_this_run())
-
-    def _of_this_run(self) -> dict[str, Any]:
-        known = {"run": self.run, "queue": self.queue}
-        return {name: value for name, value in known.items() if value}
+        return self._move(State.STARTED, attempt, **begun, **self._of_this_run)
 
     def retrying(
         self, attempt: int, reason: str | BaseException = "", due_at: datetime | None = None
@@ -181,8 +172,8 @@ class JobReporter:
     @scopes.in_own_scope
     def cancelled_while_waiting(self, reason: str = "") -> bool:
         """It was cancelled while it waited. False when a worker has begun, or it has ended."""
-        _guard, changes = transition(State.REVOKED, None)
-        return self._advance(WAITS, changes | {"error": clean_text(reason)}, {})
+        event = transition(State.REVOKED, None, error=clean_text(reason))
+        return self._advance(replace(event, guard=WAITS))
 
     @scopes.in_own_scope
     def cancel_requested(self) -> bool:
@@ -195,8 +186,8 @@ class JobReporter:
 
         Any later event of the job overrides this.
         """
-        guard, changes = transition(State.LOST, None)
-        return self._advance(WAITS if waiting else guard, changes, {})
+        event = transition(State.LOST, None)
+        return self._advance(replace(event, guard=WAITS) if waiting else event)
 
     @scopes.in_own_scope
     def recovered(self) -> bool:
@@ -204,13 +195,13 @@ class JobReporter:
         alive = {"state": State.STARTED, "finished_at": None, "alive_at": timezone.now()}
         # Called by a heartbeat: the next one comes soon.
         with lock_timeout(dispatch.database()):
-            return self._advance(Q(state=State.LOST), alive, {})
+            return self._advance(Transition(changes=alive, guard=Q(state=State.LOST)))
 
     @scopes.in_own_scope
     def notify_now(self) -> bool:
         """Send the start that ``when=`` held back. True when it was sent."""
         with lock_timeout(dispatch.database()):
-            return self._with_retries(JobReporter._try_to_notify, {}, {})
+            return self._notify(Transition(changes={}))
 
     @scopes.in_own_scope
     def progressed(
@@ -235,24 +226,20 @@ class JobReporter:
 
     @scopes.in_own_scope
     def _move(self, state: str, attempt: int | None, **details: Any) -> bool:
-        unstored: dict[str, Any] = {
-            key: details.pop(key) for key in ("result", "exception") if key in details
-        }
-        guard, changes = transition(state, attempt)
-        changes |= details
-        changes["error"] = shorten(changes["error"], LONGEST_TEXT)
-        advance = partial(self._advance, guard, changes, unstored)
+        event = transition(state, attempt, **details)
         if not self.recipients:
-            moved = advance()
+            moved = self._advance(event)
             if not moved and self.call is not None:
-                record_superseded(self.task_id, changes)
+                record_superseded(self.task_id, event.changes)
             return moved
-        begin = partial(self._with_retries, JobReporter._try_to_begin, changes, unstored)
-        if state == State.QUEUED:
-            # Mostly the first event of the job, so the insert comes first.
-            return begin() or advance() or (self._may_begin(changes) and (begin() or advance()))
-        # The update comes first: late events are many, and SQLite has one writer.
-        return advance() or (self._may_begin(changes) and begin()) or advance()
+        # Of most jobs the first event is that they are queued, so there the insert comes first.
+        # Else the update does: late events are many, and SQLite has one writer.
+        return (
+            (state == State.QUEUED and self._begin(event))
+            or self._advance(event)
+            or (self._may_begin(event.changes) and self._begin(event))
+            or self._advance(event)
+        )
 
     def _may_begin(self, changes: Mapping[str, Any]) -> bool:
         """Whether the job can be written: there is none, or it is that of an earlier run.
@@ -273,72 +260,40 @@ class JobReporter:
             JobRun.objects.filter(job=job, task_id=self.task_id).update(task_id=former)
         return True
 
-    def _advance(
-        self, guard: Q | None, changes: Mapping[str, Any], unstored: Mapping[str, Any]
-    ) -> bool:
-        """Update the row if ``guard`` allows it (None: a higher rank does), and notify."""
-        return self._with_retries(
-            partial(JobReporter._try_to_advance, guard=guard), changes, unstored
-        )
+    @until_reported
+    def _advance(self, event: Transition, trusting: bool) -> bool:
+        """Update the row where the event allows it, and notify. It is locked until the commit."""
+        with transaction.atomic(using=dispatch.database()):
+            job = advance(self.task_id, self.scope, event)
+            if job is None:
+                return False
+            messages = self.messages.notify(job, self.outcome(job, event), trusting=trusting)
+        self._progress.reset(job, messages)
+        return True
 
-    def _with_retries(
-        self, attempt: _Attempt, changes: Mapping[str, Any], unstored: Mapping[str, Any]
-    ) -> bool:
-        """The attempt's result. Whatever fails in it, the state is reported: in the default texts.
+    @until_reported
+    def _begin(self, event: Transition, trusting: bool) -> bool:
+        """Insert the row as this event leaves it, and notify; False when there is one.
 
-        Raises the errors of a database that is down or locked, and what fails even then.
+        Then nothing more happens in this transaction: on MySQL two that fail to insert and then
+        update would wait for each other.
         """
-        try:
-            return self._repeat(partial(attempt, self, changes, unstored))
-        except Exception as error:
-            self._log_or_raise(error)
-        plain = {**changes, "error": as_ascii(changes["error"])} if "error" in changes else changes
-        fallback = self._with_default_texts()
-        try:
-            return fallback._repeat(partial(attempt, fallback, plain, unstored))
-        except Exception as error:
-            self._log_or_raise(error)
-        fallback = self._with_default_texts(bare=True)
-        return fallback._repeat(partial(attempt, fallback, plain, unstored))
+        with transaction.atomic(using=dispatch.database()):
+            job = self._new_job(event.changes)
+            if not insert_if_new(job, dispatch.database()):
+                return False
+            if self.call is not None:
+                JobRun.objects.create(job=job, task_id=self.task_id, call=self.call)
+            stored = job.recipients
+            job.recipients = [recipient.to_dict() for recipient in self.recipients]
+            outcome = self.outcome(job, event)
+            messages = self.messages.notify(job, outcome, trusting=trusting, stored=stored)
+        self._progress.reset(job, messages)
+        return True
 
-    def _log_or_raise(self, error: Exception) -> None:
-        if is_unreachable(error):
-            raise error
-        logger.error(
-            "An event of %s (%s) could not be reported; the default texts are used.",
-            self.name,
-            self.task_id,
-            exc_info=error,
-        )
-
-    def _with_default_texts(self, *, bare: bool = False) -> JobReporter:
-        fallback = copy(self)
-        fallback.name = as_ascii(self.name)
-        render = with_default_texts(self.messages.render, bare=bare)
-        fallback.messages = JobMessages(fallback.name, render, is_fallback=True)
-        return fallback
-
-    def _repeat(self, attempt: Callable[[bool], bool]) -> bool:
-        """The attempt's result; its argument is whether to trust that the recipients exist."""
-        # In the caller's transaction, an error at its commit would be the caller's.
-        trusting = not dispatch.in_transaction()
-        for _ in range(RETRIES):
-            try:
-                return attempt(trusting)
-            except IntegrityError:
-                # A recipient was deleted. Without trust the query leaves them out.
-                logger.info("Job %s is reported again.", self.task_id)
-                trusting = False
-            except OperationalError as error:
-                # MySQL locks more rows than a small table's query names.
-                if dispatch.in_transaction() or not is_deadlock(error):
-                    raise
-                logger.info("Job %s is reported again: %s", self.task_id, error)
-        return attempt(False)
-
-    def _try_to_notify(
-        self, changes: Mapping[str, Any], unstored: Mapping[str, Any], trusting: bool
-    ) -> bool:
+    @until_reported
+    def _notify(self, event: Transition, trusting: bool) -> bool:
+        """Notify those whose start was held back."""
         with transaction.atomic(using=dispatch.database()):
             # The row stays locked until the commit, as in every report.
             rows = Job.objects.of_task(self.task_id).filter(state=State.STARTED)
@@ -348,59 +303,13 @@ class JobReporter:
             notify = partial(self.messages.notify, job, self.outcome(job), only_new=True)
             return has_unnotified(job) and bool(notify())
 
-    def _try_to_advance(
-        self,
-        changes: Mapping[str, Any],
-        unstored: Mapping[str, Any],
-        trusting: bool,
-        *,
-        guard: Q | None,
-    ) -> bool:
-        """The row stays locked until the commit."""
-        alias = dispatch.database()
-        slots = {"task": self.task_id, "scope": self.scope, "below": changes.get("rank")}
-        slots["now"] = changes.get("alive_at")
-        with transaction.atomic(using=alias):
-            rows = ADVANCE.run(alias, changes, **slots) if guard is None else None
-            if rows is None:
-                rows = self._update_in_place(guard, changes)
-            if not rows:
-                return False
-            (job,) = rows
-            messages = self.messages.notify(job, self.outcome(job, **unstored), trusting=trusting)
-        self._progress.reset(job, messages)
-        return True
-
-    def _update_in_place(self, guard: Q | None, changes: Mapping[str, Any]) -> list[Job]:
-        """The row as it is now, where ``guard`` allows it: by two statements."""
-        rows = Job.objects.of_task(self.task_id)
-        by_hand = {
-            name: value if value is not KEEP_STARTED_AT else Coalesce(F(name), changes["alive_at"])
-            for name, value in changes.items()
-        }
-        allowed = is_newer(changes["rank"]) if guard is None else guard
-        return list(rows) if rows.filter(allowed).update(**by_hand) else []
-
-    def _try_to_begin(
-        self, changes: Mapping[str, Any], unstored: Mapping[str, Any], trusting: bool
-    ) -> bool:
-        """Insert the row as this event leaves it, and notify; False when there is one.
-
-        Then nothing more happens in this transaction: on MySQL two that fail to insert and then
-        update would wait for each other.
-        """
-        with transaction.atomic(using=dispatch.database()):
-            job = self._new_job(changes)
-            if not insert_if_new(job, dispatch.database()):
-                return False
-            if self.call is not None:
-                JobRun.objects.create(job=job, task_id=self.task_id, call=self.call)
-            stored = job.recipients
-            job.recipients = [recipient.to_dict() for recipient in self.recipients]
-            outcome = self.outcome(job, **unstored)
-            messages = self.messages.notify(job, outcome, trusting=trusting, stored=stored)
-        self._progress.reset(job, messages)
-        return True
+    def with_default_texts(self, *, bare: bool) -> JobReporter:
+        """The same reporter, whose messages hold nothing of the author's that could fail."""
+        fallback = copy(self)
+        fallback.name = as_ascii(self.name)
+        render = with_default_texts(self.messages.render, bare=bare)
+        fallback.messages = JobMessages(fallback.name, render, is_fallback=True)
+        return fallback
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
         begun = {name: value for name, value in changes.items() if value is not FILL_BAR}
@@ -419,8 +328,8 @@ class JobReporter:
             **begun,
         )
 
-    def outcome(self, job: Job, **unstored: Any) -> Outcome:
-        """Where ``job`` stands, as ``render`` sees it."""
+    def outcome(self, job: Job, event: Transition | None = None) -> Outcome:
+        """Where ``job`` stands, as ``render`` sees it; ``event`` has just moved it."""
         end = job.finished_at if job.has_ended and job.finished_at else timezone.now()
         return Outcome(
             task_id=job.task_id,
@@ -433,10 +342,6 @@ class JobReporter:
             text=job.status_text,
             arguments=self.arguments or job.arguments or {},
             runtime=(end - job.started_at).total_seconds() if job.started_at else None,
-            **unstored,
+            result=event.result if event else None,
+            exception=event.exception if event else None,
         )
-
-
-# Updates the row and notifies. Its arguments: the reporter, the changes, what ``render`` sees and
-# the row does not hold, and whether to trust that the recipients exist.
-_Attempt: TypeAlias = Callable[[JobReporter, Mapping[str, Any], Mapping[str, Any], bool], bool]

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 
-from monitio.jobs.reporter import RETRIES, JobReporter
+from monitio.jobs.fallback import RETRIES
+from monitio.jobs.states import advance
+from monitio.models import Job
 from monitio.utils.database import is_deadlock
 from tests.support.jobs import reporter, subjects_of
 from tests.support.people import user
@@ -32,21 +34,21 @@ def test_a_locked_sqlite_is_no_deadlock() -> None:
 
 
 class Unlucky:
-    """Loses so many deadlocks before it tells."""
+    """Loses so many deadlocks before the row is updated."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-        self.times, self.tell = times, JobReporter._try_to_advance
-        monkeypatch.setattr(JobReporter, "_try_to_advance", lambda *a, **kw: self(*a, **kw))
+        self.times = times
+        monkeypatch.setattr("monitio.jobs.reporter.advance", self)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> bool:
+    def __call__(self, *args: Any, **kwargs: Any) -> Job | None:
         self.times -= 1
         if self.times >= 0:
             raise DEADLOCK
-        return self.tell(*args, **kwargs)
+        return advance(*args, **kwargs)
 
 
 @pytest.mark.django_db(transaction=True)
-class TestTelling:
+class TestReporting:
     def test_a_deadlock_is_met_by_reporting_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Unlucky(monkeypatch, RETRIES)
         assert reporter(user()).succeeded()
