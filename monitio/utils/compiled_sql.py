@@ -28,6 +28,9 @@ PLAIN = frozenset({str, int, float})
 # Frequent values: they become a part of the statement.
 INLINED = frozenset({"", *State.ALL})
 
+# What tells Django's expressions from values: ``F`` and functions share no class.
+EXPRESSION = "resolve_expression"
+
 
 class Placeholder(Expression):
     """The place of a value that is known when the statement runs."""
@@ -105,7 +108,7 @@ class CompiledUpdate(Generic[M]):
             }
         )
         sql, slots = _written_out(*query.get_compiler(alias).as_sql())
-        known = {name for name, value in changes.items() if not _is_expression(value)}
+        known = {name for name, value in changes.items() if not hasattr(value, EXPRESSION)}
         reader = _RowReader(rows.model, connections[alias], known)
         return f"{sql} RETURNING {', '.join(reader.columns)}", slots, reader
 
@@ -251,7 +254,7 @@ def _constants(changes: Mapping[str, Any]) -> list[Any]:
         elif value is None or type(value) is bool:
             constants.append(repr(value))
         else:
-            constants.append(id(value) if _is_expression(value) else None)
+            constants.append(id(value) if hasattr(value, EXPRESSION) else None)
     return constants
 
 
@@ -268,7 +271,3 @@ def _written_out(sql: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
             written += f"%s{following}"
             varying.append(value)
     return written, varying
-
-
-def _is_expression(value: Any) -> bool:
-    return hasattr(value, "resolve_expression")
