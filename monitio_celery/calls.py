@@ -25,13 +25,22 @@ MAPS = ("celery.map", "celery.starmap")
 class TaskCall:
     """``options`` are those of ``@notify_user``; None without it."""
 
+    task_id: str = ""
     task: Any
     options: NotifyOptions | None
     args: Any = ()
     kwargs: Any = None
+    # As it applies to the task of this id.
     header: TaskHeader | None = None
+    # The name of the task whose run this one continues.
+    replaced: str | None = None
     # Where its message was sent: ``exchange`` and ``routing_key``.
     destination: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipient sees one task: a replacement keeps the name of the replaced one."""
+        return self.replaced or str(getattr(self.task, "name", ""))
 
     @property
     def queue(self) -> str:
@@ -40,7 +49,7 @@ class TaskCall:
 
     def stored(self) -> str | None:
         """As ``JobRun.call``, for a task that can be tried again."""
-        if self.options is None or not self.options.retryable:
+        if self.replaced or self.options is None or not self.options.retryable:
             return None
         place = self.destination or {}
         names = ("exchange", "routing_key", "priority")
@@ -57,18 +66,23 @@ class TaskCall:
         args: Any = (),
         kwargs: Any = None,
         header: TaskHeader | None = None,
+        *,
+        task_id: str = "",
         destination: Mapping[str, Any] | None = None,
     ) -> TaskCall:
         """A map, starmap or chunk is the task that it calls, each time with other arguments."""
         if getattr(task, "name", "") in MAPS:
             mapped = (kwargs or {}).get("task") or {}
             task, args, kwargs = current_app.tasks.get(mapped.get("task", "")), (), {}
+        header, replaced = (None, None) if header is None else header.for_task(task_id)
         return cls(
+            task_id=task_id,
             task=task,
             options=options_of(task),
             args=args,
             kwargs=kwargs,
             header=header,
+            replaced=replaced,
             destination=destination,
         )
 

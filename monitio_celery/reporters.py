@@ -19,30 +19,30 @@ from monitio_celery.headers import TaskHeader, activate
 QUEUE = "celery"
 
 
-def reporter_for(task_id: str, call: TaskCall) -> Reporter | None:
+def reporter_for(call: TaskCall) -> Reporter | None:
     """None for a task that has no ``@notify_user`` and is in no group.
 
     Without a header the recipients are those of the job's row, if there is one.
     """
-    header, replaced = (None, None) if call.header is None else call.header.for_task(task_id)
+    header, options = call.header, call.options
     with activate(header):
         if header is not None and header.group_member is not None:
-            lost_after = None if call.options is None else call.options.lost_after
+            lost_after = None if options is None else options.lost_after
             return members.MemberReporter(
-                header.group_member, header.recipients(), task_id, header, lost_after
+                header.group_member, header.recipients(), call.task_id, header, lost_after
             )
-        # The recipient sees one task: the replacement keeps the texts of the replaced one.
-        options = options_of(current_app.tasks.get(replaced)) if replaced else None
-        options = options or call.options
+        if call.replaced:
+            # As its name, the texts stay those of the replaced task.
+            options = options_of(current_app.tasks.get(call.replaced)) or options
         if options is None:
             return None
         return job_reporter(
-            task_id,
-            name=replaced or str(getattr(call.task, "name", "")),
+            call.task_id,
+            name=call.name,
             options=options,
             header=header,
             arguments=pick_arguments(call.task, options.arguments, call.args, call.kwargs),
-            call=None if replaced else call.stored(),
+            call=call.stored(),
             queue=call.queue,
         )
 

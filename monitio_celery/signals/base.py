@@ -97,8 +97,8 @@ def report(
     if run is None:
         args = getattr(request, "args", None) or args
         kwargs = getattr(request, "kwargs", None) or kwargs
-        call = TaskCall.of(task, args, kwargs, _header_of(task_id, request))
-        reporter = reporter_for(task_id, call)
+        header = _header_of(task_id, request)
+        reporter = reporter_for(TaskCall.of(task, args, kwargs, header, task_id=task_id))
     if reporter is None:
         return
 

@@ -91,8 +91,9 @@ def report_queued(
     header = TaskHeader.from_headers(headers)
     if header is None or not header.to or headers.get("retries"):
         return
-    call = TaskCall.of(_task(sender), *_arguments(body), header, place)
-    reporter = reporter_for(headers["id"], call)
+    task, (args, kwargs) = _task(sender), _arguments(body)
+    call = TaskCall.of(task, args, kwargs, header, task_id=headers["id"], destination=place)
+    reporter = reporter_for(call)
     if reporter is not None:
         with activate(header):
             queued = functools.partial(reporter.queued, due_at(headers))

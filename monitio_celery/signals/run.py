@@ -6,7 +6,6 @@ import functools
 import logging
 import sys
 import threading
-from dataclasses import replace
 from typing import Any
 
 from celery import signals, states
@@ -43,22 +42,21 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
     # A worker's process may hold a run without task_postrun; only eager tasks are nested.
     outer = current_run() if request.is_eager else None
     header = TaskHeader.from_headers(request.headers)
-    call = TaskCall.of(task, args, kwargs, header, request.get("delivery_info"))
     if header is None:
-        header = call.choose_header_in(outer)
+        header = TaskCall.of(task, args, kwargs).choose_header_in(outer)
         if header is not None and request.is_eager and not request.retries:
             header = header.of_a_new_run()
-        call = replace(call, header=header)
-    reporter = reporter_for(task_id, call)
+    place = request.get("delivery_info")
+    call = TaskCall.of(task, args, kwargs, header, task_id=task_id, destination=place)
+    reporter = reporter_for(call)
     if reporter is None and header is None:
         return
     if reporter is not None and not (header and header.to):
         logger.debug("%s has no recipients: its message names none.", task.name)
-    header, replaced = (None, None) if header is None else header.for_task(task_id)
     run = TaskRun(
         task_id,
-        name=replaced or task.name,
-        carried=header,
+        name=call.replaced or task.name,
+        carried=call.header,
         reporter=reporter,
         attempt=request.retries or 0,
         nesting=request.get("replaced_task_nesting") or 0,
@@ -151,10 +149,9 @@ def report_internal_error(
     """The result backend is down, or an eager task raised."""
     read = TaskHeader.from_headers
     header = read((request or {}).get("headers")) or read(request)
-    call = TaskCall.of(sender, args, kwargs, header)
     if header is None:
-        call = replace(call, header=call.choose_header_in(current_run()))
-    reporter = reporter_for(task_id, call)
+        header = TaskCall.of(sender, args, kwargs).choose_header_in(current_run())
+    reporter = reporter_for(TaskCall.of(sender, args, kwargs, header, task_id=task_id))
     if reporter is not None:
         report_with_retry(functools.partial(reporter.failed, _unwrap(exception)))
 

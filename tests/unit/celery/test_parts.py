@@ -318,7 +318,8 @@ class TestSilence:
         @notify_user(lost_after=limit)
         def task() -> None: ...
 
-        begun = reporter_for(member_id(group.id, 0), TaskCall.of(task, header=group.header(0)))
+        task_id = member_id(group.id, 0)
+        begun = reporter_for(TaskCall.of(task, header=group.header(0), task_id=task_id))
         assert begun is not None
         begun.started()
         fall_silent(0, silent_for)
@@ -332,7 +333,8 @@ class TestSilence:
         def replacement() -> None: ...
 
         task_id = group.started(0).task_id
-        goes_on = reporter_for(task_id, TaskCall.of(replacement, header=group.header(0)))
+        call = TaskCall.of(replacement, header=group.header(0), task_id=task_id)
+        goes_on = reporter_for(call)
         assert goes_on is not None
         goes_on.started()
         fall_silent(0)

@@ -88,9 +88,8 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
 
 
 def test_a_task_without_options_has_no_reporter() -> None:
-    assert (
-        reporter_for("1", TaskCall.of(lambda: None, header=TaskHeader(to=[{"user": "1"}]))) is None
-    )
+    header = TaskHeader(to=[{"user": "1"}])
+    assert reporter_for(TaskCall.of(lambda: None, header=header, task_id="1")) is None
 
 
 def test_a_map_is_the_task_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
