@@ -91,7 +91,7 @@ def statements(call: Callable[[], object]) -> list[str]:
     return [query["sql"].split()[0] for query in captured]
 
 
-@pytest.mark.parametrize(("event", "calls", "functions"), [(start, 190, 124), (succeed, 174, 116)])
+@pytest.mark.parametrize(("event", "calls", "functions"), [(start, 175, 118), (succeed, 163, 110)])
 def test_functions_of_a_start_and_an_end(
     task: Task[Any, Any], event: Callable[[Task[Any, Any]], None], calls: int, functions: int
 ) -> None:
