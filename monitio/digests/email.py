@@ -11,7 +11,7 @@ from django.db.models import Count
 from django.template.defaultfilters import truncatechars
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from monitio import links
 from monitio.channels.email import addresses
@@ -171,7 +171,7 @@ def _groups(messages: MessageQuerySet, newest: list[Message] | None) -> list[Gro
     special = {
         FAILURES: gettext_lazy("Needs you"),
         WARNINGS: gettext_lazy("Warnings"),
-        PEOPLE: gettext_lazy("Messages"),
+        PEOPLE: pgettext_lazy("people", "Messages"),
     }
     shown = {section: Category(name="", title=title) for section, title in special.items()}
     shown |= {(REST, kind.name): kind for kind in categories(name for _rank, name in found)}

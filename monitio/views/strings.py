@@ -19,7 +19,7 @@ def strings() -> dict[str, str]:
         "more_error": _("{n} more, 1 error"),
         "more_errors": _("{n} more, {errors} errors"),
         "more_said": _("{n} more notifications"),
-        "show_all": _("Show all"),
+        "show_all": pgettext("notifications", "Show all"),
         "show_more": _("Show more"),
         "show_less": _("Show less"),
         "open_inbox": _("Open inbox"),
