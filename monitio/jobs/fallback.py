@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import wraps
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import IntegrityError, OperationalError
 from django.utils import translation
 
 from monitio import dispatch
+from monitio.jobs.messages import JobMessages
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome, Render
 from monitio.jobs.states import Transition
 from monitio.utils.database import is_deadlock, is_unreachable
+from monitio.utils.shorten import as_ascii
 
 logger = logging.getLogger("monitio")
 
@@ -26,8 +29,7 @@ RETRIES = 3
 class _Reporter(Protocol):
     name: str
     task_id: str
-
-    def with_default_texts(self, *, bare: bool) -> Self: ...
+    messages: JobMessages
 
 
 R = TypeVar("R", bound=_Reporter)
@@ -69,7 +71,10 @@ def until_reported(
                     reporter.task_id,
                     exc_info=error,
                 )
-            reporter, event = reporter.with_default_texts(bare=bare), event.in_ascii()
+            render = with_default_texts(reporter.messages.render, bare=bare)
+            reporter, event = copy(reporter), event.in_ascii()
+            reporter.name = as_ascii(reporter.name)
+            reporter.messages = JobMessages(reporter.name, render, is_fallback=True)
             trusting, failures = not in_transaction, 0
 
     return repeat

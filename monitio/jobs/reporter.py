@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -22,7 +21,7 @@ from django.utils import timezone
 from monitio import dispatch
 from monitio import scope as scopes
 from monitio.constants import State
-from monitio.jobs.fallback import until_reported, with_default_texts
+from monitio.jobs.fallback import until_reported
 from monitio.jobs.messages import JobMessages
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.outcome import MessageContent, Outcome, Render
@@ -302,14 +301,6 @@ class JobReporter:
             job = Job.objects.of_task(self.task_id).get()
             notify = partial(self.messages.notify, job, self.outcome(job), only_new=True)
             return has_unnotified(job) and bool(notify())
-
-    def with_default_texts(self, *, bare: bool) -> JobReporter:
-        """The same reporter, whose messages hold nothing of the author's that could fail."""
-        fallback = copy(self)
-        fallback.name = as_ascii(self.name)
-        render = with_default_texts(self.messages.render, bare=bare)
-        fallback.messages = JobMessages(fallback.name, render, is_fallback=True)
-        return fallback
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
         begun = {name: value for name, value in changes.items() if value is not FILL_BAR}
