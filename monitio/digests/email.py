@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time
-from functools import cached_property, partial
+from functools import partial
+from typing import TypedDict
+from unicodedata import is_normalized
 
 from django.core.mail import EmailMultiAlternatives
 from django.db.models import Count
 from django.template.defaultfilters import truncatechars
+from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
@@ -16,39 +20,23 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from monitio import links
 from monitio.channels.email import addresses
 from monitio.channels.email.compose import EmailContent, compose
+from monitio.channels.templates import render_for
 from monitio.conf import settings
 from monitio.digests.selection import FEW
 from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
 from monitio.models.messages import MessageQuerySet, named
 from monitio.models.preferences import WEEKDAYS
-from monitio.models.schedule import Frequency
+from monitio.models.schedule import Frequency, aware
 from monitio.preferences.choices import unsubscribe_url
+from monitio.utils import dates
 
 # An e-mail of so many entries has less than 30 KB; above 102 KB mail programs cut it off.
 MOST = 12
 # A group of a digest: its rank, and the name of a category.
 Section = tuple[int, str]
 FAILURES, WARNINGS, PEOPLE, REST = (0, ""), (1, ""), (2, ""), 3
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A message, and its absolute URL. Both parts of an e-mail show its name and text."""
-
-    message: Message
-    url: str
-
-    @cached_property
-    def name(self) -> str:
-        """The subject, else the text."""
-        message = self.message
-        return truncatechars(message.subject, 100) or truncatechars(message.text, 70)
-
-    @cached_property
-    def text(self) -> str:
-        """What is below the name, where that is the subject."""
-        return truncatechars(self.message.text, 160) if self.message.subject else ""
+SIGNS = {"success": "✓", "warning": "▲", "error": "!"}
 
 
 @dataclass(frozen=True)
@@ -56,28 +44,59 @@ class Group:
     """The newest messages of one category, and the number of the others."""
 
     category: Category
+    messages: list[Message]
+    more: int
+
+
+class Entry(TypedDict):
+    """What subject, text and HTML show of a message, made once for all of them.
+
+    A dictionary: templates find its keys in half the time of attributes.
+    """
+
+    message: Message
+    url: str
+    # The subject, else the text.
+    name: str
+    # What is below the name, where that is the subject.
+    text: str
+    sender: str
+    level: str
+    # The colours and the letter of the tile, which a sender has initials for.
+    colors: str
+    sign: str
+    label: str
+    when: str
+
+
+class ShownGroup(TypedDict):
+    category: Category
     entries: list[Entry]
     more: int
 
 
 def compose_digest(
-    row: Preferences, messages: MessageQuerySet, batch: str, newest: list[Message] | None = None
+    row: Preferences,
+    messages: Callable[[], MessageQuerySet],
+    batch: str,
+    newest: list[Message] | None = None,
 ) -> EmailMultiAlternatives | None:
     """The digest of these messages; None when there are none.
 
-    ``newest`` are the newest ``FEW + 1``, where they were read already.
+    ``newest`` are the newest ``FEW + 1``, where they were read already. Then the queryset is
+    needed for users with more messages alone: making it takes longer than an entry.
     Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
     groups = _groups(messages, newest)
     if not groups:
         return None
-    count = sum(len(group.entries) + group.more for group in groups)
+    count = sum(len(group.messages) + group.more for group in groups)
     first = groups[0]
-    worst = first.entries[0].message.level_name
-    worst_count = len(first.entries) + first.more
+    worst = first.messages[0].level_name
+    worst_count = len(first.messages) + first.more
     failures = worst_count if worst == "error" else 0
     context = {
-        "groups": groups,
+        "groups": partial(_shown, groups),
         "count": count,
         "failures": failures,
         "warnings": worst_count if worst == "warning" else 0,
@@ -87,8 +106,8 @@ def compose_digest(
         "reason": partial(_reason, row),
     }
     # The language they chose, else that of their newest message, else the site's.
-    entries = [entry.message for group in groups for entry in group.entries]
-    newest_first = sorted(entries, key=lambda message: message.pk, reverse=True)
+    shown = [message for group in groups for message in group.messages]
+    newest_first = sorted(shown, key=lambda message: message.pk, reverse=True)
     read_in = next((message.language for message in newest_first if message.language), "")
     language = addresses.language_of(row, read_in)
     return compose(
@@ -138,10 +157,12 @@ def _reason(row: Preferences) -> str:
     return texts[Frequency(row.schedule.frequency)] % {"day": day, "time": hour}
 
 
-def _groups(messages: MessageQuerySet, newest: list[Message] | None) -> list[Group]:
+def _groups(
+    messages: Callable[[], MessageQuerySet], newest: list[Message] | None
+) -> list[Group]:
     """Failures, warnings, messages from people; the others by category in the site's order."""
     if newest is None:
-        newest = _newest(messages, FEW + 1)
+        newest = _newest(messages(), FEW + 1)
     if len(newest) <= FEW:
         found: dict[Section, list[Message]] = {}
         for message in newest:
@@ -156,11 +177,12 @@ def _groups(messages: MessageQuerySet, newest: list[Message] | None) -> list[Gro
         counts = {section: len(rows) for section, rows in found.items()}
     else:
         # Memory stays bounded for any number of unread messages.
-        calm = messages.exclude(named("error") | named("warning"))
+        everything = messages()
+        calm = everything.exclude(named("error") | named("warning"))
         rest = calm.filter(from_user=None)
         rows_of = {
-            FAILURES: messages.named("error"),
-            WARNINGS: messages.named("warning"),
+            FAILURES: everything.named("error"),
+            WARNINGS: everything.named("warning"),
             PEOPLE: calm.exclude(from_user=None),
         }
         counts = {section: rows.count() for section, rows in rows_of.items()}
@@ -180,9 +202,45 @@ def _groups(messages: MessageQuerySet, newest: list[Message] | None) -> list[Gro
         if count := counts.get(section, 0):
             rows = found[section][: min(settings.DIGEST_SIZE, room)]
             room -= len(rows)
-            entries = [Entry(row, links.absolute(row.url)) for row in rows]
-            groups.append(Group(kind, entries, max(0, count - len(entries))))
+            groups.append(Group(kind, rows, max(0, count - len(rows))))
     return groups
+
+
+def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
+    """What the templates show of the groups, in the active language and time zone."""
+    now, usual = timezone.localtime(), _("Open")
+    colors: dict[str, str] = {}
+    shown = []
+    for group in groups:
+        entries: list[Entry] = []
+        for message in group.messages:
+            subject, text, level = message.subject, message.text, message.level_name
+            sender = message.sender
+            kind = "face" if sender else level
+            if kind not in colors:
+                colors[kind] = render_for("", "monitio/email/level.html", {"level": kind})
+            entries.append(
+                {
+                    "message": message,
+                    "url": links.absolute(message.url),
+                    "name": _cut(subject, 100) or _cut(text, 70),
+                    "text": _cut(text, 160) if subject else "",
+                    "sender": sender,
+                    "level": level,
+                    "colors": colors[kind],
+                    "sign": SIGNS.get(level, "i"),
+                    "label": message.url_label or usual,
+                    "when": dates.stamp(timezone.localtime(aware(message.created)), now),
+                }
+            )
+        shown.append(ShownGroup(category=group.category, entries=entries, more=group.more))
+    return shown
+
+
+def _cut(text: str, length: int) -> str:
+    # truncatechars normalises, and then looks at each character.
+    is_short = len(text) <= length and is_normalized("NFC", text)
+    return text if is_short else truncatechars(text, length)
 
 
 def _newest(messages: MessageQuerySet, count: int) -> list[Message]:

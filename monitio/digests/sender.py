@@ -124,7 +124,7 @@ def preview(row: Preferences) -> EmailMultiAlternatives | None:
 
     Raises ``PermanentFailure`` when the user cannot be e-mailed.
     """
-    return compose_digest(row, undigested([row]), "preview")
+    return compose_digest(row, partial(undigested, [row]), "preview")
 
 
 def _claim_batch(moment: datetime) -> str | None:
@@ -290,7 +290,7 @@ class _BatchSender:
 
 
 def _compose_and_send(row: Preferences, digest: Digest, newest: list[Message] | None) -> None:
-    mail = compose_digest(row, messages_of(row, digest), digest.batch, newest)
+    mail = compose_digest(row, partial(messages_of, row, digest), digest.batch, newest)
     if mail is None:
         raise Skipped("Everything was read.")
     send(mail)

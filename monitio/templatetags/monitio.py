@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.template import Context, Library
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -17,7 +16,7 @@ from django.utils.translation import gettext
 from monitio.jobs import texts as job_texts
 from monitio.models import Job, Message
 from monitio.models.schedule import aware
-from monitio.utils.dates import date_and_time
+from monitio.utils import dates
 from monitio.utils.icons import ICONS, avatar_of
 from monitio.views import push, widgets
 from monitio.views.forms import LEVELS
@@ -100,16 +99,13 @@ def age(moment: datetime) -> str:
 def stamp(moment: datetime) -> str:
     """Weekday and time, for a week; else the date. Stays true while time passes, as in e-mails."""
     then, now = (timezone.localtime(aware(at)) for at in (moment, timezone.now()))
-    if (now.date() - then.date()).days < 7:
-        return date_format(then, "D H:i")
-    is_recent = then.year == now.year
-    return date_format(then, "MONTH_DAY_FORMAT" if is_recent else "SHORT_DATE_FORMAT")
+    return dates.stamp(then, now)
 
 
 @register.filter
 def full_date(moment: datetime) -> str:
     """Date and time, as in ``27 Nov 2026, 14:02``."""
-    return date_and_time(timezone.localtime(aware(moment)))
+    return dates.date_and_time(timezone.localtime(aware(moment)))
 
 
 @register.filter

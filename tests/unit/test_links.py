@@ -60,7 +60,7 @@ def own_links(mail: Any) -> list[str]:
 @pytest.mark.django_db
 def test_the_links_of_an_email_agree(site: str) -> None:
     message = api.create_message(user(), monitio.INFO, "x")
-    digest = compose_digest(preferences.for_user(user()), Message.objects.all(), "1")
+    digest = compose_digest(preferences.for_user(user()), Message.objects.all, "1")
     for mail in (build(message), digest):
         # The header, the inbox, the preferences and the way out.
         found = own_links(mail)
@@ -104,7 +104,7 @@ def test_every_link_is_in_its_readers_language(settings: Any) -> None:
     preferences.change(ann, language="pl")
     with translation.override("en"):
         message = api.create_message(ann, monitio.INFO, "x")
-        digest = compose_digest(preferences.for_user(ann), Message.objects.all(), "1")
+        digest = compose_digest(preferences.for_user(ann), Message.objects.all, "1")
         mails = [build(message), digest]
     for mail in mails:
         found = own_links(mail)
