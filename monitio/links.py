@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings as django_settings
@@ -87,7 +87,12 @@ def absolute(url: str) -> str:
     if not url or url.startswith(("http://", "https://")):
         return url
     base = base_url()
-    return urljoin(urljoin(base, mount_point(base)), url) if base else ""
+    return urljoin(_root(base, mount_point(base)), url) if base else ""
+
+
+@lru_cache  # an e-mail has a dozen links
+def _root(base: str, mount: str) -> str:
+    return urljoin(base, mount)
 
 
 def page(name: str, *args: object, language: str = "") -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 from unicodedata import is_normalized
 
 from django.core.mail import EmailMultiAlternatives
@@ -15,7 +15,7 @@ from django.template.defaultfilters import truncatechars
 from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy, pgettext_lazy
 
 from monitio import links
 from monitio.channels.email import addresses
@@ -27,7 +27,7 @@ from monitio.models import Message, Preferences
 from monitio.models.categories import Category, categories
 from monitio.models.messages import MessageQuerySet, named
 from monitio.models.preferences import WEEKDAYS
-from monitio.models.schedule import Frequency, aware
+from monitio.models.schedule import Frequency, aware, now
 from monitio.preferences.choices import unsubscribe_url
 from monitio.utils import dates
 
@@ -36,6 +36,22 @@ MOST = 12
 # A group of a digest: its rank, and the name of a category.
 Section = tuple[int, str]
 FAILURES, WARNINGS, PEOPLE, REST = (0, ""), (1, ""), (2, ""), 3
+HEADLINES: Mapping[str, Any] = {
+    Frequency.WEEKLY: ngettext_lazy(
+        "Your week: %(count)d notification", "Your week: %(count)d notifications", "count"
+    ),
+    Frequency.DAILY: ngettext_lazy(
+        "Your day: %(count)d notification", "Your day: %(count)d notifications", "count"
+    ),
+    Frequency.HOURLY: ngettext_lazy(
+        "The last hour: %(count)d notification", "The last hour: %(count)d notifications", "count"
+    ),
+}
+REASONS: Mapping[str, Any] = {
+    Frequency.WEEKLY: gettext_lazy("You get this every %(day)s at %(time)s: a weekly digest."),
+    Frequency.DAILY: gettext_lazy("You get this every day at %(time)s: a daily digest."),
+    Frequency.HOURLY: gettext_lazy("You get this every hour: an hourly digest."),
+}
 SIGNS = {"success": "✓", "warning": "▲", "error": "!"}
 
 
@@ -124,18 +140,7 @@ def compose_digest(
 
 
 def _headline(row: Preferences, count: int) -> str:
-    texts = {
-        Frequency.WEEKLY: ngettext(
-            "Your week: %(count)d notification", "Your week: %(count)d notifications", count
-        ),
-        Frequency.DAILY: ngettext(
-            "Your day: %(count)d notification", "Your day: %(count)d notifications", count
-        ),
-        Frequency.HOURLY: ngettext(
-            "The last hour: %(count)d notification", "The last hour: %(count)d notifications", count
-        ),
-    }
-    return texts[Frequency(row.schedule.frequency)] % {"count": count}
+    return str(HEADLINES[row.schedule.frequency] % {"count": count})
 
 
 def _lead(failures: int) -> str:
@@ -147,19 +152,12 @@ def _lead(failures: int) -> str:
 
 def _reason(row: Preferences) -> str:
     """Why the user gets digests, and when."""
-    texts = {
-        Frequency.WEEKLY: _("You get this every %(day)s at %(time)s: a weekly digest."),
-        Frequency.DAILY: _("You get this every day at %(time)s: a daily digest."),
-        Frequency.HOURLY: _("You get this every hour: an hourly digest."),
-    }
     hour = time_format(time(row.hour), "H:i")
     day = dict(WEEKDAYS)[row.weekday]
-    return texts[Frequency(row.schedule.frequency)] % {"day": day, "time": hour}
+    return str(REASONS[row.schedule.frequency] % {"day": day, "time": hour})
 
 
-def _groups(
-    messages: Callable[[], MessageQuerySet], newest: list[Message] | None
-) -> list[Group]:
+def _groups(messages: Callable[[], MessageQuerySet], newest: list[Message] | None) -> list[Group]:
     """Failures, warnings, messages from people; the others by category in the site's order."""
     if newest is None:
         newest = _newest(messages(), FEW + 1)
@@ -208,7 +206,7 @@ def _groups(
 
 def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
     """What the templates show of the groups, in the active language and time zone."""
-    now, usual = timezone.localtime(), _("Open")
+    moment, usual = timezone.localtime(now()), _("Open")
     colors: dict[str, str] = {}
     shown = []
     for group in groups:
@@ -230,7 +228,7 @@ def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
                     "colors": colors[kind],
                     "sign": SIGNS.get(level, "i"),
                     "label": message.url_label or usual,
-                    "when": dates.stamp(timezone.localtime(aware(message.created)), now),
+                    "when": dates.stamp(timezone.localtime(aware(message.created)), moment),
                 }
             )
         shown.append(ShownGroup(category=group.category, entries=entries, more=group.more))

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from django.core.mail import EmailMultiAlternatives
 from django.db import connections, router, transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, F, Q
 
 from monitio.channels.attempts import attempt
 from monitio.channels.destinations import disabled_addresses
@@ -32,7 +32,9 @@ from monitio.digests.email import compose_digest
 from monitio.digests.selection import messages_of, newest_of, undigested
 from monitio.exceptions import PermanentFailure, Skipped
 from monitio.models import Digest, Message, Preferences
+from monitio.models.digests import DigestQuerySet
 from monitio.models.schedule import Frequency, as_stored, now
+from monitio.utils.compiled_sql import CompiledUpdate, Placeholder
 
 logger = logging.getLogger("monitio")
 
@@ -268,10 +270,9 @@ class _BatchSender:
     def _send_for_user(self, row: Preferences, taken: _Taken) -> datetime | None:
         """When the next digest is due; None: the user has changed their preferences meanwhile."""
         for digest in taken.digests[row.user_id]:
-            rows = Digest.objects.filter(batch=digest.batch)
-            mine = Preferences.objects.filter(pk=row.pk, claim=taken.claim)
-            if not rows.unfinished().filter(Exists(mine)).claim():
+            if not _claim(digest, row, taken.claim):
                 return None
+            rows = Digest.objects.filter(batch=digest.batch)
             digest.attempts += 1
             known = taken.newest.get(row.user_id) if digest.batch.startswith(taken.claim) else None
             result = attempt(digest, partial(_compose_and_send, row, digest, known))
@@ -287,6 +288,33 @@ class _BatchSender:
         moment = self.clock()
         held_until = row.schedule.held_until(moment)
         return held_until if held_until > moment else row.schedule.next(moment)
+
+
+def _claimable(batch: Any, preferences: Any, claim: Any) -> DigestQuerySet:
+    """A digest to be sent, while its user has not been claimed since by another process."""
+    mine = Preferences.objects.filter(pk=preferences, claim=claim)
+    return Digest.objects.filter(Exists(mine), batch=batch).unfinished()
+
+
+# Compiled: a tenth of a digest's processor time less. A claim that a crash of the database takes
+# back is made again, so its commit does not wait for the disk.
+_CLAIM = CompiledUpdate(
+    lambda: _claimable(
+        Placeholder("batch", Digest._meta.get_field("batch")),
+        Placeholder("preferences", Preferences._meta.get_field("id")),
+        Placeholder("claim", Preferences._meta.get_field("claim")),
+    ),
+    durable=False,
+)
+_CLAIMED = {"state": State.CLAIMED.value, "attempts": F("attempts") + 1}
+
+
+def _claim(digest: Digest, row: Preferences, claim: str) -> bool:
+    alias = router.db_for_write(Digest)
+    found = _CLAIM.run(alias, _CLAIMED, batch=digest.batch, preferences=row.pk, claim=claim)
+    if found is None:
+        return bool(_claimable(digest.batch, row.pk, claim).claim())
+    return bool(found)
 
 
 def _compose_and_send(row: Preferences, digest: Digest, newest: list[Message] | None) -> None:

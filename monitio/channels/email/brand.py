@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ def site_name() -> str:
     return urlsplit(base_url()).hostname or ""
 
 
+@lru_cache
 def readable(color: str, background: str) -> str:
     """``color``, mixed with black or white until its contrast to ``background`` is 4.5:1."""
     target = BLACK if _luminance(background) > 0.5 else WHITE
@@ -70,6 +72,7 @@ def readable(color: str, background: str) -> str:
     return found
 
 
+@lru_cache
 def contrast(one: str, other: str) -> float:
     """The contrast ratio of two colours (``#rrggbb``), 1 to 21."""
     dark, light = sorted((_luminance(one), _luminance(other)))

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.policy import Policy
 from email.utils import parseaddr
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
@@ -50,7 +51,7 @@ class EmailContent:
 
 
 class Mail(EmailMultiAlternatives):
-    """Leaves the address in ``List-Unsubscribe`` as it is.
+    """Chooses its boundary, and leaves the address in ``List-Unsubscribe`` as it is.
 
     Python's newer policies encode a word that is longer than a line, which mail programs do not
     decode in a header of addresses.
@@ -58,6 +59,9 @@ class Mail(EmailMultiAlternatives):
 
     def message(self, *args: Any, **kwargs: Any) -> Any:
         message: Any = super().message(*args, **kwargs)
+        if message.is_multipart():
+            # Without one, Python searches both parts for its own by an expression made each time.
+            message.set_boundary(f"=_{uuid4().hex}")
         if isinstance(message, EmailMessage) and UNSUBSCRIBE in message:
             url = str(self.extra_headers[UNSUBSCRIBE])
             del message[UNSUBSCRIBE]

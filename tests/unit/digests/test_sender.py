@@ -23,10 +23,12 @@ from django.utils import timezone
 import monitio
 from monitio import api, dispatch, preferences
 from monitio.digests import sender as digests
+from monitio.digests.email import compose_digest
 from monitio.digests.selection import undigested
 from monitio.exceptions import PermanentFailure, TemporaryFailure
 from monitio.models import Delivery, Digest, Job, Message, Preferences
 from monitio.testing import run_digests
+from monitio.utils import compiled_sql
 from tests.support.jobs import reporter
 from tests.support.people import user
 
@@ -190,6 +192,30 @@ class TestContent:
         assert 'href="https://example.com/report/7/"' in html
         assert "&lt;b&gt;no&lt;/b&gt; markup" in html
         assert "https://example.com/messages/preferences/" in letter.body
+
+    def test_a_site_may_replace_its_templates(self, ann: Any, clock: Time, settings: Any) -> None:
+        digest = (
+            "{{ headline }} {% for group in groups %}{{ group.category.title }}: {% for entry in"
+            " group.entries %}{{ entry.message.level_name }} {{ entry.message.text }} {{ entry.url }}"
+            " {{ entry.label }}, {% endfor %}{{ group.more }}{% endfor %}"
+        )
+        own = {"monitio/email/digest.txt": digest, "monitio/email/level.html": "color:{{ level }}"}
+        (engine,) = settings.TEMPLATES
+        found = "django.template.loaders.app_directories.Loader"
+        loaders = [("django.template.loaders.locmem.Loader", own), found]
+        options = engine["OPTIONS"] | {"loaders": loaders}
+        settings.TEMPLATES = [engine | {"APP_DIRS": False, "OPTIONS": options}]
+        notify(ann, "42 pages", url="/report/")
+        (letter,) = tomorrow(clock)
+        assert letter.body == (
+            "Your day: 1 notification Everything else: info 42 pages https://example.com/report/ "
+            "Open, 0\n"
+        )
+        assert "text-align:center;color:info" in str(letter.alternatives[0][0])
+
+    def test_what_was_read_already_is_not_asked_for(self, ann: Any) -> None:
+        row = Preferences.objects.get()
+        assert compose_digest(row, lambda: pytest.fail("A query."), "1", [notify(ann)])
 
     def test_it_can_be_left_with_one_click(self, ann: Any, clock: Time) -> None:
         notify(ann)
@@ -530,9 +556,17 @@ def killed() -> None:
 
 
 class TestFailures:
+    @pytest.mark.parametrize("returning", [True, False], ids=["compiled", "plain"])
     def test_a_temporary_one_is_tried_again_with_the_same_id(
-        self, ann: Any, clock: Time, post: Post
+        self,
+        ann: Any,
+        clock: Time,
+        post: Post,
+        returning: bool,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        if not returning:
+            monkeypatch.setattr(compiled_sql, "returns_rows", lambda connection: False)
         notify(ann)
         post.failures = [TemporaryFailure("busy")]
         tomorrow(clock)
