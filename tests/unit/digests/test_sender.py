@@ -196,8 +196,8 @@ class TestContent:
     def test_a_site_may_replace_its_templates(self, ann: Any, clock: Time, settings: Any) -> None:
         digest = (
             "{{ headline }} {% for group in groups %}{{ group.category.title }}: {% for entry in"
-            " group.entries %}{{ entry.message.level_name }} {{ entry.message.text }} {{ entry.url }}"
-            " {{ entry.label }}, {% endfor %}{{ group.more }}{% endfor %}"
+            " group.entries %}{{ entry.message.level_name }} {{ entry.message.text }}"
+            " {{ entry.url }} {{ entry.label }}, {% endfor %}{{ group.more }}{% endfor %}"
         )
         own = {"monitio/email/digest.txt": digest, "monitio/email/level.html": "color:{{ level }}"}
         (engine,) = settings.TEMPLATES
