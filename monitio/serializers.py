@@ -24,7 +24,7 @@ MARKED = ("id", "version", "read", "seen", "from_user_id", "running")
 
 def payload(message: Message) -> Payload:
     """One message. Queries ``job`` and ``from_user`` unless they are loaded."""
-    job, seconds_left = message.job, None
+    job, seconds_left = message.job if message.job_id else None, None
     if message.expires is not None:
         seconds_left = max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))
     sent = {

@@ -432,7 +432,7 @@ class Message(models.Model):
     @property
     def sender(self) -> str:
         """The name of its sender; '' without one."""
-        sender: Any = self.from_user
+        sender: Any = None if self.from_user_id is None else self.from_user
         if sender is None:
             return ""
         # Not every user model has a real name.

@@ -31,10 +31,11 @@ class CompiledSelect:
 
     def run(self, alias: str, *options: Hashable, **values: Any) -> list[list[Any]]:
         sql, places, converters = self._statement(alias, options)
-        rows = [list(row) for row in self._fetch(alias, sql, places, values)]
+        connection = connections[alias]
+        rows = [list(row) for row in self._fetch(connection, sql, places, values)]
         for place, convert, column in converters:
             for row in rows:
-                row[place] = convert(row[place], column, connections[alias])
+                row[place] = convert(row[place], column, connection)
         return rows
 
     def count(self, alias: str, *options: Hashable, **values: Any) -> int:
@@ -42,7 +43,7 @@ class CompiledSelect:
         sql, places, _ = self._statement(alias, options)
         # The limit is inside: the database stops counting there.
         sql = f"SELECT COUNT(*) FROM ({sql}) counted"  # noqa: S608 - Django wrote it
-        return int(self._fetch(alias, sql, places, values)[0][0])
+        return int(self._fetch(connections[alias], sql, places, values)[0][0])
 
     def _statement(self, alias: str, options: tuple[Hashable, ...]) -> _Compiled:
         key = alias, options
@@ -60,8 +61,7 @@ class CompiledSelect:
         return self._compiled[key]
 
     @staticmethod
-    def _fetch(alias: str, sql: str, places: list[Any], values: dict[str, Any]) -> Any:
-        connection = connections[alias]
+    def _fetch(connection: Any, sql: str, places: list[Any], values: dict[str, Any]) -> Any:
         with connection.cursor() as cursor:
             cursor.execute(sql, filled(places, values, connection))
             return cursor.fetchall()
