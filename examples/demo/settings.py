@@ -164,7 +164,16 @@ STATIC_URL = "static/"
 USE_TZ = True
 TIME_ZONE = os.environ.get("TZ") or "UTC"
 USE_THOUSAND_SEPARATOR = True
-LANGUAGES = [("en", "English"), ("pl", "Polski")]
+LANGUAGES = [
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("ja", "日本語"),
+    ("pl", "Polski"),
+    ("pt-br", "Português (Brasil)"),
+]
 LOCALE_PATHS = [HERE / "locale"]
 LOGIN_URL = LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 

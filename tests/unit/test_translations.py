@@ -28,7 +28,7 @@ from monitio.views.strings import strings
 from tests.support.people import request_of, user
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("monitio", "monitio_celery", "monitio_tasks")
+PACKAGES = ("monitio", "monitio_celery", "monitio_tasks", "examples/demo")
 LOCALES = ("ar", "de", "es", "fr", "ja", "pl", "pt_BR")
 CATALOGUES = [(package, locale) for package in PACKAGES for locale in LOCALES]
 # Quotation marks of other languages, straight ones, and apostrophes of a typewriter; in French a
@@ -38,7 +38,7 @@ FOREIGN = {
     "de": re.compile(r"[\"'”«»]"),
     "es": re.compile(r"[\"'“”„’]"),
     "fr": re.compile(r"[\"'“”„]| [:;?!»]|« |[^\s\xa0:][:;?!](?= |$)"),
-    "ja": re.compile(r"[\"'“”„’?,;]|: \S|[ぁ-龯ー][A-Za-z0-9%{]|[A-Za-z0-9}][ぁ-龯]"),
+    "ja": re.compile(r"[\"'“”„’?;]|,(?!\d)|: \S|[ぁ-龯ー][A-Za-z0-9%{]|[A-Za-z0-9}][ぁ-龯]"),
     "pl": re.compile(r"[\"'“«»’]"),
     "pt_BR": re.compile(r"[\"'„«»]"),
 }

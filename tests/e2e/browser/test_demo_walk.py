@@ -198,6 +198,7 @@ def test_the_inbox_keeps_what_was_missed(visit: Visitor) -> None:
 
 def test_everything_is_in_the_visitors_language(visit: Visitor) -> None:
     page = visit()
+    page.locator("summary", has_text="EN").click()
     page.get_by_role("button", name="polski").click()
     start(page, "fail")
 
