@@ -8,6 +8,7 @@ condition, with a deadline), ``databases`` (their addresses), ``servers`` (one m
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -42,6 +43,10 @@ from tests.support.variants import is_variant
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
+# Thousands of tests and their modules stay until the end: looking through them again and again for
+# garbage was half of the time of their collection.
+gc.set_threshold(100_000, 50, 50)
+
 
 def missing(reason: str) -> NoReturn:
     """Skip, or fail where everything has to be there."""
@@ -64,6 +69,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.support.scheduling import ByServers
 
     return ByServers(config, log)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

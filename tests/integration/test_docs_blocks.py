@@ -1,10 +1,16 @@
-"""Blocks of code in README and docs pass the tools of their language."""
+"""Blocks of code in README and docs pass the tools of their language, or run."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
+import sys
+import textwrap
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import missing, needs_packages
 from tests.unit.test_docs_code import ROOT, blocks
@@ -34,3 +40,38 @@ def test_nginx_accepts_its_blocks(tmp_path: Path) -> None:
     command = [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project made of docs/celery.md, with the settings of the tests."""
+    package = tmp_path / "shop"
+    package.mkdir()
+    for code in dict(blocks("python", ROOT / "docs" / "celery.md")).values():
+        name = re.match(r"# shop/([a-z_]+\.py)", code)
+        if name:
+            (package / name[1]).write_text(code)
+    (package / "settings.py").write_text(
+        "from tests.settings import *\nCELERY_BROKER_URL = 'memory://'\n"
+    )
+    return tmp_path
+
+
+def test_the_celery_app_of_the_manual_knows_our_tasks_and_feeds_beat(shop: Path) -> None:
+    code = """
+        import django, shop.settings
+        django.setup()
+        from celery import current_app
+        from django.core.checks import run_checks
+        app = current_app._get_current_object()
+        app.finalize()
+        entries = app.conf.beat_schedule.values()
+        assert app.main == "shop" and entries
+        assert not {entry["task"] for entry in entries} - app.tasks.keys()
+        assert "monitio_celery.tasks.deliver" in app.tasks
+        assert not [m for m in run_checks(tags=["monitio"]) if "Celery" in m.msg]
+    """
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(shop), str(ROOT)])
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run(command, env=environment, check=True, timeout=240)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from copy import deepcopy
 from datetime import timedelta
@@ -17,6 +18,7 @@ from celery import Celery
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import override_settings
 from django.utils import timezone
 
 from monitio.management.doctor import client, pages, transport, web, work  # noqa: F401 - they register faults
@@ -49,13 +51,20 @@ def _migrated(django_db_setup: None, django_db_blocker: Any) -> None:
         call_command("migrate", fake=True, verbosity=0)
 
 
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("static")
+    with override_settings(STATIC_ROOT=folder):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return folder
+
+
 @pytest.fixture
-def site(_migrated: None, settings: Any, tmp_path: Path) -> Site:
+def site(_migrated: None, collected: Path, settings: Any, tmp_path: Path) -> Site:
     """A site that the doctor finds healthy but for what the test breaks."""
     (tmp_path / "base.html").write_text("{% load monitio %}<body>{% monitio %}</body>")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
-    settings.STATIC_ROOT = tmp_path / "static"
-    call_command("collectstatic", interactive=False, verbosity=0)
+    settings.STATIC_ROOT = collected
     settings.MONITIO_BASE_URL = ""
     settings.DEFAULT_FROM_EMAIL = "site@example.com"
     Heartbeat.objects.stamp("beat", 60)
@@ -260,9 +269,12 @@ def test_a_template_that_replaces_the_tags(site: Site, settings: Any, tmp_path: 
     assert look(site, "template.replaced") == f"It is {own}."
 
 
-def test_static_files_that_were_not_collected(site: Site, settings: Any) -> None:
+def test_static_files_that_were_not_collected(
+    site: Site, settings: Any, collected: Path, tmp_path: Path
+) -> None:
     assert look(site, "static.collected") is None
-    script = Path(settings.STATIC_ROOT, "monitio", "monitio.js")
+    settings.STATIC_ROOT = tmp_path / "static"
+    script = Path(shutil.copytree(collected, settings.STATIC_ROOT), "monitio", "monitio.js")
     script.write_text("// of the last release")
     assert look(site, "static.collected") == "STATIC_ROOT has no current monitio/monitio.js."
 

@@ -296,14 +296,14 @@ def _check_refusal(entrance: str, kind: str, error: Exception) -> None:
 
 def _check_rows(kind: str, known: set[int]) -> None:
     """Asks the database, so that a transaction that is broken shows."""
-    for row in Message.objects.exclude(pk__in=known):
+    for row in Message.objects.filter(pk__gt=max(known, default=0)):
         known.add(row.pk)
         texts = (row.subject, row.message, row.url_label, row.extra_tags, row.category, row.url)
         assert not REFUSED.search("".join(texts)), kind
         assert not row.url.startswith("java"), kind
 
 
-# Most entrances store the same texts: each makes its e-mail once.
+# Most entrances store the same texts: each is once in an e-mail, and in a page.
 IN_MAILS = ("level", "message", "subject", "url", "url_label", "extra_tags", "category", "language")
 mailed: set[tuple[str, ...]] = set()
 
@@ -311,13 +311,17 @@ mailed: set[tuple[str, ...]] = set()
 def _check_pages_and_mails() -> None:
     if connection.vendor != "sqlite":
         return  # They are made of what was read: no other database makes others.
-    for row in Message.objects.exclude(user=None):
+    rows = Message.objects.exclude(user=None)
+    unseen = not rows
+    for row in rows:
         texts = tuple(str(getattr(row, name)) for name in IN_MAILS)
         if row.job_id or texts not in mailed:
             mailed.add(texts)
             build(row).message().as_bytes()
-    json.dumps(snapshot(Recipient.of(ann())), ensure_ascii=False, allow_nan=False).encode()
-    assert of(ann()).get("/messages/").status_code == 200
+            unseen = True
+    if unseen:
+        json.dumps(snapshot(Recipient.of(ann())), ensure_ascii=False, allow_nan=False).encode()
+        assert of(ann()).get("/messages/").status_code == 200
 
 
 @pytest.mark.parametrize("kind", nasty.TEXTS)
