@@ -5,7 +5,7 @@ import { actions, batched, button, connection, icon, isLocal, isRunning, make,
   popups, Rows, setText, shortHeading, store, t, tool } from "../lib/page-core.js";
 import { Day, withDays } from "./day.js";
 import { contains, Entry } from "./entry.js";
-import { place, watchEdges } from "./place.js";
+import { holdInPlace, place, watchEdges } from "./place.js";
 import { keysHelp, moveFocus, watchKeys } from "./keys.js";
 import { Settings } from "./settings.js";
 import { Tabs } from "./tabs.js";
@@ -139,7 +139,9 @@ export class Inbox {
       this.#tabs.has(message) && (!this.#words || contains(message, this.#words)));
     this.#shown = messages.length;
     this.#start = Math.max(0, Math.min(this.#start, messages.length - STEP));
+    const settle = holdInPlace(this.#scroll);
     const instead = this.#rows.update(withDays(messages.slice(this.#start, this.#start + WINDOW)));
+    settle();
     this.#describe(inbox, messages.length);
     if (instead === undefined) return;
     const next = instead?.matches(".day") ? instead.nextElementSibling : instead;

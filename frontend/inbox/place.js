@@ -26,3 +26,18 @@ export function watchEdges(scroll, act, edges) {
   }, { root: scroll, rootMargin: "400px" });
   for (const edge of edges) observer.observe(edge);
 }
+
+/**
+ * Call what it returns when rows have come or gone: what is in sight stays where it is, also in
+ * browsers without scroll anchoring (WebKit).
+ * @param {HTMLElement} scroll
+ */
+export function holdInPlace(scroll) {
+  const top = (/** @type {Element} */ row) => row.getBoundingClientRect().top;
+  if (!scroll.scrollTop || CSS.supports("overflow-anchor: auto")) return () => {};
+  const row = [...scroll.querySelectorAll(".entry")].find((one) => top(one) >= top(scroll));
+  const before = row && top(row);
+  return () => {
+    if (row?.isConnected) scroll.scrollTop += top(row) - /** @type {number} */ (before);
+  };
+}

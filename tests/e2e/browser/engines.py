@@ -27,6 +27,8 @@ from tests.support.waiting import wait_until
 DEADLINE = 60.0
 # Where Debian puts the browser that the driver drives.
 MINI_BROWSERS = "lib/*/webkit2gtk-4.*/MiniBrowser"
+# Its buttons leave no narrower window.
+MINI_BROWSER_WIDTH = 447
 
 
 class Engine(Protocol):
@@ -43,6 +45,9 @@ class Engine(Protocol):
     def open_tab(self) -> Any: ...
 
     def switch_to(self, tab: Any) -> None: ...
+
+    def resize(self, width: int, height: int) -> None:
+        """The viewport of the present tab, in CSS pixels."""
 
     def close_tabs(self) -> None:
         """All but one, which is empty."""
@@ -121,6 +126,10 @@ class Firefox:
         self._ask("browsingContext.activate", context=tab)
         self._tab = tab
 
+    def resize(self, width: int, height: int) -> None:
+        viewport = {"width": width, "height": height}
+        self._ask("browsingContext.setViewport", context=self._tab, viewport=viewport)
+
     def close_tabs(self) -> None:
         old = self._tabs()
         self.open_tab()
@@ -173,7 +182,7 @@ class WebKitGTK:
             str(writer),
             "-screen",
             "0",
-            "1100x800x24",
+            "1600x1100x24",
             "-nolisten",
             "tcp",
         ]
@@ -194,6 +203,12 @@ class WebKitGTK:
 
     def switch_to(self, tab: str) -> None:
         self._driver.switch_to.window(tab)
+
+    def resize(self, width: int, height: int) -> None:
+        toolbar = self.run("outerHeight - innerHeight")
+        self._driver.set_window_rect(0, 0, width, height + toolbar)
+        wanted = [max(width, MINI_BROWSER_WIDTH), height]
+        wait_until(lambda: self.run("[innerWidth, innerHeight]") == wanted, DEADLINE, "the size")
 
     def close_tabs(self) -> None:
         old = self._driver.window_handles

@@ -118,6 +118,15 @@ class TestMainRoad:
         page.open_inbox()
         page.wait_for(f"{BELL}.querySelectorAll('li.entry').length", 2)
 
+    def test_scrolling_reaches_the_oldest(self, page: Page) -> None:
+        """The rows move under the user, who stays where they are."""
+        page.wire.store(*(message(pk, seen=True, read=True) for pk in range(1, 701)))
+        page.open()
+        page.open_inbox()
+        scroll = f"{BELL}.querySelector('.scroll')"
+        page.run(f"void setInterval(() => {scroll}.scrollTop += 400, 20)")
+        page.wait_for(f"[...{BELL}.querySelectorAll('.entry .title')].pop().textContent", "M1")
+
     def test_two_tabs_share_one_stream(self, page: Page) -> None:
         page.engine.open_tab()
         page.open()
