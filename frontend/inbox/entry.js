@@ -64,7 +64,7 @@ export class Entry extends MessageView {
     if (unread) this.word.prepend(`${t("unread")}, `);
     this.node.classList.toggle("person", !!from && !message.icon);
     setText(this.#face, from ? initials(from) : "");
-    if (avatar && this.#photo.getAttribute("src") !== avatar) this.#photo.src = avatar;
+    this.#show(avatar ?? "");
     setText(this.#from, from ?? "");
     this.#from.hidden = !from || from === heading(message);
     this.#markRead.hidden = isLocal(message);
@@ -77,6 +77,13 @@ export class Entry extends MessageView {
     this.#time.dateTime = created;
     this.#time.title = formatDate(new Date(message.at), { dateStyle: "full", timeStyle: "short" });
     this.tick();
+  }
+
+  /** @param {string} avatar */
+  #show(avatar) {
+    if ((this.#photo.getAttribute("src") ?? "") === avatar) return;
+    this.#photo.hidden = true;
+    this.#photo.setAttribute("src", avatar);
   }
 
   /** Not of entries far away: the browser has not laid them out. */

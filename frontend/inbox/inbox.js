@@ -1,8 +1,8 @@
 /** @import { Message } from "../types.js" */
 /** @import { MonitioBell } from "../elements/bell.js" */
 
-import { actions, batched, button, connection, icon, isLocal, isRunning, make,
-  popups, Rows, setText, shortHeading, store, t, tool } from "../lib/page-core.js";
+import { actions, batched, button, connection, icon, isLocal, isRunning, make, popups, Rows,
+  setText, shortHeading, store, t, tool } from "../lib/page-core.js";
 import { Day, withDays } from "./day.js";
 import { contains, Entry } from "./entry.js";
 import { holdInPlace, place, watchEdges } from "./place.js";
@@ -85,8 +85,7 @@ export class Inbox {
   /** Until the bell leaves the page. */
   listen() {
     const bell = this.#bell;
-    for (const type of ["put", "drop", "connection"]) bell.listen(store, type, this.#renderSoon);
-    bell.listen(store, "unread", this.#renderSoon);
+    for (const type of ["put", "drop", "connection", "unread"]) bell.listen(store, type, this.#renderSoon);
     bell.listen(store, "failed", () => this.#fail("failed"));
     bell.listen(store, "unloaded", () => this.#fail("failed_load"));
     bell.listen(store, "succeeded", () => (this.#failed.hidden = true));
@@ -139,9 +138,8 @@ export class Inbox {
       this.#tabs.has(message) && (!this.#words || contains(message, this.#words)));
     this.#shown = messages.length;
     this.#start = Math.max(0, Math.min(this.#start, messages.length - STEP));
-    const settle = holdInPlace(this.#scroll);
-    const instead = this.#rows.update(withDays(messages.slice(this.#start, this.#start + WINDOW)));
-    settle();
+    const rows = withDays(messages.slice(this.#start, this.#start + WINDOW));
+    const instead = holdInPlace(this.#scroll, () => this.#rows.update(rows));
     this.#describe(inbox, messages.length);
     if (instead === undefined) return;
     const next = instead?.matches(".day") ? instead.nextElementSibling : instead;

@@ -28,16 +28,18 @@ export function watchEdges(scroll, act, edges) {
 }
 
 /**
- * Call what it returns when rows have come or gone: what is in sight stays where it is, also in
- * browsers without scroll anchoring (WebKit).
+ * Let rows come or go: what is in sight stays where it is, also in browsers without scroll anchoring
+ * (WebKit).
+ * @template T
  * @param {HTMLElement} scroll
+ * @param {() => T} act
  */
-export function holdInPlace(scroll) {
+export function holdInPlace(scroll, act) {
+  if (!scroll.scrollTop || CSS.supports("overflow-anchor: auto")) return act();
   const top = (/** @type {Element} */ row) => row.getBoundingClientRect().top;
-  if (!scroll.scrollTop || CSS.supports("overflow-anchor: auto")) return () => {};
   const row = [...scroll.querySelectorAll(".entry")].find((one) => top(one) >= top(scroll));
-  const before = row && top(row);
-  return () => {
-    if (row?.isConnected) scroll.scrollTop += top(row) - /** @type {number} */ (before);
-  };
+  const before = row ? top(row) : 0;
+  const result = act();
+  if (row?.isConnected) scroll.scrollTop += top(row) - before;
+  return result;
 }

@@ -198,11 +198,12 @@ export class Store extends EventTarget {
         this.#drop(known);
       }
     for (const message of [...messages].reverse()) {
-      const { id, version, job } = message;
+      const { id, version, job, avatar } = message;
       const known = this.messages.get(id);
       this.#absent.delete(id);
       if (this.#gone.has(id) || (known && version < known.version)) continue;
-      if (version !== known?.version || job) this.#put(message);
+      // A user's picture is no part of their messages.
+      if (version !== known?.version || job || avatar !== known.avatar) this.#put(message);
     }
   }
 

@@ -29,6 +29,13 @@ document.addEventListener("click", ({ target }) => {
   }
 });
 
+// Behind a picture are the initials.
+for (const picture of document.querySelectorAll(".monitio-tile img")) {
+  const fail = () => picture.remove();
+  picture.addEventListener("error", fail);
+  if (picture.complete && !picture.naturalWidth) fail();
+}
+
 /* The keys of the inbox, in the list: off while the user types, and by hotkey="". */
 const frame = document.querySelector(".monitio-frame");
 if (frame) {

@@ -106,3 +106,16 @@ def test_the_outline_of_the_focus_lies_within_its_row(page: Page) -> None:
     # What is outside of the link is cut off, as its text is.
     expect(page.locator(":focus")).to_have_css("outline-offset", "-2px")
     expect(page.locator(":focus")).to_have_css("outline-width", "2px")
+
+
+def picture(_: Any) -> str:
+    return "/media/missing.png"
+
+
+def test_a_picture_that_cannot_be_loaded_leaves_the_initials(page: Page, settings: Any) -> None:
+    settings.MONITIO_AVATAR = f"{__name__}.picture"
+    ann, bob = user("ann"), user("bob")
+    api.create_message(ann, monitio.INFO, "Lunch?", from_user=bob)
+    page.reload()
+    expect(page.locator(".monitio-tile.face")).to_have_text("B")
+    expect(page.locator(".monitio-tile img")).to_have_count(0)
