@@ -39,5 +39,4 @@ export const formatNumber = (number, options) =>
   format("NumberFormat", options).format(number);
 
 /** @param {number} percent */
-export const formatPercent = (percent) =>
-  formatNumber(Math.floor(percent) / 100, { style: "percent" });
+export const formatPercent = (percent) => t("percent", { n: formatNumber(Math.floor(percent)) });

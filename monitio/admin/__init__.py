@@ -40,6 +40,7 @@ from monitio.models import (
 )
 from monitio.preferences.choices import FIELDS
 from monitio.recipients import Recipient
+from monitio.utils import formats
 
 if TYPE_CHECKING:
     # Django's own classes take no parameters at run time.
@@ -261,7 +262,7 @@ class JobAdmin(OfThisScope, JobOptions):
 
     @admin.display(description=_("progress"))
     def percentage(self, job: Job) -> str:
-        return "" if job.percent is None else f"{job.percent:.0f} %"
+        return "" if job.percent is None else formats.percentage(job.percent)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -17,6 +17,7 @@ from monitio.jobs import texts as job_texts
 from monitio.models import Job, Message
 from monitio.models.schedule import aware
 from monitio.utils import dates
+from monitio.utils.formats import percentage
 from monitio.utils.icons import ICONS, avatar_of
 from monitio.views import push, widgets
 from monitio.views.forms import LEVELS
@@ -79,6 +80,9 @@ def monitio_nonce(context: Context) -> SafeString | str:
 def pace(job: Job) -> str:
     """How fast a running job is and how long it will take, as far as anybody knows."""
     return job_texts.pace(job.pace, job.eta)
+
+
+register.filter("percentage", percentage)
 
 
 @register.filter

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from monitio.utils.formats import sizes
+
 
 def strings() -> dict[str, str]:
     """Key to text; ``{names}`` in braces are filled in by the browser.
@@ -35,11 +37,13 @@ def strings() -> dict[str, str]:
         "progress": _("Progress of {title}"),
         "done": _("{n} done"),
         "done_of": _("{n} of {total}"),
+        "percent": _("{n}%"),
         "eta": _("{time} left"),
         "rate": _("{n}/s"),
         "cancel": _("Cancel"),
         "retry": _("Try again"),
         "download": _("Download {name} ({size})"),
+        **{f"size_{power}": text for power, text in enumerate(sizes(), 1)},
         "gone": _("{name} is no longer available."),
         "bell": _("Notifications"),
         "unread_count": _("{n} unread"),

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+from django.template.defaultfilters import filesizeformat
+from django.utils import formats, translation
+
+from monitio.utils.formats import percentage, sizes
+from monitio.views.strings import strings
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "42%"), ("de", "42\xa0%"), ("pl", "42%")])
+def test_a_percentage_is_rounded_down_and_written_alike_by_pages_and_browser(
+    language: str, text: str
+) -> None:
+    with translation.override(language):
+        assert percentage(42.9) == strings()["percent"].replace("{n}", "42") == text
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+def test_the_browser_has_the_words_of_django_for_sizes(language: str) -> None:
+    with translation.override(language):
+        number = formats.number_format(23.5, 1)
+        expected = [filesizeformat(23.5 * 1024**power) for power in (1, 2, 3)]
+        assert [text.replace("{n}", number) for text in sizes()] == expected
