@@ -103,7 +103,7 @@ class Recipient:
         # A site's middleware may set an object of another model, or keep a deleted user.
         is_user = not isinstance(user, Model) or isinstance(user, get_user_model())
         if user is not None and user.is_authenticated and user.pk is not None and is_user:
-            return cls.for_user(user, language)
+            return cls(user_pk=str(_clean_pk(user.pk)), language=language)
         token = _visitor_in(getattr(request, "session", None))
         return cls.for_visitor(token, language) if token else None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.messages.storage.base import BaseStorage
@@ -49,12 +50,16 @@ class PersistentMessageStorage(BaseStorage):
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        self._fallback: Any = FallbackStorage(request)
         self._claim = _Claim()
         # Saved by update(): in the queue and in the database.
         self._written: set[int] = set()
         # Whose unread messages have all been loaded.
         self._complete_for: Recipient | None = None
+
+    @cached_property
+    def _fallback(self) -> Any:
+        # Requests that neither show nor add a message do without it.
+        return FallbackStorage(self.request)
 
     @property
     def is_admin(self) -> bool:

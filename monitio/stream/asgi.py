@@ -14,7 +14,9 @@ import logging
 import math
 import threading
 from collections.abc import Awaitable, Callable, Generator
-from contextvars import copy_context
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from functools import partial
 from types import CoroutineType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -127,14 +129,14 @@ class _Pump:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lock = threading.Lock()
-        self._woken: dict[_Stream, None] = {}
+        self._calls: dict[Callable[[], None], Context] = {}
         self._waiting: dict[float, set[_Stream]] = {}
 
-    def wake(self, stream: _Stream) -> None:
-        """Safe from any thread."""
+    def call(self, function: Callable[[], None], context: Context) -> None:
+        """Soon, and once for all calls until then. Safe from any thread."""
         with self._lock:
-            is_first = not self._woken
-            self._woken[stream] = None
+            is_first = not self._calls
+            self._calls[function] = context
         if is_first:
             # A closed loop raises: there is no stream left to wake.
             with contextlib.suppress(RuntimeError):
@@ -142,9 +144,9 @@ class _Pump:
 
     def _run(self) -> None:
         with self._lock:
-            woken, self._woken = self._woken, {}
-        for stream in woken:
-            stream.context.run(stream.wake)
+            calls, self._calls = self._calls, {}
+        for function, context in calls.items():
+            context.run(function)
 
     def wait(self, stream: _Stream, due: float) -> None:
         """Call ``stream.timed_out`` at this time of the loop."""
@@ -222,7 +224,7 @@ class _Stream:
             self._close()
 
     def _ask_to_wake(self) -> None:
-        self._pump.wake(self)
+        self._pump.call(self.wake, self.context)
 
     def wake(self) -> None:
         """Called when the mailbox was filled, and when the process is about to stop."""
@@ -278,14 +280,15 @@ class _Stream:
                 return
 
     def _load(self, command: Query) -> None:
-        future = asyncio.wrap_future(
-            get_loaders().share(command.key, self._reading.run, _read, command), loop=self._loop
-        )
-        future.add_done_callback(self._loaded, context=self.context)
+        def loaded(future: Future[Any]) -> None:
+            # Not asyncio.wrap_future, with which each result would wake the event loop by itself.
+            self._pump.call(partial(self._loaded, future), self.context)
 
-    def _loaded(self, future: asyncio.Future[Any]) -> None:
-        if not future.cancelled():
-            self._advance(future.result())
+        loading = get_loaders().share(command.key, self._reading.run, _read, command)
+        loading.add_done_callback(loaded)
+
+    def _loaded(self, future: Future[Any]) -> None:
+        self._advance(future.result())
 
     def _write(self, frame: bytes, more: bool = True) -> bool:
         """Send a frame. False: _write_later goes on, or the client has left."""

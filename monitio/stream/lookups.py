@@ -99,7 +99,8 @@ def _look_up(requests: Iterable[StreamRequest]) -> None:
         )
         texts = dict(rows.values_list("session_key", "session_data"))
         # Decoded for each: a middleware may change the data of its own request.
-        found = {one: store().decode(texts[key]) for one, key in keys.items() if key in texts}
+        decode = store().decode
+        found = {one: decode(texts[key]) for one, key in keys.items() if key in texts}
         wanted = {data[SESSION_KEY] for data in found.values() if SESSION_KEY in data}
         users = get_user_model()._default_manager.in_bulk(wanted)
     except Exception:

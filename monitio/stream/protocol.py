@@ -43,7 +43,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Sleep until the mailbox wakes or this many seconds have passed."""
+    """Sleep until the mailbox wakes or this many seconds have passed.
+
+    A wake-up since the last wait, also one during another command, ends it at once.
+    """
 
     seconds: float
 
@@ -122,15 +125,16 @@ def _until_the_end(mailbox: Mailbox, source: StreamSource) -> Generator[Command,
                 record("first_event", time.monotonic() - opened)
             record("snapshots", reason="gap" if contents.gap and reason != "open" else reason)
             has, reason = "", "event"
+            clock.sent()
         elif contents.frames:
             yield Send(b"".join(contents.frames))
+            clock.sent()
         elif clock.is_silent():
             # Without writing, some servers do not notice that the client has left.
             yield Send(frames.BEAT)
-        else:
-            yield Wait(clock.until_next())
-            continue
-        clock.sent()
+            clock.sent()
+        # What came meanwhile has woken the mailbox, and ends this wait at once.
+        yield Wait(clock.until_next())
     return "shutdown"
 
 

@@ -25,7 +25,7 @@ from django.utils import translation
 
 from monitio.conf import when_overridden
 from monitio.stream.lookups import StreamRequest, Waiting
-from monitio.stream.threads import REQUEST_THREADS, DatabaseThreads
+from monitio.stream.threads import PATIENCE, REQUEST_THREADS, DatabaseThreads
 from monitio.stream.view import HandedOff
 from monitio.utils.fork import ProcessLocal
 
@@ -45,7 +45,7 @@ _request_threads: WeakKeyDictionary[
 _waiting = ProcessLocal(Waiting)
 # A call in one of these threads, made once: making it costs as much as calling it. Not
 # run_in_executor: async middleware goes on using the event loop of the request.
-_threads: Any = ProcessLocal(lambda: DatabaseThreads(REQUEST_THREADS, "monitio-request"))
+_threads: Any = ProcessLocal(lambda: DatabaseThreads(REQUEST_THREADS, "monitio-request", PATIENCE))
 _in_thread = ProcessLocal(
     lambda: sync_to_async(_call, thread_sensitive=False, executor=_threads.get())
 )

@@ -7,6 +7,7 @@ open at once. Each connection is closed when it is old, unusable or idle.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -25,6 +26,9 @@ from monitio.utils.fork import ProcessLocal
 LOADERS, REQUEST_THREADS = 2, 2
 # Seconds without work after which a thread ends and closes its connections.
 IDLE = 2.0
+# Seconds that a call of a request lasts before a second thread takes part: two that share the
+# interpreter all the time need a fifth more CPU to open a stream.
+PATIENCE = 0.02
 # Seconds after which a connection is replaced.
 MAX_AGE = 60.0
 
@@ -32,10 +36,15 @@ _thread = threading.local()
 
 
 class DatabaseThreads(Executor):
-    """Up to ``size`` threads, which start when they are needed and end when they are idle."""
+    """Up to ``size`` threads, which start when they are needed and end when they are idle.
 
-    def __init__(self, size: int, name: str) -> None:
-        self._size, self._name = size, name
+    One takes a call when those that run have lasted for ``patience`` seconds.
+    """
+
+    def __init__(self, size: int, name: str, patience: float = 0.0) -> None:
+        self._size, self._name, self._patience = size, name, patience
+        # When the calls that run began.
+        self._began: list[float] = []
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._changed = threading.Condition()
         self._threads = self._idle = 0
@@ -81,12 +90,14 @@ class DatabaseThreads(Executor):
     def _run_next(self) -> bool:
         with self._changed:
             self._idle += 1
-            has_call = self._changed.wait_for(lambda: self._calls, IDLE)
+            has_call = self._wait_for_turn()
             self._idle -= 1
             if not has_call:
                 self._threads -= 1
                 return False
             future, call = self._calls.popleft()
+            began = time.monotonic()
+            self._began.append(began)
         if future.set_running_or_notify_cancel():
             try:
                 result = call()
@@ -94,7 +105,20 @@ class DatabaseThreads(Executor):
                 future.set_exception(error)
             else:
                 future.set_result(result)
+        with self._changed:
+            self._began.remove(began)
         return True
+
+    def _wait_for_turn(self) -> bool:
+        """Until there is a call for this thread; False when there was none for ``IDLE`` seconds."""
+        end = time.monotonic() + IDLE
+        while True:
+            now, due = time.monotonic(), max(self._began, default=-math.inf) + self._patience
+            if self._calls and now >= due:
+                return True
+            if not self._calls and now >= end:
+                return False
+            self._changed.wait((due if self._calls else end) - now)
 
 
 def keeps_connections() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -22,9 +23,9 @@ def client_address(request: HttpRequest) -> str:
     """
     look = load()
     if look is not None:
-        address = _parse(look(request))
+        address = _parse(str(look(request) or ""))
         return "" if address is None else _network_key(address)
-    address = _parse(request.META.get("REMOTE_ADDR"))
+    address = _parse(request.META.get("REMOTE_ADDR") or "")
     # A private one is a proxy's or an intranet's, and may stand for many clients.
     return "" if address is None or not address.is_global else _network_key(address)
 
@@ -51,9 +52,10 @@ def load() -> Callable[[HttpRequest], Any] | None:
     )
 
 
-def _parse(value: object) -> Address | None:
+@lru_cache  # usually it is a proxy's, or the page of a client that comes again
+def _parse(header: str) -> Address | None:
     """The last address of a header, which the nearest proxy wrote; some add the port."""
-    text = str(value or "").rpartition(",")[2].strip()
+    text = header.rpartition(",")[2].strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

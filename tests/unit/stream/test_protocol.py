@@ -33,7 +33,9 @@ class Driver:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, subscribed: bool = True) -> None:
         monkeypatch.setattr(protocol.random, "uniform", lambda low, high: 1.0)
         self.clock = FakeClock(monkeypatch, "monitio.stream.protocol")
-        self.mailbox = Mailbox("user:1", lambda: None)
+        # A wake-up since the last wait ends the next one, as in the real drivers.
+        self.is_woken = False
+        self.mailbox = Mailbox("user:1", lambda: setattr(self, "is_woken", True))
         self.mailbox.is_subscribed = subscribed
         self.valid, self.is_stopping = True, False
         self.rechecks = self.snapshots = 0
@@ -70,7 +72,13 @@ class Driver:
     def _until_it_waits(self, answer: Any) -> float:
         try:
             command: Command = self.protocol.send(answer)
-            while not isinstance(command, Wait):
+            while True:
+                if isinstance(command, Wait):
+                    if not self.is_woken:
+                        return command.seconds
+                    self.is_woken = False
+                    command = self.protocol.send(True)
+                    continue
                 if isinstance(command, Send):
                     self.sent.append(command.frame)
                     command = self.protocol.send(None)
@@ -84,9 +92,9 @@ class Driver:
         except StopIteration:
             self.ended = True
             return 0.0
-        return command.seconds
 
     def wake(self) -> None:
+        self.is_woken = False
         self.waiting = self._until_it_waits(True)
 
     def sleep(self, seconds: float | None = None) -> None:

@@ -77,6 +77,22 @@ class TestConnections:
         assert pool.submit(query).result(), "the next call starts another thread"
 
 
+class TestPatience:
+    def test_short_calls_share_a_thread(self) -> None:
+        pool = DatabaseThreads(2, "test", patience=60.0)
+        calls = [pool.submit(threading.get_ident) for _ in range(20)]
+        assert len({call.result() for call in calls}) == 1
+
+    @pytest.mark.parametrize("patience", [0.0, 0.01])
+    def test_a_call_that_lasts_holds_up_no_other(self, patience: float) -> None:
+        pool, ended = DatabaseThreads(2, "test", patience), threading.Event()
+        lasting = pool.submit(ended.wait, 10)
+        calls = [pool.submit(threading.get_ident) for _ in range(20)]
+        assert len({call.result(10) for call in calls}) == 1
+        ended.set()
+        assert lasting.result(10)
+
+
 def test_a_pool_has_no_more_threads_than_its_size() -> None:
     go_on, pool = threading.Event(), DatabaseThreads(2, "test")
 
