@@ -38,6 +38,8 @@ from monitio.scope import activate
 from monitio.utils.authentication import is_identified
 from monitio.utils.replay import rebuilder
 
+# Sessions in one query.
+CHUNK = 500
 _QUESTION = "_monitio_who_asks"
 
 
@@ -108,7 +110,7 @@ class Identity:
         """Whether it suffices to compare the rows of session and account."""
         return (
             bool(self._backend)
-            and issubclass(self.store, DatabaseStore | CacheStore)
+            and issubclass(self.store, (DatabaseStore, CacheStore))
             and type(load_backend(self._backend)).get_user is ModelBackend.get_user
         )
 
@@ -149,20 +151,25 @@ def unchanged(identities: Iterable[Identity]) -> set[Identity]:
         if identity.is_comparable:
             stores.setdefault(identity.store, []).append(identity)
     same = [one for store, some in stores.items() for one in _in_same_session(store, some)]
-    users = accounts().in_bulk({one.recipient.user_id for one in same}) if same else {}
-    return {one for one in same if one.is_account(users.get(one.recipient.user_id))}
+    owners = {one: one.recipient.user_id for one in same}
+    users = accounts().in_bulk(set(owners.values())) if owners else {}
+    return {one for one, owner in owners.items() if one.is_account(users.get(owner))}
 
 
 def _in_same_session(store: Any, identities: list[Identity]) -> list[Identity]:
-    keys = {identity.session_key for identity in identities}
+    keys = list({identity.session_key for identity in identities})
     if issubclass(store, CacheStore):
         names = {key: store(key).cache_key for key in keys}
         found = caches[settings.SESSION_CACHE_ALIAS].get_many(names.values())
         return [one for one in identities if one.is_session(found.get(names[one.session_key]))]
     model = store.get_model_class()
-    rows = model._default_manager.using(router.db_for_write(model)).in_bulk(keys)
-    now = timezone.now()
-    valid = {key: row.session_data for key, row in rows.items() if row.expire_date > now}
+    rows = model._default_manager.using(router.db_for_write(model))
+    valid: dict[str, str] = {}
+    for start in range(0, len(keys), CHUNK):
+        some = rows.filter(
+            session_key__in=keys[start : start + CHUNK], expire_date__gt=timezone.now()
+        )
+        valid |= dict(some.values_list("session_key", "session_data"))
     return [one for one in identities if one.is_row(valid.get(one.session_key))]
 
 
