@@ -123,8 +123,10 @@ def message_id(identity: str) -> str:
 
 def _domain() -> str:
     """The site's, else that of the sender address of its e-mails."""
-    sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
-    domain = site_name() or sender.rpartition("@")[2]
+    domain = site_name()
+    if not domain:
+        sender = parseaddr(str(settings.EMAIL_FROM or django_settings.DEFAULT_FROM_EMAIL))[1]
+        domain = sender.rpartition("@")[2]
     try:
         domain = domain.encode("idna").decode()
     except UnicodeError:

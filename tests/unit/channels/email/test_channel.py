@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api, dispatch
-from monitio.channels import PermanentFailure
+from monitio.channels import PermanentFailure, deliveries
 from monitio.channels.email import brand
 from monitio.channels.email.channel import EmailChannel, build
 from monitio.links import absolute
@@ -42,6 +42,20 @@ def test_the_email_has_the_text_of_the_message(settings: Any) -> None:
     assert (letter.to, letter.from_email) == (["ann@example.com"], "site@example.com")
 
 
+def test_an_email_costs_seven_statements(django_assert_num_queries: Any) -> None:
+    delivery = Delivery.objects.get(message=message(email=True))
+    # Claim, row, quiet hours, bounces, language, end; whether its message was deleted meanwhile.
+    with django_assert_num_queries(7):
+        assert deliveries.send(delivery.pk)
+
+
+def test_each_email_has_a_boundary_of_its_own() -> None:
+    letters = [build(message()).message() for _ in range(2)]
+    one, other = (letter.get_boundary() for letter in letters)
+    assert one and other and one != other
+    assert f"\n--{one}--" in letters[0].as_string()
+
+
 def test_the_default_sender_is_the_sites(settings: Any) -> None:
     settings.DEFAULT_FROM_EMAIL = "default@example.com"
     assert build(message()).from_email == "default@example.com"
@@ -64,8 +78,6 @@ def test_a_line_break_in_an_address_fails_for_good() -> None:
     ann.email = "ann@example.com\nBcc: x@example.com"
     ann.save()
     row = message(email=True)
-    from monitio.channels import deliveries
-
     assert deliveries.send(Delivery.objects.get(message=row).pk) is False
     assert mail.outbox == []
 
