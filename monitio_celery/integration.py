@@ -27,8 +27,8 @@ from monitio_celery.time_limits import defer_soft_timeout
 # new one is tried at once. No third time, since the caller waits; deliver_due sends what is left.
 RETRY_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
-# Tasks named in one broadcast to the workers.
-REVOKED_AT_ONCE = 1000
+# Task ids in one broadcast to the workers.
+REVOKE_BATCH_SIZE = 1000
 
 
 class CeleryIntegration(Integration):
@@ -50,9 +50,9 @@ class CeleryIntegration(Integration):
         )
 
     def cancel(self, task_id: str) -> None:
-        """Revoke the task, and stop it where the worker's pool can; a waiting job ends at once.
+        """Revoke the task or the group's members; a running one ends where the pool can stop it.
 
-        Raises kombu's ``OperationalError`` when the broker is down.
+        A job that waits ends at once. Raises kombu's ``OperationalError`` when the broker is down.
         """
         job = Job.objects.of_task(task_id).get()
         if job.integration == members.QUEUE:
@@ -100,6 +100,6 @@ celery = CeleryIntegration()
 
 def _revoke(task_ids: list[str]) -> None:
     signal = settings.CELERY_CANCEL_SIGNAL
-    for start in range(0, len(task_ids), REVOKED_AT_ONCE):
-        batch = task_ids[start : start + REVOKED_AT_ONCE]
+    for start in range(0, len(task_ids), REVOKE_BATCH_SIZE):
+        batch = task_ids[start : start + REVOKE_BATCH_SIZE]
         current_app.control.revoke(batch, terminate=bool(signal), signal=signal)

@@ -48,7 +48,9 @@ class ProcessLocal(Generic[T]):
         value = self._value
         if value is None:
             with self._lock:
-                value = self._value = self._value or self._factory()
+                if self._value is None:
+                    self._value = self._factory()
+                value = self._value
         return value
 
     def reset(self) -> T | None:

@@ -1,4 +1,4 @@
-"""Modules and addresses of the original django-monitio that have another name here."""
+"""Modules of the original django-monitio that are gone: their import names the successor."""
 
 from __future__ import annotations
 

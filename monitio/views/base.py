@@ -1,4 +1,4 @@
-"""What the views share: who may ask for what, and where a request leads.
+"""What the views share: identification, protection, and the target of a redirect.
 
 A page sends its page token, the parameter ``page``, which names its recipient. When the session or
 a middleware has changed ``request.user`` since, the request is refused.
@@ -49,8 +49,8 @@ def public(view: View) -> View:
 def personal(view: View) -> View:
     """A view for whoever sends the request, by MONITIO_AUTHENTICATION or by the session.
 
-    401 for a token that is not valid. POST needs the CSRF token, unless a token identifies the
-    user.
+    401 for a token that is not valid, 503 while the database cannot check it. POST needs the CSRF
+    token, unless a token identifies the user.
     """
 
     @wraps(view)
@@ -106,7 +106,7 @@ def for_its_page(view: View) -> View:
 
 
 def own_message(request: HttpRequest, message_id: int) -> tuple[Recipient, Message]:
-    """Who asks, and their message. Raises ``Http404`` for others' messages."""
+    """The recipient of the request, and their message. Raises ``Http404`` for others' messages."""
     recipient = Recipient.existing(request)
     if recipient is None:
         raise Http404("No such message")
@@ -125,12 +125,12 @@ def way_back(request: HttpRequest) -> str:
     return "" if urlsplit(page).path in leads_nowhere else page
 
 
-def next_page(request: HttpRequest, wish: str) -> str:
-    """The redirect target: ``wish`` if it is on this site, else the inbox."""
-    safe = url_has_allowed_host_and_scheme(
-        wish, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+def next_page(request: HttpRequest, url: str) -> str:
+    """The redirect target: ``url`` if it is on this site, else the inbox."""
+    on_this_site = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wish if wish and safe else resolve_url("message_list")
+    return url if on_this_site else resolve_url("message_list")
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -39,7 +39,7 @@ class ReplyForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """Filters of the inbox; invalid ones are ignored. ``used``: the categories of its messages."""
+    """Filters of the inbox; invalid ones are ignored. ``used`` are its messages' categories."""
 
     text = forms.CharField(required=False, max_length=200)
     level = forms.ChoiceField(required=False, choices=LEVELS.items())
@@ -58,7 +58,7 @@ class SearchForm(forms.Form):
         # The valid ones, by name.
         self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
 
-    def wanted(self) -> Filter:
+    def as_filter(self) -> Filter:
         chosen = self.chosen
         return Filter(
             **{name: name in chosen for name in ("unread", "running", "attention")},
@@ -77,8 +77,9 @@ class ClockInput(forms.TimeInput):
         super().__init__(format="%H:%M")
 
 
-class _Line(NamedTuple):
-    kind: Category
+class _CategoryFields(NamedTuple):
+    category: Category
+    # Names of its fields, one for each channel; empty where it is essential.
     names: list[str]
 
 
@@ -92,7 +93,7 @@ class PreferencesForm(forms.Form):
     quiet_from = forms.TimeField(label=_("From"), required=False, widget=ClockInput)
     quiet_to = forms.TimeField(label=_("Until"), required=False, widget=ClockInput)
 
-    def __init__(self, data: Any, *, row: Preferences, kinds: Iterable[Category]) -> None:
+    def __init__(self, data: Any, *, row: Preferences, categories: Iterable[Category]) -> None:
         names = ("frequency", "hour", "weekday", "time_zone", "quiet_from", "quiet_to")
         initial = {name: getattr(row, name) for name in names}
         super().__init__(data, initial=initial, label_suffix="")
@@ -103,32 +104,36 @@ class PreferencesForm(forms.Form):
         self.row = row
         self.site_zone = django_settings.TIME_ZONE
         self.channels = sorted(
-            map(get_channel, settings.CHANNELS), key=lambda one: one.name != EMAIL
+            map(get_channel, settings.CHANNELS), key=lambda channel: channel.name != EMAIL
         )
         # Field name: category and channel.
         self.choices: dict[str, tuple[str, str]] = {}
-        self.lines = [
-            _Line(kind, [self._offer(kind, one) for one in self.channels]) for kind in kinds
+        self.category_fields = [
+            _CategoryFields(
+                category, [self._add_field(category, channel) for channel in self.channels]
+            )
+            for category in categories
         ]
 
-    def _offer(self, kind: Category, channel: Channel) -> str:
-        """Add a field for this category and channel, unless it is essential; returns its name."""
-        if kind.essential:
+    def _add_field(self, category: Category, channel: Channel) -> str:
+        """The name of a new field for this category and channel; "" for an essential one."""
+        if category.essential:
             return ""
-        # Only e-mails have digests.
         is_email = channel.name == EMAIL
-        name = f"{'category' if is_email else channel.name}:{kind.name}"
-        usual = gettext("Same as above") if is_email else Mode.AT_ONCE.label
-        if kind.default is not None:
-            usual = gettext("Default: %(mode)s") % {"mode": _label(kind.default, is_email)}
+        name = f"{'category' if is_email else channel.name}:{category.name}"
+        default = gettext("Same as above") if is_email else Mode.AT_ONCE.label
+        if category.default is not None:
+            mode = _label(category.default, is_email)
+            default = gettext("Default: %(mode)s") % {"mode": mode}
+        # Only e-mails have digests.
         modes = [mode for mode in Mode if is_email or mode != Mode.DIGEST]
-        chosen = self.row.chosen_for(channel.name).get(kind.name)
-        self.choices[name] = kind.name, channel.name
+        chosen = self.row.chosen_for(channel.name).get(category.name)
+        self.choices[name] = category.name, channel.name
         self.fields[name] = forms.ChoiceField(
             required=False,
-            choices=[("", usual), *((mode.value, _label(mode, is_email)) for mode in modes)],
+            choices=[("", default), *((mode.value, _label(mode, is_email)) for mode in modes)],
             initial=chosen.mode if chosen else "",
-            widget=forms.Select(attrs={"aria-label": f"{kind.title}: {channel.label}"}),
+            widget=forms.Select(attrs={"aria-label": f"{category.title}: {channel.label}"}),
         )
         return name
 
@@ -136,10 +141,14 @@ class PreferencesForm(forms.Form):
         """Each category with its channels and their fields; none where it is essential."""
         return [
             (
-                kind,
-                [(one, self[name]) for one, name in zip(self.channels, names, strict=True) if name],
+                category,
+                [
+                    (channel, self[name])
+                    for channel, name in zip(self.channels, names, strict=True)
+                    if name
+                ],
             )
-            for kind, names in self.lines
+            for category, names in self.category_fields
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -148,12 +157,12 @@ class PreferencesForm(forms.Form):
         Preferences(**clocks).clean()
         return values
 
-    def wanted(self) -> dict[str, Any]:
+    def changes(self) -> dict[str, Any]:
         """Keyword arguments for ``preferences.change``."""
         values = dict(self.cleaned_data)
         channels: dict[str, dict[str, str | None]] = {}
-        for name, (kind, channel) in self.choices.items():
-            channels.setdefault(channel, {})[kind] = values.pop(name) or None
+        for name, (category, channel) in self.choices.items():
+            channels.setdefault(channel, {})[category] = values.pop(name) or None
         return {**values, "categories": channels.pop(EMAIL, {}), "channels": channels}
 
 

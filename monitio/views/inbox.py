@@ -64,7 +64,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
         last_language.note(recipient)
     counts = messages_inbox.counts(recipient) if recipient else NOTHING
     form = SearchForm(request.GET, used=counts.categories)
-    wanted, size = form.wanted(), settings.SNAPSHOT_SIZE
+    wanted, size = form.as_filter(), settings.SNAPSHOT_SIZE
     before, floor = _whole_number(request, "before"), 0
     if recipient and wanted not in messages_inbox.INDEXED:
         floor = messages_inbox.floor_of(recipient, messages_inbox.SEARCHED, before)

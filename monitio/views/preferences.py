@@ -68,11 +68,11 @@ def message_preferences(request: HttpRequest) -> HttpResponseBase:
     form = PreferencesForm(
         None if added else request.POST or None,
         row=preferences.for_user(who.user_id),
-        kinds=preferences.categories_of(who.user_id),
+        categories=preferences.categories_of(who.user_id),
     )
     if form.is_valid():
         language = translation.get_language() or ""
-        preferences.change(who.user_id, language=language, **form.wanted())
+        preferences.change(who.user_id, language=language, **form.changes())
         return _back_to_page("1")
     note = NOTES.get(request.GET.get("saved", ""), "") if request.method == "GET" else ""
     context = {

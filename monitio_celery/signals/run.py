@@ -46,8 +46,8 @@ def report_started(*, task_id: str, task: Any, args: Any, kwargs: Any, **_: Any)
         header = TaskCall.of(task, args, kwargs).choose_header_in(outer)
         if header is not None and request.is_eager and not request.retries:
             header = header.of_a_new_run()
-    place = request.get("delivery_info")
-    call = TaskCall.of(task, args, kwargs, header, task_id=task_id, destination=place)
+    destination = request.get("delivery_info")
+    call = TaskCall.of(task, args, kwargs, header, task_id=task_id, destination=destination)
     reporter = reporter_for(call)
     if reporter is None and header is None:
         return
@@ -116,8 +116,8 @@ def forget_run(
         return
     # A message that was acknowledged early is gone, and an eager task has none to send back.
     keeps_message = task.acks_late and not task.request.is_eager
-    comes_again = getattr(retval, "requeue", False) and keeps_message
-    if state == states.REJECTED and not comes_again:
+    is_requeued = getattr(retval, "requeue", False) and keeps_message
+    if state == states.REJECTED and not is_requeued:
         # Celery sends a signal for it only since 5.7, and from the main process.
         reason = getattr(retval, "reason", None)
         report_with_retry(

@@ -29,6 +29,7 @@ PROGRAMS = {
     "python": [sys.executable],
     "celery": [sys.executable, "-m", "celery"],
 }
+# Commands that create the environment.
 ENVIRONMENT = ("python3", ".", "pip")
 
 
@@ -148,15 +149,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def test_a_newcomer_gets_a_pop_up_a_download_and_an_email(
     reader: Reader, context: BrowserContext
 ) -> None:
-    said = PAGE.read_text()
+    tutorial = PAGE.read_text()
     for text in ("Sales report: done", "30 days are in it.", "Download sales.csv"):
-        assert text in said
+        assert text in tutorial
     reader.follow("1.", "2.", "3.", "4.", "5.")
     page = context.new_page()
     page.goto(f"http://{reader.address}/")
-    press = page.get_by_role("button", name="Make the report")
+    make_report = page.get_by_role("button", name="Make the report")
     pop_up = page.locator("[part~=toast]").first
-    press.click()
+    make_report.click()
     expect(pop_up.get_by_role("progressbar")).to_be_visible()
     page.reload()
     expect(pop_up).to_contain_text("30 days are in it.")
@@ -164,7 +165,7 @@ def test_a_newcomer_gets_a_pop_up_a_download_and_an_email(
     reader.follow("6.")
     reader.restart("worker")
     page.reload()
-    press.click()
+    make_report.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download sales.csv").first.click()
     assert download.value.path().read_text().startswith("0,0\n1,17\n")
@@ -177,7 +178,7 @@ def test_a_newcomer_gets_a_pop_up_a_download_and_an_email(
     page.get_by_label("Password").fill("secret")
     page.get_by_role("button", name="Log in").click()
     page.goto(f"http://{reader.address}/")
-    press.click()
+    make_report.click()
     expect(pop_up).to_be_visible()
     page.close()
     wait_until(reader.mails, 60, lambda: reader.log("worker"))

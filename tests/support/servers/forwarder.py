@@ -1,4 +1,4 @@
-"""A line between a host and a server that tests may cut: nothing passes, without an error."""
+"""A connection to a server that a test may interrupt without an error on either side."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from collections.abc import Callable
 
 
 class Forwarder:
-    """Listens on ``host`` and passes bytes on to what ``connect`` connects to."""
+    """Listens on ``host``, and forwards each connection to one that ``connect`` opens."""
 
     def __init__(self, host: str, connect: Callable[[], socket.socket]) -> None:
         self._connect = connect
-        self._whole = threading.Event()
-        self._whole.set()
-        self._forgotten: list[threading.Event] = []
+        self._passing = threading.Event()
+        self._passing.set()
+        self._blocked: list[threading.Event] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server((host, 0))
         self.host, self.port = self._listener.getsockname()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """From now on bytes are held back, in both directions; connections still open."""
-        self._whole.clear()
+        """Hold back the bytes of both directions; new connections are accepted."""
+        self._passing.clear()
 
     def mend(self) -> None:
-        """What was held back arrives, as TCP does it."""
-        self._whole.set()
+        """Deliver what was held back, and forward again."""
+        self._passing.set()
 
     def forget(self) -> None:
-        """The present connections stay open and pass nothing any more; new ones work."""
-        self._forgotten.append(self._whole)
-        self._whole.clear()
-        self._whole = threading.Event()
-        self._whole.set()
+        """Hold back the bytes of the connections there are until ``close``; new ones work."""
+        self._blocked.append(self._passing)
+        self._passing.clear()
+        self._passing = threading.Event()
+        self._passing.set()
 
     def close(self) -> None:
-        for one in [self._whole, *self._forgotten]:
-            one.set()
+        for passing in [self._passing, *self._blocked]:
+            passing.set()
         # Without it, the thread in accept() would keep the listener open.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        for one in [self._listener, *self._sockets]:
-            one.close()
+        for opened in [self._listener, *self._sockets]:
+            opened.close()
 
     def _accept(self) -> None:
         while True:
@@ -58,16 +58,16 @@ class Forwarder:
                 continue
             self._sockets += [client, server]
             for source, target in ((client, server), (server, client)):
-                line = (source, target, self._whole)
-                threading.Thread(target=self._pass, args=line, daemon=True).start()
+                ends = (source, target, self._passing)
+                threading.Thread(target=self._forward, args=ends, daemon=True).start()
 
     @staticmethod
-    def _pass(source: socket.socket, target: socket.socket, whole: threading.Event) -> None:
+    def _forward(source: socket.socket, target: socket.socket, passing: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                whole.wait()
+                passing.wait()
                 target.sendall(data)
-        whole.wait()
-        for one in (source, target):
+        passing.wait()
+        for end in (source, target):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)

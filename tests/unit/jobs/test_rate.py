@@ -1,4 +1,4 @@
-"""The rate of a bar: smooth, and of this bar alone."""
+"""The estimated rate of a bar is smooth, and forgets earlier bars."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from monitio.jobs.rate import RateEstimator
 
 
 def after(*steps: tuple[float, float]) -> RateEstimator:
-    """A tempo that saw a bar at these moments."""
-    tempo = RateEstimator()
+    """An estimator after these updates: moments in seconds, each with what was done by then."""
+    estimator = RateEstimator()
     for now, done in steps:
-        tempo.update(now, done)
-    return tempo
+        estimator.update(now, done)
+    return estimator
 
 
 def test_there_is_no_rate_before_three_seconds() -> None:
@@ -25,44 +25,44 @@ def test_there_is_no_rate_of_a_bar_that_does_not_move() -> None:
 
 
 def test_a_steady_bar_has_a_steady_rate() -> None:
-    tempo = RateEstimator()
+    estimator = RateEstimator()
     for second in range(120):
-        tempo.update(second, 7 * second)
-        assert second < 3 or tempo.rate == 7
+        estimator.update(second, 7 * second)
+        assert second < 3 or estimator.rate == 7
 
 
 def test_one_slow_step_does_not_make_it_jump() -> None:
     rates = []
-    tempo = RateEstimator()
+    estimator = RateEstimator()
     done = 0.0
     for tick in range(240):
         done += 0 if 100 <= tick < 104 else 1
-        tempo.update(tick / 4, done)
-        rates.append(tempo.rate)
-    said = [rate for rate in rates if rate]
-    assert max(abs(after - before) / before for before, after in pairwise(said)) < 0.1
+        estimator.update(tick / 4, done)
+        rates.append(estimator.rate)
+    known = [rate for rate in rates if rate]
+    assert max(abs(after - before) / before for before, after in pairwise(known)) < 0.1
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
-    tempo = after(*((second, 100 * second) for second in range(10)))
+    estimator = after(*((second, 100 * second) for second in range(10)))
     for second in range(10, 100):
-        tempo.update(second, 900 + second - 9)
-    assert tempo.rate is not None and 0.9 < tempo.rate < 1.5
+        estimator.update(second, 900 + second - 9)
+    assert estimator.rate is not None and 0.9 < estimator.rate < 1.5
 
 
 def test_long_steps_weigh_by_their_length() -> None:
     assert after((0, 0), (60, 1), (120, 2), (180, 3)).rate == float(f"{1 / 60:.3g}")
 
 
-def test_a_bar_that_begins_again_owes_nothing_to_the_one_before() -> None:
-    tempo = after((0, 0), (10, 1000), (11, 1))
-    assert tempo.rate is None
-    tempo.update(14, 7)
-    assert tempo.rate == 2
+def test_a_bar_that_begins_again_has_a_rate_of_its_own() -> None:
+    estimator = after((0, 0), (10, 1000), (11, 1))
+    assert estimator.rate is None
+    estimator.update(14, 7)
+    assert estimator.rate == 2
 
 
-def test_an_unknown_standing_counts_as_the_start() -> None:
-    tempo = RateEstimator()
-    tempo.update(0, None)
-    tempo.update(4, 8)
-    assert tempo.rate == 2
+def test_an_update_without_a_number_counts_as_the_start() -> None:
+    estimator = RateEstimator()
+    estimator.update(0, None)
+    estimator.update(4, 8)
+    assert estimator.rate == 2
