@@ -26,6 +26,7 @@ TABLES = ("streams", "messages")
 # Modules that print what they measure, with the arguments that make them short.
 REPORTS: dict[str, tuple[str, ...]] = {
     "overhead": ("--rounds", "9"),
+    "groups": ("400", "2000", "--rounds", "1"),
     "track_step": (),
     "digests": ("1000", "5", "1", "sqlite"),
     "latency": (),

@@ -3,7 +3,8 @@
     python -m benchmarks.groups [SIZE ...] [--rounds 3] [--reuse N]
 
 One prefork process, PostgreSQL and Redis. The parts do nothing. All of a round are in the queue
-before its clocks start. ``--reuse`` is CELERY_DB_REUSE_MAX.
+before its clocks start: CPU and wall milliseconds a part, medians of the rounds. ``--reuse`` is
+CELERY_DB_REUSE_MAX.
 """
 
 from __future__ import annotations
@@ -26,18 +27,17 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def database_cpu(postmaster: int) -> float:
     """CPU seconds of PostgreSQL: of its processes, and of those that have ended."""
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    own = _clocks(postmaster)
-    return (sum(own) + sum(sum(_clocks(int(child))[:2]) for child in children)) / TICKS
+    running = sum(sum(_clocks(child)[:2]) for child in children)
+    return (sum(_clocks(postmaster)) + running) / TICKS
 
 
-def _clocks(pid: int) -> list[int]:
-    """User and system time; those of its children that have ended."""
+def _clocks(pid: int | str) -> list[int]:
+    """User and system time of a process, and of its children that have ended, in clock ticks."""
     try:
-        return [
-            int(n) for n in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
-        ]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         return [0, 0, 0, 0]
+    return [int(field) for field in fields[11:15]]
 
 
 def run_round(kind: str, user: int, size: int, postmaster: int) -> tuple[float, float, float]:
@@ -67,10 +67,7 @@ def measure(sizes: list[int], rounds: int, postmaster: int) -> None:
     with worker():
         for kind in KINDS:  # warms up
             run_round(kind, user, 50, postmaster)
-        print(
-            f"{'parts':>7} {'':8} {'worker':>9} {'database':>9} {'wall':>9}  {'parts/s':>8} ratio",
-            flush=True,
-        )
+        print("  parts          worker  database      wall  parts/s ratio", flush=True)
         for size in sizes:
             costs: dict[str, list[Any]] = {kind: [] for kind in KINDS}
             for _number in range(rounds):
@@ -80,8 +77,8 @@ def measure(sizes: list[int], rounds: int, postmaster: int) -> None:
             for kind in KINDS:
                 cpu, database, wall = (median(column) for column in zip(*costs[kind], strict=True))
                 print(
-                    f"{size:7} {kind:8} {cpu:6.2f} ms {database:6.2f} ms {wall:6.2f} ms"
-                    f"  {1000 / wall:8.0f} {walls['without'] / wall:5.2f}",
+                    f"{size:7} {kind:7} {cpu:5.2f} ms {database:6.2f} ms {wall:6.2f} ms"
+                    f" {1000 / wall:8.0f} {walls['without'] / wall:5.2f}",
                     flush=True,
                 )
     from monitio.models import Job
