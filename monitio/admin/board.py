@@ -25,6 +25,7 @@ from monitio.jobs.retry import retry_job
 from monitio.jobs.texts import prettify
 from monitio.messages.actions import cancel
 from monitio.models import Job
+from monitio.utils.formats import duration
 
 logger = logging.getLogger("monitio")
 
@@ -148,18 +149,6 @@ def _chart(buckets: Any) -> list[dict[str, int]]:
             }
         )
     return bars
-
-
-def duration(seconds: float) -> str:
-    """``4.2 s``, ``31 s``, ``1 min 2 s``, ``3 h 5 min``, ``2 d``: units that need no language."""
-    seconds = max(0.0, seconds)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d"
 
 
 def _act(request: HttpRequest) -> HttpResponse:

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('scope', models.CharField(db_default='', default=monitio.scope.current, editable=False, max_length=64)),
                 ('task_id', models.CharField(max_length=190, verbose_name='task id')),
-                ('number', models.PositiveIntegerField(default=1)),
+                ('number', models.PositiveIntegerField(default=1, verbose_name='number')),
                 ('call', models.TextField(editable=False)),
                 ('state', models.CharField(blank=True, choices=[('queued', 'Queued'), ('started', 'Started'), ('retrying', 'Trying again'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Cancelled'), ('lost', 'Interrupted')], default='', max_length=20, verbose_name='state')),
                 ('error', models.TextField(blank=True, default='', verbose_name='error')),

@@ -418,6 +418,7 @@ class Message(models.Model):
         return constants.is_persistent(self.level)
 
     is_persistent.boolean = True  # type: ignore[attr-defined]
+    is_persistent.short_description = _("persistent")  # type: ignore[attr-defined]
 
     @property
     def text(self) -> str:

@@ -17,7 +17,7 @@ class JobRun(models.Model):
     scope = scope_field()
     task_id = models.CharField(_("task id"), max_length=KEY_LENGTH)
     # Counted from 1.
-    number = models.PositiveIntegerField(default=1)
+    number = models.PositiveIntegerField(_("number"), default=1)
     # What starts it again (jobs.retry.stored_call); encrypted with MONITIO_ENCRYPTION.
     call = models.TextField(editable=False)
     # Its end, once another run has taken its place; '' before.

@@ -1,4 +1,4 @@
-"""Percentages and sizes as the pages and the browser part write them."""
+"""Percentages, sizes and durations as the pages and the browser part write them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def sizes() -> list[str]:
     """Django's words for kilobytes, megabytes and gigabytes, with ``{n}`` for the number."""
     one = number_format(1, 1)
     return [filesizeformat(1024**power).replace(one, "{n}") for power in (1, 2, 3)]
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``31 s``, ``1 min 2 s``, ``3 h 5 min``, ``2 d``: units that need no language."""
+    seconds = max(0.0, seconds)
+    if seconds < 10:
+        return f"{number_format(round(seconds, 1), 1)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d"

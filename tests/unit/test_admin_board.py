@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from monitio import dispatch, scope
-from monitio.admin.board import duration
 from monitio.constants import State
 from monitio.jobs import board
 from monitio.jobs.retry import stored_call
@@ -195,15 +194,6 @@ def test_the_work_does_not_depend_on_the_number_of_jobs(client: Client) -> None:
     assert numbers[0] == numbers[1] <= 13  # docs/board.md
     # Of jobs: only in groups of failures.
     assert not [one["sql"] for one in queries if "COUNT(*)" in one["sql"]]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0.0 s"), (4.24, "4.2 s"), (31, "31 s"), (62, "1 min 2 s"), (11_100, "3 h 5 min"),
-     (200_000, "2 d")],
-)  # fmt: skip
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_page_of_a_job_shows_its_runs_files_and_messages(client: Client) -> None:

@@ -4,7 +4,7 @@ import pytest
 from django.template.defaultfilters import filesizeformat
 from django.utils import formats, translation
 
-from monitio.utils.formats import percentage, sizes
+from monitio.utils.formats import duration, percentage, sizes
 from monitio.views.strings import strings
 
 
@@ -22,3 +22,13 @@ def test_the_browser_has_the_words_of_django_for_sizes(language: str) -> None:
         number = formats.number_format(23.5, 1)
         expected = [filesizeformat(23.5 * 1024**power) for power in (1, 2, 3)]
         assert [text.replace("{n}", number) for text in sizes()] == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "seconds", "text"),
+    [("en", 0, "0.0 s"), ("en", 4.97, "5.0 s"), ("de", 4.24, "4,2 s"), ("en", 31, "31 s"),
+     ("en", 62, "1 min 2 s"), ("en", 11_100, "3 h 5 min"), ("en", 200_000, "2 d")],
+)  # fmt: skip
+def test_durations(language: str, seconds: float, text: str) -> None:
+    with translation.override(language):
+        assert duration(seconds) == text
