@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.base import Message as DjangoMessage
 from django.contrib.messages.storage.fallback import FallbackStorage
-from django.db.models import Q
+from django.db import router
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
@@ -27,12 +27,13 @@ from monitio.channels.policy import Delay, Email, Steps, Via
 from monitio.conf import settings
 from monitio.constants import as_level, is_persistent
 from monitio.messages import create, tolerant
-from monitio.messages.deletion import delete_or_hide
+from monitio.messages.deletion import delete_shown
 from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message, reading
-from monitio.models.messages import MessageQuerySet
+from monitio.models.messages import MessageQuerySet, claims_end
 from monitio.recipients import Recipient, update_marker
+from monitio.utils.compiled_sql import CompiledByKeys
 from monitio.utils.text import AnyString
 
 AnyMessage = Message | DjangoMessage
@@ -193,18 +194,21 @@ class PersistentMessageStorage(BaseStorage):
         me = self._me()
         if me is None:
             return []
-        size, shown_once = settings.SNAPSHOT_SIZE, self._rows().unclaimed().nonpersistent()
-        if settings.EXCLUDE_READ:
-            shown_once = shown_once.unread()
         if self.is_admin:
-            return list(shown_once.exclude(pk__in=self._written))
+            return list(self._shown_once().exclude(pk__in=self._written))
+        size = settings.SNAPSHOT_SIZE
         newest = reading.waiting(me, size, settings.EXCLUDE_READ)
         if len(newest) == size:
             # The history is limited, messages that wait to be shown once are not.
-            newest += shown_once.filter(pk__lt=newest[-1].pk)
+            newest += self._shown_once().filter(pk__lt=newest[-1].pk)
         else:
             self._complete_for = me
         return [row for row in newest if row.pk not in self._written]
+
+    def _shown_once(self) -> MessageQuerySet:
+        """What no other request is showing; built only where it is read, which costs as much."""
+        rows = self._rows().unclaimed().nonpersistent()
+        return rows.unread() if settings.EXCLUDE_READ else rows
 
     def count_loaded(self, who: Recipient) -> int | None:
         """The number of unread persistent messages by what the page reads anyway.
@@ -307,13 +311,12 @@ class _Claim:
         return [row for row in messages if getattr(row, "pk", None) not in lost]
 
     def _guarded_update(self, pks: set[int]) -> set[int]:
-        rows = Message.objects.filter(pk__in=pks)
-
         def claim() -> set[int]:
-            claimed = rows.unclaimed().update(claim=self.token, claimed_at=timezone.now())
-            if claimed == len(pks):
+            values = {"token": self.token, "now": timezone.now(), "stale": claims_end()}
+            if _CLAIM.run(router.db_for_write(Message), pks, **values) == len(pks):
                 return pks
-            return set(rows.filter(claim=self.token).values_list("pk", flat=True))
+            mine = Message.objects.filter(pk__in=pks, claim=self.token)
+            return set(mine.values_list("pk", flat=True))
 
         # The database may be locked: a page without messages is better than none.
         return tolerant.ask(claim, set())
@@ -323,17 +326,23 @@ class _Claim:
         self.is_settled = True
         if not self.pks:
             return
-        # Also without a claim: the view was rolled back, but its page was sent.
-        mine = Message.objects.filter(Q(claim=self.token) | Q(claim=""), pk__in=self.pks)
 
         def settle() -> None:
             if shown:
-                delete_or_hide(mine, len(self.pks))
+                delete_shown(self.pks, self.token)
             else:
-                mine.filter(claim=self.token).update(claim="", claimed_at=None)
+                mine = Message.objects.filter(pk__in=self.pks, claim=self.token)
+                mine.update(claim="", claimed_at=None)
 
         # If it fails, the page is still sent, and its messages may be shown once more.
         tolerant.ask(settle, None)
+
+
+_CLAIM = CompiledByKeys(
+    lambda pks, stale: Message.objects.filter(pk__in=pks).unclaimed(stale),
+    {"claim": "token", "claimed_at": "now"},
+    stale=Message._meta.get_field("claimed_at"),
+)
 
 
 def _refuse_for_visitor(level: int, steps: Steps) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db import router
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_delete, pre_delete
 
 from monitio.models import Delivery, Message
 from monitio.models.messages import MessageQuerySet
+from monitio.utils.compiled_sql import CompiledByKeys
 
 
 def delete_or_hide(rows: MessageQuerySet, count: int) -> None:
@@ -24,6 +27,28 @@ def delete_or_hide(rows: MessageQuerySet, count: int) -> None:
     if waiting:
         Message.objects.filter(pk__in=waiting).touch(hidden=True)
     rows.exclude(pk__in=waiting).delete()
+
+
+def delete_shown(pks: Collection[int], token: str) -> None:
+    """Delete messages that a page has shown, which claimed them with ``token``.
+
+    Also without a claim: the view was rolled back, but its page was sent.
+    """
+    alias = router.db_for_write(Message)
+    if can_skip_collector() and _SHOWN.run(alias, pks, token=token) == len(pks):
+        return
+    mine = Message.objects.filter(Q(claim=token) | Q(claim=""), pk__in=pks)
+    delete_or_hide(mine, len(pks))
+
+
+_SHOWN = CompiledByKeys(
+    lambda pks, token: Message.objects.filter(
+        ~Exists(Delivery.objects.filter(message=OuterRef("pk"))),
+        Q(claim=token) | Q(claim=""),
+        pk__in=pks,
+    ),
+    token=Message._meta.get_field("claim"),
+)
 
 
 def can_skip_collector() -> bool:

@@ -23,6 +23,7 @@ from monitio.models import Message
 from monitio.models.messages import MessageQuerySet
 from monitio.recipients import Recipient
 from monitio.testing import capture_events
+from monitio.utils.compiled_sql import MOST_KEYS
 from tests.integration.storage import site
 from tests.support.people import next_request, request_of, respond, shown, user, visitor_of
 from tests.support.threads import run_async
@@ -150,6 +151,18 @@ def test_a_page_is_bounded_but_holds_everything_that_shows_once(ann: Any, settin
         api.create_message(ann, monitio.INFO, f"kept {number}")
     expected = ["once 0", "once 1", "kept 2", "kept 3", "kept 4"]
     assert shown(request_of(ann)) == expected
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_KEYS, MOST_KEYS + 1])
+def test_any_number_of_messages_is_claimed_and_deleted(ann: Any, count: int) -> None:
+    expected = [f"once {number}" for number in range(count)]
+    for text in expected:
+        api.create_message(ann, messages.INFO, text)
+    request, other = request_of(ann), request_of(ann)
+    assert shown(request) == expected
+    assert shown(other) == []
+    assert shown(next_request(request, respond(request))) == []
+    assert not Message.objects.exists()
 
 
 # Adding.

@@ -279,7 +279,7 @@ def test_a_database_that_cannot_claim_costs_the_message_not_the_page(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("monitio.models.messages.MessageQuerySet.update", locked)
+        patch.setattr("monitio.storage._CLAIM.run", locked)
         request = request_of(ann)
         assert shown(request) == []
     assert shown(next_request(request, respond(request))) == ["one"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -42,17 +43,42 @@ def test_one_statement_deletes_those_without_an_e_mail(
     assert not Message.objects.exists()
 
 
-def test_one_with_an_e_mail_to_send_is_hidden_and_the_others_go() -> None:
+def delete(pks: list[int]) -> None:
+    deletion.delete_or_hide(Message.objects.filter(pk__in=pks), len(pks))
+
+
+def delete_after_a_page(pks: list[int]) -> None:
+    Message.objects.filter(pk__in=pks[1:]).update(claim="a page's")
+    deletion.delete_shown(pks, "a page's")
+
+
+DELETING = pytest.mark.parametrize("delete", [delete, delete_after_a_page])
+
+
+@DELETING
+def test_one_with_an_e_mail_to_send_is_hidden_and_the_others_go(
+    delete: Callable[[list[int]], None],
+) -> None:
     (waiting,) = messages_of("ann", email=True)
     (sent,) = messages_of("ann", email=True)
     Delivery.objects.filter(message=sent).update(state="sent")
     others = messages_of("ann", 2)
-    deletion.delete_or_hide(Message.objects.all(), 2 + len(others))
+    delete([waiting.pk, sent.pk, *(other.pk for other in others)])
     assert list(Message.objects.values_list("pk", "hidden")) == [(waiting.pk, True)]
     assert Delivery.objects.get().message_id == waiting.pk
 
 
-def test_signal_handlers_of_the_site_see_every_message(settings: Any) -> None:
+def test_what_another_page_shows_is_not_deleted() -> None:
+    mine, others = messages_of("ann", 2)
+    Message.objects.filter(pk=others.pk).update(claim="another page's")
+    deletion.delete_shown([mine.pk, others.pk], "")
+    assert Message.objects.get() == others
+
+
+@DELETING
+def test_signal_handlers_of_the_site_see_every_message(
+    delete: Callable[[list[int]], None], settings: Any
+) -> None:
     settings.MONITIO_KEEP_READ_DAYS = 7
     shown, pruned = messages_of("ann", 2)
     Message.objects.filter(pk=pruned.pk).update(read=True, modified=OLD)
@@ -64,7 +90,7 @@ def test_signal_handlers_of_the_site_see_every_message(settings: Any) -> None:
     shown_pk, pruned_pk = shown.pk, pruned.pk
     post_delete.connect(receive, sender=Message)
     try:
-        deletion.delete_or_hide(Message.objects.filter(pk=shown_pk), 1)
+        delete([shown_pk])
         assert api.prune()["read"] == 1
     finally:
         post_delete.disconnect(receive, sender=Message)
