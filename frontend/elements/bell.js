@@ -1,6 +1,6 @@
 import { button, make, setText } from "../lib/dom.js";
 import { MonitioElement } from "./element.js";
-import { load } from "../lib/files.js";
+import { load, retry } from "../lib/files.js";
 import { icon } from "../lib/icons.js";
 import { MOST } from "../views/badges.js";
 import { connection, popups, store } from "../state/page.js";
@@ -12,7 +12,7 @@ export class MonitioBell extends MonitioElement {
   #badge = make("span", { part: "badge", "aria-hidden": "true" });
   #button = button("bell", () => this.#toggle(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
-  /** @type {Promise<import("../inbox/inbox.js").Inbox> | null} */
+  /** @type {import("../inbox/inbox.js").Inbox | null} */
   #inbox = null;
 
   constructor() {
@@ -31,13 +31,13 @@ export class MonitioBell extends MonitioElement {
     if (this.#inbox) this.#toggle(false);
   }
 
-  async connect() {
+  connect() {
     const unread = +(this.getAttribute("unread") ?? 0);
     if (unread && connection.state !== "open") store.setUnread(unread);
     this.listen(store, "unread", () => this.#count());
     this.#button.ariaExpanded = "false";
     this.#count();
-    (await this.#inbox)?.listen();
+    this.#inbox?.listen();
   }
 
   disconnectedCallback() {
@@ -54,24 +54,19 @@ export class MonitioBell extends MonitioElement {
   /** Without monitio-cards.js tasks have no bar. */
   async #load() {
     const cards = this.loadCards().catch(() => {});
-    this.#inbox ??= this.#fetch().catch((error) => {
-      this.#inbox = null;
-      throw error;
-    });
-    await cards;
-    return this.#inbox;
-  }
-
-  async #fetch() {
     const { css, Inbox } = await load("inbox");
-    this.addStyle(css);
-    const inbox = new Inbox(this, this.#button);
-    this.root.append(inbox.node);
-    return inbox;
+    await cards;
+    if (!this.#inbox) {
+      this.addStyle(css);
+      this.#inbox = new Inbox(this, this.#button);
+      this.root.append(this.#inbox.node);
+    }
+    return this.#inbox;
   }
 
   /** @param {boolean} [open] */
   async #toggle(open) {
+    retry();
     try {
       (await this.#load()).toggle(open);
     } catch {

@@ -60,6 +60,7 @@ export class MonitioMessages extends MonitioElement {
     this.listen(store, "unread", () => this.#unread());
     this.listen(store, "failed", () => this.#actionFailed());
     this.listen(store, "connection", () => this.#connection());
+    this.listen(files, "load", this.render);
     this.#observer.observe(this, { childList: true, subtree: true, attributeFilter: ["data-message"] });
     this.#cards?.attach();
     this.attributeChangedCallback();
@@ -143,13 +144,10 @@ export class MonitioMessages extends MonitioElement {
 
   /** Until monitio-cards.js is there pop-ups are a plain list: if it takes long, or cannot be loaded. */
   async #prepare() {
-    if (!popups.size || this.#cards) return this.#render();
+    if ((!popups.size && !files.cards) || this.#cards) return this.#render();
     this.#late ??= new Promise((resolve) => setTimeout(resolve, PATIENCE));
-    const loaded = this.loadCards();
-    await Promise.race([loaded.catch(() => {}), this.#late]);
+    await Promise.race([this.loadCards().catch(() => {}), this.#late]);
     this.#render();
-    // Not until it has its cards: an element that has left the page never will.
-    if (!files.cards) loaded.then(this.render, () => {});
   }
 
   #render() {
@@ -179,8 +177,6 @@ export class MonitioMessages extends MonitioElement {
     const { state } = connection;
     this.state("offline", state === "offline");
     this.fire("connection", { state });
-    // What could not be loaded may be loaded now.
-    if (state === "open") this.render();
   }
 
   #unread() {

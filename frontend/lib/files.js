@@ -3,29 +3,56 @@
  * monitio-inbox.js with the panel of the bell.
  */
 
+import { dispatch } from "./dom.js";
+
 /** @typedef {{ cards: typeof import("../cards.js"), inbox: typeof import("../inbox.js") }} Files */
 
+/** Between an attempt that failed and the next, in ms, twice as long each time. */
+let pause = 1000;
+const LONGEST_PAUSE = 60_000;
+let timer = 0;
+/** Firefox remembers for good that a module of this address failed: the next attempt has another one. */
+let hash = "";
+
 /**
- * What is loaded.
- * @type {Partial<Files>}
+ * What is loaded; "load" says that there is more.
+ * @type {Partial<Files> & EventTarget}
  */
-export const files = {};
+export const files = new EventTarget();
 /** @type {Map<keyof Files, Promise<any>>} */
 const loading = new Map();
 
 /**
- * Rejected when it cannot be loaded; the next call tries again.
+ * Rejected when it cannot be loaded, until the next attempt.
  * @template {keyof Files} Name
  * @param {Name} name
  * @returns {Promise<Files[Name]>}
  */
-export function load(name) {
-  const known = loading.get(name);
-  if (known) return known;
-  const attribute = document.querySelector(`:is(monitio-bell, monitio-messages)[${name}]`)?.getAttribute(name);
-  const promise = import(attribute ?? new URL(`monitio-${name}.js`, import.meta.url).href)
-    .then((file) => (files[name] = file));
-  promise.catch(() => loading.delete(name));
+export const load = (name) => loading.get(name) ?? attempt(name);
+
+/** @param {keyof Files} name */
+function attempt(name) {
+  const attribute = document.querySelector(`[${name}*=monitio-]`)?.getAttribute(name);
+  const url = attribute ?? new URL(`monitio-${name}.js`, import.meta.url).href;
+  const promise = import(url + hash).then((file) => {
+    files[name] = file;
+    dispatch(files, "load");
+    return file;
+  });
+  promise.catch(() => {
+    timer ||= setTimeout(retry, Math.min(pause, LONGEST_PAUSE));
+    pause *= 2;
+    hash = `#${pause}`;
+  });
   loading.set(name, promise);
   return promise;
 }
+
+/** Load at once what could not be loaded. */
+export function retry() {
+  clearTimeout(timer);
+  timer = 0;
+  for (const name of loading.keys()) if (!files[name]) attempt(name);
+}
+
+addEventListener("online", retry);

@@ -90,19 +90,41 @@ def test_an_element_that_left_before_it_came_rests(wire: Wire, open_tab: OpenTab
     assert tab.run("timers") <= before + 5
 
 
-def test_it_is_loaded_again_when_the_connection_is_back(wire: Wire, open_tab: OpenTab) -> None:
+@pytest.mark.parametrize("name", ["monitio-cards.js", "monitio-inbox.js"])
+def test_it_is_asked_for_again_after_growing_pauses_and_when_the_browser_is_online(
+    wire: Wire, open_tab: OpenTab, name: str
+) -> None:
     tab = open_tab(clock=True, auto_close="off")
-    wire.heartbeat = 1
-    tab.page.route(FILE, lambda route: route.abort())
-    wire.put(message(1), message(2))
-    tab.wait_for(2, 1)
-    tab.page.unroute(FILE)
-    wire.stream_status = 503
-    wire.drop()
-    wait_until(lambda: tab.pass_time(1) or tab.connection == "offline")
-    wire.stream_status = 200
-    wait_until(lambda: tab.pass_time(1) or tab.connection == "open")
-    wait_until(lambda: tab.pass_time(0.1) or tab.page.locator(RESTING).count() == 1)
+    tab.page.clock.pause_at(datetime.now() + timedelta(minutes=1))
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(name)
+        route.abort()
+
+    def wait_for(number: int) -> None:
+        wait_until(lambda: tab.pass_time(0.01) or len(asked) >= number)
+        assert len(asked) == number
+
+    tab.page.route(f"**/{name}", refuse)
+    tab.part("bell").hover()
+    wait_for(1)
+    for pk in range(1, 6):
+        wire.put(message(pk))
+        wait_until(lambda pk=pk: tab.run("monitio.messages.length") == pk)
+        tab.pass_time(0.05)
+    wait_for(1)
+    for number, pause in enumerate((1, 2, 4, 8), 2):
+        tab.pass_time(0.6 * pause)
+        wait_for(number - 1)
+        tab.pass_time(0.4 * pause)
+        wait_for(number)
+    tab.run("dispatchEvent(new Event('online'))")
+    wait_for(6)
+    tab.page.unroute(f"**/{name}")
+    tab.run("dispatchEvent(new Event('online'))")
+    tab.part("bell").click()
+    wait_until(lambda: tab.pass_time(0.1) or tab.entries().count() == 5)
 
 
 def test_a_policy_with_nonces_and_hashed_names_lets_it_in(wire: Wire, open_tab: OpenTab) -> None:

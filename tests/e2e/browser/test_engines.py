@@ -127,6 +127,13 @@ class TestMainRoad:
         page.run(f"void setInterval(() => {scroll}.scrollTop += 400, 20)")
         page.wait_for(f"[...{BELL}.querySelectorAll('.entry .title')].pop().textContent", "M1")
 
+    def test_a_file_that_was_missing_is_asked_for_again(self, page: Page) -> None:
+        page.wire.missing.add("monitio-cards.js")
+        page.wire.put(message(1, level="error"), message(2, level="error"))
+        wait_until(lambda: "monitio-cards.js" in page.wire.files, DEADLINE, "the request")
+        page.wire.missing.clear()
+        page.wait_for(f"{TOASTS}.querySelectorAll('.stack.resting').length", 1)
+
     def test_two_tabs_share_one_stream(self, page: Page) -> None:
         page.engine.open_tab()
         page.open()

@@ -99,6 +99,8 @@ class Wire:
         self.asked = 0
         self.has: list[str] = []
         self.files: list[str] = []
+        # Static files that there are not.
+        self.missing: set[str] = set()
         self.snapshots_asked = 0
         self.authorizations: list[str | None] = []
         self.post_authorizations: list[str | None] = []
@@ -370,6 +372,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path.startswith(STATIC_URL):
             file = STATIC / url.path.removeprefix(STATIC_URL)
             self.wire.files.append(file.name)
+            if file.name in self.wire.missing:
+                return self.answer("", status=404)
             self.answer(file.read_text(), TYPES[file.suffix])
         else:
             self.answer("<h1>Another page</h1>", "text/html")
