@@ -1,6 +1,7 @@
 """Put our pages beside the pictures of a design, at the same size: python tools/beside.py FOLDER
 
-``FOLDER`` has list-light.png, list-dark.png, jobs-light.png, inbox.png, toasts.png and email.png.
+``FOLDER`` has list and jobs, each -light.png and -dark.png, and inbox.png, toasts.png and email.png,
+which show both.
 """
 
 from __future__ import annotations
@@ -71,14 +72,15 @@ def pages(browser: Browser, url: str) -> Iterator[Row]:
         page.context.close()
     yield "email", mails
     board.fill(ann, user("bob"))
-    page = page_of(browser, "light", 1280, 900, 1.25)
-    page.context.add_cookies([cookie])
-    page.goto(url + board.PATH)
-    expect(page.get_by_role("region", name="Running now")).to_be_visible()
-    page.evaluate("document.querySelector('monitio-messages')?.remove()")
-    looks.use_font(page)
-    yield "jobs-light", [page.screenshot(full_page=True)]
-    page.context.close()
+    for scheme in ("light", "dark"):
+        page = page_of(browser, scheme, 1280, 900, 1.25)
+        page.context.add_cookies([cookie])
+        page.goto(url + board.PATH)
+        expect(page.get_by_role("region", name="Running now")).to_be_visible()
+        page.evaluate("document.querySelector('monitio-messages')?.remove()")
+        looks.use_font(page)
+        yield f"jobs-{scheme}", [page.screenshot(full_page=True)]
+        page.context.close()
 
 
 def ago(**how_long: float) -> str:

@@ -372,9 +372,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path.startswith(STATIC_URL):
             file = STATIC / url.path.removeprefix(STATIC_URL)
             self.wire.files.append(file.name)
-            if file.name in self.wire.missing:
-                return self.answer("", status=404)
-            self.answer(file.read_text(), TYPES[file.suffix])
+            status = 404 if file.name in self.wire.missing else 200
+            self.answer(file.read_text(), TYPES[file.suffix], status)
         else:
             self.answer("<h1>Another page</h1>", "text/html")
 
