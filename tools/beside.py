@@ -1,6 +1,6 @@
 """Put our pages beside the pictures of a design, at the same size: python tools/beside.py FOLDER
 
-``FOLDER`` has list and jobs, each -light.png and -dark.png, and inbox.png, toasts.png and email.png,
+``FOLDER`` has list and jobs, each -light.png and -dark.png, and inbox.png, toasts.png, email.png,
 which show both.
 """
 
