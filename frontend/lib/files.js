@@ -42,7 +42,7 @@ function attempt(name) {
   promise.catch(() => {
     timer ||= setTimeout(retry, Math.min(pause, LONGEST_PAUSE));
     pause *= 2;
-    hash = `#${pause}`;
+    hash += "#";
   });
   loading.set(name, promise);
   return promise;
