@@ -74,7 +74,7 @@ def arabic() -> EmailMultiAlternatives:
 def digest() -> EmailMultiAlternatives:
     """What Bob has missed over a weekend."""
     bob = preferences.change(user("bob"), frequency="daily", time_zone="Europe/Warsaw", hour=7)
-    ann = user("ann", first_name="Ann", last_name="Nowak")
+    ann = user("nowak", first_name="Ann", last_name="Nowak")
     told: list[dict[str, Any]] = [
         {"subject": f"Export {number}: done", "level": monitio.SUCCESS, "category": "exports"}
         for number in range(12)

@@ -213,7 +213,7 @@ def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
         entries: list[Entry] = []
         for message in group.messages:
             subject, text, level = message.subject, message.text, message.level_name
-            sender = message.sender
+            sender = _cut(message.sender, 50)
             kind = "face" if sender else level
             if kind not in colors:
                 colors[kind] = render_for("", "monitio/email/level.html", {"level": kind})

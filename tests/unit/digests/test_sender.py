@@ -156,10 +156,12 @@ class TestContent:
 
     def test_no_digest_has_more_than_30_kb(self, ann: Any, clock: Time, settings: Any) -> None:
         settings.MONITIO_BRAND = {"name": "Contacts", "address": "1 Example Street, Gdańsk"}
+        bob = user("bob", first_name="列" * 150, last_name="列" * 150)
         for number in range(60):
             notify(
                 ann, "列「メール」が空です。" * 20, subject="contacts.csv の読み込み " * 6,
                 category=f"category {number % 4}", url="/" + "x" * 80, url_label="Try again",
+                from_user=bob if number % 6 else None,
             )  # fmt: skip
         (letter,) = tomorrow(clock)
         assert letter.subject == "60 new notifications"
@@ -192,6 +194,15 @@ class TestContent:
         assert 'href="https://example.com/report/7/"' in html
         assert "&lt;b&gt;no&lt;/b&gt; markup" in html
         assert "https://example.com/messages/preferences/" in letter.body
+
+    def test_both_parts_name_the_sender(self, ann: Any, clock: Time) -> None:
+        bob = user("bob", first_name="Bob", last_name="<Nowak>")
+        notify(ann, "At noon.", subject="Lunch?", from_user=bob)
+        notify(ann, "Hello", from_user=bob)
+        (letter,) = tomorrow(clock)
+        assert letter.body.count("Bob <Nowak>, Mon 12:00") == 2
+        page = str(letter.alternatives[0][0])
+        assert page.count(" · Bob &lt;Nowak&gt;</span>") == 2
 
     def test_a_site_may_replace_its_templates(self, ann: Any, clock: Time, settings: Any) -> None:
         digest = (
