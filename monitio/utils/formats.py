@@ -21,12 +21,14 @@ def sizes() -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """``4.2 s``, ``31 s``, ``1 min 2 s``, ``3 h 5 min``, ``2 d``: units that need no language."""
+    """``4.2 s``, ``31 s``, ``1 min 2 s``, ``3 h 5 min``, ``2 d``."""
     seconds = max(0.0, seconds)
     if seconds < 10:
-        return f"{number_format(round(seconds, 1), 1)} s"
+        return gettext("{n} s").format(n=number_format(round(seconds, 1), 1))
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d"
+    if hours >= 48:
+        return gettext("{n} d").format(n=hours // 24)
+    units = [(gettext("{n} h"), hours), (gettext("{n} min"), minutes), (gettext("{n} s"), rest)]
+    largest = 0 if hours else 1 if minutes else 2
+    return " ".join(text.format(n=number) for text, number in units[largest : largest + 2])

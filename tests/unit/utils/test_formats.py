@@ -27,7 +27,8 @@ def test_the_browser_has_the_words_of_django_for_sizes(language: str) -> None:
 @pytest.mark.parametrize(
     ("language", "seconds", "text"),
     [("en", 0, "0.0 s"), ("en", 4.97, "5.0 s"), ("de", 4.24, "4,2 s"), ("en", 31, "31 s"),
-     ("en", 62, "1 min 2 s"), ("en", 11_100, "3 h 5 min"), ("en", 200_000, "2 d")],
+     ("en", 62, "1 min 2 s"), ("en", 11_100, "3 h 5 min"), ("en", 200_000, "2 d"),
+     ("ja", 62, "1 分 2 秒"), ("ar", 11_100, "3 س 5 د")],
 )  # fmt: skip
 def test_durations(language: str, seconds: float, text: str) -> None:
     with translation.override(language):
