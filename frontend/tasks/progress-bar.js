@@ -69,6 +69,6 @@ export function far({ state, percent, eta }) {
   const rounded = eta != null && eta > 10 && eta < 60 ? Math.ceil(eta / 5) * 5 : eta;
   return [
     percent != null && formatPercent(percent),
-    rounded != null && t("eta", { time: formatDuration(rounded) }),
+    !!rounded && t("eta", { time: formatDuration(rounded) }),
   ].filter(Boolean).join(" · ");
 }

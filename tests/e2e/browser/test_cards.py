@@ -35,6 +35,16 @@ def test_the_first_pop_up_loads_it_and_nothing_else(
     assert sorted(wire.files) == ["monitio-cards.js", "monitio.css", "monitio.js"]
 
 
+def test_when_the_bell_has_loaded_it_pop_ups_have_its_style(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab(auto_close="off")
+    tab.part("bell").click()
+    expect(tab.part("panel")).to_be_visible()
+    tab.part("panel-close").click()
+    wire.put(message(1), message(2))
+    expect(tab.page.locator(RESTING)).to_have_count(1)
+    expect(tab.pop_up(1)).to_have_css("position", "absolute")
+
+
 def test_without_it_pop_ups_are_a_list_until_it_can_be_loaded(
     wire: Wire, open_tab: OpenTab
 ) -> None:

@@ -185,3 +185,15 @@ def test_at_200_percent_zoom_the_line_below_covers_no_card(tab: Tab) -> None:
     # The list has a rem of room for shadows.
     assert cards["y"] + cards["height"] - 16 <= footer["y"]
     assert footer["y"] + footer["height"] <= 400
+
+
+def test_at_200_percent_zoom_a_tall_card_leaves_the_line_below_in_sight(
+    tab: Tab, wire: Wire
+) -> None:
+    tab.page.set_viewport_size({"width": 640, "height": 400})
+    long = "Donaudampfschifffahrtsgesellschaftskapitän " * 9
+    wire.put(message(9, level="error", title=long, body=long, url="/x", url_label=long[:160]))
+    expect(tab.page.locator(RESTING)).to_have_count(1)
+    expect(tab.pop_up(9)).to_be_in_viewport(ratio=1)
+    footer = tab.box(tab.part("count").locator(".."))
+    assert footer["y"] + footer["height"] <= 400
