@@ -311,11 +311,12 @@ mailed: set[tuple[str, ...]] = set()
 def _check_pages_and_mails() -> None:
     if connection.vendor != "sqlite":
         return  # They are made of what was read: no other database makes others.
-    rows = Message.objects.exclude(user=None)
+    rows = Message.objects.exclude(user=None).select_related("job")
     unseen = not rows
     for row in rows:
-        texts = tuple(str(getattr(row, name)) for name in IN_MAILS)
-        if row.job_id or texts not in mailed:
+        job = row.job and (row.job.name, row.job.state, row.job.completed, row.job.total)
+        texts = (*(str(getattr(row, name)) for name in IN_MAILS), str(job))
+        if texts not in mailed:
             mailed.add(texts)
             build(row).message().as_bytes()
             unseen = True

@@ -79,9 +79,12 @@ class TestConnections:
 
 class TestPatience:
     def test_short_calls_share_a_thread(self) -> None:
-        pool = DatabaseThreads(2, "test", patience=60.0)
-        calls = [pool.submit(threading.get_ident) for _ in range(20)]
-        assert len({call.result() for call in calls}) == 1
+        pool, go_on = DatabaseThreads(2, "test", patience=60.0), threading.Event()
+        first = pool.submit(lambda: (go_on.wait(20), threading.get_ident())[1])
+        calls = [first, *(pool.submit(threading.get_ident) for _ in range(19))]
+        wait_until(lambda: pool._began and pool._idle, message="a second thread that waits")
+        go_on.set()
+        assert len({call.result(20) for call in calls}) == 1
 
     @pytest.mark.parametrize("patience", [0.0, 0.01])
     def test_a_call_that_lasts_holds_up_no_other(self, patience: float) -> None:
