@@ -168,7 +168,7 @@ def statements(call: Callable[[], object]) -> list[str]:
 @transactional
 @pytest.mark.parametrize("way", ["compiled"], indirect=True)  # the ORM sends rows in batches
 def test_a_thousand_messages_are_one_statement(way: str) -> None:
-    crowd(1000)
+    crowd(500)
     people = get_user_model().objects.filter(username__startswith="user")
     pairs = [(pk, f"text {pk}") for pk in people.values_list("pk", flat=True)]
     with capture_events():
@@ -212,14 +212,14 @@ def crowd(size: int) -> None:
 @transactional
 @pytest.mark.parametrize("inside", [False, True])
 def test_ten_batches_take_the_memory_of_few(inside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create, "BATCH", 100)
-    crowd(1000)
+    monkeypatch.setattr(create, "BATCH", 50)
+    crowd(500)
     people = get_user_model().objects.filter(username__startswith="user")
     api.notify_many(people[:10], 120, "warm up")
     Message.objects.all().delete()
     with capture_events(), transaction.atomic() if inside else nullcontext():
         peak = peak_memory(lambda: api.notify_many(people, 120, "one " * 50))
-    assert Message.objects.count() == 1000
+    assert Message.objects.count() == 500
     assert peak < peak_memory(lambda: list(Message.objects.all())) / 2
 
 
