@@ -168,7 +168,7 @@ def statements(call: Callable[[], object]) -> list[str]:
 @transactional
 @pytest.mark.parametrize("way", ["compiled"], indirect=True)  # the ORM sends rows in batches
 def test_a_thousand_messages_are_one_statement(way: str) -> None:
-    crowd(500)
+    crowd(1000)
     people = get_user_model().objects.filter(username__startswith="user")
     pairs = [(pk, f"text {pk}") for pk in people.values_list("pk", flat=True)]
     with capture_events():
