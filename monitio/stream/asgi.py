@@ -343,6 +343,7 @@ class _Stream:
         if self._writing is not None:
             self._writing.cancel()
         get_broadcaster().unsubscribe(self._mailbox)
+        self._mailbox.close()
         self._protocol.close()
 
 

@@ -102,3 +102,11 @@ class Mailbox:
 
     def wake(self) -> None:
         self._wake()
+
+    def close(self) -> None:
+        """Let the stream go, so that its memory needs no garbage collection."""
+        self._wake = _wake_nothing
+
+
+def _wake_nothing() -> None:
+    pass

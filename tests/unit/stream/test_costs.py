@@ -6,6 +6,7 @@ None of it depends on the machine, so none of these numbers may rise.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from collections import Counter
@@ -159,6 +160,16 @@ def test_a_stream_opens_with_four_queries_and_one_snapshot(
     assert counted["snapshots"] == len(pages)
     # Once more where a busy machine has left these threads idle for long.
     assert counted["connections"] <= 2 * (REQUEST_THREADS + LOADERS)
+
+
+def test_a_closed_stream_needs_no_garbage_collection(broadcaster: Broadcaster) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with_open([Page("ann"), Page("bob")], nothing)
+        assert not any(isinstance(one, asgi._Stream) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_pages_of_one_user_share_a_snapshot(
