@@ -12,8 +12,11 @@ export class MonitioBell extends MonitioElement {
   #badge = make("span", { part: "badge", "aria-hidden": "true" });
   #button = button("bell", () => this.#toggle(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
-  /** @type {import("../inbox/inbox.js").Inbox | null} */
-  #inbox = null;
+  /**
+   * Null while it is loaded.
+   * @type {import("../inbox/inbox.js").Inbox | null | undefined}
+   */
+  #inbox;
 
   constructor() {
     super(styles.bell);
@@ -28,7 +31,7 @@ export class MonitioBell extends MonitioElement {
   }
 
   close() {
-    if (this.#inbox) this.#toggle(false);
+    if (this.#inbox !== undefined) this.#toggle(false);
   }
 
   connect() {
@@ -53,6 +56,7 @@ export class MonitioBell extends MonitioElement {
 
   /** Without monitio-cards.js tasks have no bar. */
   async #load() {
+    this.#inbox ??= null;
     const cards = this.loadCards().catch(() => {});
     const { css, Inbox } = await load("inbox");
     await cards;

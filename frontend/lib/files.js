@@ -7,11 +7,10 @@ import { dispatch } from "./dom.js";
 
 /** @typedef {{ cards: typeof import("../cards.js"), inbox: typeof import("../inbox.js") }} Files */
 
-/** Between an attempt that failed and the next, in ms, twice as long each time. */
-let pause = 1000;
-const LONGEST_PAUSE = 60_000;
+/** Between the first attempt that failed and the next, in ms; twice as long after each. */
+const PAUSE = 1000, LONGEST_PAUSE = 60_000;
 let timer = 0;
-/** Firefox remembers for good that a module of this address failed: the next attempt has another one. */
+/** Firefox remembers for good that a module of this address failed: the next attempt has one "#" more. */
 let hash = "";
 
 /**
@@ -21,6 +20,8 @@ let hash = "";
 export const files = new EventTarget();
 /** @type {Map<keyof Files, Promise<any>>} */
 const loading = new Map();
+/** @type {Set<keyof Files>} */
+const failed = new Set();
 
 /**
  * Rejected when it cannot be loaded, until the next attempt.
@@ -33,15 +34,15 @@ export const load = (name) => loading.get(name) ?? attempt(name);
 /** @param {keyof Files} name */
 function attempt(name) {
   const attribute = document.querySelector(`[${name}*=monitio-]`)?.getAttribute(name);
-  const url = attribute ?? new URL(`monitio-${name}.js`, import.meta.url).href;
+  const url = attribute ?? new URL(`monitio-${name}.js`, import.meta.url);
   const promise = import(url + hash).then((file) => {
     files[name] = file;
     dispatch(files, "load");
     return file;
   });
   promise.catch(() => {
-    timer ||= setTimeout(retry, Math.min(pause, LONGEST_PAUSE));
-    pause *= 2;
+    failed.add(name);
+    timer ||= setTimeout(retry, Math.min(PAUSE * 2 ** hash.length, LONGEST_PAUSE));
     hash += "#";
   });
   loading.set(name, promise);
@@ -52,7 +53,8 @@ function attempt(name) {
 export function retry() {
   clearTimeout(timer);
   timer = 0;
-  for (const name of loading.keys()) if (!files[name]) attempt(name);
+  for (const name of failed) attempt(name);
+  failed.clear();
 }
 
 addEventListener("online", retry);

@@ -100,6 +100,23 @@ def test_an_element_that_left_before_it_came_rests(wire: Wire, open_tab: OpenTab
     assert tab.run("timers") <= before + 5
 
 
+def test_what_is_closed_while_it_is_loaded_stays_closed(wire: Wire, open_tab: OpenTab) -> None:
+    tab = open_tab()
+    held: list[Route] = []
+    tab.page.route("**/monitio-inbox.js", lambda route: held.append(route))
+    tab.page.evaluate("""() => {
+      const bell = document.querySelector("monitio-bell");
+      bell.open();
+      bell.close();
+    }""")
+    wait_until(lambda: tab.run("document.readyState") and held)
+    held[0].continue_()
+    expect(tab.part("panel")).to_be_attached()
+    expect(tab.part("panel")).to_be_hidden()
+    tab.part("bell").click()
+    expect(tab.part("panel")).to_be_visible()
+
+
 @pytest.mark.parametrize("name", ["monitio-cards.js", "monitio-inbox.js"])
 def test_it_is_asked_for_again_after_growing_pauses_and_when_the_browser_is_online(
     wire: Wire, open_tab: OpenTab, name: str
