@@ -288,7 +288,8 @@ class _Stream:
         loading.add_done_callback(loaded)
 
     def _loaded(self, future: Future[Any]) -> None:
-        self._advance(future.result())
+        if not future.cancelled():
+            self._advance(future.result())
 
     def _write(self, frame: bytes, more: bool = True) -> bool:
         """Send a frame. False: _write_later goes on, or the client has left."""
