@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('task_id', models.CharField(max_length=190, unique=True, verbose_name='task id')),
                 ('queue', models.CharField(blank=True, default='', max_length=50, verbose_name='queue')),
                 ('name', models.CharField(blank=True, default='', max_length=255, verbose_name='name')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('started', 'Started'), ('retrying', 'Trying again'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Cancelled'), ('lost', 'Interrupted')], default='queued', max_length=20, verbose_name='state')),
+                ('state', models.CharField(choices=[('queued', 'Waiting'), ('started', 'Started'), ('retrying', 'Trying again'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Cancelled'), ('lost', 'Interrupted')], default='queued', max_length=20, verbose_name='state')),
                 ('attempt', models.PositiveIntegerField(default=0, verbose_name='attempt')),
                 ('key', models.BigIntegerField(default=-1, editable=False)),
                 ('done', models.FloatField(blank=True, null=True, verbose_name='done')),

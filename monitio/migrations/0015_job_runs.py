@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('task_id', models.CharField(max_length=190, verbose_name='task id')),
                 ('number', models.PositiveIntegerField(default=1, verbose_name='number')),
                 ('call', models.TextField(editable=False)),
-                ('state', models.CharField(blank=True, choices=[('queued', 'Queued'), ('started', 'Started'), ('retrying', 'Trying again'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Cancelled'), ('lost', 'Interrupted')], default='', max_length=20, verbose_name='state')),
+                ('state', models.CharField(blank=True, choices=[('queued', 'Waiting'), ('started', 'Started'), ('retrying', 'Trying again'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('revoked', 'Cancelled'), ('lost', 'Interrupted')], default='', max_length=20, verbose_name='state')),
                 ('error', models.TextField(blank=True, default='', verbose_name='error')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='monitio.job', verbose_name='job')),

@@ -19,7 +19,7 @@ from monitio.models.schedule import as_stored
 from monitio.utils.text import LARGEST_NUMBER
 
 STATES = (
-    (State.QUEUED, _("Queued")),
+    (State.QUEUED, _("Waiting")),
     (State.STARTED, _("Started")),
     (State.RETRYING, _("Trying again")),
     (State.SUCCEEDED, _("Succeeded")),

@@ -25,7 +25,7 @@ from pytest_django import DjangoAssertNumQueries
 import monitio
 from monitio import api
 from monitio.jobs.reporter import JobReporter
-from monitio.models import Message
+from monitio.models import Job, Message
 from monitio.recipients import Recipient, page_token
 from monitio.views.strings import strings
 
@@ -80,6 +80,12 @@ def test_a_running_job_is_on_the_page_though_it_was_seen(ann: Any) -> None:
     (item,) = items(render(BOTH, request_for(ann)))
     assert item["job"]["state"] == "started"
     assert item["job"]["task"] == "task-1"
+
+
+def test_without_scripts_a_running_job_shows_how_far_it_is(ann: Any) -> None:
+    JobReporter("1", name="app.tasks.export", recipients=[Recipient.of(ann)]).started()
+    Job.objects.update(status_text="8 of 20 rows")
+    assert "<bdi>8 of 20 rows</bdi>" in render(BOTH, request_for(ann))
 
 
 def test_the_stream_address_is_bound_to_the_user(ann: Any) -> None:
