@@ -93,7 +93,8 @@ class Breaker:
             missed, self._missed = list(self._missed), set()
         if not self._publish_all(missed):
             with self._lock:
-                self._missed |= set(missed)
+                # As many as fit beside those that have come meanwhile.
+                self._missed.update(missed[: max(0, self.CAPACITY - len(self._missed))])
             return False
         with self._lock:
             late, self._missed = list(self._missed), set()

@@ -174,7 +174,7 @@ def test_reasons_come_in_the_language_of_the_uploader(polish_visitor: Visitor) -
     assert message["body"] == "1 kontakt zaimportowany, 1 odrzucony"
     rows = rejected_rows(polish_visitor, message)
     assert rows == [
-        ["name", "email", "city", "linia", "powód"],
+        ["name", "email", "city", "linia", "przyczyna"],
         ["Ann", "", "", "2", "brak adresu e-mail"],
     ]
 

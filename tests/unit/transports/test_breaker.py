@@ -145,3 +145,18 @@ def test_what_it_remembers_is_bounded(breaker: Breaker) -> None:
     for number in range(3 * breaker.CAPACITY // 100):
         breaker.is_blocking([Event(f"user:{number}-{one}") for one in range(100)])
     assert len(breaker._missed) <= breaker.CAPACITY + 100
+
+
+def test_so_is_what_comes_while_it_tries(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def events(kind: str) -> list[Event]:
+        return [Event(f"{kind}:{number}") for number in range(breaker.CAPACITY)]
+
+    def fail(missed: Sequence[Event]) -> None:
+        breaker.is_blocking(events("visitor"))
+        raise ConnectionError
+
+    monkeypatch.setattr(breaker, "_ensure_trying", lambda: True)
+    breaker._publish = fail
+    breaker.failed(events("user"))
+    assert not breaker._is_back()
+    assert len(breaker._missed) == breaker.CAPACITY
