@@ -13,7 +13,7 @@ export class MonitioBell extends MonitioElement {
   #button = button("bell", () => this.#toggle(),
     make("slot", { name: "icon" }, icon("bell")), this.#badge);
   /**
-   * Null while it is loaded.
+   * Undefined until it is asked for, null while it is being loaded.
    * @type {import("../inbox/inbox.js").Inbox | null | undefined}
    */
   #inbox;

@@ -15,6 +15,7 @@ export class MonitioProgress extends MonitioElement {
 
   constructor() {
     super();
+    this.#view.tile.remove();
     this.root.append(this.#waiting, this.#view.node);
   }
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -200,7 +199,8 @@ class JobReporter:
     def notify_now(self) -> bool:
         """Send the start that ``when=`` held back. True when it was sent."""
         with lock_timeout(dispatch.database()):
-            return self._notify(Transition(changes={}))
+            alive = {"alive_at": timezone.now()}
+            return self._notify(Transition(changes=alive, guard=Q(state=State.STARTED)))
 
     @scopes.in_own_scope
     def progressed(
@@ -292,15 +292,12 @@ class JobReporter:
 
     @until_reported
     def _notify(self, event: Transition, trusting: bool) -> bool:
-        """Notify those whose start was held back."""
+        """Notify those whose start was held back. The row is locked until the commit."""
         with transaction.atomic(using=dispatch.database()):
-            # The row stays locked until the commit, as in every report.
-            rows = Job.objects.of_task(self.task_id).filter(state=State.STARTED)
-            if not rows.update(alive_at=timezone.now()):
+            job = advance(self.task_id, self.scope, event)
+            if job is None or not has_unnotified(job):
                 return False
-            job = Job.objects.of_task(self.task_id).get()
-            notify = partial(self.messages.notify, job, self.outcome(job), only_new=True)
-            return has_unnotified(job) and bool(notify())
+            return bool(self.messages.notify(job, self.outcome(job), only_new=True))
 
     def _new_job(self, changes: Mapping[str, Any]) -> Job:
         begun = {name: value for name, value in changes.items() if value is not FILL_BAR}
