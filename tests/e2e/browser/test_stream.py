@@ -270,6 +270,7 @@ def test_with_the_stream_of_a_hub_the_page_fetches_its_snapshot(
 ) -> None:
     wire.begins_with_snapshot = False
     tab = open_tab(stream_snapshot="json")
+    wait_until(lambda: wire.snapshots_asked)
     wire.store(message(1, level="error"))
     asked = wire.snapshots_asked
     wire.drop()

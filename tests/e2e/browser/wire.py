@@ -415,9 +415,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
-        self.end_headers()
+        # As a site does: a page whose stream is open misses nothing.
         events = self.wire.subscribe(page, has)
         try:
+            self.end_headers()
             while (event := self.next_event(events)) is not None:
                 self.wfile.write(event)
         finally:
