@@ -85,6 +85,27 @@ def entered(call: Callable[[], object]) -> list[tuple[str, str]]:
     return calls
 
 
+def road(call: Callable[[], object]) -> list[list[tuple[str, str]]]:
+    """Module and name of our functions on the stack of each statement, the outermost first.
+
+    Without ``monitio.utils``, which knows nothing of jobs, and the wrappers of decorators.
+    """
+    found = []
+
+    def note(execute: Any, *statement: Any) -> Any:
+        stack, frame = [], sys._getframe()
+        while frame := frame.f_back:  # type: ignore[assignment]
+            code, module = frame.f_code, str(frame.f_globals["__name__"])
+            if code.co_filename.startswith(OURS) and not module.startswith("monitio.utils."):
+                stack.append((module, code.co_qualname))
+        found.append([entry for entry in reversed(stack) if "<locals>" not in entry[1]])
+        return execute(*statement)
+
+    with connection.execute_wrapper(note):
+        call()
+    return found
+
+
 def statements(call: Callable[[], object]) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         call()
@@ -108,3 +129,21 @@ def test_statements_of_a_start_and_an_end(task: Task[Any, Any]) -> None:
     written = ["BEGIN", "UPDATE", *reads, "UPDATE", "COMMIT"]
     assert statements(lambda: start(task)) == written
     assert statements(lambda: succeed(task)) == written
+
+
+def test_a_start_takes_ten_functions_to_its_statements_and_returns_to_no_module(
+    task: Task[Any, Any],
+) -> None:
+    stacks = road(lambda: start(task))
+    begun = [
+        stack[stack.index(("monitio_celery.signals.run", "report_started")) :] for stack in stacks
+    ]
+    assert len({function for stack in begun for function in stack}) <= 10
+    for stack in begun:
+        modules = [module for module, _name in stack]
+        changes = [
+            module
+            for module, former in zip(modules, ["", *modules], strict=False)
+            if module != former
+        ]
+        assert len(changes) == len(set(changes)), changes
