@@ -272,7 +272,7 @@ def interactions(browser: Chromium) -> Figures:
 
 @contextmanager
 def list_page() -> Iterator[tuple[str, str]]:
-    """The address of the tests' site, and the session of somebody with messages of three days."""
+    """The address of the tests' site, and the session of a user with messages of three days."""
     for name, value in looks.SETTINGS.items():
         setattr(settings, name, value)
     with live_site() as url:

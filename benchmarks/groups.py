@@ -50,7 +50,7 @@ def run_round(kind: str, user: int, size: int, postmaster: int) -> tuple[float, 
     from monitio_celery import notify_group
 
     gate = uuid4().hex
-    canvas = group(tasks.untold.si(user) for _number in range(size))
+    canvas = group(tasks.plain.si(user) for _number in range(size))
     first = tasks.begin.delay(gate, kind == "with")
     (notify_group("Import", canvas, user=user) if kind == "with" else canvas).delay()
     last = tasks.clocks.delay()

@@ -4,7 +4,7 @@
 
 Rates are a second. A page's stream reopens after ``MONITIO_STREAM_MAX_AGE``; a web process is
 planned at 60 % of a core, because a deploy moves its pages to the others. Databases and brokers are
-given as statements, events and bytes: their own manuals say what they carry.
+given as statements, events and bytes: their own manuals give what they carry.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def main(messages: int) -> None:
     settings = {
         "MONITIO_TRANSPORT": "redis",
         "MONITIO_REDIS_URL": valkey.url,
-        # Under WSGI nothing else tells that a client has left.
+        # Under WSGI only a failed write shows that a client has left.
         "MONITIO_STREAM_HEARTBEAT": 0.2,
         "MONITIO_STREAM_RETRY": 200,
         # Only granian under WSGI waits for it, and is cut before.

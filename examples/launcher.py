@@ -29,7 +29,7 @@ STOPS_WITHIN = 4.0
 
 
 class Stop(BaseException):
-    """Somebody asked the launcher to end."""
+    """The launcher was asked to end, by a signal."""
 
 
 class Failed(Exception):
@@ -42,8 +42,8 @@ class Process:
     def __init__(self, name: str, popen: subprocess.Popen[str], *, quiet: bool) -> None:
         self.name, self.popen, self.quiet = name, popen, quiet
         self.last: list[str] = []
-        self._said = ""
-        self._news = threading.Condition()
+        self._output = ""
+        self._changed = threading.Condition()
 
     @property
     def is_running(self) -> bool:
@@ -57,29 +57,29 @@ class Process:
             log.flush()
             if LOUD.search(line) and not self.quiet:
                 print(f"{self.name:7}| {line.rstrip()}", file=sys.stderr, flush=True)
-            with self._news:
+            with self._changed:
                 self.last = [*self.last[-20:], line.rstrip()]
-                self._said += line
-                self._news.notify_all()
-        with self._news:
-            self._news.notify_all()
+                self._output += line
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
     def wait_for(self, words: str) -> None:
-        """Wait until it says ``words``. Raises ``Failed`` when it ends first or stays silent."""
+        """Wait until its output has ``words``. Raises ``Failed`` when it ends or is silent."""
         deadline = time.monotonic() + STARTS_WITHIN
-        with self._news:
-            while words not in self._said:
+        with self._changed:
+            while words not in self._output:
                 if not self.is_running or time.monotonic() > deadline:
                     raise Failed(f"{self.name} did not start:\n" + "\n".join(self.last))
-                self._news.wait(0.2)
-        # Nobody waits twice; a long run must not collect all it says.
-        self._said = ""
+                self._changed.wait(0.2)
+        # It is waited for once; a long run must not collect its whole output.
+        self._output = ""
 
     def signal_group(self, number: int) -> None:
         try:
             os.killpg(self.popen.pid, number)
         except (ProcessLookupError, PermissionError):
-            # macOS says EPERM for a group of which only zombies are left.
+            # macOS answers EPERM for a group of which only zombies are left.
             return
 
 
@@ -157,7 +157,7 @@ class Launcher:
         self.processes.remove(process)
 
     def wait(self, while_true: Callable[[], bool] = lambda: True) -> None:
-        """Wait until somebody stops the launcher. Raises ``Failed`` when a process ends first."""
+        """Wait until the launcher is stopped. Raises ``Failed`` when a process ends first."""
         while while_true():
             for process in self.processes:
                 if not process.is_running:
@@ -179,7 +179,7 @@ class Launcher:
         self.log.close()
 
     def _end(self, process: Process) -> None:
-        # The leader alone: a worker lets its children finish and tells them to go.
+        # The leader alone: a worker ends its children, after their tasks.
         process.popen.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.popen.wait(STOPS_WITHIN)

@@ -1,4 +1,4 @@
-"""Ends the process groups whose numbers come in, one a line, once nobody holds the pipe any more.
+"""End the process groups whose ids it reads, one a line, when the other end of the pipe is closed.
 
 The launcher starts it and keeps the other end. It runs in a session of its own, so that what kills
 the launcher does not kill it as well.

@@ -135,10 +135,10 @@ def toasts(tab: Tab) -> bytes:
 
 
 def tasks(tab: Tab) -> bytes:
-    told = (("Importing contacts.csv", 82), ("Archiving 2026", 64), ("Checking 8 branches", 23))
+    bars = (("Importing contacts.csv", 82), ("Archiving 2026", 64), ("Checking 8 branches", 23))
     tab.wire.put(
         *(job(pk, task=name, title=name, percent=float(percent), cancel=True)
-          for pk, (name, percent) in enumerate(told, 1)),
+          for pk, (name, percent) in enumerate(bars, 1)),
         job(4, "retrying", task="rates", title="Exchange rates"),
         job(5, "queued", task="report", title="Monthly report"),
     )  # fmt: skip

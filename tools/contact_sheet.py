@@ -80,7 +80,7 @@ def main(folder: Path | None) -> None:
         page.set_content(f"<style>{STYLE}</style>{figures}")
         sheet = Image.open(BytesIO(page.screenshot(full_page=True)))
         browser.close()
-    # A fraction of the size, and hardly to be told apart.
+    # A fraction of the size, with hardly a visible difference.
     sheet.convert("RGB").quantize(200, dither=Image.Dither.NONE).save(SHEET, optimize=True)
 
 

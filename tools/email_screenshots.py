@@ -75,11 +75,11 @@ def digest() -> EmailMultiAlternatives:
     """What Bob has missed over a weekend."""
     bob = preferences.change(user("bob"), frequency="daily", time_zone="Europe/Warsaw", hour=7)
     ann = user("nowak", first_name="Ann", last_name="Nowak")
-    told: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {"subject": f"Export {number}: done", "level": monitio.SUCCESS, "category": "exports"}
         for number in range(12)
     ]
-    told += [
+    rows += [
         {
             "subject": "Import of contacts.csv: failed",
             "message": "Line 17 has no e-mail address.",
@@ -91,7 +91,7 @@ def digest() -> EmailMultiAlternatives:
         {"message": "Your storage is nearly full.", "level": monitio.WARNING, "url": "/storage/"},
     ]
     Message.objects.filter(user=bob.user).delete()
-    for fields in told:
+    for fields in rows:
         Message(user=bob.user, **{"message": "", "level": monitio.INFO, **fields}).save()
     mail = digests.preview(bob)
     assert mail is not None

@@ -65,7 +65,7 @@ DIFFERENCE = """async (sources) => {
     far += [0, 1, 2].some((part) => Math.abs(one.data[at + part] - other.data[at + part]) > 64);
   return far / (one.width * one.height);
 }"""
-# Animations stand still until they are told where to be.
+# Animations stand still at the time that a scene sets.
 HELD = """
 window.held = [];
 const { animate } = Element.prototype;

@@ -2,8 +2,8 @@
 
 Four modules, minified, each with its source map: esbuild joins the sources, in which style sheets
 become short texts, and rolldown minifies them (5 % smaller than by esbuild alone). Two style sheets
-are minified. A digest of the sources in the first line of each says what it was built from: a test
-without Node notices what was changed and not built.
+are minified. The first line of each holds a digest of its sources: a test without Node notices what
+was changed and not built.
 """
 
 from __future__ import annotations

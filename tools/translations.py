@@ -1,4 +1,4 @@
-"""Collect and compile the translations of all packages; ``--check`` only tells what is out of date.
+"""Collect and compile the translations of all packages; ``--check`` only lists what is out of date.
 
 Needs gettext (Debian: ``apt-get install gettext``, macOS: ``brew install gettext``).
 """
@@ -42,7 +42,7 @@ def texts(package: Path) -> dict[str, bytes]:
 
 
 def is_current(package: Path) -> bool:
-    """Whether collecting anew would change a text."""
+    """Whether collecting would change no text."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / package.name
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("var", "__pycache__"))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("monitio", "monitio_celery", "monitio_tasks")
+CODE = ("monitio", "monitio_celery", "monitio_tasks", "benchmarks", "examples", "tools")
 WORDS = re.compile(
     r"\b(somebody|nobody|whoever|whomever|anew|told|tells?|telling|says?|saying|hears?|heard"
     r"|lest|mended?|cured?|whence|thereof)\b",
@@ -29,8 +29,8 @@ Prose = Iterator[tuple[str, int, str]]
 
 def of_code() -> Prose:
     """The comments and docstrings: file, line, text."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
+    for folder in CODE:
+        for path in sorted((ROOT / folder).rglob("*.py")):
             if "migrations" not in path.parts:
                 name, source = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
                 yield from ((name, line, text) for line, text in _docstrings(source))

@@ -2,15 +2,14 @@
 
     python -m benchmarks.overhead [sqlite|postgres ...] [--rounds 25] [--tasks 30] [--reuse N]
 
-One prefork process runs rounds of several kinds in turn: tasks that nobody is told of; that a
-handler tells of with one insert, one update and two publishes; and that monitio tells of: after the
-web process has announced them, as ``delay()`` does, and unannounced. What is compared is CPU and
-wall time a task above the untold one: monitio's by the handler's. ``--reuse`` is
-CELERY_DB_REUSE_MAX.
+One prefork process runs rounds of several kinds of tasks in turn: plain ones; those of a handler
+with one insert, one update and two publishes; and those of ``@notify_user``, with the row that
+``delay()`` writes in the web process ("queued") and without. What is compared is CPU and wall time
+a task above the plain one: monitio's by the handler's. ``--reuse`` is CELERY_DB_REUSE_MAX.
 
 The handler is connected where its module is imported, as handlers are. Celery's Django fixup comes
 later and closes the connection that it has just opened, so it opens two for each task. The ``late``
-one knows of this and waits for ``worker_init``: the strictest rival there is.
+one is connected at ``worker_init`` and needs one: the leanest handler.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from uuid import uuid4
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.valkey import Valkey
 
-RIVALS = ("told_by_hand", "told_by_hand_late")
-KINDS = ("untold", *RIVALS, "told", "told, unannounced")
+RIVALS = ("by_hand", "by_hand_late")
+KINDS = ("plain", *RIVALS, "notified", "notified, not queued")
 Costs = tuple[float, float]
 
 
@@ -94,12 +93,12 @@ def run_round(kind: str, user: int, count: int) -> Costs:
     from monitio_celery.signals import base as receivers
 
     gate = uuid4().hex
-    name, _, unannounced = kind.partition(", ")
+    name, _, not_queued = kind.partition(", ")
     task = getattr(tasks, name)
     to = {"headers": {"monitio": {"to": [{"user": str(user), "lang": "en"}]}}}
-    options = to if name == "told" else {}
-    first = tasks.begin.delay(gate, name == "told")
-    if unannounced:
+    options = to if name == "notified" else {}
+    first = tasks.begin.delay(gate, name == "notified")
+    if not_queued:
         receivers.disconnect()
     with app.producer_pool.acquire() as producer:
         for _number in range(count):
@@ -117,7 +116,7 @@ def show(rounds: dict[str, list[Costs]]) -> None:
         kind: [sorted(column)[len(column) // 4] for column in zip(*costs, strict=True)]
         for kind, costs in rounds.items()
     }
-    base, *rivals = (usual[kind] for kind in ("untold", *RIVALS))
+    base, *rivals = (usual[kind] for kind in ("plain", *RIVALS))
     print(
         f"{'':20}" + "".join(f"{name:>8} ms {'above':>7}  ratio   late" for name in ("CPU", "wall"))
     )

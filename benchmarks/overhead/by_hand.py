@@ -18,23 +18,23 @@ def publisher() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS)
 
 
-def publish(user: int, **news: Any) -> None:
-    publisher().publish(f"user:{user}", json.dumps(news))
+def publish(user: int, **event: Any) -> None:
+    publisher().publish(f"user:{user}", json.dumps(event))
 
 
 def connect(task: Any) -> None:
-    task_prerun.connect(tell_start, sender=task, weak=False)
-    task_success.connect(tell_success, sender=task, weak=False)
+    task_prerun.connect(report_start, sender=task, weak=False)
+    task_success.connect(report_success, sender=task, weak=False)
 
 
-def tell_start(*, task_id: str, args: Any, **_: Any) -> None:
+def report_start(*, task_id: str, args: Any, **_: Any) -> None:
     note = Note.objects.create(
         user_id=args[0], task_id=task_id, state="started", text="By hand: started"
     )
     publish(args[0], task=task_id, state=note.state, text=note.text)
 
 
-def tell_success(*, sender: Any, **_: Any) -> None:
+def report_success(*, sender: Any, **_: Any) -> None:
     request = sender.request
     Note.objects.filter(task_id=request.id).update(state="succeeded", text="By hand: done")
     publish(request.args[0], task=request.id, state="succeeded", text="By hand: done")

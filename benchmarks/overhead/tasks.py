@@ -1,4 +1,4 @@
-"""Tasks that do nothing, told in several ways, and those that measure them."""
+"""Tasks that do nothing, with several handlers, and those that measure them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from celery import shared_task
 from celery.signals import worker_init
 from django.conf import settings
 
-from benchmarks.overhead import by_hand
+from benchmarks.overhead import by_hand as handlers
 from monitio_celery import notify_user
 from monitio_celery.signals import base as receivers
 
 
 @shared_task(ignore_result=True)
-def untold(user: int) -> None: ...
+def plain(user: int) -> None: ...
 
 
 @shared_task(ignore_result=True)
-def told_by_hand(user: int) -> None: ...
+def by_hand(user: int) -> None: ...
 
 
 @shared_task(ignore_result=True)
-def told_by_hand_late(user: int) -> None: ...
+def by_hand_late(user: int) -> None: ...
 
 
 @shared_task(ignore_result=True)
 @notify_user
-def told(user: int) -> None: ...
+def notified(user: int) -> None: ...
 
 
 @shared_task
 def begin(gate: str, with_monitio: bool) -> tuple[float, float]:
     """Wait until all of a round is in the queue; the clocks of this process, CPU and wall."""
-    # What is told by hand, or not at all, knows nothing of monitio.
+    # The rivals and the plain task run without monitio's handlers.
     (receivers.connect if with_monitio else receivers.disconnect)()
     # redis-py 8 gives up after 5 s by itself.
     redis.Redis.from_url(settings.REDIS, socket_timeout=None).blpop([gate])
@@ -47,10 +47,10 @@ def clocks() -> tuple[float, float]:
     return time.process_time(), time.perf_counter()
 
 
-by_hand.connect(told_by_hand)
+handlers.connect(by_hand)
 
 
 @worker_init.connect
 def connect_late(**_: Any) -> None:
     """After Celery's own handlers, which close the connection before a task."""
-    by_hand.connect(told_by_hand_late)
+    handlers.connect(by_hand_late)

@@ -24,7 +24,7 @@ def schedule(sender: Any, **kwargs: Any) -> None:
 
 @setup_logging.connect
 def keep_logging(**kwargs: Any) -> None:
-    """Workers log as the settings say: LOGGING, and not Celery's own lines."""
+    """Workers log by the setting LOGGING, and not in Celery's own format."""
     from logging.config import dictConfig
 
     from django.conf import settings

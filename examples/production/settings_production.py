@@ -103,7 +103,7 @@ MONITIO_REDIS_URL = os.environ.get("MONITIO_REDIS_URL", "redis://127.0.0.1:6379/
 MONITIO_REDIS_PREFIX = "contacts"
 # Where the links in e-mails lead.
 MONITIO_BASE_URL = f"https://{ALLOWED_HOSTS[0]}"
-# nginx says where a client comes from, for the limit on streams per address.
+# nginx sends the client's address: for the limit on streams per address.
 MONITIO_CLIENT_ADDRESS = "HTTP_X_FORWARDED_FOR"
 MONITIO_CHANNELS = {
     "email": "monitio.channels.email.channel.EmailChannel",

@@ -87,7 +87,7 @@ class CsvFile:
                 )
 
     def detach(self) -> None:
-        """Leave the binary file to whoever opened it."""
+        """Release the binary file without closing it: the caller has opened it."""
         self._text.detach()
 
     def _value(self, values: list[str], place: int) -> str:
@@ -138,24 +138,24 @@ def _wide_encoding(head: bytes) -> str:
 
 
 def _old_encoding(binary: IO[bytes]) -> str:
-    """The likeliest of the one-byte encodings, judged by the lines that tell them apart."""
+    """The likeliest of the one-byte encodings, judged by the lines that are not ASCII."""
     binary.seek(0)
     head = binary.read(SAMPLE)
     binary.seek(0)
-    telling = []
+    samples = []
     size = 0
     for line in binary:
         if not line.isascii():
-            telling.append(line[:1000])
-            size += len(telling[-1])
+            samples.append(line[:1000])
+            size += len(samples[-1])
         if size > SAMPLE:
             break
-    guesses = from_bytes(b"".join(telling), cp_isolation=OLD_ENCODINGS)
+    guesses = from_bytes(b"".join(samples), cp_isolation=OLD_ENCODINGS)
     # Of guesses that are equally good, the more widespread encoding.
     ranked = sorted((guess.chaos, OLD_ENCODINGS.index(guess.encoding)) for guess in guesses)
     likely = dict.fromkeys([*(OLD_ENCODINGS[place] for _chaos, place in ranked), *OLD_ENCODINGS])
     readable = [encoding for encoding in likely if _decodes(binary, encoding)]
-    # A short text says little; names of columns that we know say more.
+    # A short text is weak evidence; known names of columns are better.
     return next((one for one in readable if _names_columns(head, one)), readable[0])
 
 

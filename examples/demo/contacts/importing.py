@@ -26,7 +26,8 @@ LIMITS = {"name": 200, "email": 254, "city": 100, "phone": 40}
 def run(pk: int, follow: Callable[[CsvFile], Iterable[Row]] = iter) -> Import:
     """Import the file of ``Import`` ``pk``; ``follow`` may watch the rows go by.
 
-    Starting it again starts it anew. Raises ``UnreadableFile``, and then has stored nothing.
+    A second run begins from the first line again. Raises ``UnreadableFile``; nothing is stored
+    then.
     """
     entry = Import.objects.get(pk=pk)
     _forget(entry)

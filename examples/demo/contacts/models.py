@@ -10,7 +10,7 @@ from monitio.recipients import Recipient
 
 class ImportQuerySet(models.QuerySet["Import"]):
     def visible_to(self, request: HttpRequest) -> ImportQuerySet:
-        """The imports of whoever asks, those from before they logged in included."""
+        """The imports of the request's user, those from before the login included."""
         owner = Recipient.existing(request)
         if owner is None:
             return self.none()
@@ -22,7 +22,7 @@ class ImportQuerySet(models.QuerySet["Import"]):
 
 
 class Import(models.Model):
-    """One file somebody uploaded, and what became of it."""
+    """An uploaded file, and the result of its import."""
 
     owner_key = models.CharField(max_length=150, db_index=True, editable=False)
     file_name = models.CharField(_("file"), max_length=200)

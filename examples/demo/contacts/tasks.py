@@ -1,4 +1,4 @@
-"""The demo's tasks. ``@notify_user`` is all it takes to tell whoever started one."""
+"""The demo's tasks. ``@notify_user`` notifies the user who started one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def fail() -> None:
     for _step in track(range(3)):
         time.sleep(0.5)
     # Only the text of a UserFacingError reaches people; the traceback goes to the worker's log.
-    # Lazily translated: it is read in the language of whoever started the task.
+    # Lazily translated, into the language of the user who started the task.
     raise UserFacingError(
         gettext_lazy("Three October invoices have no date. Add the dates and try again.")
     )
@@ -117,7 +117,7 @@ def one_minute() -> None:
 
 @shared_task
 def check_branch(number: int) -> int:
-    """One part of eight; the group tells, not its parts, and its bar moves with each record."""
+    """One part of eight. Users see the group alone; its bar moves with each record."""
     records = number * 3
     for _record in track(range(records)):
         time.sleep((0.5 + number % 3) / records)
