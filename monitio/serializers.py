@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from monitio.conf import settings
 from monitio.models import Job, Message, reading
-from monitio.recipients import Recipient, accounts
+from monitio.recipients import Recipient
 from monitio.utils.icons import ICONS, avatar_of
 
 Payload = dict[str, Any]
@@ -112,7 +112,7 @@ def snapshot_mark(recipient: Recipient) -> str:
     rows, floor = reading.newest_rows(recipient, settings.SNAPSHOT_SIZE, MARKED)
     senders = {row[MARKED.index("from_user_id")] for row in rows} - {None}
     # A new name is no new version.
-    found = accounts().in_bulk(senders) if senders else {}
+    found = reading.senders(senders) if senders else {}
     names = {pk: Message(from_user=sender).sender for pk, sender in found.items()}
     return _mark(rows, names, floor and reading.count_unread(recipient))
 

@@ -32,7 +32,7 @@ from monitio.messages.fields import MessageFields
 from monitio.messages.recipients import resolve_recipient
 from monitio.models import Message, reading
 from monitio.models.messages import MessageQuerySet, claims_end
-from monitio.recipients import Recipient, update_marker
+from monitio.recipients import LARGEST_KEY, Recipient, update_marker
 from monitio.utils.compiled_sql import CompiledByKeys
 from monitio.utils.text import AnyString
 
@@ -194,21 +194,17 @@ class PersistentMessageStorage(BaseStorage):
         me = self._me()
         if me is None:
             return []
+        size, unread_only = settings.SNAPSHOT_SIZE, settings.EXCLUDE_READ
         if self.is_admin:
-            return list(self._shown_once().exclude(pk__in=self._written))
-        size = settings.SNAPSHOT_SIZE
-        newest = reading.waiting(me, size, settings.EXCLUDE_READ)
-        if len(newest) == size:
-            # The history is limited, messages that wait to be shown once are not.
-            newest += self._shown_once().filter(pk__lt=newest[-1].pk)
+            newest = reading.to_show_once(me, LARGEST_KEY, unread_only)
         else:
-            self._complete_for = me
+            newest = reading.waiting(me, size, unread_only)
+            if len(newest) == size:
+                # The history is limited, messages that wait to be shown once are not.
+                newest += reading.to_show_once(me, newest[-1].pk, unread_only)
+            else:
+                self._complete_for = me
         return [row for row in newest if row.pk not in self._written]
-
-    def _shown_once(self) -> MessageQuerySet:
-        """What no other request is showing; built only where it is read, which costs as much."""
-        rows = self._rows().unclaimed().nonpersistent()
-        return rows.unread() if settings.EXCLUDE_READ else rows
 
     def count_loaded(self, who: Recipient) -> int | None:
         """The number of unread persistent messages by what the page reads anyway.

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitio.constants import State
-from monitio.models.rows import KEY_LENGTH, Index, ScopedQuerySet, scope_field
+from monitio.models.rows import KEY_LENGTH, FromDatabase, Index, ScopedQuerySet, scope_field
 from monitio.models.schedule import as_stored
 from monitio.utils.text import LARGEST_NUMBER
 
@@ -67,7 +67,7 @@ def queued_at(created: datetime, run: int) -> datetime:
     return as_stored(datetime.fromtimestamp(run / 1000, UTC)) if run else created
 
 
-class Job(models.Model):
+class Job(FromDatabase):
     """One background task, whatever the queue. This row is the source of truth."""
 
     scope = scope_field()

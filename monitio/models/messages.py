@@ -11,11 +11,9 @@ from typing import Any, Self
 
 from django.conf import settings as django_settings
 from django.contrib.messages.storage.base import Message as DjangoMessage
-from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.base import ModelState
 from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeData, SafeString, mark_safe
@@ -27,6 +25,7 @@ from monitio.constants import LEVELS, PERSISTENT_LEVELS, levels_named
 from monitio.models.jobs import Job
 from monitio.models.rows import (
     KEY_LENGTH,
+    FromDatabase,
     Index,
     LiteralIn,
     ScopedQuerySet,
@@ -34,7 +33,7 @@ from monitio.models.rows import (
     scope_field,
 )
 from monitio.models.schedule import checked_moment
-from monitio.models.texts import FOR_READERS, field_text, plain_text, validate_url
+from monitio.models.texts import FOR_READERS, field_text, level_tag, plain_text, validate_url
 from monitio.recipients import Recipient
 from monitio.utils.text import check_url, clean_text, one_line, replace_wide
 
@@ -152,7 +151,7 @@ def _unclaimed(stale: Any) -> Q:
     return Q(claim="") | Q(claimed_at__lt=stale or claims_end())
 
 
-class Message(models.Model):
+class Message(FromDatabase):
     """A message to one recipient."""
 
     user = models.ForeignKey(
@@ -331,13 +330,7 @@ class Message(models.Model):
     @classmethod
     def from_db(cls, db: Any, field_names: Any, values: Any, *, fetch_mode: Any = None) -> Self:
         """Blank an unsafe ``url`` that was written without ``save()``."""
-        # Without Model.__init__, which sends pre_init and post_init, and looks at every field.
-        message = cls.__new__(cls)
-        state: Any = ModelState()
-        message._state, state.adding, state.db = state, False, db
-        if fetch_mode is not None:  # Django 6.1
-            state.fetch_mode = fetch_mode
-        message.__dict__.update(zip(field_names, values, strict=True))
+        message = super().from_db(db, field_names, values, fetch_mode=fetch_mode)
         if message.__dict__.get("safe") and "message" in message.__dict__:
             message._mark_safe()
         try:
@@ -399,14 +392,12 @@ class Message(models.Model):
 
     @property
     def tags(self) -> str:
-        return " ".join(tag for tag in (self.extra_tags, self.level_tag) if tag)
+        extra, tag = self.extra_tags, self.level_tag
+        return f"{extra} {tag}" if extra and tag else extra or tag
 
     @property
     def level_tag(self) -> str:
-        """The level's tag; that of the matching Django level where MESSAGE_TAGS lacks it."""
-        tags = get_level_tags()
-        sibling = self.level - constants.OFFSET if self.is_persistent() else self.level
-        return str(tags.get(self.level, tags.get(sibling, "")))
+        return level_tag(self.level)
 
     @property
     def level_name(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
 from django.db import models, router
+from django.db.models.base import ModelState
 
 from monitio import scope as scopes
 
@@ -31,6 +32,26 @@ class ScopedQuerySet(PrimaryQuerySet[M]):
     def here(self) -> Self:
         """Those of the current scope."""
         return self.filter(scope=scopes.current())
+
+
+class FromDatabase(models.Model):
+    """Its rows become objects without ``Model.__init__``.
+
+    That sends ``pre_init`` and ``post_init``, and looks at every field: 9 µs for a job.
+    """
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any, *, fetch_mode: Any = None) -> Self:
+        made = cls.__new__(cls)
+        state: Any = ModelState()
+        made._state, state.adding, state.db = state, False, db
+        if fetch_mode is not None:  # Django 6.1
+            state.fetch_mode = fetch_mode
+        made.__dict__.update(zip(field_names, values, strict=True))
+        return made
 
 
 class Index(models.Index):

@@ -1,16 +1,20 @@
-"""Stored texts: cleaned, safe URLs, and plain text of HTML."""
+"""Stored texts: cleaned, safe URLs, and plain text of HTML; the tags of levels."""
 
 from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 from typing import Any
 
+from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
 from django.db.models import Field
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeData
 
+from monitio import constants
+from monitio.conf import when_overridden
 from monitio.utils.text import at_most, check_url, clean_text, identifier
 
 # Users read these: they are cleaned. The others are identifiers: a bad one is refused.
@@ -50,3 +54,14 @@ def plain_text(message: str) -> str:
         return text
     lines = strip_tags(CELL_ENDS.sub(" ", LINE_ENDS.sub("\n", text))).splitlines()
     return html.unescape("\n".join(line.strip() for line in lines if line.strip())).strip()
+
+
+@lru_cache(maxsize=64)
+def level_tag(level: int) -> str:
+    """The level's tag; that of the matching Django level where MESSAGE_TAGS lacks it."""
+    tags = get_level_tags()
+    sibling = level - constants.OFFSET if constants.is_persistent(level) else level
+    return str(tags.get(level, tags.get(sibling, "")))
+
+
+when_overridden(level_tag.cache_clear, "MESSAGE_TAGS")

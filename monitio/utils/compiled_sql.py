@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from datetime import UTC
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from django.db import connections, transaction
@@ -61,6 +62,18 @@ def returns_rows(connection: Any) -> bool:
     return connection.vendor in ("postgresql", "sqlite") and bool(
         connection.features.can_return_columns_from_insert
     )
+
+
+def load_moments_in_c(connection: Any, cursor: Any) -> None:
+    """Let psycopg read moments in UTC itself, with .1 µs each.
+
+    Django's loader, which sets their time zone, is Python's: 3.5 µs each, and there are 200 in a
+    snapshot of 100 messages.
+    """
+    is_utc = connection.vendor == "postgresql" and connection.timezone is UTC
+    if is_utc and hasattr(connection.connection, "adapters"):  # psycopg 2 has none
+        loader = connection.Database.types.datetime.TimestamptzLoader
+        cursor.adapters.register_loader("timestamptz", loader)
 
 
 class CompiledUpdate(Generic[M]):
@@ -215,6 +228,7 @@ class _RowReader:
             transaction.mark_for_rollback_on_error(using=connection.alias),
             connection.cursor() as cursor,
         ):
+            load_moments_in_c(connection, cursor)
             cursor.execute(sql, params)
             found = cursor.fetchall()
         return [self._read(connection, row, changes) for row in found]

@@ -235,7 +235,10 @@ def test_plain_text_has_the_lines_of_its_markup(markup: str, text: str) -> None:
 # Links.
 
 
-@pytest.mark.parametrize("bad", ["javascript:x", "\tjavascript:x", "data:x", "ftp://x", "a\x00b"])
+@pytest.mark.parametrize(
+    "bad",
+    ["javascript:x", "\tjavascript:x", "data:x", "ftp://x", "a\x00b", "/a\nb", "/a\u202e", "//[a"],
+)
 def test_a_bad_link_is_refused_by_code_form_and_model(ann: Any, bad: str) -> None:
     with pytest.raises(ValueError, match="cannot be linked to"):
         check_url(bad)

@@ -17,6 +17,7 @@ from monitio.models import Job, Message, reading
 from monitio.models.messages import claims_end
 from monitio.recipients import Recipient
 from monitio.serializers import snapshot
+from monitio.utils.compiled_select import MOST_KEYS, CompiledInBulk
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +51,7 @@ VALUES: dict[str, Any] = {
     "NEWEST": ["key", "now", "stale"],
     "RUNNING": ["key", "now", "floor"],
     "WAITING": ["key", "now", "stale"],
+    "ONCE": ["key", "now", "stale", "floor"],
     "UNREAD": ["key", "now"],
 }
 
@@ -62,6 +64,7 @@ VALUES: dict[str, Any] = {
         ("WAITING", (100, True), 6),
         ("WAITING", (100, False), 8),
         ("RUNNING", (reading.PAYLOAD,), 1),
+        ("ONCE", (), 4),
         ("UNREAD", (), 3),
     ],
 )
@@ -87,6 +90,46 @@ def test_a_message_is_read_as_by_a_queryset(ann: Recipient) -> None:
             name: getattr(theirs[pk], name) for name in reading.COLUMNS
         }
         assert (message.job, message.from_user) == (theirs[pk].job, theirs[pk].from_user)
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 130])
+def test_rows_are_found_by_their_keys_as_by_in_bulk(
+    db: None, number: int, django_assert_num_queries: Any
+) -> None:
+    Job.objects.bulk_create(
+        Job(task_id=str(n), files=[{"id": n}], alive_at=timezone.now()) for n in range(number + 1)
+    )
+    pks = list(Job.objects.order_by("pk").values_list("pk", flat=True)[:number])
+    jobs = CompiledInBulk(lambda: Job.objects.defer("error"))
+    for _ in range(2):
+        with django_assert_num_queries(1 if number <= MOST_KEYS else 2):
+            found = jobs.run(pks)
+        assert all(job.get_deferred_fields() == {"error"} for job in found.values())
+        plain = Job.objects.in_bulk(pks)
+        assert {pk: values_of(job) for pk, job in found.items()} == {
+            pk: values_of(job) for pk, job in plain.items()
+        }
+
+
+def values_of(job: Job) -> dict[str, Any]:
+    return {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
+
+
+def test_a_site_s_own_manager_finds_the_senders(
+    ann: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may find others each time, as one of the current tenant does."""
+    bob = user("bob")
+    assert list(reading.senders([bob.pk])) == [bob.pk]
+
+    class Active(type(type(bob)._default_manager)):  # type: ignore[misc]
+        def get_queryset(self) -> Any:
+            return super().get_queryset().filter(is_active=True)
+
+    monkeypatch.setattr(type(bob)._default_manager, "__class__", Active)
+    assert list(reading.senders([bob.pk])) == [bob.pk]
+    type(bob)._base_manager.update(is_active=False)
+    assert reading.senders([bob.pk]) == {}
 
 
 def test_unread_messages_are_counted_up_to_a_limit(

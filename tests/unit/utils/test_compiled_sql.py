@@ -1,12 +1,16 @@
-"""Statements that need not survive a crash of the database."""
+"""Statements that need not survive a crash of the database, and moments that psycopg reads."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitio.utils.compiled_sql import _without_disk
+from monitio.utils.compiled_sql import _without_disk, load_moments_in_c
 
 
 @pytest.mark.parametrize(
@@ -23,3 +27,23 @@ def test_a_statement_alone_does_not_wait_for_the_disk(
 ) -> None:
     connection = SimpleNamespace(vendor=vendor, in_atomic_block=in_atomic_block)
     assert ("synchronous_commit" not in _without_disk(connection)) is waits
+
+
+@pytest.mark.parametrize(
+    ("vendor", "timezone", "has_adapters", "in_c"),
+    [
+        ("postgresql", UTC, True, True),
+        ("postgresql", UTC, False, False),
+        # Django sets the time zone of each, or takes it away.
+        ("postgresql", ZoneInfo("Europe/Warsaw"), True, False),
+        ("postgresql", None, True, False),
+        ("sqlite", UTC, True, False),
+    ],
+)
+def test_psycopg_reads_moments_in_utc_itself(
+    vendor: str, timezone: Any, has_adapters: bool, in_c: bool
+) -> None:
+    made = Mock(spec=["adapters"] if has_adapters else [])
+    connection, cursor = Mock(vendor=vendor, timezone=timezone, connection=made), Mock()
+    load_moments_in_c(connection, cursor)
+    assert cursor.adapters.register_loader.called is in_c
