@@ -1,9 +1,9 @@
-"""What tests share: people, and servers, of which each process starts one when a test asks for it.
+"""Shared fixtures: users, and servers that each test process starts once, on first use.
 
-tests/support has what is no fixture: ``people`` (users, visitors, their requests), ``jobs``
-(reporters, a fake clock), ``peers`` (other processes of a site), ``threads``, ``waiting`` (for a
-condition, with a deadline), ``databases`` (their addresses), ``servers`` (one module each), and
-``scheduling`` (which process runs which tests).
+Helpers that are not fixtures are in tests/support: ``people`` (users, visitors, their requests),
+``jobs`` (reporters, a fake clock), ``peers`` (other processes of a site), ``threads``, ``waiting``
+(for a condition, with a deadline), ``databases`` (their addresses), ``servers`` (one module each),
+and ``scheduling`` (which process runs which tests).
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from tests.support.servers.smtp import MailServer
 from tests.support.servers.valkey import Valkey
 from tests.support.variants import is_variant
 
-# The same examples in each run, however slow the machine is. `pytest --hypothesis-profile default`
-# tries others.
+# Every run tries the same examples, on slow machines too. `pytest --hypothesis-profile default`
+# tries random ones.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
-# Thousands of tests and their modules stay until the end: looking through them again and again for
-# garbage was half of the time of their collection.
+# Thousands of tests and their modules live until the end: garbage collection over them took half
+# of the time of pytest's collection.
 gc.set_threshold(100_000, 50, 50)
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip, or fail where everything has to be there."""
+    """Skip the test; fail it where every server must be installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def needs_packages() -> None:
-    """What npm brings: tools of the front end, and libraries that pages use beside it."""
+    """Require the npm packages: the front end's tools, and libraries that test pages load."""
     root = Path(__file__).resolve().parents[1]
     if (root / "node_modules" / ".unreachable").exists():
         missing("npm could not install its packages: run `npm ci` to see why")
@@ -83,21 +83,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        # e2e, integration, unit: what takes long comes first, so that the processes end together.
+        # e2e, integration, unit: long tests run first, so that the processes end at the same time.
         items.sort(key=lambda item: item.nodeid.split("/")[1])
 
 
 def pytest_unconfigure() -> None:
-    """Remove what SQLite leaves beside a database that Django has deleted."""
+    """Remove the files that SQLite leaves beside a database that Django has deleted."""
     for path in Path(tempfile.gettempdir()).glob(f"monitio-test-{os.getpid()}.sqlite3*"):
         path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _lasting_permissions() -> None:
-    """A test that commits leaves content types and permissions, which never change.
+    """Keep content types and permissions, which never change, after a test that commits.
 
-    Django would empty their tables, too, and fill them again: a sixth of the unit tests' time.
+    Django would empty and refill their tables: a sixth of the unit tests' time.
     """
     lasting = {ContentType._meta.db_table, Permission._meta.db_table}
 
@@ -111,13 +111,13 @@ def _lasting_permissions() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_heartbeat_thread() -> None:
-    """It would write between the statements of a test. Processes of a site have theirs."""
+    """Start no heartbeat thread: it would write between the statements of a test."""
     run._start_heartbeat = lambda: threading.current_thread()
 
 
 @pytest.fixture(autouse=True)
 def _no_known_languages() -> None:
-    """A rollback takes back what a process has stored."""
+    """Clear the cached languages: a rollback removes the rows that the cache describes."""
     last_language.forget()
 
 
@@ -135,17 +135,15 @@ def bob(db: None) -> Any:
 
 @pytest.fixture
 def browser(ann: Any, client: Client) -> Client:
-    """Ann's, who is signed in."""
+    """A test client in which ann is logged in."""
     client.force_login(ann)
     return client
 
 
 @pytest.fixture
 def admin_registry() -> Iterator[None]:
-    """The admin forgets in the end what a test has made it know: installing an app registers its
-    models there for good.
-    """
-    # The addresses are made once, and keep the classes that are registered then.
+    """Restore the admin's registry after the test: an app that is installed stays registered."""
+    # Django builds the URLs once, from the classes that are registered then.
     reverse("admin:index")
     known = dict(admin.site._registry)
     yield
@@ -158,7 +156,7 @@ _numbers = count()
 
 @pytest.fixture
 def name() -> str:
-    """A user's whom no other test knows, for sites that live longer than a test."""
+    """A unique user name, for sites that outlive a test."""
     return f"user-{next(_numbers)}"
 
 
@@ -196,7 +194,7 @@ def _mail_server() -> Iterator[MailServer]:
 
 @pytest.fixture
 def mail_server(_mail_server: MailServer) -> MailServer:
-    """A running SMTP server that has heard nothing yet, and accepts everything."""
+    """A running SMTP server without mails or script: it accepts everything."""
     _mail_server.reset()
     return _mail_server
 

@@ -15,14 +15,14 @@ import django
 from tests.support.databases import database
 
 BASE = Path(__file__).parent
-# One file for each process, so that several runs never meet.
+# One file per process, so that parallel runs share none.
 SQLITE = f"sqlite://{tempfile.gettempdir()}/monitio-test-{os.getpid()}.sqlite3"
 
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.urls"
 DATABASES = {"default": database(os.environ.get("MONITIO_TEST_DATABASE") or SQLITE)}
-# Each process of the tests makes its tables of the models, in a quarter of the migrations' time.
+# Tables are created from the models, in a quarter of the time that migrations take.
 DATABASES["default"].setdefault("TEST", {})["MIGRATE"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Hashing that resists attacks takes a quarter of a second for each test user.

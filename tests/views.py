@@ -8,12 +8,12 @@ from django.shortcuts import redirect, render
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Shows the messages of Django's framework as the manual does."""
+    """Show the messages of Django's framework as docs/ describes it."""
     return render(request, "tests/home.html")
 
 
 def add(request: HttpRequest) -> HttpResponse:
-    """Adds ``text`` at ``level`` (a number) and goes home."""
+    """Add ``text`` at ``level`` (a number) and redirect to the home page."""
     level = int(request.POST.get("level", messages.INFO))
     messages.add_message(request, level, request.POST["text"])
     return redirect("home")

@@ -1,1 +1,1 @@
-"""Tests with browsers, and of the examples."""
+"""Tests in browsers, and tests of the examples."""

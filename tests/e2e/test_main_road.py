@@ -1,4 +1,4 @@
-"""From one process to an open page of another, over each transport and its own database."""
+"""A message from one process reaches an open page of another, over each transport."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.main_road
 def place(
     request: pytest.FixtureRequest, valkey_server: Valkey, postgres_server: Postgres
 ) -> tuple[str, dict[str, Any]]:
-    """An empty PostgreSQL database, and the settings of a transport."""
+    """The address of an empty PostgreSQL database, and the settings of a transport."""
     database = postgres_server.database(f"main-road-{request.param}")
     return database, {"MONITIO_TRANSPORT": request.param, "MONITIO_REDIS_URL": valkey_server.url}
 

@@ -1,1 +1,1 @@
-"""User models whose keys are no numbers."""
+"""User models whose primary keys are not integers."""

@@ -16,7 +16,7 @@ class Manager(BaseUserManager[Any]):
 
 
 class Base(AbstractBaseUser):
-    """The least Django asks of a user: no user name, no real name."""
+    """The smallest user model that Django accepts: without user name and real name."""
 
     email = models.EmailField(unique=True)
     is_active = models.BooleanField(default=True)

@@ -1,4 +1,4 @@
-"""A database address as Django's DATABASES wants it."""
+"""Convert the address of a database to an entry of Django's DATABASES."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def database(url: str) -> dict[str, Any]:
 
 
 def sqlite(path: str, plain: bool = False) -> dict[str, Any]:
-    """SQLite as several processes can share it: writers wait for each other instead of failing.
+    """An SQLite database that processes can share: writers wait for each other instead of failing.
 
-    ``plain`` as a new project has it: a transaction that reads before it writes may fail.
+    ``plain``: with a new project's settings; transactions that read before they write may fail.
     """
     if plain:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "TEST": {"NAME": path}}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
-        # Without a name of its own, Django would keep the tests' database in memory.
+        # Without a name, Django would keep the test database in memory.
         "TEST": {"NAME": path},
         "OPTIONS": {
             "timeout": 20,
@@ -52,7 +52,7 @@ def sqlite(path: str, plain: bool = False) -> dict[str, Any]:
 
 
 def use_pymysql() -> None:
-    """PyMySQL in place of mysqlclient, which needs a compiler."""
+    """Use PyMySQL instead of mysqlclient, which needs a compiler."""
     import pymysql
 
     pymysql.install_as_MySQLdb()

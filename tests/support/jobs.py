@@ -1,4 +1,4 @@
-"""What the tests of jobs share: reporters whose wording says just where the job stands."""
+"""Helpers for tests of jobs: reporters whose texts show the job's state, and a fake clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitio.testing import Event
 
 
 def plainly(outcome: Outcome) -> MessageContent:
-    """State and attempt as the subject, and where the bar stands as the text."""
+    """Render state and attempt as the subject, progress as the text."""
     return MessageContent(
         subject=f"{outcome.state} {outcome.attempt}", message=f"{outcome.done} of {outcome.total}"
     )
@@ -42,7 +42,7 @@ def report(reporter: JobReporter, event: str) -> bool:
 
 
 def subjects_of(who: Any) -> list[str]:
-    """The subjects of everything this recipient has, oldest first."""
+    """The subjects of the recipient's messages, oldest first."""
     rows = Message.objects.of(Recipient.of(who)).filter(hidden=False).order_by("pk")
     return list(rows.values_list("subject", flat=True))
 
@@ -53,7 +53,7 @@ class _Undone(Exception):
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """A transaction, or a savepoint inside one, that fails at its end."""
+    """Roll back the transaction, or the savepoint inside one, at the end."""
     with suppress(_Undone), transaction.atomic():
         yield
         raise _Undone
@@ -64,10 +64,10 @@ def payloads(events: Iterable[Event]) -> list[dict[str, Any]]:
 
 
 class FakeClock:
-    """The module ``time`` for these modules alone: it stands where it is put, in seconds.
+    """Replaces ``time`` in the given modules; it stands still except for ``forward``, in seconds.
 
-    The threads and event loops of the process keep the real one. time-machine leaves
-    ``time.monotonic`` alone for their sake, so it cannot stand in here.
+    Threads and event loops of the process keep the real clock. For their sake time-machine does not
+    replace ``time.monotonic``, so it cannot be used here.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:

@@ -1,4 +1,4 @@
-"""Texts, numbers and moments that sites get, and that some database, page or e-mail refuses."""
+"""Texts, numbers and dates that sites receive, each refused by some database, page or e-mail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Other processes of a site: each runs a module of functions and calls them on request.
+"""Other processes of a site, whose functions a test calls.
 
-``Peer`` is the test's side; the module names the functions it offers in a dictionary and hands
-them to ``serve``. One JSON line each way a call.
+``Peer`` is the test's side; the process runs a module that passes a dictionary of functions to
+``serve``. A call is one JSON line in each direction.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# Seconds within which a living server answers on any machine.
+# Seconds within which a running server answers on any machine.
 PATIENCE = 30.0
 
 
 class Peer:
-    """A process that has started and waits for calls: ``peer.publish(…)`` or ``begin``, ``end``."""
+    """A started process that waits for calls: ``peer.publish(…)``, or ``begin`` and ``end``."""
 
     def __init__(
         self, module: str, database: str, settings_module: str = "tests.settings", **settings: Any
@@ -45,12 +45,12 @@ class Peer:
         )
 
     def begin(self, function: str, *args: Any) -> None:
-        """Call without waiting, so that several peers run at once."""
+        """Call without waiting for the answer, so that several peers run in parallel."""
         assert self.process.stdin is not None
         print(json.dumps([function, args]), file=self.process.stdin, flush=True)
 
     def end(self) -> Any:
-        """The answer of the oldest call. Raises what it raised, as text."""
+        """The answer of the oldest call. Raises its exception, as text."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"The peer has died: {self.process.wait(120)}"
@@ -67,12 +67,12 @@ class Peer:
         return call
 
     def dismiss(self) -> None:
-        """Tell it to end, without waiting: of several, the last ends as soon as the first."""
+        """Start its shutdown without waiting, so that several peers end in parallel."""
         assert self.process.stdin is not None
         self.process.stdin.close()
 
     def close(self) -> None:
-        """Let it end by itself, as at the end of a deployment. Fails when it hangs."""
+        """Wait for its regular end, as at the end of a deployment. Fails when it hangs."""
         assert self.process.stdout is not None
         self.dismiss()
         try:
@@ -86,7 +86,7 @@ class Peer:
 
 @contextmanager
 def impatient(peer: Peer, module: str, name: str = "PUBLISH_TIMEOUT") -> Iterator[None]:
-    """A peer that waits ``PATIENCE`` for servers waits a second, as sites do."""
+    """The peer waits one second for servers instead of ``PATIENCE``, as sites do."""
     peer.patch(f"monitio.{module}.{name}", 1.0)
     try:
         yield
@@ -102,9 +102,9 @@ def close_all(peers: Sequence[Peer]) -> None:
 
 
 def create_tables() -> None:
-    """What ``migrate`` comes to, from the models: in a tenth of the time of all migrations.
+    """Create the tables from the models, in a tenth of the time that all migrations take.
 
-    tests/integration/storage runs those.
+    tests/integration/storage runs the migrations.
     """
     from django.apps import apps
     from django.conf import settings
@@ -115,13 +115,13 @@ def create_tables() -> None:
 
 
 def patch(path: str, value: Any) -> None:
-    """Set a constant: ``("monitio.transports.redis.PONG_WITHIN", 2)``."""
+    """Set a module's constant, for example ``("monitio.transports.redis.PONG_WITHIN", 2)``."""
     module, _, name = path.rpartition(".")
     setattr(importlib.import_module(module), name, value)
 
 
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
-    """The peer's main loop: ends when the test closes its end or dies."""
+    """The peer's main loop; it ends when the test process closes the pipe or dies."""
     functions = {"migrate": create_tables, "patch": patch, **functions}
     for line in sys.stdin:
         name, args = json.loads(line)
@@ -133,7 +133,7 @@ def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
 
 
 def set_up() -> None:
-    """Django, with the settings the test gave as the only argument."""
+    """Set up Django with the settings that the test passed as the only argument."""
     import django
     from django.conf import settings
 

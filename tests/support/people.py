@@ -1,4 +1,4 @@
-"""Who the tests are about: users, visitors and their requests."""
+"""Users, visitors and their requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STORAGE = "monitio.storage.PersistentMessageStorage"
 
 
 def user(name: str = "ann", **fields: Any) -> Any:
-    """The user of this name, made when there is none."""
+    """The user of this name, created if missing."""
     model: Any = get_user_model()
     known = model.objects.filter(username=name).first()
     return known or model.objects.create_user(name, f"{name}@example.com", "secret", **fields)
 
 
 def request_of(who: Any = None, session: Any = None, method: str = "get") -> HttpRequest:
-    """A request of this user, or of an anonymous visitor, as middleware leaves it to a view."""
+    """A request of this user, or of an anonymous visitor, as a view gets it from the middleware."""
     request = getattr(RequestFactory(), method)("/")
     request.user = who or AnonymousUser()
     request.session = SessionStore() if session is None else session
@@ -33,7 +33,7 @@ def request_of(who: Any = None, session: Any = None, method: str = "get") -> Htt
 
 
 def next_request(request: HttpRequest, response: HttpResponse | None = None) -> HttpRequest:
-    """The same browser's next request: same user and session, the cookies it was sent."""
+    """The same browser's next request: same user and session, and the cookies of the response."""
     following = request_of(request.user if request.user.is_authenticated else None, request.session)
     following.COOKIES.update(request.COOKIES)
     for name, morsel in (response.cookies if response is not None else {}).items():
@@ -45,19 +45,19 @@ def next_request(request: HttpRequest, response: HttpResponse | None = None) -> 
 
 
 def respond(request: HttpRequest, status: int = 200) -> HttpResponse:
-    """The response goes out."""
+    """The response of the request, after the message storage has updated it."""
     response = HttpResponse(status=status)
     assert not request._messages.update(response)
     return response
 
 
 def shown(request: HttpRequest) -> list[str]:
-    """The texts a page of this request shows."""
+    """The texts that a page shows for this request."""
     return [str(message) for message in request._messages]
 
 
 def visitor_of(client: Client) -> Recipient:
-    """The recipient behind a browser that nobody is signed in with; gives it a session."""
+    """The recipient of a test client without a logged-in user; creates its session."""
     session = client.session
     request = RequestFactory().get("/")
     request.session = session

@@ -1,4 +1,4 @@
-"""Which of pytest-xdist's processes runs which tests: those that share servers stay together."""
+"""Distributes tests to pytest-xdist's processes: tests that share servers run in one process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.integration.celery.profiles import PROFILES
 
 CELERY, CHROMIUM = "tests/integration/celery/", "tests/e2e/browser/"
-# Longest first: "rabbitmq-redis" is not "rabbitmq".
+# Longest first, so that "rabbitmq-redis" does not match "rabbitmq".
 PROFILE = re.compile(rf"[\[-]({'|'.join(sorted(PROFILES, key=len, reverse=True))})[\]-]")
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]
-    """A process gets a file at a time, all of Chromium, or all tests on one kind of Celery site.
+    """A process gets one file, all Chromium tests, or all tests of one kind of Celery site.
 
-    In the order in which they were collected.
+    The order is that of the collection.
     """
 
     def __init__(self, config: pytest.Config, log: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tenants that share every table, as a context variable tells them apart."""
+"""Tenants that share every table; a context variable holds the current one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _current: ContextVar[str] = ContextVar("test_scope", default="")
 
 
 class ContextScope:
-    """``a`` and ``b``; outside of both it is ``''``."""
+    """The tenants ``a`` and ``b``; outside of both the scope is ``''``."""
 
     def current(self) -> str:
         return _current.get()
@@ -36,7 +36,7 @@ class ContextScope:
 
 
 def by_header(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
-    """``X-Scope`` says whose request it is."""
+    """Middleware that takes the tenant from the header ``X-Scope``."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         with ContextScope().activate(request.headers.get("X-Scope", "")):

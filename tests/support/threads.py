@@ -1,4 +1,4 @@
-"""Two people at once, and event loops; no database connection is left behind."""
+"""Run functions in threads and coroutines in event loops, and close their database connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEADLINE = 60.0
 
 
 class Running:
-    """A function in a thread of its own; ``result()`` waits for it and passes on what it raised."""
+    """A function in its own thread; ``result()`` waits for it and raises its exception."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function = function
@@ -40,7 +40,7 @@ class Running:
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:
-    """Run all functions in parallel, started together; what each returned."""
+    """Run all functions in parallel, started together; their results."""
     barrier = threading.Barrier(len(functions))
 
     def together(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -54,7 +54,7 @@ def at_once(*functions: Callable[[], Any]) -> list[Any]:
 
 
 def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """``asyncio.run``, and its database thread keeps no connection."""
+    """``asyncio.run`` that closes the connections of its database thread."""
 
     async def run() -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Tokens of the tests: who has one is its user, ``Authorization: Bearer …``."""
+"""Authentication by ``Authorization: Bearer …``, with a signed user id as the token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def token_of(pk: str) -> str:
 
 
 def authenticate(request: HttpRequest) -> Any:
-    """For MONITIO_AUTHENTICATION."""
+    """The token's user; a function for MONITIO_AUTHENTICATION."""
     try:
         text = request.headers.get("Authorization", "").removeprefix("Bearer ")
         pk = signing.loads(text, salt="tests.tokens")

@@ -1,13 +1,13 @@
-"""Which tests are variants: `make test` proves the same on another server, database or theme.
+"""Variants: tests whose behaviour `make test` covers on another server, database or theme.
 
-A variant that is one of its kind has ``@pytest.mark.variant`` where it stands.
+`make test-full` runs them. A single variant is marked in its file: ``@pytest.mark.variant``.
 """
 
 from __future__ import annotations
 
 import pytest
 
-# By the parameter of a test or fixture, the values that `make test-full` alone runs.
+# Parameter of a test or fixture -> values that only `make test-full` runs.
 SERVERS = frozenset(
     {
         *("daphne", "daphne-endpoint", "hypercorn", "hypercorn-endpoint"),
@@ -15,7 +15,7 @@ SERVERS = frozenset(
     }
 )
 PROFILES = frozenset({"sqlite", "no-results"})
-# What the broker, or the place of the results, has a part in, of the outcomes of tasks.
+# Tests of task outcomes that depend on the broker or the result backend.
 BY_BROKER = frozenset(
     {
         "test_success_is_mailed_once",
@@ -42,12 +42,12 @@ DATABASE_FILES = (
     "integration/test_nasty.py",
     "races/test_races.py",
 )
-# Databases that the processes of races and e-mails share, and those of the other channels.
+# Databases of the processes in tests of races and e-mails, and in those of other channels.
 DATABASES = frozenset({"plain", "mariadb"})
 MORE_DATABASES = frozenset({"postgres", "mariadb"})
 
 
-# What django-tasks-rq does in a way of its own.
+# Tests of behaviour that is specific to django-tasks-rq.
 OF_RQ = frozenset(
     {
         "test_success_is_reported_in_the_authors_words",
@@ -59,7 +59,7 @@ OF_RQ = frozenset(
 
 
 def is_variant(item: pytest.Item) -> bool:
-    """Tests of one server or database alone are none."""
+    """Whether only `make test-full` runs this test. Tests of a single server are no variants."""
     values = getattr(item, "callspec", None)
     if values is None:
         return False

@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of for a while."""
+"""Wait for a condition instead of for a fixed time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def wait_until(
     *,
     interval: float = 0.02,
 ) -> T:
-    """The first true answer of ``condition``.
+    """The first true result of ``condition``.
 
-    Raises ``AssertionError`` when none comes within ``timeout`` seconds. ``message`` says what was
-    waited for; a callable may look at what is there instead.
+    Raises ``AssertionError`` when there is none within ``timeout`` seconds. ``message`` describes
+    the condition; a callable may describe the present state.
     """
     deadline = time.monotonic() + timeout
     while True:

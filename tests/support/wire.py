@@ -1,4 +1,4 @@
-"""Requests of channels without a network, and what an error report shows."""
+"""Doubles for channels: HTTP requests without a network, and Django's error reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitio.utils.outbound import Response
 
 
 class Wire:
-    """In place of ``outbound.post``: ``responses`` are the next ones; ``sent`` are the requests."""
+    """Replaces ``outbound.post``: ``responses`` are the next responses, ``sent`` the requests."""
 
     def __init__(self) -> None:
         self.responses: list[Response | Exception] = []
@@ -31,7 +31,7 @@ class Wire:
 
 @contextmanager
 def error_reports() -> Iterator[list[str]]:
-    """What Django e-mails to ADMINS of what monitio logs."""
+    """The e-mails that Django sends to ADMINS for log records of monitio."""
     reports: list[str] = []
 
     class Reports(logging.Handler):

@@ -1,1 +1,1 @@
-"""Browsers in front of the demo, and of a fake site that sends any event in any order."""
+"""Browser tests of the demo, and of a fake site that sends any event in any order."""

@@ -1,4 +1,4 @@
-"""An hour of jobs, as the board of the admin shows them."""
+"""One hour of jobs for the admin's board."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDED_IN_THE_HOUR = 1200
 
 
 def fill(ann: Any, bob: Any) -> None:
-    """Running, waiting, failed and ended jobs; one of those that run is silent."""
+    """Create running, waiting, failed and ended jobs; one running job sends no heartbeats."""
     now, dice = timezone.now(), random.Random(7)
     people = [Recipient.of(ann), Recipient.of(bob)]
     ended = [_ended(number, now, dice, people) for number in range(ENDED_IN_THE_HOUR)]
@@ -57,7 +57,7 @@ def _open(
 
 
 def _ended(number: int, now: datetime, dice: random.Random, people: list[Recipient]) -> Job:
-    # More of them around the middle of the hour.
+    # Most of them are in the middle of the hour.
     age = dice.triangular(5, 3595, 1500)
     state = dice.choices((State.SUCCEEDED, State.REVOKED, State.LOST), (97, 2, 1))[0]
     end = now - timedelta(seconds=age)
@@ -75,7 +75,7 @@ def _ended(number: int, now: datetime, dice: random.Random, people: list[Recipie
 
 
 def _failed(task_id: str, end: datetime, people: list[Recipient]) -> None:
-    """One that can be tried again, with what its recipient reads."""
+    """A failed job that can be retried, with its message."""
     person = people[0]
     job = Job.objects.create(
         task_id=task_id,

@@ -1,4 +1,4 @@
-"""A real Chromium in front of the real demo (site, worker, beat, broker) or of ``wire.Wire``."""
+"""Fixtures: Chromium with the demo (site, worker, beat, broker) or with the fake site ``Wire``."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.e2e.demo.running import Demo
 from tests.support.peers import Peer
 from tests.support.servers.forwarder import Forwarder
 
-# An import of the sample is slowed down to be watched; a busy machine adds to it. In ms.
+# In ms. The demo slows down its import of the sample; a busy machine adds to that.
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 
-# Debian's name first; a developer's own machine may have another.
+# Debian's name first, then those of other systems.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
     "--no-sandbox",
@@ -50,8 +50,8 @@ def chromium_path() -> str | None:
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    # Its event loop runs in this thread until it ends, so it ends with the folder: tests of others
-    # have loops of their own, and Django takes every query for one from async code.
+    # Playwright's event loop runs in this thread until the folder's last test: tests elsewhere run
+    # their own loops. Django would refuse every query as one from async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as running:
         yield running
@@ -76,7 +76,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of a site that servers of tests/integration/stream serve."""
+    """The database's address of a site that servers of tests/integration/stream serve."""
     return f"sqlite://{tmp_path_factory.mktemp('site')}/site.sqlite3"
 
 
@@ -101,9 +101,9 @@ Visitor = Callable[..., Page]
 
 @pytest.fixture
 def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
-    """Open the demo as somebody new: a private window with cookies of its own.
+    """Open the demo as a new visitor: in a private window with its own cookies.
 
-    Whatever the page's scripts complain about fails the test.
+    An error of the page's scripts fails the test.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -134,7 +134,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def line(wire: Wire) -> Iterator[Forwarder]:
-    """Between a browser and the fake site."""
+    """A forwarder between a browser and the fake site."""
     address = ("127.0.0.1", int(wire.url.rpartition(":")[2]))
     line = Forwarder("127.0.0.1", lambda: socket.create_connection(address))
     yield line
@@ -143,7 +143,7 @@ def line(wire: Wire) -> Iterator[Forwarder]:
 
 @pytest.fixture(scope="package")
 def windows() -> list[BrowserContext]:
-    """The window that the next test uses, if there is one."""
+    """The window that the next test reuses, if there is one."""
     return []
 
 
@@ -151,14 +151,14 @@ def windows() -> list[BrowserContext]:
 def context(
     browser: Browser, wire: Wire, windows: list[BrowserContext]
 ) -> Iterator[BrowserContext]:
-    """A private window at the fake site, of which it remembers nothing.
+    """A private window for the fake site, without its cookies and storage.
 
-    Tests share it: to open a window takes more than most of them do in it.
+    Tests share it, because opening a window takes longer than most of them.
     """
     if not windows:
         context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
         context.set_default_timeout(PATIENCE)
-        # It closes with its last page.
+        # A window closes with its last page.
         context.new_page()
         windows.append(context)
     context = windows[0]
@@ -171,7 +171,7 @@ def context(
     context.clear_cookies()
     context.clear_permissions()
     context.set_offline(False)
-    # A later site may get the same port.
+    # A later fake site may get the same port.
     session = context.new_cdp_session(context.pages[0])
     session.send("Storage.clearDataForOrigin", {"origin": wire.url, "storageTypes": "all"})
     session.detach()
@@ -179,7 +179,7 @@ def context(
 
 @pytest.fixture
 def own_window(context: BrowserContext, windows: list[BrowserContext]) -> None:
-    """The test's window is used by no other."""
+    """Keep other tests from using this test's window."""
     windows.clear()
 
 
@@ -190,11 +190,11 @@ OpenTab = Callable[..., Tab]
 def open_tab(
     context: BrowserContext, wire: Wire, windows: list[BrowserContext]
 ) -> Iterator[OpenTab]:
-    """Open a tab of the fake site: ``open_tab(max=3)``, and its timers by hand with ``clock=True``.
+    """Open a tab of the fake site: ``open_tab(max=3)``. ``clock=True``: the test moves its timers.
 
-    ``init_script`` runs before the page's scripts; ``before_script`` handles the request for ours.
+    ``init_script`` runs before the page's scripts; ``before_script`` handles monitio's requests.
 
-    An exception in a script fails the test, and so does a report of the strict CSP.
+    An exception in a script and a CSP report fail the test.
     """
     complaints: list[str] = []
 
@@ -208,7 +208,7 @@ def open_tab(
         tab = Tab(context, wire, complaints)
         if clock:
             tab.page.clock.install()
-            # It stands still in all pages of the window, for good.
+            # The clock stays replaced in all pages of the window.
             windows.clear()
         if init_script:
             tab.page.add_init_script(init_script)

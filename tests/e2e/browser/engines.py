@@ -1,6 +1,6 @@
-"""Engines beside Chromium, as the conformance tests need them: go, run a script, open a tab.
+"""Browsers other than Chromium for the conformance tests: load a page, run a script, open a tab.
 
-Firefox speaks WebDriver BiDi by itself; WebKitGTK has a driver, which Selenium speaks to.
+Firefox is driven by WebDriver BiDi; WebKitGTK by its driver and Selenium.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_until
 
 DEADLINE = 60.0
-# Where Debian puts the browser that the driver drives.
+# Debian's path of the browser that the driver starts.
 MINI_BROWSERS = "lib/*/webkit2gtk-4.*/MiniBrowser"
-# Its buttons leave no narrower window.
+# Its toolbar prevents a narrower window.
 MINI_BROWSER_WIDTH = 447
 
 
 class Engine(Protocol):
-    """One window. ``run`` evaluates an expression in its present tab, and awaits its promise; the
+    """One window. ``run`` evaluates an expression in the current tab and awaits its promise; the
     answer is JSON.
     """
 
@@ -47,10 +47,10 @@ class Engine(Protocol):
     def switch_to(self, tab: Any) -> None: ...
 
     def resize(self, width: int, height: int) -> None:
-        """The viewport of the present tab, in CSS pixels."""
+        """Set the viewport of the current tab, in CSS pixels."""
 
     def close_tabs(self) -> None:
-        """All but one, which is empty."""
+        """Close all tabs but one, which is empty then."""
 
     def close(self) -> None: ...
 
@@ -85,7 +85,7 @@ class Firefox:
             raise
 
     def _connect(self) -> WebSocket:
-        """Firefox writes where it listens into its profile."""
+        """Connect to the port that Firefox writes into its profile."""
         file = Path(self._profile.name, "WebDriverBiDiServer.json")
         wait_until(lambda: file.exists() and file.read_text().endswith("}"), DEADLINE, "Firefox")
         where = json.loads(file.read_text())
@@ -159,7 +159,7 @@ class WebKitGTK:
         options = Options()
         options.binary_location = str(browsers[-1])
         options.add_argument("--automation")
-        # Nothing here has a graphics card.
+        # The virtual screen has no graphics card.
         env = {**os.environ, "DISPLAY": display, "WEBKIT_DISABLE_COMPOSITING_MODE": "1"}
         self._service = Service(driver, port=free_port(), env=env)
         try:
@@ -174,7 +174,7 @@ class WebKitGTK:
         return RemoteConnection(client_config=ClientConfig(self._service.service_url, timeout=60))
 
     def _open_screen(self) -> tuple[subprocess.Popen[bytes], str]:
-        """A screen in memory; it says which number it has found free."""
+        """Start a virtual screen; returns its process and display number."""
         reader, writer = os.pipe()
         command = [
             "Xvfb",

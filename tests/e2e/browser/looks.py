@@ -1,4 +1,4 @@
-"""Pages and e-mails in a font of the tests: what is asserted to the pixel, and what is pictured."""
+"""Pages and e-mails in the tests' font, for assertions to the pixel and for pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitio.preferences.choices import unsubscribe_url
 from tests.support.jobs import reporter
 from tests.support.people import user
 
-# Inter, its Latin letters; the licence beside it.
+# The Latin letters of Inter; its licence is beside it.
 FONT = Path(__file__).with_name("fonts") / "inter.woff2"
 STYLE = """@font-face { font-family: Test; src: url(data:font/woff2;base64,%s); font-weight: 1 999 }
 :root { --monitio-font: 400 .875rem/1.25rem Test } * { font-family: Test !important }"""
@@ -51,7 +51,7 @@ def use_font(page: Page) -> None:
 
 
 def hold_time(page: Page) -> None:
-    """The same on each day: ages and the heads of days."""
+    """Replace ages and headings of days by fixed texts."""
     for names, text in (("time, .m-at", "Wed 16:20"), (".monitio-day", "Today")):
         page.locator(names).evaluate_all(
             "(all, text) => all.forEach((one) => one.textContent = text)", text
@@ -59,13 +59,13 @@ def hold_time(page: Page) -> None:
 
 
 def fill(ann: Any, step: timedelta = timedelta(seconds=1)) -> dict[str, int]:
-    """An inbox of three days, of which a few messages are from today, ``step`` apart.
+    """Create messages of several days; those of today are ``step`` apart.
 
-    Returns the messages by what they are.
+    Returns their ids by name.
     """
     maria = user("maria", first_name="Maria", last_name="Keller")
     day = timedelta(days=1)
-    told: list[tuple[str, timedelta, dict[str, Any]]] = [
+    contents: list[tuple[str, timedelta, dict[str, Any]]] = [
         ("backup", 3 * day, {
             "level": monitio.SUCCESS, "subject": "Backup finished",
             "message": "42 GB in 11 minutes.", "category": "system"}),
@@ -98,7 +98,7 @@ def fill(ann: Any, step: timedelta = timedelta(seconds=1)) -> dict[str, int]:
             "url_label": "Download the report"}),
     ]  # fmt: skip
     found = {}
-    for name, ago, fields in told:
+    for name, ago, fields in contents:
         row = api.create_message(ann, fields.pop("level"), fields.pop("message"), **fields)
         if ago >= day:
             api.mark_read(ann, [row.pk])
@@ -112,7 +112,7 @@ def fill(ann: Any, step: timedelta = timedelta(seconds=1)) -> dict[str, int]:
     return found
 
 
-# Pages of the site, by path or by what is done on them; "{name}" stands for a message of `fill`.
+# Pages of the site: paths, or functions that act on a page; "{name}" is the id of that message.
 
 
 def select_two(page: Page) -> None:
@@ -135,7 +135,7 @@ PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
 
 
 def open_page(page: Page, site: str, scene: str, ann: Any, pks: dict[str, int]) -> None:
-    """Load the page of a scene, without its pop-ups, and in the font of the tests."""
+    """Load the page of a scene, without its pop-ups and in the tests' font."""
     path, act = PAGES[scene]
     url = unsubscribe_url(ann.pk, "imports") or ""
     page.goto(site + path.format(unsubscribe=url.removeprefix("https://example.com"), **pks))
@@ -146,13 +146,13 @@ def open_page(page: Page, site: str, scene: str, ann: Any, pks: dict[str, int]) 
         act(page)
 
 
-# Pages of the demo, for a visitor who has just come.
+# Pages of the demo, for a new visitor.
 DEMO = {"home": "", "no messages": "messages/", "mails": "mails/"}
 
 
 def open_demo(page: Page, site: str, scene: str) -> None:
     page.goto(site + DEMO[scene])
-    # Others have sent them.
+    # Other tests have sent e-mails.
     page.evaluate("document.querySelectorAll('.mail, .hint + p').forEach((one) => one.remove())")
     use_font(page)
 

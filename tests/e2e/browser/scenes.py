@@ -1,7 +1,7 @@
-"""Every look beside everything that is shown: what axe-core examines and the contact sheet shows.
+"""Every theme with every page: scenes that axe-core examines and the contact sheet shows.
 
-The site is the tests' own with its real pages. Those of Bootstrap load Bootstrap's own style sheet,
-and the admin is Django's.
+The site is that of the tests. Pages in the Bootstrap theme load Bootstrap's style sheet; the admin
+is Django's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TOASTS = "monitio-messages li.toast"
 
 
 def dressed(theme: str) -> dict[str, Any]:
-    """The settings of a site with this look."""
+    """The settings of a site with this theme."""
     (template,) = settings.TEMPLATES
     own = [HERE / "sites" / theme] if theme else []
     return {
@@ -50,12 +50,12 @@ def dressed(theme: str) -> dict[str, Any]:
 
 
 def fill(ann: Any, bob: Any) -> None:
-    """One message of each level, one of them read, one to answer, and a job that runs."""
+    """Create one message of each level, one of them read, one with a sender, and a running job."""
     Destination.objects.create(user=ann, channel="pager", address={}, key="1", label="Phone")
     destinations.disable_email([ann], ann.email, "It bounced: 550 no such user")
     read = api.create_message(ann, monitio.DEBUG, "It took 12 ms.", subject="Cache warmed")
     api.mark_read(ann, [read.pk])
-    # Read ones do not pop up; this one is as old as it looks.
+    # Read messages do not pop up.
     Message.objects.filter(pk=read.pk).update(created=timezone.now() - timedelta(days=2))
     api.create_message(ann, monitio.DEBUG, "Took 0.3 s, 14 queries.", subject="Report computed")
     api.create_message(
@@ -82,17 +82,17 @@ def home(theme: str) -> str:
 
 
 def visit(page: Page, path: str) -> None:
-    """Load a page of the site. One that fails says so itself, and not by what it lacks."""
+    """Load a page of the site, and fail unless its status is 200."""
     response = page.goto(path)
     assert response
     assert response.ok, f"{path}: {response.status} {page.locator('body').inner_text()[:1000]}"
 
 
 def toasts(page: Page, theme: str) -> None:
-    # However long the examination takes.
+    # Keep them open during the examination.
     page.add_init_script("localStorage['monitio /messages/ keep-open'] = 'yes'")
     visit(page, home(theme))
-    # All of them at once, also on a phone.
+    # Show all of them, on a phone too.
     page.evaluate("document.querySelector('monitio-messages').setAttribute('max', '6')")
     expect(page.locator(TOASTS)).to_have_count(6)
     page.keyboard.press("F8")
@@ -107,7 +107,7 @@ def inbox(page: Page, theme: str) -> None:
 
 
 def uncover(page: Page) -> None:
-    """Without the pop-ups, which hide some of the page."""
+    """Remove the pop-ups, which cover parts of the page."""
     page.evaluate("document.querySelector('monitio-messages').remove()")
 
 
@@ -135,13 +135,13 @@ SCENES: dict[str, Callable[[Page, str], None]] = {
 
 
 def light(page: Page) -> None:
-    """As it comes."""
+    """The default mode: change nothing."""
 
 
 def dark(page: Page) -> None:
     page.emulate_media(color_scheme="dark")
     page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
-    # The admin's colours change within 0.15 s.
+    # The admin's colours have a transition of 0.15 s.
     page.evaluate(
         "Promise.allSettled(document.getAnimations().map((one) => "
         "one.effect.getTiming().iterations === Infinity || one.finished)).then(() => null)"
@@ -161,7 +161,7 @@ def forced_colors(page: Page) -> None:
 
 
 def as_it_comes(page: Page) -> None:
-    """Take back what the modes do."""
+    """Undo the modes."""
     page.emulate_media(color_scheme="light", forced_colors="none")
     page.set_viewport_size({"width": 1100, "height": 800})
     page.evaluate(

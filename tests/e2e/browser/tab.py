@@ -1,4 +1,4 @@
-"""A tab with the page of ``wire.Wire``, and what a person sees and hears in it."""
+"""A tab with the page of ``wire.Wire``: what it shows and what a screen reader announces."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.support.waiting import wait_until
 
 DEADLINE = 60.0
 POP_UPS = "monitio-messages li[data-id]"
-# What has the focus, also inside a shadow root: its id, part or name.
+# The focused element, also inside a shadow root: its id, part or name.
 FOCUS = """() => {
   let node = document.activeElement;
   while (node.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
   return node.id || node.getAttribute("part") || node.localName;
 }"""
-# A spinner turns for ever.
+# Without CSS animations: a spinner never ends.
 STANDS_STILL = """stack => Promise.allSettled(
   stack.getAnimations({ subtree: true })
     .filter(one => !(one instanceof CSSAnimation)).map(one => one.finished))"""
-# Ids above those of the tests: each marks that everything before has arrived.
+# Ids above those of the tests. When such a message has arrived, all earlier ones have, too.
 FIRST_MARK = 100_000
 
 
@@ -55,7 +55,7 @@ class Tab:
         wait_until(lambda: self.connection == state, DEADLINE, lambda: f"{self.connection}")
 
     def catch_up(self) -> None:
-        """Wait until everything that was pushed so far has arrived and is on the screen."""
+        """Wait until everything pushed so far has arrived and is shown."""
         self._mark += 1
         # A running job: its pop-up is not reported as seen.
         self.wire.push("message", job(self._mark, task="mark"))
@@ -63,7 +63,7 @@ class Tab:
         self.wire.push("message", job(self._mark, "succeeded", 2, task="mark", read=True))
         wait_until(lambda: self._mark not in self.shown(), DEADLINE, "the mark to go")
 
-    # What is to be seen.
+    # Visible state.
 
     def shown(self) -> list[int]:
         """The ids of the pop-ups, newest first."""
@@ -79,14 +79,14 @@ class Tab:
         return self.page.locator(f'{POP_UPS}[data-id="{pk}"]')
 
     def box(self, part: Locator) -> FloatRect:
-        """Where it stands when no card moves any more."""
+        """Its position once all transitions have ended."""
         self.part("stack").evaluate(STANDS_STILL)
         found = part.bounding_box()
         assert found
         return found
 
     def expand(self) -> None:
-        """Show every pop-up whole; at rest only the first one is."""
+        """Expand the stack; at rest only the first pop-up is fully visible."""
         self.part("stack").hover(position={"x": 30, "y": 30})
         expect(self.page.locator(".stack.resting")).to_have_count(0)
 
@@ -95,11 +95,11 @@ class Tab:
         self.pop_up(pk).locator("[part=close]").click()
 
     def part(self, name: str) -> Locator:
-        """Something of the bell or of the pop-ups by its ``part``."""
+        """An element of the bell or of the pop-ups by its ``part``."""
         return self.page.locator(f"[part={name}]")
 
     def open_settings(self) -> None:
-        """Open the inbox with its settings."""
+        """Open the inbox and its settings."""
         self.part("bell").click()
         self.part("settings").click()
 
@@ -115,7 +115,7 @@ class Tab:
         wait_until(lambda: self.unread() == number, DEADLINE, lambda: f"{self.unread()} unread")
 
     def spoken(self) -> list[str]:
-        """What a screen reader has said since the page was loaded."""
+        """The texts of live regions since the page was loaded."""
         lines: list[str] = self.run("window.spoken")
         return lines
 
@@ -133,7 +133,7 @@ class Tab:
         wait_until(lambda: self.focus() == name, DEADLINE, lambda: f"The focus on {self.focus()}")
 
     def hide(self, hidden: bool = True) -> None:
-        """Another tab comes to the front, or this one again."""
+        """Put this tab into the background, or into the foreground again."""
         self.page.evaluate(
             """value => {
               Object.defineProperty(document, "hidden", { value, configurable: true });
@@ -142,8 +142,8 @@ class Tab:
             hidden,
         )
 
-    # Time of this tab's own.
+    # The tab's own clock.
 
     def pass_time(self, seconds: float) -> None:
-        """Let all timers of this time run. Needs ``open_tab(clock=True)``."""
+        """Advance the tab's clock and run its timers. Needs ``open_tab(clock=True)``."""
         self.page.clock.run_for(int(seconds * 1000))

@@ -1,4 +1,4 @@
-"""axe-core finds nothing to complain about: every look, mode and thing that is shown."""
+"""axe-core reports no violation in any theme, mode and scene."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Of Django's own admin pages only what is ours.
+# On Django's admin pages only monitio's elements are examined.
 OURS = ["monitio-messages", "monitio-bell"]
 EXAMINE = """async (only) => {
   const { violations } = await axe.run(only ? { include: only } : document);
@@ -37,12 +37,12 @@ def theme(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, theme: str) -> Iterator[Page]:
-    """The window of somebody of the staff who has got one message of each kind."""
+    """A page for a staff user with one message of each kind."""
     ann = user(is_staff=True, is_superuser=True)
     fill(ann, user("bob"))
     client = Client()
     client.force_login(ann)
-    # A pop-up that is still arriving is half transparent.
+    # Without transitions: a pop-up that appears is half transparent.
     context = browser.new_context(base_url=live_server.url, locale="en-GB", reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
@@ -59,7 +59,7 @@ def examine(page: Page, only: list[str] | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_nothing_to_complain_about(page: Page, theme: str, scene: str) -> None:
+def test_axe_reports_no_violation(page: Page, theme: str, scene: str) -> None:
     SCENES[scene](page, theme)
     found = {}
     for mode, switch in MODES.items():
@@ -70,7 +70,7 @@ def test_nothing_to_complain_about(page: Page, theme: str, scene: str) -> None:
 
 
 @pytest.mark.parametrize("theme", [""], indirect=True)
-def test_a_text_that_is_hard_to_read_is_noticed(page: Page, theme: str) -> None:
+def test_axe_reports_low_contrast(page: Page, theme: str) -> None:
     SCENES["toasts"](page, theme)
     page.add_style_tag(content="monitio-messages::part(toast) { color: #888; background: #999 }")
     assert any("color-contrast" in one for one in examine(page, OURS))

@@ -41,7 +41,7 @@ def apply_policy(route: Route) -> None:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that were started again or cancelled."""
+    """The tasks that were retried or cancelled."""
     calls: list[str] = []
     monkeypatch.setattr(dispatch, "hooks", dispatch.Hooks())
 
@@ -64,7 +64,7 @@ def page(browser: Browser, live_server: Any, started: list[str]) -> Iterator[Pag
     context.set_default_timeout(PATIENCE)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
-    # Of the page itself. The site's own middleware is loaded once for all tests.
+    # By a route, because Django loads the site's middleware once for all tests.
     context.route(f"**{board.PATH}", apply_policy)
     page = context.new_page()
     page.add_init_script(NOTE_VIOLATIONS)
@@ -78,7 +78,7 @@ def page(browser: Browser, live_server: Any, started: list[str]) -> Iterator[Pag
 def test_the_browser_reports_what_the_policy_forbids(page: Page) -> None:
     page.evaluate("() => { try { document.body.innerHTML = 'x' } catch {} }")
     page.wait_for_function("violations.length")
-    # Every test here fails on one; this one expects it.
+    # Every other test here fails on a report.
     assert "innerHTML" in page.evaluate("violations.pop()")
 
 
@@ -89,7 +89,7 @@ def test_it_shows_what_happens_while_it_is_open(page: Page) -> None:
     link.focus()
     Job.objects.filter(name=board.IMPORT, state=State.STARTED).update(completed=16_000)
     expect(running).to_contain_text("80%")
-    # What is replaced keeps the focus.
+    # The replaced element keeps the focus.
     expect(link).to_be_focused()
     expect(page.locator("[data-status]")).to_have_text("Live")
 
@@ -100,7 +100,7 @@ def test_updates_can_be_paused(page: Page) -> None:
     button = page.get_by_role("button", name="Pause updates")
 
     def pause(route: Route) -> None:
-        # While an answer is on its way.
+        # While a response is awaited.
         button.click()
         route.continue_()
 
@@ -115,7 +115,7 @@ def test_updates_can_be_paused(page: Page) -> None:
     expect(page.get_by_text("No job is running.")).to_be_visible()
 
 
-def test_a_site_that_is_away_is_said_and_comes_back(page: Page) -> None:
+def test_the_status_shows_when_the_site_cannot_be_reached(page: Page) -> None:
     page.route("**/?*live=1", lambda route: route.abort())
     expect(page.locator("[data-status]")).to_have_text("Offline")
     page.unroute("**/?*live=1")
@@ -137,9 +137,9 @@ def test_jobs_are_tried_again_and_cancelled(page: Page, started: list[str]) -> N
     assert started[-1] == "running1"
 
 
-def test_axe_finds_nothing_to_complain_about(page: Page) -> None:
+def test_axe_reports_no_violation(page: Page) -> None:
     needs_packages()
-    # Without the policy, which forbids what axe does.
+    # Without the policy, which blocks axe.
     page.context.unroute(f"**{board.PATH}")
     page.reload()
     found = {}

@@ -1,8 +1,7 @@
-"""Everything stands where it was designed to: boxes of 22 scenes, to two pixels.
+"""The positions of elements in 22 scenes, to two pixels.
 
-Each in a window of 1280 pixels, light and dark, and on a phone, in a font of the tests' own. After
-a change of the design that is meant, ``BOXES=new`` in the environment stores them again in
-``boxes.json``.
+Each scene in a window of 1280 pixels, light and dark, and on a phone, in the tests' font. After an
+intended change of the design, ``BOXES=new`` in the environment stores them again in ``boxes.json``.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from tests.e2e.browser.wire import Wire, job, message
 from tests.support.people import user
 from tests.support.waiting import wait_until
 
-# The name of each, and where it stands: x, y, width, height.
+# For each box: name, x, y, width, height.
 Boxes = list[Any]
 STORED = Path(__file__).with_name("boxes.json")
 BOOTSTRAP = Path(__file__).resolve().parents[3] / "node_modules/bootstrap/dist/css"
-# What the style sheets for a whole site do to every element.
+# Rules that CSS frameworks apply to every element.
 PREFLIGHT = """*, ::before, ::after { box-sizing: border-box; margin: 0; padding: 0; border: 0 }
 button, input, textarea { font: inherit; color: inherit; background: transparent }
 ol, ul { list-style: none } a { color: inherit; text-decoration: inherit }
@@ -46,7 +45,7 @@ NAMES = (
     "li.item, li.task, li.entry, li.day, .item > .icon, progress, .close, .panel, .tab:first-child,"
     " .panel-close, .undo:has(.dismiss), .note, .footer, h2, .title, .body, .action"
 )
-# Of pages and of e-mails. Ages change, and so does their width.
+# Boxes of pages and of e-mails. Without ages, whose width changes.
 PAGE_NAMES = (
     "h1, h2, header > *, main, .monitio-nav > a, .monitio-find, .monitio-tool, .monitio-row,"
     " .monitio-card, .monitio-tile, .monitio-title a, .monitio-line, .monitio-button, progress,"
@@ -146,7 +145,7 @@ def check(page: Page, scene: str, widths: tuple[int, int], names: str = NAMES) -
 def wait_for_boxes(
     page: Page, width: int, wanted: Boxes, names: str = NAMES, *, moved: bool = False
 ) -> None:
-    """Fonts, style sheets and scripts may still be at work on a busy machine."""
+    """Wait: fonts, style sheets and scripts may still be loading on a busy machine."""
     found: list[str] = []
 
     def are_there() -> bool:
@@ -157,7 +156,7 @@ def wait_for_boxes(
 
 
 def check_page(page: Page, scene: str, names: str) -> None:
-    """Light, on a phone, and dark the same as light."""
+    """Check the light page and the phone's page; the dark page has the boxes of the light one."""
     light = check(page, scene, (390, 1280), names)
     assert len(light) > 3
     page.emulate_media(color_scheme="dark")
@@ -169,27 +168,27 @@ def test_every_box_is_where_it_was_designed_to_be(
     wire: Wire, open_tab: OpenTab, scene: str
 ) -> None:
     needs_packages()
-    # Without a policy, which would keep out the style sheets below.
+    # Without a policy, which would block the style sheets below.
     wire.head = "<style>body { margin: 8px }</style>"
-    # On a phone as many as elsewhere: the number is not what is tested here.
+    # Phones show fewer pop-ups by default; the number is tested elsewhere.
     tab = open_tab(auto_close="off", max=4)
     looks.use_font(tab.page)
     tab.page.emulate_media(reduced_motion="reduce")
     SCENES[scene](tab)
     light = check(tab.page, scene, (1280, 390))
-    # Dark, and below the style sheet of a framework, the same.
+    # The dark mode and a framework's style sheet do not change the boxes.
     tab.run("document.documentElement.style.colorScheme = 'dark'")
     wait_for_boxes(tab.page, 1280, light)
     for css in (PREFLIGHT, (BOOTSTRAP / "bootstrap-reboot.css").read_text()):
         sheet = tab.page.add_style_tag(content=css + "body { margin: 8px; font-size: 16px }")
-        # The page around it may be higher: only where the bell is counts.
+        # The page may be higher; only positions relative to the bell are compared.
         wait_for_boxes(tab.page, 1280, light, moved=True)
         sheet.evaluate("node => node.remove()")
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    # The font is no part of the sites, nor of their policies.
+    # The sites' policies do not allow the tests' font.
     context = browser.new_context(locale="en-GB", reduced_motion="reduce", bypass_csp=True)
     context.set_default_timeout(PATIENCE)
     yield context.new_page()
@@ -227,7 +226,7 @@ def test_every_box_of_the_demo_is_where_it_was_designed_to_be(page: Page, demo_u
 
 
 def differences(found: Boxes, wanted: Boxes, *, moved: bool = False) -> list[str]:
-    """The boxes that are more than two pixels off; ``moved``: wherever they all stand."""
+    """The boxes that are more than two pixels off. ``moved``: ignore a common offset."""
     names = [[box[0] for box in some] for some in (found, wanted)]
     if names[0] != names[1]:
         return [f"{names[0]}, not {names[1]}"]

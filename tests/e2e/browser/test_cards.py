@@ -1,4 +1,4 @@
-"""monitio-cards.js: loaded with the first pop-up, which does not depend on it."""
+"""monitio-cards.js is loaded with the first pop-up, which does not depend on it."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_without_it_pop_ups_are_a_list_until_it_can_be_loaded(
     assert node.evaluate("node => node.isConnected")
 
 
-def test_a_pop_up_waits_two_seconds_for_it_and_stays_where_it_is_when_it_comes(
+def test_a_pop_up_waits_two_seconds_for_it_and_does_not_move_when_it_is_loaded(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(clock=True)
-    # The tab's time does not go on by itself while a busy machine gets there.
+    # Stop the tab's clock: on a busy machine it would advance meanwhile.
     tab.page.clock.pause_at(datetime.now() + timedelta(minutes=1))
     held: list[Route] = []
     tab.page.route(FILE, lambda route: held.append(route))
@@ -84,7 +84,9 @@ def test_a_pop_up_waits_two_seconds_for_it_and_stays_where_it_is_when_it_comes(
     assert tab.box(tab.pop_up(1)) == before
 
 
-def test_an_element_that_left_before_it_came_rests(wire: Wire, open_tab: OpenTab) -> None:
+def test_an_element_removed_before_it_is_loaded_starts_no_timer(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab(auto_close="off")
     held: list[Route] = []
     tab.page.route(FILE, lambda route: held.append(route))
@@ -96,7 +98,7 @@ def test_an_element_that_left_before_it_came_rests(wire: Wire, open_tab: OpenTab
     tab.page.wait_for_timeout(300)
     before = tab.run("timers")
     tab.page.wait_for_timeout(600)
-    # It would be asked to draw, every 30 ms, as long as the page is open.
+    # Otherwise a timer would run every 30 ms as long as the page is open.
     assert tab.run("timers") <= before + 5
 
 
@@ -118,7 +120,7 @@ def test_what_is_closed_while_it_is_loaded_stays_closed(wire: Wire, open_tab: Op
 
 
 @pytest.mark.parametrize("name", ["monitio-cards.js", "monitio-inbox.js"])
-def test_it_is_asked_for_again_after_growing_pauses_and_when_the_browser_is_online(
+def test_a_failed_load_is_retried_with_backoff_and_when_the_browser_is_online(
     wire: Wire, open_tab: OpenTab, name: str
 ) -> None:
     tab = open_tab(clock=True, auto_close="off")
@@ -154,7 +156,9 @@ def test_it_is_asked_for_again_after_growing_pauses_and_when_the_browser_is_onli
     wait_until(lambda: tab.pass_time(0.1) or tab.entries().count() == 5)
 
 
-def test_a_policy_with_nonces_and_hashed_names_lets_it_in(wire: Wire, open_tab: OpenTab) -> None:
+def test_it_is_loaded_under_a_policy_with_nonces_and_hashed_names(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab()
     policy = "default-src 'none'; script-src 'nonce-n1'; style-src 'self'; connect-src 'self'"
 

@@ -53,11 +53,11 @@ Open = Callable[..., tuple[Page, dict[str, str]]]
 
 @pytest.fixture
 def open_page(browser: Browser, origin: str, site: Peer, database: str) -> Iterator[Open]:
-    """Somebody signed in listens from the other origin: the page, and who they are."""
+    """Open a stream from the other origin as a signed-in user: the page, and the user."""
     with ExitStack() as stack:
 
         def one(kind: str, **settings: Any) -> tuple[Page, dict[str, str]]:
-            # As the manual says.
+            # As documented.
             settings |= {
                 "INSTALLED_APPS": [*django_settings.INSTALLED_APPS, "corsheaders"],
                 "MIDDLEWARE": [
@@ -81,7 +81,7 @@ def open_page(browser: Browser, origin: str, site: Peer, database: str) -> Itera
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "endpoint", "gthread"])
-def test_with_the_settings_of_the_manual_it_listens(
+def test_with_the_documented_settings_it_receives_events(
     open_page: Open, origin: str, site: Peer, kind: str
 ) -> None:
     page, who = open_page(kind, CORS_ALLOWED_ORIGINS=[origin], CORS_ALLOW_CREDENTIALS=True)

@@ -1,4 +1,4 @@
-"""Texts stay texts, the strictest content security policy holds, and live regions say little."""
+"""Texts are never run as markup, the strictest CSP holds, and live regions announce little."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_browser_reports_what_the_policy_forbids(wire: Wire, open_tab: OpenT
     )
     assert tab.run("window.refused")
     wait_until(lambda: wire.reports)
-    # Every test of this folder fails on a report; here one is expected.
+    # Every other test of this folder fails on a report.
     assert "trusted-types" in wire.reports.pop()
 
 
@@ -54,7 +54,9 @@ def test_a_link_to_another_site_is_one(wire: Wire, open_tab: OpenTab) -> None:
     expect(tab.pop_up(1).locator("a")).to_have_attribute("href", "https://example.com/x")
 
 
-def test_no_text_can_turn_the_direction_of_reading(wire: Wire, open_tab: OpenTab) -> None:
+def test_bidi_controls_in_a_text_do_not_change_the_direction_around_it(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab()
     name = f"gnp.{OVERRIDE}exe"
     wire.put(message(1, title=name, body=name, url="/x", url_label=name))
@@ -78,7 +80,7 @@ def test_errors_interrupt_and_nothing_else_does(wire: Wire, open_tab: OpenTab) -
     assert sorted(tab.spoken()) == ["Error: M1", "Warning: M2"]
 
 
-def test_a_job_is_spoken_at_its_start_and_its_end(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_job_is_announced_at_its_start_and_its_end(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(job(1, percent=1.0))
     tab.wait_to_receive("Started: Job. 1%")
@@ -98,7 +100,7 @@ def test_announced_texts_are_removed_from_the_region(wire: Wire, open_tab: OpenT
     expect(tab.page.locator("monitio-messages [role=alert]")).to_be_empty()
 
 
-def test_a_running_job_that_the_page_was_made_with_is_no_news(
+def test_a_job_that_runs_when_the_page_loads_is_not_announced(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     wire.store(job(1, percent=10.0))

@@ -1,4 +1,4 @@
-"""A person's way through the demo, from the click to "ready"."""
+"""The demo as its users operate it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def start(page: Page, task: str) -> None:
     page.locator(f"form[action*='/{task}/'] button").click()
 
 
-def listen(page: Page) -> None:
-    """Wait for the live connection: what another tab has shown by then pops up no more."""
+def wait_for_live_connection(page: Page) -> None:
+    """Wait for the live connection: later messages pop up in this tab, too."""
     connection = "import('/static/monitio/monitio.js').then(({ monitio }) => monitio.connection)"
     wait_until(lambda: page.evaluate(connection) == "open", 60, "the live connection")
 
@@ -71,11 +71,11 @@ def test_a_stranger_costs_no_session_and_no_stream_before_a_task_starts(visit: V
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload(wait_until="networkidle")
-    # That of the page's forms.
+    # The cookie of the page's forms.
     assert names_of_cookies(page) == {"csrftoken"}
     assert not [url for url in asked if "/messages/" in url]
 
-    # Two requests at once: neither has a session.
+    # Two parallel requests, both without a session.
     page.evaluate("""() => ["fail", "flaky"].forEach((task) =>
       document.querySelector(`form[action*='/${task}/'] button`).click())""")
 
@@ -88,13 +88,13 @@ def names_of_cookies(page: Page) -> set[str]:
     return {cookie.get("name", "") for cookie in page.context.cookies()}
 
 
-def test_a_second_tab_shows_the_same_and_closes_along(visit: Visitor) -> None:
+def test_a_second_tab_shows_and_closes_the_same_pop_up(visit: Visitor) -> None:
     page = visit()
     log_in(page, "Ann")
     second = page.context.new_page()
     second.goto(page.url)
     for tab in (page, second):
-        listen(tab)
+        wait_for_live_connection(tab)
     start(page, "fail")
     for tab in (page, second):
         expect(toast(tab, "Month-end closing: failed")).to_be_visible()
@@ -104,7 +104,7 @@ def test_a_second_tab_shows_the_same_and_closes_along(visit: Visitor) -> None:
     expect(toast(second, "Month-end closing")).to_have_count(0)
 
 
-def test_who_logs_out_and_in_again_finds_the_running_task(visit: Visitor) -> None:
+def test_a_user_who_logs_out_and_in_again_sees_the_running_task(visit: Visitor) -> None:
     page = visit()
     log_in(page, "Ann")
     start(page, "minute")
@@ -118,7 +118,7 @@ def test_who_logs_out_and_in_again_finds_the_running_task(visit: Visitor) -> Non
     expect(toast(page, "Yearly archive")).to_contain_text(re.compile(r"Week \d+ of 52"))
 
 
-def test_a_visitor_who_logs_in_takes_the_running_task_along(visit: Visitor) -> None:
+def test_a_visitor_who_logs_in_keeps_the_running_task(visit: Visitor) -> None:
     page = visit()
     running = import_the_sample(page)
     expect(running.locator("progress")).to_be_visible()
@@ -139,7 +139,7 @@ def test_a_failure_shows_its_reason_and_no_traceback(visit: Visitor) -> None:
     expect(failed).not_to_contain_text("UserFacingError")
 
 
-# tests/e2e/demo waits for the same ends.
+# tests/e2e/demo covers the same outcomes without a browser.
 @pytest.mark.variant
 def test_a_task_that_fails_twice_stays_one_pop_up(visit: Visitor) -> None:
     page = visit()
@@ -171,7 +171,7 @@ def test_a_message_reaches_its_recipient_and_no_one_else(visit: Visitor) -> None
     text = "Lunch at noon? <b>&amp;"
     ann.locator("form[action*='send'] input[type=text], form[action*='send'] textarea").fill(text)
 
-    # By the keyboard: pop-ups may lie over the button, and make way for what has the focus.
+    # By keyboard: pop-ups may cover the button; they never cover the focused element.
     ann.get_by_role("button", name="Send").press("Enter")
 
     expect(toast(bob, text)).to_be_visible()
@@ -216,10 +216,10 @@ def test_a_report_arrives_by_mail(visit: Visitor) -> None:
 
 
 def reload_until(page: Page, condition: Callable[[], bool]) -> None:
-    """Load the page again and again, as somebody without live news does."""
+    """Reload until the condition holds, as a user without live updates does."""
 
     def reloaded() -> bool:
-        # Not reload(): Chromium refuses it in the moment a navigation commits.
+        # Not reload(): Chromium refuses it while a navigation commits.
         page.goto(page.url)
         return condition()
 
@@ -227,7 +227,7 @@ def reload_until(page: Page, condition: Callable[[], bool]) -> None:
 
 
 def mails_of(page: Page) -> Page:
-    """The page of e-mails once the worker has sent one: the pop-up may be faster."""
+    """The page of e-mails once the worker has sent one; the pop-up may appear earlier."""
     with page.expect_navigation():
         page.get_by_role("link", name="E-mails", exact=True).click()
     reload_until(page, lambda: page.locator("article.mail").count() > 0)
@@ -242,7 +242,7 @@ def test_it_works_without_javascript(visit: Visitor) -> None:
     reload_until(page, lambda: IMPORTED in page.locator("monitio-messages").inner_text())
 
     item.get_by_role("button", name="Mark as read").click()
-    # The next click would overtake the answer.
+    # Wait for the response before the next click.
     expect(item).to_have_count(0)
 
     page.locator("header nav").get_by_role("link", name="Notifications").click()

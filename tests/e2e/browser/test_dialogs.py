@@ -1,4 +1,4 @@
-"""Above a modal dialog, which makes everything else inert, pop-ups are seen, heard and used."""
+"""Pop-ups above a modal dialog, which makes everything else inert, stay visible and usable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_MOVE = "delete Element.prototype.moveBefore"
 
 @pytest.fixture(params=["", NO_MOVE], ids=["moveBefore", "insertBefore"])
 def tab(request: pytest.FixtureRequest, wire: Wire, open_tab: OpenTab) -> Tab:
-    """Two dialogs, both before the pop-ups in the page, and a message."""
+    """A page with a message and two dialogs, both before the pop-ups in the document."""
     tab = open_tab(init_script=request.param)
     tab.run(DIALOGS)
     wire.put(message(1, level="error"))
@@ -42,7 +42,7 @@ def show(tab: Tab, *ids: str) -> None:
 
 
 def is_on_top(tab: Tab, pk: int) -> bool:
-    """Whether a click in the middle of the pop-up meets it."""
+    """Whether a click in the middle of the pop-up hits it."""
     on_top: bool = tab.pop_up(pk).evaluate(
         """node => {
           const { left, top, width, height } = node.getBoundingClientRect();
@@ -63,7 +63,7 @@ def test_a_pop_up_can_be_closed_above_a_dialog(tab: Tab) -> None:
 def test_what_arrives_is_announced_and_seen_above_a_dialog(wire: Wire, tab: Tab) -> None:
     show(tab, "first")
     wire.put(message(2, level="error"))
-    # By its role: what is inert has none. It is said for some seconds only, so first of all.
+    # By role: an inert element has none. First, because the text is removed after some seconds.
     expect(tab.page.get_by_role("alert").filter(has_text="M2")).to_have_count(1)
     tab.wait_to_receive("Error: M2")
     tab.wait_for(2, 1)
@@ -71,7 +71,7 @@ def test_what_arrives_is_announced_and_seen_above_a_dialog(wire: Wire, tab: Tab)
 
 
 def test_the_topmost_dialog_has_them_and_then_the_one_below(tab: Tab) -> None:
-    # The second to open is the first in the page.
+    # The dialog opened second comes first in the document.
     show(tab, "first", "second")
     tab.wait_for(1)
     assert home(tab) == "second"
@@ -88,14 +88,14 @@ def test_after_the_dialog_they_are_where_they_were(wire: Wire, tab: Tab) -> None
     assert tab.run("[...document.body.children].map(({ localName }) => localName)") == before
     wire.put(message(2, level="error"))
     tab.wait_for(2, 1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
-def test_a_dialog_that_is_removed_takes_nothing_along(wire: Wire, tab: Tab) -> None:
+def test_removing_a_dialog_removes_no_pop_up(wire: Wire, tab: Tab) -> None:
     show(tab, "first")
     assert home(tab) == "first"
     tab.run("document.getElementById('first').remove()")
     tab.wait_for(1)
     wire.put(message(2, level="error"))
     tab.wait_for(2, 1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1

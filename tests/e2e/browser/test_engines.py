@@ -1,4 +1,4 @@
-"""The main road in the engines beside Chromium."""
+"""The main features in browsers other than Chromium."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def page(engine: Engine, wire: Wire) -> Iterator[Page]:
-    """The fake site, whose strict policy must not be broken."""
+    """A page of the fake site; a report of its strict CSP fails the test."""
     yield Page(engine, wire)
     engine.close_tabs()
     wire.drop()
-    # The icon of a site is asked for by the browser itself.
+    # Browsers request a site's icon themselves.
     assert [one for one in wire.reports if "favicon.ico" not in one] == []
 
 
 class Page:
-    """The present tab of an engine at the fake site."""
+    """An engine's current tab with the fake site."""
 
     def __init__(
         self, engine: Engine, wire: Wire, url: str = "", path: str = "", state: str = "open"
@@ -112,14 +112,14 @@ class TestMainRoad:
         wait_until(lambda: 1 in page.wire.seen(), DEADLINE, "the report")
         unread = page.run("monitio.unread")
         page.open()
-        # What was seen does not pop up again; what runs does.
+        # A seen message does not pop up again; a running job does.
         page.shows(2)
         assert page.run("monitio.unread") == unread
         page.open_inbox()
         page.wait_for(f"{BELL}.querySelectorAll('li.entry').length", 2)
 
     def test_scrolling_reaches_the_oldest(self, page: Page) -> None:
-        """The rows move under the user, who stays where they are."""
+        """Rows are loaded above and below without moving the user's position."""
         page.wire.store(*(message(pk, seen=True, read=True) for pk in range(1, 701)))
         page.open()
         page.open_inbox()
@@ -127,7 +127,7 @@ class TestMainRoad:
         page.run(f"void setInterval(() => {scroll}.scrollTop += 400, 20)")
         page.wait_for(f"[...{BELL}.querySelectorAll('.entry .title')].pop().textContent", "M1")
 
-    def test_a_file_that_was_missing_is_asked_for_again(self, page: Page) -> None:
+    def test_a_missing_file_is_requested_again(self, page: Page) -> None:
         page.wire.missing.add("monitio-cards.js")
         page.wire.put(message(1, level="error"), message(2, level="error"))
         wait_until(lambda: "monitio-cards.js" in page.wire.files, DEADLINE, "the request")
@@ -139,15 +139,15 @@ class TestMainRoad:
         page.open()
         page.wire.put(message(1, level="error"))
         page.shows(1)
-        assert page.wire.asked == 1
+        assert page.wire.stream_requests == 1
 
     def test_a_lost_connection_comes_back_and_nothing_is_missed(self, page: Page) -> None:
         page.wire.store(message(1, level="error"))
         page.wire.drop()
         page.shows(1)
-        assert page.wire.asked == 2
+        assert page.wire.stream_requests == 2
 
-    def test_a_line_that_dies_without_a_word_is_opened_again(
+    def test_a_silent_connection_is_replaced(
         self, engine: Engine, wire: Wire, line: Forwarder
     ) -> None:
         wire.heartbeat = 0.4
@@ -186,7 +186,7 @@ class TestMainRoad:
         page.wait_for(f"{color} !== '{light}'", True)
 
     def test_what_the_policy_forbids_is_reported(self, engine: Engine, wire: Wire) -> None:
-        """Without this, an empty list of reports would say nothing."""
+        """Otherwise an empty list of reports would prove nothing."""
         page = Page(engine, wire)
         page.run("document.body.setAttribute('style', 'color: red'), null")
         wait_until(lambda: any("style-src" in one for one in wire.reports), DEADLINE, "the report")

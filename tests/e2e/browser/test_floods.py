@@ -1,4 +1,4 @@
-"""Many at once: the page stays quick, and a screen reader says little."""
+"""Many messages at once: the page stays responsive, and a screen reader announces few."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.support.waiting import wait_until
 
 
 class Layouts:
-    """How often a page is laid out from now on. Not in seconds: machines differ."""
+    """The number of layouts since its creation. Not their seconds, which differ by machine."""
 
     def __init__(self, tab: Tab) -> None:
         self._session = tab.page.context.new_cdp_session(tab.page)
-        # It counts while it is on.
+        # The counter runs only while enabled.
         self._session.send("Performance.enable")
         self._before = self._counted()
 
@@ -46,7 +46,7 @@ def test_two_thousand_messages_over_the_stream_keep_the_page_quick(
     wire.put(*(message(pk, level="error") for pk in range(1, 2001)))
     expect(tab.part("count")).to_have_text("1,999 more, 1,999 errors")
     expect(tab.page).to_have_title("(99+) Page")
-    # One a frame at most, of which there are more where the stream is slow.
+    # At most one per frame; a slow stream takes more frames.
     assert 0 < int(layouts) < 1000
 
 
@@ -59,12 +59,12 @@ def test_a_flood_that_goes_on_does_not_flicker_past(wire: Wire, open_tab: OpenTa
         tab.wait_for_unread(f"{min(last, 99)}{'+' * (last > 99)}")
         tab.pass_time(1)
         popped_up |= set(tab.shown())
-    # Each of the five has its eight seconds.
+    # Each of the five stays for eight seconds.
     assert 5 < len(popped_up) <= 5 * (seconds(tab) / 8 + 1)
     expect(tab.part("more")).to_be_visible()
-    # At most four sentences in seven seconds.
+    # At most four announcements in seven seconds.
     assert len(tab.spoken()) <= 4 * (seconds(tab) / 7 + 1)
-    # As long as one waits, and the time of the last.
+    # The longest wait, and the duration of the last one.
     tab.pass_time(3 * 8 + 8 + 1)
     wait_until(lambda: tab.pass_time(0.1) or tab.shown() == [])
     wait_until(lambda: tab.pass_time(0.1) or popped_up <= {*wire.seen()})
@@ -72,7 +72,7 @@ def test_a_flood_that_goes_on_does_not_flicker_past(wire: Wire, open_tab: OpenTa
 
 
 def seconds(tab: Tab) -> float:
-    """Since the page was loaded, in the tab's own time, which also goes on by itself."""
+    """Seconds since the page was loaded, by the tab's clock, which also advances by itself."""
     return float(tab.run("performance.now()")) / 1000
 
 
@@ -81,7 +81,7 @@ def test_in_a_flood_an_error_pops_up_and_is_announced_at_once(
 ) -> None:
     tab = open_tab(duration=600_000)
     wire.put(*(message(pk) for pk in range(1, 31)))
-    # Which five depends on how many the stream brings at a time.
+    # The five ids depend on how many messages the stream delivers at a time.
     wait_until(lambda: len(tab.shown()) == 5)
     five = tab.shown()
     tab.wait_for_unread("30")

@@ -1,4 +1,4 @@
-"""A real browser before a site whose streams nginx with nchan holds: two tabs, one stream."""
+"""A browser with two tabs on a site whose streams are served by nginx with nchan."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def site(hub: NchanHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pe
 
 @pytest.fixture
 def person(hub: NchanHub, site: Peer, name: str) -> dict[str, str]:
-    """Signed in, before a hub that runs."""
+    """A signed-in user, once the hub runs."""
     hub.start()
     site.forget_failures()
     return dict(site.sign_in(name))
@@ -77,7 +77,7 @@ def test_every_tab_shows_each_message(site: Peer, person: dict[str, str], tabs: 
 def test_every_tab_fetches_a_snapshot_on_resync(
     site: Peer, person: dict[str, str], tabs: list[Tab]
 ) -> None:
-    # Larger than a bell may be.
+    # Larger than an event may be.
     site.write(person["key"], "ą" * 9_000)
     for tab in tabs:
         tab.wait_until_it_shows("ą" * 9_000)
@@ -91,7 +91,7 @@ def test_every_tab_catches_up_when_the_hub_was_away(
 ) -> None:
     hub.stop()
     site.write(person["key"], "in the dark")
-    # Nobody rings it any more.
+    # The circuit breaker is open: without this, nothing would be published for a while.
     site.forget_failures()
     hub.start()
     for tab in tabs:

@@ -14,14 +14,14 @@ from tests.e2e.browser.tab import POP_UPS, Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
 
-# Something of the page's own inside the bell's element.
+# Puts an element of the page into a slot of the bell.
 SLOTTED = """([slot, textContent]) => document.querySelector("monitio-bell")
   .append(Object.assign(document.createElement("b"), { slot, textContent }))"""
 
 
 @pytest.fixture
 def tab(wire: Wire, open_tab: OpenTab) -> Tab:
-    """An open inbox with a read and two unread messages."""
+    """A tab whose open inbox has one read and two unread messages."""
     wire.store(message(1, read=True, seen=True), message(2), message(3, **{"from": "Bob"}))
     tab = open_tab(auto_close="off")
     tab.part("bell").click()
@@ -37,7 +37,7 @@ def test_the_bell_is_named_with_its_number(tab: Tab) -> None:
     expect(tab.part("bell")).to_have_accessible_name("Notifications, 2 unread")
 
 
-def test_unread_ones_can_be_had_alone(tab: Tab) -> None:
+def test_the_inbox_can_show_unread_messages_only(tab: Tab) -> None:
     tab.part("tab").filter(has_text="Unread").click()
     expect(tab.entries().locator("[part=title]")).to_have_text(["M3", "M2"])
 
@@ -77,7 +77,7 @@ def test_the_page_may_have_its_own_text_for_an_empty_inbox(open_tab: OpenTab) ->
     expect(tab.part("empty")).to_be_hidden()
 
 
-def test_the_page_may_bring_its_own_icon(open_tab: OpenTab) -> None:
+def test_the_page_can_replace_the_icon(open_tab: OpenTab) -> None:
     tab = open_tab()
     expect(tab.part("bell").locator("svg")).to_be_visible()
     tab.page.evaluate(SLOTTED, ["icon", "!"])
@@ -126,7 +126,7 @@ def test_an_answer_that_was_not_sent_stays_to_be_sent_again(wire: Wire, tab: Tab
     expect(tab.page.get_by_role("button", name="Send")).to_be_enabled()
 
 
-def test_news_do_not_disturb_who_writes_an_answer(wire: Wire, tab: Tab) -> None:
+def test_new_messages_do_not_interrupt_a_reply_being_written(wire: Wire, tab: Tab) -> None:
     tab.page.get_by_role("button", name="Reply").click()
     tab.page.keyboard.type("Than")
     wire.put(message(4))
@@ -166,7 +166,7 @@ def test_a_deletion_is_sent_when_the_time_to_undo_it_is_over(wire: Wire, open_ta
     tab.part("bell").click()
     tab.pass_time(0.1)
     delete_first(tab)
-    # The tab's time goes on by itself as well.
+    # The tab's clock also advances by itself.
     tab.pass_time(3)
     assert wire.deleted() == []
     tab.pass_time(8)
@@ -184,7 +184,7 @@ def test_the_next_deletion_makes_the_one_before_final(wire: Wire, tab: Tab) -> N
     assert wire.deleted() == [3]
 
 
-def test_who_leaves_the_page_has_deleted(wire: Wire, tab: Tab) -> None:
+def test_leaving_the_page_makes_a_deletion_final(wire: Wire, tab: Tab) -> None:
     delete_first(tab)
     tab.page.goto(f"{wire.url}/elsewhere")
     wait_until(lambda: wire.deleted() == [3])
@@ -346,7 +346,7 @@ def test_entries_stand_below_their_day(wire: Wire, open_tab: OpenTab) -> None:
     expect(tab.entries().first.locator("time")).to_have_attribute("title", re.compile(r"\d{4}"))
 
 
-def test_ages_go_on(wire: Wire, open_tab: OpenTab) -> None:
+def test_ages_are_updated(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1, seen=True))
     tab = open_tab(clock=True)
     tab.part("bell").click()
@@ -355,7 +355,7 @@ def test_ages_go_on(wire: Wire, open_tab: OpenTab) -> None:
     expect(tab.entries().locator("time")).to_have_text(re.compile(r"[23] min"))
 
 
-def test_a_long_text_is_clamped_until_it_is_asked_for(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_long_text_is_clamped_until_it_is_expanded(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1, seen=True, body="word " * 500), message(2, seen=True, body="short"))
     tab = open_tab()
     tab.part("bell").click()
@@ -369,7 +369,7 @@ def test_a_long_text_is_clamped_until_it_is_asked_for(wire: Wire, open_tab: Open
     expect(entry.get_by_role("button", name="Show less")).to_be_visible()
 
 
-def test_each_tab_says_in_its_own_words_that_it_is_empty(wire: Wire, open_tab: OpenTab) -> None:
+def test_each_tab_has_its_own_text_when_it_is_empty(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1, read=True, seen=True))
     tab = open_tab()
     tab.part("bell").click()
@@ -378,7 +378,7 @@ def test_each_tab_says_in_its_own_words_that_it_is_empty(wire: Wire, open_tab: O
         expect(tab.part("empty")).to_contain_text(text)
 
 
-def test_running_tasks_can_be_had_alone(wire: Wire, tab: Tab) -> None:
+def test_the_inbox_can_show_running_tasks_only(wire: Wire, tab: Tab) -> None:
     wire.put(job(4))
     tab.part("tab").filter(has_text="Running").click()
     expect(tab.entries().locator("[part=title]")).to_have_text(["Job"])
@@ -442,7 +442,7 @@ new PerformanceObserver((list) => { for (const { value } of list.getEntries()) s
 """
 
 
-def test_the_bell_moves_nothing_when_the_scripts_come(wire: Wire, open_tab: OpenTab) -> None:
+def test_the_page_does_not_move_when_the_bells_scripts_load(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1, seen=True))
     header = "document.querySelector('header').getBoundingClientRect().height"
     tab = open_tab(init_script=SHIFTS)

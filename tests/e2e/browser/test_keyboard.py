@@ -1,4 +1,4 @@
-"""Everything by keyboard; the focus never gets lost."""
+"""Every action by keyboard; the focus is never lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.browser.wire import Wire, message
 
 @pytest.fixture
 def tab(wire: Wire, open_tab: OpenTab) -> Tab:
-    """Two pop-ups, and the focus in a field of the page."""
+    """A tab with two pop-ups, and the focus in a field of the page."""
     tab = open_tab()
     tab.page.focus("#field")
     wire.put(message(1, level="error"), message(2, level="error"))

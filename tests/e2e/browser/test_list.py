@@ -1,4 +1,4 @@
-"""The list page by keyboard alone; what a key does is sent by the forms of the page."""
+"""The list page by keyboard; keys submit the forms of the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _stream(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any) -> Iterator[Page]:
-    """Of ann, who has three messages, the newest first: three, two, one."""
+    """The list page of ann, with three messages, newest first: three, two, one."""
     ann = user("ann")
     for subject in ("one", "two", "three"):
         api.create_message(ann, monitio.INFO, subject, subject=subject, url=f"/about/{subject}/")
@@ -103,7 +103,7 @@ def test_without_a_hotkey_and_outside_of_the_list_the_keys_are_the_sites(page: P
 
 def test_the_outline_of_the_focus_lies_within_its_row(page: Page) -> None:
     press(page, "j")
-    # What is outside of the link is cut off, as its text is.
+    # The link hides its overflow, so an outline outside of it would be cut off.
     expect(page.locator(":focus")).to_have_css("outline-offset", "-2px")
     expect(page.locator(":focus")).to_have_css("outline-width", "2px")
 

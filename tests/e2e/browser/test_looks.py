@@ -1,4 +1,4 @@
-"""How it looks follows the page and its reader, and everything is large enough to be hit."""
+"""Appearance follows the page and the user's preferences, and targets are large enough."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
 
-# A checkbox is hit by its label.
+# A click on the label hits its checkbox.
 SMALL = """roots => roots.flatMap(root => [...root.querySelectorAll("button, a, label, textarea")])
   .map(node => [node.getAttribute("part") ?? node.localName, node.getBoundingClientRect()])
   .filter(([, { width, height }]) => width && (width < LEAST || height < LEAST))
@@ -54,7 +54,7 @@ def test_targets_are_at_least_24_pixels(tab: Tab) -> None:
 
 @pytest.fixture
 def touched(browser: Browser, wire: Wire) -> Iterator[Tab]:
-    """A phone that is used with a finger."""
+    """A tab on a touch screen."""
     wire.head = '<meta name="viewport" content="width=device-width">'
     wire.store(
         message(1, level="error", url="/x", url_label="Go"),
@@ -91,7 +91,7 @@ def phone(context: BrowserContext, tab: Tab) -> Tab:
     return tab
 
 
-def test_on_a_narrow_screen_nothing_sticks_out(phone: Tab) -> None:
+def test_on_a_narrow_screen_nothing_overflows(phone: Tab) -> None:
     phone.wait_for(1, 2, 3)
     assert not phone.run(WIDE)
     for box in (phone.box(phone.pop_up(pk)) for pk in (1, 2, 3)):
@@ -114,7 +114,7 @@ def test_a_phone_shows_three_at_once(touched: Tab) -> None:
 
 
 @pytest.mark.parametrize("placement", ["top-start", "top-end", "bottom-start", "bottom-center"])
-def test_the_pop_ups_stand_where_the_page_wishes(
+def test_the_page_sets_the_placement_of_pop_ups(
     wire: Wire, open_tab: OpenTab, placement: str
 ) -> None:
     tab = open_tab(placement=placement)
@@ -162,7 +162,7 @@ def test_with_forced_colours_edges_and_progress_stay_visible(tab: Tab) -> None:
     assert bar.evaluate("node => getComputedStyle(node).forcedColorAdjust") == "auto"
 
 
-def test_who_wants_less_motion_gets_none(tab: Tab) -> None:
+def test_users_who_prefer_reduced_motion_get_no_animation(tab: Tab) -> None:
     tab.page.emulate_media(reduced_motion="reduce")
     tab.wait_for(1, 2, 3)
     moving = "node => node.getAnimations({ subtree: true }).length"
@@ -198,7 +198,7 @@ def test_a_sender_has_a_picture_in_the_inbox_or_their_initials(
     expect(picture(1)).to_have_css("width", "28px")
     expect(picture(2)).to_be_hidden()
     expect(tab.entries().filter(has_text="M2").locator(".face")).to_have_text("B")
-    # A later one is missing; and there is none any more, in a snapshot without news.
+    # A later picture is missing; and then a snapshot removes it.
     wire.put(sent(3, version=2, avatar="/missing.png"))
     wire.store(sent(4, avatar=None))
     wire.drop()
@@ -246,7 +246,7 @@ def test_the_density_makes_pop_ups_and_entries_higher_or_lower(
     assert (plain - low, high - plain) == pytest.approx((4.5, 4.5), abs=0.1)
 
 
-def test_the_title_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
+def test_the_title_shows_the_unread_count_and_removes_it(wire: Wire, open_tab: OpenTab) -> None:
     wire.store(message(1), message(2))
     tab = open_tab(title_badge="")
     expect(tab.page).to_have_title("(2) Page")
@@ -260,7 +260,9 @@ Navigator.prototype.setAppBadge = async (count) => { badges.push(count); };
 """
 
 
-def test_the_icon_of_the_app_counts_and_forgets(wire: Wire, open_tab: OpenTab) -> None:
+def test_the_icon_of_the_app_shows_the_unread_count_and_removes_it(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab(init_script=BADGES, app_badge="")
     wire.put(message(1, level="error"), message(2, level="error"))
     wait_until(lambda: tab.run("badges.at(-1)") == 2)
@@ -268,7 +270,7 @@ def test_the_icon_of_the_app_counts_and_forgets(wire: Wire, open_tab: OpenTab) -
     wait_until(lambda: tab.run("badges.at(-1)") == 0)
 
 
-def test_the_icon_of_the_app_is_left_alone_unless_the_page_wishes_it(
+def test_the_icon_of_the_app_does_not_count_unless_the_page_sets_it(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(init_script=BADGES)
@@ -287,7 +289,9 @@ window.Notification = class {
 """
 
 
-def test_the_system_notifies_once_when_no_tab_is_in_sight(wire: Wire, open_tab: OpenTab) -> None:
+def test_one_desktop_notification_is_shown_when_all_tabs_are_hidden(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tabs = [open_tab(init_script=SYSTEM, system_notifications="") for _ in range(2)]
     for tab in tabs:
         tab.open_settings()
@@ -308,7 +312,9 @@ def test_the_system_notifies_once_when_no_tab_is_in_sight(wire: Wire, open_tab: 
     assert notified() == [["M2", "Out of sight"]]
 
 
-def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_user_who_denies_permission_gets_no_desktop_notification(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     denied = SYSTEM.replace('"granted"', '"denied"')
     tab = open_tab(init_script=denied, system_notifications="")
     tab.open_settings()
@@ -323,7 +329,7 @@ def test_who_denies_it_gets_no_notification_of_the_system(wire: Wire, open_tab: 
     assert tab.run("notified") == []
 
 
-def test_unless_the_page_wishes_it_no_user_is_asked_for_notifications(open_tab: OpenTab) -> None:
+def test_desktop_notifications_are_offered_only_if_the_page_sets_it(open_tab: OpenTab) -> None:
     tab = open_tab(init_script=SYSTEM)
     tab.open_settings()
     expect(tab.page.get_by_label("Keep pop-ups open")).to_be_visible()
@@ -331,7 +337,7 @@ def test_unless_the_page_wishes_it_no_user_is_asked_for_notifications(open_tab: 
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-def test_the_list_of_the_original_closes_by_the_jquery_of_the_page(
+def test_the_legacy_list_closes_with_the_pages_jquery(
     wire: Wire, open_tab: OpenTab, version: str
 ) -> None:
     needs_packages()

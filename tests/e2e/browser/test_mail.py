@@ -1,4 +1,4 @@
-"""What an open page spares its reader."""
+"""A message seen in an open page is not e-mailed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unless_seen(outcome: Outcome) -> MessageContent:
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, settings: Any, client: Client) -> Any:
-    """The page of a site in front of Ann, who is signed in."""
+    """A page of the site in which ann is signed in."""
     settings.MONITIO_STREAM_HEARTBEAT = 0.5
     client.force_login(user())
     context = browser.new_context(base_url=live_server.url)
@@ -40,7 +40,9 @@ def page(browser: Browser, live_server: Any, settings: Any, client: Client) -> A
     context.close()
 
 
-def test_who_watched_a_job_finish_gets_no_mail(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_saw_the_job_finish_gets_no_email(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
     job = reporter(user(), render=unless_seen)
     job.started()

@@ -1,4 +1,4 @@
-"""A page acts for the user it was made for, and keeps apart what belongs to other pages."""
+"""A page acts for the user it was rendered for, and pages of other users or sites stay separate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_refused_page_stops_and_asks_to_reload(wire: Wire, open_tab: OpenTab) 
     tab.run("monitio.remove('all')")
     tab.wait_for_connection("stopped")
     expect(tab.page.locator("li.toast").first).to_contain_text("been signed out")
-    # Nothing was deleted, so the page shows it as before.
+    # Nothing was deleted, so the page still shows it.
     assert tab.run("monitio.messages.map(({ id }) => id)").count(1) == 1
 
 
@@ -60,14 +60,14 @@ def test_a_pop_up_that_is_closed_stays_in_the_page_of_another_user_or_site(
     wire.post_status = 500
     one.close(1)
     same.wait_for()
-    # Storage events come in order: this one is later.
+    # Storage events arrive in order, so this one arrives last.
     one.run("localStorage.done = 'yes'")
     for tab in (other, site):
         wait_until(lambda tab=tab: tab.run("window.done") == 1)  # type: ignore[misc]
         assert tab.shown() == [1]
 
 
-def test_each_site_below_an_origin_has_its_own_preferences(wire: Wire, open_tab: OpenTab) -> None:
+def test_each_site_on_one_origin_has_its_own_preferences(wire: Wire, open_tab: OpenTab) -> None:
     checkbox = "input[type=checkbox]"
     tab = open_tab(api_url="/m/")
     tab.open_settings()
@@ -86,5 +86,5 @@ def test_no_timer_is_longer_than_a_browser_can_count(wire: Wire, open_tab: OpenT
     wait_until(lambda: wire.open == 0)
     delays = tab.run("delays")
     assert max(delays) == LONGEST_TIMEOUT
-    # The end of the pop-up, of the message and of the pause between two streams.
+    # For the pop-up's end, the message's expiry and the delay before a new stream.
     assert delays.count(LONGEST_TIMEOUT) >= 3

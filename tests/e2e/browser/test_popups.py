@@ -1,4 +1,4 @@
-"""What pops up, for how long, and what does not come back."""
+"""Which messages pop up, for how long, and which do not return."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def test_a_running_job_that_was_closed_stays_closed_until_its_end(
     tab.wait_for(1)
 
 
-def test_what_matters_stays_and_the_rest_closes_by_itself(wire: Wire, open_tab: OpenTab) -> None:
-    # The tab's time goes on by itself as well.
+def test_errors_stay_open_and_other_pop_ups_close_by_themselves(
+    wire: Wire, open_tab: OpenTab
+) -> None:
+    # The tab's clock also advances by itself.
     tab = open_tab(clock=True, max=9, duration=20_000)
     wire.put(
         message(1, level="error"),
@@ -153,7 +155,7 @@ def test_in_a_hidden_tab_time_stops(wire: Wire, open_tab: OpenTab) -> None:
     tab.wait_for()
 
 
-def test_pop_ups_stay_open_for_who_wishes_so(wire: Wire, open_tab: OpenTab) -> None:
+def test_pop_ups_stay_open_for_users_who_chose_it(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     tab.open_settings()
     tab.page.get_by_label("Keep pop-ups open").check()
@@ -269,7 +271,9 @@ def test_a_page_may_keep_a_message_from_popping_up(wire: Wire, open_tab: OpenTab
 
 
 @pytest.mark.parametrize("event", ["close", "closeall", "delete", "action"])
-def test_a_page_may_forbid_what_its_reader_does(wire: Wire, open_tab: OpenTab, event: str) -> None:
+def test_a_page_can_prevent_an_action_of_its_user(
+    wire: Wire, open_tab: OpenTab, event: str
+) -> None:
     tab = open_tab()
     wire.put(message(1, level="error", url="/elsewhere", url_label="Go"), message(2, level="error"))
     tab.wait_for(2, 1)
@@ -326,14 +330,14 @@ def test_a_pop_up_never_covers_what_has_the_focus(wire: Wire, open_tab: OpenTab)
     assert pop_up["y"] + pop_up["height"] <= low["y"]
 
 
-def test_what_pops_up_while_nobody_is_there_is_seen_when_they_come_back(
+def test_what_pops_up_while_the_user_is_idle_is_seen_when_they_return(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(clock=True)
     tab.pass_time(121)
     wire.put(message(1), message(2))
     tab.wait_for(2, 1)
-    # Neither reported as seen nor closed, however long they are on the screen.
+    # Neither reported as seen nor closed while the user is idle.
     tab.pass_time(600)
     assert (wire.seen(), tab.shown()) == ([], [2, 1])
     tab.page.mouse.move(5, 5)
@@ -354,7 +358,7 @@ BURST = """(seed) => {
     monitio.add({ level, title: level, job: running ? { task: `${n}`, state: "started" } : null });
   }
 }"""
-# What is on the screen, and what there is: the kind of each.
+# The kinds of the shown messages, and of all messages.
 KINDS = """() => {
   const kind = ({ level, job }) => job ? 1 : { error: 0, warning: 2 }[level] ?? 3;
   const known = new Map(monitio.messages.map((one) => [one.id, one]));

@@ -1,4 +1,4 @@
-"""Choosing how one is mailed, and the way out: with JavaScript and without."""
+"""E-mail preferences and unsubscribing, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _site(settings: Any) -> Iterator[None]:
 def open_window(
     request: pytest.FixtureRequest, browser: Browser, live_server: Any
 ) -> Iterator[OpenWindow]:
-    """A private window, 320 pixels wide; whatever its scripts complain about fails the test."""
+    """Open a private window, 320 pixels wide; an error of its scripts fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -63,7 +63,7 @@ def open_window(
 
 @pytest.fixture
 def page(open_window: OpenWindow, live_server: Any, client: Client) -> Page:
-    """Ann's window."""
+    """A page in which ann is logged in."""
     client.force_login(user())
     page = open_window()
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
@@ -71,12 +71,12 @@ def page(open_window: OpenWindow, live_server: Any, client: Client) -> Page:
     return page
 
 
-def test_the_way_from_the_inbox_to_other_habits(page: Page) -> None:
+def test_preferences_are_changed_from_the_inbox(page: Page) -> None:
     api.create_message(user(), monitio.INFO, "one", category="weekly_report")
     page.goto("/messages/")
     page.get_by_role("link", name="Notification settings").click()
     main = page.locator("main")
-    # Only a digest has an hour, and only a weekly one a day.
+    # Only digests have an hour, and only weekly ones a day.
     expect(main.get_by_label("Digest at")).to_be_hidden()
     main.get_by_label("E-mail me").select_option("weekly")
     expect(main.get_by_label("Weekly digest on")).to_be_visible()
@@ -136,7 +136,7 @@ def test_the_time_zone_of_the_browser_is_proposed(
     expect(proposal).to_be_hidden()
 
 
-def test_leaving_without_a_log_in_and_coming_back(open_window: OpenWindow) -> None:
+def test_unsubscribing_without_a_log_in_and_subscribing_again(open_window: OpenWindow) -> None:
     stranger = open_window()
     link = preferences.unsubscribe_url(user(), "exports")
     assert link
@@ -156,7 +156,7 @@ def test_leaving_without_a_log_in_and_coming_back(open_window: OpenWindow) -> No
     assert stranger.context.cookies() == []
 
 
-def test_a_link_that_lost_its_end_is_explained(open_window: OpenWindow) -> None:
+def test_a_truncated_link_is_explained(open_window: OpenWindow) -> None:
     stranger = open_window()
     response = stranger.goto("/messages/unsubscribe/WyIxIiwiZXhwb3J/")
     assert response is not None and response.status == 400

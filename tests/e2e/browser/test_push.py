@@ -1,7 +1,7 @@
 """Push notifications, from the button to the notification that is replaced in place.
 
-Chromium reaches no push service: the page subscribes with keys of the tests' own, and what the push
-service has got is handed to the worker by the DevTools. Firefox subscribes and decrypts itself.
+Chromium reaches no push service: the page subscribes with the tests' keys, and DevTools pass what
+the push service receives to the worker. Firefox subscribes and decrypts itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# In place of the browser's own subscription, which a push service on the Internet makes.
+# Replaces the browser's subscription, which needs a push service on the Internet.
 SUBSCRIBE = """
   const made = %s;
   PushManager.prototype.subscribe = async (options) => {
@@ -85,7 +85,7 @@ def service(
 
 
 def with_policy(route: Route) -> None:
-    """What docs/push.md tells sites with Trusted Types to allow."""
+    """The policy that docs/push.md gives for sites with Trusted Types."""
     response = route.fetch()
     policy = "script-src 'self'; require-trusted-types-for 'script'; trusted-types monitio-push"
     route.fulfill(
@@ -97,7 +97,7 @@ def with_policy(route: Route) -> None:
 def page(
     browser: Browser, live_server: Any, client: Client, service: PushService
 ) -> Iterator[Page]:
-    """Ann's."""
+    """A page in which ann is logged in."""
     client.force_login(user())
     context = browser.new_context(base_url=live_server.url, locale="en-GB")
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
@@ -113,7 +113,7 @@ def page(
 
 
 class Worker:
-    """Delivers what the push service has got to the page's worker."""
+    """Delivers the push service's notifications to the page's service worker."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self._session: CDPSession = page.context.new_cdp_session(page)
@@ -150,7 +150,7 @@ class Worker:
         return shown
 
 
-def test_permission_is_asked_for_after_a_click_alone(page: Page) -> None:
+def test_permission_is_requested_only_after_a_click(page: Page) -> None:
     page.add_init_script(ASKED)
     page.goto("/messages/preferences/")
     button = page.get_by_role("button", name="Notify me on this device")
@@ -161,7 +161,7 @@ def test_permission_is_asked_for_after_a_click_alone(page: Page) -> None:
     page.wait_for_function("window.asked")
 
 
-def test_a_user_who_declines_reads_why(page: Page) -> None:
+def test_a_user_who_declines_sees_the_reason(page: Page) -> None:
     page.add_init_script("Notification.requestPermission = async () => 'denied';")
     page.goto("/messages/preferences/")
     page.get_by_role("button", name="Notify me on this device").click()
@@ -248,7 +248,7 @@ def firefox(service: Autopush) -> Iterator[Firefox]:
             "dom.push.serverURL": service.line,
             "dom.push.testing.allowInsecureServerURL": True,
             "permissions.default.desktop-notification": 1,
-            # A desktop without a notification service has none.
+            # The virtual desktop has no notification service.
             "alerts.useSystemBackend": False,
         }
     )
@@ -275,7 +275,7 @@ def test_in_firefox_it_goes_through_its_own_push_service(
         return firefox.run(f"({SHOWN})()")
 
     def push(title: str) -> dict[str, Any]:
-        """The only notification that Firefox shows when it has decrypted what was sent."""
+        """Push a message; the only notification that Firefox shows once it has decrypted it."""
         assert deliveries.run_due() == (1, 0)
         wait_until(lambda: [one["title"] for one in shown()] == [title], 30, lambda: str(shown()))
         return dict(shown()[0])

@@ -1,6 +1,6 @@
-"""The three steps of docs/react.md: a page of Vite and React, live beside two other clients.
+"""The three steps of docs/react.md: a page with Vite and React, and two other live clients.
 
-The page has a cookie and goes through Vite's proxy, in React's StrictMode; a script in Node has a
+The page uses a cookie and Vite's proxy, in React's StrictMode; a script in Node has a
 token; a page of another origin has monitio's own elements, and a token.
 """
 
@@ -32,7 +32,7 @@ from tests.unit.test_docs_code import ROOT, blocks
 from tools import package
 
 MODULES = ROOT / "node_modules"
-# What `npm create vite` makes, as far as it matters here.
+# The files of `npm create vite` that matter here.
 TEMPLATE = {
     "package.json": '{"type": "module"}',
     "index.html": '<html lang="en"><title>Shop</title><div id="root"></div>'
@@ -147,7 +147,7 @@ def vite(shop: Path, server: Server) -> Iterator[str]:
 
 
 class TokenClient:
-    """What a script in Node has seen last."""
+    """A script in Node, and the last state it has printed."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.state: dict[str, Any] = {}
@@ -171,7 +171,7 @@ def test_three_kinds_of_clients_are_live_at_once(
     token = token_of(who["key"].partition(":")[2])
     options = json.dumps({"url": address, "headers": {"Authorization": f"Bearer {token}"}})
     with ExitStack() as stack:
-        # The page of the three steps, with the session of its user.
+        # The page of the three steps, in its user's session.
         context = stack.enter_context(closing(browser.new_context(locale="en-GB")))
         name, _, value = who["cookie"].partition("=")
         context.add_cookies([{"name": name, "value": value, "url": vite}])
@@ -180,7 +180,6 @@ def test_three_kinds_of_clients_are_live_at_once(
         # A page of another origin, without cookies.
         elsewhere: Page = stack.enter_context(closing(browser.new_context())).new_page()
         elsewhere.goto(f"{origin}/page.html#{options}")
-        # A script.
         process = stack.enter_context(
             running("node", "client.mjs", options, cwd=shop, stdout=subprocess.PIPE)
         )
@@ -193,7 +192,7 @@ def test_three_kinds_of_clients_are_live_at_once(
         expect(react.locator("h1")).to_have_text("Notifications (1)")
         expect(elsewhere.locator("monitio-messages li[data-id]")).to_contain_text("For all three")
         wait_until(lambda: client.titles == ["For all three"], 60, lambda: str(client.state))
-        # Another tab has the stream of the first one, and the texts of its visit.
+        # A second tab shares the stream of the first one.
         tab = context.new_page()
         tab.goto(vite)
         expect(tab.locator("li")).to_have_text(["For all three"])
@@ -207,14 +206,14 @@ def test_three_kinds_of_clients_are_live_at_once(
         expect(elsewhere.locator("monitio-bell .badge")).to_be_hidden()
         expect(tab.locator("h1")).to_have_text("Notifications (0)")
 
-        # The account of token and session ends, and so do their streams.
+        # Deactivating the account ends the streams of its token and session.
         site.change_account("ann", "deactivated in bulk")
         wait_until(lambda: client.state["connection"] == "stopped", 60, lambda: str(client.state))
         wait_until(lambda: server.open_streams() == 0, 60, lambda: str(server.open_streams()))
 
 
 def take_screenshots(**pages: Page) -> None:
-    """Into the folder that MONITIO_TEST_SCREENSHOTS names, for the manual."""
+    """Save them for the docs in the folder that MONITIO_TEST_SCREENSHOTS names, if it is set."""
     folder = os.environ.get("MONITIO_TEST_SCREENSHOTS")
     for name, page in pages.items() if folder else ():
         page.set_viewport_size({"width": 640, "height": 280})

@@ -1,4 +1,4 @@
-"""The bundled pages look the same whatever the site's style sheet resets."""
+"""CSS resets of the site do not change the bundled pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.people import user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# What normalize.css 8 and Tailwind's preflight 4 say about the elements of our pages.
+# The rules of normalize.css 8 and Tailwind's preflight 4 for the elements of monitio's pages.
 NORMALIZE = """
 html { line-height: 1.15; } h1 { font-size: 2em; margin: .67em 0; } a { background: transparent; }
 b { font-weight: bolder; } img { border-style: none; } progress { vertical-align: baseline; }
@@ -79,7 +79,7 @@ def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
 
 
 def measured(page: Page, reset: str) -> Any:
-    # As the first style sheet of the page, which is where sites have it.
+    # As the page's first style sheet, where sites load it.
     page.evaluate(
         """(css) => {
           document.querySelector("[data-reset]")?.remove();

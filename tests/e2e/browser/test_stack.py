@@ -1,4 +1,4 @@
-"""Several pop-ups: one card at rest, all of them when the user turns to them."""
+"""Several pop-ups: a stack at rest shows one card, and all of them when expanded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
 
 RESTING = ".stack.resting"
-# The cards and the line below them, without the room for shadows around.
+# The cards and the line below them, without the space for shadows.
 VISIBLE = """stack => {
   const parts = [...stack.querySelectorAll(".list, .footer")].map(n => n.getBoundingClientRect());
   return parts.reduce((sum, { width, height }) => sum + width * height, 0)
@@ -94,19 +94,19 @@ def test_a_tap_opens_it_and_a_swipe_closes_a_card(browser: Browser, wire: Wire) 
     context.close()
 
 
-def test_closing_all_can_be_taken_back(wire: Wire, open_tab: OpenTab) -> None:
+def test_closing_all_can_be_undone(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(auto_close="off")
     wire.put(job(1, task="1"), message(2), message(3, level="error"))
     tab.wait_for(3, 1, 2)
     tab.page.keyboard.press("F8")
     tab.part("close-all").click()
     tab.wait_for()
-    # Gone meanwhile, or another word: neither comes back as it was.
+    # One was deleted and one has changed meanwhile: neither returns as it was.
     wire.put(job(1, version=2, task="1", percent=20.0))
     wire.push("gone", {"ids": [2]})
     tab.part("undo").click()
     tab.wait_for(3, 1)
-    # A task that was closed would stay closed in this tab.
+    # Reload: a closed task stays closed in this tab.
     tab.reload()
     expect(tab.pop_up(1)).to_be_attached()
 
@@ -157,7 +157,7 @@ def test_a_running_task_has_one_height_from_start_to_end(wire: Wire, open_tab: O
     assert len(heights) == 1
 
 
-def test_its_words_change_at_most_twelve_times_a_minute(wire: Wire, open_tab: OpenTab) -> None:
+def test_its_text_changes_at_most_twelve_times_a_minute(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.put(job(1, percent=0.0, text="Row 0"))
     tab.wait_for(1)
@@ -182,7 +182,7 @@ def test_at_200_percent_zoom_the_line_below_covers_no_card(tab: Tab) -> None:
     tab.page.set_viewport_size({"width": 640, "height": 400})
     tab.expand()
     footer, cards = tab.box(tab.part("count").locator("..")), tab.box(tab.page.locator(".list"))
-    # The list has a rem of room for shadows.
+    # The list has one rem of space for shadows.
     assert cards["y"] + cards["height"] - 16 <= footer["y"]
     assert footer["y"] + footer["height"] <= 400
 

@@ -1,4 +1,4 @@
-"""What a page knows after messages came late, twice, in any order or not at all."""
+"""The page's state after messages that arrive late, twice, in any order or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_in_the_same_version_the_larger_seq_wins(wire: Wire, open_tab: OpenTab) 
     expect(tab.pop_up(1)).to_contain_text("50%")
 
 
-def test_what_is_gone_never_comes_back(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_deleted_message_never_returns(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(message(1, level="error"))
     tab.wait_for(1)
@@ -47,7 +47,9 @@ def test_after_a_gap_the_page_shows_what_a_reload_would(wire: Wire, open_tab: Op
     assert tab.unread() == "2"
 
 
-def test_a_second_snapshot_on_the_same_stream_is_the_truth(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_second_snapshot_on_the_same_stream_replaces_the_state(
+    wire: Wire, open_tab: OpenTab
+) -> None:
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for(2, 1)
@@ -69,7 +71,7 @@ def test_a_capped_count_changes_with_snapshots_alone(wire: Wire, open_tab: OpenT
     tab.wait_for_unread("4")
 
 
-def test_a_message_that_expires_goes(wire: Wire, open_tab: OpenTab) -> None:
+def test_an_expired_message_is_removed(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     wire.put(message(1, level="error", expires_in=600), message(2, level="error"))
     tab.wait_for(2, 1)
@@ -87,12 +89,12 @@ def test_older_pages_are_loaded_and_kept_in_step(wire: Wire, open_tab: OpenTab) 
     expect(tab.entries()).to_have_count(100)
     known = "monitio.messages.length"
     older = tab.part("older")
-    # Without click(), which scrolls there first: that loads, too, until the button is not needed.
+    # Not click(), which scrolls first: scrolling loads pages, too.
     older.evaluate("node => node.click()")
     wait_until(lambda: tab.run(known) >= 200)
     wire.lose(140, 30)
     wire.drop()
-    # 140 left the second page, so that one of the third moved up.
+    # 140 was deleted from the second page, so a message of the third moved up.
     expect(tab.page.get_by_text("M140", exact=True)).to_have_count(0)
 
     def all_are_loaded() -> bool:
@@ -100,7 +102,7 @@ def test_older_pages_are_loaded_and_kept_in_step(wire: Wire, open_tab: OpenTab) 
         return tab.run(known) == 248 and older.is_hidden()
 
     wait_until(all_are_loaded)
-    # Of many only some are in the page.
+    # Only the visible part of a long list is in the document.
     expect(tab.entries().last).to_contain_text("M1")
     assert tab.entries().count() <= 200
 

@@ -1,4 +1,4 @@
-"""A stranger's page opens no stream before there is something to show."""
+"""The page of a visitor without a session opens no stream before there is something to show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 COOKIE = "monitio_visitor"
 SET, REMOVE = f"{COOKIE}=1; Path=/", f"{COOKIE}=; Path=/; Max-Age=0"
-# The ways in which a page's own script may ask; none reads the answer.
+# How a page's script can send a request; none reads the response.
 FETCH = "() => { fetch('/start', { method: 'POST' }) }"
 XHR = "() => { const x = new XMLHttpRequest(); x.open('POST', '/start'); x.send() }"
 BEACON = "() => { navigator.sendBeacon('/start') }"
@@ -23,7 +23,7 @@ SUBMIT = """() => {
   document.body.append(form);
   form.submit();
 }"""
-# Ends when the observers of this page have seen the answer.
+# Ends when the page's performance observers have received the response.
 ASK = """() => new Promise((resolve) => {
   const observer = new PerformanceObserver((list) =>
     list.getEntriesByName(`${location.origin}/other`).length && resolve());
@@ -34,14 +34,14 @@ ASK = """() => new Promise((resolve) => {
 
 @pytest.fixture
 def stranger(wire: Wire, open_tab: OpenTab) -> Tab:
-    """The page of somebody who has only just come."""
+    """The page of a new visitor, without a session."""
     return open_tab(state="idle", visitor_cookie=COOKIE)
 
 
-def test_a_page_that_is_only_read_asks_for_nothing(wire: Wire, stranger: Tab) -> None:
+def test_a_page_without_requests_of_its_own_opens_no_stream(wire: Wire, stranger: Tab) -> None:
     stranger.run(ASK)
     assert stranger.connection == "idle"
-    assert (wire.asked, wire.snapshots_asked, wire.posts) == (0, 0, [])
+    assert (wire.stream_requests, wire.snapshot_requests, wire.posts) == (0, 0, [])
 
 
 @pytest.mark.parametrize("ask", [FETCH, XHR, BEACON])
@@ -51,7 +51,7 @@ def test_the_stream_opens_after_the_pages_own_request(wire: Wire, stranger: Tab,
     stranger.wait_for_connection()
     wire.put(message(1, level="error"))
     stranger.wait_for(1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
 def test_a_cached_page_opens_it_after_a_form_was_sent(wire: Wire, stranger: Tab) -> None:
@@ -80,7 +80,7 @@ def test_all_tabs_of_the_browser_share_the_stream_of_the_first(
     wire.put(message(1, level="error"))
     for tab in tabs:
         tab.wait_for(1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
 def test_a_tab_that_comes_into_view_looks_for_the_cookie(wire: Wire, stranger: Tab) -> None:
@@ -89,13 +89,13 @@ def test_a_tab_that_comes_into_view_looks_for_the_cookie(wire: Wire, stranger: T
     stranger.wait_for_connection()
 
 
-def test_a_cookie_whose_session_has_ended_makes_a_stranger_again(
+def test_a_visitor_whose_session_has_ended_opens_no_stream(
     wire: Wire, open_tab: OpenTab, context: BrowserContext
 ) -> None:
     wire.stream_status, wire.cookie = 204, REMOVE
     context.add_cookies([{"name": COOKIE, "value": "1", "url": wire.url}])
     returning = open_tab(state="idle", visitor_cookie=COOKIE)
-    wait_until(lambda: wire.asked == 1, DEADLINE)
+    wait_until(lambda: wire.stream_requests == 1, DEADLINE)
     wait_until(lambda: not context.cookies(), DEADLINE)
     returning.wait_for_connection("idle")
     assert returning.page.locator("monitio-messages li.toast").count() == 0

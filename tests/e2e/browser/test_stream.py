@@ -1,4 +1,4 @@
-"""The life of the live connection."""
+"""How the live connection opens, fails, recovers and ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 
 def passed(tab: Tab, seconds: float) -> bool:
-    """Pass time while something is waited for."""
+    """Advance the tab's clock; always true, for conditions of wait_until."""
     tab.pass_time(seconds)
     return True
 
@@ -22,22 +22,22 @@ def passed(tab: Tab, seconds: float) -> bool:
 def test_a_lost_connection_comes_back(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.drop()
-    wait_until(lambda: wire.asked == 2 and wire.open == 1)
+    wait_until(lambda: wire.stream_requests == 2 and wire.open == 1)
     tab.wait_for_connection()
 
 
-def test_a_busy_server_is_asked_ever_less_often_and_found_again(
+def test_reconnecting_to_a_busy_server_backs_off_and_succeeds(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(clock=True)
     wire.stream_status = 503
     wire.drop()
-    wait_until(lambda: passed(tab, 1) and wire.asked >= 7)
+    wait_until(lambda: passed(tab, 1) and wire.stream_requests >= 7)
     tab.wait_for_connection("offline")
-    # Six failures: at least 16 seconds.
+    # After six failures the next attempt waits at least 16 seconds.
     passed(tab, 2)
     tab.run("fetch('/elsewhere').then(() => null)")
-    assert wire.asked == 7
+    assert wire.stream_requests == 7
 
     wire.stream_status = 200
     wait_until(lambda: passed(tab, 10) and tab.connection == "open")
@@ -58,32 +58,32 @@ def test_a_page_of_another_user_stops_and_asks_to_reload(wire: Wire, open_tab: O
     wire.drop()
     wait_until(lambda: passed(tab, 2) and tab.connection == "stopped")
     expect(tab.page.locator("li.toast")).to_contain_text("been signed out")
-    asked = wire.asked
+    asked = wire.stream_requests
     tab.pass_time(600)
     assert tab.connection == "stopped"
-    assert wire.asked == asked
+    assert wire.stream_requests == asked
 
 
-def test_a_bye_of_who_signed_out_stops(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_bye_after_signing_out_stops_the_page(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.push("bye", {"reason": "signed-out", "retry": 100})
     tab.wait_for_connection("stopped")
 
 
-def test_after_a_bye_for_age_the_page_reconnects_when_it_asks(
+def test_after_a_bye_for_age_the_page_reconnects_at_the_given_time(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab(clock=True)
     wire.push("bye", {"reason": "age", "retry": 3_600_000})
     wait_until(lambda: wire.open == 0)
     tab.pass_time(1200)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
     tab.pass_time(5000)
-    wait_until(lambda: wire.asked == 2)
+    wait_until(lambda: wire.stream_requests == 2)
     tab.wait_for_connection()
 
 
-def test_who_leaves_the_page_closes_the_stream_and_who_comes_back_opens_one(
+def test_leaving_the_page_closes_the_stream_and_returning_opens_one(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     tab = open_tab()
@@ -134,7 +134,7 @@ def test_swapped_elements_keep_the_stream_and_the_pop_ups(wire: Wire, open_tab: 
     tab.pass_time(60)
     wire.put(message(2, level="error"))
     tab.wait_for(2, 1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
 def test_items_that_a_swap_brings_pop_up(wire: Wire, open_tab: OpenTab) -> None:
@@ -158,9 +158,7 @@ def test_without_elements_the_stream_ends(wire: Wire, open_tab: OpenTab) -> None
     wait_until(lambda: wire.open == 0)
 
 
-def test_a_line_that_dies_without_a_word_is_opened_again(
-    wire: Wire, open_tab: OpenTab, line: Forwarder
-) -> None:
+def test_a_silent_connection_is_replaced(wire: Wire, open_tab: OpenTab, line: Forwarder) -> None:
     wire.heartbeat = 0.4
     tab = open_tab(url=f"http://{line.host}:{line.port}")
     line.forget()
@@ -189,16 +187,16 @@ def test_heartbeats_keep_a_quiet_stream(wire: Wire, open_tab: OpenTab) -> None:
         beats = tab.run("beats")
         wait_until(lambda beats=beats: tab.run("beats") > beats)  # type: ignore[misc]
         tab.pass_time(6)
-    assert (tab.connection, wire.asked) == ("open", 2)
+    assert (tab.connection, wire.stream_requests) == ("open", 2)
 
 
 def test_a_stream_that_promises_no_heartbeat_may_be_silent(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab(clock=True)
     tab.pass_time(600)
-    assert (tab.connection, wire.asked) == ("open", 1)
+    assert (tab.connection, wire.stream_requests) == ("open", 1)
 
 
-def test_an_answer_that_never_comes_is_asked_for_again(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_request_without_a_response_is_repeated(wire: Wire, open_tab: OpenTab) -> None:
     wire.heartbeat = 30.0
     tab = open_tab(clock=True)
     tab.page.route("**/stream/*", lambda route: None)
@@ -224,10 +222,10 @@ def test_another_class_than_eventsource_may_send_headers(wire: Wire, open_tab: O
     tab.close(1)
     wait_until(lambda: wire.seen() == [1])
     assert wire.post_authorizations == ["Bearer xyz"]
-    # It gives up on an error as the browser's own class does.
-    asked = wire.asked
+    # It stops on an error, as the browser's class does.
+    asked = wire.stream_requests
     wire.drop()
-    wait_until(lambda: wire.asked == asked + 1 and wire.open == 1)
+    wait_until(lambda: wire.stream_requests == asked + 1 and wire.open == 1)
 
 
 def test_a_server_that_answers_and_ends_is_polled(wire: Wire, open_tab: OpenTab) -> None:
@@ -237,7 +235,7 @@ def test_a_server_that_answers_and_ends_is_polled(wire: Wire, open_tab: OpenTab)
     tab.wait_for(1)
     wire.lose(1)
     tab.wait_for()
-    assert wire.asked >= 3
+    assert wire.stream_requests >= 3
     assert tab.connection == "open"
 
 
@@ -246,7 +244,7 @@ def test_a_page_that_shows_the_last_snapshot_takes_no_other(wire: Wire, open_tab
     wire.mark = "first"
     tab = open_tab()
     wire.drop()
-    wait_until(lambda: wire.asked == 2 and wire.open == 1)
+    wait_until(lambda: wire.stream_requests == 2 and wire.open == 1)
     tab.wait_for_connection()
     assert wire.has == ["", "first"]
 
@@ -254,7 +252,7 @@ def test_a_page_that_shows_the_last_snapshot_takes_no_other(wire: Wire, open_tab
 def test_a_page_to_which_something_came_takes_another_snapshot(
     wire: Wire, open_tab: OpenTab
 ) -> None:
-    """It may have been taken back since: deleted while there was no stream."""
+    """The message may have been deleted while there was no stream."""
     wire.mark = "first"
     tab = open_tab()
     wire.put(message(1, level="error"))
@@ -270,11 +268,11 @@ def test_with_the_stream_of_a_hub_the_page_fetches_its_snapshot(
 ) -> None:
     wire.begins_with_snapshot = False
     tab = open_tab(stream_snapshot="json")
-    wait_until(lambda: wire.snapshots_asked)
+    wait_until(lambda: wire.snapshot_requests)
     wire.store(message(1, level="error"))
-    asked = wire.snapshots_asked
+    asked = wire.snapshot_requests
     wire.drop()
     tab.wait_for(1)
-    assert wire.snapshots_asked == asked + 1
+    assert wire.snapshot_requests == asked + 1
     wire.put(message(2, level="error"))
     tab.wait_for(2, 1)

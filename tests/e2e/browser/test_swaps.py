@@ -1,4 +1,4 @@
-"""Libraries that swap pages: one stream, no pop-up lost, nothing left behind."""
+"""Libraries that swap pages: one stream, no lost pop-up, no leak."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFRESH = "Turbo.visit(location.href, { action: 'replace' })"
 TURBO = "@hotwired/turbo/dist/turbo.es2017-umd.js"
 MORPH = '<meta name="turbo-refresh-method" content="morph">'
 VISITS = 60
-# Each library says by an event of its own that a page is in place, links and all.
+# Counts the event with which each library reports that a page is in place.
 COUNT = """
 window.settled = 0;
 for (const type of ["htmx:afterSettle", "htmx:finally:request", "turbo:render"])
@@ -60,7 +60,7 @@ def open_swapped(open_tab: OpenTab) -> Tab:
 
 
 def visit(tab: Tab, library: Library) -> None:
-    """Go to the next page and wait until the library is done with it."""
+    """Go to the next page and wait until the library has swapped it in."""
     pages, settled = tab.wire.pages, tab.run("settled")
     tab.run(library.go)
     number = "document.getElementById('number')?.textContent"
@@ -85,10 +85,12 @@ def test_swaps_keep_the_stream_and_every_pop_up(
     assert tab.run("window.same"), "a full load"
     wire.put(message(2, level="error"))
     tab.wait_for(2, -3, -2, 1, -1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
-def test_many_swaps_leave_nothing_behind(wire: Wire, open_tab: OpenTab, library: Library) -> None:
+def test_many_swaps_leak_neither_nodes_nor_listeners(
+    wire: Wire, open_tab: OpenTab, library: Library
+) -> None:
     wire.store(*(message(pk, level="error") for pk in range(1, 9)))
     tab = open_swapped(open_tab)
     session = tab.page.context.new_cdp_session(tab.page)
@@ -101,12 +103,12 @@ def test_many_swaps_leave_nothing_behind(wire: Wire, open_tab: OpenTab, library:
 
     def is_as_before() -> bool:
         more_nodes, more_listeners = counts(session)
-        # Forty pages that were kept would be thousands.
+        # Forty leaked pages would be thousands of nodes.
         return more_nodes <= nodes * 1.1 + 100 and more_listeners <= listeners * 1.1 + 20
 
-    # What a page's last work still holds is let go of a moment later.
+    # Pending work of a removed page holds its nodes for a moment.
     wait_until(is_as_before, message=lambda: f"{nodes, listeners} -> {counts(session)}")
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
 def counts(session: CDPSession) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The tabs of one browser share one stream: nothing is missed, nothing comes twice."""
+"""The tabs of one browser share one stream: no message is missed or arrives twice."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.e2e.browser.wire import Wire, message
 from tests.support.waiting import wait_until
 
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
-# Never takes the lock from a tab that sleeps: it gets what is given up.
+# Never takes the lock over from a suspended tab; it waits until the lock is released.
 PATIENT = "window.setInterval = () => 0"
-# A lock comes after the messages that were sent before it was given up: browsers promise no order.
-# A page that gets it first asks for a stream, whose response says that the user has changed.
+# Delays locks until the messages sent before their release have arrived: browsers do not guarantee
+# that order. A page that gets the lock first opens a stream, whose response reports the new user.
 SLOW_LOCKS = """
 const request = LockManager.prototype.request;
 LockManager.prototype.request = function (name, options, act) {
@@ -26,8 +26,8 @@ LockManager.prototype.request = function (name, options, act) {
   });
 };
 """
-# As in a page that is being left. It is over at some time, so that a page that asks on and on is
-# found out by its count and not by a browser that hangs.
+# As in a page that is being unloaded. After 1,000 requests it stops rejecting: a page that retries
+# for ever fails by its count, and the browser does not hang.
 REFUSED = """
 window.refused = 0;
 LockManager.prototype.request = () => {
@@ -39,7 +39,7 @@ LOCKS = """async () => {
   const { held, pending } = await navigator.locks.query();
   return [...held, ...pending].map(({ name }) => name);
 }"""
-# Waits in the main thread until the wire is no longer busy.
+# Blocks the main thread until the wire is no longer busy.
 BUSY = """() => setTimeout(() => {
   const request = new XMLHttpRequest();
   request.open("GET", "/busy", false);
@@ -49,7 +49,7 @@ BUSY = """() => setTimeout(() => {
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """With the back/forward cache, which Playwright switches off."""
+    """A browser with the back/forward cache, which Playwright switches off."""
     browser = launch(playwright, ignore_default_args=["--disable-back-forward-cache"])
     yield browser
     browser.close()
@@ -62,7 +62,7 @@ def error(pk: int) -> dict[str, object]:
 
 def test_ten_tabs_hold_one_stream_and_all_receive_it(wire: Wire, open_tab: OpenTab) -> None:
     tabs = [open_tab(init_script=PATIENT) for _ in range(10)]
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
     wire.put(error(1))
     for tab in tabs:
         tab.wait_for(1)
@@ -75,34 +75,34 @@ def test_when_the_leading_tab_closes_another_takes_over_at_once(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     leader, *others = [open_tab(init_script=PATIENT) for _ in range(3)]
-    # A snapshot that one asked for as it joined must not tell it that the other has seen the news.
-    wait_until(lambda: wire.snapshots_asked == len(others))
+    # The snapshots requested at joining must not already report the next message as seen.
+    wait_until(lambda: wire.snapshot_requests == len(others))
     # Its event is lost: only the snapshot of a new stream shows it.
     wire.store(error(1))
     leader.page.close()
     for tab in others:
         tab.wait_for(1)
     wait_until(lambda: wire.open == 1)
-    assert wire.asked == 2
+    assert wire.stream_requests == 2
 
 
-def test_from_a_leader_that_hangs_the_stream_is_taken(wire: Wire, open_tab: OpenTab) -> None:
+def test_a_follower_replaces_a_leader_that_hangs(wire: Wire, open_tab: OpenTab) -> None:
     leader, follower = open_tab(), open_tab()
     leader.run(BUSY)
-    wait_until(lambda: wire.asked == 2)
+    wait_until(lambda: wire.stream_requests == 2)
     wire.put(error(1))
     follower.wait_for(1)
     wire.busy.set()
-    # It wakes up, finds the lock gone and hears from the other what it missed.
+    # The former leader resumes, has lost the lock and gets the missed messages from the new leader.
     leader.wait_for(1)
     wait_until(lambda: wire.open == 1)
     wire.put(error(2))
     for tab in (leader, follower):
         tab.wait_for(2, 1)
-    assert wire.asked == 2
+    assert wire.stream_requests == 2
 
 
-def test_a_follower_asks_for_what_it_missed_before_it_could_receive(
+def test_a_new_follower_requests_what_it_missed_while_loading(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     open_tab()
@@ -113,10 +113,10 @@ def test_a_follower_asks_for_what_it_missed_before_it_could_receive(
 
     follower = open_tab(init_script=PATIENT, before_script=lose_an_event)
     follower.wait_for(1)
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
-def test_news_that_overtake_a_followers_snapshot_stay(wire: Wire, open_tab: OpenTab) -> None:
+def test_messages_newer_than_a_followers_snapshot_are_kept(wire: Wire, open_tab: OpenTab) -> None:
     leader, follower = open_tab(), open_tab()
     wire.put(error(1))
     follower.wait_for(1)
@@ -148,7 +148,7 @@ def sleep_and_wake(tab: Tab) -> None:
     )
 
 
-def test_tabs_of_different_users_never_meet(wire: Wire, open_tab: OpenTab) -> None:
+def test_tabs_of_different_users_share_nothing(wire: Wire, open_tab: OpenTab) -> None:
     ann, bob = open_tab(), open_tab(stream_url="/m/stream/?page=bob")
     wire.push("message", error(1), "bob")
     bob.wait_for(1)
@@ -166,7 +166,7 @@ def test_when_the_user_has_changed_all_their_tabs_stop_and_show_it(
     for tab in tabs:
         tab.wait_for_connection("stopped")
         expect(tab.page.locator("li.toast")).to_contain_text("been signed out")
-    assert wire.asked == 1
+    assert wire.stream_requests == 1
 
 
 def test_all_tabs_get_the_state_of_the_connection(wire: Wire, open_tab: OpenTab) -> None:
@@ -195,7 +195,7 @@ def test_without_locks_each_tab_in_sight_has_a_stream_of_its_own(
     tabs[0].wait_for_unread("1")
 
 
-def test_a_page_that_is_left_wants_no_lock_when_it_becomes_hidden(open_tab: OpenTab) -> None:
+def test_a_page_being_unloaded_requests_no_lock_when_it_becomes_hidden(open_tab: OpenTab) -> None:
     tab = open_tab()
     assert len(tab.run(LOCKS)) == 1
     tab.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
@@ -204,10 +204,8 @@ def test_a_page_that_is_left_wants_no_lock_when_it_becomes_hidden(open_tab: Open
     assert tab.run(LOCKS) == []
 
 
-def test_a_page_that_is_refused_a_lock_does_not_ask_on_and_on(
-    wire: Wire, context: BrowserContext
-) -> None:
-    """WebKit refuses every lock to a page that is being left."""
+def test_a_page_does_not_retry_a_refused_lock(wire: Wire, context: BrowserContext) -> None:
+    """WebKit refuses every lock to a page that is being unloaded."""
     page = context.new_page()
     page.add_init_script(REFUSED)
     page.goto(wire.url)
@@ -215,15 +213,15 @@ def test_a_page_that_is_refused_a_lock_does_not_ask_on_and_on(
     assert page.evaluate("window.refused") == 1
 
 
-# Chromium crashes when such a tab is closed by itself.
+# Chromium crashes when such a tab is closed before its window.
 @pytest.mark.usefixtures("own_window")
-def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(
+def test_a_tab_in_the_back_forward_cache_gives_up_the_lead_and_returns(
     wire: Wire, open_tab: OpenTab
 ) -> None:
     leader, other = (open_tab(init_script=PATIENT) for _ in range(2))
     leader.run("addEventListener('pageshow', ({ persisted }) => { window.restored = persisted })")
     leader.page.goto(f"{wire.url}/elsewhere")
-    wait_until(lambda: wire.asked == 2)
+    wait_until(lambda: wire.stream_requests == 2)
     wire.put(error(1))
     other.wait_for(1)
     leader.page.go_back(wait_until="commit")
@@ -233,4 +231,4 @@ def test_a_tab_in_the_back_forward_cache_leads_no_more_and_comes_back(
     for tab in (leader, other):
         wait_until(lambda tab=tab: 2 in tab.shown())
     wait_until(lambda: wire.open == 1)
-    assert wire.asked == 2
+    assert wire.stream_requests == 2

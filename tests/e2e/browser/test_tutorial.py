@@ -1,6 +1,6 @@
-"""docs/tutorial.md, followed to the letter with a worker and a browser.
+"""Every step of docs/tutorial.md, with a worker and a browser.
 
-Two things differ: the environment of the tests stands for the one that the page creates, and
+Two things differ: the tests' environment replaces the one that the page creates, and
 servers listen on free ports.
 """
 
@@ -34,7 +34,7 @@ ENVIRONMENT = ("python3", ".", "pip")
 
 
 class Reader:
-    """Does what the page asks for, in a folder of its own."""
+    """Runs the steps of the page in its own folder."""
 
     def __init__(self, folder: Path, broker: str) -> None:
         self.folder = folder
@@ -98,7 +98,7 @@ class Reader:
 
     def stop(self, name: str) -> None:
         process, _line = self.running.pop(name)
-        # Ctrl-C; runserver ignores it while it restarts because a file has changed.
+        # Ctrl-C; runserver ignores it while it restarts after a file has changed.
         os.killpg(process.pid, signal.SIGINT)
         try:
             process.wait(10)

@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a list of steps: commands to run, and files to write."""
+"""Parse docs/tutorial.md into steps: commands to run, and files to write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = re.compile(r"^(?:#|\{#) (?P<path>[\w./]+)(?P<at_end>, at the end)?")
 
 @dataclass(frozen=True)
 class Command:
-    """A line of a shell: its words without the assignments before them, and those."""
+    """A shell command: its words, and the variables assigned before them."""
 
     words: list[str]
     environment: dict[str, str]
@@ -28,7 +28,7 @@ class File:
 
 
 def steps(page: Path) -> Iterator[tuple[str, Command | File]]:
-    """Each step of the page with the heading above it."""
+    """Each step of the page with its heading."""
     for section in re.split(r"^## ", page.read_text(), flags=re.M):
         heading = section.partition("\n")[0]
         for block in BLOCK.finditer(section):

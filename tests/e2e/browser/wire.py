@@ -1,6 +1,6 @@
-"""A site of one page that speaks monitio's wire format: what the front end sees of the server.
+"""A fake site of one page with monitio's wire format, for tests of the front end.
 
-The test says what is stored and what is pushed, in whatever order, and reads what was asked.
+The test stores and pushes messages, in any order, and reads the page's requests.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ STATIC = Path(monitio.__file__).parent / "static/monitio"
 PACKAGES = Path(__file__).resolve().parents[3] / "node_modules"
 STATIC_URL = "/static/monitio/"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
-# The strictest a site can have.
+# The strictest policy that a site can have.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'; report-uri /csp"
 )
 RUNNING = ("queued", "started", "retrying")
-# The page's own script: what the test asks the page for.
+# A script of the page that exposes the state that tests read.
 EXPOSE = """
 import { monitio } from "/static/monitio/monitio.js";
 window.monitio = monitio;
@@ -57,7 +57,7 @@ new MutationObserver((records) => {
 
 
 def message(pk: int | None, **fields: Any) -> dict[str, Any]:
-    """A message as it goes over the wire."""
+    """A message in the wire format."""
     usual: dict[str, Any] = {
         "version": 1, "seq": 0, "level": "info", "tags": "", "title": f"M{pk}", "body": "",
         "url": None, "url_label": "", "persistent": True, "read": False, "seen": False,
@@ -68,7 +68,7 @@ def message(pk: int | None, **fields: Any) -> dict[str, Any]:
 
 
 def job(pk: int, state: str = "started", version: int = 1, **fields: Any) -> dict[str, Any]:
-    """The message of a job; ``percent``, ``done``, ``text`` and the like are the job's."""
+    """The message of a job; ``percent``, ``done``, ``text`` and so on are fields of the job."""
     names = ("task", "percent", "done", "total", "text", "eta", "rate", "cancel")
     own = {name: fields.pop(name) for name in names if name in fields}
     usual = {"task": "T1", "percent": None, "done": None, "total": None, "text": ""}
@@ -77,42 +77,42 @@ def job(pk: int, state: str = "started", version: int = 1, **fields: Any) -> dic
 
 
 class Wire:
-    """The server, in threads of this process. ``close()`` ends them all."""
+    """The server, in threads of this process; ``close()`` ends them."""
 
     def __init__(self) -> None:
         self.messages: dict[int, dict[str, Any]] = {}
-        # Messages of the page's own response: no stream ever tells them.
+        # Messages rendered into the page; no stream sends them.
         self.flash: list[dict[str, Any]] = []
-        # Of the page: more for its head, attributes of its body and its root element; a page with
-        # more in its head has no strict policy. `greets`: each page brings a message of its own.
+        # The page's additional head, and attributes of its body and root element. A page with an
+        # additional head has no strict policy. `greets`: a message is rendered into each page.
         self.head = self.body = self.root = ""
         self.greets = False
         self.pages = 0
-        # What streams, and POST requests, are answered with; 204 also what asks for a snapshot.
+        # Status of streams and of POST requests; 204 of streams also applies to snapshots.
         self.stream_status = self.post_status = 200
-        # Set by the answer to POST /start, and by those with status 204.
+        # A cookie that responses to POST /start, and those with status 204, set.
         self.cookie = ""
-        # What came in: (path below the API, form fields), reports of the browser, asked streams,
-        # files and snapshots, and who asked.
+        # Requests received: (path below the API, form fields), CSP reports, numbers of streams and
+        # snapshots, file names, and Authorization headers.
         self.posts: list[tuple[str, dict[str, list[str]]]] = []
         self.reports: list[str] = []
-        self.asked = 0
+        self.stream_requests = 0
         self.has: list[str] = []
         self.files: list[str] = []
-        # Static files that there are not.
+        # Static files that return 404.
         self.missing: set[str] = set()
-        self.snapshots_asked = 0
+        self.snapshot_requests = 0
         self.authorizations: list[str | None] = []
         self.post_authorizations: list[str | None] = []
-        # How streams begin and end: a hub's bring no snapshot, a polled server's end at once.
+        # A hub's streams begin without a snapshot; a polled server's end at once.
         self.begins_with_snapshot, self.ends_at_once = True, False
-        # Names the snapshot; a stream of a page that has it begins with "resync".
+        # The mark of the snapshot; a stream of a page that has it begins with "resync".
         self.mark = ""
-        # Seconds between two `beat` events, as snapshots say; None: streams have none.
+        # Seconds between two `beat` events, as in snapshots; None: streams send none.
         self.heartbeat: float | None = None
-        # Unread messages are counted up to this number.
+        # The limit of the unread count.
         self.most = 1000
-        # Whoever asks for /busy waits for this.
+        # Requests for /busy wait for this.
         self.busy = threading.Event()
         self.errors: list[BaseException] = []
         self._streams: list[Stream] = []
@@ -130,21 +130,21 @@ class Wire:
         self._server.hang_up()
         self._server.server_close()
 
-    # What the test does.
+    # Actions of the test.
 
     def put(self, *messages: dict[str, Any]) -> None:
-        """Store and push."""
+        """Store the messages and push them."""
         for one in messages:
             self.store(one)
             self.push("message", one)
 
     def store(self, *messages: dict[str, Any]) -> None:
-        """Store, and lose the bell."""
+        """Store the messages without pushing them, as when the event is lost."""
         with self._lock:
             self.messages |= {one["id"]: one for one in messages}
 
     def push(self, event: str, data: Any, page: str | None = None) -> None:
-        """To every stream, or to those of the pages with this token."""
+        """Send to every stream, or to those of the pages with this token."""
         with self._lock:
             for stream in self._streams:
                 if page in (None, stream.page):
@@ -155,18 +155,18 @@ class Wire:
         self.push("gone", {"ids": list(pks)})
 
     def lose(self, *pks: int) -> None:
-        """Delete, and lose the bell."""
+        """Delete the messages without pushing it, as when the event is lost."""
         with self._lock:
             for pk in pks:
                 self.messages.pop(pk, None)
 
     def drop(self) -> None:
-        """End every stream, as a network does."""
+        """End every stream, as when the network fails."""
         with self._lock:
             for stream in self._streams:
                 stream.put(None)
 
-    # What the test reads.
+    # State that the test reads.
 
     @property
     def open(self) -> int:
@@ -178,7 +178,7 @@ class Wire:
         return [int(pk) for path, fields in self.posts if path == "seen/" for pk in fields["ids"]]
 
     def posted(self, path: str, **fields: list[str]) -> bool:
-        """Whether the page has posted this, beside what every form of it holds."""
+        """Whether the page has posted exactly these fields, besides those of every form."""
         return any(one == path and fields.items() <= sent.items() for one, sent in self.posts)
 
     def deleted(self) -> list[int]:
@@ -186,7 +186,7 @@ class Wire:
         path = "delete/message/"
         return [int(one[len(path) : -1]) for one, _ in self.posts if one.startswith(path)]
 
-    # What the browser asks.
+    # Handling of the browser's requests.
 
     def snapshot(self) -> dict[str, Any]:
         newest = self._newest()
@@ -219,7 +219,7 @@ class Wire:
             self._streams.remove(stream)
 
     def act(self, path: str, fields: dict[str, list[str]]) -> dict[str, Any]:
-        """Carry out a POST and tell every stream."""
+        """Carry out a POST and push the change to every stream."""
         with self._lock:
             verb, _, which = path.strip("/").partition("/")
             if verb == "seen":
@@ -255,7 +255,7 @@ class Wire:
         return sum(one["persistent"] and not one["read"] for one in self._newest())
 
     def page(self, options: dict[str, str]) -> str:
-        """The one page, as the template tags write it; ``options`` are attributes."""
+        """The page, as the template tags render it; ``options`` are attributes."""
         self.pages += 1
         extra = "".join(f' {name}="{escape(value)}"' for name, value in options.items())
         greeting = message(None, title=f"Page {self.pages}", level="error")
@@ -293,7 +293,7 @@ PAGE = """<!doctype html><html lang="en"{root}><head><meta charset="utf-8"><titl
 
 
 class Stream(queue.SimpleQueue[Any]):
-    """What is still to be sent to a page; None ends it."""
+    """The events to send to a page; None ends the stream."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -301,9 +301,9 @@ class Stream(queue.SimpleQueue[Any]):
 
 
 class _Server(ThreadingHTTPServer):
-    # Closing waits for every thread.
+    # server_close() waits for every thread.
     daemon_threads = False
-    # Those of ten tabs; the kernel drops what is above, and the browser tries again a second later.
+    # For ten tabs: the kernel drops connections above it, and the browser retries a second later.
     request_queue_size = 128
 
     def __init__(self, wire: Wire) -> None:
@@ -320,15 +320,15 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """A browser that still runs keeps connections it has no question for, or never asks."""
+        """Close idle connections, which a running browser keeps open."""
         for connection in list(self._connections):
-            # It may be closed at this very moment.
+            # It may have been closed meanwhile.
             with suppress(OSError):
                 connection.shutdown(SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
-        # A browser that leaves is no error.
+        # A browser that disconnects is not an error.
         if error is not None and not isinstance(error, ConnectionError):
             self.wire.errors.append(error)
 
@@ -359,8 +359,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(json.dumps(self.wire.older(int(query["before"][0]))))
         elif url.path == "/m/json/":
             answer = json.dumps({**self.wire.snapshot(), "csrf": "token"})
-            # Counted once it is known what it says: what is stored from now on is not in it.
-            self.wire.snapshots_asked += 1
+            # Counted once its content is fixed: messages stored later are not in it.
+            self.wire.snapshot_requests += 1
             self.answer(answer)
         elif url.path == "/busy":
             self.wire.busy.wait(60)
@@ -407,7 +407,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def stream(self, page: str, has: str) -> None:
-        self.wire.asked += 1
+        self.wire.stream_requests += 1
         self.wire.has.append(has)
         self.wire.authorizations.append(self.headers["Authorization"])
         if self.wire.stream_status != 200:
@@ -415,7 +415,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
-        # As a site does: a page whose stream is open misses nothing.
+        # Subscribed before the headers are sent, as on a site: an open stream misses nothing.
         events = self.wire.subscribe(page, has)
         try:
             self.end_headers()
@@ -428,7 +428,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             event = events.get(timeout=0.2)
         except queue.Empty:
-            # Only who writes learns that the browser has gone.
+            # Only a write shows that the browser has disconnected.
             if self.wire.heartbeat is None:
                 return b": still there\n\n"
             return b"event: beat\ndata: {}\n\n"

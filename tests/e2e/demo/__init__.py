@@ -1,1 +1,1 @@
-"""The demo, the minimal site and the production example, started as their users start them."""
+"""Tests of the demo, the minimal site and the production example, started as users start them."""

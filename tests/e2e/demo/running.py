@@ -1,4 +1,4 @@
-"""A demo as a process, and what a visitor's browser says to it."""
+"""A demo as a process, and an HTTP client that acts as a visitor's browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = re.compile(r"The demo: (http://\S+/)")
 
 
 class Demo:
-    """The launcher as a process, with files of its own and on a free port."""
+    """The launcher as a process, with its own files and on a free port."""
 
     def __init__(self, **environment: str) -> None:
         self.folder = ShortFolder("demo-")
@@ -37,7 +37,7 @@ class Demo:
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # As a terminal does: Ctrl-C reaches this group alone.
+                # As in a terminal, where Ctrl-C reaches only this group.
                 start_new_session=True,
             )
 
@@ -45,7 +45,7 @@ class Demo:
         return self.output.read_text(errors="replace")
 
     def wait_until_it_runs(self) -> str:
-        """Its address, once it says that it is ready."""
+        """Its address, once it has printed that it is ready."""
         wait_until(
             lambda: "Ctrl-C" in self.printed() or self.process.poll() is not None, 120, self.printed
         )
@@ -66,13 +66,13 @@ class Demo:
 
 
 class Visitor:
-    """Somebody who came to the demo in a browser of their own."""
+    """A visitor of the demo, with their own browser."""
 
     def __init__(self, url: str, language: str = "en") -> None:
         self.browser = httpx.Client(
             base_url=url,
             headers={"Accept": "application/json", "Accept-Language": language},
-            # Five seconds, httpx's own, are few for a machine that runs other tests.
+            # The default of httpx, five seconds, is too short for a busy machine.
             timeout=60,
         )
         self.browser.get("/")
@@ -89,7 +89,7 @@ class Visitor:
         return found
 
     def follow(self, path: str, **options: Any) -> dict[str, Any]:
-        """Start a task; the newest message once the task has ended."""
+        """Start a task; returns the newest message once the task has ended."""
         known = {message["id"] for message in self.messages()}
         answer = self.post(path, **options)
         assert answer.status_code == 200, answer.text
@@ -106,8 +106,8 @@ class Visitor:
             )
 
         wait_until(ended, 120, "the end of the task")
-        # Read again: a snapshot reads messages before their jobs, so the one that first shows the
-        # end may still have the texts of a running task.
+        # Read it again: a snapshot reads messages before their jobs, so the first snapshot with the
+        # ended job may still have the texts of the running one.
         message = ended()
         assert message is not None
         return message

@@ -1,4 +1,4 @@
-"""Importing contacts, as a visitor of the running demo does it."""
+"""Importing contacts as a visitor of the demo."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ sys.stdout.buffer.write(sample.text().encode())
 
 
 def rejected_rows(visitor: Visitor, message: dict[str, Any]) -> list[list[str]]:
-    """What the file of a message says."""
+    """The rows of the file that the message offers."""
     text = visitor.file(message).content.decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))
 
 
 def contacts(demo: Demo) -> list[tuple[str, str]]:
-    """Name and city of what the newest import has stored."""
+    """Name and city of the contacts that the newest import has stored."""
     with closing(sqlite3.connect(demo.folder.path / "var" / "db.sqlite3")) as database:
         return database.execute(
             "SELECT name, city FROM contacts_contact WHERE source_id ="
@@ -64,7 +64,7 @@ def message_duplicate(rows: list[list[str]]) -> str:
     return next(row[1] for row in rows if row[-1].endswith("more than once"))
 
 
-def test_the_sample_is_what_its_generator_makes() -> None:
+def test_the_sample_matches_its_generator() -> None:
     made = subprocess.run(
         [
             sys.executable,
@@ -169,7 +169,7 @@ def test_no_file_is_refused_at_once(visitor: Visitor) -> None:
     assert visitor.post("/import/").json()["problem"] == "Choose a file first."
 
 
-def test_reasons_come_in_the_language_of_the_uploader(polish_visitor: Visitor) -> None:
+def test_reasons_are_in_the_language_of_the_uploader(polish_visitor: Visitor) -> None:
     message = polish_visitor.upload((HEADER + "Ann,,\n" + ROW).encode())
     assert message["body"] == "1 kontakt zaimportowany, 1 odrzucony"
     rows = rejected_rows(polish_visitor, message)
@@ -181,7 +181,7 @@ def test_reasons_come_in_the_language_of_the_uploader(polish_visitor: Visitor) -
 
 @pytest.mark.soak
 def test_100_megabytes_are_imported_in_bounded_memory(shared_demo: Demo, visitor: Visitor) -> None:
-    """Minutes of work; the worker's memory must not grow with the file."""
+    """Takes minutes; the worker's memory must not grow with the file."""
     row = "Ann Smith,ann{}@example.com,A rather long name of a city\n"
     content = HEADER + "".join(row.format(number) for number in range(1_700_000))
     assert len(content) > 100_000_000

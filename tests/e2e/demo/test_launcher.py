@@ -1,4 +1,4 @@
-"""``make demo``: it starts, answers, and leaves no process behind however it ends."""
+"""``make demo`` starts, answers, and leaves no process behind however it ends."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def names(family: list[psutil.Process]) -> str:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Not another one that has got its id."""
+    """Whether it runs; a new process with the same id does not count."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def no_process_is_left(family: list[psutil.Process]) -> None:
+def assert_no_process_is_left(family: list[psutil.Process]) -> None:
     wait_until(
         lambda: not any(map(runs, family)),
         message=lambda: f"Still there: {[one for one in family if runs(one)]}",
@@ -63,7 +63,7 @@ def test_ctrl_c_ends_every_process(demo: Demo) -> None:
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.process.wait(120) == 0
-    no_process_is_left(family)
+    assert_no_process_is_left(family)
     assert "Stopped." in demo.printed()
 
 
@@ -72,7 +72,7 @@ def test_ctrl_c_during_the_start_ends_every_process(demo: Demo) -> None:
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGINT)
     demo.process.wait(120)
-    no_process_is_left(family)
+    assert_no_process_is_left(family)
 
 
 INTERRUPTED_START = """
@@ -108,7 +108,7 @@ def test_ctrl_c_before_a_new_process_is_registered_ends_it(tmp_path: Path) -> No
     pid, stopped = launcher.stdout.split()
     assert stopped == "Stopped."
     with suppress(psutil.NoSuchProcess):
-        # Another one may have got its id.
+        # Another process may have got its id.
         assert "sleep" not in psutil.Process(int(pid)).cmdline()
 
 
@@ -117,7 +117,7 @@ def test_killing_the_launcher_ends_every_process(demo: Demo) -> None:
     family = demo.family()
     os.killpg(demo.process.pid, signal.SIGKILL)
     demo.process.wait(120)
-    no_process_is_left(family)
+    assert_no_process_is_left(family)
 
 
 def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
@@ -127,7 +127,7 @@ def test_a_process_that_dies_ends_the_demo_and_is_named(demo: Demo) -> None:
     valkey.kill()
     assert demo.process.wait(120) == 1
     assert "valkey has exited unexpectedly" in demo.printed()
-    no_process_is_left(family)
+    assert_no_process_is_left(family)
 
 
 def test_a_second_demo_reports_that_one_runs_already(shared_demo: Demo) -> None:
@@ -144,7 +144,7 @@ def test_a_second_demo_reports_that_one_runs_already(shared_demo: Demo) -> None:
     assert "already running" in second.stderr
 
 
-def test_without_valkey_it_logs_it_and_works_all_the_same(demo_without_valkey: Demo) -> None:
+def test_without_valkey_it_logs_a_warning_and_works(demo_without_valkey: Demo) -> None:
     demo = demo_without_valkey
     url = demo.wait_until_it_runs()
     assert "the demo does without Redis" in demo.printed()

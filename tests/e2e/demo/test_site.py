@@ -1,4 +1,4 @@
-"""The demo's other buttons and pages, as people use them over HTTP."""
+"""The demo's other buttons and pages, over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def test_a_task_that_fails_shows_its_reason_and_no_traceback(visitor: Visitor) -
     assert "Traceback" not in str(message)
 
 
-def test_a_reason_comes_in_the_language_of_its_starter(polish_visitor: Visitor) -> None:
+def test_a_reason_is_in_the_language_of_the_user_who_started_the_task(
+    polish_visitor: Visitor,
+) -> None:
     message = polish_visitor.follow("/start/fail/")
     assert message["body"].startswith("Trzy faktury z października")
 
@@ -47,7 +49,7 @@ def test_eight_tasks_and_their_sum_share_one_message(visitor: Visitor) -> None:
 
 
 def cancel_button(visitor: Visitor, path: str) -> str:
-    """Start a task; where the button on its message leads, once it is there."""
+    """Start a task; the address of the cancel button on its message."""
     visitor.post(path)
     found = wait_until(lambda: visitor.messages(), 60, "the message")
     assert found[0]["job"]["cancel"]
@@ -55,7 +57,9 @@ def cancel_button(visitor: Visitor, path: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["minute", "chord"])
-def test_who_started_it_cancels_it(visitor: Visitor, stranger: Visitor, name: str) -> None:
+def test_only_the_user_who_started_a_task_can_cancel_it(
+    visitor: Visitor, stranger: Visitor, name: str
+) -> None:
     button = cancel_button(visitor, f"/start/{name}/")
     assert stranger.post(button).status_code == 404
     assert visitor.post(button).json()["ok"]
@@ -63,7 +67,7 @@ def test_who_started_it_cancels_it(visitor: Visitor, stranger: Visitor, name: st
     assert visitor.messages()[0]["title"].endswith(": cancelled")
 
 
-def test_a_cancelled_group_goes_on_where_it_stood(visitor: Visitor) -> None:
+def test_a_retried_cancelled_group_continues_where_it_stopped(visitor: Visitor) -> None:
     visitor.post(cancel_button(visitor, "/start/chord/"))
     (message,) = wait_until(
         lambda: [one for one in visitor.messages() if one["job"]["retry"]], 60, "Try again"
@@ -74,7 +78,7 @@ def test_a_cancelled_group_goes_on_where_it_stood(visitor: Visitor) -> None:
     assert (again["id"], again["body"]) == (message["id"], "84 records have been corrected.")
 
 
-def test_the_report_is_also_mailed_to_a_user(visitor: Visitor) -> None:
+def test_the_report_is_also_emailed_to_a_user(visitor: Visitor) -> None:
     visitor.post("/log-in/ann/")
     visitor.get("/")
     message = visitor.follow("/start/report/")
@@ -113,9 +117,9 @@ def test_a_link_starts_no_task(visitor: Visitor) -> None:
     assert visitor.get("/start/fail/").status_code == 405
 
 
-def test_the_page_speaks_polish(polish_visitor: Visitor) -> None:
+def test_the_page_is_translated_to_polish(polish_visitor: Visitor) -> None:
     assert "Importuj przykład" in polish_visitor.get("/").text
 
 
-def test_monitio_s_own_pages_wear_the_look_of_the_site(visitor: Visitor) -> None:
+def test_monitios_pages_use_the_sites_theme(visitor: Visitor) -> None:
     assert "contacts/demo.css" in visitor.get("/messages/").text

@@ -173,7 +173,7 @@ def test_a_host_that_is_cut_off_catches_up_and_receives_again(
     cluster.write_from_everywhere(pages, "in the dark")
     # The database alone tells both sides.
     everybody_is_up_to_date(pages, ALL)
-    line.mend()
+    line.restore()
     wait_until(lambda: receive_a_round_by_events(cluster, pages), 120, interval=1)
 
 

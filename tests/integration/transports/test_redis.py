@@ -180,7 +180,7 @@ class TestCutOff:
         line.cut()
         for topic in (first, second):
             assert not publisher.ring([[topic, "message", {"id": 1}]])[0]
-        line.mend()
+        line.restore()
         listener.wait_for("resync", first, second)
 
 

@@ -1,7 +1,8 @@
-"""The push service of Firefox: hands what it gets to the browser, which decrypts it itself.
+"""A double of Firefox's push service, which forwards notifications to the browser.
 
-The browser is connected by a WebSocket, as ``dom/push/PushServiceWebSocket.sys.mjs`` of Firefox
-has it: "hello", "register", "notification", "ack", "unregister".
+The browser connects by a WebSocket with the messages of Firefox's
+``dom/push/PushServiceWebSocket.sys.mjs``: "hello", "register", "notification", "ack",
+"unregister". The browser decrypts the notifications.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ DELIVERED = 100
 
 
 class Autopush(PushService):
-    """``line``: where the browser connects. ``acks``: what became of each notification there
-    (``DELIVERED``, 101 not decrypted, 102 not delivered). ``removed``: channels it has given up.
+    """``line``: the browser's address. ``acks``: the browser's status of each notification
+    (``DELIVERED``, 101 not decrypted, 102 not delivered). ``removed``: unregistered channels.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +50,7 @@ class Autopush(PushService):
 
     def _decrypt(self, raw: bytes, headers: dict[str, str]) -> dict[str, Any]:
         signer = verify(headers, self.url.rstrip("/"))
-        # The key that the browser has subscribed with.
+        # The browser has subscribed with this key.
         assert signer == self.public_key
         for channel, output in self._devices.items():
             notification = {
@@ -114,7 +115,7 @@ def send(output: BinaryIO, message: dict[str, Any]) -> None:
 
 
 def receive(source: BinaryIO) -> bytes | None:
-    """The text of one frame, which is short and masked; None at the end."""
+    """The text of one short, masked frame; None at the end."""
     head = source.read(2)
     if len(head) < 2 or head[0] & 0xF == CLOSE:
         return None

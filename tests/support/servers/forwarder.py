@@ -1,4 +1,4 @@
-"""A connection to a server that a test may interrupt without an error on either side."""
+"""Connections to a server that a test can interrupt without an error on either side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class Forwarder:
-    """Listens on ``host``, and forwards each connection to one that ``connect`` opens."""
+    """Listens on ``host`` and forwards each connection to one that ``connect`` opens."""
 
     def __init__(self, host: str, connect: Callable[[], socket.socket]) -> None:
         self._connect = connect
@@ -25,12 +25,12 @@ class Forwarder:
         """Hold back the bytes of both directions; new connections are accepted."""
         self._passing.clear()
 
-    def mend(self) -> None:
-        """Deliver what was held back, and forward again."""
+    def restore(self) -> None:
+        """Deliver the bytes held back, and forward again."""
         self._passing.set()
 
     def forget(self) -> None:
-        """Hold back the bytes of the connections there are until ``close``; new ones work."""
+        """Hold back the bytes of the present connections until ``close``; new ones work."""
         self._blocked.append(self._passing)
         self._passing.clear()
         self._passing = threading.Event()
@@ -39,7 +39,7 @@ class Forwarder:
     def close(self) -> None:
         for passing in [self._passing, *self._blocked]:
             passing.set()
-        # Without it, the thread in accept() would keep the listener open.
+        # Otherwise the thread in accept() keeps the listener open.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for opened in [self._listener, *self._sockets]:

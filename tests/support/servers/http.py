@@ -1,4 +1,4 @@
-"""A web server of the standard library in a thread."""
+"""The standard library's web server in a thread."""
 
 from __future__ import annotations
 

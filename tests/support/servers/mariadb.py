@@ -1,4 +1,4 @@
-"""Debian's MariaDB as a process of the tests, on a unix socket in a folder of its own."""
+"""Debian's MariaDB as a child process, on a unix socket in its own folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 class MariaDB:
-    """``url`` names its database ``monitio``; the user may create others beside it."""
+    """``url`` names its database ``monitio``; the user may create more databases."""
 
     def __init__(self) -> None:
         self.folder = ShortFolder("mariadb-")
@@ -39,7 +39,7 @@ class MariaDB:
 
     def start(self) -> None:
         data = self.folder.path / "data"
-        # MariaDB refuses to run as root unless it is told to.
+        # MariaDB runs as root only with an explicit --user.
         common = ("--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}")
         options = ("--skip-test-db", "--auth-root-authentication-method=normal")
         log = (self.folder.path / "log").open("ab")
@@ -61,7 +61,7 @@ class MariaDB:
                     f"--pid-file={self.folder.path / 'pid'}",
                     f"--init-file={start}",
                     "--character-set-server=utf8mb4",
-                    # Small, and not safe against power cuts: it lives for one run.
+                    # Small, and not crash-safe: the server lives for one run.
                     "--innodb-buffer-pool-size=64M",
                     "--innodb-flush-log-at-trx-commit=0",
                 ],
@@ -79,7 +79,7 @@ class MariaDB:
         self.folder.remove()
 
     def _answers(self) -> bool:
-        # It listens once the init file has run.
+        # The server listens after it has run the init file.
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
@@ -89,5 +89,5 @@ class MariaDB:
 
 
 def _program(name: str) -> str:
-    # Debian keeps daemons where only root's PATH looks.
+    # Debian installs daemons in folders that only root's PATH contains.
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or ""

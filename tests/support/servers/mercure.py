@@ -1,9 +1,9 @@
-"""A double of a Mercure hub: what the real one promises in version 8 of its protocol.
+"""A double of a Mercure hub, by version 8 of the protocol.
 
-There is no package of the real hub that pip or Debian could bring, so this stands in for it. It
-keeps to the specification and to what release 0.24 does: publishing by POST of a form with a
-publisher's token, subscribing by GET with ``topic`` and a subscriber's token in ``authorization``,
-private updates for whoever may read one of their topics only, and an end with the token.
+Neither pip nor Debian has a package of the real hub. The double follows the specification and
+release 0.24: publishing by POST of a form with a publisher's token, subscribing by GET with
+``topic`` and a subscriber's token in ``authorization``, private updates only for subscribers whose
+token allows one of their topics, and streams that end when the token expires.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Subscriber:
     def __init__(self, topics: list[str], claims: dict[str, Any]) -> None:
         self.topics, self.may_read = topics, claims["mercure"].get("subscribe", [])
         self.until = claims.get("exp", float("inf"))
-        # None ends it.
+        # None ends the stream.
         self.updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
 
     def matches(self, update: Update) -> bool:
@@ -58,7 +58,7 @@ def _matches(topic: str, selectors: list[str]) -> bool:
 
 
 class Mercure:
-    """``url`` stays the same over restarts. ``seen`` is what it was asked, without tokens."""
+    """``url`` stays the same over restarts. ``seen`` lists its requests, without tokens."""
 
     def __init__(self, publisher_key: str, subscriber_key: str) -> None:
         self.keys = {"publish": publisher_key, "subscribe": subscriber_key}
@@ -72,7 +72,7 @@ class Mercure:
         return f"http://127.0.0.1:{self.port}{PATH}"
 
     def start(self) -> None:
-        """Does nothing when it runs."""
+        """Start it. Does nothing when it runs."""
         if self.server is None:
             handler = type("Handler", (_Handler,), {"hub": self})
             self.server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
@@ -80,7 +80,7 @@ class Mercure:
             threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        """It ends at once, and its streams with it."""
+        """Stop it at once, with its streams."""
         if self.server is not None:
             self.server.shutdown()
             self.server.server_close()
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, text: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
-        # The client may have left meanwhile.
+        # The client may have disconnected.
         with contextlib.suppress(OSError):
             self.end_headers()
             self.wfile.write(text.encode())

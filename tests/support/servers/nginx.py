@@ -1,4 +1,4 @@
-"""Debian's nginx in the foreground, with the documented configuration and a folder of its own."""
+"""Debian's nginx in the foreground, with the documented configuration and its own folder."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ http {{
 def documented(
     name: str, apps: Iterable[str], public: int, spots: dict[str, str] | None = None
 ) -> str:
-    """A configuration of examples/production on loopback, without certificate.
+    """A configuration of examples/production, changed to loopback without a certificate.
 
-    ``apps`` are the addresses of the site's processes, ``spots`` what else to replace.
+    ``apps`` are the addresses of the site's processes, ``spots`` further replacements (by pattern).
     """
     config = (CONFIGURATIONS / name).read_text()
     servers = "".join(f"server {app};" for app in apps)
@@ -56,7 +56,7 @@ def documented(
 
 
 class Nginx:
-    """``config`` is what stands in ``http``; ``ports`` are those it listens on."""
+    """``config`` is the content of ``http``; nginx listens on ``ports``."""
 
     def __init__(self, config: str, *ports: int, workers: int = 2) -> None:
         self.binary = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -64,7 +64,7 @@ class Nginx:
         self.folder = ShortFolder("nginx-")
         frame = FRAME.format(
             workers=workers,
-            # As root its workers would be somebody else, who may not reach the tests' sockets.
+            # Root's nginx would run its workers as a user who cannot reach the tests' sockets.
             user="user root root;" if os.geteuid() == 0 else "",
             modules=f"load_module {NCHAN};" if "nchan_" in config else "",
         )
@@ -82,7 +82,7 @@ class Nginx:
         if self.process is not None and self.process.poll() is None:
             return
         prefix = self.folder.path
-        # In a group of its own: its workers are frozen and killed with it.
+        # In its own process group: signals reach its workers too.
         self.process = subprocess.Popen(
             [self.binary, "-p", str(prefix), "-c", "nginx.conf", "-e", "error.log"],
             stdin=subprocess.DEVNULL,
@@ -92,12 +92,12 @@ class Nginx:
         wait_until(lambda: all(is_listening(port) for port in self.ports), message=self._log_text)
 
     def signal(self, number: int) -> None:
-        """Send this to all of its processes."""
+        """Send this signal to all of its processes."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
     def stop(self) -> None:
-        """Ask it to end at once, and wait for it."""
+        """Request a fast shutdown, and wait for the end."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(40)
@@ -108,7 +108,7 @@ class Nginx:
         self.folder.remove()
 
     def log(self) -> str:
-        """Everything it has written down."""
+        """The contents of its log files."""
         return "".join(
             (self.folder.path / name).read_text(errors="replace")
             for name in ("access.log", "error.log")

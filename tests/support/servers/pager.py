@@ -1,4 +1,4 @@
-"""An HTTP server that takes messages, delays and refuses them, as the test says."""
+"""An HTTP server that accepts, delays or refuses messages by the test's script."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HANG = -1
 
 
 class PagerServer:
-    """``bodies`` and ``headers`` are those it has accepted. ``script`` holds the next replies: a
-    status, or a status and headers; ``HANG`` never replies. ``read`` makes the body of what
-    arrives, with its headers; 401 for what it refuses. With ``tls`` by https.
+    """``bodies`` and ``headers`` are those of accepted requests. ``script`` holds the next replies:
+    a status, or a status and headers; ``HANG`` never replies. ``read`` decodes a request's body
+    with its headers; when it raises, the reply is 401. ``tls``: serve https.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class PagerServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         if tls is not None:
-            # The handshake in the thread of the connection: not before others are accepted.
+            # The handshake runs in the connection's thread, so it does not delay other connections.
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -54,7 +54,7 @@ class PagerServer:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}/"
 
     def times_sent(self) -> Counter[int]:
-        """How many messages, identified by their ``id``, arrived how often."""
+        """Number of arrivals -> number of messages (by their ``id``) that arrived so often."""
         return Counter(Counter(body["id"] for body in self.bodies).values())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -1,4 +1,4 @@
-"""Debian's pgbouncer in front of a PostgreSQL of the tests."""
+"""Debian's pgbouncer in front of a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 
 class PgBouncer:
-    """Gives a transaction one of ``size`` connections, as most sites have it."""
+    """Transaction pooling, as most sites use it, with ``size`` connections."""
 
     def __init__(self, server: Postgres, size: int = 4) -> None:
         self.folder = ShortFolder("pgbouncer-")
@@ -31,17 +31,17 @@ class PgBouncer:
 
     @staticmethod
     def program() -> str:
-        # Debian keeps daemons where only root's PATH looks.
+        # Debian installs daemons in folders that only root's PATH contains.
         return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin") or ""
 
     def database(self, name: str) -> str:
-        """The address of the database of this name, by way of the pooler."""
+        """The address of the database of this name, through the pooler."""
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> None:
         command = [self.program(), str(self._config)]
         if os.geteuid() == 0:
-            # It refuses to run as root, and only the server's own user reaches the socket.
+            # pgbouncer refuses to run as root, and only the server's user reaches the socket.
             self.folder.path.chmod(0o755)
             command[1:1] = ["--user", Path(self._socket_folder).owner()]
         with (self.folder.path / "log").open("ab") as log:

@@ -1,4 +1,4 @@
-"""Addresses for the tests' own servers."""
+"""Ports and folders for the tests' servers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port of ``host`` that belongs to this process until it ends.
+    """A TCP port of ``host`` that is reserved for this process until it ends.
 
-    The kernel gives a port that nothing holds to the next process that asks for any, or to an
-    outgoing connection. On Linux, a bound socket that does not listen keeps both away, and a server
-    that sets ``SO_REUSEADDR``, as all here do, can listen beside it.
+    The kernel assigns unused ports to other processes and to outgoing connections. On Linux, a
+    bound socket that does not listen prevents both, and a server that sets ``SO_REUSEADDR``, as all
+    here do, can listen on the same port.
     """
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind((host, 0))
     port = int(holder.getsockname()[1])
     if sys.platform == "linux":
-        # Left open on purpose.
+        # Left open on purpose: it reserves the port.
         holder.detach()
     else:
         holder.close()
@@ -35,7 +35,7 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
 
 
 class ShortFolder:
-    """A folder whose name leaves room for a unix socket's (about 100 bytes in all)."""
+    """A folder with a short path: that of a unix socket is limited to about 100 bytes."""
 
     def __init__(self, prefix: str) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))

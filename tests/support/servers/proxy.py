@@ -1,4 +1,4 @@
-"""A proxy in front of a server: the line that tests cut, and the TLS that a server lacks."""
+"""A proxy in front of a server: tests cut its connections, or add TLS to the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.servers.ports import free_port
 
 
 class Proxy:
-    """Carries bytes from ``port`` to the server, also out of TLS; ``cut`` and ``mend`` it."""
+    """Forwards connections from ``port`` to the server; with ``context`` it terminates TLS."""
 
     def __init__(self, target: int, context: ssl.SSLContext | None = None) -> None:
         self.target, self.context = target, context
@@ -23,13 +23,13 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.mend()
+        self.restore()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._run(self._listen())
 
     def cut(self) -> None:
-        """Nobody gets through any more, and whoever was through is cut off."""
+        """Close all connections and refuse new ones."""
         self._run(self._cut())
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A push service: decrypts what it gets as the browser would, and verifies who has sent it."""
+"""A push service that decrypts notifications as a browser does, and verifies their sender."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def encoded(raw: bytes) -> str:
 
 
 class Browser:
-    """Who subscribes: the keys of a device."""
+    """The keys of a subscribed device."""
 
     def __init__(self) -> None:
         self.private_key = ec.generate_private_key(ec.SECP256R1())
@@ -48,7 +48,7 @@ class Browser:
 
 
 def verify(headers: dict[str, str], audience: str) -> str:
-    """The public key of who signed it. Raises what is wrong with the headers."""
+    """The sender's public key. Raises an exception for wrong headers."""
     signed = re.fullmatch(r"vapid t=([\w.-]+),\s*k=([\w-]+)", headers["Authorization"])
     assert signed, headers["Authorization"]
     point = urlsafe_b64decode(f"{signed[2]}==")
@@ -65,9 +65,9 @@ def verify(headers: dict[str, str], audience: str) -> str:
 
 
 class PushService(PagerServer):
-    """By TLS, with a certificate of its own: ``trusted`` is the file of its authority.
+    """Serves https with its own certificate; ``trusted`` is the file of its authority.
 
-    ``public_key``: the only one it takes, once it is set.
+    ``public_key``: once set, the only sender's key that it accepts.
     """
 
     def __init__(self, folder: Path) -> None:

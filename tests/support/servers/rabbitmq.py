@@ -1,4 +1,4 @@
-"""Debian's RabbitMQ as a node of the tests: its own ports, its own epmd, a folder of its own."""
+"""Debian's RabbitMQ as a child process, with its own ports, epmd and folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from tests.support.servers.ports import ShortFolder, free_port, is_listening
 from tests.support.waiting import wait_until
 
-# The script that /usr/sbin/rabbitmq-server runs as the user of the service.
+# /usr/sbin/rabbitmq-server runs this script as the service's user.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
 class RabbitMQ:
-    """``url`` stays the same over restarts; what is durable survives them."""
+    """``url`` stays the same over restarts; durable queues survive them."""
 
     def __init__(self) -> None:
         self.folder = ShortFolder("rabbitmq-")
@@ -45,7 +45,7 @@ class RabbitMQ:
         environment = self._environment()
         with (self.folder.path / "log").open("ab") as log:
             if self.epmd is None:
-                # The node would start one itself, which nobody would stop.
+                # An epmd that the node starts itself outlives it.
                 self.epmd = subprocess.Popen(
                     ["epmd", "-address", "127.0.0.1"],
                     env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -57,13 +57,13 @@ class RabbitMQ:
         wait_until(self._answers, 120, self._log_text)
 
     def stop(self) -> None:
-        """Ask it to end, as an administrator does, and wait for it."""
+        """Stop it as an administrator does, and wait for the end."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(120)
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill it, as in a crash."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(40)
@@ -79,7 +79,7 @@ class RabbitMQ:
     def _write_configuration(self) -> None:
         lines = [
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
-            # Another site's full disk or memory must not stop the tests.
+            # A machine whose disk or memory is nearly full must not block publishing.
             "disk_free_limit.absolute = 1MB",
             "log.console = true",
             "log.console.level = warning",
@@ -91,7 +91,7 @@ class RabbitMQ:
         folder = self.folder.path
         return {
             **os.environ,
-            # Its cookie lies there.
+            # The node reads its cookie there.
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self.epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -103,13 +103,13 @@ class RabbitMQ:
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "logs"),
             "RABBITMQ_LOGS": "-",
-            # One process that signals reach, not a shell around it.
+            # One process that signals reach, without a shell around it.
             "RABBITMQ_ALLOW_INPUT": "yes",
             "RABBITMQ_SERVER_START_ARGS": "-noinput",
         }
 
     def _answers(self) -> bool:
-        # It listens before it takes messages: only its greeting says that it is ready.
+        # It listens before it accepts messages: only its greeting shows that it is ready.
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as probe:
             probe.sendall(b"AMQP\x00\x00\x09\x01")
             return probe.recv(1) == b"\x01"

@@ -1,4 +1,4 @@
-"""A mail server that accepts, delays, refuses and hangs up, as the test says."""
+"""A mail server that accepts, delays, refuses or disconnects by the test's script."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import django
 from aiosmtpd.smtp import SMTP
 
 BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-# What a script says instead of a reply.
+# In a script, instead of a reply.
 DROP, HANG = "drop", "hang"
 
 
 class MailServer:
-    """``mails`` are those it has accepted, as they came over the wire.
+    """``mails`` are the accepted e-mails, as they were sent.
 
     ``script`` maps a command ("RCPT", "BODY", …; "CONNECT" is the greeting, "TAKEN" the reply to a
     body that was accepted) to its replies, taken one after another: a line such as "450 busy",
@@ -34,7 +34,7 @@ class MailServer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def reset(self) -> None:
-        """Forget all mails, and be friendly again."""
+        """Remove all mails and the script."""
         self.script: dict[str, list[str | None]] = {}
         self.seconds = 0.0
         self.sources: list[bytes] = []
@@ -58,7 +58,7 @@ class MailServer:
         for conversation in self._conversations:
             if conversation.transport is not None:
                 conversation.transport.abort()
-        # What was aborted hears of it in the loop's next turns.
+        # The event loop closes aborted connections in its next iterations.
         await asyncio.sleep(0.05)
 
     def _answer(self) -> _Smtp:
@@ -73,18 +73,18 @@ class MailServer:
         ]
 
     def times_sent(self) -> Counter[int]:
-        """How many e-mails, told apart by their ``Message-ID``, arrived how often."""
+        """Number of arrivals -> number of e-mails (by ``Message-ID``) that arrived so often."""
         return Counter(Counter(mail["Message-ID"] for mail in self.mails).values())
 
     def settings(self, backend: str = BACKEND) -> dict[str, Any]:
-        """The settings of a site that sends its mail here."""
+        """The settings of a site that sends its e-mails to this server."""
         if django.VERSION >= (6, 1):
             options = {"host": "127.0.0.1", "port": self.port}
             return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
         return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": self.port}
 
     async def reply(self, smtp: _Smtp, command: str) -> str | None:
-        """What the script says to this command; None: the usual."""
+        """The script's reply to this command; None for the usual one."""
         self.commands.append(command)
         await asyncio.sleep(self.seconds)
         line = (self.script.get(command) or [None]).pop(0)
@@ -101,7 +101,7 @@ class _Smtp(SMTP):
         self.mail_server = server
 
     async def push(self, status: Any) -> None:
-        # The first line of a conversation is nobody's command.
+        # The greeting, the first line of a connection, answers no command.
         if str(status).startswith("220 "):
             status = await self.mail_server.reply(self, "CONNECT") or status
         await super().push(status)

