@@ -128,6 +128,7 @@ class _Pump:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._calls: dict[Callable[[], None], Context] = {}
         self._waiting: dict[float, set[_Stream]] = {}
@@ -137,7 +138,11 @@ class _Pump:
         with self._lock:
             is_first = not self._calls
             self._calls[function] = context
-        if is_first:
+        if not is_first:
+            return
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self._run)
+        else:
             # A closed loop raises: there is no stream left to wake.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._run)
@@ -197,6 +202,7 @@ class _Stream:
             shutdown.install()  # by now the server has installed its own handlers
             pump = _pumps[self._loop] = _Pump(self._loop)
         self._pump = pump
+        get_broadcaster().loop = self._loop
         self._mailbox = Mailbox(stream.topic, self._ask_to_wake, stream.source.identity)
         self._protocol = open_protocol(self._mailbox, stream.source, stream.limits)
         # The server's task, which waits for the client to leave.

@@ -6,6 +6,7 @@ the process raise SynchronousOnlyOperation.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import threading
@@ -85,6 +86,8 @@ class Broadcaster:
         self._checking: Future[None] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        # Of the streams behind monitio.asgi.
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def subscribe(self, mailbox: Mailbox, limits: Limits | None = None) -> bool:
         """Deliver to this mailbox from now on. False, with nothing done, above ``limits``."""
@@ -208,6 +211,9 @@ class Broadcaster:
         """The topics of the open streams."""
         with self._lock:
             return set(self._mailboxes)
+
+    def event_loop(self) -> asyncio.AbstractEventLoop | None:
+        return self.loop if self.loop is not None and self.loop.is_running() else None
 
     def on_tick(self) -> None:
         if self._listens_long():

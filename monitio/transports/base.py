@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from abc import ABC, abstractmethod
@@ -32,6 +33,12 @@ class Listener(Protocol):
 
     def on_gap(self, topic: str | None = None) -> None:
         """Events of this topic, or of all topics, may have been missed."""
+
+    def event_loop(self) -> asyncio.AbstractEventLoop | None:
+        """The running event loop of the streams, if they have one.
+
+        There, too, the methods above may be called but ``take_changes``.
+        """
 
     def on_tick(self) -> None:
         """Called about once a second from the listening thread."""

@@ -18,6 +18,7 @@ from django.core import checks
 from monitio.conf import settings
 from monitio.transports.base import Listener, Transport, Waker
 from monitio.transports.events import EVERYBODY, Event, is_everybody, packed, unpacked
+from monitio.transports.redis_loop import LoopReader, can_read_in_loop
 from monitio.transports.redis_url import import_redis, parse
 
 # A frozen server answers nothing and closes nothing: then this side closes the connection.
@@ -131,7 +132,8 @@ class RedisTransport(Transport):
 class _Subscription:
     """Reads and pings one connection; raises ``TimeoutError`` when it stays silent.
 
-    All of it happens in the listening thread, so a dead server never delays a stream that opens.
+    All that may wait happens in the listening thread, so a dead server never delays a stream that
+    opens. Where the streams have an event loop, what the server sends is read there.
     """
 
     def __init__(self, pubsub: Any, listener: Listener, waker: Waker, topics: set[str]) -> None:
@@ -146,13 +148,20 @@ class _Subscription:
 
     def read_until_stopped(self) -> None:
         self._call(self.pubsub.subscribe, {EVERYBODY, *self.topics})
-        socket = self.pubsub.connection._sock
+        connection = self.pubsub.connection
+        socket = connection._sock
         with selectors.DefaultSelector() as selector:
             selector.register(self.waker, selectors.EVENT_READ)
-            selector.register(socket, selectors.EVENT_READ)
+            loop, reader = self.listener.event_loop(), None
+            if loop is not None and can_read_in_loop(connection):
+                reader = LoopReader(loop, connection, self._take_answer, self.waker.wake)
+            else:
+                selector.register(socket, selectors.EVENT_READ)
             while not self.listener.stopping():
                 self._follow_changes()
-                if self.pubsub.connection._sock is not socket:
+                if reader is not None:
+                    reader.check()
+                if connection._sock is not socket:
                     raise ConnectionError("redis-py has closed the connection")
                 # Before the wait, which finds all that has arrived by then: the process itself may
                 # stand still at any moment.
@@ -174,6 +183,13 @@ class _Subscription:
             # Last: each call polls the socket, and another thread may take the interpreter's lock.
             if not self.pubsub.connection.can_read(timeout=0):
                 return
+
+    def _take_answer(self, answer: Any) -> None:
+        """One that was read in the event loop."""
+        self._waits_since = None
+        message = self.pubsub.handle_message(answer)
+        if message is not None:
+            self._take(message)
 
     def _follow_changes(self) -> None:
         opened, closed = self.listener.take_changes()

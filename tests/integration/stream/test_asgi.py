@@ -202,7 +202,9 @@ class TestOneStream:
             monkeypatch.setattr(
                 loop, "call_soon_threadsafe", lambda *args: calls.append(args) or original(*args)
             )
-            broadcaster.receive(message(1))
+            thread = threading.Thread(target=broadcaster.receive, args=[message(1)])
+            thread.start()
+            thread.join()
             for wire in wires:
                 await wire.until(lambda wire=wire: b"text 1" in wire.body)  # type: ignore[misc]
                 wire.disconnected.set()

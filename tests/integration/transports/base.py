@@ -71,6 +71,8 @@ class Conformance:
 
     # Whether an event brings its data along, or only says that there is news.
     carries_data: ClassVar[bool] = True
+    # Whether the processes have an event loop, as behind monitio.asgi.
+    in_event_loop: ClassVar[bool] = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -82,6 +84,9 @@ class Conformance:
             for _ in range(2)
         ]
         peers[0].migrate()
+        if cls.in_event_loop:
+            for peer in peers:
+                peer.run_event_loop()
         yield peers[0], peers[1]
         for peer in peers:
             peer.close()

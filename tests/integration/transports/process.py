@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -33,10 +34,15 @@ logged: list[str] = []
 # One for each time the transport was cut off.
 cuts: list[int] = []
 mailboxes: dict[str, Mailbox] = {}
+# That of the streams, as behind monitio.asgi.
+loop: asyncio.AbstractEventLoop | None = None
 
 
 class RecordingBroadcaster(Broadcaster):
     """The real one, whose loop connects again; it records events in place of delivering them."""
+
+    def event_loop(self) -> asyncio.AbstractEventLoop | None:
+        return loop
 
     def receive(self, event: Event) -> None:
         data = event.encoded()
@@ -64,6 +70,13 @@ def noted_pause(failures: int) -> float:
 usual_pause, broadcasters.backoff = broadcasters.backoff, noted_pause
 broadcasters._broadcaster = ProcessLocal(RecordingBroadcaster)
 logging.getLogger("monitio").addHandler(Recorder())
+
+
+def run_event_loop() -> None:
+    """Before anything is followed."""
+    global loop
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
 
 
 def follow(topics: list[str]) -> None:
@@ -126,6 +139,8 @@ def fork(topic: str) -> list[str]:
     child = os.fork()
     if child == 0:
         received.clear()
+        if loop is not None:
+            run_event_loop()
         connection.close()
         follow([topic])
         deadline = time.monotonic() + 30
@@ -146,6 +161,7 @@ def fork(topic: str) -> list[str]:
 if __name__ == "__main__":
     serve(
         {
+            "run_event_loop": run_event_loop,
             "follow": follow,
             "unfollow": unfollow,
             "received": take_received,

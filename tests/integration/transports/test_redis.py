@@ -44,6 +44,13 @@ class TestRedis(Conformance):
         }
 
 
+@pytest.mark.main_road
+class TestRedisInTheEventLoop(TestRedis):
+    """What the server sends is read where the streams of ``monitio.asgi`` are."""
+
+    in_event_loop = True
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Valkey]:
     """One of our own: it is ill treated."""
@@ -53,14 +60,20 @@ def server() -> Iterator[Valkey]:
     server.close()
 
 
-@pytest.fixture(scope="module")
-def peers(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, Peer]]:
+@pytest.fixture(
+    scope="module", params=[pytest.param("thread", marks=pytest.mark.variant), "event-loop"]
+)
+def peers(
+    server: Valkey, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[Peer, Peer]]:
     database = sqlite(tmp_path_factory)
     settings = {"MONITIO_TRANSPORT": "redis", "MONITIO_REDIS_URL": server.url}
     peers = [Peer(PROCESS, database, **settings) for _ in range(2)]
     for peer in peers:
         peer.patch("monitio.transports.redis.PING_EVERY", 0.5)
         peer.patch("monitio.utils.backoff.MAX_BACKOFF", 0.5)
+        if request.param == "event-loop":
+            peer.run_event_loop()
     peers[0].migrate()
     yield peers[0], peers[1]
     for peer in peers:

@@ -197,8 +197,12 @@ def test_pages_of_one_user_share_a_snapshot(
     with_open(pages, test)
 
 
+@pytest.mark.parametrize("received_in", ["thread", "event loop"])
 def test_an_event_is_one_wake_up_and_no_query_or_encoding(
-    broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
+    broadcaster: Broadcaster,
+    counted: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+    received_in: str,
 ) -> None:
     pages = [Page("ann") for _ in range(5)]
     raw = Event(pages[0].recipient.topic, "message", {"id": 1, "version": 1}).encode()
@@ -214,10 +218,15 @@ def test_an_event_is_one_wake_up_and_no_query_or_encoding(
             patch.setattr(json, "loads", None)
             event = Event.decode(raw)
             assert event is not None
-            broadcaster.receive(event)
+            if received_in == "thread":
+                thread = threading.Thread(target=broadcaster.receive, args=[event])
+                thread.start()
+                thread.join()
+            else:
+                broadcaster.receive(event)
             for page in pages:
                 await page.until(b'event: message\ndata: {"id":1,"version":1}\n\n')
-        assert len(calls) == 1
+        assert len(calls) == (received_in == "thread")
         assert not +counted
 
     with_open(pages, test)
