@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.base import ModelState
 from django.utils import translation
 from django.utils.functional import Promise
-from django.utils.safestring import SafeData, mark_safe
+from django.utils.safestring import SafeData, SafeString, mark_safe
 
 from monitio import dispatch
 from monitio.channels import deliveries
@@ -54,7 +54,7 @@ def write_message(
         (recipient,) = languages.with_languages([recipient])
         with translation.override(recipient.language or translation.get_language()):
             return save_message(build_message(recipient, level, message, **fields), steps)
-    return save_message(build_message(recipient, level, message, **fields), steps)
+    return save_message(build_message(recipient, level, message, **fields), steps, prepared=True)
 
 
 def notify_many(
@@ -152,14 +152,16 @@ def build_message(
         from_user=sender,
         live=fields.get("sse", True),
     )
+    row.safe = isinstance(row.message, SafeString)
     if recipient is not None:
         row.recipient = recipient
     return row
 
 
-def save_message(row: Message, steps: Steps = ()) -> Message:
+def save_message(row: Message, steps: Steps = (), *, prepared: bool = False) -> Message:
     """Write one built message and its deliveries; it is published after commit.
 
+    ``prepared``: it has no lazy texts, so ``build_message`` has already converted every value.
     Raises ``UnknownRecipient`` when its user does not exist.
     """
     alias = dispatch.database()
@@ -169,7 +171,8 @@ def save_message(row: Message, steps: Steps = ()) -> Message:
         # One statement needs no transaction of its own: it is all or nothing.
         with nullcontext() if compiled and not steps else transaction.atomic(using=alias):
             if compiled:
-                row.prepare()
+                if not prepared:
+                    row.prepare()
                 if not compiled_inserts.insert_for_user(row, alias):
                     refuse_unknown([row.recipient])
             else:
@@ -293,7 +296,7 @@ def _copy(row: Message, recipient: Recipient, pk: Any = None, text: str | None =
     made._state.adding, made._state.db = pk is None, dispatch.database()
     # Its sender: events name them, and would each read them again.
     made._state.fields_cache.update(row._state.fields_cache)
-    made.pk, made.recipient, made.recipient_key = pk, recipient, recipient.key
+    made.pk, made.recipient = pk, recipient
     if text is not None:
         made.message = text
     return made

@@ -33,9 +33,9 @@ from monitio.models.rows import (
     scope_field,
 )
 from monitio.models.schedule import checked_moment
-from monitio.models.texts import FOR_READERS, field_text, level_tag, plain_text, validate_url
+from monitio.models.texts import FOR_READERS, level_tag, plain_text, validate_url
 from monitio.recipients import Recipient
-from monitio.utils.text import check_url, clean_text, one_line, replace_wide
+from monitio.utils.text import at_most, check_url, clean_text, identifier, one_line, replace_wide
 
 logger = logging.getLogger("monitio")
 
@@ -326,6 +326,7 @@ class Message(FromDatabase):
         self.session = recipient.token or ""
         self.scope = recipient.scope
         self.language = recipient.language
+        self.recipient_key = recipient.key
 
     @classmethod
     def from_db(cls, db: Any, field_names: Any, values: Any, *, fetch_mode: Any = None) -> Self:
@@ -343,8 +344,13 @@ class Message(FromDatabase):
     @classmethod
     def stored_text(cls, name: str, value: object) -> str:
         """``value`` as the text field ``name`` stores it. Raises ``ValueError`` that names it."""
-        field: Any = cls._meta.get_field(name)
-        return field_text(field, value)
+        text = "" if value is None else clean_text(value) if name in FOR_READERS else str(value)
+        length = cls._meta.get_field(name).max_length
+        if length is not None:
+            at_most(name, text, length)
+        if name == "url":
+            return check_url(text)
+        return text if name in FOR_READERS else identifier(name, text)
 
     def clean(self) -> None:
         """Raises ``ValidationError`` for what ``prepare()`` would refuse."""

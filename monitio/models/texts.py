@@ -5,30 +5,18 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
-from typing import Any
 
 from django.contrib.messages.utils import get_level_tags
 from django.core.exceptions import ValidationError
-from django.db.models import Field
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeData
 
 from monitio import constants
 from monitio.conf import when_overridden
-from monitio.utils.text import at_most, check_url, clean_text, identifier
+from monitio.utils.text import check_url
 
 # Users read these: they are cleaned. The others are identifiers: a bad one is refused.
 FOR_READERS = frozenset({"subject", "message", "url_label"})
-
-
-def field_text(field: Field[Any, Any], value: object) -> str:
-    """``value`` as this text field of a message stores it. Raises ``ValueError`` that names it."""
-    text = "" if value is None else clean_text(value) if field.name in FOR_READERS else str(value)
-    if field.max_length is not None:
-        at_most(field.name, text, field.max_length)
-    if field.name == "url":
-        return check_url(text)
-    return text if field.name in FOR_READERS else identifier(field.name, text)
 
 
 def validate_url(url: str) -> None:
