@@ -14,11 +14,12 @@ from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
-from django.db.models import IntegerField, Model, signals
+from django.db.models import CharField, IntegerField, Model, TextField, signals
 
 from monitio.utils.compiled_sql import returns_rows
 
 USER = "user"
+TEXTS = (CharField, TextField)
 
 
 def can_insert_one(model: type[Model], alias: str) -> bool:
@@ -86,7 +87,14 @@ def insert_for_users(
 
 
 def _values(row: Model, fields: Sequence[Any], connection: Any) -> list[Any]:
-    return [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    values = [(field, field.pre_save(row, True)) for field in fields]
+    # A text is what its column takes: half of the fields, a tenth of the CPU time of a row.
+    return [
+        value
+        if type(value) is str and isinstance(field, TEXTS)
+        else field.get_db_prep_save(value, connection)
+        for field, value in values
+    ]
 
 
 @lru_cache(maxsize=32)
