@@ -345,9 +345,9 @@ class Message(FromDatabase):
     def stored_text(cls, name: str, value: object) -> str:
         """``value`` as the text field ``name`` stores it. Raises ``ValueError`` that names it."""
         text = "" if value is None else clean_text(value) if name in FOR_READERS else str(value)
-        length = cls._meta.get_field(name).max_length
-        if length is not None:
-            at_most(name, text, length)
+        field: Any = cls._meta.get_field(name)
+        if field.max_length is not None:
+            at_most(name, text, field.max_length)
         if name == "url":
             return check_url(text)
         return text if name in FOR_READERS else identifier(name, text)
