@@ -16,7 +16,7 @@ from monitio.integrations.decorators import options_of
 from monitio.integrations.run import TaskRun
 from monitio.jobs.options import NotifyOptions
 from monitio.jobs.retry import stored_call
-from monitio_celery.headers import TaskHeader
+from monitio_celery.headers import Member, TaskHeader
 
 MAPS = ("celery.map", "celery.starmap")
 
@@ -41,6 +41,19 @@ class TaskCall:
     def name(self) -> str:
         """The recipient sees one task: a replacement keeps the name of the replaced one."""
         return self.replaced or str(getattr(self.task, "name", ""))
+
+    @property
+    def member(self) -> Member | None:
+        """Its place in a group."""
+        return None if self.header is None else self.header.group_member
+
+    @property
+    def job_id(self) -> str | None:
+        """The id of its job, which is that of its group for a member; None without a job."""
+        if self.member is not None:
+            return self.member.group
+        options = options_of(current_app.tasks.get(self.replaced or "")) or self.options
+        return None if options is None else self.task_id
 
     @property
     def queue(self) -> str:

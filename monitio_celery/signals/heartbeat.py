@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import signals
@@ -28,11 +28,11 @@ from monitio.utils.database import close_broken_connection, lock_timeout
 from monitio_celery import headers
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import reporter_of_member
-from monitio_celery.headers import TaskHeader
+from monitio_celery.headers import Member, TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.reporters import job_reporter, reporter_for_job
 from monitio_celery.signals.base import on, safely
-from monitio_celery.signals.worker import job_id, member_of
+from monitio_celery.signals.worker import call_of
 
 logger = logging.getLogger("monitio")
 
@@ -105,8 +105,9 @@ def stamp_running(**_: Any) -> None:
 
 
 def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
-    ids = {job for request in requests if (job := job_id(request))}
-    members = {request.id for request in requests if member_of(request) is not None}
+    calls = [call_of(request) for request in requests]
+    ids = {job for call in calls if (job := call.job_id)}
+    members = {call.task_id: call.member for call in calls if call.member is not None}
     if not ids and not members:
         return
     try:
@@ -128,9 +129,13 @@ def recover_jobs(task_ids: Iterable[str]) -> None:
         reporter_for_job(job).recovered()
 
 
-def recover_members(task_ids: Iterable[str]) -> None:
-    """Reopen group members that are marked as lost although they run."""
-    for row in GroupMember.objects.here().filter(task_id__in=list(task_ids), lost=True):
+def recover_members(members: Mapping[str, Member]) -> None:
+    """Reopen group members, by their task ids, that are marked as lost although they run."""
+    # No index has the task ids.
+    groups = {member.group for member in members.values()}
+    numbers = {member.number for member in members.values()}
+    rows = GroupMember.objects.here().filter(group__in=groups, number__in=numbers, lost=True)
+    for row in rows.filter(task_id__in=list(members)):
         reporter = reporter_of_member(row)
         if reporter is not None:
             reporter.recovered()

@@ -12,11 +12,11 @@ from django.db.models import Q
 
 from monitio import dispatch
 from monitio.constants import State
-from monitio.integrations.decorators import options_of
 from monitio.models import Job, JobRun
 from monitio_celery import diagnosis, headers
+from monitio_celery.calls import TaskCall
 from monitio_celery.groups.refresh import refresh_later
-from monitio_celery.headers import Member, TaskHeader
+from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import job_reporter
 from monitio_celery.retry import report_with_retry
 from monitio_celery.signals.base import connect_handler, disconnect_handler, on, report
@@ -57,8 +57,8 @@ def discard_cancelled(*, request: Any, **_: Any) -> None:
     """The revoke was broadcast before this worker started."""
     from celery.worker.state import revoked
 
-    header, member = TaskHeader.from_headers(request.request_dict), member_of(request)
-    options = options_of(request.task)
+    call = call_of(request)
+    header, member, options = call.header, call.member, call.options
     may_be_cancelled = member.options.get("cancel") if member else options and options.cancel
     if not may_be_cancelled:
         return
@@ -122,14 +122,7 @@ def report_unknown(
     report_with_retry(functools.partial(reporter.failed, error))
 
 
-def member_of(request: Any) -> Member | None:
+def call_of(request: Any) -> TaskCall:
+    """What a request of the main process calls, as its child reports it."""
     header = TaskHeader.from_headers(request.request_dict)
-    return None if header is None else header.group_member
-
-
-def job_id(request: Any) -> str | None:
-    """The id of a request's job: its own, its group's, or None."""
-    member = member_of(request)
-    if member is not None:
-        return member.group
-    return request.id if options_of(request.task) is not None else None
+    return TaskCall.of(request.task, (), request.kwargs, header, task_id=request.id)

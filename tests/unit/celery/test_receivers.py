@@ -17,11 +17,17 @@ from monitio.jobs.options import NotifyOptions
 from monitio.jobs.reporter import JobReporter
 from monitio.models import Job, JobRun
 from monitio.recipients import Recipient
+from monitio_celery import tasks
+from monitio_celery.calls import TaskCall
+from monitio_celery.headers import HEADER, Member, TaskHeader
+from monitio_celery.models import GroupMember
 from monitio_celery.signals import base, heartbeat, run, worker
 from tests.support.jobs import FakeClock
 from tests.support.people import user
 
 pytestmark = pytest.mark.django_db
+
+LONG_AGO = timezone.now() - timedelta(hours=1)
 
 
 @pytest.fixture
@@ -54,11 +60,10 @@ def running(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for task_id in ids:
         JobReporter(task_id, integration="celery", recipients=[Recipient.of(user())]).started()
     task = SimpleNamespace(name="a.b", __monitio__=NotifyOptions())
-    requests = [SimpleNamespace(id=pk, task=task, request_dict={}) for pk in ids]
+    requests = [SimpleNamespace(id=pk, task=task, kwargs={}, request_dict={}) for pk in ids]
     monkeypatch.setattr(state, "active_requests", requests)
     monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
-    long_ago = timezone.now() - timedelta(hours=1)
-    Job.objects.update(alive_at=long_ago)
+    Job.objects.update(alive_at=LONG_AGO)
     return ids
 
 
@@ -91,11 +96,62 @@ def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
 def test_a_worker_without_a_notified_task_asks_nothing(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    plain = SimpleNamespace(id="1", task=SimpleNamespace(name="a.b"), request_dict={})
+    task = SimpleNamespace(name="a.b")
+    plain = SimpleNamespace(id="1", task=task, kwargs={}, request_dict={})
     monkeypatch.setattr(state, "active_requests", [plain])
     monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
     with django_assert_num_queries(0):
         heartbeat.stamp_running()
+
+
+class TestWhatIsStamped:
+    """Each heartbeat finds the job, or the member, that the child reports to."""
+
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
+
+    @pytest.fixture
+    def silent(self) -> str:
+        """The name of a task with ``@notify_user``, whose job 1 has been silent for long."""
+        JobReporter("1", integration="celery", recipients=[Recipient.of(user())]).started()
+        Job.objects.update(alive_at=LONG_AGO)
+        return str(tasks.doctor_attempt.name)
+
+    @staticmethod
+    def runs(monkeypatch: pytest.MonkeyPatch, **request: Any) -> None:
+        task = SimpleNamespace(name="a.b")
+        values = {"id": "1", "task": task, "kwargs": {}, "request_dict": {}, **request}
+        monkeypatch.setattr(state, "active_requests", [SimpleNamespace(**values)])
+        heartbeat.stamp_running()
+
+    def test_a_task_that_replaces_one(self, monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+        header = TaskHeader(to=[]).replacing("1", silent, None)
+        self.runs(monkeypatch, request_dict={HEADER: header.to_dict()})
+        assert silent_jobs() == 0
+
+    def test_a_map(self, monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+        mapped = {"task": {"task": silent}, "it": []}
+        self.runs(monkeypatch, task=SimpleNamespace(name="celery.map"), kwargs=mapped)
+        assert silent_jobs() == 0
+
+    @pytest.mark.parametrize("is_replaced", [False, True])
+    def test_a_member(self, monkeypatch: pytest.MonkeyPatch, is_replaced: bool) -> None:
+        member = Member(group="g", number=4, total=9, title="Import", options={})
+        GroupMember.objects.create(group="g", number=4, task_id="1", ended=False, alive_at=LONG_AGO)
+        header = TaskHeader(to=[], group_member=member)
+        if is_replaced:
+            header = TaskHeader(to=[]).replacing("1", "a.b", header)
+        self.runs(monkeypatch, request_dict={HEADER: header.to_dict()})
+        assert not GroupMember.objects.silent_since(timezone.now() - timedelta(minutes=30)).exists()
+
+    def test_a_member_that_is_marked_as_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        member = Member(group="g", number=4, total=9, title="Import", options={})
+        header = TaskHeader(to=[], group_member=member).to_dict()
+        lost = {"ended": True, "failed": True, "lost": True}
+        GroupMember.objects.create(group="g", number=4, task_id="1", header=header, **lost)
+        self.runs(monkeypatch, request_dict={HEADER: header})
+        assert not GroupMember.objects.get().lost
 
 
 class Request:
@@ -126,7 +182,8 @@ def test_what_was_cancelled_is_one_run_and_not_the_next(
     monkeypatch.setattr(state, "revoked", set())
     task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     carried = {"monitio": {"to": [], "run": run}}
-    worker.discard_cancelled(request=SimpleNamespace(id="1", task=task, request_dict=carried))
+    request = SimpleNamespace(id="1", task=task, kwargs={}, request_dict=carried)
+    worker.discard_cancelled(request=request)
     assert state.revoked == ({"1"} if is_discarded else set())
 
 
@@ -136,7 +193,7 @@ def test_what_was_cancelled_and_tried_again_does_not_begin(monkeypatch: pytest.M
     monkeypatch.setattr(state, "revoked", set())
     task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     for task_id in ("1", "2"):
-        request = SimpleNamespace(id=task_id, task=task, request_dict={})
+        request = SimpleNamespace(id=task_id, task=task, kwargs={}, request_dict={})
         worker.discard_cancelled(request=request)
     assert state.revoked == {"1"}
 
@@ -163,8 +220,8 @@ def test_heartbeats_during_an_outage_are_one_line_each(
         raise InterfaceError("connection already closed")
 
     monkeypatch.setattr(heartbeat, "stamp_alive", away)
-    monkeypatch.setattr(heartbeat, "job_id", lambda request: "1")
-    monkeypatch.setattr(heartbeat, "member_of", lambda request: None)
+    monkeypatch.setattr(heartbeat, "call_of", lambda request: TaskCall(task=None, options=None))
+    monkeypatch.setattr(TaskCall, "job_id", "1")
     heartbeat._stamp(scope="", requests=[object()], keep_lost=False)
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)

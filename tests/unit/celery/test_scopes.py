@@ -161,7 +161,7 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
     task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     for where in ("b", "a"):
         said = {"monitio": {**carried, "scope": where}}
-        request = SimpleNamespace(id="1", task=task, request_dict=said)
+        request = SimpleNamespace(id="1", task=task, kwargs={}, request_dict=said)
         worker.discard_cancelled(request=request)
         assert state.revoked == ({"1"} if where == "a" else set())
 
@@ -273,7 +273,7 @@ def running(ann: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("a", "b"):
         silent("1", ann, where)
         carried = published("a.b", who=ann, where=where)
-        requests.append(SimpleNamespace(id="1", task=task, request_dict=carried))
+        requests.append(SimpleNamespace(id="1", task=task, kwargs={}, request_dict=carried))
     monkeypatch.setattr(state, "active_requests", requests)
     monkeypatch.setattr(heartbeat, "_stamped_at", float("-inf"))
 
