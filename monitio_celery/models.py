@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from monitio.models.rows import ScopedQuerySet, scope_field
+from monitio.models.rows import Index, ScopedQuerySet, scope_field
 
 
 class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
@@ -22,7 +23,7 @@ class GroupMemberQuerySet(ScopedQuerySet["GroupMember"]):
 
     def open(self) -> Self:
         """Members whose end is not known; one that is marked as lost may still report it."""
-        return self.filter(models.Q(ended=False) | models.Q(lost=True))
+        return self.filter(Q(ended=False) | Q(lost=True))
 
     def silent_since(self, moment: datetime) -> Self:
         """Running members without a heartbeat since then."""
@@ -58,7 +59,7 @@ class GroupMember(models.Model):
     group = models.CharField(_("group"), max_length=64)
     number = models.PositiveIntegerField(_("number"))
     # Empty for a member that never ran.
-    task_id = models.CharField(_("task id"), max_length=190, blank=True, default="", db_index=True)
+    task_id = models.CharField(_("task id"), max_length=190, blank=True, default="")
     ended = models.BooleanField(_("ended"), default=True)
     failed = models.BooleanField(_("failed"), default=False)
     # No heartbeat: it counts as failed until another end is reported.
@@ -69,7 +70,7 @@ class GroupMember(models.Model):
     alive_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
     # Its task header, so that the sweep can build its reporter.
     header = models.JSONField(null=True, blank=True, editable=False)
-    created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
+    created = models.DateTimeField(_("created"), default=timezone.now)
 
     objects = GroupMemberQuerySet.as_manager()
 
@@ -77,7 +78,16 @@ class GroupMember(models.Model):
         base_manager_name = "objects"
         verbose_name = _("group member")
         verbose_name_plural = _("group members")
-        indexes = [models.Index(fields=["ended", "alive_at"], name="monitio_celery_part_silent")]
+        # Few: each member writes them at its start and again at its end.
+        indexes = [
+            # Begins like the unique one: a member is found by either without reading others.
+            Index(
+                name="monitio_celery_part_running",
+                fields=["group", "number"],
+                partial=Q(ended=False),
+                full=["ended", "alive_at"],
+            )
+        ]
         constraints = [
             models.UniqueConstraint(fields=["group", "number"], name="monitio_celery_part_once")
         ]

@@ -73,7 +73,9 @@ def measure() -> None:
 ANALYZE = {
     "sqlite": "ANALYZE",
     "postgresql": "VACUUM ANALYZE",
-    "mysql": "ANALYZE TABLE monitio_message, monitio_job, monitio_delivery",
+    "mysql": (
+        "ANALYZE TABLE monitio_message, monitio_job, monitio_delivery, monitio_celery_groupmember"
+    ),
 }
 
 
@@ -82,8 +84,9 @@ def fill() -> None:
     from django.utils import timezone
 
     from monitio.models import Delivery, Job, LastEvent, Message
+    from monitio_celery.models import GroupMember
 
-    for model in (Delivery, Message, Job, LastEvent):
+    for model in (Delivery, Message, Job, LastEvent, GroupMember):
         model.objects.all().delete()
     people = get_user_model()
     people.objects.all().delete()
@@ -120,6 +123,13 @@ def fill() -> None:
 
     for start in range(0, MESSAGES, 5000):
         Message.objects.bulk_create([message(n) for n in range(start, start + 5000)], 500)
+    GroupMember.objects.bulk_create(
+        [
+            GroupMember(group="1", number=n, task_id=str(n), ended=n % 500 != 0, alive_at=now)
+            for n in range(2000)
+        ],
+        500,
+    )
     newest = list(Message.objects.order_by("-pk")[:2000])
     Delivery.objects.bulk_create(
         [Delivery(message=row, channel="email", state="sent") for row in newest], 500
@@ -137,6 +147,7 @@ def questions() -> Iterator[tuple[str, Any, str]]:
     from monitio.channels import deliveries
     from monitio.models import Job, Message
     from monitio.recipients import Recipient
+    from monitio_celery.models import GroupMember
 
     now, middle = timezone.now(), MESSAGES // 2
     who = Recipient.for_user(get_user_model().objects.order_by("pk")[PEOPLE // 2 + 1])
@@ -205,6 +216,13 @@ def questions() -> Iterator[tuple[str, Any, str]]:
     )
     yield "Deliveries that are due", deliveries.oldest_due()[:1000], "monitio_due"
     yield "Sweep: silent jobs", Job.objects.silent_since(now).values("pk"), "monitio_job_state"
+    running = "monitio_celery_part_running"
+    parts = GroupMember.objects.filter(ended=False)
+    yield "Sweep: silent parts of groups", GroupMember.objects.silent_since(now), running
+    yield "Heartbeats of parts", parts.filter(task_id__in=["7", "8"]).values("pk"), running
+    once = "monitio_celery_part_once|sqlite_autoindex"
+    yield "The bar of a group: running parts", parts.of_group("1"), f"{running}|{once}"
+    yield "The end of a part", parts.of("1", [500]), f"{running}|{once}"
 
 
 def pks(rows: Any) -> Any:
