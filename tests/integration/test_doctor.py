@@ -15,7 +15,7 @@ from monitio.management.doctor.attempt import attempt
 from monitio.management.doctor.registry import FAULTS, INFO, OK, SKIPPED, Site, examine
 from monitio.models import Message
 from monitio_celery import monitio_doctor
-from tests.support.peers import PATIENCE
+from tests.support.peers import TIMEOUT
 from tests.support.people import user
 from tests.support.servers.http import serving
 
@@ -43,8 +43,8 @@ def look(site: Site, identifier: str) -> str | None:
 
 def test_a_healthy_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     # However busy the machine is.
-    monkeypatch.setattr(web, "FIRST_BYTE", PATIENCE)
-    monkeypatch.setattr(client, "SPARE", PATIENCE)
+    monkeypatch.setattr(web, "FIRST_BYTE", TIMEOUT)
+    monkeypatch.setattr(client, "SPARE", TIMEOUT)
     names = {name for name in FAULTS if FAULTS[name].look.__module__ == web.__name__}
     found = {finding.id: finding for finding in examine(site) if finding.id in names}
     by_status = {name: finding.status for name, finding in found.items()}

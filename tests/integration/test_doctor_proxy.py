@@ -13,7 +13,7 @@ import trustme
 from monitio.management.doctor import client, web
 from monitio.management.doctor.registry import FAULTS, OK, SKIPPED, Site, examine
 from tests.conftest import missing
-from tests.support.peers import PATIENCE
+from tests.support.peers import TIMEOUT
 from tests.support.people import user
 from tests.support.servers.nginx import CONFIGURATIONS, Nginx
 from tests.support.servers.ports import free_port
@@ -116,9 +116,9 @@ def sites(
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     settings.MONITIO_STREAM_HEARTBEAT = 0.5
     # However busy the machine is.
-    monkeypatch.setattr(web, "FIRST_BYTE", PATIENCE)
-    monkeypatch.setattr(client, "SPARE", PATIENCE)
-    monkeypatch.setattr(client, "TIMEOUT", PATIENCE)
+    monkeypatch.setattr(web, "FIRST_BYTE", TIMEOUT)
+    monkeypatch.setattr(client, "SPARE", TIMEOUT)
+    monkeypatch.setattr(client, "TIMEOUT", TIMEOUT)
     ann = user()
     made = {name: Site(f"https://{NAME}:{port}", ann) for name, port in ports.items()}
     # The proxy passes on the host without the port of the tests.

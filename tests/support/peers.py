@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 # Seconds within which a running server answers on any machine.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 class Peer:
@@ -66,7 +66,7 @@ class Peer:
 
         return call
 
-    def dismiss(self) -> None:
+    def request_stop(self) -> None:
         """Start its shutdown without waiting, so that several peers end in parallel."""
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -74,7 +74,7 @@ class Peer:
     def close(self) -> None:
         """Wait for its regular end, as at the end of a deployment. Fails when it hangs."""
         assert self.process.stdout is not None
-        self.dismiss()
+        self.request_stop()
         try:
             self.process.wait(120)
         except subprocess.TimeoutExpired:
@@ -85,18 +85,18 @@ class Peer:
 
 
 @contextmanager
-def impatient(peer: Peer, module: str, name: str = "PUBLISH_TIMEOUT") -> Iterator[None]:
-    """The peer waits one second for servers instead of ``PATIENCE``, as sites do."""
+def short_timeout(peer: Peer, module: str, name: str = "PUBLISH_TIMEOUT") -> Iterator[None]:
+    """The peer waits one second for servers instead of ``TIMEOUT``, as sites do."""
     peer.patch(f"monitio.{module}.{name}", 1.0)
     try:
         yield
     finally:
-        peer.patch(f"monitio.{module}.{name}", PATIENCE)
+        peer.patch(f"monitio.{module}.{name}", TIMEOUT)
 
 
 def close_all(peers: Sequence[Peer]) -> None:
     for peer in peers:
-        peer.dismiss()
+        peer.request_stop()
     for peer in peers:
         peer.close()
 

@@ -28,8 +28,8 @@ from tests.support.peers import Peer
 from tests.support.servers.forwarder import Forwarder
 
 # In ms. The demo slows down its import of the sample; a busy machine adds to that.
-PATIENCE = 60_000
-expect.set_options(timeout=PATIENCE)
+TIMEOUT = 60_000
+expect.set_options(timeout=TIMEOUT)
 
 # Debian's name first, then those of other systems.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -63,7 +63,7 @@ def launch(playwright: Playwright, **options: Any) -> Browser:
     if path is None:
         missing("Chromium is missing: apt-get install chromium, or set CHROMIUM to its path")
     return playwright.chromium.launch(
-        executable_path=path, args=list(QUIET), timeout=2 * PATIENCE, **options
+        executable_path=path, args=list(QUIET), timeout=2 * TIMEOUT, **options
     )
 
 
@@ -110,7 +110,7 @@ def visit(browser: Browser, demo_url: str) -> Iterator[Visitor]:
 
     def open_window(path: str = "", **options: object) -> Page:
         context = browser.new_context(base_url=demo_url, locale="en-GB", **options)  # type: ignore[arg-type]
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(_stack_of(error)))
@@ -157,7 +157,7 @@ def context(
     """
     if not windows:
         context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         # A window closes with its last page.
         context.new_page()
         windows.append(context)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
-from tests.e2e.browser.conftest import PATIENCE
+from tests.e2e.browser.conftest import TIMEOUT
 from tests.e2e.browser.scenes import MODES, PACKAGES, SCENES, THEMES, as_it_comes, dressed, fill
 from tests.support.people import user
 
@@ -44,7 +44,7 @@ def page(browser: Browser, live_server: Any, theme: str) -> Iterator[Page]:
     client.force_login(ann)
     # Without transitions: a pop-up that appears is half transparent.
     context = browser.new_context(base_url=live_server.url, locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
     page = context.new_page()

@@ -15,7 +15,7 @@ from monitio.models import Job
 from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
 from tests.e2e.browser import board
-from tests.e2e.browser.conftest import PATIENCE
+from tests.e2e.browser.conftest import TIMEOUT
 from tests.e2e.browser.scenes import PACKAGES, dark
 from tests.e2e.browser.test_axe import EXAMINE
 from tests.support.people import user
@@ -61,7 +61,7 @@ def page(browser: Browser, live_server: Any, started: list[str]) -> Iterator[Pag
     client = Client()
     client.force_login(ann)
     context = browser.new_context(base_url=live_server.url, locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
     # By a route, because Django loads the site's middleware once for all tests.

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
 from tests.e2e.browser import looks
-from tests.e2e.browser.conftest import PATIENCE, OpenTab
+from tests.e2e.browser.conftest import TIMEOUT, OpenTab
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.people import user
@@ -190,7 +190,7 @@ def test_every_box_is_where_it_was_designed_to_be(
 def page(browser: Browser) -> Iterator[Page]:
     # The sites' policies do not allow the tests' font.
     context = browser.new_context(locale="en-GB", reduced_motion="reduce", bypass_csp=True)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     yield context.new_page()
     context.close()
 

@@ -16,7 +16,7 @@ from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
 hub = test_nchan.hub
-PATIENCE = 60.0
+TIMEOUT = 60.0
 MONITIO = """(await import("/static/monitio/monitio.js")).monitio"""
 
 
@@ -30,13 +30,13 @@ class Tab:
         def connection() -> Any:
             return self.page.evaluate(f"async () => {MONITIO}.connection")
 
-        wait_until(lambda: connection() == state, PATIENCE, lambda: str(connection()))
+        wait_until(lambda: connection() == state, TIMEOUT, lambda: str(connection()))
 
     def wait_until_it_shows(self, *texts: str) -> None:
         def shown() -> list[str]:
             return sorted(self.page.evaluate(f"async () => {MONITIO}.messages.map(m => m.body)"))
 
-        wait_until(lambda: shown() == sorted(texts), PATIENCE, lambda: f"{shown()}")
+        wait_until(lambda: shown() == sorted(texts), TIMEOUT, lambda: f"{shown()}")
 
 
 @pytest.fixture(scope="module")

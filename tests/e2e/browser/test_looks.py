@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.conftest import needs_packages
-from tests.e2e.browser.conftest import PATIENCE, OpenTab
+from tests.e2e.browser.conftest import TIMEOUT, OpenTab
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
@@ -64,7 +64,7 @@ def touched(browser: Browser, wire: Wire) -> Iterator[Tab]:
     context = browser.new_context(
         has_touch=True, is_mobile=True, viewport={"width": 360, "height": 640}, locale="en-GB"
     )
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     yield Tab(context, wire, []).open()
     context.close()
 

@@ -13,7 +13,7 @@ import monitio
 from monitio import api
 from monitio.stream.broadcaster import get_broadcaster
 from tests.conftest import needs_packages
-from tests.e2e.browser.conftest import PATIENCE
+from tests.e2e.browser.conftest import TIMEOUT
 from tests.e2e.browser.scenes import PACKAGES, fill
 from tests.support.people import user
 
@@ -70,7 +70,7 @@ def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
     client = Client()
     client.force_login(ann)
     context = browser.new_context(base_url=live_server.url, locale="en-GB")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     context.add_cookies([{**cookie, "url": live_server.url}])  # type: ignore[list-item]
     yield context.new_page()

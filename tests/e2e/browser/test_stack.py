@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.browser.conftest import PATIENCE, OpenTab
+from tests.e2e.browser.conftest import TIMEOUT, OpenTab
 from tests.e2e.browser.tab import Tab
 from tests.e2e.browser.wire import Wire, job, message
 from tests.support.waiting import wait_until
@@ -72,7 +72,7 @@ def test_a_tap_opens_it_and_a_swipe_closes_a_card(browser: Browser, wire: Wire) 
     context = browser.new_context(
         has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844}, locale="en-GB"
     )
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     tab = Tab(context, wire, []).open(auto_close="off")
     wire.put(message(1), message(2), message(3, level="error"))
     tab.wait_for(3, 2, 1)

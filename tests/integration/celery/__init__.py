@@ -1,1 +1,1 @@
-"""Real workers on the kinds of sites that ``profiles`` lists."""
+"""Tests with real workers, on the kinds of sites that ``profiles`` lists."""

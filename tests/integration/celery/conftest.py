@@ -1,4 +1,4 @@
-"""A site, a real broker and a real prefork worker, each a process of its own."""
+"""Fixtures: a site, a broker and a prefork worker, each in its own process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def until(condition: Callable[[], T]) -> T:
 
 
 class Site:
-    """The web process, driven by JSON lines (project/site.py)."""
+    """The web process (project/site.py); its functions are called by JSON lines."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -44,7 +44,7 @@ class Site:
         )
 
     def __getattr__(self, order: str) -> Callable[..., Any]:
-        def ask(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             stdin, stdout = self.process.stdin, self.process.stdout
             assert stdin is not None and stdout is not None
             print(json.dumps([order, args, kwargs]), file=stdin, flush=True)
@@ -53,7 +53,7 @@ class Site:
                 raise RuntimeError(answer["error"])
             return answer["answer"]
 
-        return ask
+        return call
 
     def ends(self, task_id: str, state: str | None = None) -> dict[str, Any]:
         """The job, once it has ended (in ``state``)."""
@@ -92,14 +92,14 @@ class Worker:
         assert self.process.poll() is None, self.log.read_text()
 
     def kill(self) -> None:
-        """End the process and its children at once, as a machine does that loses its power."""
+        """Kill the process and its children, as when the machine loses power."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
 
     def stop(self) -> None:
-        """Stop the process and its children, by the group this test made."""
+        """Stop the process and its children, by their process group."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            # After the wait, its pid may be that of another process group.
+            # Once waited for, its pid may belong to another process group.
             if self.process.poll() is None:
                 os.killpg(self.process.pid, number)
                 with suppress(subprocess.TimeoutExpired):
@@ -119,7 +119,7 @@ def _named_in(metafunc: pytest.Metafunc, mark: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def profile(request: pytest.FixtureRequest) -> Profile:
-    """What the site of this test is made of; each test runs on several (profiles.py)."""
+    """The kind of the test's site; a test can run on several (profiles.py)."""
     return PROFILES[request.param]
 
 
@@ -130,10 +130,10 @@ def environment(
     valkey_server: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
-    """What the site's and the worker's processes have in common."""
+    """The environment of the site's and the workers' processes."""
     home = tmp_path_factory.mktemp("celery")
     (home / "mail").mkdir()
-    # Databases of its own: nothing of the run before.
+    # Its own Redis databases, without data of a previous run.
     number = list(PROFILES.values()).index(profile)
     events = broker = f"{valkey_server.url.removesuffix('0')}{number}"
     database = f"sqlite://{home}/db.sqlite3"
@@ -165,10 +165,10 @@ def site(environment: dict[str, str]) -> Iterator[Site]:
 
 
 class Shared:
-    """The worker of all tests of a profile.
+    """The worker that all tests of a profile share.
 
-    A broker that goes away may take it along: kombu 5.7 fails where it closes a connection to Redis
-    that still holds what is to be done later. So each test gets one that lives.
+    When a broker goes away, the worker may crash: kombu 5.7 fails when it closes a connection to
+    Redis that has scheduled calls. ``alive`` starts a new one then.
     """
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
@@ -184,7 +184,7 @@ class Shared:
         return self.workers[-1]
 
     def close(self) -> str:
-        """What they have logged."""
+        """Stop the workers; returns their logs."""
         for worker in self.workers:
             worker.stop()
         return "".join(worker.log.read_text() for worker in self.workers)
@@ -197,7 +197,7 @@ def shared(
     shared = Shared(environment, tmp_path_factory.mktemp("shared"))
     yield shared
     logged = shared.close()
-    # What a handler logs instead of raising must not pass unseen here.
+    # Signal handlers log their exceptions instead of raising them; the tests must fail then.
     assert "the task is not affected" not in logged, logged
 
 
@@ -207,8 +207,8 @@ def worker(shared: Shared) -> Worker:
     return shared.alive()
 
 
-class Staff:
-    """Workers of one test, which may come to harm; they serve a queue of their own."""
+class OwnWorkers:
+    """Workers that a test may kill; they serve their own queue."""
 
     def __init__(self, environment: dict[str, str], folder: Path, pool: str = "prefork") -> None:
         self.environment, self.folder, self.pool = environment, folder, pool
@@ -216,11 +216,11 @@ class Staff:
         self.options = {"queue": self.queue}
         self.workers: list[Worker] = []
 
-    def hire(self, pool: str = "", **settings: str) -> Worker:
+    def start_worker(self, pool: str = "", **settings: str) -> Worker:
         log = (self.folder / f"worker{uuid4()}.log").open("wb")
         environment = {**self.environment, **settings}
         pool = pool or self.pool
-        # Under gevent, kombu takes the next task from Redis up to two seconds after it may.
+        # Under gevent, kombu fetches the next task from Redis up to two seconds late.
         ahead = "4" if pool == "gevent" else "1"
         size = ("--concurrency", "1", "--prefetch-multiplier", ahead)
         options = (*size, "--pool", pool, "-Q", self.queue)
@@ -230,8 +230,8 @@ class Staff:
         worker.wait_until_ready()
         return worker
 
-    def dismiss(self) -> None:
-        """At once: how a worker ends in peace, that of all tests shows."""
+    def kill_all(self) -> None:
+        """Kill all of them; the shared worker tests a regular shutdown."""
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.kill()
@@ -239,16 +239,16 @@ class Staff:
 
 
 @pytest.fixture
-def staff(environment: dict[str, str], tmp_path: Path) -> Iterator[Staff]:
-    """Starts workers that the test may kill; the others are stopped at its end."""
-    staff = Staff(environment, tmp_path)
-    yield staff
-    staff.dismiss()
+def own_workers(environment: dict[str, str], tmp_path: Path) -> Iterator[OwnWorkers]:
+    """Starts workers that the test may kill; they are killed at its end."""
+    own_workers = OwnWorkers(environment, tmp_path)
+    yield own_workers
+    own_workers.kill_all()
 
 
-def begin(site: Site, staff: Staff, what: str, gate: Path) -> str:
-    """A task that runs until the gate opens."""
-    task = site.start("ann", what, how="apply_async", args=[str(gate)], options=staff.options)
+def begin(site: Site, own_workers: OwnWorkers, what: str, gate: Path) -> str:
+    """Start a task that runs until the file ``gate`` exists; its id."""
+    task = site.start("ann", what, how="apply_async", args=[str(gate)], options=own_workers.options)
     until(lambda: (job := site.job(task)) and job["state"] == "started")
     return str(task)
 
@@ -258,8 +258,8 @@ def revoke_surely(site: Site, worker: Worker, task: str) -> None:
     asked = {"destination": [worker.name], "reply": True, "limit": 1, "timeout": 10}
 
     def revoked() -> Any:
-        # A worker that is busy coming up may miss the first call, and the site's connection may
-        # have ended with a broker that another test has restarted.
+        # A worker that starts may miss the first call, and the site's connection may have been
+        # closed by another test's restart of the broker.
         with suppress(RuntimeError):
             return site.revoke(task, **asked)
         return None
@@ -267,7 +267,7 @@ def revoke_surely(site: Site, worker: Worker, task: str) -> None:
     until(revoked)
 
 
-# No longer: other modules cut the connections to the database.
+# Module scope: tests of other modules close the connections to the database.
 @pytest.fixture(scope="module")
 def eager_site(site: Site, environment: dict[str, str]) -> Iterator[Site]:
     """The same site with ``task_always_eager``: tasks run inside the request."""
@@ -287,7 +287,7 @@ class EventListener:
         until(lambda: self.pubsub.get_message(timeout=1))
 
     def bars(self, task_id: str) -> list[dict[str, Any]]:
-        """The states of a job's bar that were rung so far, in order."""
+        """The job's progress in the events published so far, in order."""
         while entry := self.pubsub.get_message(timeout=0.01):
             if entry["type"] == "pmessage":
                 event = Event.decode(entry["data"])
@@ -310,7 +310,7 @@ def listener(environment: dict[str, str]) -> Iterator[EventListener]:
 
 @contextmanager
 def opened(gate: Path) -> Iterator[Path]:
-    """A file that the waiting tasks of the project wait for; it is there in the end."""
+    """The path of a file that tasks wait for; it is created at the end at the latest."""
     try:
         yield gate
     finally:

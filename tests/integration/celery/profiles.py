@@ -1,9 +1,9 @@
-"""The kinds of sites that the outcomes are proven on: a database, a broker, a place for results.
+"""The kinds of sites that tests run on: database, broker and result backend.
 
-Every test runs on ``DEFAULT``; ``@pytest.mark.also_on("sqlite")`` adds one to a test or module,
-``only_on`` names all of which a test makes sense.
-``MONITIO_TEST_PROFILES="rabbitmq-redis,django-db"`` runs all of them on other profiles instead;
-on ``no-results`` that makes sense for the outcomes alone.
+Every test runs on ``DEFAULT``; ``@pytest.mark.also_on("sqlite")`` adds one for a test or module,
+``only_on`` lists the only ones for which the test makes sense.
+``MONITIO_TEST_PROFILES="rabbitmq-redis,django-db"`` runs all tests on these profiles instead;
+``no-results`` makes sense for tests of outcomes only.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PROFILES = {
     "django-db": Profile(database="sqlite", broker="redis", results="django-db"),
     "rabbitmq-redis": Profile(database="sqlite", broker="rabbitmq", results="redis"),
 }
-# Whom a task belongs to, and how it is cancelled, depends on neither; what writes at once does.
+# Recipients and cancellation do not depend on the profile; concurrent writes do.
 DEFAULT = ("postgres",)
 
 
 def wanted(more: Collection[str], only: Collection[str]) -> list[str]:
-    """The names of the profiles a test runs on that is marked with these."""
+    """The names of the profiles for a test with these marks."""
     asked = os.environ.get("MONITIO_TEST_PROFILES", "")
     names = asked.split(",") if asked else dict.fromkeys((*DEFAULT, *more))
     unknown = {*names, *only} - PROFILES.keys()

@@ -1,4 +1,4 @@
-"""The admin's page of a job, where django-celery-results keeps what its task returned."""
+"""The admin's page of a job with the task's result in django-celery-results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def results(admin_registry: None, settings: Any) -> Iterator[Any]:
-    """The model of the results, installed for this test."""
+    """The model of results, installed for this test."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, ours.RESULTS]
-    # Installing an app discovers its admin; the addresses of ours are made already.
+    # Installing an app discovers its admin; the admin's URLs already exist.
     for registered in [one for one in admin.site._registry if one._meta.app_label == ours.RESULTS]:
         admin.site.unregister(registered)
     model: Any = apps.get_model(ours.RESULTS, "TaskResult")
@@ -37,7 +37,7 @@ def results(admin_registry: None, settings: Any) -> Iterator[Any]:
 
 
 def page(job: Job) -> str:
-    """By the class that is registered now: the addresses keep the one of their time."""
+    """Render by the class that is registered now: the URLs keep an earlier one."""
     boss = user("boss", is_staff=True, is_superuser=True)
     response = admin.site.get_model_admin(Job).change_view(request_of(boss), str(job.pk))
     return str(response.render().content.decode())
@@ -77,7 +77,7 @@ def test_without_results_the_page_is_monitios_own(job: Job) -> None:
     assert "shop.report" in page(job)
 
 
-def test_a_page_that_the_site_made_is_left_alone(results: Any) -> None:
+def test_a_site_specific_admin_class_is_kept(results: Any) -> None:
     class SitesAdmin(JobAdmin):
         pass
 

@@ -1,4 +1,4 @@
-"""progress() and track() without a worker: what they report, and how often."""
+"""What progress() and track() report and how often, without a worker."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Recorder:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, which the test moves."""
+    """The current time, which the test changes."""
     now = [1000.0]
-    # The package's attribute of this name is the function.
+    # The package's attribute `progress` is the function, not the module.
     module = sys.modules["monitio.integrations.progress"]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     return now
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def recorder(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    """Pretends that a task runs here."""
+    """Activate a task's run in the test, with a recorder as its reporter."""
     monkeypatch.setattr("monitio.dispatch.in_transaction", lambda: False)
     recorder = Recorder()
     running.activate(TaskRun("1", carried=None, reporter=recorder))  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_async_for_over_a_list(recorder: Recorder) -> None:
     assert asyncio.run(collect()) == [1, 2]
 
 
-def test_for_over_an_asynchronous_iterable_names_the_cure() -> None:
+def test_for_over_an_asynchronous_iterable_raises_an_error_with_the_fix() -> None:
     async def numbers() -> AsyncIterator[int]:
         yield 1
 
@@ -192,5 +192,5 @@ def test_a_step_that_shows_nothing_is_cheap(recorder: Recorder, clock: list[floa
             pass
     finally:
         sys.setprofile(None)
-    # The generator, and what asks for the time: in the tests a function, else a built-in one.
+    # The generator's step and the clock, which is a Python function in the tests.
     assert calls["call"] + calls["c_call"] < 2.1 * 999, calls

@@ -1,4 +1,4 @@
-"""monitio's entries in the hands of a real beat."""
+"""monitio's schedule entries in a real beat."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery.conftest import ROOT, Site, Staff, begin
+from tests.integration.celery.conftest import ROOT, OwnWorkers, Site, begin
 
-# The worker that all tests share runs what beat sends.
+# The shared worker runs the tasks that beat sends.
 pytestmark = pytest.mark.usefixtures("worker")
 
 
@@ -22,7 +22,7 @@ def beat(
     environment = {**environment, "TEST_SWEEP_INTERVAL": "1"}
     options = ["--schedule", str(tmp_path / "schedule")]
     if request.param == "django-celery-beat":
-        # Its releases hold Django back: the tests' extra has it where Django is older anyway.
+        # Its releases limit Django's version: the test extra contains it only for older ones.
         pytest.importorskip("django_celery_beat")
         environment["TEST_BEAT_IN_DATABASE"] = "yes"
         options = ["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"]
@@ -41,13 +41,13 @@ def beat(
 
 
 def test_beat_finds_what_a_dead_worker_left(
-    site: Site, staff: Staff, gate: Path, beat: None
+    site: Site, own_workers: OwnWorkers, gate: Path, beat: None
 ) -> None:
-    worker = staff.hire()
-    task = begin(site, staff, "wait_for", gate)
+    worker = own_workers.start_worker()
+    task = begin(site, own_workers, "wait_for", gate)
     worker.kill()
-    site.forget_sign_of_life(task)
+    site.age_heartbeat(task)
     site.ends(task, "lost")
     assert site.message(task)["subject"] == "Wait for: interrupted"
-    # The doctor tells a beat that has just started from one that never has.
+    # The doctor distinguishes a beat that has just started from one that never has.
     assert {"beat", "beat:start"} <= set(site.heartbeats())

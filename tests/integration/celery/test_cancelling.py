@@ -1,4 +1,4 @@
-"""A recipient cancels a task, in every state and with every kind of worker."""
+"""Cancelling tasks in every state and with every kind of worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.celery.conftest import Site, Staff, until
+from tests.integration.celery.conftest import OwnWorkers, Site, until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -51,24 +51,28 @@ def test_a_visitor_cancels_their_own(site: Site, gate: Path) -> None:
     site.ends(task, "revoked")
 
 
-def test_a_waiting_task_ends_at_once_and_never_runs(site: Site, staff: Staff, gate: Path) -> None:
+def test_a_waiting_task_ends_at_once_and_never_runs(
+    site: Site, own_workers: OwnWorkers, gate: Path
+) -> None:
     gate.touch()
-    task = site.start("ann", "unaware", how="apply_async", args=[str(gate)], options=staff.options)
+    task = site.start(
+        "ann", "unaware", how="apply_async", args=[str(gate)], options=own_workers.options
+    )
     until(lambda: site.job(task))
     assert site.cancel("ann", task) == 302
     assert site.job(task)["state"] == "revoked"
-    # The revoke was sent before this worker started.
-    staff.hire()
+    # This worker starts after the revoke was sent.
+    own_workers.start_worker()
     until(lambda: site.result(task) == "REVOKED")
     assert site.message(task)["subject"] == "Unaware: cancelled"
 
 
 @pytest.mark.parametrize("pool", ["threads", pytest.param("solo", marks=pytest.mark.variant)])
 def test_where_no_process_can_be_stopped_the_task_stops_itself(
-    site: Site, staff: Staff, gate: Path, pool: str
+    site: Site, own_workers: OwnWorkers, gate: Path, pool: str
 ) -> None:
-    staff.hire(pool)
-    task = begin(site, "stops_by_itself", gate, **staff.options)
+    own_workers.start_worker(pool)
+    task = begin(site, "stops_by_itself", gate, **own_workers.options)
     site.cancel("ann", task)
     site.ends(task, "revoked")
     assert site.message(task)["subject"] == "Stops by itself: cancelled"
@@ -76,12 +80,12 @@ def test_where_no_process_can_be_stopped_the_task_stops_itself(
 
 
 def test_raising_ends_it_as_revoked_and_rolls_its_transaction_back(
-    site: Site, staff: Staff, gate: Path, environment: dict[str, str]
+    site: Site, own_workers: OwnWorkers, gate: Path, environment: dict[str, str]
 ) -> None:
     if environment["TEST_DATABASE"].startswith("sqlite"):
         pytest.skip("Cancelling cannot be written while the task's transaction writes.")
-    staff.hire("threads")
-    task = begin(site, "raises_cancelled_inside_atomic", gate, **staff.options)
+    own_workers.start_worker("threads")
+    task = begin(site, "raises_cancelled_inside_atomic", gate, **own_workers.options)
     site.cancel("ann", task)
     site.ends(task, "revoked")
     assert not site.is_user(f"made in {gate}"[-100:])
@@ -90,15 +94,17 @@ def test_raising_ends_it_as_revoked_and_rolls_its_transaction_back(
 
 @pytest.fixture(scope="module")
 def quiet_site(environment: dict[str, str], site: Site) -> Iterator[Site]:
-    """The same site, which sends no signal to a task that is cancelled."""
+    """The same site, configured to send no signal to a cancelled task."""
     quiet = Site({**environment, "TEST_CANCEL_SIGNAL": "none"})
     yield quiet
     quiet.close()
 
 
-def test_without_a_signal_it_is_only_asked(quiet_site: Site, staff: Staff, gate: Path) -> None:
-    staff.hire()
-    task = begin(quiet_site, "stops_by_itself", gate, **staff.options)
+def test_without_a_signal_only_the_flag_is_set(
+    quiet_site: Site, own_workers: OwnWorkers, gate: Path
+) -> None:
+    own_workers.start_worker()
+    task = begin(quiet_site, "stops_by_itself", gate, **own_workers.options)
     quiet_site.cancel("ann", task)
     quiet_site.ends(task, "revoked")
     until(lambda: quiet_site.value(task) == "halfway")
@@ -106,12 +112,12 @@ def test_without_a_signal_it_is_only_asked(quiet_site: Site, staff: Staff, gate:
 
 @pytest.mark.only_on("postgres")
 @pytest.mark.skipif(find_spec("gevent") is None, reason="pip install gevent")
-def test_a_greenlet_that_looks_stops_without_a_signal(
-    quiet_site: Site, staff: Staff, gate: Path
+def test_a_greenlet_that_checks_the_flag_stops_without_a_signal(
+    quiet_site: Site, own_workers: OwnWorkers, gate: Path
 ) -> None:
-    staff.hire("gevent")
+    own_workers.start_worker("gevent")
     for what in ("stops_by_itself", "raises_cancelled"):
-        task = begin(quiet_site, what, gate, **staff.options)
+        task = begin(quiet_site, what, gate, **own_workers.options)
         quiet_site.cancel("ann", task)
         quiet_site.ends(task, "revoked")
 

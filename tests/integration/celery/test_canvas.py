@@ -1,4 +1,4 @@
-"""One message for a whole canvas, from a real worker."""
+"""One message for a whole canvas, with a real worker."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.celery.conftest import EventListener, Site, Staff, until
+from tests.integration.celery.conftest import EventListener, OwnWorkers, Site, until
 
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
 
 def group_job(site: Site, **asked: Any) -> str:
-    """Start a canvas; the id of its group's job."""
+    """Start a canvas; the id of the group's job."""
     before = set(site.jobs(integration="celery.group"))
     site.start("ann", how="call", **asked)
     (job,) = until(lambda: set(site.jobs(integration="celery.group")) - before)
@@ -45,7 +45,7 @@ def test_failed_parts_are_counted_and_end_it(site: Site) -> None:
     site.ends(job, "failed")
     message = site.message(job)
     assert message["subject"] == "Nightly import: failed"
-    # Two parts failed, and so the body never ran.
+    # Two members and the body, which never ran.
     assert message["message"] == "6 of 9 parts are done, 3 failed."
 
 
@@ -106,40 +106,42 @@ def test_a_part_that_comes_again_is_counted_once(site: Site, tmp_path: Path) -> 
     assert (ended["state"], ended["done"]) == ("succeeded", 3)
 
 
-def test_a_part_whose_worker_dies_ends_the_group(site: Site, staff: Staff, gate: Path) -> None:
-    worker = staff.hire()
-    job = group_job(site, what="one_bar_here_and_there", args=[str(gate), staff.queue])
+def test_a_part_whose_worker_dies_ends_the_group(
+    site: Site, own_workers: OwnWorkers, gate: Path
+) -> None:
+    worker = own_workers.start_worker()
+    job = group_job(site, what="one_bar_here_and_there", args=[str(gate), own_workers.queue])
     until(lambda: site.running_parts(job) == [0])
     worker.kill()
-    site.forget_parts(job)
+    site.age_group_heartbeats(job)
     site.sweep()
     site.ends(job, "failed")
-    # The part that died, and the body that waits for it.
+    # The member that died, and the body that waits for it.
     assert site.message(job)["message"] == "1 of 3 parts are done, 2 failed."
 
 
-def test_cancelling_a_group_ends_all_of_it(site: Site, staff: Staff, gate: Path) -> None:
-    staff.hire()
-    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), staff.queue])
+def test_cancelling_a_group_ends_all_of_it(site: Site, own_workers: OwnWorkers, gate: Path) -> None:
+    own_workers.start_worker()
+    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), own_workers.queue])
     until(lambda: site.running_parts(job))
     site.start("bob", "plain_success")
     assert site.cancel("bob", job) == 404
     assert site.cancel("ann", job) == 302
     site.ends(job, "revoked")
     assert site.message(job)["subject"] == "Long one: cancelled"
-    # What is still in the queue never begins.
-    until(lambda: site.queue_length(staff.queue) == 0)
+    # Tasks still in the queue are dropped.
+    until(lambda: site.queue_length(own_workers.queue) == 0)
     until(lambda: site.running_parts(job) == [])
 
 
 def test_a_worker_started_later_does_not_begin_a_cancelled_group(
-    site: Site, staff: Staff, gate: Path
+    site: Site, own_workers: OwnWorkers, gate: Path
 ) -> None:
-    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), staff.queue])
+    job = group_job(site, what="one_bar_to_cancel", args=[str(gate), own_workers.queue])
     assert site.cancel("ann", job) == 302
     assert site.job(job)["state"] == "revoked"
-    staff.hire()
-    until(lambda: site.queue_length(staff.queue) == 0)
+    own_workers.start_worker()
+    until(lambda: site.queue_length(own_workers.queue) == 0)
     until(lambda: site.running_parts(job) == [])
 
 
@@ -166,7 +168,7 @@ def test_parts_that_a_dying_broker_did_not_take_are_tried_again(site: Site, tmp_
     [
         ("again_chord", "1 2 3 4", "2 4", "Sum: 10"),
         ("again_group", "1 2 3 4", "2 4", ""),
-        # 3 follows 2.
+        # Step 3 follows step 2.
         ("again_nested", "1 2 5 7", "2 3", "Sum: 15"),
     ],
 )
@@ -182,7 +184,7 @@ def test_only_the_failed_parts_are_tried_again(
     path.touch()
     runs.write_text("")
     status, second = site.retry("ann", first)
-    # The second press finds that it runs, or has ended.
+    # The second click finds a running or ended job.
     site.retry("ann", second)
     assert (status, second != first) == (302, True)
     ended = site.ends(second, "succeeded")

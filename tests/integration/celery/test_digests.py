@@ -1,4 +1,4 @@
-"""Digests by beat: the tick hands sets to workers."""
+"""Digests by beat: the periodic task distributes sets to workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.main_road]
 
 @pytest.fixture
 def due() -> list[Any]:
-    """Three people whose digest is due."""
+    """Three users whose digest is due."""
     people = [user(name) for name in ("ann", "bob", "cid")]
     for who in people:
         preferences.change(who, frequency="daily")
@@ -32,7 +32,7 @@ def due() -> list[Any]:
 
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sets that were handed to workers."""
+    """The sets for which tasks were sent."""
     claims: list[str] = []
 
     def apply_async(args: tuple[str], **options: Any) -> None:
@@ -42,13 +42,13 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return claims
 
 
-def test_beat_asks_every_minute() -> None:
+def test_beat_runs_it_every_minute() -> None:
     entry = beat_schedule()["monitio-send-digests"]
     assert entry["task"] in current_app.tasks
     assert entry["schedule"] == 60
 
 
-def test_beat_has_one_entry_for_everybody(due: list[Any]) -> None:
+def test_beat_has_one_entry_for_all_users(due: list[Any]) -> None:
     tasks_of_entries = [entry["task"] for entry in beat_schedule().values()]
     assert [name for name in tasks_of_entries if "digest" in name] == [tasks.send_digests.name]
 

@@ -1,4 +1,4 @@
-"""docs/outcomes.md lists what the tests prove."""
+"""The tables of docs/outcomes.md agree with the tests."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MODULES = ("test_outcomes", "test_deaths", "test_outages")
 
 
 def rows() -> list[tuple[str, str]]:
-    """The state and the test of each line of the first table."""
+    """The state and the test of each row of the first table."""
     table = TEXT.split("\n## ")[0].splitlines()
     found = [re.findall(r"`(\w+)`", line) for line in table if line.startswith("| ")]
     return [(names[-2], names[-1]) for names in found if names and names[-1].startswith("test_")]
 
 
 def sources() -> dict[str, str]:
-    """The source of every test of an outcome, by its name."""
+    """The source of every test of an outcome, by the test's name."""
     found = {}
     for module in MODULES:
         source = (HERE / f"{module}.py").read_text()

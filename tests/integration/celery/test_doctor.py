@@ -1,4 +1,4 @@
-"""The doctor and real workers: one that is as the site, one that is not."""
+"""The doctor with two workers: one configured as the site is, and one that differs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.celery.conftest import ROOT, Site, Staff, Worker
+from tests.integration.celery.conftest import ROOT, OwnWorkers, Site, Worker
 from tests.support.scopes import PATH
 
 COMMAND = """
@@ -28,7 +28,7 @@ def examine(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def test_what_is_wrong_with_a_worker_is_found(
-    site: Site, worker: Worker, staff: Staff, environment: dict[str, str], tmp_path: Path
+    site: Site, worker: Worker, own_workers: OwnWorkers, environment: dict[str, str], tmp_path: Path
 ) -> None:
     healthy = examine(environment)
     steps = ("queued", "started", "ended", "event")
@@ -41,12 +41,12 @@ def test_what_is_wrong_with_a_worker_is_found(
     }
     assert set(of_workers.values()) == {"ok"}, of_workers
 
-    other = staff.hire(
+    other = own_workers.start_worker(
         TEST_DATABASE=f"sqlite://{tmp_path}/other.sqlite3",
         TEST_SECRET_KEY="another",
         TEST_PREFIX="another",
     )
-    old = staff.hire(
+    old = own_workers.start_worker(
         TEST_TRANSPORT="polling", TEST_SCOPE=PATH, TEST_RELEASE="last", TEST_CLOCK="-650"
     )
     found = examine(environment)
@@ -59,7 +59,7 @@ def test_what_is_wrong_with_a_worker_is_found(
         "worker.scope": old.name,
         "worker.tasks": f"{old.name} (without project.added)",
         "worker.code": f"{old.name} (project.changed)",
-        # Less the time that its answer takes.
+        # The time that the reply takes is subtracted.
         "worker.clock": f"{old.name} (6",
     }.items():
         assert found[name]["status"] in ("error", "warning"), name

@@ -1,4 +1,4 @@
-"""Tasks that run inside the request: no publish signals, no worker."""
+"""Tasks that run inside the request, without publish signals and worker."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_failure(eager_site: Site) -> None:
 
 @pytest.fixture
 def propagating_site(site: Site, environment: dict[str, str]) -> Iterator[Site]:
-    """Its tasks raise inside the view."""
+    """A site whose tasks raise their exceptions in the view."""
     propagating = Site({**environment, "TEST_EAGER": "propagate"})
     yield propagating
     propagating.close()
 
 
-def test_failure_that_the_view_passes_on_is_rolled_back_with_it(propagating_site: Site) -> None:
+def test_failure_that_the_view_raises_is_rolled_back_with_it(propagating_site: Site) -> None:
     before = propagating_site.jobs()
     assert propagating_site.start("ann", "fail") == 500
     assert propagating_site.jobs() == before
@@ -50,7 +50,7 @@ def test_failure_that_the_view_catches(eager_site: Site) -> None:
     assert eager_site.message(job["task"])["subject"] == "Fail: failed"
 
 
-def test_the_mail_goes_out(eager_site: Site) -> None:
+def test_the_email_is_sent(eager_site: Site) -> None:
     job = new_job(eager_site, "report", args=["June"])
     until(lambda: eager_site.message(job["task"])["mails"] == ["sent"])
 

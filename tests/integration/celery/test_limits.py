@@ -1,4 +1,4 @@
-"""A soft time limit that is reached while monitio reports the task."""
+"""Soft time limits that are reached while monitio reports the task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.integration.celery.conftest import Site
 
 
 class Reporter:
-    """Meets the limit whatever it is asked."""
+    """A reporter whose every method reaches the time limit."""
 
     def __init__(self) -> None:
         self.went_on: list[str] = []
@@ -40,7 +40,7 @@ class Reporter:
 
 @pytest.fixture
 def limited() -> Iterator[None]:
-    """As in a process of a worker."""
+    """Install Celery's handler for soft time limits, as in a worker process."""
     before = signal.signal(signal.SIGUSR1, soft_timeout_sighandler)
     yield
     signal.signal(signal.SIGUSR1, before)
@@ -55,14 +55,14 @@ def reporter(db: None, limited: None, monkeypatch: pytest.MonkeyPatch) -> Iterat
     run.deactivate("1")
 
 
-def test_a_moving_bar_leaves_it_to_the_task(reporter: Reporter) -> None:
+def test_the_limit_is_raised_in_the_task_after_its_progress_is_reported(reporter: Reporter) -> None:
     bar = progress(total=3)
     with pytest.raises(SoftTimeLimitExceeded):
         bar.advance()
     assert reporter.went_on == ["progressed"]
 
 
-def test_asking_whether_it_is_cancelled_leaves_it_to_the_task(reporter: Reporter) -> None:
+def test_the_limit_is_raised_in_the_task_after_the_cancellation_check(reporter: Reporter) -> None:
     with pytest.raises(SoftTimeLimitExceeded):
         cancelled()
     assert reporter.went_on == ["cancel_requested"]
@@ -86,7 +86,7 @@ def test_a_report_of_a_signal_is_completed(
     assert "the task is not affected" not in caplog.text
 
 
-def test_a_block_inside_a_block_waits_for_the_outer_one(limited: None) -> None:
+def test_a_nested_block_defers_the_limit_to_the_end_of_the_outer_one(limited: None) -> None:
     reached: list[str] = []
 
     def nested() -> None:
@@ -100,13 +100,13 @@ def test_a_block_inside_a_block_waits_for_the_outer_one(limited: None) -> None:
     assert reached == ["the end of the outer one"]
 
 
-def test_signals_of_others_are_left_alone() -> None:
+def test_other_handlers_of_the_signal_are_kept() -> None:
     before = signal.getsignal(signal.SIGUSR1)
     with defer_soft_timeout():
         assert signal.getsignal(signal.SIGUSR1) is before
 
 
-def test_threads_are_left_alone(limited: None) -> None:
+def test_other_threads_are_not_affected(limited: None) -> None:
     def block() -> None:
         with defer_soft_timeout():
             seen.append(signal.getsignal(signal.SIGUSR1))

@@ -40,7 +40,7 @@ def test_success_is_mailed_once(site: Site) -> None:
 def test_a_mail_that_waits_leaves_by_itself(site: Site) -> None:
     task = site.start("ann", "mailed_unless_read")
     site.ends(task, "succeeded")
-    # There is no beat here: the worker keeps the time.
+    # No beat runs here: the worker schedules it.
     until(lambda: site.message(task)["mails"] == ["sent"])
 
 
@@ -92,7 +92,7 @@ def test_two_retries_and_success_are_one_message(site: Site) -> None:
 
 
 def test_a_retry_is_reported_as_trying_again(site: Site) -> None:
-    # Its second attempt never comes.
+    # The second attempt is too late for this test.
     asked = {"failures": 1, "countdown": 3600}
     task = site.start("ann", "flaky", how="apply_async", kwargs=asked)
     until(lambda: (job := site.job(task)) and job["state"] == "retrying")
@@ -182,7 +182,7 @@ def test_the_hard_time_limit_fails_once(site: Site) -> None:
 
 
 def test_the_soft_time_limit_fails_once(site: Site) -> None:
-    # Long enough for a busy machine to begin it.
+    # Long enough for a busy machine to start the task.
     options = {"soft_time_limit": 1.5}
     task = site.start("ann", "too_slow_softly", how="apply_async", options=options)
     assert "SoftTimeLimitExceeded" in site.ends(task, "failed")["error"]
@@ -191,7 +191,7 @@ def test_the_soft_time_limit_fails_once(site: Site) -> None:
 
 def test_a_result_that_cannot_be_encoded_fails(site: Site, profile: Profile) -> None:
     task = site.start("ann", "unencodable")
-    # Where no result is kept, none is encoded.
+    # Results are encoded only where they are stored.
     site.ends(task, "failed" if profile.results else "succeeded")
 
 
@@ -264,7 +264,7 @@ def test_an_unregistered_task_that_was_announced_fails(site: Site) -> None:
 @pytest.mark.parametrize("what", ["replacing", "replacing_by_chain", "replacing_by_chord"])
 def test_a_replaced_task_goes_on_in_its_own_words(site: Site, what: str, profile: Profile) -> None:
     task = site.start("ann", what)
-    # Without a result backend Celery knows no chords.
+    # Chords need a result backend.
     fails = what == "replacing_by_chord" and not profile.results
     site.ends(task, "failed" if fails else "succeeded")
     message = site.message(task)
@@ -276,9 +276,9 @@ def test_a_replaced_task_goes_on_in_its_own_words(site: Site, what: str, profile
 def test_a_silent_job_is_interrupted_and_comes_back(site: Site, gate: Path) -> None:
     task = site.start("ann", "wait_for", args=[str(gate)])
     until(lambda: site.job(task)["state"] == "started")
-    # A heartbeat may come between the two.
-    until(lambda: site.forget_sign_of_life(task) or site.sweep())
-    # The next one shows that the sweep was wrong.
+    # A heartbeat may arrive between the two calls.
+    until(lambda: site.age_heartbeat(task) or site.sweep())
+    # The next heartbeat corrects the sweep's result.
     until(lambda: site.job(task)["state"] == "started")
     assert site.message(task)["subject"] == "Wait for"
     gate.touch()
@@ -289,7 +289,7 @@ def test_a_silent_job_is_interrupted_and_comes_back(site: Site, gate: Path) -> N
 def test_a_worker_keeps_its_running_jobs_alive(site: Site, gate: Path) -> None:
     task = site.start("ann", "wait_for", args=[str(gate)])
     until(lambda: site.job(task)["state"] == "started")
-    site.forget_sign_of_life(task)
+    site.age_heartbeat(task)
     long_ago = site.alive_at(task)
     until(lambda: site.alive_at(task) > long_ago)
     assert site.sweep() == 0

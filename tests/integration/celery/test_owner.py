@@ -1,4 +1,4 @@
-"""The recipients of a task, in every way to start it."""
+"""The recipients of a task, for every way to start it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import celery
 import pytest
 
-from tests.integration.celery.conftest import Site, Staff, Worker, until
+from tests.integration.celery.conftest import OwnWorkers, Site, Worker, until
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -19,7 +19,7 @@ def recipients(site: Site, task: str) -> list[str]:
     return [message["to"] for message in site.messages(task)]
 
 
-def test_the_one_who_asked(site: Site) -> None:
+def test_the_user_of_the_request_is_notified(site: Site) -> None:
     assert recipients(site, site.start("bob", "plain_success")) == ["user:2"]
 
 
@@ -71,7 +71,7 @@ def test_a_callback(site: Site) -> None:
     assert recipients(site, child) == ["user:2"]
 
 
-def test_a_named_argument_beats_the_one_who_asked(site: Site) -> None:
+def test_a_named_argument_takes_precedence_over_the_requests_user(site: Site) -> None:
     assert recipients(site, site.start("bob", "owned", args=[1])) == ["user:1"]
     assert recipients(site, site.start("bob", "owned", kwargs={"owner_id": 1})) == ["user:1"]
 
@@ -106,17 +106,17 @@ def test_the_members_of_a_group(site: Site) -> None:
     assert sorted(recipients(site, task)) == ["user:1", "user:2"]
 
 
-def test_a_user_who_is_no_more_is_left_out(site: Site) -> None:
+def test_a_deleted_user_is_ignored(site: Site) -> None:
     assert recipients(site, site.start("bob", "for_many", args=[1, 999])) == ["user:1"]
 
 
-def test_notify_beats_what_is_inherited(site: Site) -> None:
+def test_notify_takes_precedence_over_inherited_recipients(site: Site) -> None:
     parent = site.start("bob", "for_another_user", args=[1])
     child = until(lambda: site.value(parent))
     assert recipients(site, child) == ["user:1"]
 
 
-def test_a_header_given_at_the_call_beats_everything(site: Site) -> None:
+def test_a_header_given_at_the_call_takes_precedence(site: Site) -> None:
     options = {"headers": {"monitio": {"to": [{"user": "1"}]}}}
     task = site.start("bob", "plain_success", how="apply_async", options=options)
     assert recipients(site, task) == ["user:1"]
@@ -129,7 +129,7 @@ def test_a_malformed_header_is_ignored(site: Site) -> None:
 
 
 @pytest.mark.parametrize("how", ["delay_on_commit", "apply_async_on_commit"])
-def test_delay_on_commit_still_knows_who_asked(site: Site, how: str) -> None:
+def test_delay_on_commit_keeps_the_requests_user(site: Site, how: str) -> None:
     before = set(site.jobs())
     site.start("bob", "plain_success", how=how)
     (task,) = until(lambda: set(site.jobs()) - before)
@@ -141,7 +141,7 @@ def test_a_rolled_back_view_announces_nothing(site: Site) -> None:
     assert site.start("bob", "plain_success", how="delay_on_commit", rollback=True) == 500
     options = {"countdown": 3600}
     assert site.start("bob", "owned", how="apply_async", options=options, rollback=True) == 500
-    # A later task has come and gone: nothing of the two was ever written.
+    # A later task has ended, so the rolled-back ones would have been reported by now.
     recipients(site, site.start("bob", "plain_success", args=[]))
     assert len(set(site.jobs()) - before) == 1
 
@@ -150,7 +150,7 @@ def test_an_async_view(site: Site) -> None:
     assert recipients(site, site.start_in_async_view("bob")) == ["user:2"]
 
 
-def test_a_query_that_fails_leaves_the_views_transaction_whole(site: Site) -> None:
+def test_a_failed_query_keeps_the_views_transaction_usable(site: Site) -> None:
     task = site.start("bob", "broken_user")
     until(lambda: site.result(task) == "SUCCESS")
     assert site.job(task) is None
@@ -202,9 +202,9 @@ def test_a_task_of_later(site: Site, options: dict[str, object]) -> None:
     assert recipients(site, task) == ["user:2"]
 
 
-def test_a_task_without_a_starter_is_logged_once(site: Site, staff: Staff) -> None:
-    worker = staff.hire()
-    task = site.send("plain_success", queue=staff.queue)
+def test_a_task_without_a_starter_is_logged_once(site: Site, own_workers: OwnWorkers) -> None:
+    worker = own_workers.start_worker()
+    task = site.send("plain_success", queue=own_workers.queue)
     until(lambda: site.result(task) == "SUCCESS")
     assert worker.log.read_text().count("has no recipients") == 1
 
@@ -238,7 +238,7 @@ def test_the_broker_never_sees_a_session_key(site: Site) -> None:
     assert site.session_key("?two") not in raw
 
 
-def test_everybody_reads_it_in_their_own_language(site: Site) -> None:
+def test_each_recipient_gets_it_in_their_language(site: Site) -> None:
     task = site.start("ann", "plain_success", language="pl")
     site.ends(task, "succeeded")
     assert site.message(task)["subject"] == "Plain success: gotowe"

@@ -1,4 +1,4 @@
-"""The second table of docs/outcomes.md, cell by cell: what tasks come to in other pools."""
+"""The second table of docs/outcomes.md, cell by cell: task outcomes in other pools."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 from monitio.constants import State
 from tests.conftest import missing
 from tests.integration.celery.conftest import (
+    OwnWorkers,
     Site,
-    Staff,
     Worker,
     begin,
     opened,
@@ -43,126 +43,130 @@ pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.only_on("postgres")
 
 
 @dataclass
-class Stage:
-    """Where an outcome is brought about: a site, and the workers of one pool."""
+class Scenario:
+    """A site and the workers of one pool, on which outcomes are produced."""
 
     site: Site
-    crew: Staff
+    pool_workers: OwnWorkers
     gate: Path
 
     def ready(self) -> Worker:
-        """The pool's worker; a new one where the last has come to harm."""
-        for worker in self.crew.workers:
+        """The pool's worker; a new one if the last one has ended."""
+        for worker in self.pool_workers.workers:
             if worker.process.poll() is None:
                 return worker
-        return self.hire()
+        return self.start_worker()
 
-    def hire(self, **settings: str) -> Worker:
-        return self.crew.hire(**settings)
+    def start_worker(self, **settings: str) -> Worker:
+        return self.pool_workers.start_worker(**settings)
 
     def start(self, what: str, *args: Any, **options: Any) -> str:
         self.ready()
-        options = {**self.crew.options, **options}
+        options = {**self.pool_workers.options, **options}
         return str(
             self.site.start("ann", what, how="apply_async", args=list(args), options=options)
         )
 
     def begin(self, what: str = "wait_for") -> tuple[Worker, str]:
-        return self.ready(), begin(self.site, self.crew, what, self.gate)
+        return self.ready(), begin(self.site, self.pool_workers, what, self.gate)
 
-    def bury(self, worker: Worker, task: str) -> str:
-        """The worker is dead, or about to die: the sweep looks for what it left."""
+    def sweep_after_death(self, worker: Worker, task: str) -> str:
+        """Wait for the worker's death, and run the sweep for its task."""
         until(lambda: worker.process.poll() is not None)
-        self.site.forget_sign_of_life(task)
+        self.site.age_heartbeat(task)
         self.site.sweep()
         return task
 
 
-def bad_arguments(stage: Stage) -> str:
-    stage.ready()
+def bad_arguments(scenario: Scenario) -> str:
+    scenario.ready()
     header = {"monitio": {"to": [{"user": "1"}]}}
     return str(
-        stage.site.send("owned", kwargs={"nonsense": 1}, headers=header, **stage.crew.options)
+        scenario.site.send(
+            "owned", kwargs={"nonsense": 1}, headers=header, **scenario.pool_workers.options
+        )
     )
 
 
-def rejected_once(stage: Stage) -> str:
-    return stage.start("requeued_once", f"{stage.gate}-been-here")
+def rejected_once(scenario: Scenario) -> str:
+    return scenario.start("requeued_once", f"{scenario.gate}-been-here")
 
 
-def revoked_before(stage: Stage) -> str:
+def revoked_before(scenario: Scenario) -> str:
     task = str(uuid4())
-    revoke_surely(stage.site, stage.ready(), task)
-    return stage.start("plain_success", task_id=task)
+    revoke_surely(scenario.site, scenario.ready(), task)
+    return scenario.start("plain_success", task_id=task)
 
 
-def terminated(stage: Stage) -> str:
-    worker, task = stage.begin()
-    stage.site.revoke(task, terminate=True)
-    # The solo pool receives it too late.
-    if stage.crew.pool != "solo":
+def terminated(scenario: Scenario) -> str:
+    worker, task = scenario.begin()
+    scenario.site.revoke(task, terminate=True)
+    # The solo pool receives signals only after the task.
+    if scenario.pool_workers.pool != "solo":
         until(lambda: re.search(r"Terminating|rror", worker.log.read_text()))
-    stage.gate.touch()
+    scenario.gate.touch()
     return task
 
 
-def exits(stage: Stage) -> str:
-    worker, task = stage.ready(), stage.start("exits")
-    # The solo pool is the worker.
-    return stage.bury(worker, task) if stage.crew.pool == "solo" else task
+def exits(scenario: Scenario) -> str:
+    worker, task = scenario.ready(), scenario.start("exits")
+    # The solo pool runs in the worker's process.
+    return (
+        scenario.sweep_after_death(worker, task) if scenario.pool_workers.pool == "solo" else task
+    )
 
 
-def out_of_memory(stage: Stage) -> str:
-    task = stage.start("out_of_memory")
-    stage.site.ends(task)
-    # Its worker may be about to end.
-    stage.crew.dismiss()
+def out_of_memory(scenario: Scenario) -> str:
+    task = scenario.start("out_of_memory")
+    scenario.site.ends(task)
+    # The worker may be ending.
+    scenario.pool_workers.kill_all()
     return task
 
 
-def killed(stage: Stage) -> str:
-    worker, task = stage.begin()
+def killed(scenario: Scenario) -> str:
+    worker, task = scenario.begin()
     worker.kill()
-    return stage.bury(worker, task)
+    return scenario.sweep_after_death(worker, task)
 
 
-def shut_down(stage: Stage) -> str:
-    worker, task = stage.begin()
-    # The signal must meet the task, not the report of its start.
-    until(Path(f"{stage.gate}.reached").exists)
+def shut_down(scenario: Scenario) -> str:
+    worker, task = scenario.begin()
+    # The signal must reach the task, not the report of its start.
+    until(Path(f"{scenario.gate}.reached").exists)
     os.kill(worker.process.pid, signal.SIGQUIT)
-    if stage.crew.pool == "threads" or (stage.crew.pool == "solo" and OLD):
-        # It cannot be ended: the worker waits for it.
-        stage.gate.touch()
-    return stage.bury(worker, task)
+    if scenario.pool_workers.pool == "threads" or (scenario.pool_workers.pool == "solo" and OLD):
+        # It cannot be stopped: the worker waits for it.
+        scenario.gate.touch()
+    return scenario.sweep_after_death(worker, task)
 
 
-def unknown(stage: Stage) -> str:
-    stage.ready()
-    return str(stage.site.announce_unknown("ann", **stage.crew.options))
+def unknown(scenario: Scenario) -> str:
+    scenario.ready()
+    return str(scenario.site.announce_unknown("ann", **scenario.pool_workers.options))
 
 
-def without_results(stage: Stage) -> str:
-    stage.crew.dismiss()
+def without_results(scenario: Scenario) -> str:
+    scenario.pool_workers.kill_all()
     results = Valkey()
     results.start()
     try:
-        stage.hire(TEST_RESULTS=results.url)
-        _, task = stage.begin()
+        scenario.start_worker(TEST_RESULTS=results.url)
+        _, task = scenario.begin()
         results.kill()
-        stage.gate.touch()
-        stage.site.ends(task)
-        stage.crew.dismiss()
+        scenario.gate.touch()
+        scenario.site.ends(task)
+        scenario.pool_workers.kill_all()
         return task
     finally:
         results.close()
 
 
-def runs(what: str, *args: Any, **options: Any) -> Callable[[Stage], str]:
-    return lambda stage: stage.start(what, *args, **options)
+def runs(what: str, *args: Any, **options: Any) -> Callable[[Scenario], str]:
+    return lambda scenario: scenario.start(what, *args, **options)
 
 
-SCENES: dict[str, Callable[[Stage], str]] = {
+SCENES: dict[str, Callable[[Scenario], str]] = {
     "it returns": runs("plain_success"),
     "it raises": runs("fail"),
     "arguments it does not take": bad_arguments,
@@ -189,7 +193,7 @@ SCENES: dict[str, Callable[[Stage], str]] = {
 
 
 def cells() -> Iterator[tuple[str, str, str]]:
-    """What happens, in which pool, and the state that the documentation promises."""
+    """Event, pool and documented state of each cell."""
     table = DOCS.read_text().partition("| threads | solo | gevent | eager |")[2]
     for line in table.partition("\n\n")[0].splitlines()[2:]:
         what, *states = (cell.strip() for cell in line.strip("|").split(" | "))
@@ -205,42 +209,42 @@ def test_the_table_is_found() -> None:
 
 
 @pytest.fixture(scope="module")
-def crew(
+def pool_workers(
     request: pytest.FixtureRequest,
     environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Staff]:
-    """The workers of one pool; as a rule one, which all its tests share."""
+) -> Iterator[OwnWorkers]:
+    """The workers of one pool; usually one, which the pool's tests share."""
     if request.param == "gevent" and find_spec("gevent") is None:
         missing("pip install gevent")
-    crew = Staff(environment, tmp_path_factory.mktemp(request.param), request.param)
-    yield crew
-    crew.dismiss()
+    pool_workers = OwnWorkers(environment, tmp_path_factory.mktemp(request.param), request.param)
+    yield pool_workers
+    pool_workers.kill_all()
 
 
-# A test for each cell would need a worker of its own.
+# One test per pool: a test per cell would start a worker each time.
 @pytest.mark.parametrize(
-    "crew",
+    "pool_workers",
     ["threads", *(pytest.param(pool, marks=pytest.mark.variant) for pool in ("solo", "gevent"))],
     indirect=True,
 )
 def test_in_another_pool(
-    site: Site, crew: Staff, tmp_path: Path, subtests: pytest.Subtests
+    site: Site, pool_workers: OwnWorkers, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     for number, (what, pool, state) in enumerate(cells()):
-        if pool == crew.pool and state != "–":
+        if pool == pool_workers.pool and state != "–":
             with subtests.test(what), opened(tmp_path / f"gate-{number}") as gate:
                 expected = ON_OLD_CELERY.get((what, pool), state) if OLD else state
                 if expected is None:
                     pytest.skip("Celery before 5.7 reports nothing and shows the task as running")
-                task = SCENES[what](Stage(site, crew, gate))
+                task = SCENES[what](Scenario(site, pool_workers, gate))
                 ended = site.ends(task)
                 assert ended["state"] == expected, ended
                 assert len(site.messages(task)) == 1
 
 
-class EagerStage(Stage):
-    """The same without a worker: the id of a task is that of the job it left."""
+class EagerScenario(Scenario):
+    """The same without a worker; the task's id is read from its job."""
 
     def start(self, what: str, *args: Any, **options: Any) -> str:
         before = set(self.site.jobs())
@@ -253,17 +257,21 @@ class EagerStage(Stage):
     ("what", "state"),
     [(what, state) for what, pool, state in cells() if pool == "eager" and state != "–"],
 )
-def test_in_eager_mode(eager_site: Site, staff: Staff, gate: Path, what: str, state: str) -> None:
-    task = SCENES[what](EagerStage(eager_site, staff, gate))
+def test_in_eager_mode(
+    eager_site: Site, own_workers: OwnWorkers, gate: Path, what: str, state: str
+) -> None:
+    task = SCENES[what](EagerScenario(eager_site, own_workers, gate))
     ended = eager_site.ends(task)
     assert ended["state"] == state, ended
     assert len(eager_site.messages(task)) == 1
 
 
-@pytest.mark.parametrize("crew", POOLS, indirect=True)
-def test_its_running_tasks_give_signs_of_life(site: Site, crew: Staff, gate: Path) -> None:
-    _, task = Stage(site, crew, gate).begin()
-    site.forget_sign_of_life(task)
+@pytest.mark.parametrize("pool_workers", POOLS, indirect=True)
+def test_its_running_tasks_send_heartbeats(
+    site: Site, pool_workers: OwnWorkers, gate: Path
+) -> None:
+    _, task = Scenario(site, pool_workers, gate).begin()
+    site.age_heartbeat(task)
     long_ago = site.alive_at(task)
     until(lambda: site.alive_at(task) > long_ago)
     assert site.sweep() == 0

@@ -1,4 +1,4 @@
-"""Moving bars, written and pushed by a real worker."""
+"""Progress, stored and pushed by a real worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.celery.conftest import EventListener, Site, until
 pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.also_on("sqlite")]
 
 
-def test_the_bar_stands_in_the_row_while_the_task_runs(site: Site, gate: Path) -> None:
+def test_progress_is_stored_while_the_task_runs(site: Site, gate: Path) -> None:
     task = site.start("ann", "count_rows", args=[1000, str(gate)])
     job = until(lambda: (job := site.job(task)) and job["total"] and job)
     assert job["total"] == 1000
@@ -44,7 +44,7 @@ def test_the_bar_moves_inside_a_transaction_that_writes_nothing(
     assert site.ends(task, "succeeded")["total"] == 10
 
 
-def test_a_slow_task_without_a_bar_speaks_up(site: Site, gate: Path) -> None:
+def test_a_slow_task_without_progress_sends_a_late_start_notice(site: Site, gate: Path) -> None:
     task = site.start("ann", "slow", args=[str(gate)])
     until(lambda: site.messages(task))
     assert site.reported_after(task) >= 1
@@ -64,7 +64,7 @@ def test_at_most_four_pushes_a_second(site: Site, listener: EventListener, gate:
     site.ends(task, "succeeded")
     seconds = until(lambda: site.value(task))
     until(lambda: any(bar["state"] == "succeeded" for bar in listener.bars(task)))
-    # Four in each second that began, and the last, whenever it comes.
+    # Four in each started second, and the last one.
     assert moves() <= 4 * (int(seconds) + 1) + 1
 
 

@@ -1,4 +1,4 @@
-"""A recipient tries a task again, with real workers and a real broker."""
+"""Retrying a task from its message, with real workers and a real broker."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.celery.conftest import Site, Staff, until
+from tests.integration.celery.conftest import OwnWorkers, Site, until
 from tests.integration.celery.profiles import Profile
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    """The file without which the task fails."""
+    """A file without which the task fails."""
     return tmp_path / "rows"
 
 
@@ -22,30 +22,32 @@ def begin(site: Site, rows: Path, options: dict[str, Any], who: str = "ann", **k
     return str(site.start(who, "needs", how="apply_async", **asked))
 
 
-def test_a_failed_task_runs_again_in_its_queue(site: Site, staff: Staff, rows: Path) -> None:
-    staff.hire()
-    first = begin(site, rows, staff.options)
+def test_a_failed_task_runs_again_in_its_queue(
+    site: Site, own_workers: OwnWorkers, rows: Path
+) -> None:
+    own_workers.start_worker()
+    first = begin(site, rows, own_workers.options)
     site.ends(first, "failed")
     (pk,) = site.message_ids(first)
     rows.write_text("123")
     status, second = site.retry("ann", first)
     assert (status, second != first) == (302, True)
-    assert site.ends(second, "succeeded")["queue"] == staff.queue
+    assert site.ends(second, "succeeded")["queue"] == own_workers.queue
     assert site.message_ids(second) == [pk]
     assert site.message(second)["subject"] == "Needs: done"
     assert site.former_ends(second) == ["failed"]
 
 
 def test_a_lost_task_that_is_alive_does_not_end_its_successor(
-    site: Site, staff: Staff, rows: Path, gate: Path
+    site: Site, own_workers: OwnWorkers, rows: Path, gate: Path
 ) -> None:
-    staff.hire()
-    first = begin(site, rows, staff.options, until=str(gate))
+    own_workers.start_worker()
+    first = begin(site, rows, own_workers.options, until=str(gate))
     until(lambda: (job := site.job(first)) and job["state"] == "started")
 
     def try_again() -> str | None:
-        # Between two heartbeats of its worker, each of which recovers it.
-        site.forget_sign_of_life(first)
+        # Repeated: each heartbeat of the worker recovers the job.
+        site.age_heartbeat(first)
         site.sweep()
         _status, newest = site.retry("ann", first)
         return newest if newest != first else None
@@ -60,9 +62,9 @@ def test_a_lost_task_that_is_alive_does_not_end_its_successor(
     assert len(site.message_ids(second)) == 1
 
 
-def test_a_visitor_tries_their_own_again(site: Site, staff: Staff, rows: Path) -> None:
-    staff.hire()
-    first = begin(site, rows, staff.options, "?again")
+def test_a_visitor_tries_their_own_again(site: Site, own_workers: OwnWorkers, rows: Path) -> None:
+    own_workers.start_worker()
+    first = begin(site, rows, own_workers.options, "?again")
     site.ends(first, "failed")
     site.start("?other", "plain_success")
     assert site.retry("?other", first) == [404, first]
@@ -72,16 +74,20 @@ def test_a_visitor_tries_their_own_again(site: Site, staff: Staff, rows: Path) -
 
 
 def test_a_broker_that_is_down_leaves_the_message_as_it_was(
-    site: Site, staff: Staff, rows: Path, request: pytest.FixtureRequest, profile: Profile
+    site: Site,
+    own_workers: OwnWorkers,
+    rows: Path,
+    request: pytest.FixtureRequest,
+    profile: Profile,
 ) -> None:
     broker = request.getfixturevalue("rabbitmq" if profile.broker == "rabbitmq" else "valkey")
-    staff.hire()
-    first = begin(site, rows, staff.options)
+    own_workers.start_worker()
+    first = begin(site, rows, own_workers.options)
     site.ends(first, "failed")
     before = site.message(first)
-    # Its e-mail is on the way.
+    # Its e-mail may be sent meanwhile.
     del before["mails"]
-    staff.dismiss()
+    own_workers.kill_all()
     broker.stop()
     try:
         assert site.retry("ann", first) == [503, first]

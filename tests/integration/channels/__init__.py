@@ -1,1 +1,1 @@
-"""What every channel must do, on each database, with processes that are killed."""
+"""A conformance suite for channels, on each database and with killed processes."""

@@ -1,8 +1,8 @@
-"""What every channel has to do, with a server that receives what it sends.
+"""The conformance suite for channels, with a server that receives their messages.
 
-A channel's test module has a class that inherits ``Conformance`` (``TargetConformance`` where users
-have destinations, ``DestinationConformance`` where it also sees the headers of responses) and one
-that inherits ``ProcessConformance``, and the fixture ``server_for_all``.
+A channel's test module has a class that inherits ``Conformance`` (``TargetConformance`` if users
+have destinations, ``DestinationConformance`` if it also sees the headers of responses), one that
+inherits ``ProcessConformance``, and the fixture ``server_for_all``.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ COUNT = 40
 
 
 class Receiver:
-    """The server of a channel, as the tests use it."""
+    """The tests' interface to a channel's server."""
 
-    # The value of MONITIO_CHANNELS for it, and other settings of the site.
+    # The channel's name and value in MONITIO_CHANNELS, and other settings of the site.
     name = ""
     settings: dict[str, Any] = {}
-    # The address of a destination there; None: the channel has no destinations.
+    # The address of a destination; None if the channel has no destinations.
     address: Any = None
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything, and accept everything."""
+        """Remove all messages and scripted replies."""
 
     @abstractmethod
     def texts(self) -> list[str]:
-        """What has arrived."""
+        """The texts of the messages that have arrived."""
 
     @abstractmethod
     def times_sent(self) -> Counter[int]:
-        """How many messages, identified by what every attempt has in common, arrived how often."""
+        """Number of arrivals -> number of messages (by an id that all attempts share)."""
 
     @abstractmethod
     def next_reply(self, reply: str) -> None:
-        """The next message is answered by "later", "never", "gone" or "wait an hour", or never
+        """Set the reply to the next message: "later", "never", "gone", "wait an hour", or none
         ("hang").
         """
 
 
 class HttpReceiver(Receiver):
-    """A channel's server that answers by HTTP."""
+    """An HTTP server as the receiver."""
 
     REPLIES: dict[str, tuple[int, dict[str, str]]] = {
         "later": (503, {}),
@@ -85,7 +85,7 @@ class HttpReceiver(Receiver):
 
 @pytest.mark.django_db(transaction=True)
 class Conformance:
-    """Needs a fixture ``receiver``: a ``Receiver`` that was reset."""
+    """Needs the fixture ``receiver``: a reset ``Receiver``."""
 
     @pytest.fixture(autouse=True)
     def _site(
@@ -109,7 +109,7 @@ class Conformance:
         api.create_message(who, INFO, text, via={receiver.name: True}, **more)
 
     def deliver(self) -> list[str]:
-        """Send everything that is due; the states of all deliveries."""
+        """Send everything that is due; returns the states of all deliveries."""
         deliveries.run_due()
         return [row.state for row in Delivery.objects.order_by("pk")]
 
@@ -189,7 +189,7 @@ class Conformance:
                 short.setattr(get_channel(receiver.name), "timeout", 1)
             began = time.monotonic()
             assert self.deliver() == ["pending"]
-        # It would hang for ever.
+        # The server would never reply.
         assert time.monotonic() - began < 60
         assert self.deliver_again() == ["sent"]
 
@@ -203,7 +203,7 @@ class Conformance:
         with scope.activate("b"):
             assert self.deliver() == ["pending"]
             if receiver.address is not None:
-                # The user of b has no destination.
+                # The user has no destination in tenant b.
                 self.notify(receiver, ann, "of b")
                 assert Delivery.objects.count() == 1
         with scope.activate("a"):
@@ -213,7 +213,7 @@ class Conformance:
 
 
 class TargetConformance(Conformance):
-    """Of a channel that has destinations."""
+    """For a channel with destinations."""
 
     def test_a_target_that_is_gone_is_disabled_or_removed(
         self, receiver: Receiver, ann: Any
@@ -229,7 +229,7 @@ class TargetConformance(Conformance):
 
 
 class DestinationConformance(TargetConformance):
-    """Of one that gets to know what the server responds in HTTP."""
+    """For a channel that sees the server's HTTP response."""
 
     def test_a_server_that_asks_for_time_gets_it(self, receiver: Receiver, ann: Any) -> None:
         self.notify(receiver, ann)
@@ -275,7 +275,7 @@ class ProcessConformance:
     ) -> None:
         victim = start(database, server_for_all)
         victim.begin("send_all", time.monotonic(), 2)
-        # Not while the others could leave it nothing to die at.
+        # First, because the other processes could send everything before it.
         wait_until(lambda: victim.process.poll() is not None, message="its death")
         for peer in peers:
             peer.begin("send_all", time.monotonic())

@@ -1,4 +1,4 @@
-"""What the tests of a channel need beside its server."""
+"""Fixtures of channel tests besides the server."""
 
 from __future__ import annotations
 

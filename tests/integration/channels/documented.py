@@ -1,4 +1,4 @@
-"""The channel of docs/channels.md, as a site would import it."""
+"""The example channel of docs/channels.md as a module."""
 
 from __future__ import annotations
 

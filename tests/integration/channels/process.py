@@ -29,7 +29,7 @@ def clear() -> None:
 
 
 def prepare(count: int, channel: str, address: Any) -> None:
-    """Messages with pending deliveries."""
+    """Create messages with pending deliveries."""
     user = people.user()
     if address is not None:
         destinations.add(user, channel, address)
@@ -40,9 +40,9 @@ def prepare(count: int, channel: str, address: Any) -> None:
 
 
 def send_all(moment: float, die_at: int = 0) -> int:
-    """Try every delivery in an order of our own; how many this process sent.
+    """Try every delivery in random order; returns how many this process has sent.
 
-    Killed when the server has taken number ``die_at``, before the database knows.
+    Kills itself after the server has accepted number ``die_at``, before that is stored.
     """
     if die_at:
         _die_at(die_at)

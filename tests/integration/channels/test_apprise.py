@@ -1,4 +1,4 @@
-"""Apprise, with a server at an address that the site's author allows: json://127.0.0.1."""
+"""Apprise, with a server at an address that the site allows: json://127.0.0.1."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Services(HttpReceiver):
         return [body["message"] for body in list(self.server.bodies)]
 
     def times_sent(self) -> Counter[int]:
-        # Apprise sends no identity: the texts of these tests differ.
+        # Apprise sends no id, but the texts of these tests are unique.
         return Counter(Counter(self.texts()).values())
 
 

@@ -1,4 +1,4 @@
-"""The channel of docs/channels.md, with a real HTTP server."""
+"""The example channel of docs/channels.md, with a real HTTP server."""
 
 from __future__ import annotations
 

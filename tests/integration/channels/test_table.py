@@ -1,4 +1,4 @@
-"""The table of docs/channels.md: what it says of a channel, the tests of that channel prove."""
+"""Each cell of the table of docs/channels.md agrees with the channel's tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODULES = {
     "this example": "test_documented",
 }
 PROCESSES = "SQLite, PostgreSQL, MariaDB"
-# By rule, the tests of the suites that prove it.
+# Rule -> the tests of the suites that prove it.
 RULES = {
     "arrives once": ["test_a_message_arrives_once"],
     "of 40 messages and four processes, each once": ["test_every_message_is_sent_once"],
@@ -46,7 +46,7 @@ def cells(line: str) -> list[str]:
 
 
 def table() -> dict[str, dict[str, str]]:
-    """By rule, the cell of each channel."""
+    """Rule -> channel -> cell."""
     found = re.search(r"^\| rule \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.M)
     assert found
     _rule, *channels = cells(found[0].partition("\n")[0])
@@ -55,7 +55,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def proved(channel: str) -> set[str]:
-    """The tests that a channel's module runs."""
+    """The names of the tests in a channel's module."""
     found = vars(import_module(f"{__package__}.{MODULES[channel]}"))
     return {test for name, one in found.items() if name.startswith("Test") for test in dir(one)}
 
@@ -64,7 +64,7 @@ def test_each_rule_and_channel_has_its_cell() -> None:
     rows = table()
     assert list(rows) == list(RULES)
     assert all(list(row) == list(MODULES) for row in rows.values())
-    # Each channel of ours has a column.
+    # Each channel of monitio has a column.
     folder = Path(__file__).parents[3] / "monitio" / "channels"
     ours = [path for path in folder.rglob("*.py") if re.search(r"\(Channel\):", path.read_text())]
     assert len(ours) == len(MODULES) - 1
@@ -81,6 +81,6 @@ def test_what_the_table_promises_is_proved() -> None:
         for channel, cell in row.items():
             has_processes = any(hasattr(ProcessConformance, test) for test in RULES[rule])
             is_proved = {*RULES[rule]} <= proved(channel)
-            # Anything but these says why a channel is different.
+            # Any other text is the reason for a difference.
             assert cell != ("yes" if has_processes else PROCESSES), (rule, channel)
             assert is_proved or cell not in ("yes", PROCESSES), (rule, channel)

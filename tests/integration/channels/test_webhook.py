@@ -1,4 +1,4 @@
-"""Webhooks, with a receiver that verifies signatures by the library of Standard Webhooks."""
+"""Webhooks, with a receiver that verifies signatures with the library of Standard Webhooks."""
 
 from __future__ import annotations
 

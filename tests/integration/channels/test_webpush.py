@@ -1,4 +1,4 @@
-"""Web Push, with a push service that decrypts and verifies what it gets."""
+"""Web Push, with a push service that decrypts and verifies messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.servers.push import PushService
 
 class Browsers(HttpReceiver):
     name = "push"
-    # It would take 403 for a fault of the site's keys.
+    # Not 403, which means that the site's keys are wrong.
     REPLIES = {**HttpReceiver.REPLIES, "never": (400, {})}
     server: PushService
 
@@ -53,7 +53,7 @@ def server_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receive
     server = PushService(tmp_path_factory.mktemp("push"))
     server.start()
     with pytest.MonkeyPatch.context() as patch:
-        # Other processes of the tests inherit it.
+        # Child processes inherit it.
         patch.setitem(os.environ, "SSL_CERT_FILE", str(server.trusted))
         outbound.tls_context.cache_clear()
         yield Browsers(server)
@@ -86,7 +86,7 @@ class TestWebPush(DestinationConformance):
         assert self.deliver() == ["failed"]
         assert receiver.texts() == []
 
-    def test_what_other_keys_have_signed_waits_for_the_right_ones(
+    def test_a_message_signed_by_other_keys_is_retried_with_the_right_ones(
         self, receiver: Browsers, ann: Any
     ) -> None:
         self.notify(receiver, ann)

@@ -1,1 +1,1 @@
-"""A whole site under failure, with pages that are never reloaded."""
+"""Failures of a whole site, with pages that are never reloaded."""

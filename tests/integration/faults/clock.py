@@ -1,4 +1,4 @@
-"""The clock on the wall, which somebody corrects. The monotonic one goes on."""
+"""Set the wall clock back. The monotonic clock is not changed."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import time_machine
 
 
 def turn_back(seconds: float) -> None:
-    """For the whole of this process."""
+    """Set it back in the whole process."""
     time_machine.travel(time.time() - seconds, tick=True).start()

@@ -9,7 +9,7 @@ from tests.support.servers.valkey import Valkey
 
 @pytest.fixture
 def redis() -> Iterator[Valkey]:
-    """One of our own: it is ill treated."""
+    """A separate server, because the tests kill and freeze it."""
     server = Valkey()
     server.start()
     yield server

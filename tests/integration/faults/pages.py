@@ -1,7 +1,7 @@
-"""Open pages as the front end keeps them, and a crowd of browsers that hold them open.
+"""Open pages with the front end's logic, and many browsers that keep them open.
 
-``Page`` follows monitio/static/monitio/store.js; it remembers what popped up how often, and what it
-should never have received.
+``Page`` follows monitio/static/monitio/store.js; it also records how often each message popped up,
+and everything it received.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 Browser = dict[str, str]
-# What changes by itself between two looks.
+# Fields that change without a new version.
 FLEETING = ("seq", "expires_in")
 
 
 class Page:
-    """The messages one page shows. Never reloaded."""
+    """The messages of one page, which is never reloaded."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -67,7 +67,7 @@ class Page:
         self.messages[message["id"]] = message
 
     def differs_from(self, snapshot: dict[str, Any]) -> str:
-        """What a reload would change; empty when it would change nothing."""
+        """What a reload would change; "" for nothing."""
         floor = snapshot["floor"]
         mine = {pk: _lasting(one) for pk, one in self.messages.copy().items() if pk >= floor}
         fresh = {one["id"]: _lasting(one) for one in snapshot["messages"]}
@@ -87,7 +87,7 @@ def _lasting(message: dict[str, Any]) -> dict[str, Any]:
 
 
 class Crowd:
-    """Browsers with a page each: whatever ends a stream, they come back, to any of the ports."""
+    """Browsers with a page each. They always reconnect, to a random port."""
 
     def __init__(
         self, browsers: Sequence[Browser], ports: Callable[[], list[int]], seed: int = 0
@@ -103,7 +103,7 @@ class Crowd:
         return all(page.snapshots for page in self.pages)
 
     def close(self) -> None:
-        """All leave. Once more does nothing."""
+        """Close all browsers. Does nothing when called again."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._browsing.cancel)
             self._thread.join(40)
@@ -124,10 +124,10 @@ class Crowd:
             await asyncio.sleep(self._random.uniform(0.05, 0.5))
 
     async def _stream(self, port: int, page: Page, browser: Browser) -> None:
-        # A snapshot is one long line.
+        # A snapshot is one line, longer than the default limit.
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
         try:
-            # Of HTTP/1.0, whose bodies are not cut into chunks.
+            # HTTP/1.0: the body has no chunked encoding.
             writer.write(
                 f"GET /messages/stream/?page={browser['page']} HTTP/1.0\r\nHost: localhost\r\n"
                 f"Cookie: {browser['cookie']}\r\n\r\n".encode()

@@ -1,4 +1,4 @@
-"""Another process of the site: writes at the worst moments, says what a reload would show."""
+"""A process of the site that writes at the worst moments and returns what a reload would show."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.integration.faults.clock import turn_back
 from tests.integration.stream.process import sign_in, write
 
 
-class ChangedMind(Exception):
-    """Rolls a block back."""
+class RollBack(Exception):
+    """Raised to roll a block back."""
 
 
 def sign_in_many(count: int) -> list[dict[str, str]]:
@@ -29,9 +29,9 @@ def sign_in_many(count: int) -> list[dict[str, str]]:
 
 
 def write_all(plan: list[list[str]], seconds: float = 0.0) -> float:
-    """Write ``[key, text]`` one after the other, spread over so many seconds at least.
+    """Write each ``[key, text]``, spread over at least ``seconds``.
 
-    The longest that one of them took.
+    Returns the longest duration of a write, in seconds.
     """
     longest = 0.0
     for key, text in spread(plan, seconds):
@@ -42,7 +42,7 @@ def write_all(plan: list[list[str]], seconds: float = 0.0) -> float:
 
 
 def write_despite(plan: list[list[str]], seconds: float) -> int:
-    """The same with a database that fails: what fails is not written. How many were."""
+    """The same with a database that fails; returns how many were written."""
     written = 0
     for key, text in spread(plan, seconds):
         try:
@@ -61,7 +61,7 @@ def spread(plan: list[list[str]], seconds: float) -> Iterator[list[str]]:
 
 
 def write_crossed(key: str) -> list[int]:
-    """Two messages: the first, with the lower id, is committed last. Their ids in that order."""
+    """Write two messages, of which the first, with the lower id, is committed last; their ids."""
     first: list[int] = []
     has_written, may_commit = threading.Event(), threading.Event()
 
@@ -92,27 +92,27 @@ def commit_the_first() -> None:
 
 
 def write_and_roll_back(key: str) -> None:
-    """A block that fails, a savepoint that fails inside one that does not, and one that works."""
+    """Write in a failed block, and in a committed one with a failed and a committed savepoint."""
     try:
         with transaction.atomic():
             write(key, f"{key} of a failed block")
-            raise ChangedMind
-    except ChangedMind:
+            raise RollBack
+    except RollBack:
         pass
     with transaction.atomic():
         write(key, f"{key} around the savepoint")
         try:
             with transaction.atomic():
                 write(key, f"{key} of a failed savepoint")
-                raise ChangedMind
-        except ChangedMind:
+                raise RollBack
+        except RollBack:
             pass
         with transaction.atomic():
             write(key, f"{key} of a savepoint")
 
 
 def snapshots(keys: list[str]) -> list[dict[str, Any]]:
-    """What each of these people's pages would show after a reload."""
+    """The snapshot of each recipient, as a reload would get it."""
     connection.close()
     return [dict(snapshot(Recipient.from_key(key))) for key in keys]
 

@@ -1,4 +1,4 @@
-"""The URLs of a site that faults are done to: also its clock can be turned back."""
+"""The URLs of the fault tests' site, with a view that sets its clock back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole site under fault: who writes, who serves, whose pages are open, and how it must end."""
+"""A whole site for fault tests: a writing process, web processes and open pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.faults.process"
-# So that the comparison finds nothing that no event and no gap has announced.
+# Without reconciliation, only events and gaps can repair a page.
 NEVER = {"MONITIO_RECONCILE_INTERVAL": 9999}
 
 
@@ -22,7 +22,7 @@ def over(server: Valkey, **more: Any) -> dict[str, Any]:
 
 
 class Site:
-    """Some people with open pages, the web processes that serve them, and a process that writes."""
+    """Users with open pages, the web processes that serve them, and a process that writes."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Site:
             self.crowd = Crowd(self._browsers, self.webs.ports, seed)
             started.callback(self.crowd.close)
             wait_until(self.crowd.is_open, 60, "all pages are open")
-            # What fails above ends what has begun.
+            # An exception above ends what was started.
             self._started = started.pop_all()
 
     @property
@@ -54,20 +54,20 @@ class Site:
         return self.crowd.pages
 
     def address_of(self, number: int) -> tuple[str, str]:
-        """The path of this person's stream, and their cookie."""
+        """The path of this user's stream, and their cookie."""
         browser = self._browsers[number]
         return f"/messages/stream/?page={browser['page']}", browser["cookie"]
 
     def plan(self, count: int) -> list[list[str]]:
-        """Messages for everybody in turn; each says whose it is."""
+        """Messages for all users in turn; each text begins with its recipient's key."""
         return [
             [key, f"{key} {number}"]
             for number in range(count)
             for key in [self.keys[number % len(self.keys)]]
         ]
 
-    def wait_for_news(self, count: int) -> None:
-        """Wait until the pages have shown so many more."""
+    def wait_for_messages(self, count: int) -> None:
+        """Wait until the pages have shown ``count`` more messages."""
         until = self.shown() + count
         wait_until(lambda: self.shown() >= until, 60, "news")
 
@@ -75,12 +75,12 @@ class Site:
         return sum(len(page.shown) for page in self.pages)
 
     def settle(self, timeout: float = 60.0) -> None:
-        """Wait until no page would be changed by a reload; then look what they have received."""
+        """Wait until a reload would change no page; then check everything that pages received."""
         snapshots = self.writer.snapshots(self.keys)
 
         def differences() -> list[str]:
             pairs = zip(self.pages, snapshots, strict=True)
-            return [said for page, fresh in pairs if (said := page.differs_from(fresh))]
+            return [difference for page, fresh in pairs if (difference := page.differs_from(fresh))]
 
         wait_until(lambda: not differences(), timeout, lambda: str(differences()[:5]))
         for page in self.pages:

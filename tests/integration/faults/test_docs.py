@@ -1,4 +1,4 @@
-"""docs/faults.md says what the tests prove."""
+"""The tables of docs/faults.md agree with the tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 TEXT = (TESTS.parents[1] / "docs" / "faults.md").read_text()
-# Here, each test is a fault of its own.
+# Modules in which each test is one fault.
 FAULTS = ("test_faults", "test_great")
 
 
 def rows() -> list[str]:
-    """The test of each line of the tables."""
+    """The test of each row of the tables."""
     return re.findall(r"^\| .* \| `(test_\w+)` \|$", TEXT, re.MULTILINE)
 
 
 def names_in(path: Path) -> set[str]:
-    """The tests of a module."""
+    """The names of a module's tests."""
     functions = [
         node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
     ]

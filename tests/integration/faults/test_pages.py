@@ -1,4 +1,4 @@
-"""The pages of these tests notice what they are there to notice."""
+"""The fault tests' pages detect wrong, doubled and missing messages."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_a_page_that_shows_what_a_reload_shows(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fresh", "said"),
+    ("fresh", "difference"),
     [
         (snapshot(message(1), message(2)), r"missing \[2\]"),
         (snapshot(), r"too many \[1\]"),
         (snapshot(message(1, 2)), r"different \[1\]"),
     ],
 )
-def test_a_page_that_does_not(page: Page, fresh: dict[str, Any], said: str) -> None:
-    assert re.search(said, page.differs_from(fresh))
+def test_a_page_that_does_not(page: Page, fresh: dict[str, Any], difference: str) -> None:
+    assert re.search(difference, page.differs_from(fresh))
 
 
 def test_below_the_floor_a_snapshot_decides_nothing(page: Page) -> None:

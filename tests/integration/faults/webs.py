@@ -1,4 +1,4 @@
-"""The web processes of a site, which die and come back."""
+"""The web processes of a site, which tests kill and replace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.integration.stream.servers import Server
 
 
 class Webs:
-    """``count`` uvicorns, with monitio.asgi unless ``kind`` is another; each on its own port."""
+    """``count`` servers of this ``kind`` (uvicorn with monitio.asgi), each on its own port."""
 
     def __init__(self, count: int, database: str, kind: str = "endpoint", **settings: Any) -> None:
         self._database, self._kind = database, kind
@@ -19,11 +19,11 @@ class Webs:
         return Server(self._kind, self._database, **self._settings)
 
     def ports(self) -> list[int]:
-        """Where somebody listens, or did a moment ago."""
+        """The ports on which a process listens, or did a moment ago."""
         return [server.port for server in self.servers]
 
     def kill(self, number: int) -> None:
-        """As a crash does."""
+        """Kill it, as in a crash."""
         self.servers[number].process.kill()
         self.servers[number].process.wait(40)
 

@@ -1,4 +1,4 @@
-"""The npm package: it works without a browser, its types hold, and it stays small."""
+"""The npm package works without a browser, its types are correct, and it stays small."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which ``npm install monitio`` was called."""
+    """A folder in which ``npm install monitio`` was run."""
     needs_packages()
     site = tmp_path_factory.mktemp("site")
     package.build(site / "node_modules" / "monitio")

@@ -1,4 +1,4 @@
-"""The sources of the scripts, by the tools of their language."""
+"""The front end's sources pass the compiler and the linter, and match the built files."""
 
 from __future__ import annotations
 

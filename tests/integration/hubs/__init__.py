@@ -1,1 +1,1 @@
-"""What every hub must do: nchan in nginx, and a double of Mercure."""
+"""The conformance suite for hubs: nchan in nginx, and a double of Mercure."""

@@ -1,6 +1,6 @@
-"""What every hub must do that holds a site's streams.
+"""The conformance suite for hubs that serve a site's streams.
 
-A hub's tests inherit ``Conformance`` and give it a running hub; site, web server, pages and other
+A hub's tests inherit ``Conformance`` and provide a running hub; site, web server, pages and other
 processes are real.
 """
 
@@ -17,7 +17,7 @@ import pytest
 from tests.integration.stream.client import EventSource
 from tests.integration.stream.page import Page, open_stream
 from tests.integration.stream.servers import Server
-from tests.support.peers import Peer, impatient
+from tests.support.peers import Peer, short_timeout
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.hubs.process"
@@ -26,29 +26,29 @@ Browser = dict[str, str]
 
 
 class Hub(Protocol):
-    # MONITIO_STREAM
+    # The value of MONITIO_STREAM.
     options: dict[str, Any]
-    # The port the site's web server has to take, and the one where pages find it.
+    # The port that the site's web server must use, and the one that pages use.
     app: int
     public: int
 
     def start(self) -> None:
-        """Does nothing when it runs."""
+        """Start it. Does nothing when it runs."""
 
     def stop(self) -> None: ...
 
     def frozen(self) -> AbstractContextManager[None]:
-        """It takes connections and answers nothing."""
+        """Freeze it: it accepts connections and does not answer."""
 
     def close(self) -> None: ...
 
 
 class Conformance(ABC):
-    """The suite. The subclass has a fixture ``hub`` of its own."""
+    """The suite. The subclass defines the fixture ``hub``."""
 
     @abstractmethod
     def was_ended(self, stream: EventSource) -> bool:
-        """Whether an event has ended this stream, or told its page to come back."""
+        """Whether an event has ended this stream, or made its page reconnect."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -72,14 +72,14 @@ class Conformance(ABC):
     @pytest.fixture(scope="class")
     @classmethod
     def port(cls, hub: Hub, database: str, settings: dict[str, Any], site: Peer) -> Iterator[int]:
-        """Where pages find the site."""
+        """The port of the site for pages."""
         server = Server("endpoint", database, port=hub.app, **settings)
         yield hub.public
         server.close()
 
     @pytest.fixture
     def browser(self, hub: Hub, port: int, site: Peer, name: str) -> Browser:
-        """Somebody signed in, before a hub that runs and a site that knows of no failure."""
+        """A signed-in user's browser, with a running hub and a closed circuit breaker."""
         hub.start()
         site.forget_failures()
         return dict(site.sign_in(name))
@@ -90,7 +90,7 @@ class Conformance(ABC):
             page.wait_until_open()
             yield page
 
-    # What is there and what is new.
+    # Snapshots and live messages.
 
     def test_a_page_begins_with_what_is_there(
         self, port: int, site: Peer, browser: Browser
@@ -121,7 +121,7 @@ class Conformance(ABC):
                 opened_in_time = span() == first
                 wait_until(lambda first=first: span() > first, message="the next span")
                 site.write(browser["key"], "in the next")
-                # A busy machine may be too slow for it: its stream may have ended before.
+                # On a busy machine, the stream may have ended before.
                 wait_until(lambda stream=stream: stream.of("message") or stream.ended.is_set())
                 if opened_in_time and stream.of("message"):
                     return
@@ -141,7 +141,7 @@ class Conformance(ABC):
             wait_until(lambda: pk not in page.known)
             return ("message", known) in page.frames and ("gone", {"ids": [pk]}) in page.frames
 
-        # Between two streams of the page, a snapshot brings the news.
+        # Repeated: between two streams, the page gets changes by a snapshot.
         wait_until(come_by_events)
 
     def test_many_changes_become_resync(self, site: Peer, browser: Browser, page: Page) -> None:
@@ -158,14 +158,14 @@ class Conformance(ABC):
             wait_until(lambda: page.texts() == ["ą" * 9_000] * (count + 1))
             return ("resync", {}) in page.frames
 
-        # Between two streams of the page, a snapshot brings it.
+        # Repeated: between two streams, the page gets it by a snapshot.
         wait_until(comes_by_resync)
 
     def test_many_recipients_get_an_event_at_once(
         self, port: int, site: Peer, browser: Browser, name: str, page: Page
     ) -> None:
         others = [site.sign_in(f"{name}-{number}")["key"] for number in range(3)]
-        # More than may go out one by one.
+        # More than are published one by one.
         crowd = [f"user:{10_000 + number}" for number in range(150)]
         events = [[key, "message", {"id": 1, "body": key}] for key in [*crowd, *others]]
         events.append([browser["key"], "message", {"id": 1}])
@@ -198,7 +198,7 @@ class Conformance(ABC):
         with stream_of(port, browser) as stream:
             assert "no-store" in stream.headers["Cache-Control"]
 
-    # Who.
+    # Authentication.
 
     def test_a_page_of_another_user_is_stopped(
         self, port: int, site: Peer, browser: Browser, name: str
@@ -251,14 +251,14 @@ class Conformance(ABC):
     def test_a_client_that_ignores_everything_gets_nothing_after_two_epochs(
         self, port: int, site: Peer, browser: Browser, name: str
     ) -> None:
-        """A stolen cookie and a client of its own, which never comes back by itself."""
+        """A client with a stolen cookie that never reconnects by itself."""
         with stream_of(port, browser) as stream:
             site.write(browser["key"], "still hers")
             stream.wait_for("message")
             site.end_sessions("flushed")
             begin = time.monotonic()
             while time.monotonic() - begin < 2 * RECHECK + 0.5:
-                # It has to be kept busy: nchan's own time-out begins anew with each message.
+                # Keep it busy: nchan's own time-out restarts with each message.
                 site.write(browser["key"], "before")
                 time.sleep(RECHECK / 4)
             site.write(browser["key"], "nobody's")
@@ -266,11 +266,11 @@ class Conformance(ABC):
                 owner.wait_until_open()
                 site.write(browser["key"], "last")
                 wait_until(lambda: "last" in owner.texts())
-            # How many of those before reach it depends on the machine.
+            # How many of the earlier ones reach it depends on the machine's speed.
             assert "nobody's" not in str(stream.events)
             assert "last" not in str(stream.events)
 
-    # What breaks.
+    # Failures.
 
     def test_a_page_comes_back_by_itself_and_finds_what_no_event_carried(
         self, hub: Hub, database: str, settings: dict[str, Any], browser: Browser, page: Page
@@ -302,10 +302,10 @@ class Conformance(ABC):
     def test_a_frozen_hub_costs_a_second_once(
         self, hub: Hub, site: Peer, browser: Browser, page: Page
     ) -> None:
-        with impatient(site, "transports.hub"), hub.frozen():
+        with short_timeout(site, "transports.hub"), hub.frozen():
             times = [site.ring([[browser["key"], "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
-        # Ten who wait a second each would be above.
+        # Ten that wait for a second each would take longer.
         assert times[0][1] < 8
         assert sum(seconds for _, seconds in times[1:]) < 8
 
@@ -320,7 +320,7 @@ class Conformance(ABC):
     def test_it_finds_nothing_wrong_with_itself(self, site: Peer, browser: Browser) -> None:
         assert site.check() == []
 
-    # What a client may try.
+    # Attacks by clients.
 
     def test_no_parameter_or_header_chooses_the_stream(
         self, hub: Hub, port: int, site: Peer, browser: Browser, name: str
@@ -349,7 +349,7 @@ def stream_of(
     parameters: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> EventSource:
-    """One bare stream, that never comes back. ``parameters`` go behind the page's own."""
+    """One stream that never reconnects. ``parameters`` are appended to the page's own."""
     more = "".join(f"&{name}={value}" for name, value in (parameters or {}).items())
     path = f"/messages/stream/?page={browser['page']}{more}"
     return open_stream(port, path, browser["cookie"], headers)

@@ -1,11 +1,11 @@
-"""Another process of a site whose streams a hub holds: what tests of streams ask, and more."""
+"""Another process of a site with a hub: the functions of stream/process.py, and more."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from tests.support.peers import PATIENCE, serve, set_up
+from tests.support.peers import TIMEOUT, serve, set_up
 
 set_up()
 
@@ -16,12 +16,12 @@ from monitio.transports import Event, get_transport, hub, reset_transport
 from monitio.transports.publish import publish
 from tests.integration.stream import process
 
-# Whether a living hub answers is tested, not how fast the machine is; ``impatient`` ends it.
-hub.PUBLISH_TIMEOUT = hub.LAST_START = PATIENCE
+# A slow machine must not count as a dead hub. Tests of dead hubs use ``short_timeout``.
+hub.PUBLISH_TIMEOUT = hub.LAST_START = TIMEOUT
 
 
 def write_to_many(keys: list[str], text: str) -> None:
-    """In one transaction, so that all events ring at once."""
+    """Write in one transaction, so that all events are published together."""
     api.notify_many([Recipient.from_key(key) for key in keys], INFO, text)
 
 
@@ -56,7 +56,7 @@ if __name__ == "__main__":
             "ring": timed_publish,
             "state": state,
             "check": check,
-            # A breaker that has seen nothing yet.
+            # Creates a new circuit breaker.
             "forget_failures": reset_transport,
         }
     )

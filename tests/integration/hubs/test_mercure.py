@@ -1,4 +1,4 @@
-"""Streams held by a Mercure hub: a double of one, see tests/support/servers/mercure.py."""
+"""Streams of a Mercure hub, by the double in tests/support/servers/mercure.py."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestMercure(Conformance):
 
     @pytest.fixture
     def location(self, port: int, browser: Browser) -> str:
-        """Where the site sends a page of this browser."""
+        """The address to which the site redirects this browser's stream."""
         path = f"/messages/stream/?page={browser['page']}"
         with EventSource(port, path, browser["cookie"]) as answer:
             return str(answer.headers["Location"])

@@ -1,4 +1,4 @@
-"""Streams held by Debian's nginx with nchan, under the documented configuration."""
+"""Streams of Debian's nginx with nchan, with the documented configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     text: str
 
 
-def ask(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
+def request(port: int, path: str, cookie: str = "", method: str = "GET") -> Answer:
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, headers={"Cookie": cookie})
         response = connection.getresponse()
@@ -53,13 +53,13 @@ class NchanHub:
 
     def start(self) -> None:
         self.nginx.start()
-        # A channel belongs to one of its workers: until that one has begun, the others wait for it.
+        # Each channel belongs to one of nginx's workers; the others wait until that one runs.
         for number in range(8):
             wait_until(lambda number=number: self._takes(f"{number}"))
 
     def _takes(self, channel: str) -> bool:
         try:
-            return ask(self.publish, f"/publish?id={channel}", method="POST").status == 202
+            return request(self.publish, f"/publish?id={channel}", method="POST").status == 202
         except OSError:
             return False
 
@@ -88,15 +88,15 @@ class TestNchan(Conformance):
 
     @pytest.fixture
     def location(self, hub: NchanHub, port: int, browser: Browser) -> Callable[[], str]:
-        """Asks the site where nginx finds the stream of this browser."""
+        """Returns the internal address to which the site redirects this browser's stream."""
         path = f"/messages/stream/?page={browser['page']}"
-        return lambda: str(ask(hub.app, path, browser["cookie"]).headers["X-Accel-Redirect"])
+        return lambda: str(request(hub.app, path, browser["cookie"]).headers["X-Accel-Redirect"])
 
     def test_a_channel_cannot_be_requested_from_outside(
         self, port: int, browser: Browser, location: Callable[[], str]
     ) -> None:
         assert re.fullmatch("/monitio/nchan/[0-9a-f]{32}", location())
-        assert ask(port, location(), browser["cookie"]).status == 404
+        assert request(port, location(), browser["cookie"]).status == 404
 
     def test_a_channels_name_reveals_nothing_and_does_not_last(
         self, browser: Browser, location: Callable[[], str]
@@ -108,11 +108,11 @@ class TestNchan(Conformance):
     def test_a_stream_without_nginx_is_refused_with_the_reason(
         self, hub: NchanHub, port: int, browser: Browser
     ) -> None:
-        answer = ask(hub.app, f"/messages/stream/?page={browser['page']}", browser["cookie"])
+        answer = request(hub.app, f"/messages/stream/?page={browser['page']}", browser["cookie"])
         assert "has not come through it" in answer.text
 
     def test_publishing_from_outside_is_refused(self, port: int, browser: Browser) -> None:
-        assert ask(port, "/publish?id=0", method="POST").status in (403, 404)
+        assert request(port, "/publish?id=0", method="POST").status in (403, 404)
 
     def test_a_foreign_origin_is_refused(self, port: int, browser: Browser) -> None:
         with stream_of(port, browser, headers={"Origin": "https://evil.example"}) as stream:

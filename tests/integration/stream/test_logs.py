@@ -21,7 +21,7 @@ from monitio.stream.broadcaster import reset_broadcaster
 from monitio.transports import redis
 from monitio.utils import database as database_utils
 from tests.integration.stream.servers import Server
-from tests.support.peers import PATIENCE, Peer
+from tests.support.peers import TIMEOUT, Peer
 from tests.support.people import user, visitor_of
 from tests.support.servers.ports import free_port
 from tests.support.servers.valkey import Valkey
@@ -83,8 +83,8 @@ def test_of_a_whole_road_nothing_is_logged(
     monkeypatch.setattr(hooks, "deliver", None)
     settings.MONITIO_STREAMS_PER_PROCESS = 0
     # What works is not reported as unreachable because the machine is busy.
-    monkeypatch.setattr(redis, "PUBLISH_TIMEOUT", PATIENCE)
-    monkeypatch.setattr(database_utils, "LOCK_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(redis, "PUBLISH_TIMEOUT", TIMEOUT)
+    monkeypatch.setattr(database_utils, "LOCK_TIMEOUT", TIMEOUT)
     settings.MONITIO_TRANSPORT = transport.split()[-1]
     settings.MONITIO_REDIS_URL = valkey_server.url
     if transport == "dead redis":

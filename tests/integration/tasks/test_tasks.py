@@ -23,7 +23,7 @@ RQ_SETTINGS = "tests.integration.tasks.rq_settings"
 
 
 # A busy machine takes its time to start two processes.
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 class Site:
@@ -34,9 +34,9 @@ class Site:
         self.settings = RQ_SETTINGS if in_redis else SETTINGS
         self.web = Peer("tests.integration.tasks.process", database, settings_module=self.settings)
         self.web.migrate()
-        self.worker = self._hire()
+        self.worker = self._start_worker()
 
-    def _hire(self) -> subprocess.Popen[bytes]:
+    def _start_worker(self) -> subprocess.Popen[bytes]:
         if self.in_redis:
             return self.start("rqworker", "--job-class", "monitio_tasks.rq.Job")
         return self.start("db_worker", "--interval", "0.05", "--no-startup-delay")
@@ -57,7 +57,7 @@ class Site:
         """The job, once it is in one of these states; what the worker is busy with, if never."""
         wait_until(
             lambda: (self.web.job(task_id) or {}).get("state") in states,
-            PATIENCE,
+            TIMEOUT,
             message=lambda: f"{self.web.job(task_id)}; {self._at_work()}",
         )
         return dict(self.web.job(task_id))
@@ -71,7 +71,7 @@ class Site:
     def settle(self) -> None:
         """Leave nothing to do to the next test, nor a worker that cannot do it."""
         try:
-            wait_until(lambda: not self.web.unfinished(), PATIENCE, self._at_work)
+            wait_until(lambda: not self.web.unfinished(), TIMEOUT, self._at_work)
         except AssertionError:
             self.replace_worker()
             raise
@@ -82,11 +82,11 @@ class Site:
         for process in (worker, *worker.children(recursive=True)):
             process.kill()
         self.worker.wait(20)
-        self.worker = self._hire()
+        self.worker = self._start_worker()
 
     def close(self) -> None:
         self.worker.send_signal(signal.SIGTERM)
-        self.worker.wait(PATIENCE)
+        self.worker.wait(TIMEOUT)
         self.web.close()
 
 
@@ -182,7 +182,7 @@ def test_a_task_that_exits_fails(site: Site) -> None:
 
 def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag: Path) -> None:
     task = site.web.ask("counts", "ann", {"args": [str(flag)]})
-    wait_until(lambda: (site.web.job(task) or {}).get("done") == 2, PATIENCE)
+    wait_until(lambda: (site.web.job(task) or {}).get("done") == 2, TIMEOUT)
     assert site.web.job(task)["text"] == "reading"
     flag.unlink()
     job = site.ended(task)
@@ -192,7 +192,7 @@ def test_the_bar_moves_while_it_runs_and_stands_full_at_the_end(site: Site, flag
 def test_a_task_that_a_task_started_notifies_the_same_recipient(site: Site) -> None:
     site.ended(site.web.ask("parent", "ann", {}))
     wait_until(
-        lambda: messages_of(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(messages_of(site))
+        lambda: messages_of(site) == PARENT_AND_CHILD, TIMEOUT, lambda: str(messages_of(site))
     )
 
 
@@ -234,14 +234,14 @@ def test_a_job_whose_worker_was_killed_is_interrupted(site: Site, flag: Path) ->
     task = site.web.ask("counts", "ann", {"args": [str(flag)]})
     site.until(task, "started")
     begun = site.web.alive_at(task)
-    wait_until(lambda: site.web.alive_at(task) > begun, PATIENCE, "a heartbeat")
+    wait_until(lambda: site.web.alive_at(task) > begun, TIMEOUT, "a heartbeat")
     assert site.web.sweep() == 0
     site.replace_worker()
     site.web.age(task, 301)
     work = site.start("monitio_work", "--interval", "0.2")
     site.until(task, "lost")
     work.terminate()
-    assert work.wait(PATIENCE) == 0
+    assert work.wait(TIMEOUT) == 0
     (message,) = site.web.messages("ann")
     assert (message["subject"], message["job__state"]) == ("Counts: interrupted", "lost")
     # The queue itself never ends it.
@@ -254,7 +254,7 @@ def test_a_task_whose_own_process_was_killed_fails(site: Site, flag: Path) -> No
     site.until(task, "started")
     (process,) = psutil.Process(site.worker.pid).children()
     process.kill()
-    wait_until(lambda: site.web.status(task) == "FAILED", PATIENCE)
+    wait_until(lambda: site.web.status(task) == "FAILED", TIMEOUT)
     # rq calls no callback; it knows the end.
     site.web.age(task, 301)
     assert site.web.sweep() == 0
@@ -263,7 +263,7 @@ def test_a_task_whose_own_process_was_killed_fails(site: Site, flag: Path) -> No
 
 def test_an_end_that_was_never_reported_is_found_in_the_queue(site: Site) -> None:
     task = site.web.enqueue_unreported("report_of_may")
-    wait_until(lambda: site.web.status(task) == "SUCCESSFUL", PATIENCE)
+    wait_until(lambda: site.web.status(task) == "SUCCESSFUL", TIMEOUT)
     site.web.begin_unreported(task, "ann")
     assert site.web.sweep() == 0
     (message,) = site.web.messages("ann")
@@ -319,7 +319,7 @@ def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
     site: Site, name: str, state: str
 ) -> None:
     task = site.web.enqueue_unreported(name)
-    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), TIMEOUT)
     site.web.report("ann")
     assert [message["job__state"] for message in site.web.messages("ann")] == [state]
 
@@ -328,10 +328,10 @@ def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
 @pytest.mark.parametrize("running", ["sqlite", "postgres"], indirect=True)
 def test_a_task_of_a_quicker_worker_notifies_the_same_recipient(site: Site) -> None:
     task = site.web.enqueue_unreported("parent")
-    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), PATIENCE)
+    wait_until(lambda: site.web.status(task) in ("SUCCESSFUL", "FAILED"), TIMEOUT)
     site.web.report("ann")
     wait_until(
-        lambda: messages_of(site) == PARENT_AND_CHILD, PATIENCE, lambda: str(messages_of(site))
+        lambda: messages_of(site) == PARENT_AND_CHILD, TIMEOUT, lambda: str(messages_of(site))
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from tests.support.peers import PATIENCE, serve, set_up
+from tests.support.peers import TIMEOUT, serve, set_up
 
 set_up()
 
@@ -26,9 +26,9 @@ from monitio.utils import database
 from monitio.utils.fork import ProcessLocal
 
 # Whether a living server answers is tested, not how fast the machine is. For tests of dead ones
-# there is ``impatient``.
-postgres.PUBLISH_TIMEOUT = redis.PUBLISH_TIMEOUT = database.LOCK_TIMEOUT = PATIENCE
-postgres.PONG_WITHIN = redis.PONG_WITHIN = PATIENCE
+# there is ``short_timeout``.
+postgres.PUBLISH_TIMEOUT = redis.PUBLISH_TIMEOUT = database.LOCK_TIMEOUT = TIMEOUT
+postgres.PONG_WITHIN = redis.PONG_WITHIN = TIMEOUT
 received: list[list[Any]] = []
 logged: list[str] = []
 # One for each time the transport was cut off.

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.transports.base import PROMPT, Conformance, EventReceiver, new_topic
 from tests.support.databases import database
-from tests.support.peers import Peer, impatient
+from tests.support.peers import Peer, short_timeout
 from tests.support.servers.postgres import Postgres
 
 
@@ -35,7 +35,7 @@ class TestSQLite(Polling):
         rival = sqlite3.connect(Path(urlsplit(address[0]).path), isolation_level=None)
         rival.execute("BEGIN IMMEDIATE")
         try:
-            with impatient(publisher, "utils.database", "LOCK_TIMEOUT"):
+            with short_timeout(publisher, "utils.database", "LOCK_TIMEOUT"):
                 rung, seconds = publisher.ring([[topic, "resync"]])
                 assert not rung and 0.8 < seconds < PROMPT
                 later = [publisher.ring([[topic, "resync"]]) for _ in range(3)]

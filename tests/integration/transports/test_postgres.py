@@ -27,7 +27,7 @@ from tests.integration.transports.base import (
     EventReceiver,
     new_topic,
 )
-from tests.support.peers import PATIENCE, ROOT, Peer, impatient
+from tests.support.peers import ROOT, TIMEOUT, Peer, short_timeout
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
 from tests.support.waiting import wait_until
@@ -148,14 +148,14 @@ class TestCut:
 class TestFrozen:
     def test_publishing_costs_a_second_once(self, server: Postgres, publisher: Peer) -> None:
         assert publisher.ring([["user:1", "resync"]])[0]
-        with impatient(publisher, "transports.postgres"), frozen(server):
+        with short_timeout(publisher, "transports.postgres"), frozen(server):
             times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < PROMPT
         assert sum(seconds for _, seconds in times[1:]) < PROMPT
 
     def test_connecting_costs_a_second_too(self, server: Postgres, publisher: Peer) -> None:
-        with impatient(publisher, "transports.postgres"), frozen(server):
+        with short_timeout(publisher, "transports.postgres"), frozen(server):
             rung, seconds = publisher.ring([["user:1", "resync"]])
         assert not rung and seconds < PROMPT
 
@@ -164,7 +164,7 @@ class TestFrozen:
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        impatience = impatient(listener.peer, "transports.postgres", "PONG_WITHIN")
+        impatience = short_timeout(listener.peer, "transports.postgres", "PONG_WITHIN")
         with impatience, frozen(server):
             before = listener.peer.cuts()
             wait_until(lambda: listener.peer.cuts() > before, message="noticed")
@@ -177,7 +177,7 @@ class TestThreads:
     def test_many_threads_publish_at_once(
         self, postgres_server: Postgres, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(postgres, "PUBLISH_TIMEOUT", PATIENCE)
+        monkeypatch.setattr(postgres, "PUBLISH_TIMEOUT", TIMEOUT)
         settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
         transport = postgres.PostgresTransport()
         failures: list[Exception] = []
@@ -196,7 +196,7 @@ class TestThreads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            received = list(client.notifies(timeout=PATIENCE, stop_after=400))
+            received = list(client.notifies(timeout=TIMEOUT, stop_after=400))
         transport._disconnect()
         assert not failures
         assert len({notification.payload for notification in received}) == 400

@@ -19,7 +19,7 @@ from tests.integration.transports.base import (
     EventReceiver,
     new_topic,
 )
-from tests.support.peers import PATIENCE, Peer, impatient
+from tests.support.peers import TIMEOUT, Peer, short_timeout
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.valkey import Valkey
 from tests.support.waiting import wait_until
@@ -199,7 +199,7 @@ class TestCutOff:
 
 class TestFrozen:
     def test_publishing_costs_a_second_once(self, server: Valkey, publisher: Peer) -> None:
-        with impatient(publisher, "transports.redis"):
+        with short_timeout(publisher, "transports.redis"):
             wait_until(lambda: publisher.ring([["user:1", "resync"]])[0])
             with frozen(server):
                 times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
@@ -213,7 +213,7 @@ class TestFrozen:
         server.start()
         publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PAID)
         yield publisher
-        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PATIENCE)
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", TIMEOUT)
 
     def test_later_publishers_wait_for_nothing(
         self, server: Valkey, paying_publisher: Peer
@@ -231,7 +231,7 @@ class TestFrozen:
         wait_until(lambda: publisher.ring([["user:1", "resync"]])[0], message="found to be back")
 
     def test_publishing_to_many_costs_a_second_too(self, server: Valkey, publisher: Peer) -> None:
-        with impatient(publisher, "transports.redis"), frozen(server):
+        with short_timeout(publisher, "transports.redis"), frozen(server):
             _, seconds = publisher.ring([[f"user:{one}", "resync"] for one in range(1000)])
         assert seconds < PROMPT
 
@@ -240,7 +240,7 @@ class TestFrozen:
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        with impatient(listener.peer, "transports.redis", "PONG_WITHIN"), frozen(server):
+        with short_timeout(listener.peer, "transports.redis", "PONG_WITHIN"), frozen(server):
             before = listener.peer.cuts()
             wait_until(lambda: listener.peer.cuts() > before, message="noticed")
             listener.forget()

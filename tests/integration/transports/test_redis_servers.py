@@ -17,7 +17,7 @@ from tests.integration.transports.base import (
     EventReceiver,
     new_topic,
 )
-from tests.support.peers import PATIENCE, Peer, impatient
+from tests.support.peers import TIMEOUT, Peer, short_timeout
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.tls import certificate
 from tests.support.servers.valkey import Valkey
@@ -120,10 +120,10 @@ class TestSentinel(Conformance):
         listener.peer.patch("monitio.transports.redis.PING_EVERY", 0.5)
         listener.follow(topic)
         with ExitStack() as stack:
-            stack.enter_context(impatient(publisher, "transports.redis"))
+            stack.enter_context(short_timeout(publisher, "transports.redis"))
             publisher.patch("monitio.transports._current", None)
             wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings")
-            stack.enter_context(impatient(listener.peer, "transports.redis", "PONG_WITHIN"))
+            stack.enter_context(short_timeout(listener.peer, "transports.redis", "PONG_WITHIN"))
             listener.forget()
             frozen = whole.master_now()
             os.kill(frozen.pid, signal.SIGSTOP)
@@ -168,7 +168,7 @@ class TestCluster(Conformance):
         publisher.patch("monitio.transports._current", None)
         publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", 9.0)
         yield publisher
-        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PATIENCE)
+        publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", TIMEOUT)
         for node in site.nodes:
             node.start()
 
@@ -195,7 +195,7 @@ class TestCluster(Conformance):
         self, site: Cluster, publisher: Peer
     ) -> None:
         with ExitStack() as stack:
-            stack.enter_context(impatient(publisher, "transports.redis"))
+            stack.enter_context(short_timeout(publisher, "transports.redis"))
             publisher.patch("monitio.transports._current", None)
             for node in site.nodes:
                 os.kill(node.pid, signal.SIGSTOP)

@@ -12,7 +12,7 @@ from tests.support.servers.ports import ShortFolder
 from tests.support.waiting import wait_until
 
 # Seconds for a start. The library's limit is ten, which a busy machine exceeds.
-PATIENCE = 120
+TIMEOUT = 120
 
 
 class Postgres:
@@ -55,11 +55,11 @@ class Postgres:
         usual = postgres_server.pg_ctl
 
         def patient(*args: Any, **options: Any) -> Any:
-            return usual(*args, **{**options, "timeout": PATIENCE})
+            return usual(*args, **{**options, "timeout": TIMEOUT})
 
         with (
             mock.patch.object(postgres_server, "pg_ctl", patient),
-            mock.patch.dict(os.environ, PGCTLTIMEOUT=str(PATIENCE)),
+            mock.patch.dict(os.environ, PGCTLTIMEOUT=str(TIMEOUT)),
         ):
             self.server = get_server(self.folder.path / "data", cleanup_mode="stop")
 

@@ -11,11 +11,11 @@ from monitio_celery import beat_schedule
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.celery.project.settings")
 
 if "TEST_CLOCK" in os.environ:
-    # A machine whose clock is wrong.
+    # Simulates a machine whose clock is wrong.
     clock, error = time.time, float(os.environ["TEST_CLOCK"])
     time.time = lambda: clock() + error
 
-# A worker looks for dead children every five seconds, and no setting says otherwise.
+# A worker checks for dead children every five seconds, and there is no setting for it.
 AsynPool.timers = property(lambda pool: {pool.maintain_pool: 0.5})
 
 app = Celery("project")

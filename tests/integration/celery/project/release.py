@@ -1,4 +1,4 @@
-"""What the releases of the site differ in; ``TEST_RELEASE=last`` is a worker of the last one."""
+"""Tasks that differ between releases; ``TEST_RELEASE=last`` selects the previous release."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from monitio_celery import notify_user
 IS_LAST = os.environ.get("TEST_RELEASE") == "last"
 
 
-def in_this() -> str:
+def in_this_release() -> str:
     return "this release"
 
 
-def in_the_last() -> str:
+def in_the_last_release() -> str:
     return "the last one"
 
 
-changed = notify_user(shared_task(name="project.changed")(in_the_last if IS_LAST else in_this))
+changed = notify_user(
+    shared_task(name="project.changed")(in_the_last_release if IS_LAST else in_this_release)
+)
 if not IS_LAST:
 
     @shared_task(name="project.added")

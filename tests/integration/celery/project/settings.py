@@ -1,4 +1,4 @@
-"""A small site with a worker; its processes share a database and a broker."""
+"""Settings of the test project, whose processes share a database and a broker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ EMAIL_FILE_PATH = os.environ.get("TEST_MAIL", "/tmp")
 DEFAULT_FROM_EMAIL = "site@example.com"
 
 
-# As a site that wants each view to be all or nothing.
+# With ATOMIC_REQUESTS, as many sites have it.
 DATABASES = {
     "default": {
         **database(os.environ.get("TEST_DATABASE", "sqlite:///tmp/monitio-celery.sqlite3")),
@@ -62,7 +62,7 @@ CELERY_BROKER_URL = os.environ.get("TEST_BROKER", "memory://")
 CELERY_RESULT_BACKEND = os.environ.get("TEST_RESULTS", CELERY_BROKER_URL) or None
 if CELERY_RESULT_BACKEND == "django-db":
     INSTALLED_APPS.append("django_celery_results")
-# So that tests of a result backend that is down need not wait for twenty tries.
+# Keeps tests with a result backend that is down from waiting for twenty retries.
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 1}}
 if "TEST_VISIBILITY" in os.environ and CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(os.environ["TEST_VISIBILITY"])}
@@ -76,18 +76,18 @@ CELERY_TASK_ALWAYS_EAGER = "TEST_EAGER" in os.environ
 CELERY_TASK_EAGER_PROPAGATES = os.environ.get("TEST_EAGER") == "propagate"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# So that tests need not wait for half a minute.
+# The default would make tests wait for half a minute.
 MONITIO_CELERY_ALIVE_INTERVAL = 0.5
 MONITIO_CELERY_SWEEP_INTERVAL = int(os.environ.get("TEST_SWEEP_INTERVAL", "60"))
 if "TEST_BEAT_IN_DATABASE" in os.environ:
-    # django-celery-beat needs the module of python-crontab. The package of the same name, which
-    # django-tasks-rq brings, stands before it.
+    # django-celery-beat needs the module of python-crontab, which is hidden by the package of the
+    # same name that django-tasks-rq installs.
     beside = Path(find_spec("crontabs").origin)
     spec = spec_from_file_location("crontab", beside.with_name("crontab.py"))
     sys.modules["crontab"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["crontab"])
     INSTALLED_APPS.append("django_celery_beat")
-# Each failing task is looked at by itself.
+# Failures are tested one by one.
 MONITIO_COLLAPSE_WITHIN = None
 if "TEST_CANCEL_SIGNAL" in os.environ:
     MONITIO_CELERY_CANCEL_SIGNAL = None

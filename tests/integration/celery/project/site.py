@@ -1,4 +1,4 @@
-"""The web process of the test project: takes orders as JSON lines, answers as JSON lines."""
+"""The web process of the test project; its functions are called by JSON lines."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def add_group(name: str, *members: str) -> None:
 
 
 def break_table() -> None:
-    """As after a migration that was forgotten."""
+    """Make queries fail, as after a forgotten migration."""
     with connections["default"].cursor() as cursor:
         cursor.execute("ALTER TABLE monitio_job RENAME TO monitio_job_away")
 
 
-def mend_table() -> None:
+def restore_table() -> None:
     with connections["default"].cursor() as cursor:
         cursor.execute("ALTER TABLE monitio_job_away RENAME TO monitio_job")
 
 
 def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:
-    """Ask the site to start a task; ``who`` is a user's name, or "?…" for a visitor."""
+    """Request the view that starts a task; ``who`` is a user's name, or "?…" for a visitor."""
     if who not in clients:
         clients[who] = Client(raise_request_exception=False)
         if not who.startswith("?"):
@@ -78,7 +78,7 @@ def start(who: str, what: str, language: str = "en", **asked: Any) -> Any:
 
 
 def last_error(who: str) -> str:
-    """What the view raised that ``who`` asked last."""
+    """The exception of the view that ``who`` requested last."""
     return errors.get(who, "")
 
 
@@ -92,32 +92,32 @@ def send(name: str, *args: Any, **options: Any) -> str:
 
 
 def running_on(worker: str) -> list[str]:
-    """The tasks that this worker's main process knows to run."""
+    """The tasks that run by this worker's main process."""
     answers = app.control.inspect([worker], timeout=10, limit=1).active() or {}
     return [task["id"] for tasks in answers.values() for task in tasks]
 
 
 def revoke(task_id: str, **options: Any) -> Any:
-    """What the workers answer, with ``reply=True``."""
+    """Revoke the task; returns the workers' replies with ``reply=True``."""
     return app.control.revoke(task_id, **options)
 
 
 def cancel(who: str, task_id: str) -> int:
-    """Press the button on the message of this job, whosever it is; the answer's status."""
+    """Click the cancel button on the message of any job; the response's status."""
     message = Message.objects.filter(job__task_id=task_id).first()
     assert message is not None
     return clients[who].post(reverse("message_cancel", args=[message.pk])).status_code
 
 
 def retry(who: str, task_id: str) -> tuple[int, str]:
-    """Press "Try again" on the message of this job; the answer's status, and the id of its run."""
+    """Click "Try again" on the message of this job; the response's status and the new run's id."""
     message = Message.objects.get(job__task_id=task_id)
     status = clients[who].post(reverse("message_retry", args=[message.pk])).status_code
     return status, Message.objects.get(pk=message.pk).job.task_id
 
 
 def retry_as_the_broker_dies(who: str, task_id: str, taken: int) -> tuple[int, str]:
-    """``retry``; the connections to the broker break when it has taken this many tasks."""
+    """``retry``; the connections to the broker fail after it has accepted ``taken`` tasks."""
     publish, left = Producer.publish, count(taken, -1)
 
     def take(*args: Any, **options: Any) -> Any:
@@ -130,7 +130,7 @@ def retry_as_the_broker_dies(who: str, task_id: str, taken: int) -> tuple[int, s
 
 
 def former_ends(task_id: str) -> list[str]:
-    """Of the runs before this one."""
+    """The states of the runs before this one."""
     runs = JobRun.objects.filter(job__task_id=task_id).exclude(task_id=task_id)
     return list(runs.order_by("number").values_list("state", flat=True))
 
@@ -158,7 +158,7 @@ def jobs(**filters: Any) -> list[str]:
 
 
 def messages(task_id: str) -> list[dict[str, Any]]:
-    """What the job's recipients read."""
+    """The messages of the job's recipients."""
     found = Message.objects.filter(job__task_id=task_id).order_by("pk")
     return [
         {
@@ -192,7 +192,7 @@ def forget_session(who: str) -> None:
 
 
 def queued_message(queue: str) -> str:
-    """What the broker holds of a message: its headers and its body; taken from the queue."""
+    """Take the next message from the queue; its headers and its body."""
     with app.connection_for_read() as connection:
         message = connection.default_channel.basic_get(queue, no_ack=True)
     return json.dumps([message.headers, message.properties, _text(message.body)], default=str)
@@ -203,7 +203,7 @@ def _text(body: str | bytes) -> str:
 
 
 def reported_after(task_id: str) -> float:
-    """Seconds from the start of a job to its message."""
+    """Seconds from the job's start to its message."""
     created = Message.objects.get(job__task_id=task_id).created
     started = Job.objects.get(task_id=task_id).started_at
     return (created - started).total_seconds() if started else 0.0
@@ -219,36 +219,36 @@ def count_messages() -> int:
     return Message.objects.count()
 
 
-def forget_sign_of_life(task_id: str, seconds: int = 3600) -> None:
+def age_heartbeat(task_id: str, seconds: int = 3600) -> None:
     silent_since = timezone.now() - timedelta(seconds=seconds)
     Job.objects.filter(task_id=task_id).update(alive_at=silent_since)
 
 
 def make_overdue(task_id: str) -> None:
-    """A worker should have begun it two days ago."""
+    """Set the job's due time to two days ago."""
     Job.objects.filter(task_id=task_id).update(due_at=timezone.now() - timedelta(days=2))
 
 
 def waiting_for(task_id: str) -> float:
-    """Seconds until a worker should begin it."""
+    """Seconds until the job's due time."""
     due_at = Job.objects.values_list("due_at", flat=True).get(task_id=task_id)
     return (due_at - timezone.now()).total_seconds() if due_at else 0.0
 
 
 def earlier_runs(task_id: str) -> list[str]:
-    """The ids of the jobs that gave this one to a later run."""
+    """The ids of the jobs whose retries led to this one."""
     rows = Job.objects.filter(task_id__startswith=f"{task_id}#").order_by("pk")
     return list(rows.values_list("task_id", flat=True))
 
 
 def running_parts(group: str) -> list[int]:
-    """The numbers of the parts that have begun and not ended."""
+    """The numbers of the members that have started and not ended."""
     rows = GroupMember.objects.filter(group=group, ended=False)
     return list(rows.values_list("number", flat=True))
 
 
-def forget_parts(group: str) -> None:
-    """The running parts of this group have given no sign of life for an hour."""
+def age_group_heartbeats(group: str) -> None:
+    """Set the last heartbeats of this group's running members to an hour ago."""
     silent_since = timezone.now() - timedelta(hours=1)
     GroupMember.objects.filter(group=group, ended=False).update(alive_at=silent_since)
 
@@ -277,12 +277,12 @@ def sweep() -> int:
 
 
 def reconnect() -> None:
-    """Give up the connections that an outage has cut."""
+    """Close the connections that an outage has broken."""
     connections.close_all()
 
 
 def repeat_events(task_id: str) -> list[bool]:
-    """Report everything that may still come in late, in the worst order."""
+    """Report every event that can arrive late, in the worst order."""
     from monitio.jobs.reporter import JobReporter
 
     reporter = JobReporter(task_id, integration="celery")
@@ -295,24 +295,24 @@ def repeat_events(task_id: str) -> list[bool]:
 
 
 def result(task_id: str) -> str:
-    """The state Celery's result backend knows."""
+    """The state in Celery's result backend."""
     return str(app.AsyncResult(task_id).state)
 
 
 def value(task_id: str) -> Any:
-    """What a task returned, None while it runs."""
+    """The task's return value; None while it runs."""
     stored = app.AsyncResult(task_id)
     return stored.result if stored.successful() else None
 
 
 def children_named(name: str, task_id: str) -> str | None:
-    """The id of the task that ``task_id`` called back."""
+    """The id of the task of this name that ``task_id`` started."""
     children = app.AsyncResult(task_id).children or []
     return str(children[0].id) if children else None
 
 
 def announce_unknown(who: str, **options: Any) -> str:
-    """A job whose task no worker knows."""
+    """Start a task that no worker has registered."""
     from monitio.jobs.reporter import JobReporter
     from monitio.recipients import Recipient
 
@@ -324,16 +324,16 @@ def announce_unknown(who: str, **options: Any) -> str:
 
 
 def start_in_async_view(who: str) -> str:
-    async def ask() -> str:
+    async def request_start() -> str:
         client = AsyncClient()
         await client.aforce_login(await User.objects.aget(username=who))
         return str((await client.get("/start/async/")).json()["id"])
 
-    return asyncio.run(ask())
+    return asyncio.run(request_start())
 
 
 def main() -> None:
-    # Whatever a library prints must not mix with the answers.
+    # A library's output must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         order, args, kwargs = json.loads(line)

@@ -1,4 +1,4 @@
-"""Tasks as a site's author writes them."""
+"""The tasks of the test project."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from django.db import connection, transaction
 from monitio.exceptions import UserFacingError
 from monitio_celery import cancelled, notify, notify_group, notify_user, progress, track
 
-# Seconds after which a task whose test has died gives up.
-PATIENCE = 300
+# Seconds after which a task ends when its test has died.
+TIMEOUT = 300
 
 
 @notify_user(
@@ -95,9 +95,9 @@ def hopeless(self: Task[Any, Any]) -> None:
 @shared_task
 @notify_user
 def wait_for(path: str) -> str:
-    """Runs until the file is there; creates one beside it once it waits."""
+    """Runs until the file exists; creates a file beside it once it waits."""
     Path(f"{path}.reached").touch()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return "seen"
@@ -106,12 +106,12 @@ def wait_for(path: str) -> str:
 @shared_task
 @notify_user(cancel=True)
 def unaware(path: str) -> None:
-    """May be cancelled, and never asks whether it is."""
+    """Can be cancelled, but does not check for it."""
     wait_for.run(path)
 
 
 def _look_until(path: str, is_cancelled: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not Path(path).exists() and time.monotonic() < deadline:
         if is_cancelled():
             return True
@@ -153,7 +153,7 @@ def slow(path: str) -> None:
 @shared_task
 @notify_user(progress="{done} of {total} rows")
 def count_rows(total: int, path: str) -> int:
-    """Shows a bar, pauses in the middle until the file is there."""
+    """Shows a progress bar; waits in the middle until the file exists."""
     for row in track(range(total), text="reading"):
         if row == total // 2:
             wait_for.run(path)
@@ -174,7 +174,7 @@ def count_inside_atomic(path: str) -> int:
 
 @shared_task
 def plain_parent() -> str:
-    """Not decorated: only its child is reported."""
+    """Without the decorator: only its child is reported."""
     return str(plain_success.delay().id)
 
 
@@ -231,7 +231,7 @@ def killed_with_late_ack() -> None:
 @shared_task(acks_late=True, reject_on_worker_lost=True)
 @notify_user(email=True)
 def killed_once(path: str) -> str:
-    """Its first run dies; the message is delivered again."""
+    """Dies in its first run; its message is delivered again."""
     if not Path(path).exists():
         Path(path).touch()
         os.kill(os.getpid(), 9)
@@ -241,7 +241,7 @@ def killed_once(path: str) -> str:
 @shared_task(bind=True, max_retries=1)
 @notify_user(email=True)
 def dies_after_its_retry(self: Task[Any, Any], path: str, queue: str) -> str:
-    """Its first attempt publishes the second one and dies; that one waits for the file."""
+    """Dies in its first attempt after it has published the second one, which waits for the file."""
     if self.request.retries:
         return str(wait_for.run(path))
     with contextlib.suppress(Retry):
@@ -307,8 +307,8 @@ def wait_with_late_ack(path: str) -> str:
 @shared_task
 @notify_user(email=True)
 def count_until(path: str) -> int:
-    """Moves its bar until the file is there."""
-    deadline = time.monotonic() + PATIENCE
+    """Moves its progress bar until the file exists."""
+    deadline = time.monotonic() + TIMEOUT
     bar = progress(total=10_000)
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -325,7 +325,7 @@ def too_slow_softly(seconds: float = 30) -> None:
 @shared_task
 @notify_user
 def limited_while_its_bar_moves() -> None:
-    """The worker's signal comes just when the bar is written; nothing else would end it soon."""
+    """Receives the worker's signal while its progress is written; it would run on otherwise."""
     from monitio.jobs.reporter import JobReporter
 
     progressed = JobReporter.progressed
@@ -419,7 +419,7 @@ def notified_join(names: list[str]) -> str:
 def after_failure(task_id: str) -> None: ...
 
 
-# One for all callers.
+# One signature that several tasks share.
 AFTER_FAILURE = after_failure.s()
 
 
@@ -438,7 +438,7 @@ def errback_of_a_failure() -> str:
 
 
 def errback_of_a_death() -> str:
-    """Celery starts the errback from the worker's main process."""
+    """The worker's main process starts its errback."""
     return str(killed_silently.apply_async(link_error=AFTER_FAILURE).id)
 
 
@@ -456,7 +456,7 @@ def chunked() -> str:
 
 
 class Custom(Task):  # type: ignore[type-arg]
-    """A project's own base class."""
+    """A task base class of the project."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **kwargs)
@@ -533,7 +533,7 @@ def two_texts(path: str) -> None:
 @shared_task
 @notify_user
 def hurry(path: str) -> float:
-    """Moves its bar as fast as it can until the file is there; returns the seconds it took."""
+    """Moves its progress bar without pauses until the file exists; returns the seconds it took."""
     bar = progress(total=10**9)
     begin = time.monotonic()
     while not (bar.done % 100 == 0 and Path(path).exists()):
@@ -582,7 +582,7 @@ def caught_needs(path: str) -> None:
 
 @shared_task
 def needing_part(number: int, path: str) -> int:
-    """Fails while the file is missing, if its number is even; notes each of its runs beside it."""
+    """With an even number, fails while the file is missing; logs its runs in a file beside it."""
     with Path(f"{path}.runs").open("a") as runs:
         print(number, file=runs)
     if number % 2 == 0 and not Path(path).exists():
@@ -600,7 +600,7 @@ def again_group(path: str) -> str:
 
 
 def again_nested(path: str) -> str:
-    """A chain of which the second step fails, beside a group that is followed by a task."""
+    """A chain whose second step fails, beside a group that is followed by a task."""
     steps = chain(needing_part.si(1, path), needing_part.si(2, path), needing_part.si(3, path))
     both = group(needing_part.si(5, path), needing_part.si(7, path)) | add_up.s()
     return str(_again(chord([steps, both], add_up.s()), success="Sum: {result}").delay().id)
@@ -625,7 +625,7 @@ def one_bar_with_children() -> str:
 
 @shared_task
 def counting_part(path: str) -> None:
-    """Is half done, and waits."""
+    """Reports half of its progress, and waits."""
     bar = progress(total=2)
     bar.advance()
     wait_for.run(path)
@@ -638,7 +638,7 @@ def one_bar_in_halves(path: str) -> str:
 
 
 def one_bar_nested() -> str:
-    """Groups in a chain in a group, and one signature in several places."""
+    """Groups in a chain in a group, with one signature used several times."""
     same = part.si(1)
     inner = chain(group(same, same), add_up.s(), part.si(2))
     return str(notify_group("Nested", group(inner, same, same), success="Fine").delay().id)
@@ -669,7 +669,7 @@ def retrying_part(self: Task[Any, Any]) -> int:
 
 
 def one_bar_to_cancel(path: str, queue: str = "celery") -> str:
-    """Some parts run, some wait, and the body never comes."""
+    """Some members run, some wait, and the body never starts."""
     parts = [part.s(number, (), path).set(queue=queue) for number in range(1, 6)]
     canvas = chord(parts, add_up.s().set(queue=queue))
     return str(notify_group("Long one", canvas, cancel=True).delay().id)

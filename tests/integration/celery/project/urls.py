@@ -1,4 +1,4 @@
-"""Views that start tasks in the ways views do."""
+"""Views that start tasks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start(request: HttpRequest) -> HttpResponse:
         result = call(asked.get("args"), asked.get("kwargs"), **asked.get("options", {}))
     else:
         result = call(*asked.get("args", ()), **asked.get("kwargs", {}))
-    # The view's transaction is still good.
+    # The view's transaction is still usable.
     User.objects.count()
     if asked.get("rollback"):
         raise RuntimeError("The view fails after it started the task.")
