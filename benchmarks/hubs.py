@@ -22,7 +22,7 @@ import psutil
 
 from benchmarks.pages import UNLIMITED, WARM, Browser, Load, Pages, allow_many_files
 from tests.integration.hubs.base import PROCESS
-from tests.integration.hubs.test_nchan import NchanHub, ask
+from tests.integration.hubs.test_nchan import NchanHub, request
 from tests.integration.stream.servers import Server
 from tests.support.peers import Peer
 from tests.support.servers.ports import free_port
@@ -75,7 +75,7 @@ def computed(server: Server, browser: Browser, count: int) -> float:
     load = Load(server)
     for _ in range(LOOKS):
         for path in ("/messages/stream/", "/messages/json/"):
-            ask(server.port, f"{path}?page={browser['page']}", browser["cookie"])
+            request(server.port, f"{path}?page={browser['page']}", browser["cookie"])
     return count / RECHECK * load.spent() / LOOKS
 
 

@@ -32,7 +32,7 @@ def run_once(browser: Browser) -> float:
         leader, *_others = [Tab(context, wire, []).open() for _ in range(3)]
         begin = time.perf_counter()
         leader.page.close()
-        wait_until(lambda: wire.asked == 2, interval=0.001)
+        wait_until(lambda: wire.stream_requests == 2, interval=0.001)
         return (time.perf_counter() - begin) * 1000
     finally:
         context.close()
