@@ -57,7 +57,7 @@ def measure(
                     pages.read_until(word, WARM)
                 memory = load.more_memory() / count / 1024
                 publishing = statistics.median(
-                    site.ring([["user:0", "message", {"id": n, "version": 1}]])[1]
+                    site.timed_publish([["user:0", "message", {"id": n, "version": 1}]])[1]
                     for n in range(RINGS)
                 )
                 site.write(browser["key"], "a message")

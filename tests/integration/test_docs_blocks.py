@@ -1,4 +1,4 @@
-"""Blocks of code in README and docs pass the tools of their language, or run."""
+"""Code blocks in README and docs are accepted by the tools of their language, or run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nginx_accepts_its_blocks(tmp_path: Path) -> None:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A project made of docs/celery.md, with the settings of the tests."""
+    """A project with the code of docs/celery.md and the tests' settings."""
     package = tmp_path / "shop"
     package.mkdir()
     for code in dict(blocks("python", ROOT / "docs" / "celery.md")).values():
@@ -57,7 +57,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_celery_app_of_the_manual_knows_our_tasks_and_feeds_beat(shop: Path) -> None:
+def test_the_documented_celery_app_has_monitios_tasks_and_beat_entries(shop: Path) -> None:
     code = """
         import django, shop.settings
         django.setup()

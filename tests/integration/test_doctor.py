@@ -1,4 +1,4 @@
-"""The doctor as a browser of a served site, and what proxies can do to it."""
+"""The doctor's requests to a served site, and the errors of proxies that it finds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def look(site: Site, identifier: str) -> str | None:
 
 
 def test_a_healthy_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    # However busy the machine is.
+    # A busy machine must not cause a finding.
     monkeypatch.setattr(web, "FIRST_BYTE", TIMEOUT)
     monkeypatch.setattr(client, "SPARE", TIMEOUT)
     names = {name for name in FAULTS if FAULTS[name].look.__module__ == web.__name__}
@@ -53,7 +53,7 @@ def test_a_healthy_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     client.end_session(site)
 
 
-def test_nothing_of_it_without_an_address(settings: Any) -> None:
+def test_without_an_address_these_checks_are_skipped(settings: Any) -> None:
     site = Site()
     for finding in examine(site):
         if finding.id.startswith(("url.", "stream.", "page.")):

@@ -1,4 +1,4 @@
-"""The doctor in front of a real nginx with TLS, as it should be and with what operators forget."""
+"""The doctor with a real nginx and TLS: the documented configuration, and common mistakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.servers.ports import free_port
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NAME = "localhost"
-# What each site has wrong: what to replace in the documented configuration, or to add.
+# Site -> its mistake: replacements in the documented configuration.
 SPOTS: dict[str, dict[str, str]] = {
     "healthy": {},
     "http1": {" ssl http2;": " ssl;"},
@@ -39,7 +39,7 @@ SPOTS: dict[str, dict[str, str]] = {
     "policy": {"client_max_body_size": "add_header Content-Security-Policy "
                "\"script-src 'self' cdn.test; style-src cdn.test\"; client_max_body_size"},
     "login": {"location /messages/stream/ {": "location /messages/stream/ { return 302 /login/;"},
-    # As Django does that sees no TLS, with SECURE_SSL_REDIRECT.
+    # As SECURE_SSL_REDIRECT redirects when Django does not know of TLS.
     "circle": {"location / {": "location / { return 301 https://$http_host$request_uri;"},
     "expired": {"whole.pem": "expired.pem"},
     "other": {"whole.pem": "other.pem"},
@@ -47,7 +47,7 @@ SPOTS: dict[str, dict[str, str]] = {
 
 
 def certificates(folder: Path) -> None:
-    """Of an authority of the tests' own, whose certificate is ``authority.pem``."""
+    """Create certificates of a test authority, whose own is ``authority.pem``."""
     authority, past = trustme.CA(), datetime.now(UTC) - timedelta(days=1)
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
     made = {
@@ -62,7 +62,7 @@ def certificates(folder: Path) -> None:
 
 
 def configuration(folder: Path, upstream: str, ports: dict[str, int]) -> str:
-    """The documented site, once for each of ``SPOTS``."""
+    """The documented configuration, once for each site of ``SPOTS``."""
     head, _, sites = (
         (CONFIGURATIONS / "nginx.conf").read_text().partition("server {\n    listen 80;")
     )
@@ -89,7 +89,7 @@ def configuration(folder: Path, upstream: str, ports: dict[str, int]) -> str:
 def proxy(
     live_server: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, dict[str, int]]]:
-    """The folder of the certificates and static files, and the port of each site."""
+    """The folder of certificates and static files, and each site's port."""
     if not Nginx.is_installed():
         missing("nginx is missing: apt-get install nginx")
     folder = tmp_path_factory.mktemp("proxy")
@@ -115,13 +115,13 @@ def sites(
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     settings.MONITIO_STREAM_HEARTBEAT = 0.5
-    # However busy the machine is.
+    # A busy machine must not cause a finding.
     monkeypatch.setattr(web, "FIRST_BYTE", TIMEOUT)
     monkeypatch.setattr(client, "SPARE", TIMEOUT)
     monkeypatch.setattr(client, "TIMEOUT", TIMEOUT)
     ann = user()
     made = {name: Site(f"https://{NAME}:{port}", ann) for name, port in ports.items()}
-    # The proxy passes on the host without the port of the tests.
+    # The proxy passes the host on without the tests' port.
     settings.CSRF_TRUSTED_ORIGINS = [site.url for name, site in made.items() if name != "host"]
     yield made
     for site in made.values():
@@ -162,7 +162,7 @@ def test_what_a_proxy_has_wrong(
     sites: dict[str, Site],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # They wait in vain: for the head of the answer, and for a heartbeat that can be read.
+    # The doctor waits for its time-out here: for the response's head, or a readable heartbeat.
     if spare := {"buffering": 1.0, "compressing": 5.0}.get(name):
         monkeypatch.setattr(client, "SPARE", spare)
     assert saw in str(look(sites[name], identifier))
@@ -180,6 +180,6 @@ def test_an_authority_that_is_not_trusted_is_one_error_alone(
     names = {name for name in FAULTS if FAULTS[name].look.__module__ == web.__name__}
     found = {f.id: f.status for f in examine(sites["healthy"]) if f.id in names}
     assert found.pop("url.certificate") == "error"
-    # These need only the address.
+    # These checks need only the address.
     assert {found.pop("cookies.flags"), found.pop("cookies.unsent")} == {OK}
     assert set(found.values()) == {SKIPPED}, found

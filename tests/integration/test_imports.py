@@ -1,4 +1,4 @@
-"""Imports run downwards only, and the core needs none of the optional libraries."""
+"""Imports keep the contracts, and the core works without optional libraries."""
 
 from __future__ import annotations
 

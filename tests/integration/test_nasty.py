@@ -1,4 +1,4 @@
-"""Tests of nasty input and of older tables, on the other databases."""
+"""Run the tests of nasty input and of older tables on the other databases."""
 
 from __future__ import annotations
 

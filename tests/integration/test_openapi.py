@@ -1,4 +1,4 @@
-"""schemathesis asks every operation of docs/openapi.yaml with values of its own making."""
+"""schemathesis calls every operation of docs/openapi.yaml with generated values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKS: list[Any] = [
 ]  # fmt: skip
 HEADERS = {"Authorization": "Bearer anns", "Accept": "application/json"}
 EXAMPLES = 8
-# Half a minute: the schemas of the answers are also compared in tests/unit/test_openapi.py.
+# Takes half a minute; tests/unit/test_openapi.py compares the schemas in `make test`.
 pytestmark = [pytest.mark.variant, pytest.mark.django_db(transaction=True)]
 
 
@@ -39,11 +39,11 @@ def by_token(request: HttpRequest) -> Any:
     return get_user_model()._default_manager.get(username="ann") if is_known else None
 
 
-def ask_all(ask: Callable[[Any], None]) -> Counter[str]:
-    """Call ``ask`` with cases of every operation; how often each was asked."""
+def send_all(send: Callable[[Any], None]) -> Counter[str]:
+    """Call ``send`` with cases of every operation; the number of cases of each."""
     schema = schemathesis.openapi.from_path(str(DOCUMENT))
     schema.app = get_wsgi_application()
-    asked: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     for found in schema.get_all_operations():
         operation = found.ok()
 
@@ -53,11 +53,11 @@ def ask_all(ask: Callable[[Any], None]) -> Counter[str]:
         )  # fmt: skip
         @given(case=operation.as_strategy())
         def try_one(case: Any) -> None:
-            asked[case.operation.label] += 1
-            ask(case)
+            sent[case.operation.label] += 1
+            send(case)
 
         try_one()
-    return asked
+    return sent
 
 
 def test_every_operation_answers_as_it_is_described(ann: Any, bob: Any, settings: Any) -> None:
@@ -67,9 +67,9 @@ def test_every_operation_answers_as_it_is_described(ann: Any, bob: Any, settings
     report(reporter(ann), "started")
     statuses: Counter[int] = Counter()
 
-    def ask(case: Any) -> None:
+    def send(case: Any) -> None:
         if statuses.total() % 2:
-            # One that exists, until it is deleted, and no page of another user.
+            # An existing message, until it is deleted, and no token of another user's page.
             case.query.pop("page", None)
             if isinstance(case.body, dict):
                 case.body.pop("page", None)
@@ -79,17 +79,17 @@ def test_every_operation_answers_as_it_is_described(ann: Any, bob: Any, settings
         statuses[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
 
-    asked = ask_all(ask)
-    print(dict(asked), dict(statuses))
-    assert len(asked) == 17 and min(asked.values()) >= 2
+    sent = send_all(send)
+    print(dict(sent), dict(statuses))
+    assert len(sent) == 17 and min(sent.values()) >= 2
     assert statuses[200] >= 30 and statuses[404] >= 10
 
 
 def test_without_a_token_nothing_is_changed(settings: Any) -> None:
     settings.MONITIO_AUTHENTICATION = ["tests.integration.test_openapi.by_token"]
 
-    def ask(case: Any) -> None:
+    def send(case: Any) -> None:
         response = case.call(headers={**HEADERS, "Authorization": "Bearer forged"})
         assert response.status_code == (404 if "token" in case.path_parameters else 401)
 
-    ask_all(ask)
+    send_all(send)

@@ -1,4 +1,4 @@
-"""The tests' own servers do what their names say."""
+"""Tests of the test servers in tests/support/servers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.servers.rabbitmq import RabbitMQ
 from tests.support.servers.valkey import Valkey
 
 
-def test_valkey_comes_back_under_its_address(valkey: Valkey) -> None:
+def test_valkey_restarts_on_the_same_address(valkey: Valkey) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         first = client.info("server")["run_id"]
     valkey.kill()
     assert not valkey.running
     valkey.start()
-    # Not the process id: the system gives it to another process soon.
+    # Not by the process id, which the system may reuse.
     with redis.Redis.from_url(valkey.socket_url) as client:
         assert client.info("server")["run_id"] != first
 

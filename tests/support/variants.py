@@ -51,7 +51,7 @@ MORE_DATABASES = frozenset({"postgres", "mariadb"})
 OF_RQ = frozenset(
     {
         "test_success_is_reported_in_the_authors_words",
-        "test_a_task_that_looks_whether_it_is_cancelled_stops",
+        "test_a_task_that_checks_for_its_cancellation_stops",
         "test_a_job_whose_worker_was_killed_is_interrupted",
         "test_a_task_whose_own_process_was_killed_fails",
     }

@@ -53,7 +53,7 @@ if __name__ == "__main__":
             "write_to_many": write_to_many,
             "delete": delete,
             "read_all": read_all,
-            "ring": timed_publish,
+            "timed_publish": timed_publish,
             "state": state,
             "check": check,
             # Creates a new circuit breaker.

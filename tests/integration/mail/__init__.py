@@ -1,8 +1,8 @@
-"""What real workers and their tests have in common; importing in_workers itself has effects."""
+"""Constants of workers and their tests; separate, because importing in_workers changes monitio."""
 
 from __future__ import annotations
 
-# The header of an e-mail with the process that sent it.
+# The e-mail header that names the sending process.
 SENDER = "X-Process"
-# The users of one set.
+# The number of users in a set.
 SET = 5

@@ -1,4 +1,4 @@
-"""What the tests of e-mails by several processes have in common."""
+"""Fixtures for e-mails sent by several processes."""
 
 from __future__ import annotations
 

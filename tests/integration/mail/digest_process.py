@@ -31,7 +31,7 @@ def clear() -> None:
 
 
 def prepare(users: int, messages: int) -> None:
-    """Users whose hourly digest is due, each with messages that they have not read."""
+    """Create users whose hourly digest is due, each with unread messages."""
     model: Any = get_user_model()
     model.objects.bulk_create(
         [model(username=f"user{n}", email=f"user{n}@example.com") for n in range(users)]
@@ -48,7 +48,7 @@ def prepare(users: int, messages: int) -> None:
 
 
 def write(name: str, times: int) -> int:
-    """A message to everybody, again and again; how many were written."""
+    """Write ``times`` messages to each user; returns how many were written."""
     users = list(get_user_model()._default_manager.all())
     for number in range(times):
         for user in users:
@@ -57,9 +57,9 @@ def write(name: str, times: int) -> int:
 
 
 def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
-    """Be beat and worker until no user is due, as if it were later; how many digests were sent.
+    """Act as beat and worker until no user is due, ``hours`` ahead; returns the digests sent.
 
-    Killed when the server has taken number ``die_at``, before the database knows.
+    Kills itself after the server has accepted number ``die_at``, before that is stored.
     """
     if die_at:
         _die_after(die_at)
@@ -73,13 +73,13 @@ def send_all(moment: float, hours: int = 0, die_at: int = 0) -> int:
 
 
 def hand_out(moment: float) -> list[str]:
-    """Be beat alone: the sets for the workers."""
+    """Act as beat: claim the sets for workers."""
     time.sleep(max(0.0, moment - time.monotonic()))
     return list(digests.claim_batches())
 
 
 def send_sets(moment: float, claims: list[str]) -> int:
-    """Be a worker with these tasks, in an order of our own."""
+    """Act as a worker: send these sets in random order."""
     random.shuffle(claims)
     time.sleep(max(0.0, moment - time.monotonic()))
     return sum(digests.send_batch(claim).sent for claim in claims)

@@ -1,4 +1,4 @@
-"""What workers have in their processes. For them alone: it changes monitio."""
+"""Imported by workers only: changes monitio in their processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ digests.BATCH_SIZE = SET
 
 
 class Backend(EmailBackend):
-    """By SMTP; each e-mail names the process that sent it."""
+    """Sends by SMTP; each e-mail has a header with the sending process."""
 
     def send_messages(self, mails: Any) -> int:
         for mail in mails:

@@ -1,4 +1,4 @@
-"""A service that takes e-mails by HTTP, through django-anymail."""
+"""E-mails through django-anymail to an HTTP service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUSED = {
 
 
 class Service:
-    """Answers with ``status`` and ``reply``; ``None`` answers only at the end of the test."""
+    """Responds with ``status`` and ``reply``; with ``None`` only at the end of the test."""
 
     def __init__(self) -> None:
         self.status: int | None = 200
@@ -81,7 +81,7 @@ def send() -> Delivery:
     return Delivery.objects.get()
 
 
-def test_it_carries_all_there_is(service: Service) -> None:
+def test_every_part_of_the_email_is_sent(service: Service) -> None:
     delivery = send()
     assert (delivery.state, delivery.error) == ("sent", "")
     (mail,) = service.taken
@@ -104,7 +104,9 @@ def test_it_carries_all_there_is(service: Service) -> None:
         (422, REFUSED, "failed"),
     ],
 )
-def test_its_answer_decides(service: Service, status: int, reply: Any, state: str) -> None:
+def test_the_response_decides_the_state(
+    service: Service, status: int, reply: Any, state: str
+) -> None:
     service.status, service.reply = status, reply
     delivery = send()
     assert delivery.state == state and delivery.error

@@ -1,4 +1,4 @@
-"""What arrives at a real mail server, read by the standard library."""
+"""E-mails as a real mail server receives them, parsed by the standard library."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _site(mail_server: MailServer, settings: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def arrive(mail_server: MailServer) -> Any:
-    """Mail one message; what the server was given."""
+    """Send one message by e-mail; returns the e-mail that the server received."""
 
     def send(text: str = "The text.", to: Any = None, **more: Any) -> EmailMessage:
         api.create_message(to or user(), monitio.INFO, text, email=True, **more)
@@ -50,7 +50,7 @@ def arrive(mail_server: MailServer) -> Any:
 
 
 class _Page(HTMLParser):
-    """The visible text of a page, and where its links lead."""
+    """Parses a page's visible text and the targets of its links."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def test_no_header_but_the_known_ones(arrive: Any) -> None:
     }  # fmt: skip
 
 
-def test_the_way_out_is_one_click(
+def test_unsubscribing_takes_one_click(
     arrive: Any, monkeypatch: pytest.MonkeyPatch, mail_server: MailServer
 ) -> None:
     monkeypatch.setattr(preferences, "unsubscribe_url", lambda *_: UNSUBSCRIBE)
@@ -131,7 +131,7 @@ def test_the_way_out_is_one_click(
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert UNSUBSCRIBE in page(mail).links
     assert f"Unsubscribe: {UNSUBSCRIBE}" in part(mail, "plain")
-    # Mail programs read the header as it is: it must not be encoded.
+    # Mail clients do not decode this header, so it must not be encoded.
     assert b"=?" not in mail_server.sources[0].partition(b"\r\n\r\n")[0]
 
 
@@ -166,7 +166,7 @@ def test_one_button_names_what_it_opens(arrive: Any) -> None:
     assert buttons(mail) == 1
 
 
-def test_without_the_sites_address_no_link_leads_nowhere(arrive: Any, settings: Any) -> None:
+def test_without_the_sites_address_there_are_no_links(arrive: Any, settings: Any) -> None:
     settings.MONITIO_BASE_URL = ""
     mail = arrive(url="/report/")
     assert page(mail).links == []
@@ -193,7 +193,7 @@ INJECTIONS = ["a\nBcc: eve@example.com", "a\r\nBcc: eve@example.com", "a\rBcc: e
 @pytest.mark.parametrize("bad", INJECTIONS)
 def test_nothing_becomes_a_header_or_markup(arrive: Any, bad: str, mail_server: MailServer) -> None:
     sender = user("bob", first_name=bad[:150], last_name="B")
-    name = bad.replace("\0", "")  # refused in what is not shown to users
+    name = bad.replace("\0", "")  # refused in fields that are not shown to users
     mail = arrive(bad, subject=bad, category=name, extra_tags=name, from_user=sender, url_label=bad,
                   url="/x/")  # fmt: skip
     assert mail["Bcc"] is None
@@ -235,7 +235,7 @@ def test_it_is_in_the_readers_language_and_time_zone(arrive: Any) -> None:
     assert created.astimezone(timezone.get_default_timezone()).strftime("%H:%M") in page(mail).text
 
 
-def test_what_the_reader_has_chosen_wins(arrive: Any) -> None:
+def test_the_users_preferences_take_precedence(arrive: Any) -> None:
     preferences.change(user(), language="pl", time_zone="Asia/Tokyo")
     mail = arrive(to=Recipient.for_user(user(), "en"))
     assert ("html", {"lang": "pl", "dir": "ltr"}) in page(mail).tags
@@ -243,12 +243,12 @@ def test_what_the_reader_has_chosen_wins(arrive: Any) -> None:
     assert f"{created:%H:%M} JST" in page(mail).text
 
 
-def test_a_language_from_right_to_left_turns_the_page(arrive: Any) -> None:
+def test_the_page_has_the_direction_of_the_language(arrive: Any) -> None:
     shown = page(arrive("تقريرك جاهز", to=Recipient.for_user(user(), "ar")))
     assert ("html", {"lang": "ar", "dir": "rtl"}) in shown.tags
 
 
-def test_the_mail_client_may_turn_it_dark(arrive: Any) -> None:
+def test_the_email_supports_dark_mode(arrive: Any) -> None:
     source = part(arrive(), "html")
     assert '<meta name="color-scheme" content="light dark">' in source
     assert "@media (prefers-color-scheme: dark)" in source

@@ -18,7 +18,7 @@ def report(event_type: str, **more: Any) -> None:
     disable_address(sender=None, event=event, esp_name="Test")
 
 
-def why(who: Any) -> str:
+def disabled_reason(who: Any) -> str:
     return destinations.why_no_email(who, who.email)
 
 
@@ -38,13 +38,13 @@ def why(who: Any) -> str:
 )
 def test_what_disables_an_address(ann: Any, bob: Any, event: Any, reason: str) -> None:
     report(**event)
-    assert (why(ann), why(bob)) == (reason, "")
+    assert (disabled_reason(ann), disabled_reason(bob)) == (reason, "")
 
 
 def test_a_second_report_changes_the_reason(ann: Any) -> None:
     report(EventType.BOUNCED)
     report(EventType.COMPLAINED)
-    assert why(ann) == "An e-mail was reported as spam."
+    assert disabled_reason(ann) == "An e-mail was reported as spam."
 
 
 def test_every_tenant_disables_it(ann: Any, settings: Any) -> None:
@@ -52,7 +52,7 @@ def test_every_tenant_disables_it(ann: Any, settings: Any) -> None:
     report(EventType.BOUNCED)
     for name in ("a", "b"):
         with scope.activate(name):
-            assert why(ann) == "It bounced."
+            assert disabled_reason(ann) == "It bounced."
 
 
 def test_an_address_of_no_user_is_ignored(db: None) -> None:

@@ -32,7 +32,7 @@ def _site(mail_server: MailServer, settings: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def due() -> None:
-    """Three people whose digest is due."""
+    """Three users whose digest is due."""
     for name in NAMES:
         preferences.change(user(name), frequency="daily")
         api.create_message(user(name), monitio.INFO, "one")
@@ -56,7 +56,7 @@ def test_single_mails_that_wait_go_over_one_connection(mail_server: MailServer) 
     assert connections(mail_server) == 1
 
 
-def test_it_takes_its_leave(due: None, mail_server: MailServer) -> None:
+def test_the_connection_is_closed_with_quit(due: None, mail_server: MailServer) -> None:
     digests.run_due()
     wait_until(lambda: "QUIT" in mail_server.commands, 60, "a goodbye")
 
@@ -71,7 +71,7 @@ def test_an_unanswered_quit_is_not_waited_for(
     assert time.monotonic() - began < 100
 
 
-def test_a_connection_holds_so_many_mails(
+def test_a_connection_sends_a_limited_number_of_emails(
     due: None, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "MAILS_A_CONNECTION", 2)
@@ -80,7 +80,7 @@ def test_a_connection_holds_so_many_mails(
 
 
 @pytest.mark.parametrize("reply", [DROP, "421 too long idle"])
-def test_one_that_the_server_has_ended_fails_no_mail(
+def test_a_connection_closed_by_the_server_fails_no_email(
     due: None, mail_server: MailServer, reply: str
 ) -> None:
     mail_server.script = {"NOOP": [reply]}
@@ -109,7 +109,7 @@ def test_after_a_server_that_hangs_the_next_mail_has_a_connection_of_its_own(
     assert connections(mail_server) == 2
 
 
-def test_a_mail_alone_leaves_no_connection_open(mail_server: MailServer) -> None:
+def test_a_single_email_leaves_no_connection_open(mail_server: MailServer) -> None:
     api.create_message(user(), monitio.INFO, "one", email=True)
     assert deliveries.send(Delivery.objects.get().pk)
     assert mail_server.commands[-1] == "QUIT"

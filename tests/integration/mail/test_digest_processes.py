@@ -1,4 +1,4 @@
-"""Several beats and workers at one database: every message is in exactly one digest."""
+"""Several beats and workers with one database: every message is in exactly one digest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
 
 
 def at_once(peers: list[Peer], function: str, *args: object) -> int:
-    """Let all do it, started at the same moment; the sum of their answers."""
+    """Call the function in all peers at the same moment; the sum of their results."""
     moment = time.monotonic() + 0.3
     for peer in peers:
         peer.begin(function, moment, *args)
@@ -46,7 +46,7 @@ def at_once(peers: list[Peer], function: str, *args: object) -> int:
 
 
 def digests_of_messages(server: MailServer) -> dict[str, set[str]]:
-    """The digests of each message, by the digests' Message-ID."""
+    """Message -> the Message-IDs of the digests that contain it."""
     found = defaultdict(set)
     for mail in server.mails:
         for text in re.findall(r"<user[^>]+>", mail.get_body(("plain",)).get_content()):  # type: ignore[union-attr]
@@ -99,7 +99,7 @@ def test_what_a_killed_sender_left_goes_again_under_the_same_id(
     with pytest.raises(AssertionError, match="has died"):
         victim.end()
     victim.close()
-    # Its lease is over.
+    # The lease of the killed sender has expired.
     at_once(peers, "send_all", 1)
     assert_each_in_one(mail_server, peers[0].texts())
     times = mail_server.times_sent()

@@ -1,4 +1,4 @@
-"""A real mail server that refuses, delays and hangs up, and what becomes of the delivery."""
+"""Deliveries to a real mail server that refuses, delays or disconnects."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def use(settings: Any, values: dict[str, Any]) -> None:
 
 
 def send() -> Delivery:
-    """Mail a message from this process; its delivery."""
+    """Send a message by e-mail in this process; its delivery."""
     api.create_message(user(), monitio.INFO, "text", email=True)
     return Delivery.objects.latest("pk")
 
 
 def send_again(delivery: Delivery) -> Delivery:
-    """The moment of the next try has come."""
+    """Send it again as at the time of its next attempt."""
     Delivery.objects.filter(pk=delivery.pk).update(due_at=timezone.now())
     deliveries.run_due()
     delivery.refresh_from_db()
@@ -71,7 +71,7 @@ def message_ids(server: MailServer) -> list[str]:
         ("BODY", DROP),
     ],
 )
-def test_what_may_pass_is_tried_again(mail_server: MailServer, command: str, reply: str) -> None:
+def test_a_temporary_failure_is_retried(mail_server: MailServer, command: str, reply: str) -> None:
     mail_server.script = {command: [reply]}
     delivery = send()
     assert delivery.state == "pending"
@@ -91,7 +91,7 @@ def test_what_may_pass_is_tried_again(mail_server: MailServer, command: str, rep
         ("BODY", "554 looks like spam"),
     ],
 )
-def test_what_will_never_pass_ends_with_the_servers_reason(
+def test_a_permanent_failure_ends_with_the_servers_reason(
     mail_server: MailServer, command: str, reply: str
 ) -> None:
     mail_server.script = {command: [reply]}
@@ -101,7 +101,7 @@ def test_what_will_never_pass_ends_with_the_servers_reason(
     assert mail_server.mails == []
 
 
-def test_the_admins_second_try_may_succeed(mail_server: MailServer) -> None:
+def test_an_email_that_an_admin_retries_can_succeed(mail_server: MailServer) -> None:
     mail_server.script = {"RCPT": ["550 no such user"]}
     delivery = send()
     Delivery.objects.update(state="pending", due_at=timezone.now())
@@ -126,7 +126,7 @@ def test_a_server_that_hangs_blocks_no_longer_than_the_timeout(
     mail_server.script = {command: [HANG]}
     began = time.monotonic()
     delivery = send()
-    # It would hang for ever.
+    # The server would never reply.
     assert time.monotonic() - began < 60
     assert delivery.state == "pending"
     settings.MONITIO_EMAIL_TIMEOUT = 60
@@ -137,11 +137,11 @@ def test_a_server_that_is_slow_at_every_step_blocks_no_longer(
     mail_server: MailServer, settings: Any
 ) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 3
-    # No single reply is late.
+    # Each single reply is within the timeout.
     mail_server.seconds = 1
     delivery = send()
     assert delivery.state == "pending"
-    # What was left of them when its turn came.
+    # The seconds that were left when its turn came.
     assert re.fullmatch(r"The mail server took longer than [123](\.\d)? seconds\.", delivery.error)
     assert "BODY" not in mail_server.commands
 
@@ -152,7 +152,7 @@ def test_a_mail_that_was_given_up_does_not_leave_later(
     settings.MONITIO_EMAIL_TIMEOUT = 1.5
     mail_server.seconds = 1
     send()
-    # The conversation ends, and with it the thread that held it.
+    # The thread of the abandoned connection ends.
     wait_until(lambda: not _conversations())
     assert mail_server.mails == []
 
@@ -161,18 +161,18 @@ def _conversations() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "monitio-mail"]
 
 
-@pytest.mark.parametrize("farewell", [DROP, HANG, "421 go away"])
-def test_an_accepted_mail_is_sent_however_the_server_takes_its_leave(
-    mail_server: MailServer, settings: Any, farewell: str
+@pytest.mark.parametrize("quit_reply", [DROP, HANG, "421 go away"])
+def test_an_accepted_email_is_sent_however_the_connection_ends(
+    mail_server: MailServer, settings: Any, quit_reply: str
 ) -> None:
-    # One that never comes is waited for until then.
-    settings.MONITIO_EMAIL_TIMEOUT = 4 if farewell == HANG else 60
-    mail_server.script = {"QUIT": [farewell]}
+    # The time-out for a reply that never comes.
+    settings.MONITIO_EMAIL_TIMEOUT = 4 if quit_reply == HANG else 60
+    mail_server.script = {"QUIT": [quit_reply]}
     assert send().state == "sent"
     assert len(mail_server.mails) == 1
 
 
-def test_a_site_that_waits_less_is_obeyed(mail_server: MailServer, settings: Any) -> None:
+def test_a_shorter_timeout_of_the_site_is_used(mail_server: MailServer, settings: Any) -> None:
     settings.MONITIO_EMAIL_TIMEOUT = 300
     mailers = mail_server.settings()
     if "MAILERS" in mailers:
@@ -216,7 +216,7 @@ def test_other_mails_have_other_ids(mail_server: MailServer) -> None:
         ({"is_active": False}, "The user is not active."),
     ],
 )
-def test_who_cannot_be_mailed_ends_as_failed(
+def test_a_user_without_an_address_fails(
     mail_server: MailServer, change: dict[str, Any], reason: str
 ) -> None:
     ann = user()
@@ -231,7 +231,7 @@ def test_who_cannot_be_mailed_ends_as_failed(
 
 
 class ServiceError(Exception):
-    """As django-anymail raises them."""
+    """An error as django-anymail raises it."""
 
     def __init__(self, status_code: int | None) -> None:
         super().__init__("the service says no")
@@ -273,7 +273,7 @@ def use_backend(settings: Any, path: str) -> None:
         settings.EMAIL_BACKEND = path
 
 
-def test_a_backend_that_sent_nothing_is_not_believed(settings: Any) -> None:
+def test_a_backend_that_sends_nothing_is_an_error(settings: Any) -> None:
     use_backend(settings, f"{__name__}.Counting")
     assert send().state == "pending"
 

@@ -1,4 +1,4 @@
-"""Two real beats and four real prefork workers at one database, and what may befall them."""
+"""Failures of two real beats and four real prefork workers with one database."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.support.waiting import wait_until
 
 SETTINGS = "tests.integration.mail.celery_settings"
 USERS, MESSAGES = 40, 3
-# Two workers with two processes each, by the name of a queue of their own: a task is acknowledged
-# when it has ended, as monitio asks, or when it begins, as a site may insist.
+# Two workers with two processes each, by the name of their queue. Tasks are acknowledged at their
+# end, as monitio requests, or at their start, as a site may enforce.
 WORKERS: dict[str, dict[str, Any]] = {
     "late": {},
     "early": {"CELERY_TASK_ANNOTATIONS": {"monitio_celery.tasks.deliver": {"acks_late": False}}},
@@ -42,11 +42,11 @@ def until(condition: Any, message: str = "") -> Any:
 def site(
     postgres_server: Postgres, valkey_server: Valkey, _mail_server: MailServer
 ) -> Iterator[Peer]:
-    """A site at work: its web process, whose two workers and two beats run."""
+    """The web process of a site with two running workers and two running beats."""
     database = postgres_server.database("mailing_workers")
     own = {
         **_mail_server.settings("tests.integration.mail.in_workers.Backend"),
-        # A database that no other test's broker uses.
+        # A Redis database that no other test uses.
         "CELERY_BROKER_URL": f"{valkey_server.url.removesuffix('0')}11",
     }
     site = Peer("tests.integration.mail.worker_site", database, SETTINGS, **own)
@@ -98,13 +98,13 @@ def until_sent(site: Peer, name: str, count: int) -> None:
 
 
 def held_sender(server: MailServer) -> int:
-    """The process whose e-mail the server has taken, and which waits for the reply."""
+    """The process whose e-mail the server has accepted, and that waits for the reply."""
     until(lambda: "TAKEN" in server.commands, "an e-mail that was taken")
     return int(server.mails[0][SENDER])
 
 
 def test_every_message_is_in_one_digest(site: Peer, mail_server: MailServer) -> None:
-    # Slow enough that no worker sends everything before the others wake.
+    # Slow enough that no worker sends everything before the others start.
     mail_server.seconds = 0.05
     texts = site.prepare("busy", USERS, MESSAGES)
     site.want_digests("busy")

@@ -1,6 +1,6 @@
-"""The web process of a site whose e-mails are sent by Celery's workers.
+"""The web process of a site whose e-mails Celery's workers send.
 
-A test names its users by a word of its own: the beats and workers of all tests are the same.
+Tests share the beats and workers, so each names its users by its own prefix.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ app.set_current()
 
 
 def prepare(name: str, users: int, messages: int) -> list[str]:
-    """Users who have not read their messages; the messages' texts."""
+    """Create users with unread messages; the messages' texts."""
     model: Any = get_user_model()
     model.objects.bulk_create(
         [model(username=f"{name}{n}", email=f"{name}{n}@example.com") for n in range(users)]
@@ -43,7 +43,7 @@ def prepare(name: str, users: int, messages: int) -> list[str]:
 
 
 def want_digests(name: str) -> None:
-    """The users' hourly digests are due."""
+    """Make the users' hourly digests due."""
     now = timezone.now()
     people = get_user_model()._default_manager.filter(username__startswith=name)
     Preferences.objects.bulk_create(
@@ -55,18 +55,18 @@ def want_digests(name: str) -> None:
 
 
 def give_twice(name: str) -> int:
-    """As a beat whose tasks are all delivered twice; the number of sets."""
+    """Send each digest task twice, as when it is redelivered; the number of sets."""
     want_digests(name)
     claims = list(digests.claim_batches())
     for claim in claims:
-        # One after the other, so that two workers have them at once.
+        # Adjacent in the queue, so that two workers get them at the same time.
         send_digest_set.delay(claim)
         send_digest_set.delay(claim)
     return len(claims)
 
 
 def plan_mail(name: str, queue: str) -> int:
-    """An e-mail that the workers of this queue shall send; the delivery."""
+    """Create an e-mail for the workers of this queue to send; its delivery."""
     (delivery,) = deliveries.create_deliveries(
         list(Message.objects.filter(user__username__startswith=name))
     )
@@ -87,7 +87,7 @@ def end_leases(name: str) -> None:
 
 
 def end_pauses(name: str) -> None:
-    """As if it were time for the next try."""
+    """Make the next attempts due."""
     waiting = _preferences(name).filter(claim="", user__monitio_digests__state="pending")
     unserved = _preferences(name).filter(claim="", user__monitio_digests=None)
     for rows in (waiting, unserved):

@@ -1,1 +1,1 @@
-"""Four processes at once, on SQLite, PostgreSQL and MariaDB."""
+"""Races between four processes, on SQLite, PostgreSQL and MariaDB."""

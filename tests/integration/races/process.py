@@ -1,4 +1,4 @@
-"""What several processes do to one database at once."""
+"""A process that several tests run in parallel on one database."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ job_ended.connect(_note_end)
 
 
 def wait_for(moment: float) -> None:
-    """Processes that wait for the same moment start together."""
+    """Wait for the moment, so that processes start together."""
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def end_parts(moment: float, group: str, numbers: list[int], total: int) -> list[str]:
-    """Report the ends of these members of a group, most of them with a start; its ends."""
+    """Report starts and ends of these members of a group; returns the group's ends."""
     recipients = [Recipient.of(people.user("ann"))]
     whole = Member(group=group, number=0, total=total, title="Import", options={})
     ends.clear()
@@ -69,7 +69,7 @@ def end_parts(moment: float, group: str, numbers: list[int], total: int) -> list
 
 
 def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[str, Any]:
-    """Report every event of all jobs, in an order of our own."""
+    """Report every event of all jobs, in random order."""
     everybody = [people.user(name) for name in names]
     events = [(f"task-{number}", event) for number in range(count) for event in EVENTS]
     random.Random(seed).shuffle(events)
@@ -88,7 +88,7 @@ _resolve = visitors.current_recipient
 
 
 def _resolve_slowly(recipient: Recipient) -> Recipient:
-    """Leaves the log-in time to come between the question and the write."""
+    """Delay between lookup and write, so that a log-in can happen between them."""
     found = _resolve(recipient)
     if found.is_visitor:
         time.sleep(0.02)
@@ -96,7 +96,7 @@ def _resolve_slowly(recipient: Recipient) -> Recipient:
 
 
 def write_to_visitor(moment: float, token: str, start: int, count: int) -> None:
-    """Messages and jobs for a visitor."""
+    """Write messages and jobs for a visitor."""
     visitors.current_recipient = _resolve_slowly
     wait_for(moment)
     for number in range(start, start + count):
@@ -113,7 +113,7 @@ def log_in(moment: float, token: str, name: str) -> None:
 
 
 def change(moment: float, deed: str, task: str, name: str, times: int) -> list[Any]:
-    """Do one thing to the message of a job again and again; the states that were announced."""
+    """Change the message of a job ``times`` times; returns the data of the published events."""
     events: list[Event] = []
     RecordingTransport.captures[:] = [events]
     who = Recipient.for_user(people.user(name))
@@ -132,7 +132,7 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
 
 
 def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
-    """End a job of each person and of ``always``, notified for the first time."""
+    """End a job of each user and of ``always``; the end is the first notification."""
     jobs = [
         reporter(people.user(name), people.user(always), task=f"task-{name}", render=_ends_only)
         for name in names
@@ -144,7 +144,7 @@ def finish_jobs(moment: float, names: list[str], always: str) -> list[bool]:
 
 
 def fail_jobs(moment: float, mine: str, count: int, name: str) -> int:
-    """Let jobs of one person fail for the same reason; the number of mails."""
+    """Let jobs of one user fail for the same reason; the number of e-mails."""
     jobs = [
         reporter(people.user(name), task=f"{mine}-{number}", render=mailing)
         for number in range(count)
@@ -165,7 +165,7 @@ def delete_people(moment: float, names: list[str]) -> None:
     rows = [people.user(name) for name in names]
     wait_for(moment)
     for row in rows:
-        # Django collects what to delete before it deletes: what is written in between stops it.
+        # Django collects related rows before it deletes: a row written in between stops it.
         with suppress(IntegrityError):
             row.delete()
 
@@ -178,18 +178,18 @@ def delete_messages(moment: float, name: str, times: int) -> None:
 
 
 def publish_events(moment: float, times: int) -> None:
-    """Ring for the same people as everybody else, in the transport that writes to the database."""
+    """Publish for the same recipients as the other processes, by the database transport."""
     transport = PollingTransport()
     topics = [f"user:{number}" for number in range(40)]
     wait_for(moment)
-    # Whether they get into each other's way is asked, not how fast a busy machine is.
+    # Deadlocks are tested, not a busy machine's speed.
     with mock.patch.object(database, "LOCK_TIMEOUT", 60.0):
         for _ in range(times):
             transport.publish([Event(topic) for topic in random.sample(topics, 20)])
 
 
 def view_pages(moment: float, name: str, views: int) -> list[str]:
-    """Everything the pages of this process showed."""
+    """View pages; returns everything they showed."""
     user = people.user(name)
     wait_for(moment)
     shown: list[str] = []
@@ -208,7 +208,7 @@ def write_to_user(moment: float, name: str, count: int) -> None:
 
 
 def click(moment: float, name: str, times: int) -> list[int]:
-    """What a busy person's browser asks of a site with ATOMIC_REQUESTS; the answers' statuses."""
+    """The requests of an active user on a site with ATOMIC_REQUESTS; the responses' statuses."""
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     browser = Client()
     browser.force_login(people.user(name))
@@ -231,7 +231,7 @@ def click(moment: float, name: str, times: int) -> list[int]:
 
 
 def send_deliveries(moment: float) -> int:
-    """How many mails this process sent, trying every delivery there is."""
+    """Try every delivery; returns the number of e-mails this process has sent."""
     mail.outbox = []
     pks = list(Delivery.objects.values_list("pk", flat=True))
     random.shuffle(pks)
@@ -242,7 +242,7 @@ def send_deliveries(moment: float) -> int:
 
 
 def prepare_mails(name: str, count: int) -> None:
-    """Messages whose mails are pending."""
+    """Create messages with pending e-mails."""
     user = people.user(name)
     rows = [Message(user=user, level=120, message=f"mail {number}") for number in range(count)]
     for row in rows:
@@ -251,7 +251,7 @@ def prepare_mails(name: str, count: int) -> None:
 
 
 def prepare_page(name: str, count: int) -> None:
-    """Messages of a Django level that wait for their user's next page."""
+    """Create messages of a Django level for the user's next page."""
     user = people.user(name)
     for number in range(count):
         api.create_message(user, 20, f"shown once {number}", sse=False)

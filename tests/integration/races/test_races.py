@@ -1,4 +1,4 @@
-"""Several processes at one database: rules that hold whoever comes first. No error is expected."""
+"""Invariants under races of several processes on one database. No process may raise an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def peers(request: pytest.FixtureRequest) -> Iterator[list[Peer]]:
 def address(request: pytest.FixtureRequest) -> str:
     if request.param in ("sqlite", "plain"):
         folder = request.getfixturevalue("tmp_path_factory").mktemp("races")
-        # "plain": without any options, as a new project has it.
+        # "plain": without options, as in a new project.
         return f"sqlite://{folder}/site.sqlite3{'?plain' * (request.param == 'plain')}"
     server: Any = request.getfixturevalue(f"{request.param}_server")
     return str(server.database("races"))
@@ -44,7 +44,7 @@ def _empty(peers: list[Peer]) -> None:
 
 
 def at_once(*calls: tuple[Peer, str, list[Any]]) -> list[Any]:
-    """Call all, started at the same moment; the answers."""
+    """Call all functions at the same moment; their results."""
     moment = time.monotonic() + 0.3
     for peer, function, args in calls:
         peer.begin(function, moment, *args)
@@ -55,7 +55,7 @@ class TestJobs:
     COUNT = 30
     NAMES = ("ann", "bob")
 
-    # In the same order, the processes meet at every row that is not there yet.
+    # With equal seeds, the processes create each row at the same time.
     @pytest.mark.parametrize("seeds", [(1, 2, 3, 4), (1, 1, 1, 1)], ids=["shuffled", "together"])
     def test_events_of_four_processes_end_once_and_notify_once(
         self, peers: list[Peer], seeds: tuple[int, ...]

@@ -1,1 +1,1 @@
-"""Texts that some database refuses, in reports of tasks and in messages."""
+"""Texts that some databases refuse, in reports of tasks and in messages."""

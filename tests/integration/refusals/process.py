@@ -1,4 +1,4 @@
-"""A site whose database refuses what its tasks say."""
+"""A process of a site whose database refuses texts of its tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG_LINK = "https://bucket.example.com/?signature=" + "x" * 5000
 
 
 def migrate(narrow: bool) -> None:
-    """``narrow`` leaves MariaDB three bytes for a character, as old installations have it."""
+    """Create the tables. ``narrow``: three bytes per character on MariaDB, as in old databases."""
     create_tables()
     if narrow:
         with connection.cursor() as cursor:
@@ -39,8 +39,8 @@ def migrate(narrow: bool) -> None:
                 cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
 
 
-def say(outcome: Outcome) -> MessageContent:
-    """The words of a wording of one's own."""
+def render(outcome: Outcome) -> MessageContent:
+    """A site's own render function."""
     return MessageContent(subject=f"My {outcome.state}", message=ODD, url=LONG_LINK, email=True)
 
 
@@ -48,7 +48,7 @@ WORDINGS: dict[str, Any] = {
     "options": NotifyOptions(
         success="{result}", failure="{error}", url=LONG_LINK, email=True
     ).content,
-    "own": say,
+    "own": render,
     "title": NotifyOptions(title=lambda outcome: f"{ODD}: {outcome.result}", email=True).content,
 }
 
@@ -67,7 +67,7 @@ def _standing(task: str) -> dict[str, Any]:
 
 
 def end_job(task: str, wording: str, state: str) -> dict[str, Any]:
-    """What is stored of a job that showed a bar and ended."""
+    """The stored values of an ended job that had progress."""
     reporter = JobReporter(
         task,
         name="shop.report",
@@ -86,7 +86,7 @@ def end_job(task: str, wording: str, state: str) -> dict[str, Any]:
 
 
 def end_group(task: str, failed: bool) -> dict[str, Any]:
-    """What is stored of a group of one part that ended."""
+    """The stored values of an ended group with one member."""
     options = {"success": ODD, "failure": ODD, "url": LONG_LINK}
     part = parts.Member(group=task, number=0, total=1, title=f"Import {ODD}", options=options)
     header = TaskHeader(to=[], group_member=part)
@@ -101,7 +101,7 @@ def end_group(task: str, failed: bool) -> dict[str, Any]:
 
 
 def write(text: str) -> list[list[str]]:
-    """What is stored of messages with this text, written by every road."""
+    """The stored values of messages with this text, written in every way."""
     ann = user()
     Message.objects.all().delete()
     api.create_message(ann, monitio.INFO, text, subject=text, email=True)

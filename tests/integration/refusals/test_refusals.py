@@ -1,4 +1,4 @@
-"""Texts that a database refuses cost their words, never the state they speak of."""
+"""A text that a database refuses is replaced; the job's state is stored all the same."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_end_of_a_group_is_reported(peer: Peer, failed: bool) -> None:
     assert found["parts"] == 1
 
 
-def test_a_character_that_a_table_cannot_hold_costs_that_character(peer: Peer) -> None:
+def test_only_the_character_that_a_table_cannot_hold_is_replaced(peer: Peer) -> None:
     text, kept = "\U0001f600 \u0142", peer.write("\U0001f600 \u0142")
     assert [row[1][-1] for row in kept] == ["\u0142"] * 4
     assert {row[1] for row in kept} <= {text, "\ufffd \u0142"}

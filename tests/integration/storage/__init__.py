@@ -1,1 +1,1 @@
-"""The message storage: Django's own expectations, claims, queries, upgrades."""
+"""The message storage: conformance with Django's storages, claims, queries, upgrades."""

@@ -1,6 +1,6 @@
-"""What Django promises of every message storage, asked of ours.
+"""The conformance suite: the documented behaviour of Django's message storages.
 
-A subclass says who is asking: ``person`` is a user, or None for an anonymous visitor.
+A subclass sets ``signed_in``: ``person`` is a user, or None for an anonymous visitor.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class MessagesConformance:
         assert text.startswith("<PersistentMessageStorage: request=")
         assert "secret" not in text
 
-    # What a message may be.
+    # Contents of messages.
 
     def test_an_empty_text_is_not_a_message(self, request_: HttpRequest) -> None:
         messages.info(request_, "")
@@ -286,7 +286,7 @@ class MessagesConformance:
         with pytest.raises(MessageFailure, match="MessageMiddleware"):
             browser.post("/add/info/", {"messages": ["one"]})
 
-    def test_without_the_middleware_adding_fails_silently_when_asked(
+    def test_without_the_middleware_adding_can_fail_silently(
         self, browser: Client, settings: Any
     ) -> None:
         without_middleware(settings)
@@ -294,7 +294,7 @@ class MessagesConformance:
         assert response.status_code == 200
         assert b"one" not in response.content
 
-    # Django's own test tools.
+    # Django's test tools.
 
     def test_assert_messages_of_djangos_mixin_after_a_redirect(self, browser: Client) -> None:
         response = browser.post("/add/info/", {"messages": ["one", "two"]})
@@ -319,7 +319,7 @@ class MessagesConformance:
 
 
 class Asserting(MessagesTestMixin, TestCase):
-    """Django's assertions outside a class of Django's tests."""
+    """Django's assertions for use outside of Django's test classes."""
 
     def runTest(self) -> None:
         raise NotImplementedError
@@ -331,6 +331,6 @@ def without_middleware(settings: Any) -> None:
 
 @pytest.fixture
 def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every view runs in a transaction, as with ATOMIC_REQUESTS = True."""
+    """Run every view in a transaction, as with ATOMIC_REQUESTS = True."""
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     assert connections.settings["default"]["ATOMIC_REQUESTS"]

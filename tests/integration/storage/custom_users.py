@@ -1,4 +1,4 @@
-"""Run by test_custom_users.py on a site whose users have UUIDs or texts for keys."""
+"""Tests that test_custom_users.py runs on a site whose users have UUIDs or texts as keys."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet_afterwards() -> Iterator[None]:
-    """The broadcaster's thread has a connection, which would keep a test database open."""
+    """Stop the broadcaster's thread, whose connection would keep the test database open."""
     yield
     get_broadcaster().stop()
 
 
-def made(name: str) -> Any:
+def make_user(name: str) -> Any:
     return get_user_model().objects.create_user(f"{name}@example.com", "secret")
 
 
 @pytest.fixture
 def ann() -> Any:
-    return made("ann")
+    return make_user("ann")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def browser(ann: Any, client: Client) -> Client:
     return client
 
 
-def test_the_key_is_no_number(ann: Any) -> None:
+def test_the_key_is_not_a_number(ann: Any) -> None:
     assert not isinstance(ann.pk, int)
 
 
@@ -88,7 +88,7 @@ def test_pages_show_and_remove(browser: Client, ann: Any) -> None:
 
 
 def test_the_inbox_reads_replies_and_deletes(browser: Client, ann: Any) -> None:
-    bob = made("bob")
+    bob = make_user("bob")
     message = api.create_message(ann, monitio.INFO, "one", from_user=bob, subject="Lunch")
     assert b"bob@example.com" in browser.get(reverse("message_list")).content
     browser.post(reverse("message_mark_read", args=[message.pk]))
@@ -103,19 +103,19 @@ def test_the_inbox_reads_replies_and_deletes(browser: Client, ann: Any) -> None:
 
 
 def test_the_stream_is_the_users_own(browser: Client, ann: Any) -> None:
-    api.create_message(ann, monitio.INFO, "mine", from_user=made("bob"))
+    api.create_message(ann, monitio.INFO, "mine", from_user=make_user("bob"))
     assert snapshot(Recipient.for_user(ann))["messages"][0]["from"] == "bob@example.com"
     address = reverse("message_stream")
     response = browser.get(address, {"page": page_token(Recipient.for_user(ann))})
     frames = iter(response)
     assert b"mine" in next(frames) + next(frames)
     response.close()
-    foreign = page_token(Recipient.for_user(made("carol")))
+    foreign = page_token(Recipient.for_user(make_user("carol")))
     assert browser.get(address, {"page": foreign}).status_code == 204
 
 
 def test_every_user_is_notified_and_emailed(ann: Any) -> None:
-    bob = made("bob")
+    bob = make_user("bob")
     with capture_events() as events:
         assert api.notify_many(get_user_model().objects.all(), 120, "one", email=True) == 2
         assert api.notify_many([ann.pk, str(bob.pk)], 120, "two") == 2
@@ -141,7 +141,7 @@ def test_the_admin_opens_and_writes(browser: Client, ann: Any) -> None:
         assert browser.get(address).status_code == 200
 
 
-def test_a_deleted_user_takes_the_messages_along(ann: Any) -> None:
+def test_deleting_a_user_deletes_their_messages(ann: Any) -> None:
     api.create_message(ann, monitio.INFO, "one", email=True)
     ann.delete()
     assert not Message.objects.exists()

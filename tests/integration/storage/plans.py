@@ -1,8 +1,9 @@
-"""Prints the plans of docs/queries.md, of SQLite and PostgreSQL:
+"""Print the query plans of docs/queries.md, for SQLite and PostgreSQL:
 ``python -m tests.integration.storage.plans``.
 
-200,000 messages of 1,000 recipients; a tenth of them are visitors'. With ``--check`` it fills the
-database of ``MONITIO_TEST_DATABASE`` with fewer, and prints the questions that miss their index.
+The tables have 200,000 messages of 1,000 recipients, a tenth of them of visitors. With ``--check``
+it fills the database of ``MONITIO_TEST_DATABASE`` with fewer, and prints the queries that do not
+use their index.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def fill() -> None:
 
 
 def questions() -> Iterator[tuple[str, Any, str]]:
-    """Each frequent query with its index: of a recipient with thousands of rows or of all rows."""
+    """Each frequent query and its index, for a recipient with thousands of rows or for all rows."""
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
@@ -191,7 +192,7 @@ def questions() -> Iterator[tuple[str, Any, str]]:
                 user=None, session__gt="", created__lt=now - timedelta(seconds=29 * MESSAGES)
             )
         ),
-        "monitio_visitor|monitio_user",  # MySQL finds visitors by their missing user
+        "monitio_visitor|monitio_user",  # MySQL uses the index of the missing user
     )
     yield (
         "Prune: shown, mail is out",
@@ -226,12 +227,12 @@ def questions() -> Iterator[tuple[str, Any, str]]:
 
 
 def pks(rows: Any) -> Any:
-    """As prune reads them, a batch at a time."""
+    """The ids, by the query with which prune reads a batch."""
     return rows.order_by().values_list("pk", flat=True)[:1000]
 
 
 def heartbeat_that_is_copied() -> dict[str, str]:
-    """On PostgreSQL a heartbeat writes no index: no index has a column that it changes."""
+    """On PostgreSQL, the indexes that a heartbeat would write; there should be none."""
     from django.db import connection, transaction
     from django.utils import timezone
 
@@ -258,7 +259,7 @@ def show(name: str, query: Any) -> None:
 
 
 def keys(query: Any) -> str:
-    """The plan; on MySQL only the names of the indexes it uses."""
+    """The query plan; on MySQL only the names of its indexes."""
     from django.db import connection
 
     if connection.vendor != "mysql":

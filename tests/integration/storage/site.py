@@ -1,4 +1,4 @@
-"""A site that does with messages whatever Django's documentation says one can do."""
+"""A site that uses messages in every way that Django documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show_later(request: HttpRequest) -> TemplateResponse:
 
 
 def add(request: HttpRequest, level: str) -> HttpResponseBase:
-    """Adds each ``messages`` by the shortcut named ``level`` and goes to ``next``."""
+    """Add each of ``messages`` by the shortcut named ``level`` and redirect to ``next``."""
     fail_silently = bool(request.POST.get("silently"))
     for text in request.POST.getlist("messages"):
         getattr(messages, level)(request, text, fail_silently=fail_silently)
@@ -62,7 +62,7 @@ class Contact(SuccessMessageMixin, FormView):
 
 
 def silent(request: HttpRequest) -> HttpResponse:
-    """Never looks at messages."""
+    """A view that does not use messages."""
     return HttpResponse("nothing")
 
 

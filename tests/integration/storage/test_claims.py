@@ -1,4 +1,4 @@
-"""Showing claims: one of two pages shows a message, and a page that failed loses none."""
+"""Claims: of two parallel pages one shows a message, and a failed page loses none."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.threads import DEADLINE, Running, at_once
 
 __all__ = ["atomic_requests"]
 
-# What a view waits for, and says when it has come so far.
+# Events that a view sets, and for which it waits.
 gates: dict[str, threading.Event] = {}
 
 
 def slow(request: HttpRequest) -> HttpResponse:
-    """Shows the messages and takes its time."""
+    """Show the messages, then wait."""
     response = site.show(request)
     gates["shown"].set()
     assert gates["go on"].wait(DEADLINE)
@@ -47,7 +47,7 @@ def answers_500(request: HttpRequest) -> HttpResponse:
 
 
 def rolled_back(request: HttpRequest) -> HttpResponse:
-    """Shows the messages in a transaction that it takes back; the page goes out."""
+    """Show the messages in a transaction that is rolled back; the response is sent."""
     with transaction.atomic():
         response = site.show(request)
         transaction.set_rollback(True)
@@ -55,7 +55,7 @@ def rolled_back(request: HttpRequest) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Breaks its transaction, then does what views do then."""
+    """Break the transaction by a failed query, and respond."""
     try:
         with transaction.atomic():
             Message.objects.create(user=request.user, message="one", level=monitio.INFO, id=1)
@@ -93,8 +93,8 @@ def browser(ann: Any, client: Client) -> Client:
     return client
 
 
-def say(who: Any, text: str = "one", **more: Any) -> Message:
-    """A message that goes once shown."""
+def create_message(who: Any, text: str = "one", **more: Any) -> Message:
+    """Create a message that is deleted once shown."""
     return api.create_message(who, messages.INFO, text, **more)
 
 
@@ -106,7 +106,7 @@ def second_browser(who: Any) -> Client:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_parallel_pages_one_shows_the_message(browser: Client, ann: Any) -> None:
-    say(ann)
+    create_message(ann)
     other = second_browser(ann)
     first = Running(lambda: browser.get("/slow/"))
     assert gates["shown"].wait(DEADLINE)
@@ -117,10 +117,10 @@ def test_of_two_parallel_pages_one_shows_the_message(browser: Client, ann: Any) 
 
 
 def test_two_pages_that_read_before_either_claims_show_it_once(ann: Any) -> None:
-    say(ann, "one"), say(ann, "two")
+    create_message(ann, "one"), create_message(ann, "two")
     first, second = request_of(ann), request_of(ann)
     assert len(first._messages) == len(second._messages) == 2
-    say(ann, "three")
+    create_message(ann, "three")
     assert shown(first) == ["one", "two"]
     assert shown(second) == []
     respond(second)
@@ -133,7 +133,7 @@ def test_many_pages_at_once_show_each_message_exactly_once(ann: Any) -> None:
     browsers = [second_browser(ann) for _ in range(4)]
     for turn in range(5):
         for number in range(3):
-            say(ann, f"message {turn}.{number}")
+            create_message(ann, f"message {turn}.{number}")
         pages = at_once(*[lambda b=b: b.get("/show/").content.decode() for b in browsers])
         for number in range(3):
             assert sum(f"message {turn}.{number}" in page for page in pages) == 1
@@ -144,14 +144,14 @@ def test_many_pages_at_once_show_each_message_exactly_once(ann: Any) -> None:
 def test_many_pages_with_atomic_requests_lose_and_double_nothing(ann: Any) -> None:
     browsers = [second_browser(ann) for _ in range(3)]
     for turn in range(4):
-        say(ann, f"message {turn}")
+        create_message(ann, f"message {turn}")
         pages = at_once(*[lambda b=b: b.get("/show/").content.decode() for b in browsers])
         assert sum(f"message {turn}" in page for page in pages) == 1
 
 
 def test_parallel_pages_of_a_visitor_share_in_the_same_way(client: Client, db: None) -> None:
     visitor = visitor_of(client)
-    say(visitor)
+    create_message(visitor)
     request = request_of(None, client.session)
     assert shown(request) == ["one"]
     assert shown(request_of(None, client.session)) == []
@@ -161,7 +161,7 @@ def test_parallel_pages_of_a_visitor_share_in_the_same_way(client: Client, db: N
 
 @pytest.mark.parametrize("page", ["/fails/", "/answers_500/"])
 def test_a_page_that_failed_loses_no_stored_message(browser: Client, ann: Any, page: str) -> None:
-    say(ann)
+    create_message(ann)
     browser.post("/add/info/", {"messages": ["two"]})
     assert browser.get(page).status_code == 500
     content = browser.get("/show/").content.decode()
@@ -186,14 +186,14 @@ def test_a_page_that_failed_keeps_what_it_added_and_showed(ann: Any) -> None:
 
 def test_a_claim_whose_process_died_shows_again_after_a_while(ann: Any, settings: Any) -> None:
     settings.MONITIO_CLAIM_TIMEOUT = 60
-    say(ann)
+    create_message(ann)
     died = request_of(ann)
     assert shown(died) == ["one"]
     assert shown(request_of(ann)) == []
     Message.objects.update(claimed_at=timezone.now() - timedelta(seconds=61))
     heir = request_of(ann)
     assert shown(heir) == ["one"]
-    # It was not dead after all: it must not remove what another page now shows.
+    # The first process continues after all: it must not remove what another page shows now.
     respond(died)
     assert Message.objects.count() == 1
     respond(heir)
@@ -201,15 +201,15 @@ def test_a_claim_whose_process_died_shows_again_after_a_while(ann: Any, settings
 
 
 def test_a_given_up_claim_is_back_in_the_stream_too(ann: Any) -> None:
-    say(ann)
+    create_message(ann)
     assert shown(request_of(ann)) == ["one"]
     assert api.inbox(ann) == []
     Message.objects.update(claimed_at=timezone.now() - timedelta(seconds=61))
     assert [row.message for row in api.inbox(ann)] == ["one"]
 
 
-def test_used_set_to_false_lets_the_claim_go(ann: Any) -> None:
-    say(ann)
+def test_used_set_to_false_releases_the_claim(ann: Any) -> None:
+    create_message(ann)
     request = request_of(ann)
     assert shown(request) == ["one"]
     request._messages.used = False
@@ -223,8 +223,8 @@ def test_kept_messages_are_shown_without_a_claim(ann: Any) -> None:
     assert Message.objects.get().claim == ""
 
 
-def test_a_shown_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any) -> None:
-    message = say(ann, email=True)
+def test_a_shown_message_is_hidden_until_its_email_is_sent(ann: Any) -> None:
+    message = create_message(ann, email=True)
     request = request_of(ann)
     assert shown(request) == ["one"]
     respond(request)
@@ -241,10 +241,10 @@ def test_a_shown_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_page_whose_transaction_was_taken_back_has_shown_all_the_same(
+def test_a_page_whose_transaction_was_rolled_back_counts_as_shown(
     browser: Client, ann: Any
 ) -> None:
-    say(ann)
+    create_message(ann)
     assert READ in browser.get("/rolled_back/").content.decode()
     assert READ not in browser.get("/show/").content.decode()
 
@@ -261,7 +261,7 @@ def test_a_view_whose_transaction_broke_still_shows_its_message(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_page_rendered_in_a_broken_transaction_loses_nothing(browser: Client, ann: Any) -> None:
-    say(ann)
+    create_message(ann)
     content = browser.get("/broken/?show=1").content.decode()
     assert "That did not work." in content and "one" not in content
     assert "one" in browser.get("/show/").content.decode()
@@ -273,7 +273,7 @@ def test_a_database_that_cannot_claim_costs_the_message_not_the_page(
 ) -> None:
     from django.db import OperationalError
 
-    say(ann)
+    create_message(ann)
 
     def locked(*args: Any, **kwargs: Any) -> int:
         raise OperationalError("database is locked")
@@ -296,8 +296,8 @@ def test_a_message_written_during_the_request_is_shown_by_its_page(ann: Any) -> 
 
 
 def test_one_recipient_never_claims_anothers(ann: Any) -> None:
-    say(ann)
-    say(Recipient.for_visitor("a" * 32))
+    create_message(ann)
+    create_message(Recipient.for_visitor("a" * 32))
     assert shown(request_of(user("bob"))) == []
     assert shown(request_of(None)) == []
     assert Message.objects.filter(claim="").count() == 2

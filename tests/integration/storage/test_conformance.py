@@ -1,4 +1,4 @@
-"""Our storage is a message storage of Django's: for users, for visitors, with atomic requests."""
+"""The conformance suite for users, for visitors, and with atomic requests."""
 
 from __future__ import annotations
 

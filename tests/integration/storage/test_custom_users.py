@@ -1,4 +1,4 @@
-"""Users with UUIDs or texts for keys: another site, so another process."""
+"""Users with UUIDs or texts as keys: another site, which needs another process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUITE = Path(__file__).with_name("custom_users.py")
 
 
 @pytest.mark.parametrize("model", ["UuidUser", pytest.param("TextUser", marks=pytest.mark.variant)])
-def test_users_with_other_keys_have_all_that_others_have(model: str) -> None:
+def test_every_feature_works_with_other_user_keys(model: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
          "--no-migrations", "--ds=tests.settings_uuid", str(SUITE)],

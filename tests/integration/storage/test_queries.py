@@ -1,4 +1,4 @@
-"""What a page costs, through the whole stack of middleware."""
+"""The queries of a page, with the whole middleware stack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _site(db: None, settings: Any) -> None:
 
 
 def queries(browser: Client, page: str) -> tuple[list[str], list[str]]:
-    """The SQL of one page about messages: what reads, what writes."""
+    """The SQL of one page about messages: reads and writes."""
     with CaptureQueriesContext(
         connection,
     ) as captured:
@@ -39,7 +39,7 @@ def everything(browser: Client, page: str) -> int:
     return len(captured)
 
 
-def test_a_page_that_never_touches_messages_asks_nothing(browser: Client) -> None:
+def test_a_page_without_messages_makes_no_query(browser: Client) -> None:
     api.create_message(user(), messages.INFO, "one")
     assert queries(browser, "/silent/") == ([], [])
     assert everything(browser, "/silent/") == 0

@@ -1,4 +1,4 @@
-"""A site that upgrades keeps its rows."""
+"""Upgrading from an earlier version keeps all rows."""
 
 from __future__ import annotations
 

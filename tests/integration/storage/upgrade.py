@@ -1,4 +1,4 @@
-"""Fills the tables of 1.0.0a1, migrates them to today's and prints what became of the rows."""
+"""Fill the tables of 1.0.0a1, migrate them to the current ones and print the rows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fill() -> None:
 
 
 def fill_the_original() -> None:
-    """The table of django-monitio, with a message, and one of Django's own levels."""
+    """Create the table of django-monitio with two messages, one of them with a level of Django."""
     user = get_user_model()._default_manager.get(username="ann")
     columns = {
         "user_id": models.IntegerField(null=True),

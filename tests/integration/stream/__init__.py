@@ -1,1 +1,1 @@
-"""One suite for every web server, with and without a proxy in front."""
+"""One suite for every web server, with and without a proxy."""

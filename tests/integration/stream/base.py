@@ -1,6 +1,6 @@
-"""What every web server must do with a stream, whatever stands before it.
+"""The suite that streams pass on every web server, with or without a proxy.
 
-``test_servers.py`` holds the rest of the promises, on four of them.
+``test_servers.py`` has further tests on four of the servers.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SETTINGS = {
     "MONITIO_STREAM_RETRY": 200,
     "MONITIO_STREAMS_PER_USER": 3,
 }
-# These cut their responses instead of waiting for them, or may do so.
+# These may abort open responses instead of waiting for them.
 CUT = ("waitress", "runserver", "granian-wsgi", "daphne", "daphne-endpoint")
-# Seconds: far above what any of them needs, far below gunicorn's patience and a stream's age.
+# Seconds: far more than any of them needs, far less than gunicorn's time-out and a stream's age.
 PROMPT = 20
 
 
@@ -31,7 +31,7 @@ class ServerSuite:
 
     @pytest.fixture
     def browser(self, site: Peer, server: Server, name: str) -> Browser:
-        """Somebody signed in, when all streams of earlier tests are over."""
+        """A signed-in user's browser, once all streams of earlier tests have ended."""
         wait_until(lambda: server.open_streams() == 0, 60, "earlier streams have ended")
         return dict(site.sign_in(name))
 

@@ -1,4 +1,4 @@
-"""A faithful client of Server-Sent Events: reads as a browser does, byte by byte, in a thread."""
+"""A client of Server-Sent Events that reads as a browser does, byte by byte, in a thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Event(NamedTuple):
 
 
 class EventSource:
-    """One open stream. ``events`` is all that came; ``ended`` is set when the server ended it.
+    """One open stream. ``events`` were received; ``ended`` is set when the server has ended it.
 
-    With ``reads`` it takes nothing after the head until that event is set.
+    With ``reads``, it reads nothing after the head until that event is set.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class EventSource:
             self._shrink_buffer()
         headers = {"Accept": "text/event-stream"} | ({"Cookie": cookie} if cookie else {})
         self.connection.request("GET", path, headers=headers | (more_headers or {}))
-        # The response takes the connection's socket with it when the server will close it.
+        # The connection gives its socket to the response when the server will close it.
         self.socket: socket.socket = self.connection.sock
         self.response = self.connection.getresponse()
         self.status = self.response.status
@@ -54,8 +54,8 @@ class EventSource:
 
     def _shrink_buffer(self) -> None:
         self.connection.sock = socket.socket()
-        # Before it connects: the kernel takes megabytes for the client otherwise. Below one
-        # segment of the loopback device, the rest comes at the pace of TCP's persist timer.
+        # Before connecting: otherwise the kernel buffers megabytes for the client. With less than
+        # one segment of the loopback device, TCP's persist timer would slow down the rest.
         self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
         self.connection.sock.settimeout(60)
         self.connection.sock.connect(("127.0.0.1", self.connection.port))
@@ -117,7 +117,7 @@ class EventSource:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
     def wait_until_it_receives(self, write: Callable[[], object]) -> None:
-        """Write until one arrives by its event, not by a snapshot."""
+        """Repeat ``write`` until a message arrives by its event, not by a snapshot."""
 
         def received() -> bool:
             write()
@@ -126,14 +126,14 @@ class EventSource:
         wait_until(received, 40.0, lambda: f"an event: {self.events}", interval=0.1)
 
     def wait_until_it_ends(self, timeout: float = 60.0) -> str | None:
-        """Why the server ended it; None when it did not say."""
+        """The reason of the server's bye; None if it sent none."""
         assert self.ended.wait(timeout), f"still open: {self.events}"
         byes = self.of("bye")
         return str(byes[-1]["reason"]) if byes else None
 
     def close(self) -> None:
-        """Leave without a word."""
-        with contextlib.suppress(OSError):  # the server was first
+        """Close the connection."""
+        with contextlib.suppress(OSError):  # the server has closed it
             self.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(40)
         self.response.close()

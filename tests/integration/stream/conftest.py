@@ -1,4 +1,4 @@
-"""The site that the servers of one module serve."""
+"""Fixtures: the site that the servers of one module serve."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An open page as the browser part keeps it: connects again, keeps the newest, drops the gone.
+"""An open page with the front end's logic: it reconnects, keeps new versions, drops the deleted.
 
-Follows a redirect and, where a hub holds the streams, fetches the snapshot whenever one has opened.
+It follows redirects and, with a hub, fetches the snapshot whenever a stream has opened.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 2.0
 
 
 class Page:
-    """``texts`` is what it shows, oldest first; ``state`` is "open", "offline" or "stopped"."""
+    """``texts`` are shown, oldest first; ``state`` is "open", "offline" or "stopped"."""
 
     def __init__(self, port: int, browser: dict[str, str], *, handed_off: bool = False) -> None:
         self.port, self.browser, self.handed_off = port, browser, handed_off
         self.state = "connecting"
         self.known: dict[int, Message] = {}
-        # Ids in the order in which they first showed up.
+        # Ids in the order of their first appearance.
         self.shown: list[int] = []
-        # The frames as they came, over all connections.
+        # The frames received, over all connections.
         self.frames: list[tuple[str, Any]] = []
-        # How often it had a stream and a snapshot.
+        # The number of streams that began with a snapshot.
         self.connections = 0
         self.reasons: list[str] = []
         self._gone: set[int] = set()
-        # Not in the last snapshot: only another snapshot brings them back.
+        # Ids missing from the last snapshot: only another snapshot restores them.
         self._absent: set[int] = set()
         self._has_snapshot = False
         self._closed = threading.Event()
@@ -43,7 +43,7 @@ class Page:
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
-    # What tests ask.
+    # For tests.
 
     def texts(self) -> list[str]:
         return [known["body"] for _, known in sorted(self.known.copy().items())]
@@ -52,7 +52,7 @@ class Page:
         wait_until(lambda: self.texts() == list(texts), timeout, lambda: f"{texts}: {self.texts()}")
 
     def wait_until_open(self, times: int = 1, timeout: float = 60.0) -> None:
-        """Until it has had a stream and a snapshot so often."""
+        """Wait until ``times`` streams have begun with a snapshot."""
         wait_until(
             lambda: self.connections >= times, timeout, lambda: f"{self.state} {self.reasons}"
         )
@@ -64,7 +64,7 @@ class Page:
         return self.known == {one["id"]: one for one in self.reload()["messages"]}
 
     def reload(self) -> dict[str, Any]:
-        """The snapshot, as the page fetches it. Raises ``LookupError`` for somebody else's page."""
+        """The snapshot that the page fetches. Raises ``LookupError`` if the user has changed."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             path = f"/messages/json/?page={self.browser['page']}"
@@ -78,7 +78,7 @@ class Page:
         assert answer.status == 200, answer.status
         return dict(json.loads(body))
 
-    # What it does.
+    # The page's logic.
 
     def _live(self) -> None:
         failures = 0
@@ -98,7 +98,7 @@ class Page:
             self._closed.wait(pause * random.uniform(0.5, 1.5))
 
     def _connect(self) -> float | None:
-        """One stream from its opening to its end. Seconds to wait when the server says so."""
+        """One stream from its opening to its end; the seconds to wait, if the server sent them."""
         self._has_snapshot = False
         path = f"/messages/stream/?page={self.browser['page']}"
         with open_stream(self.port, path, self.browser["cookie"]) as stream:
@@ -181,7 +181,7 @@ class Page:
 def open_stream(
     port: int, path: str, cookie: str, headers: dict[str, str] | None = None
 ) -> EventSource:
-    """A stream, also when the site redirects to a hub."""
+    """Open a stream, and follow the site's redirect to a hub."""
     stream = EventSource(port, path, cookie, more_headers=headers)
     if stream.status != 302:
         return stream

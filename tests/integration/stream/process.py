@@ -1,4 +1,4 @@
-"""Another process of the same site: signs people in and out, writes to them, changes accounts."""
+"""Another process of the same site: logs users in and out, writes messages, changes accounts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sign_in(name: str) -> dict[str, str]:
 
 
 def visit() -> dict[str, str]:
-    """The same of an anonymous visitor."""
+    """The cookie and the page's token of an anonymous visitor in a new browser."""
     client = Client()
     return _browser(client, people.visitor_of(client))
 
@@ -51,12 +51,12 @@ def _browser(client: Client, recipient: Recipient) -> dict[str, str]:
 
 
 def write(key: str, text: str) -> int:
-    """To ``user:1`` or ``visitor:…``."""
+    """Write to ``user:1`` or ``visitor:…``."""
     return int(api.create_message(Recipient.from_key(key), INFO, text).pk)
 
 
 def write_many(key: str, count: int, seconds: float) -> list[str]:
-    """This many messages, spread over some time; their texts."""
+    """Write ``count`` messages, spread over ``seconds``; their texts."""
     texts = [f"one of many: {number}" for number in range(count)]
     for text in texts:
         write(key, text)
@@ -65,26 +65,26 @@ def write_many(key: str, count: int, seconds: float) -> list[str]:
 
 
 def write_and_time(key: str, text: str) -> float:
-    """When it began; this clock is the same in all processes."""
+    """Write; returns the start by time.monotonic(), which all processes share."""
     begin = time.monotonic()
     write(key, text)
     return begin
 
 
 def log_out(cookie: str) -> None:
-    """By the view, as with a browser."""
+    """Log out by the view, as a browser does."""
     assert clients[cookie].post("/logout/").status_code == 302
 
 
 def log_in(cookie: str, name: str) -> None:
-    """By the view."""
+    """Log in by the view."""
     people.user(name)
     answer = clients[cookie].post("/login/", {"username": name, "password": "secret"})
     assert answer.status_code == 302
 
 
 def switch_user(cookie: str, name: str) -> str:
-    """Another log-in in the same browser, by the view. Returns the cookie it has then."""
+    """Log in as another user in the same browser, by the view; the new cookie."""
     client = clients[cookie]
     log_in(cookie, name)
     new = f"sessionid={client.cookies['sessionid'].value}"
@@ -110,7 +110,7 @@ def change_account(name: str, deed: str) -> None:
 
 
 def end_sessions(deed: str) -> None:
-    """Everybody's, as ``flush`` and the clock do it: nobody rings."""
+    """End all sessions without an event, as expiry or deleted rows do."""
     if deed == "flushed":
         Session.objects.all().delete()
     else:
@@ -118,7 +118,7 @@ def end_sessions(deed: str) -> None:
 
 
 def connections_of(application: str) -> int:
-    """PostgreSQL's connections of the server process."""
+    """The number of the server process's connections to PostgreSQL."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [application]
@@ -127,7 +127,7 @@ def connections_of(application: str) -> int:
 
 
 def attach(key: str, file: str, size: int) -> str:
-    """A job with this file, which lies in the storage; the path of its download."""
+    """Create a job with this file of the storage; the path of its download."""
     reporter = JobReporter("1", name="shop.report", recipients=[Recipient.from_key(key)])
     reporter.started()
     job = Job.objects.get()
@@ -139,7 +139,7 @@ def attach(key: str, file: str, size: int) -> str:
 
 
 class Endless(File):
-    """A content whose end never comes."""
+    """A file whose reading never ends."""
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         yield b"half of it"
@@ -147,13 +147,13 @@ class Endless(File):
 
 
 def attach_half(key: str) -> None:
-    """Never returns."""
+    """Store a file that never ends; does not return."""
     JobReporter("2", recipients=[Recipient.from_key(key)]).started()
     store_file("2", Endless(None, "half.bin"), "half.bin")
 
 
 def prune(days: float) -> int:
-    """After this many days; the number of files that it deletes."""
+    """Prune as after ``days`` days; the number of deleted files."""
     return api.prune(timezone.now() + timedelta(days=days))["files"]
 
 

@@ -1,4 +1,4 @@
-"""Real web servers as processes of the tests."""
+"""Real web servers as child processes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.peers import ROOT
 from tests.support.servers.ports import free_port, is_listening
 from tests.support.waiting import wait_until
 
-# Each serves Django alone under its name, and ``monitio.asgi`` under its name and "-endpoint".
+# Each serves Django under its name, and ``monitio.asgi`` under its name with "-endpoint".
 ASGI = {
     "uvicorn": "uvicorn {app} --port {port} --log-level warning",
     "daphne": "daphne -b 127.0.0.1 -p {port} -v 0 {app}",
-    # Its worker processes hear no signal; without any, it stops as gracefully as the others.
+    # Its worker processes ignore signals; without workers, it stops as gracefully as the others.
     "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --log-level warning",
     "granian": "granian {app} --interface asgi --host 127.0.0.1 --port {port} --log-level warning",
     "gunicorn-asgi": "gunicorn {app} --worker-class asgi --bind 127.0.0.1:{port} "
@@ -39,16 +39,16 @@ WSGI = {
     "sync": "gunicorn {app} --worker-class sync --bind 127.0.0.1:{port} --log-level warning",
     "waitress": "waitress --listen 127.0.0.1:{port} --threads {threads} {app}",
     "granian-wsgi": "granian {app} --interface wsgi --host 127.0.0.1 --port {port} "
-    # Its workers hear no signal either: what does not end by itself is cut.
+    # Its workers ignore signals too; responses still open after the time-out are aborted.
     "--blocking-threads {threads} --workers-kill-timeout 3 --log-level warning",
     "runserver": "django runserver 127.0.0.1:{port} --noreload",
 }
-# A stream holds one of their threads, and they do not say how many there are.
+# A stream holds one of their threads, whose number monitio cannot read.
 POOLS = ("gthread", "waitress", "granian-wsgi")
 
 
 def command_of(kind: str, port: int, threads: int) -> list[str]:
-    """What to run as ``python -m``. ``endpoint`` is short for ``uvicorn-endpoint``."""
+    """The command line for ``python -m``. ``endpoint`` is short for ``uvicorn-endpoint``."""
     name = "uvicorn" if kind == "endpoint" else kind.removesuffix("-endpoint")
     module = "endpoint" if kind.endswith("endpoint") else "asgi" if name in ASGI else "wsgi"
     return (
@@ -59,9 +59,9 @@ def command_of(kind: str, port: int, threads: int) -> list[str]:
 
 
 class Server:
-    """A web server that is ready, for one database and these settings.
+    """A running web server with this database and these settings.
 
-    ``options`` are further words for its command line.
+    ``options`` are appended to its command line.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Server:
     ) -> None:
         self.kind = kind
         self.host, self.port = host, port or free_port()
-        # Where browsers find it: a proxy's, if one stands before it.
+        # The port for browsers: that of the proxy, if there is one.
         self.public_port = self.port
         self._command = [*command_of(kind, self.port, threads), *options]
         if kind in POOLS:
@@ -90,13 +90,13 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Also again, under the same address."""
+        """Start it, or restart it on the same address."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", *self._command],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            # A benchmark's own output is a table.
+            # Benchmarks write their table to stdout.
             stdout=sys.__stderr__,
         )
         wait_until(lambda: is_listening(self.port, self.host), 60, message=f"{self.kind} listens")
@@ -117,7 +117,7 @@ class Server:
         reads: threading.Event | None = None,
         headers: dict[str, str] | None = None,
     ) -> EventSource:
-        """An open page of this browser; ``page`` is the token of another page."""
+        """A stream of this browser; ``page`` is the token of another page."""
         token = browser["page"] if page is None else page
         path = f"/messages/stream/?page={token}"
         return EventSource(self.public_port, path, browser["cookie"], reads, headers)
@@ -126,18 +126,18 @@ class Server:
         return psutil.Process(self.process.pid).num_threads()
 
     def memory(self) -> int:
-        """Bytes it holds."""
+        """Its memory in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def terminate(self, number: int = signal.SIGTERM) -> float:
-        """Seconds it took to stop."""
+        """Send the signal; returns the seconds until it has stopped."""
         begin = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(60)
         return time.monotonic() - begin
 
     def close(self) -> None:
-        """End it at once, with its workers; ``terminate`` lets it end by itself."""
+        """Kill it with its workers; ``terminate`` stops it gracefully."""
         if self.process.poll() is None:
             workers = psutil.Process(self.process.pid).children(recursive=True)
             self.process.kill()

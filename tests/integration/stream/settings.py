@@ -1,4 +1,4 @@
-"""The tests' settings, with what a test says in its environment."""
+"""The tests' settings, with those that a test passes in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The URLs of the site that real servers serve: the tests' own, and what tests ask of it."""
+"""The URLs of the site that real servers serve: those of all tests, and views for assertions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def open_streams(request: HttpRequest) -> HttpResponse:
 
 
 def process(request: HttpRequest) -> HttpResponse:
-    """Which process answers: an id alone may come again."""
+    """The process that responds, with its start: the system reuses ids."""
     return HttpResponse(f"{os.getpid()} {psutil.Process().create_time()}")
 
 
 def fork(request: HttpRequest) -> HttpResponse:
-    """How many streams a child process believes to have."""
+    """The number of streams that a forked child process counts."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -40,7 +40,7 @@ def fork(request: HttpRequest) -> HttpResponse:
 
 
 def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
-    """This many events of 6 kB each, each of another message, as if the transport brought them."""
+    """Deliver ``count`` events of 6 kB, each of another message, as the transport does."""
     for number in range(count):
         data = {"id": -number, "version": 1, "body": "x" * 6_000}
         get_broadcaster().receive(Event(topic, MESSAGE, data))
@@ -48,12 +48,12 @@ def flood(request: HttpRequest, topic: str, count: int) -> HttpResponse:
 
 
 def write(request: HttpRequest, key: str, text: str) -> HttpResponse:
-    """To ``user:1`` or ``visitor:…``, from this very process."""
+    """Write to ``user:1`` or ``visitor:…`` in the server's process."""
     return HttpResponse(str(api.create_message(Recipient.from_key(key), INFO, text).pk))
 
 
 def recheck(request: HttpRequest, seconds: int) -> HttpResponse:
-    """Streams that open from now on look at their sessions this often."""
+    """Set the interval at which new streams recheck their sessions."""
     settings.MONITIO_STREAM_RECHECK = seconds
     return HttpResponse(str(seconds))
 

@@ -1,4 +1,4 @@
-"""``monitio.asgi``: its streams hold nothing, and everything else passes through it unchanged."""
+"""``monitio.asgi``: idle streams hold no thread or connection; other requests pass unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ language: ContextVar[str] = ContextVar("language", default="none")
 
 
 class Wire:
-    """The server's side of one request: what it is asked, what it was sent."""
+    """The server's side of one ASGI request: ``sent`` are the events that the application sent."""
 
     def __init__(self) -> None:
         self.sent: list[Event] = []
@@ -40,11 +40,11 @@ class Wire:
         self.writable = asyncio.Event()
         self.writable.set()
         self.error: Exception | None = None
-        self.asked = False
+        self.request_sent = False
 
     async def receive(self) -> Event:
-        if not self.asked:
-            self.asked = True
+        if not self.request_sent:
+            self.request_sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
         await self.disconnected.wait()
         return {"type": "http.disconnect"}
@@ -66,7 +66,7 @@ class Wire:
 
 
 class QuietBroadcaster(Broadcaster):
-    """Hears what the test says and nothing else, as if by a transport that knows all topics."""
+    """A broadcaster without a transport: it delivers only what the test publishes."""
 
     def _ensure_running(self) -> None:
         self.on_subscribed(self.take_changes()[0])
@@ -76,15 +76,15 @@ class QuietBroadcaster(Broadcaster):
 def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
     broadcaster = QuietBroadcaster()
     monkeypatch.setattr(broadcasters, "_broadcaster", ProcessLocal(lambda: broadcaster))
-    # Those of the test before may still have a connection, which tests without a database must not
-    # touch.
+    # New threads: those of an earlier test may hold a connection, which tests without a database
+    # must not use.
     loaders = threads.DatabaseThreads(threads.LOADERS, "monitio-load")
     monkeypatch.setattr(threads, "_loaders", ProcessLocal(lambda: loaders))
     yield broadcaster
     assert broadcaster.open_streams() == 0, "each has left"
 
 
-def ticket(limits: Limits | None = None, **changes: Any) -> OpenStream:
+def open_stream(limits: Limits | None = None, **changes: Any) -> OpenStream:
     answers: dict[str, Any] = {
         "snapshot": lambda has: frames.event("snapshot", {"messages": []}),
         "still_valid": lambda: True,
@@ -95,7 +95,7 @@ def ticket(limits: Limits | None = None, **changes: Any) -> OpenStream:
 
 
 def django(left: OpenStream) -> monitio.asgi.Application:
-    """Django, as far as the endpoint sees it: a head, a ticket, an empty body."""
+    """A double of Django's application: a head, a stream to open, an empty body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
@@ -108,7 +108,7 @@ def django(left: OpenStream) -> monitio.asgi.Application:
 def run(
     left: OpenStream, test: Callable[[Wire, asyncio.Task[None]], Awaitable[None]]
 ) -> asyncio.Task[None]:
-    """Open a stream, and hand the test its server's side and its server's task."""
+    """Open a stream, and call ``test`` with the server's side and the server's task."""
 
     async def main() -> asyncio.Task[None]:
         wire = Wire()
@@ -139,7 +139,7 @@ class TestOneStream:
             assert all(event["more_body"] for event in wire.sent[1:])
             assert not task.done()
 
-        assert run(ticket(), test).exception() is None
+        assert run(open_stream(), test).exception() is None
 
     def test_a_signed_out_stream_completes_its_response(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
@@ -149,7 +149,7 @@ class TestOneStream:
             assert b"signed-out" in wire.body
             assert [event.get("more_body") for event in wire.sent[-2:]] == [True, False]
 
-        task = run(ticket(still_valid=lambda: False), test)
+        task = run(open_stream(still_valid=lambda: False), test)
         assert task.exception() is None and not task.cancelling()
 
     def test_above_the_limits_it_is_a_snapshot_and_an_end(self) -> None:
@@ -157,9 +157,9 @@ class TestOneStream:
             await wire.until(task.done)
             assert b"snapshot" in wire.body and b"busy" in wire.body
 
-        run(ticket(Limits(0, 9)), test)
+        run(open_stream(Limits(0, 9)), test)
 
-    def test_the_database_is_asked_elsewhere_in_the_context_of_the_view(self) -> None:
+    def test_the_database_is_queried_in_a_thread_in_the_context_of_the_view(self) -> None:
         seen: list[Any] = []
 
         def look(has: str) -> bytes:
@@ -170,7 +170,7 @@ class TestOneStream:
             await wire.until(lambda: b"snapshot" in wire.body)
 
         token = language.set("pl")
-        left = ticket(snapshot=look)
+        left = open_stream(snapshot=look)
         language.reset(token)
         run(left, test)
         assert seen == [("pl", False)]
@@ -182,7 +182,7 @@ class TestOneStream:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
             await wire.until(task.done)
 
-        assert run(ticket(snapshot=fail), test).exception() is None
+        assert run(open_stream(snapshot=fail), test).exception() is None
         assert "A stream has failed." in caplog.text
 
     def test_one_event_wakes_many_by_one_call_into_the_loop(
@@ -190,7 +190,7 @@ class TestOneStream:
     ) -> None:
         async def main() -> None:
             wires = [Wire() for _ in range(5)]
-            app = monitio.asgi.application(django(ticket()))
+            app = monitio.asgi.application(django(open_stream()))
             tasks = [
                 asyncio.ensure_future(app({"type": "http"}, wire.receive, wire.send))
                 for wire in wires
@@ -220,7 +220,7 @@ class TestSlowClient:
             await wire.until(lambda: b"snapshot" in wire.body)
             wire.writable.clear()
             broadcaster.receive(message(0))
-            await asyncio.sleep(0)  # the pump runs: the first one waits in the server's send
+            await asyncio.sleep(0)  # the first event now waits in the server's send
             for number in range(1, 500):
                 broadcaster.receive(message(number))
                 await asyncio.sleep(0)
@@ -230,7 +230,7 @@ class TestSlowClient:
             broadcaster.receive(message(1000))
             await wire.until(lambda: b"text 1000" in wire.body)
 
-        run(ticket(), test)
+        run(open_stream(), test)
 
     def test_its_task_sends_in_the_servers_context(self, broadcaster: Broadcaster) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
@@ -242,7 +242,7 @@ class TestSlowClient:
             wire.writable.set()
             await wire.until(task.done)
 
-        assert run(ticket(), test).exception() is None
+        assert run(open_stream(), test).exception() is None
 
     def test_one_that_reads_nothing_for_long_is_given_up(
         self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +255,7 @@ class TestSlowClient:
             broadcaster.receive(message(1))
             await wire.until(task.done)
 
-        assert run(ticket(), test).exception() is None
+        assert run(open_stream(), test).exception() is None
 
     def test_a_stopping_server_does_not_wait_for_it(
         self, broadcaster: Broadcaster, monkeypatch: pytest.MonkeyPatch
@@ -269,12 +269,12 @@ class TestSlowClient:
             broadcaster.wake_all()
             await wire.until(task.done)
 
-        run(ticket(), test)
+        run(open_stream(), test)
 
 
 class TestGone:
     @pytest.mark.parametrize("error", [OSError, RuntimeError, ConnectionResetError])
-    def test_a_server_may_raise_what_it_likes(
+    def test_a_server_may_raise_any_exception(
         self, broadcaster: Broadcaster, error: type[Exception]
     ) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
@@ -283,7 +283,7 @@ class TestGone:
             broadcaster.receive(message(1))
             await wire.until(task.done)
 
-        assert run(ticket(), test).exception() is None
+        assert run(open_stream(), test).exception() is None
 
     def test_a_cancelling_server_sees_its_own_cancel(self) -> None:
         async def test(wire: Wire, task: asyncio.Task[None]) -> None:
@@ -291,31 +291,31 @@ class TestGone:
             task.cancel()
             await wire.until(task.done)
 
-        assert run(ticket(), test).cancelled()
+        assert run(open_stream(), test).cancelled()
 
     def test_a_client_that_leaves_during_the_request_gets_no_stream(self) -> None:
-        async def receives_it(scope: Any, receive: Any, send: Any) -> None:
+        async def app_that_receives(scope: Any, receive: Any, send: Any) -> None:
             assert (await receive())["type"] == "http.request"
             assert (await receive())["type"] == "http.disconnect"
-            scope[HANDOFF_KEY].stream = ticket()
+            scope[HANDOFF_KEY].stream = open_stream()
 
         words: list[Event] = [{"type": "http.request"}, {"type": "http.disconnect"}]
 
-        async def logged_once() -> Event:
+        async def receive_once() -> Event:
             return words.pop(0)
 
         async def main() -> None:
-            app = monitio.asgi.application(receives_it)
+            app = monitio.asgi.application(app_that_receives)
             async with asyncio.timeout(60):
-                await app({"type": "http"}, logged_once, Wire().send)
+                await app({"type": "http"}, receive_once, Wire().send)
 
         asyncio.run(main())
 
-    def test_django_that_no_longer_waits_for_it_does_not_stop_the_server_from_waiting(self) -> None:
+    def test_cancelling_djangos_receive_does_not_cancel_the_servers(self) -> None:
         cancelled: list[bool] = []
 
         class Sensitive(Wire):
-            """As gunicorn: a wait that was given up is a client that has left."""
+            """As gunicorn, which treats a cancelled receive() as a disconnected client."""
 
             async def receive(self) -> Event:
                 try:
@@ -324,17 +324,17 @@ class TestGone:
                     cancelled.append(True)
                     raise
 
-        async def listens(scope: Any, receive: Any, send: Any) -> None:
+        async def app_that_listens(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             listening = asyncio.ensure_future(receive())
             await asyncio.sleep(0.01)
-            await django(ticket())(scope, receive, send)
+            await django(open_stream())(scope, receive, send)
             listening.cancel()
             await asyncio.wait([listening])
 
         async def main() -> None:
             wire = Sensitive()
-            app = monitio.asgi.application(listens)
+            app = monitio.asgi.application(app_that_listens)
             task = asyncio.ensure_future(app({"type": "http"}, wire.receive, wire.send))
             await wire.until(lambda: b"snapshot" in wire.body)
             assert not cancelled
@@ -388,7 +388,7 @@ class TestEverythingElse:
 
 @pytest.fixture
 def later() -> Iterator[ExitStack]:
-    """Ends what a test has started, also when it fails."""
+    """Closes what a test has started, also when it fails."""
     with ExitStack() as stack:
         yield stack
 
@@ -409,7 +409,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
     streams += [server.stream(browser) for _ in range(19)]
     for stream in streams:
         stream.wait_for("snapshot")
-    # Which may not all have been needed yet.
+    # Threads of the pools that were not needed before.
     few = server.threads() + threads.REQUEST_THREADS + threads.LOADERS
     streams += [server.stream(browser) for _ in range(200)]
     most = 0
@@ -425,7 +425,7 @@ def test_two_hundred_streams_hold_no_thread_and_no_connection(
         stream.close()
 
 
-def test_middleware_and_lasting_connections_change_nothing(
+def test_middleware_and_persistent_connections_hold_nothing(
     postgres_server: Postgres, transport: dict[str, Any], settings: Any, later: ExitStack
 ) -> None:
     url = postgres_server.database("middleware")

@@ -1,4 +1,4 @@
-"""A stream behind Caddy, with the configuration of examples/production."""
+"""Streams behind Caddy, with the configuration of examples/production."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.peers import ROOT, Peer
 from tests.support.servers.ports import free_port, is_listening
 from tests.support.waiting import wait_until
 
-# Debian's package starts a server on port 80, so `make test` does not install it.
+# `make test` does not install it: Debian's package starts a server on port 80.
 CADDY = shutil.which("caddy")
 EXAMPLE = ROOT / "examples/production/Caddyfile"
 pytestmark = [

@@ -1,4 +1,4 @@
-"""The driver for an event loop, without a server."""
+"""The asynchronous driver of streams, without a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def snapshot(has: str) -> bytes:
 
 
 def after_turns(turns: int, call: Callable[[], object]) -> None:
-    """Call it when the event loop has gone round so many times."""
+    """Call it after this many iterations of the event loop."""
     loop = asyncio.get_running_loop()
     if turns:
         loop.call_soon(after_turns, turns - 1, call)
@@ -32,8 +32,8 @@ def after_turns(turns: int, call: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("turns", range(8))
-def test_a_client_that_leaves_in_the_moment_of_news_ends_the_stream(turns: int) -> None:
-    """asyncio.wait_for of Python 3.11 forgets a cancellation that meets the end of the wait."""
+def test_a_client_that_disconnects_at_the_moment_of_an_event_ends_the_stream(turns: int) -> None:
+    """asyncio.wait_for of Python 3.11 loses a cancellation at the moment when the wait ends."""
     frames: list[bytes] = []
 
     async def serve() -> None:

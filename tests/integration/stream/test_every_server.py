@@ -1,4 +1,4 @@
-"""The suite of ``base.py`` on every server, by the view and by ``monitio.asgi``."""
+"""The suite of ``base.py`` on every server, with the view and with ``monitio.asgi``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.stream.base import PROMPT, SETTINGS, ServerSuite
 from tests.integration.stream.servers import ASGI, WSGI, Server
 from tests.support.peers import Peer
 
-# gunicorn's sync worker holds no streams; TestSync says what it does.
+# gunicorn's sync worker holds no streams; TestSync covers it.
 KINDS = [
     *(name for kind in ASGI for name in (kind, f"{kind}-endpoint")),
     *(kind for kind in WSGI if kind != "sync"),
@@ -33,7 +33,7 @@ class TestEveryServer(ServerSuite):
 def test_hypercorns_worker_processes_stop_when_their_streams_are_old(
     site: Peer, database: str, transport: dict[str, str]
 ) -> None:
-    """They hear no signal, and from Python 3.12 on hypercorn waits for them without an end."""
+    """They ignore signals, and on Python 3.12 and later hypercorn waits for them for ever."""
     age = {"MONITIO_STREAM_MAX_AGE": 2}
     server = Server("hypercorn", database, options=("--workers", "1"), **age, **transport)
     with server.stream(site.sign_in("hypercorn")) as stream:

@@ -1,4 +1,4 @@
-"""A large file goes through a real server in flat memory, and through nginx without it."""
+"""Downloads of large files: a server's memory stays flat, or nginx sends the file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_until
 
 SIZE, GIGABYTE = 2**27, 2**30
-# Bytes by which the server may grow, whatever the size.
+# Bytes by which the server's memory may grow for any file size.
 MEMORY = 60 * 2**20
-# A reader that waits for nobody: it measures the server at each of these.
+# Bytes after which the client measures the server's memory.
 STEP = 2**23
 
 
@@ -35,7 +35,7 @@ def site(tmp_path: Path) -> Iterator[Peer]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The storage, with a large file full of holes."""
+    """The storage's folder, with a large sparse file."""
     folder = tmp_path / "files"
     folder.mkdir()
     with (folder / "large.bin").open("wb") as file:
@@ -58,7 +58,7 @@ def serve(kind: str, tmp_path: Path, folder: Path, **settings: Any) -> Server:
 
 
 def download(server: Server, port: int, path: str, browser: dict[str, str]) -> tuple[int, int]:
-    """How many bytes arrive, and the most memory that the server and its workers hold meanwhile."""
+    """The number of bytes received, and the largest memory of the server and its workers."""
     url, headers = f"http://127.0.0.1:{port}{path}", {"Cookie": browser["cookie"]}
     size, most, measured = 0, 0, 0
     with httpx.stream("GET", url, headers=headers, timeout=60) as response:
@@ -121,7 +121,7 @@ def test_nginx_sends_it_in_place_of_the_site(site: Peer, folder: Path, tmp_path:
     try:
         nginx.start()
         assert download(server, port, path, browser)[0] == SIZE
-        # Nobody gets there but by the site's answer.
+        # The files are reachable only through the site's response.
         for closed in ("/private/large.bin", path):
             answer = httpx.get(f"http://127.0.0.1:{port}{closed}", timeout=60)
             assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""Workers that gunicorn recycles or forks, with the configuration of examples/production."""
+"""Workers that gunicorn recycles or preloads, with the configuration of examples/production."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.waiting import wait_until
 CONFIG = "examples/production/gunicorn.conf.py"
 SETTINGS = {"MONITIO_STREAM_RETRY": 200, "MONITIO_STREAM_HEARTBEAT": 0.5}
 RECYCLED = ("--workers", "1", "--max-requests", "8")
-# gunicorn's own advice: what is preloaded is imported before the workers patch it.
+# By gunicorn's documentation: patch first, because preloaded modules are imported before.
 PATCHED_EARLY = """
 from gevent import monkey
 
 monkey.patch_all()
 """
 Start = Callable[..., Server]
-# `make test-full` alone runs these.
+# Only `make test-full` runs these.
 RARE = {
     kind: pytest.param(kind, marks=pytest.mark.variant)
     for kind in ("gunicorn-asgi", "uvicorn-worker", "waitress")
@@ -52,7 +52,7 @@ def browser(site: Peer, name: str) -> Browser:
 
 
 def process_of(server: Server) -> str:
-    """ "" when it hangs up: uvicorn's old worker does so on whom it has just accepted."""
+    """The responding process; "" when the connection is closed, as uvicorn's old worker may do."""
     try:
         return server.get("/process/")
     except OSError:
@@ -60,7 +60,7 @@ def process_of(server: Server) -> str:
 
 
 def longest_wait_until_recycled(server: Server) -> float:
-    """Seconds a visitor had to wait for a page while the worker made room for the next one."""
+    """The longest wait for a page, in seconds, while a worker is replaced."""
     first, longest = process_of(server), 0.0
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -73,7 +73,7 @@ def longest_wait_until_recycled(server: Server) -> float:
 
 
 def goes_on(site: Peer, page: Page, browser: Browser) -> None:
-    """The page finds the new worker and misses nothing."""
+    """The page reconnects to the new worker and misses no message."""
     site.write(browser["key"], "after that")
     page.wait_until_it_shows("after that")
 
@@ -93,7 +93,7 @@ class TestRecycled:
             assert set(page.reasons) == {"shutdown"}
 
     @pytest.mark.parametrize("kind", ["gthread", RARE["uvicorn-worker"], "uvicorn-worker-endpoint"])
-    def test_without_a_word_it_waits_until_they_are_old(
+    def test_without_the_hook_it_waits_until_streams_reach_their_age(
         self, start: Start, site: Peer, browser: Browser, kind: str
     ) -> None:
         server = start(kind, *RECYCLED, MONITIO_STREAM_MAX_AGE=4)
@@ -112,7 +112,7 @@ def test_preloaded_workers_receive_events_and_stop_gracefully(
     more = PATCHED_EARLY if kind == "gevent" else ""
     config.write_text((ROOT / CONFIG).read_text() + more)
     options = ("--preload", "--workers", "2", "--config", str(config))
-    # It ends by the signal, and not because it looks up now and then.
+    # Rare heartbeats: the signal must end the streams.
     server = start(kind, *options, MONITIO_STREAM_HEARTBEAT=60)
     with server.stream(browser) as stream:
         stream.wait_until_it_receives(lambda: site.write(browser["key"], "hello"))
@@ -121,7 +121,7 @@ def test_preloaded_workers_receive_events_and_stop_gracefully(
 
 
 class TestThreads:
-    """gunicorn's threads are too few for a stream of each page."""
+    """gunicorn has fewer threads than there are open pages."""
 
     @pytest.fixture
     def people(self, site: Peer, request: pytest.FixtureRequest) -> list[Browser]:

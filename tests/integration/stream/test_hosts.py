@@ -1,6 +1,6 @@
-"""Two hosts with two web processes each, behind nginx: every page hears its own, from everybody.
+"""Two hosts with two web processes each, behind nginx: every page gets its user's messages.
 
-Each host is a loopback address with a line of its own to the transport, which can be cut.
+Each host is a loopback address with its own connection to the transport, which tests can cut.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RECONCILE = 3.0
 
 
 class Host:
-    """Web processes that reach the transport by one line."""
+    """Web processes that reach the transport through one forwarder."""
 
     def __init__(self, line: Forwarder, database: str, settings: dict[str, Any]) -> None:
         self.line, self.database, self.settings = line, database, settings
@@ -61,12 +61,12 @@ class Host:
 
 
 class Cluster:
-    """``port`` is nginx, which takes the processes in turn."""
+    """``port`` is that of nginx, which balances between the processes."""
 
     def __init__(self, hosts: list[Host], site: Peer) -> None:
         self.hosts, self.site, self.port = hosts, site, free_port()
         apps = [f"{host.line.host}:{port}" for host in hosts for port in host.ports]
-        # One worker: each has a turn of its own.
+        # One nginx worker: each worker would balance on its own.
         self.nginx = Nginx(documented("nginx.conf", apps, self.port), self.port, workers=1)
         self.nginx.start()
 
@@ -74,7 +74,7 @@ class Cluster:
         return [server for host in self.hosts for server in host.servers]
 
     def write_from_everywhere(self, pages: list[Page], text: str) -> None:
-        """From each process to each page's person."""
+        """Write from each process to each page's user."""
         for server in self.servers():
             if server.process.poll() is None:
                 for page in pages:
@@ -125,20 +125,20 @@ def cluster(
 
 @pytest.fixture
 def pages(cluster: Cluster, name: str) -> Iterator[list[Page]]:
-    """Two open pages in each process, all of different people."""
+    """Two open pages in each process, each of another user."""
     count = 2 * ALL
     names = [f"{name}-{number}" for number in range(count)]
     pages = [Page(cluster.port, cluster.site.sign_in(name)) for name in names]
     for page in pages:
-        # It comes when the process receives the topic's events.
+        # The snapshot is sent once the process receives the topic's events.
         wait_until(lambda page=page: "snapshot" in [name for name, _ in page.frames])
     yield pages
     for page in pages:
         page.close()
 
 
-def everybody_is_up_to_date(pages: list[Page], count: int, timeout: float = 60.0) -> None:
-    """Each page holds so many messages, its own, and exactly what a reload would show."""
+def wait_until_up_to_date(pages: list[Page], count: int, timeout: float = 60.0) -> None:
+    """Each page holds ``count`` messages of its user, exactly what a reload would show."""
     for page in pages:
         wait_until(lambda page=page: len(page.known) == count, timeout, str(page.texts()))
         assert all(f"for {page.browser['key']} by" in text for text in page.texts())
@@ -149,7 +149,7 @@ def receive_a_round_by_events(cluster: Cluster, pages: list[Page]) -> bool:
     """Whether a message from each process to each page arrives by its event, not by a snapshot."""
     before = {page: set(page.known) for page in pages}
     cluster.write_from_everywhere(pages, "live")
-    everybody_is_up_to_date(pages, len(before[pages[0]]) + ALL)
+    wait_until_up_to_date(pages, len(before[pages[0]]) + ALL)
     return all(
         set(page.known) - before[page]
         <= {one["id"] for name, one in page.frames if name == "message"}
@@ -161,7 +161,7 @@ def test_each_page_of_each_process_gets_its_own_from_every_process(
     cluster: Cluster, pages: list[Page]
 ) -> None:
     assert [server.open_streams() for server in cluster.servers()] == [2] * ALL
-    # Once in a while the comparison is first.
+    # Repeated: reconciliation may deliver a message before its event.
     wait_until(lambda: receive_a_round_by_events(cluster, pages), 120)
 
 
@@ -171,8 +171,8 @@ def test_a_host_that_is_cut_off_catches_up_and_receives_again(
     line = cluster.hosts[1].line
     line.cut()
     cluster.write_from_everywhere(pages, "in the dark")
-    # The database alone tells both sides.
-    everybody_is_up_to_date(pages, ALL)
+    # Both sides get the messages from the database only.
+    wait_until_up_to_date(pages, ALL)
     line.restore()
     wait_until(lambda: receive_a_round_by_events(cluster, pages), 120, interval=1)
 
@@ -183,8 +183,8 @@ def test_pages_of_a_host_that_dies_go_on_with_the_other(
     cluster.write_from_everywhere(pages, "before")
     cluster.hosts[0].kill()
     cluster.write_from_everywhere(pages, "from the other")
-    everybody_is_up_to_date(pages, ALL + EACH)
+    wait_until_up_to_date(pages, ALL + EACH)
     assert sum(server.open_streams() for server in cluster.hosts[1].servers) == len(pages)
     cluster.hosts[0].start()
     cluster.write_from_everywhere(pages, "together again")
-    everybody_is_up_to_date(pages, ALL + EACH + ALL)
+    wait_until_up_to_date(pages, ALL + EACH + ALL)

@@ -1,4 +1,4 @@
-"""Nothing of a message is logged, and nothing that would let its reader become somebody else."""
+"""Logs contain neither texts of messages nor anything that authenticates a user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.servers.ports import free_port
 from tests.support.servers.valkey import Valkey
 
 SECRET = "the-diagnosis"
-# Everything that logs, also what Django and the servers keep to themselves.
+# All loggers, also those that Django and the servers do not propagate.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -38,7 +38,7 @@ LOGGING = {
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """All loggers there are, at DEBUG, also those that do not propagate."""
+    """Capture all loggers at DEBUG, also those that do not propagate."""
     known = [one for one in logging.root.manager.loggerDict.values() if hasattr(one, "propagate")]
     before = [(one, one.level, one.propagate) for one in known]
     for one in known:
@@ -51,8 +51,8 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     logging.root.manager._clear_cache()  # type: ignore[attr-defined]
 
 
-def walk(client: Client, who: Recipient) -> str:
-    """A message of this recipient from its writing to its end; what they saw of it."""
+def use_every_feature(client: Client, who: Recipient) -> str:
+    """Take a message from its creation to its deletion; everything the recipient saw of it."""
     row = api.create_message(
         who, INFO, SECRET, subject=SECRET, email=not who.is_visitor, url=f"/{SECRET}/"
     )
@@ -79,10 +79,10 @@ def test_of_a_whole_road_nothing_is_logged(
     valkey_server: Valkey,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Mails go out from here.
+    # E-mails are sent by this process.
     monkeypatch.setattr(hooks, "deliver", None)
     settings.MONITIO_STREAMS_PER_PROCESS = 0
-    # What works is not reported as unreachable because the machine is busy.
+    # A busy machine must not count as an unreachable server.
     monkeypatch.setattr(redis, "PUBLISH_TIMEOUT", TIMEOUT)
     monkeypatch.setattr(database_utils, "LOCK_TIMEOUT", TIMEOUT)
     settings.MONITIO_TRANSPORT = transport.split()[-1]
@@ -90,10 +90,10 @@ def test_of_a_whole_road_nothing_is_logged(
     if transport == "dead redis":
         settings.MONITIO_REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     client.force_login(user())
-    assert SECRET in walk(client, Recipient.for_user(user()))
+    assert SECRET in use_every_feature(client, Recipient.for_user(user()))
     visitors = Client()
     visitor = visitor_of(visitors)
-    assert SECRET in walk(visitors, visitor)
+    assert SECRET in use_every_feature(visitors, visitor)
     reset_broadcaster()
     logged = log.text
     assert ("cannot be reached" in logged) == (transport == "dead redis"), "the log was captured"

@@ -1,4 +1,4 @@
-"""Two workers of gunicorn, scraped as Prometheus does."""
+"""Metrics of two gunicorn workers, scraped as Prometheus does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_metrics_of_all_workers_are_one_page(server: Server, site: Peer) -> 
     for page in pages:
         page.wait_for("snapshot")
     counted = ("snapshots_totalopen", "streams_open", "stream_first_event_seconds_count")
-    # A client may have its event before the server has counted it.
+    # A client may receive its event before the server has counted it.
     wait_until(lambda: [scrape().get(f"monitio_{name}") for name in counted] == [4, 4, 4])
     assert scrape()["monitio_jobsqueued"] == 0
     server.get(f"/write/{browser['key']}/Hello/")

@@ -31,7 +31,7 @@ LIMITS = {
 
 
 class Ports(NamedTuple):
-    """Where nginx listens: the redirect, TLS, and the latter's site in plain HTTP for the tests."""
+    """nginx's ports: for the redirect, for TLS, and for the same site in plain HTTP (for tests)."""
 
     redirect: int
     tls: int
@@ -39,7 +39,7 @@ class Ports(NamedTuple):
 
 
 def configuration(folder: Path, upstream: int, ports: Ports) -> str:
-    """The example with this machine's addresses in it, and nothing else changed."""
+    """The example with only the addresses replaced."""
     config = EXAMPLE
     for old, new in {
         "unix:/run/contacts/site.sock": f"127.0.0.1:{upstream}",
@@ -54,7 +54,7 @@ def configuration(folder: Path, upstream: int, ports: Ports) -> str:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a key and a certificate that nobody trusts."""
+    """The folder of a key and a self-signed certificate."""
     folder = tmp_path_factory.mktemp("tls")
     names = ["-subj", "/CN=contacts.example.com", "-keyout", "privkey.pem", "-out", "fullchain.pem"]
     subprocess.run(
@@ -122,7 +122,7 @@ class TestBehindNginx(ServerSuite):
             assert stream.wait_until_it_ends() == "busy"
             assert server.open_streams() == 9
 
-    def test_nginx_itself_may_restart(
+    def test_nginx_can_be_restarted(
         self, server: Server, nginx: Nginx, site: Peer, browser: Browser
     ) -> None:
         with Page(server.public_port, browser) as page:
@@ -132,7 +132,7 @@ class TestBehindNginx(ServerSuite):
             nginx.start()
             page.wait_until_it_shows("while nobody was there")
 
-    def test_nginx_has_no_complaint(self, nginx: Nginx) -> None:
+    def test_nginx_logs_no_error(self, nginx: Nginx) -> None:
         said = subprocess.run(
             [nginx.binary, "-t", "-p", str(nginx.folder.path), "-c", "nginx.conf"],
             capture_output=True,
@@ -144,11 +144,11 @@ class TestBehindNginx(ServerSuite):
 
 
 def directives(text: str) -> list[str]:
-    """Those of the stream's location block, without comments."""
+    """The directives of the stream's location block, without comments."""
     (block,) = re.findall(r"location /messages/stream/ \{(.*?)\}", text, re.DOTALL)
     lines = [line.strip() for line in str(block).splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def test_the_manual_shows_the_configuration_that_was_tested() -> None:
+def test_the_documented_configuration_is_the_tested_one() -> None:
     assert directives(MANUAL) == directives(EXAMPLE)

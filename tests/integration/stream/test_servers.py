@@ -1,4 +1,4 @@
-"""Streams under real servers: from the first event to the last, and who gets none."""
+"""Streams on real servers: events, authentication, limits and shutdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS = {
     "MONITIO_STREAM_RECHECK": RECHECK,
     "MONITIO_STREAMS_PER_USER": 3,
     "MONITIO_STREAMS_PER_ADDRESS": 2,
-    # What a proxy would set. Most tests do without, and are not counted.
+    # A proxy would set it. Without it, a client is not counted.
     "MONITIO_CLIENT_ADDRESS": "HTTP_X_REAL_IP",
 }
 Browser = dict[str, str]
@@ -43,14 +43,14 @@ def server(kind: str, site: Peer, database: str, transport: dict[str, str]) -> I
 
 @pytest.fixture
 def browser(site: Peer, server: Server, name: str) -> Browser:
-    """Somebody signed in, when all streams of earlier tests are over."""
+    """A signed-in user's browser, once all streams of earlier tests have ended."""
     wait_until(lambda: server.open_streams() == 0, message="earlier streams have ended")
     return dict(site.sign_in(name))
 
 
 @pytest.fixture
 def by_events_alone(server: Server) -> Iterator[None]:
-    """Streams do not look at their sessions by themselves while a test runs."""
+    """Disable rechecks of sessions during the test, so that only events end streams."""
     server.get("/recheck/3600/")
     yield
     server.get(f"/recheck/{RECHECK}/")
@@ -67,7 +67,7 @@ class TestStream:
             assert [message["body"] for message in first["messages"]] == ["written before"]
             assert (first["unread"], first["floor"], stream.retry) == (1, 0, 3000)
 
-    def test_nothing_on_its_way_keeps_it_back(self, server: Server, browser: Browser) -> None:
+    def test_headers_prevent_buffering_and_caching(self, server: Server, browser: Browser) -> None:
         with server.stream(browser) as stream:
             assert stream.headers["Content-Type"] == "text/event-stream; charset=utf-8"
             assert stream.headers["X-Accel-Buffering"] == "no"
@@ -102,7 +102,7 @@ class TestStream:
             site.write(visitor["key"], "hello, whoever you are")
             stream.wait_until_it_shows("hello, whoever you are")
 
-    def test_silence_is_filled_with_heartbeats(self, server: Server, browser: Browser) -> None:
+    def test_an_idle_stream_sends_heartbeats(self, server: Server, browser: Browser) -> None:
         with server.stream(browser) as stream:
             wait_until(lambda: len(stream.of("beat")) >= 2)
 
@@ -183,7 +183,7 @@ class TestWho:
             page.wait_until_it_shows("are you there?")
             browser["cookie"] = site.switch_user(browser["cookie"], f"{name}-other")
             page.wait_for_state("stopped")
-            # Its snapshots and older messages say so, too.
+            # Its snapshots and older messages are refused, too.
             with pytest.raises(LookupError):
                 page.reload()
 
@@ -197,7 +197,7 @@ class TestWho:
             site.change_account(name, deed)
             assert stream.wait_until_it_ends() == "signed-out"
 
-    def test_an_account_that_changed_without_a_word_ends_it_at_the_next_look(
+    def test_an_account_that_changed_without_an_event_ends_it_at_the_next_recheck(
         self, server: Server, site: Peer, browser: Browser, name: str
     ) -> None:
         with server.stream(browser) as stream:
@@ -206,7 +206,7 @@ class TestWho:
             assert stream.wait_until_it_ends() == "signed-out"
 
     @pytest.mark.parametrize("deed", ["flushed", "expired"])
-    def test_a_session_that_ended_ends_it_at_the_next_look(
+    def test_a_session_that_ended_ends_it_at_the_next_recheck(
         self, server: Server, site: Peer, browser: Browser, deed: str
     ) -> None:
         visitor = site.visit()
@@ -219,7 +219,7 @@ class TestWho:
 
 
 class TestCaps:
-    def test_one_person_too_many_gets_a_finite_answer(
+    def test_above_the_limit_of_a_user_the_response_is_finite(
         self, server: Server, site: Peer, browser: Browser
     ) -> None:
         site.write(browser["key"], "all is here")
@@ -234,7 +234,7 @@ class TestCaps:
             assert not stream.ended.is_set()
             stream.close()
 
-    def test_one_address_too_many_gets_a_finite_answer(
+    def test_above_the_limit_of_an_address_the_response_is_finite(
         self, server: Server, site: Peer, browser: Browser, name: str
     ) -> None:
         people = [browser, *(site.sign_in(f"{name}-{number}") for number in range(3))]
@@ -249,7 +249,7 @@ class TestCaps:
             assert streams[2].wait_until_it_ends() == "busy"
             wait_until(lambda: server.open_streams() == 3)
 
-    # Of these servers, only its pool of threads is small.
+    # The only one of these servers with a small pool of threads.
     @pytest.mark.parametrize("kind", ["gthread"], indirect=True, scope="module")
     def test_streams_leave_threads_for_pages(
         self, server: Server, site: Peer, browser: Browser, name: str, kind: str
@@ -270,7 +270,7 @@ class TestStop:
     def server(
         self, kind: str, site: Peer, database: str, transport: dict[str, str]
     ) -> Iterator[Server]:
-        # By the signal, then, and not because a stream looks up now and then.
+        # Rare heartbeats and rechecks: the signal must end the streams.
         rare = {"MONITIO_STREAM_HEARTBEAT": 60, "MONITIO_STREAM_RECHECK": 60}
         server = Server(kind, database, **{**SETTINGS, **rare}, **transport)
         yield server
@@ -284,7 +284,7 @@ class TestStop:
             stream.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
         assert server.terminate() < PROMPT
         reasons = [stream.wait_until_it_ends() for stream in streams]
-        # runserver has no handler of its own: it ends at once and says nothing.
+        # runserver has no signal handler: it ends at once, without a bye.
         assert reasons == [None if kind == "runserver" else "shutdown"] * 3
         for stream in streams:
             stream.close()
@@ -305,7 +305,7 @@ class TestSync:
 
 
 class TestPolling:
-    """The embedded default, through the same road."""
+    """The same with the default transport, polling."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -349,7 +349,7 @@ def test_idle_streams_hold_no_database_connection(
     for stream in streams:
         stream.wait_for("snapshot")
         wait_until(lambda stream=stream: len(stream.of("beat")) >= 4)
-    # A check each second keeps the connections of the process, none belongs to a stream.
+    # Only the process's pool for rechecks holds connections, not the streams.
     wait_until(lambda: site.connections_of("server") <= LOADERS, message="all are given back")
     for browser, stream in zip(browsers, streams, strict=True):
         site.write(browser["key"], f"for {browser['key']}")

@@ -36,7 +36,7 @@ unreported: list[Any] = []
 
 
 def ask(name: str, who: str, asked: dict[str, Any]) -> str:
-    """The id of a task that this person started by a request."""
+    """Start a task by a request of this user; its id."""
     client = Client()
     client.force_login(people.user(who))
     response = client.post(f"/start/{name}/", json.dumps(asked), content_type="application/json")
@@ -45,12 +45,12 @@ def ask(name: str, who: str, asked: dict[str, Any]) -> str:
 
 
 def enqueue(name: str, *args: Any) -> str:
-    """The id of a task that no request started."""
+    """Start a task outside of a request; its id."""
     return str(work.TASKS[name].enqueue(*args).id)
 
 
 def cancel(task_id: str, who: str) -> int:
-    """Press the button on the message of this job; the answer's status."""
+    """Click the cancel button on the job's message; the response's status."""
     client = Client()
     client.force_login(people.user(who))
     message = Message.objects.get(job__task_id=task_id)
@@ -58,14 +58,14 @@ def cancel(task_id: str, who: str) -> int:
 
 
 def retry(who: str) -> int:
-    """Press "Try again" on the one message; the answer's status."""
+    """Click "Try again" on the only message; the response's status."""
     client = Client()
     client.force_login(people.user(who))
     return client.post(reverse("message_retry", args=[Message.objects.get().pk])).status_code
 
 
 def unfinished() -> list[str]:
-    """What a worker still has to do or is doing."""
+    """The tasks that wait or run."""
     if IN_REDIS:
         queue = django_rq.get_queue()
         return [*queue.job_ids, *queue.started_job_registry.get_job_ids()]
@@ -89,7 +89,7 @@ def mails() -> list[str]:
 
 
 def enqueue_unreported(name: str) -> str:
-    """A task whose worker may be as quick as it likes: its row is not there yet."""
+    """Enqueue a task without its job's row, as when a worker is faster than the commit."""
     for signals in compat.signal_modules():
         signals.task_enqueued.disconnect(dispatch_uid="monitio_tasks.enqueued")
     unreported.append(work.TASKS[name].enqueue())
@@ -128,7 +128,7 @@ def give_up() -> None:
 
 
 def begin_unreported(task_id: str, who: str) -> None:
-    """A job that is running for all that monitio knows, although its task has ended."""
+    """Report a job as started although its task has ended."""
     result = unreported.pop()
     reporter = JobReporter(
         task_id,

@@ -1,4 +1,4 @@
-"""The same site with django-tasks-rq: tasks wait in Redis for ``manage.py rqworker``."""
+"""The same site with django-tasks-rq: ``manage.py rqworker`` runs tasks from Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site whose tasks wait in the database for ``manage.py db_worker``."""
+"""A site whose tasks ``manage.py db_worker`` runs from the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
 PACKAGE = "django.tasks" if find_spec("django.tasks") else "django_tasks"
 
-# Celery is not part of this site.
+# This site does not use Celery.
 INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "monitio_celery"]
 INSTALLED_APPS += ["monitio_tasks", "django_tasks_db"]
 INSTALLED_APPS += ["django_tasks"] if PACKAGE == "django_tasks" else []
@@ -20,5 +20,5 @@ TASKS: dict[str, Any] = {
     "default": {"BACKEND": "django_tasks_db.DatabaseBackend"},
     "at_once": {"BACKEND": f"{PACKAGE}.backends.immediate.ImmediateBackend"},
 }
-# Short, so that tests need not wait.
+# The default would make tests wait.
 MONITIO_JOB_HEARTBEAT_INTERVAL = 0.2

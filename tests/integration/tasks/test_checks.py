@@ -1,4 +1,4 @@
-"""What is missing is named, with a hint."""
+"""System checks report missing parts, with a hint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIDDLEWARE = "monitio_tasks.middleware.NotifyMiddleware"
 
 @pytest.fixture(autouse=True)
 def tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Django has them, whatever is installed here."""
+    """Simulate a Django that has django.tasks."""
     monkeypatch.setattr(compat, "signals", compat.signals or object())
 
 
@@ -22,7 +22,7 @@ def ids() -> list[str | None]:
     return [message.id for message in found]
 
 
-def test_all_is_well(settings: Any) -> None:
+def test_a_correct_site_has_no_warnings(settings: Any) -> None:
     settings.MIDDLEWARE = [MIDDLEWARE]
     assert ids() == []
 

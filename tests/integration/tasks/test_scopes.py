@@ -1,4 +1,4 @@
-"""A task of django.tasks carries no header: its scope is that of its job's row."""
+"""A task of django.tasks has no header: its scope is that of its job's row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _scopes(settings: Any) -> None:
 
 
 def result(task_id: str, status: str = "READY", *args: Any, **options: Any) -> Any:
-    """A task's result as the signals bring it."""
+    """A task's result as signals pass it."""
 
     def work(who: int = 0) -> None: ...
 

@@ -1,4 +1,4 @@
-"""django.tasks beside Celery: a real worker process over the database, and tasks run at once."""
+"""django.tasks with a real worker on the database, and with the immediate backend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = "tests.integration.tasks.settings"
 RQ_SETTINGS = "tests.integration.tasks.rq_settings"
 
 
-# A busy machine takes its time to start two processes.
+# Seconds. A busy machine starts two processes slowly.
 TIMEOUT = 60.0
 
 
@@ -42,7 +42,7 @@ class Site:
         return self.start("db_worker", "--interval", "0.05", "--no-startup-delay")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """A process of manage.py."""
+        """Start a process of manage.py."""
         return subprocess.Popen(
             [sys.executable, "-m", "django", *command],
             cwd=ROOT,
@@ -54,7 +54,7 @@ class Site:
         )
 
     def until(self, task_id: str, *states: str) -> dict[str, Any]:
-        """The job, once it is in one of these states; what the worker is busy with, if never."""
+        """The job, once it is in one of these states. Fails with the worker's current tasks."""
         wait_until(
             lambda: (self.web.job(task_id) or {}).get("state") in states,
             TIMEOUT,
@@ -69,7 +69,7 @@ class Site:
         return self.until(task_id, "succeeded", "failed", "revoked")
 
     def settle(self) -> None:
-        """Leave nothing to do to the next test, nor a worker that cannot do it."""
+        """Wait until no task is left for the next test; replace a worker that hangs."""
         try:
             wait_until(lambda: not self.web.unfinished(), TIMEOUT, self._at_work)
         except AssertionError:
@@ -77,7 +77,7 @@ class Site:
             raise
 
     def replace_worker(self) -> None:
-        """Kill the worker with its children; another one begins."""
+        """Kill the worker with its children, and start another one."""
         worker = psutil.Process(self.worker.pid)
         for process in (worker, *worker.children(recursive=True)):
             process.kill()
@@ -95,7 +95,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[Site]:
     if request.param == "rq":
         pytest.importorskip("django_tasks_rq")
         folder = request.getfixturevalue("tmp_path_factory").mktemp("rq")
-        # A database of its own.
+        # A separate Redis database.
         os.environ["TEST_REDIS"] = request.getfixturevalue("valkey_server").url[:-1] + "15"
         site = Site(f"sqlite://{folder}/site.sqlite3", in_redis=True)
         yield site
@@ -120,7 +120,7 @@ def site(running: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def flag(site: Site, tmp_path: Path) -> Iterator[Path]:
-    """What a task waits for to be gone; at the latest when its test is over."""
+    """A file; tasks wait until it is removed, at the end of the test at the latest."""
     flag = tmp_path / "flag"
     flag.touch()
     yield flag
@@ -159,7 +159,7 @@ def test_a_reason_meant_for_people_is_reported(site: Site) -> None:
     assert site.ended(site.web.ask("fails", "ann", {"args": ["The file is empty."]}))
     (message,) = site.web.messages("ann")
     assert (message["subject"], message["job__state"]) == ("Fails: failed", "failed")
-    # The worker has the exception itself.
+    # The worker has the exception object.
     assert message["message"] == "The file is empty."
 
 
@@ -197,19 +197,17 @@ def test_a_task_that_a_task_started_notifies_the_same_recipient(site: Site) -> N
 
 
 @pytest.mark.parametrize("name", ["raises_cancelled", "stops_by_itself"])
-def test_a_task_that_looks_whether_it_is_cancelled_stops(site: Site, flag: Path, name: str) -> None:
+def test_a_task_that_checks_for_its_cancellation_stops(site: Site, flag: Path, name: str) -> None:
     task = site.web.ask(name, "ann", {"args": [str(flag)]})
     site.until(task, "started")
     assert site.web.cancel(task, "ann") == 302
     assert site.ended(task)["state"] == "revoked"
 
 
-def test_a_task_that_is_cancelled_while_it_waits_learns_of_it_when_it_begins(
-    site: Site, flag: Path
-) -> None:
+def test_a_task_cancelled_while_it_waits_stops_when_it_begins(site: Site, flag: Path) -> None:
     busy = site.web.ask("counts", "ann", {"args": [str(flag)]})
     site.until(busy, "started")
-    # This one is never removed.
+    # The task would run for ever: this file is never removed.
     task = site.web.ask("stops_by_itself", "bob", {"args": [str(flag.parent)]})
     assert site.web.cancel(task, "bob") == 302
     assert site.web.job(task)["state"] == "queued"
@@ -217,7 +215,9 @@ def test_a_task_that_is_cancelled_while_it_waits_learns_of_it_when_it_begins(
     assert site.ended(task)["state"] == "revoked"
 
 
-def test_a_task_that_never_looks_runs_to_its_end(site: Site, flag: Path) -> None:
+def test_a_task_that_does_not_check_for_its_cancellation_runs_to_its_end(
+    site: Site, flag: Path
+) -> None:
     task = site.web.ask("unaware", "ann", {"args": [str(flag)]})
     site.until(task, "started")
     assert site.web.cancel(task, "ann") == 302
@@ -244,7 +244,7 @@ def test_a_job_whose_worker_was_killed_is_interrupted(site: Site, flag: Path) ->
     assert work.wait(TIMEOUT) == 0
     (message,) = site.web.messages("ann")
     assert (message["subject"], message["job__state"]) == ("Counts: interrupted", "lost")
-    # The queue itself never ends it.
+    # The queue itself never ends the task.
     site.web.give_up()
 
 
@@ -255,7 +255,7 @@ def test_a_task_whose_own_process_was_killed_fails(site: Site, flag: Path) -> No
     (process,) = psutil.Process(site.worker.pid).children()
     process.kill()
     wait_until(lambda: site.web.status(task) == "FAILED", TIMEOUT)
-    # rq calls no callback; it knows the end.
+    # rq calls no callback, but stores the end.
     site.web.age(task, 301)
     assert site.web.sweep() == 0
     assert site.web.job(task)["state"] == "failed"
@@ -307,7 +307,7 @@ def test_a_task_that_no_request_started_notifies_no_one(site: Site) -> None:
     assert site.web.job(task) is None
 
 
-def test_a_rollback_takes_the_task_and_its_message_back(site: Site) -> None:
+def test_a_rollback_removes_the_task_and_its_message(site: Site) -> None:
     site.web.ask("below", "ann", {"rolled_back": True})
     assert site.web.messages("ann") == []
 
@@ -315,7 +315,7 @@ def test_a_rollback_takes_the_task_and_its_message_back(site: Site) -> None:
 @pytest.mark.parametrize(
     ("name", "state"), [("below", "succeeded"), ("fails", "failed"), ("gives_up", "revoked")]
 )
-def test_a_worker_that_is_quicker_than_the_row_is_caught_up_with(
+def test_a_job_whose_worker_ended_before_the_commit_gets_its_end(
     site: Site, name: str, state: str
 ) -> None:
     task = site.web.enqueue_unreported(name)
@@ -351,6 +351,6 @@ def test_tasks_run_at_once_are_reported_too(site: Site, name: str, state: str) -
     assert message["job__state"] == state
 
 
-def test_the_mail_goes_out_from_the_process_that_ran_it(site: Site) -> None:
+def test_the_email_is_sent_by_the_process_that_ran_the_task(site: Site) -> None:
     site.web.ask("fails", "ann", {"backend": "at_once"})
     assert site.web.mails() == ["Fails: failed"]

@@ -73,7 +73,7 @@ def exits() -> None:
 @notify_user
 @task
 def counts(flag: str) -> None:
-    """Stands at 2 of 4 until the file is gone."""
+    """Reports progress of 2 of 4, and waits until the file is removed."""
     steps = progress(total=4, text="reading")
     while Path(flag).exists():
         steps.update(2)

@@ -1,1 +1,1 @@
-"""Two tenants of django-tenants, in schemas of their own."""
+"""Two tenants of django-tenants, each with its own schema."""

@@ -1,4 +1,4 @@
-"""A process of the site that works for any tenant: writes, mails, runs tasks and commands."""
+"""A process of the site: writes, sends e-mails, runs tasks and commands for any tenant."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def write(schema: str, user: int, text: str, email: bool = False) -> int:
 
 
 def write_silently(schema: str, user: int, text: str) -> int:
-    """As by a process whose events are lost."""
+    """Write without an event, as when events are lost."""
     with schema_context(schema):
         return Message.objects.create(user_id=user, level=monitio.INFO, message=text).pk
 
@@ -100,8 +100,8 @@ def texts(schema: str, user: int) -> list[str]:
         return [message.message for message in api.inbox(user)]
 
 
-def gather(schema: str, user: int) -> None:
-    """From now on this user gets digests, and one is due."""
+def switch_to_digests(schema: str, user: int) -> None:
+    """Switch this user to digests, and make one due."""
     with schema_context(schema):
         preferences.change(user, frequency="daily")
 
@@ -124,7 +124,7 @@ def command(*args: str) -> str:
 
 
 def mails() -> list[dict[str, str]]:
-    """What was sent since the last time, and what is due."""
+    """Send what is due; returns all e-mails since the last call."""
     call_command("monitio_deliver", stdout=io.StringIO())
     sent, mail.outbox = getattr(mail, "outbox", []), []
     return [{"body": letter.body, "id": letter.extra_headers["Message-ID"]} for letter in sent]
@@ -133,7 +133,7 @@ def mails() -> list[dict[str, str]]:
 def start_in_async_view(cookie: str, schema: str) -> dict[str, Any]:
     with schema_context("public"):
         tenant = Tenant.objects.get(schema_name=schema)
-        # The one host that this client can have.
+        # The only host of Django's asynchronous test client.
         Domain.objects.create(tenant=tenant, domain="testserver", is_primary=False)
     client = AsyncClient()
     client.cookies = clients[cookie].cookies
@@ -147,7 +147,7 @@ def _worker() -> Any:
 
 
 def run_tasks(user: int, *orders: tuple[str, bool]) -> list[dict[str, Any]]:
-    """Tasks that this user starts, in these schemas, and what a worker made of them."""
+    """Start tasks of this user in these schemas; returns their jobs after a worker has run them."""
     with _worker():
         started = []
         for schema, fails in orders:
@@ -176,10 +176,11 @@ def scopes() -> list[str]:
 
 if __name__ == "__main__":
     functions = (
-        command, create, delete, frequency, gather, get, mails, make_due, post, promote, run_tasks,
-        schema_of_now, scopes, sign_in, start_in_async_view, texts, write, write_silently,
+        command, create, delete, frequency, get, mails, make_due, post, promote, run_tasks,
+        schema_of_now, scopes, sign_in, start_in_async_view, switch_to_digests, texts, write,
+        write_silently,
     )  # fmt: skip
     assert tasks.deliver
-    # The view imports it, and shall find this one.
+    # The view imports this module by its name and must get the running one.
     sys.modules["tests.integration.tenants.process"] = sys.modules["__main__"]
     serve({function.__name__: function for function in functions})

@@ -1,4 +1,4 @@
-"""Settings of the site, as JSON can carry them to its processes."""
+"""The site's settings, limited to JSON values to be passed to its processes."""
 
 from __future__ import annotations
 

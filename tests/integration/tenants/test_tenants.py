@@ -1,4 +1,4 @@
-"""django-tenants: two schemas, equal primary keys, one Redis; nothing of one shows in the other."""
+"""django-tenants: two schemas with equal primary keys and one Redis stay separate."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Page:
         wait_until(lambda: self._has_lost(pk), message=lambda: f"{pk}: {self.stream.events}")
 
     def _has_lost(self, pk: int) -> bool:
-        """By a word of its own, or as the newest snapshot does not hold it any more."""
+        """Whether an event removed the message, or the newest snapshot does not contain it."""
         events = [event for event in list(self.stream.events) if event.name in ("gone", "snapshot")]
         last = events[-1]
         if last.name == "gone":
@@ -65,7 +65,7 @@ class Page:
         return pk not in [message["id"] for message in last.data["messages"]]
 
     def texts(self) -> set[str]:
-        """Every text that ever came."""
+        """Every text received so far."""
         found = set()
         for event in list(self.stream.events):
             if event.name == "snapshot":
@@ -91,13 +91,13 @@ def open_page(peer: Peer, server: Server, schema: str) -> Page:
     ("kind", "transport"),
     [("uvicorn", "redis"), ("endpoint", "redis"), ("gthread", "polling"), ("endpoint", "postgres")],
 )
-def test_an_open_page_gets_what_is_its_tenants_and_nothing_else(
+def test_an_open_page_gets_its_tenants_messages_only(
     peer: Peer, url: str, shared: dict[str, Any], kind: str, transport: str
 ) -> None:
     intervals = {"MONITIO_RECONCILE_INTERVAL": 1.0, "MONITIO_STREAM_RECHECK": 1.0}
     more = {"MONITIO_TRANSPORT": transport, "MONITIO_STREAMS_PER_PROCESS": 8}
     mine = {**shared, **intervals, **more}
-    # It publishes as the server listens.
+    # The writer publishes by the server's transport.
     is_shared = transport == shared["MONITIO_TRANSPORT"]
     writer = peer if is_shared else Peer("tests.integration.tenants.process", url, **mine)
     server = Server(kind, url, **mine)
@@ -106,7 +106,7 @@ def test_an_open_page_gets_what_is_its_tenants_and_nothing_else(
         for schema in (A, B):
             writer.write(schema, sign_in(writer, schema)["user"], f"{kind} old in {schema}")
         pages = [open_page(writer, server, schema) for schema in (A, B)]
-        walk(writer, *pages)
+        check_separation(writer, *pages)
     finally:
         for page in pages:
             page.stream.close()
@@ -115,7 +115,7 @@ def test_an_open_page_gets_what_is_its_tenants_and_nothing_else(
             writer.close()
 
 
-def walk(writer: Peer, a: Page, b: Page) -> None:
+def check_separation(writer: Peer, a: Page, b: Page) -> None:
     assert a.user == b.user
     # Snapshots.
     for page in (a, b):
@@ -124,15 +124,15 @@ def walk(writer: Peer, a: Page, b: Page) -> None:
     pks = [writer.write(page.schema, page.user, f"live in {page.schema}") for page in (a, b)]
     for page in (a, b):
         page.sees(f"live in {page.schema}")
-    # Gone.
+    # Deletion.
     assert writer.delete(A, a.user, pks[0]) == 1
     a.loses(pks[0])
-    # Reconciliation finds what no event carried, and rechecks find the session in its schema.
+    # Reconciliation repairs a missed event, and rechecks find the session in its schema.
     for page in (b, a):
         writer.write_silently(page.schema, page.user, f"silent in {page.schema}")
         page.sees(f"silent in {page.schema}")
     assert not a.stream.ended.is_set() and not b.stream.ended.is_set()
-    # A log-out in one.
+    # A log-out in one tenant.
     assert writer.post(a.cookie, "/logout/", {})[0] == 302
     assert a.stream.ended.wait(30)
     writer.write(B, b.user, f"last in {B}")
@@ -142,7 +142,7 @@ def walk(writer: Peer, a: Page, b: Page) -> None:
     assert not [event for event in b.stream.events if event.name == "gone"]
 
 
-def test_a_page_of_one_tenant_is_worth_nothing_at_another(peer: Peer) -> None:
+def test_a_page_token_of_one_tenant_is_refused_by_another(peer: Peer) -> None:
     a, b = sign_in(peer, A), sign_in(peer, B)
     assert (a["user"], a["page"] == b["page"]) == (b["user"], False)
     for path in ("json", "stream"):
@@ -187,7 +187,7 @@ def test_a_digest_holds_what_its_tenant_wrote(peer: Peer) -> None:
     peer.mails()
     for schema in (A, B):
         user = sign_in(peer, schema, "bob")["user"]
-        peer.gather(schema, user)
+        peer.switch_to_digests(schema, user)
         peer.write(schema, user, f"gathered in {schema}")
         peer.make_due(schema)
     said = peer.command("monitio_digest")
@@ -216,7 +216,7 @@ def test_a_worker_reports_to_the_tenant_that_started_the_task(peer: Peer) -> Non
 
 def test_a_task_of_an_async_view_belongs_to_the_tenant_of_its_request(peer: Peer) -> None:
     browsers = {schema: sign_in(peer, schema, "kim") for schema in (A, B)}
-    # django-tenants leaves the schema of the last request on the thread's connection.
+    # django-tenants keeps the schema of the last request on the thread's connection.
     peer.get(browsers[B]["cookie"], "/messages/")
     assert peer.schema_of_now() == B
     ended = peer.start_in_async_view(browsers[A]["cookie"], A)

@@ -1,4 +1,4 @@
-"""The tests' own pages, and a view that starts a task inside an event loop."""
+"""The tests' pages, and a view that starts a task inside an event loop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every transport must do: two processes, servers that are killed and frozen."""
+"""The conformance suite for transports: two processes, and servers that are killed or frozen."""
 
 import pytest
 
-# So that the suite's assertions say what they found, too.
+# Assertions of base.py get pytest's detailed messages, too.
 pytest.register_assert_rewrite("tests.integration.transports.base")

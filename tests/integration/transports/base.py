@@ -1,6 +1,6 @@
-"""What every transport must do, between two real processes.
+"""The conformance suite for transports, between two real processes.
 
-A transport's tests inherit ``Conformance`` and say where its processes meet.
+A transport's tests inherit ``Conformance`` and provide ``address``, its database and settings.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.support.peers import Peer
 from tests.support.waiting import wait_until
 
 PROCESS = "tests.integration.transports.process"
-# Seconds: above a second on a busy machine, below the ten of ten publishers who wait one each.
+# Seconds: more than a second on a busy machine, less than the ten of ten publishers that wait.
 PROMPT = 8.0
 
 
 class EventReceiver:
-    """A process that follows topics, and all it has heard so far."""
+    """A process that follows topics, and the events it has received so far."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -35,7 +35,7 @@ class EventReceiver:
         return [kind for name, kind, _ in self.look() if name == topic]
 
     def follow(self, *topics: str) -> None:
-        """Follow, and wait until the transport has said that these topics begin."""
+        """Follow the topics, and wait for the transport's gap at their beginning."""
         self.peer.follow(topics)
         self.wait_for("gap", *topics)
 
@@ -48,12 +48,12 @@ class EventReceiver:
     def receive_again(self, publisher: Peer, topic: str) -> None:
         """Publish until an event arrives.
 
-        A connection that has come back may be replaced once more: what it had is lost, and its
-        topics have another gap.
+        A restored connection may be replaced again: its events are lost, and its topics get another
+        gap.
         """
 
         def arrived() -> bool:
-            return publisher.ring([[topic, "resync"]])[0] and "resync" in self.kinds(topic)
+            return publisher.timed_publish([[topic, "resync"]])[0] and "resync" in self.kinds(topic)
 
         wait_until(arrived, 40.0, lambda: f"an event of {topic}; {self.events[-5:]}")
 
@@ -67,9 +67,9 @@ def new_topic() -> str:
 
 
 class Conformance:
-    """The suite. ``address`` (a fixture of the subclass) gives database and settings."""
+    """The suite. The subclass defines the fixture ``address``: database and settings."""
 
-    # Whether an event brings its data along, or only says that there is news.
+    # Whether an event contains its data, or only reports that something has changed.
     carries_data: ClassVar[bool] = True
     # Whether the processes have an event loop, as behind monitio.asgi.
     in_event_loop: ClassVar[bool] = False
@@ -79,7 +79,7 @@ class Conformance:
     def peers(cls, address: tuple[str, dict[str, Any]]) -> Iterator[tuple[Peer, Peer]]:
         database, settings = address
         peers = [
-            # What one hears in these tests, the transport has said: not the comparison.
+            # Without reconciliation: events come from the transport only.
             Peer(PROCESS, database, MONITIO_RECONCILE_INTERVAL=9999, **settings)
             for _ in range(2)
         ]
@@ -93,14 +93,14 @@ class Conformance:
 
     @pytest.fixture
     def listener(self, peers: tuple[Peer, Peer]) -> EventReceiver:
-        """The process with the open streams."""
+        """The process that receives events."""
         hearing = EventReceiver(peers[0])
         hearing.forget()
         return hearing
 
     @pytest.fixture
     def publisher(self, peers: tuple[Peer, Peer]) -> Peer:
-        """The process that rings."""
+        """The process that publishes events."""
         return peers[1]
 
     def test_an_event_of_another_process_arrives(
@@ -114,7 +114,7 @@ class Conformance:
     def test_a_bar_moves_from_inside_a_transaction_that_fails(
         self, listener: EventReceiver, publisher: Peer
     ) -> None:
-        """At once, by a connection of its own; what rings by a row cannot, and says so."""
+        """By a separate connection; transports that publish by a row cannot, and return False."""
         topic = new_topic()
         listener.follow(topic)
         rang = publisher.push_and_roll_back(topic)
@@ -153,7 +153,7 @@ class Conformance:
         listener.follow(left, kept)
         listener.peer.unfollow([left])
         publisher.publish([[left, "resync"]])
-        listener.follow(new_topic())  # by then, the transport knows which topics are open
+        listener.follow(new_topic())  # then the transport has processed the unfollowed topic, too
         publisher.publish([[left, "resync"], [kept, "resync"]])
         listener.wait_for("resync", kept)
         assert listener.kinds(left)[1:] in ([], ["resync"]), "the first may have been on its way"
@@ -189,7 +189,7 @@ class Conformance:
         assert "message" not in listener.kinds(topic)
 
     @pytest.mark.parametrize("order", [["recheck", "resync"], ["resync", "recheck"]])
-    def test_a_recheck_is_not_covered_by_other_news(
+    def test_a_recheck_is_not_replaced_by_other_events(
         self, listener: EventReceiver, publisher: Peer, order: list[str]
     ) -> None:
         topic = new_topic()
@@ -207,7 +207,7 @@ class Conformance:
         listener.wait_for("recheck", EVERYBODY)
         assert (EVERYBODY, "recheck", data if self.carries_data else None) in listener.events
 
-    def test_news_is_no_recheck(self, listener: EventReceiver, publisher: Peer) -> None:
+    def test_other_events_are_not_a_recheck(self, listener: EventReceiver, publisher: Peer) -> None:
         topic = new_topic()
         listener.follow(topic)
         publisher.publish([[topic, "resync"]])
@@ -231,7 +231,7 @@ class Conformance:
         listener.wait_for("resync", *topics)
         listener.peer.unfollow(topics)
 
-    def test_a_forked_child_publishes_and_listens_on_its_own(
+    def test_a_forked_child_publishes_and_receives_on_its_own_connections(
         self, listener: EventReceiver, publisher: Peer
     ) -> None:
         mine, childs = new_topic(), new_topic()
@@ -260,5 +260,5 @@ class Conformance:
         listener.follow(*(new_topic() for _ in range(20)))
         share = listener.peer.cpu_share(1.0)
         print(f"idle: {share:.2%} of a core")
-        # A loop that never waits has its share of a busy machine, too.
+        # A loop without waiting would take far more, on a busy machine too.
         assert share < 0.1, "documented as under 0.5 %"

@@ -1,4 +1,4 @@
-"""A process that publishes and receives; the conformance suite has two of them."""
+"""A process that publishes and receives; the conformance suite runs two of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from monitio.transports import publish as publishing
 from monitio.utils import database
 from monitio.utils.fork import ProcessLocal
 
-# Whether a living server answers is tested, not how fast the machine is. For tests of dead ones
-# there is ``short_timeout``.
+# A slow machine must not count as a dead server. Tests of dead servers use ``short_timeout``.
 postgres.PUBLISH_TIMEOUT = redis.PUBLISH_TIMEOUT = database.LOCK_TIMEOUT = TIMEOUT
 postgres.PONG_WITHIN = redis.PONG_WITHIN = TIMEOUT
 received: list[list[Any]] = []
 logged: list[str] = []
-# One for each time the transport was cut off.
+# One entry for each lost connection.
 cuts: list[int] = []
 mailboxes: dict[str, Mailbox] = {}
 # That of the streams, as behind monitio.asgi.
@@ -39,7 +38,7 @@ loop: asyncio.AbstractEventLoop | None = None
 
 
 class RecordingBroadcaster(Broadcaster):
-    """The real one, whose loop connects again; it records events in place of delivering them."""
+    """A broadcaster with the real reconnecting loop that records events instead of delivering."""
 
     def event_loop(self) -> asyncio.AbstractEventLoop | None:
         return loop
@@ -62,7 +61,7 @@ class Recorder(logging.Handler):
 
 
 def noted_pause(failures: int) -> float:
-    """The usual pause before it connects again."""
+    """The usual delay before reconnecting; records the lost connection."""
     cuts.append(failures)
     return usual_pause(failures)
 
@@ -101,7 +100,7 @@ def publish(events: list[list[Any]]) -> None:
 
 
 def push_and_roll_back(topic: str) -> bool:
-    """Whether a moving bar rang from inside of a transaction."""
+    """Whether progress is published from inside a transaction."""
     with transaction.atomic():
         rang = dispatch.push([Event(topic, "recheck")])
         transaction.set_rollback(True)
@@ -118,14 +117,14 @@ def timed_publish(events: list[list[Any]]) -> tuple[bool, float]:
 
 
 def cpu_share(seconds: float) -> float:
-    """How much of one core this process needs while nothing happens."""
+    """The share of one core that this process uses while it is idle."""
     begin = time.process_time()
     time.sleep(seconds)
     return (time.process_time() - begin) / seconds
 
 
 def stop() -> tuple[float, list[str]]:
-    """Seconds until the broadcaster has stopped, and the threads that are left."""
+    """Stop the broadcaster; the seconds it took, and the threads that are left."""
     begin = time.monotonic()
     broadcasters.reset_broadcaster()
     return time.monotonic() - begin, [
@@ -134,7 +133,7 @@ def stop() -> tuple[float, list[str]]:
 
 
 def fork(topic: str) -> list[str]:
-    """What a forked child of this listening process receives on its own topic."""
+    """Fork this process; the events that the child receives on its own topic."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -168,7 +167,7 @@ if __name__ == "__main__":
             "logged": lambda: logged,
             "cuts": lambda: len(cuts),
             "publish": publish,
-            "ring": timed_publish,
+            "timed_publish": timed_publish,
             "push_and_roll_back": push_and_roll_back,
             "is_in_database": is_in_database,
             "cpu_share": cpu_share,

@@ -1,4 +1,4 @@
-"""The database as transport: SQLite by its own change counter, others by one query."""
+"""The database as transport: SQLite by its change counter, other databases by one query."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class TestSQLite(Polling):
         rival.execute("BEGIN IMMEDIATE")
         try:
             with short_timeout(publisher, "utils.database", "LOCK_TIMEOUT"):
-                rung, seconds = publisher.ring([[topic, "resync"]])
+                rung, seconds = publisher.timed_publish([[topic, "resync"]])
                 assert not rung and 0.8 < seconds < PROMPT
-                later = [publisher.ring([[topic, "resync"]]) for _ in range(3)]
+                later = [publisher.timed_publish([[topic, "resync"]]) for _ in range(3)]
                 assert not any(rung for rung, _ in later)
-                # The shortest: what costs a second does so each time.
+                # The shortest of them: a wait for the time-out would be in each.
                 assert min(seconds for _, seconds in later) < 0.7
         finally:
             rival.rollback()
@@ -70,7 +70,7 @@ class TestPostgres(Polling):
                 [options["NAME"]],
             )
         listener.wait_for("gap", topic)
-        publisher.ring([[topic, "resync"]])  # its own connection was cut, too
+        publisher.timed_publish([[topic, "resync"]])  # the publisher's connection was closed, too
         publisher.patch("monitio.transports._current", None)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.receive_again(publisher, topic)

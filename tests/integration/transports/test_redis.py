@@ -1,4 +1,4 @@
-"""Redis PUB/SUB on a real Valkey, also one that dies, freezes or hangs up."""
+"""Redis PUB/SUB on a real Valkey that is killed, freezes or closes connections."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestRedisInTheEventLoop(TestRedis):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Valkey]:
-    """One of our own: it is ill treated."""
+    """A separate server, because the tests kill and freeze it."""
     server = Valkey()
     server.start()
     yield server
@@ -88,7 +88,7 @@ def listener(server: Valkey, peers: tuple[Peer, Peer]) -> EventReceiver:
 
 @pytest.fixture
 def publisher(server: Valkey, peers: tuple[Peer, Peer]) -> Peer:
-    """With a breaker that has seen nothing yet."""
+    """The publisher, with a closed circuit breaker."""
     peers[1].patch("monitio.transports._current", None)
     return peers[1]
 
@@ -118,19 +118,19 @@ class TestDead:
     ) -> None:
         before = warnings(publisher)
         server.kill()
-        times = [publisher.ring([["user:1", "resync"]]) for _ in range(20)]
+        times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(20)]
         assert not any(rung for rung, _ in times)
         assert sum(seconds for _, seconds in times) < PROMPT
         assert warnings(publisher) == before + 1
 
-    def test_a_process_that_listens_and_publishes_logs_one_line(
+    def test_a_process_that_receives_and_publishes_logs_one_line(
         self, server: Valkey, listener: EventReceiver
     ) -> None:
         listener.follow(new_topic())
         before, cuts = len(listener.peer.logged()), listener.peer.cuts()
         server.kill()
         for _ in range(3):
-            listener.peer.ring([["user:1", "resync"]])
+            listener.peer.timed_publish([["user:1", "resync"]])
         wait_until(lambda: listener.peer.cuts() > cuts + 1, message="it tries to connect again")
         (line,) = listener.peer.logged()[before:]
         assert line.startswith("The live transport") and "\n" not in line
@@ -144,31 +144,31 @@ class TestDead:
         listener.forget()
         server.start()
         listener.wait_for("gap", *topics)
-        assert publisher.ring([[topics[0], "resync"]])[0]
+        assert publisher.timed_publish([[topics[0], "resync"]])[0]
         listener.receive_again(publisher, topics[0])
 
     def test_a_quick_restart_costs_the_publisher_no_event(
         self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         server.kill()
         server.start()
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
 
     def test_streams_that_open_meanwhile_get_events_afterwards(
         self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topics = [new_topic() for _ in range(5)]
         server.kill()
-        # The shortest: what is waited for on purpose is waited for each time.
+        # The shortest of them: a deliberate wait would be in each.
         assert min(seconds_to_follow(listener, topic) for topic in topics) < 0.7
         server.start()
         listener.wait_for("gap", *topics)
 
 
 class TestCutOff:
-    """Who rings has lost the server, who hears has not."""
+    """The publisher has lost the server, the receiver has not."""
 
     @pytest.fixture
     def line(self, server: Valkey) -> Iterator[Proxy]:
@@ -192,7 +192,7 @@ class TestCutOff:
         listener.follow(first, second)
         line.cut()
         for topic in (first, second):
-            assert not publisher.ring([[topic, "message", {"id": 1}]])[0]
+            assert not publisher.timed_publish([[topic, "message", {"id": 1}]])[0]
         line.restore()
         listener.wait_for("resync", first, second)
 
@@ -200,16 +200,16 @@ class TestCutOff:
 class TestFrozen:
     def test_publishing_costs_a_second_once(self, server: Valkey, publisher: Peer) -> None:
         with short_timeout(publisher, "transports.redis"):
-            wait_until(lambda: publisher.ring([["user:1", "resync"]])[0])
+            wait_until(lambda: publisher.timed_publish([["user:1", "resync"]])[0])
             with frozen(server):
-                times = [publisher.ring([["user:1", "resync"]]) for _ in range(10)]
+                times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(10)]
         assert not any(rung for rung, _ in times)
         assert 0.8 < times[0][1] < PROMPT
         assert sum(seconds for _, seconds in times[1:]) < PROMPT
 
     @pytest.fixture
     def paying_publisher(self, server: Valkey, publisher: Peer) -> Iterator[Peer]:
-        """Waits longer for a dead server than a busy machine takes for anything."""
+        """A publisher whose time-out for a dead server exceeds any delay of a busy machine."""
         server.start()
         publisher.patch("monitio.transports.redis.PUBLISH_TIMEOUT", PAID)
         yield publisher
@@ -219,20 +219,22 @@ class TestFrozen:
         self, server: Valkey, paying_publisher: Peer
     ) -> None:
         publisher = paying_publisher
-        assert publisher.ring([["user:1", "resync"]])[0]
+        assert publisher.timed_publish([["user:1", "resync"]])[0]
         with frozen(server):
-            publisher.ring([["user:1", "resync"]])
-            # Longer than any pause before another attempt, in this module.
+            publisher.timed_publish([["user:1", "resync"]])
+            # Longer than the breaker's pauses in this module.
             end = time.monotonic() + 2.5
             times = []
             while time.monotonic() < end:
-                times.append(publisher.ring([["user:1", "resync"]])[1])
+                times.append(publisher.timed_publish([["user:1", "resync"]])[1])
         assert max(times) < PAID / 2
-        wait_until(lambda: publisher.ring([["user:1", "resync"]])[0], message="found to be back")
+        wait_until(
+            lambda: publisher.timed_publish([["user:1", "resync"]])[0], message="found to be back"
+        )
 
     def test_publishing_to_many_costs_a_second_too(self, server: Valkey, publisher: Peer) -> None:
         with short_timeout(publisher, "transports.redis"), frozen(server):
-            _, seconds = publisher.ring([[f"user:{one}", "resync"] for one in range(1000)])
+            _, seconds = publisher.timed_publish([[f"user:{one}", "resync"] for one in range(1000)])
         assert seconds < PROMPT
 
     def test_the_connection_is_closed_and_opened_again(
@@ -245,7 +247,7 @@ class TestFrozen:
             wait_until(lambda: listener.peer.cuts() > before, message="noticed")
             listener.forget()
         listener.wait_for("gap", topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.receive_again(publisher, topic)
 
 
@@ -256,16 +258,16 @@ class TestHungUp:
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.forget()
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("CLIENT", "KILL", "TYPE", kind)
         if kind == "pubsub":
             listener.wait_for("gap", topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.receive_again(publisher, topic)
 
-    def test_words_of_others_on_the_channel_are_a_gap_at_most(
+    def test_foreign_data_on_the_channel_is_a_gap_at_most(
         self, server: Valkey, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic = new_topic()
@@ -277,9 +279,9 @@ class TestHungUp:
                          b'{"topic": "x", "kind": "exec", "data": {}}'):  # fmt: skip
                 client.publish(f"monitio:{topic}", word)
         listener.forget()
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
-        # They may be of another release; nothing of them is sent on.
+        # They may come from another release; they are never passed on.
         assert set(listener.kinds(topic)) <= {"gap", "resync"}
 
 

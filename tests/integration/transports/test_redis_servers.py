@@ -1,4 +1,4 @@
-"""Redis as sites run it: behind TLS, on a unix socket, watched by Sentinels, as a Cluster."""
+"""Redis behind TLS, on a unix socket, with Sentinels, and as a Cluster."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestUnixSocket(Conformance):
     @pytest.fixture(scope="class")
     @classmethod
     def address(cls, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Address:
-        # By the original's setting.
+        # Configured by the legacy setting.
         legacy = {"location": str(valkey_server.socket), "db": 0}
         settings = {"MONITIO_TRANSPORT": "redis", "REDIS_SSEQUEUE_CONNECTION_SETTINGS": legacy}
         return sqlite(tmp_path_factory), settings
@@ -84,7 +84,7 @@ class TestSentinel(Conformance):
 
     @pytest.fixture
     def whole(self, site: Replicated) -> Replicated:
-        """With a master and a replica, whichever they are by now."""
+        """Wait until the site has a master and a replica again."""
         site.start()
         return site
 
@@ -93,16 +93,16 @@ class TestSentinel(Conformance):
     ) -> None:
         topic = new_topic()
         listener.follow(topic)
-        assert publisher.ring([[topic, "resync"]])[0]
+        assert publisher.timed_publish([[topic, "resync"]])[0]
         listener.forget()
         dead = whole.master_now()
         dead.kill()
-        assert publisher.ring([[topic, "resync"]])[1] < PROMPT
+        assert publisher.timed_publish([[topic, "resync"]])[1] < PROMPT
         listener.wait_for("gap", topic)
         listener.receive_again(publisher, topic)
         assert whole.master_now() is not dead
 
-    def test_a_former_master_that_comes_back_is_left_alone(
+    def test_a_former_master_that_comes_back_is_not_used(
         self, whole: Replicated, listener: EventReceiver, publisher: Peer
     ) -> None:
         topic, dead = new_topic(), whole.master_now()
@@ -110,7 +110,9 @@ class TestSentinel(Conformance):
         wait_until(lambda: whole.master_now() is not dead)
         whole.start()
         listener.follow(topic)
-        wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings again")
+        wait_until(
+            lambda: publisher.timed_publish([[topic, "resync"]])[0], message="it rings again"
+        )
         listener.wait_for("resync", topic)
 
     def test_a_master_that_freezes_is_replaced_too(
@@ -122,14 +124,14 @@ class TestSentinel(Conformance):
         with ExitStack() as stack:
             stack.enter_context(short_timeout(publisher, "transports.redis"))
             publisher.patch("monitio.transports._current", None)
-            wait_until(lambda: publisher.ring([[topic, "resync"]])[0], message="it rings")
+            wait_until(lambda: publisher.timed_publish([[topic, "resync"]])[0], message="it rings")
             stack.enter_context(short_timeout(listener.peer, "transports.redis", "PONG_WITHIN"))
             listener.forget()
             frozen = whole.master_now()
             os.kill(frozen.pid, signal.SIGSTOP)
             stack.callback(os.kill, frozen.pid, signal.SIGCONT)
-            assert 0.1 < publisher.ring([[topic, "resync"]])[1] < PROMPT
-            # A Sentinel waits after one failover before it begins another.
+            assert 0.1 < publisher.timed_publish([[topic, "resync"]])[1] < PROMPT
+            # A Sentinel waits after a failover before it starts another.
             listener.wait_for("gap", topic)
             listener.receive_again(publisher, topic)
 
@@ -162,7 +164,7 @@ class TestCluster(Conformance):
 
     @pytest.fixture
     def patient(self, site: Cluster, publisher: Peer) -> Iterator[Peer]:
-        """Who rings waits for a dead node longer than a living one takes where tests run."""
+        """A publisher that waits for a dead node longer than a live one takes on a busy machine."""
         for node in site.nodes:
             node.start()
         publisher.patch("monitio.transports._current", None)
@@ -178,20 +180,20 @@ class TestCluster(Conformance):
         topic = new_topic()
         for node in site.nodes[:2]:
             node.kill()
-            assert patient.ring([[topic, "resync"]])[0]
+            assert patient.timed_publish([[topic, "resync"]])[0]
         listener.follow(topic)
-        assert patient.ring([[topic, "resync"]])[0]
+        assert patient.timed_publish([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
 
     def test_a_node_that_freezes_costs_no_event(self, site: Cluster, patient: Peer) -> None:
         for node in site.nodes:
             os.kill(node.pid, signal.SIGSTOP)
             try:
-                assert patient.ring([["user:1", "resync"]])[0]
+                assert patient.timed_publish([["user:1", "resync"]])[0]
             finally:
                 os.kill(node.pid, signal.SIGCONT)
 
-    def test_a_cluster_that_is_silent_as_a_whole_costs_a_second(
+    def test_a_cluster_that_does_not_answer_at_all_costs_a_second(
         self, site: Cluster, publisher: Peer
     ) -> None:
         with ExitStack() as stack:
@@ -200,5 +202,5 @@ class TestCluster(Conformance):
             for node in site.nodes:
                 os.kill(node.pid, signal.SIGSTOP)
                 stack.callback(os.kill, node.pid, signal.SIGCONT)
-            rung, seconds = publisher.ring([["user:1", "resync"]])
+            rung, seconds = publisher.timed_publish([["user:1", "resync"]])
         assert not rung and 0.8 < seconds < PROMPT

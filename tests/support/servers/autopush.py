@@ -63,24 +63,24 @@ class Autopush(PushService):
             send(output, notification)
         return {}
 
-    def _answer(self, said: dict[str, Any], output: BinaryIO) -> None:
-        match said.get("messageType"):
+    def _answer(self, message: dict[str, Any], output: BinaryIO) -> None:
+        match message.get("messageType"):
             case None:
                 send(output, {})
             case "hello":
-                send(output, {**said, "uaid": uuid.uuid4().hex, "status": 200, "broadcasts": {}})
+                send(output, {**message, "uaid": uuid.uuid4().hex, "status": 200, "broadcasts": {}})
             case "register":
-                channel = said["channelID"]
+                channel = message["channelID"]
                 self._devices[channel] = output
-                self.public_key = encoded(urlsafe_b64decode(said["key"]))
+                self.public_key = encoded(urlsafe_b64decode(message["key"]))
                 endpoint = f"{self.url}send/{channel}"
-                send(output, {**said, "status": 200, "pushEndpoint": endpoint})
+                send(output, {**message, "status": 200, "pushEndpoint": endpoint})
             case "unregister":
-                del self._devices[said["channelID"]]
-                self.removed.append(said["channelID"])
-                send(output, {**said, "status": 200})
+                del self._devices[message["channelID"]]
+                self.removed.append(message["channelID"])
+                send(output, {**message, "status": 200})
             case "ack":
-                self.acks += [update["code"] for update in said["updates"]]
+                self.acks += [update["code"] for update in message["updates"]]
 
     def _socket_handler(self) -> type[BaseHTTPRequestHandler]:
         answer = self._answer

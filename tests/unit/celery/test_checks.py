@@ -32,7 +32,7 @@ def ids() -> list[str]:
     return [str(m.id) for m in run_checks() if str(m.id).startswith("monitio_celery")]
 
 
-def test_all_is_well() -> None:
+def test_a_correct_site_has_no_warnings() -> None:
     assert ids() == []
 
 
