@@ -85,6 +85,11 @@ UNREAD = CompiledSelect(
     ),
     **_TYPES,
 )
+CATEGORIES = CompiledSelect(
+    lambda size, key, now, stale: _of(key).for_inbox(now, stale).values_list("category")[:size],
+    **_TYPES,
+    stale=_STALE,
+)
 # (count, sum of versions, highest id) of one recipient's messages; no row without messages.
 FINGERPRINT = CompiledSelect(
     lambda key: (
@@ -149,6 +154,13 @@ def to_show_once(who: Recipient, below: int, unread_only: bool) -> list[Message]
 def count_unread(who: Recipient) -> int:
     """Unread persistent messages, ``MOST_COUNTED`` for more."""
     return UNREAD.count(router.db_for_write(Message), key=who.key, now=timezone.now())
+
+
+def categories(who: Recipient, size: int) -> set[str]:
+    """The categories of the newest messages."""
+    alias = router.db_for_write(Message)
+    rows = CATEGORIES.run(alias, size, key=who.key, now=timezone.now(), stale=claims_end())
+    return {name for (name,) in rows}
 
 
 def newest_ids(keys: Sequence[str]) -> dict[str, int]:

@@ -51,6 +51,7 @@ VALUES: dict[str, Any] = {
     "NEWEST": ["key", "now", "stale"],
     "RUNNING": ["key", "now", "floor"],
     "WAITING": ["key", "now", "stale"],
+    "CATEGORIES": ["key", "now", "stale"],
     "ONCE": ["key", "now", "stale", "floor"],
     "UNREAD": ["key", "now"],
 }
@@ -64,6 +65,7 @@ VALUES: dict[str, Any] = {
         ("WAITING", (100, True), 6),
         ("WAITING", (100, False), 8),
         ("RUNNING", (reading.PAYLOAD,), 1),
+        ("CATEGORIES", (100,), 7),
         ("ONCE", (), 4),
         ("UNREAD", (), 3),
     ],
