@@ -26,6 +26,8 @@ PAYLOAD = (
     "icon", "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id",
     "running",
 )  # fmt: skip
+# What templates show of messages.
+PAGE = (*PAYLOAD, "category")
 COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
 # Unread messages above this number are not counted for pages.
 MOST_COUNTED = 1000
@@ -59,7 +61,7 @@ WAITING = CompiledSelect(
         .visible(now)
         .unclaimed(stale)
         .filter(**({"read": False} if unread_only else {}))
-        .values_list(*COLUMNS)[:size]
+        .values_list(*PAGE)[:size]
     ),
     **_TYPES,
     stale=_STALE,
@@ -73,7 +75,7 @@ ONCE = CompiledSelect(
         .unclaimed(stale)
         .nonpersistent()
         .filter(pk__lt=floor)
-        .values_list(*COLUMNS)
+        .values_list(*PAGE)
     ),
     **_TYPES,
     stale=_STALE,
@@ -138,7 +140,7 @@ def waiting(who: Recipient, size: int, unread_only: bool) -> list[Message]:
     rows = WAITING.run(
         alias, size, unread_only, key=who.key, now=timezone.now(), stale=claims_end()
     )
-    messages = [Message.from_db(alias, COLUMNS, row) for row in rows]
+    messages = [Message.from_db(alias, PAGE, row) for row in rows]
     add_jobs(messages)
     return messages
 
@@ -147,7 +149,7 @@ def to_show_once(who: Recipient, below: int, unread_only: bool) -> list[Message]
     """Messages of Django levels below this id that no other request is showing; newest first."""
     alias = router.db_for_write(Message)
     rows = ONCE.run(alias, key=who.key, now=timezone.now(), stale=claims_end(), floor=below)
-    messages = [Message.from_db(alias, COLUMNS, row) for row in rows]
+    messages = [Message.from_db(alias, PAGE, row) for row in rows]
     return [message for message in messages if not (unread_only and message.read)]
 
 
