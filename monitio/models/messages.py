@@ -398,7 +398,7 @@ class Message(FromDatabase):
 
     @property
     def tags(self) -> str:
-        extra, tag = self.extra_tags, self.level_tag
+        extra, tag = self.extra_tags, level_tag(self.level)
         return f"{extra} {tag}" if extra and tag else extra or tag
 
     @property
