@@ -49,6 +49,8 @@ Application = Callable[[Scope, Receive, SendEvent], Awaitable[None]]
 SEND_TIMEOUT = 60.0
 # Seconds by which a heartbeat may be late.
 TOGETHER = 0.5
+# Streams that are woken before the event loop looks for events and requests again.
+AT_ONCE = 20
 
 
 def serve(django: Application) -> Application:
@@ -164,8 +166,13 @@ class _Pump:
         self._waiting.get(due, set()).discard(stream)
 
     def _time_out(self, due: float) -> None:
-        for stream in self._waiting.pop(due):
+        waiting = self._waiting[due]
+        for stream in [waiting.pop() for _ in range(min(AT_ONCE, len(waiting)))]:
             stream.context.run(stream.timed_out)
+        if waiting:
+            self._loop.call_soon(self._time_out, due)
+        else:
+            del self._waiting[due]
 
 
 # Each lives as long as a stream that uses it.

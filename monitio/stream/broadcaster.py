@@ -38,8 +38,9 @@ logger = logging.getLogger("monitio")
 
 # Seconds of listening after which the next failure is another outage.
 BACK_AFTER = 10.0
-# Seconds; the ticks come about once a second.
-LOOK_AHEAD = 2.5
+# Seconds between two looks for checks that are due, and those that each looks ahead: the ticks come
+# about once a second, and looking at every stream costs as much as checking one in thirty.
+LOOK_EVERY, LOOK_AHEAD = 2.0, 3.5
 CHUNK = 500
 # Topics in each reconciliation that are compared in full.
 FULLY = 100
@@ -82,7 +83,7 @@ class Broadcaster:
         self._is_cut_off = False
         # Of each topic, when it was last compared with the database.
         self._fingerprints: dict[str, Fingerprint] = {}
-        self._next_reconcile = 0.0
+        self._next_reconcile = self._next_look = 0.0
         self._checking: Future[None] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -228,17 +229,20 @@ class Broadcaster:
         """Compare and recheck what is due, in another thread: no event waits for the database."""
         if self._checking is not None and not self._checking.done():
             return
-        must_reconcile = time.monotonic() >= self._next_reconcile
+        now, due = time.monotonic(), list[Mailbox]()
+        must_reconcile = now >= self._next_reconcile
         if must_reconcile:
-            self._next_reconcile = time.monotonic() + settings.RECONCILE_INTERVAL
-        if must_reconcile or self._due():
-            self._checking = get_loaders().submit(self._check, must_reconcile)
+            self._next_reconcile = now + settings.RECONCILE_INTERVAL
+        if now >= self._next_look:
+            self._next_look, due = now + LOOK_EVERY, self.due()
+        if must_reconcile or due:
+            self._checking = get_loaders().submit(self._check, must_reconcile, due)
 
-    def _check(self, must_reconcile: bool) -> None:
+    def _check(self, must_reconcile: bool, due: list[Mailbox]) -> None:
         refresh_connections()
         if must_reconcile:
             self.reconcile()
-        self.recheck()
+        self.recheck(due)
         refresh_connections()  # a pool gets its own back
 
     def stopping(self) -> bool:
@@ -275,8 +279,8 @@ class Broadcaster:
             count, versions, top = rows[0] if rows else NOTHING
             self._fingerprints[topic] = (count, versions, top)
 
-    def _due(self) -> list[Mailbox]:
-        """The streams whose next check is due before the next tick."""
+    def due(self) -> list[Mailbox]:
+        """The streams whose next check is due before the next look."""
         horizon = time.monotonic() + min(LOOK_AHEAD, settings.STREAM_RECHECK / 2)
         return [
             mailbox
@@ -284,13 +288,13 @@ class Broadcaster:
             if mailbox.identity and mailbox.recheck_at <= horizon
         ]
 
-    def recheck(self) -> None:
-        """Confirm the users of the streams whose check is due soon, with one query for all of them.
+    def recheck(self, due: Iterable[Mailbox]) -> None:
+        """Confirm the users of these streams, with one query for all of them.
 
         A stream that is not confirmed here checks its session itself.
         """
         scopes: dict[str, list[tuple[Mailbox, Identity]]] = {}
-        for mailbox in self._due():
+        for mailbox in due:
             if mailbox.identity:
                 scopes.setdefault(scope_of(mailbox.topic), []).append((mailbox, mailbox.identity))
         for scope, some in scopes.items():

@@ -365,17 +365,17 @@ class TestRecheck:
 
     def test_who_is_confirmed_looks_later(self, broadcaster: Broadcaster) -> None:
         mailbox = self.open_stream(broadcaster, due_in=1)
-        broadcaster.recheck()
+        broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 30
 
     def test_who_is_not_confirmed_looks_alone(self, broadcaster: Broadcaster) -> None:
         mailbox = self.open_stream(broadcaster, due_in=1, same=False)
-        broadcaster.recheck()
+        broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 0
 
     def test_who_is_not_due_is_left_alone(self, broadcaster: Broadcaster) -> None:
         mailbox = self.open_stream(broadcaster, due_in=10, breaks=True)
-        broadcaster.recheck()
+        broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 10
 
     def test_a_database_that_fails_for_one_scope_confirms_the_others(
@@ -387,7 +387,7 @@ class TestRecheck:
         monkeypatch.setattr("monitio.stream.broadcaster.activate", lambda scope: nullcontext())
         broken = self.open_stream(broadcaster, due_in=1, breaks=True)
         other = self.open_stream(broadcaster, due_in=1, topic="acme/user:1")
-        broadcaster.recheck()
+        broadcaster.recheck(broadcaster.due())
         assert (self.due_in(broken), self.due_in(other)) == (0, 30)
         assert "could not be looked up" in caplog.text
 

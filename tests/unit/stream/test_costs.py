@@ -11,6 +11,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
@@ -308,3 +309,33 @@ def test_an_idle_minute_does_not_depend_on_the_number_of_streams(
     assert counted["queries"] <= 3 * 2 + 2 * 2
     assert counted["connections"] <= 2
     assert not any(mailbox.take().resync for mailbox in broadcaster._mailboxes_of())
+
+
+def test_events_need_not_wait_for_all_the_heartbeats_of_one_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asgi, "AT_ONCE", 2)
+    order: list[str] = []
+
+    class Quiet:
+        context = copy_context()
+
+        def timed_out(self) -> None:
+            order.append("heartbeat")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        pump = asgi._Pump(loop)
+        due = loop.time()
+        streams: list[Any] = [Quiet() for _ in range(5)]
+        for stream in streams:
+            pump.wait(stream, due)
+        pump.forget(streams[0], due)
+        while not order:
+            await asyncio.sleep(0)
+        order.append("event")
+        while order.count("heartbeat") < 4:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert order == ["heartbeat", "heartbeat", "event", "heartbeat", "heartbeat"]
