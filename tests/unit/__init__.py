@@ -1,1 +1,1 @@
-"""Tests without a server; the folders mirror the packages."""
+"""Tests without servers; the folders mirror the packages."""

@@ -1,4 +1,4 @@
-"""The model of docs/scaling.md: what a site needs, from measured costs."""
+"""The model of docs/scaling.md: a site's resources, computed from measured costs."""
 
 from __future__ import annotations
 

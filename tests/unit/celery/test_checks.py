@@ -11,13 +11,13 @@ import monitio_celery
 from monitio_celery.conf import CelerySettings
 from monitio_celery.middleware import NotifyMiddleware
 
-# Some of Django's checks look at the database.
+# Some of Django's checks query the database.
 pytestmark = pytest.mark.django_db
 OURS = "monitio_celery.middleware.NotifyMiddleware"
 
 
 class Subclass(NotifyMiddleware):
-    """A site's own."""
+    """A site's subclass of the middleware."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_the_app_needs_the_core(settings: Any) -> None:
         settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio"]
 
 
-def test_tasks_ask_for_notifications_and_the_app_is_missing(settings: Any) -> None:
+def test_the_app_is_missing_although_tasks_use_notify_user(settings: Any) -> None:
     assert monitio_celery.notify_user
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "monitio_celery"]
     assert "monitio_celery.W003" in ids()
@@ -70,7 +70,7 @@ def test_no_celery_app_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _state.default_app is None, "looking makes no app"
 
 
-def test_beat_starts_nothing_of_ours(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def test_beat_has_none_of_monitios_tasks(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     app = Celery("shop", broker="memory://", set_as_current=False)
     monkeypatch.setattr(_state._tls, "current_app", app)
     assert ids() == ["monitio_celery.W007"]
@@ -78,7 +78,7 @@ def test_beat_starts_nothing_of_ours(monkeypatch: pytest.MonkeyPatch, settings: 
     assert ids() == []
 
 
-def test_a_schedule_that_is_made_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_schedule_set_by_a_signal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Celery("shop", broker="memory://", set_as_current=False)
     monkeypatch.setattr(_state._tls, "current_app", app)
 
@@ -100,19 +100,19 @@ def test_the_middleware_is_missing(settings: Any) -> None:
     assert ids() == ["monitio_celery.W001"]
 
 
-def test_a_subclass_of_the_middleware_will_do(settings: Any) -> None:
+def test_a_subclass_of_the_middleware_is_accepted(settings: Any) -> None:
     others = [path for path in settings.MIDDLEWARE if path != OURS]
     settings.MIDDLEWARE = [*others, f"{__name__}.Subclass"]
     assert ids() == []
 
 
-def test_jobs_that_are_given_up_too_soon(settings: Any) -> None:
+def test_jobs_are_considered_lost_too_early(settings: Any) -> None:
     settings.MONITIO_CELERY_LOST_AFTER = 30
     assert ids() == ["monitio_celery.W002"]
 
 
 @pytest.mark.parametrize(("limit", "found"), [(60, ["W008"]), (300, []), (None, [])])
-def test_waiting_jobs_that_are_given_up_too_soon(
+def test_waiting_jobs_are_considered_lost_too_early(
     settings: Any, limit: float | None, found: list[str]
 ) -> None:
     settings.MONITIO_CELERY_WAITING_LOST_AFTER = limit

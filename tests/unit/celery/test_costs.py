@@ -1,4 +1,4 @@
-"""What the start and the end of a task cost: functions of ours and statements. They may not rise.
+"""Limits for the start and the end of a task: functions entered, and SQL statements.
 
 The plain task: a signed-in user, no progress, no group, no tenants.
 """
@@ -35,7 +35,7 @@ def monthly_report() -> None:
 
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task[Any, Any]]:
-    """A task that a worker is about to run; its row and message exist."""
+    """A task before its start in a worker; its job and message exist."""
     monkeypatch.setattr(get_transport(), "publish", lambda events: None)
     current_app.task(notify_user(monthly_report), name="reports.tasks.monthly_report")
     task = current_app.tasks["reports.tasks.monthly_report"]
@@ -46,7 +46,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task[Any, Any]]:
         place = {"routing_key": "celery"}
         task.push_request(id=str(number), headers=headers, retries=0, delivery_info=place)
         if not number:
-            # Statements are compiled once in a process.
+            # The first run compiles the statements.
             start(task), succeed(task)
             task.pop_request()
     yield task
@@ -68,7 +68,7 @@ def succeed(task: Task[Any, Any]) -> None:
 
 
 def entered(call: Callable[[], object]) -> list[tuple[str, str]]:
-    """Module and name of each of our functions that is entered, without comprehensions."""
+    """Module and name of each function of monitio that is entered, without comprehensions."""
     calls = []
 
     def note(frame: Any, event: str, argument: object) -> None:
@@ -86,9 +86,9 @@ def entered(call: Callable[[], object]) -> list[tuple[str, str]]:
 
 
 def road(call: Callable[[], object]) -> list[list[tuple[str, str]]]:
-    """Module and name of our functions on the stack of each statement, the outermost first.
+    """Module and name of monitio's functions on the stack of each statement, outermost first.
 
-    Without ``monitio.utils``, which knows nothing of jobs, and the wrappers of decorators.
+    Without ``monitio.utils``, which is independent of jobs, and wrappers of decorators.
     """
     found = []
 
@@ -124,7 +124,7 @@ def test_functions_of_a_start_and_an_end(
 
 
 def test_statements_of_a_start_and_an_end(task: Task[Any, Any]) -> None:
-    """The job, and its message, in a transaction."""
+    """The job and its message, in one transaction."""
     reads = [] if compiled_sql.returns_rows(connection) else ["SELECT"]
     written = ["BEGIN", "UPDATE", *reads, "UPDATE", "COMMIT"]
     assert statements(lambda: start(task)) == written

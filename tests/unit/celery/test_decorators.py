@@ -14,7 +14,7 @@ from monitio_celery import notify_user
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    """An app of its own; the one that was current before is so again."""
+    """A new Celery app; afterwards the former one is current again."""
     before = get_current_app()
     app = Celery("decorators")
     yield app
@@ -74,7 +74,7 @@ def test_above_and_below_shared_task(app: Celery) -> None:
     assert options_of(below).title == "Below"  # type: ignore[union-attr]
 
 
-def test_above_shared_task_holds_for_an_app_made_later(app: Celery) -> None:
+def test_above_shared_task_applies_to_a_later_app(app: Celery) -> None:
     @notify_user(title="Above")
     @shared_task(name="tests.above_shared_later")
     def above() -> None: ...
@@ -114,7 +114,7 @@ def test_an_argument_the_task_does_not_take(options: dict[str, Any]) -> None:
         notify_user(**options)(function)
 
 
-def test_any_name_will_do_where_the_task_takes_any(app: Celery) -> None:
+def test_any_argument_name_is_accepted_for_a_task_with_kwargs(app: Celery) -> None:
     def task(**kwargs: Any) -> None: ...
 
     assert notify_user(arguments=["year"])(task) is task

@@ -1,4 +1,4 @@
-"""A group that ended badly is tried again: what is published, and what is not."""
+"""Retrying a failed group: which tasks are published."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Queue:
-    """What was published last: by number, the reporter of each part's run; by name, the others."""
+    """Tasks published last: members by number, as reporters of their runs; other tasks by name."""
 
     def __init__(self) -> None:
         self.parts: dict[int, MemberReporter] = {}
@@ -54,7 +54,7 @@ def numbers_of(*numbers: int) -> tuple[int, ...]:
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
-    """Of an app of its own, without workers."""
+    """The queue of a separate app without workers."""
     before, current = set(_state._on_app_finalizers), _state._get_current_app()
     queue = Queue()
     with Celery("again", broker="memory://", backend="cache+memory://") as app:
@@ -76,7 +76,7 @@ def begin(canvas: Any, **options: Any) -> Job:
 
 
 def fail_one(queue: Queue, number: int) -> Job:
-    """The others succeed."""
+    """Fail this member; the others succeed."""
     for reporter in queue.parts.values():
         reporter.started()
         reporter.failed("no") if reporter.member.number == number else reporter.succeeded()
@@ -84,7 +84,7 @@ def fail_one(queue: Queue, number: int) -> Job:
     return Job.objects.get()
 
 
-def test_a_part_that_others_wait_for_is_replaced_by_its_result(queue: Queue) -> None:
+def test_a_succeeded_part_that_others_wait_for_is_replaced_by_its_result(queue: Queue) -> None:
     begin(chord([part(0), part(1), part(2)], part()))
     first = {number: reporter.task_id for number, reporter in queue.parts.items()}
     current_app.backend.store_result(first[0], "zero", "SUCCESS")
@@ -110,10 +110,10 @@ def test_a_part_whose_result_was_replaced_when_it_was_terminated_runs_again(queu
     assert sorted(queue.parts) == [1, 2]
 
 
-def test_its_bar_goes_on_where_it_stood(queue: Queue) -> None:
+def test_its_progress_continues_where_it_stopped(queue: Queue) -> None:
     begin(group(part(number) for number in range(4)))
     retry_job(fail_one(queue, 1))
-    # It was moved longer ago than that.
+    # The last update was longer ago than the throttle's interval.
     Job.objects.update(seq=0)
     queue.parts[1].started()
     job = Job.objects.get()
@@ -134,7 +134,7 @@ def test_a_part_that_fails_again_is_tried_again(queue: Queue) -> None:
 
 
 class Broker:
-    """Takes this many tasks, then its connections break."""
+    """Accepts ``left`` tasks, then its connections fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: float = math.inf
@@ -154,7 +154,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 
 def try_again(broker: Broker, job: Job, *, after: float) -> None:
-    """The broker dies when it has taken this many tasks."""
+    """Retry; the broker fails after it has accepted ``after`` tasks."""
     broker.left = after
     with pytest.raises(RetryFailed, match="broker is down"):
         retry_job(job)
@@ -201,7 +201,7 @@ def test_a_broker_that_takes_no_part_leaves_the_message_as_it_was(
 def test_a_body_whose_header_a_dying_broker_did_not_take_has_failed(
     queue: Queue, broker: Broker
 ) -> None:
-    """It would wait for ever: also for a known result that was not published."""
+    """It would wait for ever, also for a known result that was not published."""
     begin(chord([part(0), part(1), part(2)], part()))
     for number in (0, 2):
         current_app.backend.store_result(queue.parts[number].task_id, number, "SUCCESS")
@@ -268,7 +268,7 @@ def test_a_part_of_the_former_run_changes_nothing(queue: Queue) -> None:
     assert Message.objects.count() == 1
 
 
-def test_a_worker_that_is_quicker_than_its_publisher_does_not_lose_the_canvas(
+def test_a_worker_faster_than_its_publisher_does_not_lose_the_canvas(
     queue: Queue,
 ) -> None:
     def be_quick(**_: Any) -> None:

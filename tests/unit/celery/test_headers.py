@@ -27,7 +27,7 @@ def task(owner_id: int = 7, *more: Any, **named: Any) -> None: ...
 
 @pytest.fixture
 def visit() -> Any:
-    """Serve a request of this user, or of a visitor."""
+    """Make a request of this user, or of a visitor, the current one."""
     tokens = []
 
     def enter(user: Any = None) -> Any:
@@ -56,19 +56,21 @@ def test_the_user_of_the_request(visit: Any) -> None:
     assert choose(NotifyOptions()).recipients() == [ANN]
 
 
-def test_inherited_beats_the_request_and_loses_its_place_in_a_group(visit: Any) -> None:
+def test_inherited_recipients_take_precedence_over_the_request_without_the_group_member(
+    visit: Any,
+) -> None:
     visit(User(pk=1))
     assert choose(NotifyOptions(), inherited=INHERITED).to_dict() == {"to": [{"user": "2"}]}
 
 
 @pytest.mark.django_db
-def test_user_beats_inherited() -> None:
+def test_user_takes_precedence_over_inherited_recipients() -> None:
     header = choose(NotifyOptions(user="owner_id"), 1, inherited=INHERITED)
     assert header.to_dict() == {"to": [{"user": "1"}]}
 
 
 @pytest.mark.django_db
-def test_notify_beats_user() -> None:
+def test_notify_takes_precedence_over_user() -> None:
     with notify(2):
         assert choose(NotifyOptions(user="owner_id"), 1).to_dict() == {"to": [{"user": "2"}]}
 
@@ -122,7 +124,7 @@ def test_whom_user_stands_for(user: Any, args: Any, kwargs: Any, expected: list[
 
 
 @pytest.mark.parametrize("odd", [None, "x", {}, {"monitio": "x"}, {"monitio": {"to": "x"}}])
-def test_what_is_no_header(odd: Any) -> None:
+def test_a_malformed_header_is_none(odd: Any) -> None:
     assert TaskHeader.from_headers(odd) is None
 
 
@@ -150,7 +152,7 @@ NOW = datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("options", "expected"),
     [
         ({}, None),
         ({"eta": None, "expires": None}, None),
@@ -160,13 +162,13 @@ NOW = datetime.now(UTC)
         ({"eta": "nonsense", "expires": 10**20}, None),
     ],
 )
-def test_a_task_is_due_at_its_eta_before_it_expires(said: Any, expected: Any) -> None:
-    assert headers.due_at(said) == expected
+def test_a_task_is_due_at_its_eta_before_it_expires(options: Any, expected: Any) -> None:
+    assert headers.due_at(options) == expected
 
 
-@pytest.mark.parametrize("said", [{"countdown": 60}, {"eta": 60.0}, {"expires": 60}])
-def test_seconds_count_from_now(said: Any) -> None:
-    found = headers.due_at(said)
+@pytest.mark.parametrize("options", [{"countdown": 60}, {"eta": 60.0}, {"expires": 60}])
+def test_seconds_count_from_now(options: Any) -> None:
+    found = headers.due_at(options)
     assert found is not None
     assert timedelta(seconds=50) < found - datetime.now(UTC) <= timedelta(seconds=60)
 
@@ -190,7 +192,7 @@ def test_children_are_runs_of_their_own() -> None:
 
 
 def test_the_keys_of_a_message_stay_as_they_are() -> None:
-    """Workers of another version read them."""
+    """Workers of other versions read them."""
     part = {
         "group": "g", "number": 1, "total": 3, "title": "Import", "options": {"cancel": True},
         "skips": [[2, 3]], "follows": [[0, 1]],

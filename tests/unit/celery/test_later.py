@@ -20,7 +20,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failing(times: int, done: threading.Event) -> Callable[[], None]:
-    """A report that meets no database the first ``times`` times."""
+    """A report that finds no database in its first ``times`` calls."""
     left = iter(range(times))
 
     def report() -> None:
@@ -57,7 +57,7 @@ def test_what_fails_in_a_transaction_fails_with_it() -> None:
     assert not done.wait(0.2)
 
 
-def test_a_table_that_stays_away_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_repeating_ends_when_a_table_stays_missing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "monitio")
     retry._repeat(failing(10, threading.Event()), deadline=0.0)
     assert "report is dropped" in caplog.text

@@ -10,7 +10,7 @@ from monitio.integrations.context import current_request
 from monitio_celery.middleware import NotifyMiddleware
 
 
-def test_the_request_is_at_hand_and_forgotten() -> None:
+def test_the_request_is_current_only_while_it_is_served() -> None:
     seen: list[Any] = []
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -23,7 +23,7 @@ def test_the_request_is_at_hand_and_forgotten() -> None:
     assert current_request.get() is None
 
 
-def test_it_is_forgotten_after_an_error() -> None:
+def test_the_request_is_removed_after_an_error() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         raise ValueError
 

@@ -1,4 +1,4 @@
-"""The parts of a group, as they report: whatever becomes of them, the group ends once."""
+"""Reports of the members of a group, which ends exactly once whatever happens to them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Group:
-    """Three members without a worker."""
+    """A group with three members, without a worker."""
 
     def __init__(self, **options: Any) -> None:
         self.id, self.options = str(uuid4()), options
@@ -64,7 +64,7 @@ class Group:
 
 @pytest.fixture(autouse=True)
 def later(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
-    """What would be called a moment later."""
+    """The deferred calls, which run when the test calls them."""
     calls: list[Callable[[], None]] = []
     monkeypatch.setattr(members.refresh_later, "call", lambda group, again: calls.append(again))
     return calls
@@ -77,7 +77,7 @@ def group(db: None) -> Group:
 
 @pytest.fixture
 def ends() -> Iterator[list[str]]:
-    """The ends that were reported."""
+    """The reported ends of jobs."""
     reported: list[str] = []
 
     def note(job: Job, **kwargs: Any) -> None:
@@ -90,7 +90,7 @@ def ends() -> Iterator[list[str]]:
 
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Any]]:
-    """What the result backend knows, by task id."""
+    """Task id -> its state in the result backend."""
     known: dict[str, tuple[str, Any]] = {}
     monkeypatch.setattr(
         tasks, "_stored", lambda task_id, since=None: known.get(task_id, (None, None))
@@ -99,7 +99,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Any]]:
 
 
 def a_second_passes() -> None:
-    """The group's bar was moved longer ago than that."""
+    """Move the last update of the group's progress into the past."""
     members.looks.reset()
     Job.objects.update(seq=0)
 
@@ -131,7 +131,7 @@ class TestBar:
         assert len(payloads(events)) == 1 + 1  # the start and the first move
         assert group.job.completed == 0.1
 
-    def test_what_came_too_soon_is_shown_a_moment_later(
+    def test_throttled_progress_is_shown_a_moment_later(
         self, group: Group, later: list[Callable[[], None]]
     ) -> None:
         for number in range(2):
@@ -142,7 +142,7 @@ class TestBar:
         again()
         assert group.job.completed == 2
 
-    def test_what_has_been_shown_is_not_shown_again(
+    def test_progress_that_was_shown_is_not_shown_again(
         self, group: Group, later: list[Callable[[], None]]
     ) -> None:
         group.started(0).succeeded()
@@ -183,7 +183,7 @@ class TestEnd:
             group.started(number).succeeded()
         assert (ends, group.job.completed) == (["succeeded"], 3)
 
-    def test_a_revoked_part_is_one_that_failed(self, group: Group) -> None:
+    def test_a_revoked_part_counts_as_failed(self, group: Group) -> None:
         for number in range(2):
             group.started(number).succeeded()
         group.part(2).revoked()
@@ -201,7 +201,7 @@ class TestEnd:
 
 
 class TestCost:
-    """However many members the group has: none of the statements counts them."""
+    """Statements do not depend on the number of members."""
 
     def test_a_part_is_written_by_a_statement_for_its_start_and_one_or_two_for_its_end(
         self, group: Group
@@ -209,7 +209,7 @@ class TestCost:
         group.started(0).succeeded()
         part = group.part(1)
         assert statements(part.started) == ["INSERT"]
-        # PostgreSQL updates both rows at once; MySQL and MariaDB return no count.
+        # PostgreSQL updates both rows with one statement; MySQL and MariaDB return no count.
         reads = [] if compiled_sql.returns_rows(connection) else ["SELECT"]
         end = ["WITH"] if connection.vendor == "postgresql" else ["UPDATE", "UPDATE", *reads]
         assert statements(part.succeeded) == end
@@ -223,7 +223,7 @@ class TestCost:
             assert models.Group.objects.get().ended == number + 1
         assert ends == ["succeeded"]
 
-    def test_a_count_that_was_lost_is_made_again(self, group: Group, ends: list[str]) -> None:
+    def test_a_lost_count_is_recomputed(self, group: Group, ends: list[str]) -> None:
         for number in range(3):
             if number:
                 models.Group.objects.all().delete()
@@ -261,7 +261,7 @@ class TestSilence:
         assert ends == ["failed"]
         assert Message.objects.get().message == "2 of 3 parts are done, 1 failed."
 
-    def test_what_the_result_backend_knows_counts(
+    def test_an_end_in_the_result_backend_counts(
         self, group: Group, stored: dict[str, Any]
     ) -> None:
         for number in range(2):
@@ -278,14 +278,16 @@ class TestSilence:
         tasks.sweep_jobs()
         assert not GroupMember.objects.get().ended
 
-    def test_a_part_that_shows_progress_lives(self, group: Group, stored: dict[str, Any]) -> None:
+    def test_a_part_with_progress_is_alive(self, group: Group, stored: dict[str, Any]) -> None:
         part = group.started(0)
         fall_silent(0)
         part.progressed(1, 2)
         tasks.sweep_jobs()
         assert not GroupMember.objects.get().ended
 
-    def test_its_real_end_overrides_that(self, group: Group, stored: dict[str, Any]) -> None:
+    def test_its_real_end_replaces_the_assumed_one(
+        self, group: Group, stored: dict[str, Any]
+    ) -> None:
         part = group.started(0)
         fall_silent(0)
         tasks.sweep_jobs()
@@ -380,7 +382,7 @@ class TestCancelling:
         running.revoked()
         assert ends == ["revoked"]
 
-    def test_a_part_that_still_succeeds_is_no_reason_to_go_on(
+    def test_a_part_that_still_succeeds_starts_no_further_part(
         self, revoked: list[str], ends: list[str]
     ) -> None:
         group = Group(cancel=True)
@@ -391,7 +393,7 @@ class TestCancelling:
 
 
 class TestDeath:
-    """A part whose process died after it had published its retry."""
+    """A member whose process died after it had published its retry."""
 
     def test_its_next_attempt_is_what_counts(self, group: Group) -> None:
         for number in range(2):

@@ -1,4 +1,4 @@
-"""No option of ``@notify_user`` is accepted and then ignored."""
+"""Every option of ``@notify_user`` has an effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitio_celery.calls import TaskCall
 from monitio_celery.headers import TaskHeader
 from monitio_celery.reporters import job_reporter
 
-# For each option: what an author may give, and an outcome at which it shows.
+# Option -> a value, and an outcome whose content it changes.
 SHOWS: dict[str, tuple[Any, Outcome]] = {
     "title": ("Export", Outcome(task_id="1", state=State.QUEUED)),
     "start": ("Soon", Outcome(task_id="1", state=State.STARTED)),
@@ -44,8 +44,8 @@ SHOWS: dict[str, tuple[Any, Outcome]] = {
     "icon": ("file", Outcome(task_id="1", state=State.SUCCEEDED)),
     "extra_tags": ("wide", Outcome(task_id="1", state=State.SUCCEEDED)),
 }
-# These set the recipients, what a text may use and how long a job may be silent; they have tests
-# of their own, below and in test_tasks.py.
+# These set recipients, arguments for texts and the time-out of heartbeats; their tests are below
+# and in test_tasks.py.
 FOR_SEVEN = TaskHeader(to=[{"user": "7"}])
 OTHERS = {"user", "arguments", "cancel", "email_delay", "lost_after", "via", "file", "retryable"}
 
@@ -67,7 +67,7 @@ def test_the_option_has_its_effect(option: str) -> None:
 
 
 @pytest.mark.django_db
-def test_cancel_lets_its_readers_cancel_it() -> None:
+def test_cancel_lets_its_recipients_cancel_it() -> None:
     for value in (True, False):
         job_reporter(str(value), options=NotifyOptions(cancel=value), header=FOR_SEVEN).queued()
         assert Job.objects.get(task_id=str(value)).may_be_cancelled == value

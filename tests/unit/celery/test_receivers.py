@@ -1,4 +1,4 @@
-"""What the handlers of Celery's signals hold to, whatever happens."""
+"""Handlers of Celery's signals: errors, heartbeats, deaths and cancellations."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ LONG_AGO = timezone.now() - timedelta(hours=1)
 
 @pytest.fixture
 def handled(monkeypatch: pytest.MonkeyPatch) -> Signal:
-    """A signal of its own, and what ``_on`` registers for it."""
+    """A new signal; handlers that tests register for it are removed afterwards."""
     monkeypatch.setattr(base, "HANDLERS", {})
     return Signal(name="handled")
 
 
-def test_a_bug_in_a_handler_is_logged_and_stays_there(
+def test_an_error_of_a_handler_is_logged_and_not_raised(
     handled: Signal, caplog: pytest.LogCaptureFixture
 ) -> None:
     @base.on(handled)
@@ -55,7 +55,7 @@ def test_the_handlers_of_celery_are_all_guarded() -> None:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Three tasks that this worker runs."""
+    """The ids of three tasks that this worker runs."""
     ids = ["1", "2", "3"]
     for task_id in ids:
         JobReporter(task_id, integration="celery", recipients=[Recipient.of(user())]).started()
@@ -79,7 +79,7 @@ def test_one_query_stamps_all_running_jobs(
     assert silent_jobs() == 0
 
 
-def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
+def test_the_heartbeats_of_the_next_half_minute_make_no_query(
     running: list[str], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     clock = FakeClock(monkeypatch, heartbeat.__name__)
@@ -93,7 +93,7 @@ def test_the_heartbeats_of_the_next_half_minute_ask_nothing(
         heartbeat.stamp_running()
 
 
-def test_a_worker_without_a_notified_task_asks_nothing(
+def test_a_worker_without_a_notified_task_makes_no_query(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     task = SimpleNamespace(name="a.b")
@@ -155,7 +155,7 @@ class TestWhatIsStamped:
 
 
 class Request:
-    """As the main process of a worker holds it."""
+    """A task's request in the main process of a worker."""
 
     def __init__(self, retries: int, time_start: float | None) -> None:
         self.id, self.time_start, self.request_dict = "1", time_start, {"retries": retries}
@@ -174,7 +174,7 @@ def test_a_death_is_that_of_the_attempt_that_had_begun(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("run", "is_discarded"), [(7, True), (0, True), (8, False)], ids=["same", "unknown", "later"]
 )
-def test_what_was_cancelled_is_one_run_and_not_the_next(
+def test_cancelling_a_run_does_not_cancel_the_next_one(
     monkeypatch: pytest.MonkeyPatch, run: int, is_discarded: bool
 ) -> None:
     JobReporter("1", recipients=[Recipient.of(user())], cancellable=True, run=7).revoked()
@@ -187,7 +187,7 @@ def test_what_was_cancelled_is_one_run_and_not_the_next(
     assert state.revoked == ({"1"} if is_discarded else set())
 
 
-def test_what_was_cancelled_and_tried_again_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_task_does_not_begin_its_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job.objects.create(task_id="2", state="queued", retryable=True)
     JobRun.objects.create(job=job, task_id="1", state="revoked", call="")
     monkeypatch.setattr(state, "revoked", set())
@@ -205,7 +205,7 @@ class Odd(Exception):
     __str__ = __bool__ = __len__ = __getattr__  # type: ignore[assignment]
 
 
-def test_an_exception_is_taken_out_of_what_carries_it() -> None:
+def test_an_exception_is_unwrapped() -> None:
     odd, error = Odd(), ValueError("no")
     assert run._unwrap(odd) is odd
     assert run._unwrap(error) is error

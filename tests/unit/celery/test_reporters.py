@@ -23,8 +23,10 @@ from tests.support.people import user
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_worker_is_not_outrun_by_the_web_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row appears between the worker's failed update and its look whether there is one."""
+def test_a_row_committed_during_the_workers_report_is_updated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row is committed between the worker's failed update and its check for a row."""
     recipients = [Recipient.of(user())]
     worker = JobReporter("1", integration="celery", recipients=recipients)
     advance = worker._advance
@@ -40,7 +42,7 @@ def test_the_worker_is_not_outrun_by_the_web_process(monkeypatch: pytest.MonkeyP
     assert Job.objects.get().state == "started"
 
 
-def test_each_part_knows_whom_it_skips_and_whom_it_follows() -> None:
+def test_each_part_stores_its_successors_and_predecessors() -> None:
     def part(name: str) -> Signature[Any]:
         return Signature(name, app=current_app)
 
@@ -56,7 +58,7 @@ def test_each_part_knows_whom_it_skips_and_whom_it_follows() -> None:
 
 
 def test_the_body_ends_the_group_before_its_parts_are_reported() -> None:
-    """Celery starts the body before the last part's success signal."""
+    """Celery starts the body before the last member's success signal."""
     shared = {"group": "g", "total": 3, "title": "Sum", "options": {"success": "Sum: {result}"}}
     recipients = [Recipient.of(user())]
     MemberReporter(Member(**shared, number=0), recipients).succeeded(1)
@@ -77,13 +79,13 @@ def test_a_part_that_meets_the_bodys_end_half_way_leaves_the_result_to_it(
     header = MemberReporter(Member(**shared, number=0, successors=[(1, 2)]), recipients)
     body = MemberReporter(Member(**shared, number=1, predecessors=[(0, 1)]), recipients)
     with monkeypatch.context() as patched:
-        # Between the body's commit and what it does after it.
+        # Between the body's commit and its notification.
         patched.setattr(body, "_show", lambda ended, result: header.succeeded(7))
         body.succeeded(28)
     assert not Job.objects.filter(state="succeeded").exists()
     body._show(2, 28)
     assert Message.objects.get().message == "Sum: 28"
-    # Had the body's process died there, the part would have ended the group a second later.
+    # If the body's process had died there, the member would have ended the group a second later.
     assert [call() for call in again] == [False]
 
 
@@ -92,7 +94,7 @@ def test_a_task_without_options_has_no_reporter() -> None:
     assert reporter_for(TaskCall.of(lambda: None, header=header, task_id="1")) is None
 
 
-def test_a_map_is_the_task_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_is_reported_as_the_mapped_task(monkeypatch: pytest.MonkeyPatch) -> None:
     @notify_user(user=7)
     def step(number: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Tasks carry the tenant that started them; a worker begins each of them outside of all tenants."""
+"""A task's header has the tenant that started it; workers start it outside of all tenants."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _scopes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    """An app of its own, whose tasks no other app takes over."""
+    """A separate Celery app, so that other apps do not share its tasks."""
     before = set(_state._on_app_finalizers)
     with Celery("scopes", broker="memory://", set_as_current=False) as app:
         app.conf.task_store_eager_result = False
@@ -56,7 +56,7 @@ def app() -> Iterator[Celery]:
 
 
 def published(name: str, *args: Any, who: Any = None, where: str = "a") -> dict[str, Any]:
-    """The headers of a task that was published in this scope."""
+    """The headers of a task published in this scope."""
     found: dict[str, Any] = {"id": "1"}
     with scope.activate(where), notify(*([who] if who else [])):
         publish.name_recipients(sender=name, headers=found, body=(args, {}, {}))
@@ -113,7 +113,7 @@ def test_a_child_belongs_to_the_scope_of_its_parent_or_to_the_one_it_is_started_
     @notify_user(user="who")
     def child(who: int) -> None: ...
 
-    # The worker's own registry is Celery's current app.
+    # Workers look tasks up in Celery's current app.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "_task", lambda name: child)
 
@@ -128,7 +128,7 @@ def test_a_child_belongs_to_the_scope_of_its_parent_or_to_the_one_it_is_started_
     assert [to["scope"] for to in found["monitio"]["to"]] == [expected]
 
 
-def test_a_child_that_inherits_its_people_inherits_their_scope(app: Celery, ann: Any) -> None:
+def test_a_child_that_inherits_its_recipients_inherits_their_scope(app: Celery, ann: Any) -> None:
     found: dict[str, Any] = {}
 
     @app.task
@@ -150,7 +150,7 @@ def test_an_unknown_task_is_reported_in_its_scope(ann: Any) -> None:
     assert Job.objects.get().state == "failed"
 
 
-def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
+def test_a_late_worker_reads_the_cancellation_in_the_scope_of_the_task(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with scope.activate("a"):
@@ -166,10 +166,10 @@ def test_a_late_worker_looks_for_the_cancelling_in_the_scope_of_the_task(
         assert state.revoked == ({"1"} if where == "a" else set())
 
 
-# Our own tasks.
+# monitio's tasks.
 
 
-def test_our_own_tasks_carry_the_scope_and_notify_no_one() -> None:
+def test_monitios_tasks_carry_the_scope_and_notify_no_one() -> None:
     assert published("monitio_celery.tasks.deliver")["monitio"] == {"to": [], "scope": "a"}
     assert "monitio" not in published("monitio_celery.tasks.deliver", where="")
 
@@ -203,7 +203,7 @@ def test_a_set_of_digests_is_sent_in_the_scope_that_its_task_carries(
     assert "https://a.example.com/" in mail.outbox[0].body
 
 
-def test_digests_of_each_scope_are_handed_out_in_it(
+def test_digests_of_each_scope_are_distributed_in_it(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for where in ("a", "b"):
@@ -218,7 +218,7 @@ def test_digests_of_each_scope_are_handed_out_in_it(
     assert handed == ["a", "b"]
 
 
-def test_what_was_never_handed_over_is_sent_scope_by_scope(
+def test_deliveries_without_a_task_are_sent_scope_by_scope(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery_in_a(ann, monkeypatch)
@@ -231,7 +231,7 @@ def silent(task: str, ann: Any, where: str) -> None:
     Job.objects.update(alive_at=timezone.now() - timedelta(days=1))
 
 
-def test_the_sweep_and_the_prune_walk_through_the_scopes(ann: Any) -> None:
+def test_sweep_and_prune_run_in_every_scope(ann: Any) -> None:
     silent("1", ann, "a"), silent("1", ann, "b")
     assert tasks.sweep_jobs() == 2
     Message.objects.update(expires=timezone.now())
@@ -267,7 +267,7 @@ def test_a_failing_scope_does_not_stop_the_others_and_fails_the_task(
 
 @pytest.fixture
 def running(ann: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker runs the same task id in both scopes, and a part of a group in each."""
+    """A worker runs the same task id in both scopes, and a group's member in each."""
     task = SimpleNamespace(name="a.b", __monitio__=NotifyOptions())
     requests = []
     for where in ("a", "b"):
@@ -290,7 +290,7 @@ def test_a_heartbeat_stamps_the_jobs_of_each_scope(running: None) -> None:
     assert set(Job.objects.values_list("state", flat=True)) == {"started"}
 
 
-def test_a_scope_that_is_gone_does_not_silence_the_others(
+def test_heartbeats_of_other_scopes_survive_a_missing_scope(
     running: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = heartbeat.stamp_alive
@@ -319,7 +319,7 @@ def test_a_part_of_a_group_reports_in_its_scope(ann: Any) -> None:
     assert subjects("a") == ["Import: done"] and Message.objects.count() == 1
 
 
-def test_the_sweep_judges_the_parts_of_each_scope_in_it(
+def test_the_sweep_checks_the_parts_of_each_scope_in_it(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for where in ("a", "b"):
@@ -353,7 +353,7 @@ def test_a_group_that_a_task_starts_is_announced_in_the_scope_of_the_task(
     assert "another scope" not in caplog.text
 
 
-def test_our_own_tasks_are_no_runs_of_a_users_task(app: Celery) -> None:
+def test_monitios_tasks_are_not_runs_of_a_users_task(app: Celery) -> None:
     headers = published(tasks.deliver.name)
     request = SimpleNamespace(headers=headers, is_eager=False, retries=0, get=headers.get)
     task = SimpleNamespace(name=tasks.deliver.name, request=request)

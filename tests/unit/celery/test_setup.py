@@ -1,4 +1,4 @@
-"""A set-up that notifies nobody is logged, once a process, when the first task is started."""
+"""A set-up that notifies no user is logged when the first task starts, once per process."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_tasks_without_the_app_of_their_queue(
 
 
 def test_celery_finds_no_tasks_in_monitio_itself() -> None:
-    # A module of the original has this name.
+    # The legacy package has a module of this name.
     assert find_related_module("monitio", "tasks") is None

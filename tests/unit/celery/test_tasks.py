@@ -1,4 +1,4 @@
-"""monitio's own tasks, run in this process."""
+"""monitio's Celery tasks, run in this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def started_job(task_id: str = "1", integration: str = "celery", silent_for: flo
 
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the result backend knows, by task id."""
+    """Task id -> its state in the result backend."""
     known: dict[str, Any] = {}
     monkeypatch.setattr(
         tasks, "_stored", lambda task_id, since=None: known.get(task_id, (None, None))
@@ -74,16 +74,14 @@ def waiting_job(hours: float) -> Job:
         ((None, None), "queued"),
     ],
 )
-def test_a_job_that_came_and_went_while_the_database_was_away(
-    stored: Any, known: Any, state: str
-) -> None:
+def test_a_job_that_ran_while_the_database_was_down(stored: Any, known: Any, state: str) -> None:
     job = waiting_job(hours=1)
     stored["1"] = known
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == state
 
 
-def test_a_job_that_waits_since_a_moment_ago_is_left_alone(stored: Any) -> None:
+def test_a_job_that_has_just_begun_to_wait_is_kept(stored: Any) -> None:
     job = waiting_job(hours=0)
     stored["1"] = ("SUCCESS", 1)
     tasks.sweep_jobs()
@@ -94,7 +92,7 @@ DAYS = timedelta(days=1)
 
 
 def overdue(state: str, due_in: timedelta, queue: str = "celery") -> Job:
-    """A job that waits since two days, and was to begin at that moment."""
+    """A job that has waited for two days, with this due time."""
     now = timezone.now()
     job = JobReporter("1", integration=queue, name="a.b", recipients=[Recipient.of(user())])
     if state == "queued":
@@ -121,15 +119,15 @@ def test_a_job_that_waits_a_day_longer_than_it_should_is_interrupted(
     assert state_of(job) == ("lost" if is_lost else state)
 
 
-@pytest.mark.parametrize("sign", ["queued", "started", "succeeded", "revoked"])
-def test_a_sign_of_life_overrides_it(stored: Any, sign: str) -> None:
+@pytest.mark.parametrize("event", ["queued", "started", "succeeded", "revoked"])
+def test_a_heartbeat_overrides_it(stored: Any, event: str) -> None:
     job = overdue("queued", -2 * DAYS)
     tasks.sweep_jobs()
-    assert getattr(JobReporter("1"), sign)()
-    assert state_of(job) == sign
+    assert getattr(JobReporter("1"), event)()
+    assert state_of(job) == event
 
 
-def test_the_result_backend_knows_better(stored: Any) -> None:
+def test_a_state_in_the_result_backend_takes_precedence(stored: Any) -> None:
     job = overdue("queued", -2 * DAYS)
     stored["1"] = ("SUCCESS", 1)
     assert tasks.sweep_jobs() == 0
@@ -170,7 +168,7 @@ def test_a_result_of_an_earlier_run_is_not_taken_for_this_ones(
     assert tasks._stored("1", timezone.now() - timedelta(minutes=5))[0] == state
 
 
-def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
+def test_the_sweep_passes_the_arguments_of_the_task(stored: Any, monkeypatch: Any) -> None:
     options = NotifyOptions(title="Report for {month}", arguments=["month"])
     monkeypatch.setattr(reporters, "options_of", lambda task: options)
     people = [Recipient.of(user())]
@@ -180,7 +178,7 @@ def test_the_sweep_knows_the_arguments_of_the_task(stored: Any, monkeypatch: Any
     assert Message.objects.get().subject == "Report for May: interrupted"
 
 
-def test_a_job_with_a_recent_heartbeat_is_left_alone(stored: Any) -> None:
+def test_a_job_with_a_recent_heartbeat_is_kept(stored: Any) -> None:
     job = started_job(silent_for=30)
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == "started"
@@ -191,7 +189,7 @@ def test_a_job_with_a_recent_heartbeat_is_left_alone(stored: Any) -> None:
     [(("SUCCESS", 1), "succeeded"), (("FAILURE", ValueError()), "failed"),
      (("REVOKED", None), "revoked"), (("STARTED", None), "lost")],
 )  # fmt: skip
-def test_the_result_backend_is_asked_first(stored: Any, known: Any, state: str) -> None:
+def test_the_result_backend_is_queried_first(stored: Any, known: Any, state: str) -> None:
     job = started_job()
     stored["1"] = known
     tasks.sweep_jobs()
@@ -209,7 +207,7 @@ def test_a_group_may_be_silent_for_longer(stored: Any) -> None:
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let the task a.b be silent for so many seconds."""
+    """Set how many seconds the task a.b may be silent."""
 
     def set_limit(seconds: float) -> None:
         def task() -> None: ...
@@ -242,7 +240,7 @@ def test_the_limit_of_one_task_is_not_that_of_others(stored: Any, limit: Any) ->
     assert state_of(job) == "lost"
 
 
-def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
+def test_an_error_of_one_job_does_not_stop_the_sweep_of_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stored(task_id: str, since: Any = None) -> tuple[None, None]:
@@ -257,13 +255,13 @@ def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     assert "could not judge task 1" in caplog.text
 
 
-def test_jobs_of_another_queue_are_not_judged(stored: Any) -> None:
+def test_jobs_of_another_queue_are_not_swept(stored: Any) -> None:
     job = started_job(integration="django.tasks")
     assert tasks.sweep_jobs() == 0
     assert state_of(job) == "started"
 
 
-def test_a_result_backend_that_is_down_knows_nothing() -> None:
+def test_a_result_backend_that_is_down_is_ignored() -> None:
     assert tasks._stored("1") == (None, None)
 
 
@@ -281,7 +279,7 @@ def test_deliver_sends_once() -> None:
 
 @pytest.fixture
 def retried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The seconds after which ``deliver`` comes back; it runs as in a worker."""
+    """The countdowns with which ``deliver`` retries itself; it runs as in a worker."""
     countdowns: list[float] = []
 
     def retry(countdown: float) -> Retry:
@@ -294,7 +292,7 @@ def retried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     tasks.deliver.pop_request()
 
 
-def test_deliver_comes_back_when_the_next_try_is_due(
+def test_deliver_retries_when_the_next_attempt_is_due(
     retried: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def greylist(*args: Any) -> None:
@@ -308,7 +306,7 @@ def test_deliver_comes_back_when_the_next_try_is_due(
     assert 10 < seconds < 40
 
 
-def test_deliver_comes_back_for_what_another_worker_may_have_died_with(
+def test_deliver_retries_what_another_worker_has_claimed(
     retried: list[float],
 ) -> None:
     delivery = pending_delivery()
@@ -326,12 +324,12 @@ def test_deliver_leaves_what_is_due_in_hours_to_beat(retried: list[float]) -> No
     assert retried == []
 
 
-def test_deliver_due_finds_what_was_not_handed_over() -> None:
+def test_deliver_due_sends_deliveries_without_a_task() -> None:
     pending_delivery()
     assert tasks.deliver_due() == (1, 0)
 
 
-def test_prune_forgets_the_parts_of_old_groups() -> None:
+def test_prune_deletes_the_parts_of_old_groups() -> None:
     old = timezone.now() - timedelta(days=8)
     GroupMember.objects.create(group="a", number=0, created=old)
     GroupMember.objects.create(group="b", number=0)
@@ -350,7 +348,7 @@ def test_the_beat_entries_go_to_the_chosen_queue(settings: Any) -> None:
     assert {entry["options"]["queue"] for entry in beat_schedule().values()} == {"mail"}
 
 
-def test_the_core_hands_over_to_celery() -> None:
+def test_the_core_uses_celery() -> None:
     assert dispatch.hooks.deliver == celery.deliver
     assert dispatch.hooks.cancel == {
         "celery": celery.cancel,
@@ -358,7 +356,7 @@ def test_the_core_hands_over_to_celery() -> None:
     }
 
 
-def test_a_delivery_is_handed_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delivery_is_sent_by_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(
         tasks.deliver, "apply_async", lambda args, **options: sent.append((args, options))

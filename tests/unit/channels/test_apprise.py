@@ -1,4 +1,4 @@
-"""The channel of Apprise: which addresses are taken, what is requested, and what is not shown."""
+"""The Apprise channel: accepted addresses, requests, and secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 PAGE = (Path(__file__).parents[3] / "docs" / "apprise.md").read_text()
 SECRET = "5ecret0" * 6
 URL = f"discord://1234567890/{SECRET}"
-# The one host of each service.
+# Service -> its only host.
 HOSTS = {
     "Discord": "discord.com",
     "Feishu": "open.feishu.cn",
@@ -49,7 +49,7 @@ HOSTS = {
     "Webex": "api.ciscospark.com",
     "ntfy": "ntfy.sh",
 }
-# What a service wants of its tokens, where the letters of ``SECRET`` are not enough.
+# Tokens of services that do not accept the letters of ``SECRET``.
 TOKENS = {
     "bot": "123456789",
     "webhook": "1234567890",
@@ -59,7 +59,7 @@ TOKENS = {
 }
 LENGTHS = {"Prowl": 40, "Join": 32, "Webex": 84}
 
-# An address that a user tries, and who refuses it.
+# Addresses of users that are refused, and where.
 REFUSED = [
     "https://hooks@slack.com/services/T1/B1/x",
     "https://ntfy@sh/topic",
@@ -104,7 +104,7 @@ REFUSED = [
 
 
 class Wire:
-    """In place of the network: what ``requests`` would have sent."""
+    """Replaces the network: the requests that ``requests`` would have sent."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[Any, dict[str, Any]]] = []
@@ -138,7 +138,7 @@ def wire(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 
 def notify(who: Any, address: str = URL, **more: Any) -> Delivery:
-    """A delivery to this address alone."""
+    """A delivery to this address only."""
     Destination.objects.all().delete()
     destinations.add(who, "apprise", {"url": address})
     api.create_message(who, monitio.WARNING, "<b>text</b>", via={"apprise": True}, **more)
@@ -150,7 +150,7 @@ def send(delivery: Delivery) -> None:
 
 
 def sample(form: str) -> str:
-    """An address of this form."""
+    """An address in this format."""
     length = LENGTHS.get(SERVICES[form], len(SECRET))
 
     def fill(found: re.Match[str]) -> str:
@@ -173,7 +173,7 @@ class TestRequests:
                 ((request, options),) = wire.requests
                 url = urlsplit(request.url)
                 assert (url.scheme, url.netloc) == ("https", HOSTS[name])
-                # True, or the authorities of the environment.
+                # True, or the certificate authorities of the environment.
                 assert options["verify"]
                 assert options["timeout"] == (seconds, seconds)
 
@@ -196,7 +196,7 @@ class TestRequests:
         assert request.url == f"http://127.0.0.1/{SECRET}"
         assert '"type": "failure"' in str(request.body)
 
-    def test_one_that_the_site_has_withdrawn_is_gone(self, ann: Any, settings: Any) -> None:
+    def test_an_address_withdrawn_by_the_site_is_gone(self, ann: Any, settings: Any) -> None:
         destinations.add(ann, "apprise", {"name": "Operations"})
         api.create_message(ann, monitio.ERROR, "text", via={"apprise": True})
         settings.MONITIO_APPRISE_URLS = {}
@@ -204,7 +204,7 @@ class TestRequests:
             send(Delivery.objects.get())
         assert failure.value.is_gone
 
-    def test_one_that_apprise_cannot_read_is_gone(self, ann: Any, wire: Wire) -> None:
+    def test_an_address_that_apprise_cannot_read_is_gone(self, ann: Any, wire: Wire) -> None:
         with pytest.raises(PermanentFailure, match="does not accept") as failure:
             send(notify(ann, "slack://a_b/c_d/e_f"))
         assert failure.value.is_gone and not wire.requests
@@ -260,7 +260,7 @@ class TestAddresses:
 
 
 class Backwards:
-    """In place of encryption."""
+    """A readable stand-in for encryption."""
 
     def encrypt(self, text: str) -> str:
         return text[::-1]
@@ -303,11 +303,13 @@ class TestSecrets:
         for form in SERVICES:
             with subtests.test(form), pytest.raises(TemporaryFailure):
                 send(notify(ann, sample(form)))
-        # Django logs queries with their parameters, at DEBUG.
+        # Django logs queries with their parameters at DEBUG.
         logged = [row.getMessage() for row in caplog.records if "django" not in row.name]
         assert not any("5ecret0" in line for line in logged)
 
-    def test_what_others_log_is_kept(self, ann: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def test_log_lines_of_other_libraries_are_kept(
+        self, ann: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
         send(notify(ann))
         logging.getLogger("apprise").warning("of the site's own use of Apprise")
         assert "own use" in caplog.text
@@ -323,7 +325,7 @@ class TestSecrets:
         monkeypatch.setattr(module, "import_optional", fail)
         with pytest.raises(RuntimeError) as caught:
             send(delivery)
-        # With a request, the report has the site's settings, too.
+        # With a request, the report contains the site's settings, too.
         reporter = ExceptionReporter(
             RequestFactory().get("/"), caught.type, caught.value, caught.tb
         )
@@ -386,10 +388,10 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         call_command("check")
 
 
-def test_processes_that_only_plan_do_not_load_the_library(
+def test_processes_that_only_create_deliveries_do_not_load_the_library(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # 40 MB.
+    # The library takes 40 MB.
     monkeypatch.setattr(module, "import_optional", None)
     assert notify(ann).state == "pending"
 

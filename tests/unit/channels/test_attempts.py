@@ -1,4 +1,4 @@
-"""One attempt decides alike for deliveries and digests."""
+"""The result of an attempt, for deliveries and digests alike."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def test_the_result_of_an_attempt(
         ("nan", 20),
     ],
 )
-def test_a_server_that_asks_for_patience_gets_it_up_to_a_day(
-    asked: float | str, waits: float
-) -> None:
+def test_retry_after_is_respected_up_to_a_day(asked: float | str, waits: float) -> None:
     def send() -> None:
         raise TemporaryFailure("busy", retry_after=asked)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Recording(Channel):
-    """Does as the test sets, and records its calls."""
+    """A channel that records its calls and raises what the test sets."""
 
     has_destinations = False
     sent: list[int] = []
@@ -40,7 +40,7 @@ class Recording(Channel):
 def _channel(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MONITIO_CHANNELS = {"email": f"{__name__}.Recording"}
     Recording.sent, Recording.fails = [], []
-    # Nothing is sent by itself here.
+    # Deliveries are sent only by the tests.
     monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
 
 
@@ -86,7 +86,7 @@ def test_a_temporary_failure_is_tried_again_later(
 
 
 def wait_after(attempts: int) -> float:
-    """Seconds until the next try, when that many have failed."""
+    """Seconds until the next attempt after this many failures."""
     api.create_message(user(), monitio.INFO, "one", email=True)
     delivery = Delivery.objects.latest("pk")
     Delivery.objects.filter(pk=delivery.pk).update(attempts=attempts - 1)
@@ -99,17 +99,17 @@ def wait_after(attempts: int) -> float:
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(1, 30), (2, 60), (5, 480), (50, 900)])
-def test_each_try_waits_twice_as_long_up_to_a_quarter_of_an_hour(
+def test_the_delay_doubles_after_each_attempt_up_to_a_quarter_of_an_hour(
     attempts: int, seconds: int
 ) -> None:
     assert 0.7 * seconds < wait_after(attempts) <= 1.25 * seconds
 
 
-def test_tries_that_failed_together_do_not_come_back_together() -> None:
+def test_attempts_that_failed_together_are_not_retried_together() -> None:
     assert len({round(wait_after(4), 1) for _ in range(5)}) > 1
 
 
-def test_trying_again_ends_with_the_reason(delivery: Delivery, settings: Any) -> None:
+def test_the_last_attempt_fails_with_the_reason(delivery: Delivery, settings: Any) -> None:
     settings.MONITIO_DELIVER_RETRIES = 2
     Delivery.objects.update(attempts=2)
     Recording.fails = [TemporaryFailure("busy")]
@@ -129,13 +129,13 @@ def test_a_mail_that_kills_its_senders_is_given_up(delivery: Delivery, settings:
 
 
 def take_over(*args: Any) -> None:
-    """The lease of the current sender is over, and another process has claimed the delivery."""
+    """Simulate that the lease has expired and another process has claimed the delivery."""
     Delivery.objects.update(due_at=timezone.now())
     assert deliveries._claim(Delivery.objects.get().pk)
 
 
 @pytest.mark.parametrize("failure", [TemporaryFailure("slow"), PermanentFailure("no")])
-def test_a_sender_that_was_replaced_does_not_judge_any_more(
+def test_a_sender_that_was_replaced_no_longer_changes_the_state(
     delivery: Delivery, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def send(*args: Any) -> None:
@@ -216,11 +216,11 @@ def test_what_is_due_later_is_not_sent_by_the_process_that_commits(
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="others may read a table of one row")
-def test_asking_what_is_due_reads_an_index(delivery: Delivery) -> None:
+def test_the_query_for_due_deliveries_uses_an_index(delivery: Delivery) -> None:
     assert "INDEX monitio_due (state=? AND due_at<?)" in deliveries.oldest_due().explain()
 
 
-def test_a_deleted_message_takes_its_delivery_along(delivery: Delivery) -> None:
+def test_deleting_a_message_deletes_its_delivery(delivery: Delivery) -> None:
     Message.objects.all().delete()
     assert deliveries.send(delivery.pk) is False
     assert Recording.sent == []
@@ -231,19 +231,19 @@ def test_a_message_deleted_while_it_is_claimed_is_no_error(
 ) -> None:
     due = type(Delivery.objects.all()).update
 
-    def and_gone(self: Any, **changes: Any) -> int:
+    def update_and_delete(self: Any, **changes: Any) -> int:
         rows = due(self, **changes)
         Message.objects.all().delete()
         return rows
 
     monkeypatch.setattr(
-        "monitio.models.deliveries.DeliveryQuerySet.update", and_gone, raising=False
+        "monitio.models.deliveries.DeliveryQuerySet.update", update_and_delete, raising=False
     )
     assert deliveries.send(delivery.pk) is False
 
 
 @pytest.mark.parametrize("failure", [None, PermanentFailure("no")])
-def test_a_hidden_message_goes_when_its_mail_is_settled(
+def test_a_hidden_message_is_deleted_when_its_email_is_settled(
     delivery: Delivery, failure: Exception | None
 ) -> None:
     api.delete_all(user())
@@ -277,7 +277,7 @@ def test_what_is_due_is_sent_oldest_first_up_to_a_limit() -> None:
     assert deliveries.run_due() == (1, 0)
 
 
-def test_a_dead_server_is_not_asked_a_thousand_times() -> None:
+def test_a_dead_server_stops_the_round_after_a_few_attempts() -> None:
     for number in range(8):
         api.create_message(user(), monitio.INFO, str(number), email=True)
     Recording.fails = [TemporaryFailure("down") for _ in range(8)]
@@ -291,4 +291,4 @@ def test_the_process_that_commits_sends_when_no_worker_does(
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
     api.create_message(user(), monitio.INFO, "one", email=True)
     assert Delivery.objects.get().state == "sent"
-    assert mail.outbox == []  # it went through the configured channel
+    assert mail.outbox == []  # it was sent by the configured channel

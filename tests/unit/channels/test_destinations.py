@@ -1,4 +1,4 @@
-"""Deliveries to the destinations of users."""
+"""Deliveries to destinations of users."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Pager(Channel):
     sent: list[Any] = []
     fails: list[Exception] = []
-    # A server that is down.
+    # The server that is down.
     down = ""
 
     def server(self, address: Any) -> str:
@@ -62,7 +62,7 @@ def notify(who: Any, **more: Any) -> Message:
 
 
 def deliver() -> list[str]:
-    """Send what is due; the states of all deliveries."""
+    """Send what is due; returns the states of all deliveries."""
     deliveries.run_due()
     return [row.state for row in Delivery.objects.order_by("pk")]
 
@@ -103,7 +103,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_users() -> None:
     assert counts[0] == counts[1]
 
 
-def test_a_destination_may_be_for_some_categories_alone(ann: Any) -> None:
+def test_a_destination_can_be_limited_to_categories(ann: Any) -> None:
     destinations.add(ann, "pager", {"n": 1}, categories=["alarms"])
     notify(ann, category="exports"), notify(ann, category="alarms")
     assert [row.message.category for row in Delivery.objects.all()] == ["alarms"]
@@ -159,7 +159,7 @@ def test_what_is_pending_for_a_removed_destination_is_skipped(
     assert Delivery.objects.get().error.endswith(reason)
 
 
-def test_a_user_changes_their_own_destinations_alone(ann: Any, bob: Any) -> None:
+def test_a_user_can_change_only_their_own_destinations(ann: Any, bob: Any) -> None:
     row = destinations.add(ann, "pager", {"n": 1})
     assert not destinations.remove(bob, row.pk)
     assert not destinations.switch(bob, row.pk, on=False)
@@ -208,7 +208,7 @@ def test_a_server_that_is_down_delays_no_other(ann: Any) -> None:
     assert Pager.sent == [{"server": "up"}]
 
 
-def test_what_waits_for_a_server_that_is_down_hides_nothing_behind_it(ann: Any) -> None:
+def test_deliveries_for_a_server_that_is_down_do_not_block_later_ones(ann: Any) -> None:
     for name in ("down", "up"):
         destinations.add(ann, "pager", {"server": name})
     for _ in range(4):
@@ -237,7 +237,7 @@ def test_an_address_that_cannot_be_read_delays_no_other(ann: Any) -> None:
     destinations.add(ann, "pager", {"n": 1})
     notify(ann)
     api.create_message(ann, monitio.INFO, "text", email=True)
-    # Encrypted by a setting that the site has lost.
+    # Encrypted with a key that the site has lost.
     Destination.objects.update(address="encrypted:x")
     assert deliveries.run_due()[0] == 1
     assert set(Delivery.objects.values_list("channel", "state")) == {
@@ -246,7 +246,7 @@ def test_an_address_that_cannot_be_read_delays_no_other(ann: Any) -> None:
     }
 
 
-def test_a_destination_that_is_down_is_tried_once_a_run(ann: Any) -> None:
+def test_a_destination_that_is_down_is_tried_once_per_run(ann: Any) -> None:
     for name in ("one", "two"):
         destinations.add(ann, "pager", {"server": name})
     for _ in range(3):
@@ -286,7 +286,7 @@ def test_error_reports_do_not_show_what_is_added(ann: Any, monkeypatch: Any) -> 
     monkeypatch.setattr(type(Destination.objects), "update_or_create", fail)
     with pytest.raises(RuntimeError) as caught:
         destinations.add(ann, "pager", {"number": 4711 * 4711})
-    # Without the frame of this test.
+    # Without the frame of this test, which has the secret in its locals.
     frames = caught.tb.tb_next
     report = ExceptionReporter(None, caught.type, caught.value, frames).get_traceback_html()
     assert "update_or_create" in report and str(4711 * 4711) not in report
@@ -309,7 +309,7 @@ class TestPreferences:
         states = dict(Delivery.objects.values_list("channel", "state"))
         assert states == {"pager": "skipped", "email": "pending"}
 
-    def test_never_is_about_e_mails(self, ann: Any) -> None:
+    def test_never_applies_to_e_mails_only(self, ann: Any) -> None:
         destinations.add(ann, "pager", {"n": 1})
         preferences.change(ann, frequency="never")
         notify(ann)

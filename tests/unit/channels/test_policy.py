@@ -74,7 +74,7 @@ def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def when_due(monkeypatch: pytest.MonkeyPatch) -> str:
-    """What has become of the one delivery when its moment has come."""
+    """The state of the only delivery after its due time."""
     later = timezone.now() + timedelta(seconds=61)
     with monkeypatch.context() as clock:
         clock.setattr("django.utils.timezone.now", lambda: later)
@@ -106,7 +106,7 @@ def test_nothing_is_mailed_before_the_delay_is_over(
         ("unless_seen", api.mark_seen, "skipped"),
     ],
 )
-def test_what_spares_the_mail(
+def test_conditions_that_skip_the_email(
     email: str, deed: Any, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deed(user(), [write(email).pk])
@@ -114,21 +114,21 @@ def test_what_spares_the_mail(
     assert len(mail.outbox) == (state == "sent")
 
 
-def test_the_admin_learns_why_nothing_was_mailed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_shows_why_no_email_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     api.mark_read(user(), [write("unless_read").pk])
     when_due(monkeypatch)
     assert Delivery.objects.get().error == "It was read before."
 
 
 @pytest.mark.parametrize("email", ["unless_read", "unless_seen"])
-def test_who_deletes_a_message_has_read_it(email: str) -> None:
+def test_deleting_a_message_counts_as_reading(email: str) -> None:
     write(email)
     api.delete_all(user())
     assert not Message.objects.exists()
     assert not Delivery.objects.exists()
 
 
-def test_a_page_that_showed_a_message_once_spares_its_mail() -> None:
+def test_a_message_shown_on_a_page_is_not_emailed() -> None:
     write("unless_read", level=20)
     request = request_of(user())
     assert shown(request) == ["one"]
@@ -143,23 +143,23 @@ def test_add_message_and_notify_many_wait_as_well(monkeypatch: pytest.MonkeyPatc
     assert mail.outbox == []
 
 
-def asking(**how: Any) -> Any:
-    """A renderer that asks for a mail like this."""
+def render_with(**how: Any) -> Any:
+    """A render function whose content has these e-mail options."""
     return lambda outcome: MessageContent(subject=outcome.state, **how)
 
 
-def test_who_watched_the_job_finish_gets_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = reporter(user(), render=asking(email="unless_seen"))
+def test_a_user_who_saw_the_job_finish_gets_no_email(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = reporter(user(), render=render_with(email="unless_seen"))
     job.started()
     api.mark_seen(user(), [Message.objects.get().pk])
     job.succeeded()
-    # The open page reports the pop-up of the end.
+    # The open page reports the end's pop-up as seen.
     api.mark_seen(user(), [Message.objects.get().pk])
     assert when_due(monkeypatch) == "skipped"
 
 
-def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = reporter(user(), render=asking(email="unless_seen"))
+def test_seeing_the_running_job_does_not_skip_the_email(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = reporter(user(), render=render_with(email="unless_seen"))
     job.started()
     api.mark_seen(user(), [Message.objects.get().pk])
     job.succeeded()
@@ -167,7 +167,7 @@ def test_having_seen_the_job_run_spares_no_mail(monkeypatch: pytest.MonkeyPatch)
     assert mail.outbox[0].subject == "succeeded"
 
 
-def test_each_recipient_of_a_job_is_emailed_as_their_content_asks() -> None:
+def test_each_recipient_of_a_job_is_emailed_by_their_content() -> None:
     def render(outcome: Outcome) -> MessageContent:
         return MessageContent(subject="done", email=next(kinds))
 
@@ -176,16 +176,18 @@ def test_each_recipient_of_a_job_is_emailed_as_their_content_asks() -> None:
     assert [row.unless for row in Delivery.objects.order_by("message_id")] == ["", "read"]
 
 
-def test_a_wording_that_asks_for_nonsense_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    reporter(user(), render=asking(email="sometimes")).succeeded()
+def test_invalid_options_of_a_render_function_are_replaced(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reporter(user(), render=render_with(email="sometimes")).succeeded()
     assert "Rendering shop.report failed" in caplog.text
     assert Message.objects.get().subject != "succeeded"
 
 
-def test_a_job_that_was_given_up_and_lives_is_mailed_at_its_true_end(
+def test_a_lost_job_that_continues_is_emailed_at_its_final_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = reporter(user(), render=asking(email="unless_read"))
+    job = reporter(user(), render=render_with(email="unless_read"))
     job.started()
     job.lost()
     job.recovered()
@@ -211,7 +213,7 @@ class TestVia:
                 {"email": after(timedelta(minutes=5), unless="seen")},
                 (("email", DeliveryPolicy(unless="seen", delay=300)),),
             ),
-            # As it travels in the header of a task.
+            # As encoded in a task's header.
             (
                 {"email": {"delay": 5, "unless": "read"}},
                 (("email", DeliveryPolicy(unless="read", delay=5)),),
@@ -288,16 +290,16 @@ class TestVia:
         options = NotifyOptions(via={"email": True})
         assert set(options.via or {}) == {"succeeded", "failed"}
 
-    def test_a_task_that_asks_twice_for_an_e_mail_is_refused(self) -> None:
+    def test_a_task_with_two_options_for_e_mails_is_refused(self) -> None:
         with pytest.raises(ValueError, match="one of the two"):
             NotifyOptions(email=["failed"], via={"failed": {"email": True}})
 
     def test_a_job_is_sent_once_at_its_end(self) -> None:
-        job = reporter(user(), render=asking(via={"email": True}))
+        job = reporter(user(), render=render_with(via={"email": True}))
         job.started(), job.succeeded()
         assert [letter.subject for letter in mail.outbox] == ["succeeded"]
 
-    def test_its_start_is_sent_only_if_asked_for_and_once(self) -> None:
+    def test_its_start_is_sent_only_if_requested_and_once(self) -> None:
         options = NotifyOptions(via={"started": {"email": True}, "succeeded": {"email": True}})
         job = reporter(user(), render=options.content)
         job.started(), job.retrying(1), job.started(1)
@@ -322,6 +324,6 @@ class TestVia:
         api.create_message(user(), monitio.INFO, "one", via=via)
         api.notify_many([user()], monitio.INFO, "two", via=via)
         api.add_message(request_of(user()), monitio.INFO, "three", via=via)
-        # One for the next page is written at once, too.
+        # A message for the next page is stored at once, too.
         api.add_message(request_of(user()), 20, "four", via=via)
         assert Delivery.objects.count() == 4

@@ -1,4 +1,4 @@
-"""The channel of webhooks: what it signs and sends, and what follows from a response."""
+"""The webhook channel: signatures, payloads, responses and addresses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECRET = new_secret()
 
 
 class Backwards:
-    """In place of encryption."""
+    """A readable stand-in for encryption."""
 
     def encrypt(self, text: str) -> str:
         return text[::-1]
@@ -100,7 +100,7 @@ class TestSigning:
         send(first), send(first), send(second)
         ids = [headers["webhook-id"] for _url, _body, headers in wire.sent]
         assert ids[0] == ids[1] != ids[2]
-        # It ends at the first dot of what is signed.
+        # The signed content is id.timestamp.payload.
         assert "." not in ids[0]
 
     def test_tenants_with_the_same_keys_have_ids_of_their_own(
@@ -160,7 +160,7 @@ def test_2xx_is_sent(ann: Any, wire: Wire, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_what_may_pass_is_retried_when_the_receiver_asks_for(
+def test_a_temporary_error_is_retried_at_the_requested_time(
     ann: Any, wire: Wire, status: int
 ) -> None:
     add(ann)
@@ -181,7 +181,7 @@ def test_what_may_pass_is_retried_when_the_receiver_asks_for(
         (Refused("The address of the host is not public."), "not public"),
     ],
 )
-def test_what_will_not_pass_has_failed(
+def test_a_permanent_error_fails(
     ann: Any, wire: Wire, response: Response | Exception, reason: str
 ) -> None:
     add(ann)
@@ -197,7 +197,7 @@ def test_a_receiver_that_is_down_is_tried_again(ann: Any, wire: Wire, error: Exc
     wire.responses = [error]
     with pytest.raises(TemporaryFailure, match="receiver") as failure:
         send(notify(ann))
-    # A response of what is no web server is not shown to users.
+    # Data of other servers is not shown to users.
     assert "inside" not in str(failure.value)
 
 
@@ -226,9 +226,7 @@ class TestAddress:
             ({"url": "https://10.0.0.1/", "secrets": [SECRET]}, "private"),
         ],
     )
-    def test_one_that_cannot_be_used_is_not_saved(
-        self, ann: Any, address: Any, reason: str
-    ) -> None:
+    def test_an_unusable_address_is_not_saved(self, ann: Any, address: Any, reason: str) -> None:
         with pytest.raises(ValueError, match=reason) as error:
             destinations.add(ann, "webhook", address)
         assert not Destination.objects.exists()
@@ -246,7 +244,7 @@ class TestAddress:
         send(notify(ann))
         assert Webhook(SECRET).verify(wire.sent[0][1], wire.sent[0][2])
 
-    def test_one_from_before_the_setting_is_read_and_then_encrypted(
+    def test_an_address_stored_before_the_setting_is_read_and_then_encrypted(
         self, ann: Any, settings: Any
     ) -> None:
         row = add(ann)
@@ -289,7 +287,7 @@ class TestChecks:
     @pytest.mark.parametrize(
         "value", ["https://a.example", ["a.example"], ["https://a.example/x"], [1]]
     )
-    def test_origins_that_are_none_are_reported(self, settings: Any, value: Any) -> None:
+    def test_invalid_origins_are_reported(self, settings: Any, value: Any) -> None:
         settings.MONITIO_OUTGOING_ORIGINS = value
         with pytest.raises(Exception, match="MONITIO_OUTGOING_ORIGINS"):
             call_command("check")

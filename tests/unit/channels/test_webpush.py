@@ -1,4 +1,4 @@
-"""The channel of Web Push: what it sends, and to which push services."""
+"""The Web Push channel: requests, responses, addresses and settings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def wire(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 @pytest.fixture
 def browser(ann: Any) -> Browser:
-    """Ann's."""
+    """A browser that ann has subscribed."""
     browser = Browser()
     destinations.add(ann, "push", browser.subscription(ENDPOINT))
     return browser
@@ -67,7 +67,7 @@ def send(delivery: Delivery) -> None:
 
 
 class TestTemplates:
-    def test_a_category_may_have_some_of_its_own(
+    def test_a_category_can_have_its_own_templates(
         self, ann: Any, browser: Browser, settings: Any, tmp_path: Path
     ) -> None:
         folder = tmp_path / "monitio" / "push" / "exports"
@@ -80,7 +80,7 @@ class TestTemplates:
         ]
         assert texts == [("Title", "An export: text"), ("Title", "text")]
 
-    def test_texts_are_no_html(self, ann: Any, browser: Browser) -> None:
+    def test_texts_are_not_html(self, ann: Any, browser: Browser) -> None:
         assert shown_of(notify(ann, text="a < b", subject="c & d")) == ("c & d", "a < b")
         assert shown_of(notify(ann, text="a < b")) == ("a < b", "")
 
@@ -184,7 +184,7 @@ class TestRequest:
 
 class TestResponse:
     @pytest.mark.parametrize("status", [429, 500, 503])
-    def test_what_may_pass_is_retried_when_the_service_asks_for(
+    def test_a_temporary_error_is_retried_at_the_requested_time(
         self, ann: Any, wire: Wire, browser: Browser, status: int
     ) -> None:
         wire.responses = [Response(status, "120")]
@@ -193,7 +193,7 @@ class TestResponse:
         assert failure.value.retry_after == "120"
 
     @pytest.mark.parametrize("status", [301, 307, 400])
-    def test_what_will_not_pass_has_failed(
+    def test_a_permanent_error_fails(
         self, ann: Any, wire: Wire, browser: Browser, status: int
     ) -> None:
         wire.responses = [Response(status, None)]
@@ -201,7 +201,7 @@ class TestResponse:
             send(notify(ann))
         assert not failure.value.is_gone and len(wire.sent) == 1
 
-    def test_what_is_too_large_without_its_body_has_failed(
+    def test_a_message_too_large_without_its_body_fails(
         self, ann: Any, wire: Wire, browser: Browser
     ) -> None:
         wire.responses = [Response(413, None)] * 2
@@ -210,7 +210,7 @@ class TestResponse:
         assert len(wire.sent) == 2
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_wrong_keys_are_logged_and_cost_no_device(
+    def test_wrong_keys_are_logged_and_keep_the_device(
         self,
         ann: Any,
         wire: Wire,
@@ -232,7 +232,7 @@ class TestResponse:
             send(notify(ann))
 
 
-# Endpoint that a client claims, and a part of the reason.
+# Refused endpoints, and a part of the reason.
 REFUSED = [
     ("http://fcm.googleapis.com/x", "begin with https"),
     ("https://fcm.googleapis.com:8443/x", "no port but 443"),

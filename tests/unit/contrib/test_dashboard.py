@@ -1,4 +1,4 @@
-"""Grafana's dashboard asks for what the exporter gives."""
+"""The queries of the Grafana dashboard match the exported metrics."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ urlpatterns = [
 
 
 @pytest.fixture
-def given(
+def exported(
     ann: Any, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, tuple[str, set[str]]]:
-    """By name: the type of each metric of a site at work, and its labels."""
+    """Metric -> its type and labels, for a site with data."""
     settings.ROOT_URLCONF = __name__
     monkeypatch.setattr(measure, "_recorders", [metrics.record])
     job_ended.connect(metrics.observe_job)
@@ -50,7 +50,7 @@ def given(
     measure.record("streams")
     measure.record("first_event", 0.1)
     measure.record("snapshots", reason="open")
-    # What waits for a worker.
+    # A delivery that waits for a worker.
     monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due: None)
     api.create_message(ann, monitio.INFO, "y", email=True)
     assert Message.objects.count() == 3
@@ -64,8 +64,8 @@ def given(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_query_names_metrics_and_labels_that_are_given(
-    given: dict[str, tuple[str, set[str]]],
+def test_every_query_uses_exported_metrics_and_labels(
+    exported: dict[str, tuple[str, set[str]]],
 ) -> None:
     assert QUERIES
     for title, target in QUERIES:
@@ -76,11 +76,11 @@ def test_every_query_names_metrics_and_labels_that_are_given(
         for listed in re.findall(r"\b(?:by|without)\s*\(([^)]*)\)", expression):
             wanted |= {label.strip() for label in listed.split(",")}
         for name, selected, window in named:
-            assert name in given, (title, name)
-            kind, labels = given[name]
+            assert name in exported, (title, name)
+            kind, labels = exported[name]
             wanted |= set(re.findall(r"(\w+)\s*[=!]", selected))
             assert wanted <= labels, (title, name)
-            # A rate is of what only grows; a quantile of the buckets of a histogram.
+            # rate() needs a counter, histogram_quantile() the buckets of a histogram.
             grows = kind == "counter" or name.endswith(("_bucket", "_count", "_sum"))
             assert bool(window) == grows == ("rate(" in expression), title
             assert ("histogram_quantile(" in expression) == name.endswith("_bucket"), title

@@ -1,4 +1,4 @@
-"""monitio.contrib.drf asks the site's own authentication classes of Django REST framework."""
+"""monitio.contrib.drf uses the authentication classes of Django REST framework."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON = reverse("message_json")
 
 
 class Tokens(TokenAuthentication):
-    """``rest_framework.authtoken``, whose table the tests' database does not have."""
+    """Token authentication without the table of ``rest_framework.authtoken``."""
 
     def authenticate_credentials(self, key: str) -> Any:
         from django.contrib.auth import get_user_model
@@ -46,7 +46,7 @@ def _site(settings: Any) -> None:
     }
 
 
-def ask(client: Client, authorization: str = "") -> Any:
+def get(client: Client, authorization: str = "") -> Any:
     return client.get(JSON, headers={"Authorization": authorization} if authorization else {})
 
 
@@ -58,21 +58,21 @@ def post(client: Client, message: Message, authorization: str = "") -> int:
 
 def test_a_token_is_its_users(ann: Any) -> None:
     create_message(ann, INFO, "For Ann")
-    assert ask(Client(), "Token ann").json()["unread"] == 1
+    assert get(Client(), "Token ann").json()["unread"] == 1
 
 
 @pytest.mark.parametrize(
     ("token", "reason"), [("forged", "Invalid token."), ("expired", "Token is expired")]
 )
 def test_an_invalid_token_is_refused(browser: Client, token: str, reason: str) -> None:
-    response = ask(browser, f"Token {token}")
+    response = get(browser, f"Token {token}")
     assert (response.status_code, response.json()["error"]) == (401, reason)
 
 
 def test_without_credentials_the_session_decides(browser: Client, ann: Any) -> None:
     create_message(ann, INFO, "For Ann")
-    assert ask(browser).json()["unread"] == 1
-    assert ask(Client()).json()["unread"] == 0
+    assert get(browser).json()["unread"] == 1
+    assert get(Client()).json()["unread"] == 0
 
 
 def test_only_a_token_needs_no_csrf_token(ann: Any) -> None:
@@ -80,5 +80,5 @@ def test_only_a_token_needs_no_csrf_token(ann: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(ann)
     basic = "Basic " + b64encode(b"ann:secret").decode()
-    assert ask(Client(), basic).json()["unread"] == 1
+    assert get(Client(), basic).json()["unread"] == 1
     assert [post(client, message, one) for one in ("", basic, "Token ann")] == [403, 403, 302]

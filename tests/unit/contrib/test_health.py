@@ -27,8 +27,8 @@ def _urls(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
 
 
-def test_live_asks_no_database(client: Client) -> None:
-    # Without the fixture db, a query is an error.
+def test_live_makes_no_query(client: Client) -> None:
+    # Without the fixture db, a query raises an error.
     assert client.get("/health/live/").text == "ok"
 
 

@@ -1,4 +1,4 @@
-"""The scopes of django-tenants without its database: names, event loops, which schemas count."""
+"""The scopes of django-tenants, without its database: names, event loops, existing schemas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ tenants: Any = pytest.importorskip("monitio.contrib.tenants")
 
 
 class Connection:
-    """What django-tenants keeps on a connection, one for all threads of the test."""
+    """django-tenants' attributes of a connection; all threads of the test share it."""
 
     def __init__(self) -> None:
         self.set_schema("public")
@@ -113,14 +113,16 @@ def test_in_an_event_loop_the_running_task_names_it(tenant_scope: Any) -> None:
         runs.deactivate("1")
 
 
-def test_in_an_event_loop_no_tenant_is_guessed(tenant_scope: Any, connection: Any) -> None:
-    # As another request's code may have left it.
+def test_in_an_event_loop_the_connections_schema_is_not_used(
+    tenant_scope: Any, connection: Any
+) -> None:
+    # As left by another request.
     connection.set_schema("b")
     with pytest.raises(ImproperlyConfigured, match="event loop"):
         in_loop(scope.current)
 
 
-def test_activating_in_an_event_loop_leaves_its_connection_alone(
+def test_activating_in_an_event_loop_does_not_change_its_connection(
     tenant_scope: Any, connection: Any
 ) -> None:
     def view() -> str:
@@ -132,7 +134,7 @@ def test_activating_in_an_event_loop_leaves_its_connection_alone(
 
 
 class Tenants:
-    """As the manager of the tenants' model."""
+    """A double of the manager of the tenants' model."""
 
     def __init__(self, **kinds: str) -> None:
         self.kinds = kinds
@@ -160,14 +162,14 @@ def existing(monkeypatch: pytest.MonkeyPatch, tenant_scope: Any) -> None:
     ("shared", "expected"),
     [([], ["a", "b"]), (["django_tenants", "monitio"], ["public", "a", "b"])],
 )
-def test_the_public_schema_counts_where_it_has_our_tables(
+def test_the_public_schema_counts_if_it_has_monitios_tables(
     existing: None, settings: Any, shared: list[str], expected: list[str]
 ) -> None:
     settings.SHARED_APPS = shared
     assert scope.all() == expected
 
 
-def test_tenants_of_a_type_without_us_do_not_count(existing: None, settings: Any) -> None:
+def test_tenants_of_a_type_without_monitio_do_not_count(existing: None, settings: Any) -> None:
     settings.HAS_MULTI_TYPE_TENANTS = True
     settings.MULTI_TYPE_DATABASE_FIELD = "kind"
     settings.TENANT_TYPES = {

@@ -1,4 +1,4 @@
-"""Digests: what they hold, when they go, and that every message is in exactly one."""
+"""Digests: content, time, failures, and that every message is in exactly one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Time:
-    """What time it is; a test moves it."""
+    """The current time, which a test changes."""
 
     def __init__(self, traveller: time_machine.Traveller) -> None:
         self._traveller = traveller
@@ -76,20 +76,20 @@ def notify(who: Any, text: str = "one", **more: Any) -> Message:
 
 
 def letters() -> list[EmailMultiAlternatives]:
-    """What is sent now."""
+    """The digests sent now."""
     before = len(mail.outbox)
     digests.run_due()
     return mail.outbox[before:]  # type: ignore[return-value]
 
 
 def tomorrow(clock: Time) -> list[EmailMultiAlternatives]:
-    """What is sent at 8 the next morning."""
+    """The digests sent at 8 the next morning."""
     clock.now = (clock.now + DAY).replace(hour=8)
     return letters()
 
 
 class TestContent:
-    def test_it_gathers_what_is_unread_newest_first(self, ann: Any, clock: Time) -> None:
+    def test_it_contains_unread_messages_newest_first(self, ann: Any, clock: Time) -> None:
         read = notify(ann, "read already")
         for text in ("first", "second"):
             notify(ann, text)
@@ -170,7 +170,7 @@ class TestContent:
         assert page.count("Try again</a>") == 12
 
     @pytest.mark.parametrize("few", [50, 5], ids=["few", "many"])
-    def test_what_is_too_much_is_counted(
+    def test_messages_above_the_limit_are_counted(
         self, ann: Any, clock: Time, settings: Any, few: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("monitio.digests.email.FEW", few)
@@ -224,11 +224,11 @@ class TestContent:
         )
         assert "text-align:center;color:info" in str(letter.alternatives[0][0])
 
-    def test_what_was_read_already_is_not_asked_for(self, ann: Any) -> None:
+    def test_read_messages_are_not_queried(self, ann: Any) -> None:
         row = Preferences.objects.get()
         assert compose_digest(row, lambda: pytest.fail("A query."), "1", [notify(ann)])
 
-    def test_it_can_be_left_with_one_click(self, ann: Any, clock: Time) -> None:
+    def test_it_has_a_one_click_unsubscribe_link(self, ann: Any, clock: Time) -> None:
         notify(ann)
         (letter,) = tomorrow(clock)
         link = letter.extra_headers["List-Unsubscribe"]
@@ -257,7 +257,7 @@ class TestContent:
         assert tomorrow(clock) == []
         assert not Digest.objects.exists()
 
-    def test_what_is_no_news_stays_out(self, ann: Any, clock: Time) -> None:
+    def test_running_jobs_and_expired_messages_are_left_out(self, ann: Any, clock: Time) -> None:
         notify(ann, "expired", expires=MONDAY + HOUR)
         api.create_message(ann, 20, "of the next page", sse=False)
         notify(ann, "essential", category="security", email=True)
@@ -265,7 +265,7 @@ class TestContent:
         notify(user("bob"), "of somebody else")
         assert tomorrow(clock) == []
 
-    def test_a_job_is_news_when_it_has_ended(self, clock: Time) -> None:
+    def test_a_job_is_included_once_it_has_ended(self, clock: Time) -> None:
         ann = user()
         job = reporter(ann)
         job.started()
@@ -276,7 +276,7 @@ class TestContent:
         (letter,) = tomorrow(clock)
         assert letter.subject == "succeeded 0"
 
-    def test_what_came_before_they_wanted_digests_stays_out(self, clock: Time) -> None:
+    def test_messages_from_before_digests_were_chosen_are_left_out(self, clock: Time) -> None:
         ann = user()
         notify(ann, "old")
         clock.now += HOUR
@@ -314,7 +314,7 @@ class TestContent:
             "eve@example.com": ["old"],
         }
 
-    def test_only_what_is_gathered_is_in_it(self, clock: Time) -> None:
+    def test_only_categories_with_digests_are_in_it(self, clock: Time) -> None:
         ann = user()
         preferences.change(ann, hour=8, categories={"exports": "digest"})
         notify(ann, "gathered", category="exports")
@@ -330,7 +330,9 @@ class TestContent:
         preferences.change(ann, frequency="daily", hour=8)
         assert tomorrow(clock) == []
 
-    def test_what_the_site_gathers_by_default_is_in_it(self, clock: Time, settings: Any) -> None:
+    def test_categories_with_digests_by_the_sites_default_are_in_it(
+        self, clock: Time, settings: Any
+    ) -> None:
         settings.MONITIO_CATEGORIES = {"activity": {"default": "digest"}}
         notify(user(), "liked", category="activity", email=True)
         assert Delivery.objects.count() == 0
@@ -339,7 +341,7 @@ class TestContent:
 
 
 class Post:
-    """Stands between us and the mail server."""
+    """Replaces the mail server."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.failures: list[Exception] = []
@@ -385,7 +387,7 @@ class TestPeriods:
         notify(ann, "one")
         assert len(tomorrow(clock)) == 1
         notify(ann, "two")
-        # It is 8 in the morning of the same day again, five hours later.
+        # In the new time zone it is 8 on the same day again, five hours later.
         preferences.change(ann, time_zone="America/New_York")
         clock.now += 5 * HOUR
         assert letters() == []
@@ -434,7 +436,7 @@ class TestPeriods:
             ("Europe/Warsaw", "2026-10-25"),
             ("America/New_York", "2026-03-08"),
             ("America/New_York", "2026-11-01"),
-            # By 30 minutes.
+            # Its clocks change by 30 minutes.
             ("Australia/Lord_Howe", "2026-04-05"),
             ("Australia/Lord_Howe", "2026-10-04"),
         ],
@@ -446,7 +448,7 @@ class TestPeriods:
         noon = datetime.fromisoformat(f"{change}T12:00").replace(tzinfo=local)
         clock.now = noon - 2 * DAY
         ann = user()
-        # The hour that is left out, or comes twice.
+        # The hour that is skipped or repeated.
         preferences.change(ann, frequency="daily", hour=2, time_zone=zone)
         said = []
         for half_hours in range(4 * 48):
@@ -463,7 +465,7 @@ class TestPeriods:
     def test_whatever_happens_every_message_is_in_one_digest(
         self, clock: Time, post: Post, seed: int, settings: Any
     ) -> None:
-        """Habits that change, servers that fail, hours that pass."""
+        """With changing preferences, failing servers and passing hours."""
         settings.MONITIO_DIGEST_SIZE = 100
         chance = random.Random(seed)
         ann, count = user(), 0
@@ -488,7 +490,7 @@ class TestPeriods:
                     **chance.choice([{}, {"quiet_from": time(22), "quiet_to": time(7)}]),
                 )
         post.failures.clear()
-        # A week, and whatever of the day the quiet hours hold.
+        # A week, and the rest of the day after quiet hours.
         for _ in range(48):
             clock.now += 5 * HOUR
             letters()
@@ -510,7 +512,7 @@ class TestPeriods:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {tick['sql']}")
             ((*_, plan),) = cursor.fetchall()
-        # One search, and no sorting after it.
+        # One index search without sorting.
         assert re.search("SEARCH .* USING (COVERING )?INDEX monitio_digest_due ", plan)
         row = Preferences.objects.get()
         assert "monitio_unread" in undigested([row]).explain()
@@ -526,7 +528,7 @@ class TestPeriods:
                 assert len(tomorrow(clock)) == people
             asked = [query["sql"].split()[0] for query in queries]
             counts.append(sum(verb in ("SELECT", "INSERT", "UPDATE") for verb in asked))
-        # Its claim, and its end; the others are made once for many users.
+        # Claim and end of each digest; the other statements are made once for many users.
         assert counts == [13 + 2, 13 + 11 * 2]
 
     def test_without_due_users_one_query_suffices(
@@ -535,7 +537,7 @@ class TestPeriods:
         with django_assert_num_queries(1):
             assert list(digests.claim_batches()) == []
 
-    def test_sets_are_bounded_and_everybody_has_a_turn(
+    def test_sets_are_bounded_and_every_user_is_served(
         self, clock: Time, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(digests, "BATCH_SIZE", 3)
@@ -549,7 +551,7 @@ class TestPeriods:
         clock.now += HOUR
         assert len(letters()) == 6
 
-    def test_who_cannot_be_mailed_is_passed_over(self, ann: Any, clock: Time) -> None:
+    def test_a_user_without_an_address_is_skipped(self, ann: Any, clock: Time) -> None:
         notify(ann)
         type(ann).objects.update(email="")
         assert tomorrow(clock) == []
@@ -559,7 +561,7 @@ class TestPeriods:
 
 
 class Killed(BaseException):
-    """What no code of ours catches: the process is gone."""
+    """Simulates a killed process: monitio never catches it."""
 
 
 def killed() -> None:
@@ -623,7 +625,9 @@ class TestFailures:
         clock.now += HOUR
         assert letters() == [] and len(post.tried) == 1
 
-    def test_it_is_given_up_one_day(self, ann: Any, clock: Time, post: Post, settings: Any) -> None:
+    def test_it_is_given_up_after_the_last_attempt(
+        self, ann: Any, clock: Time, post: Post, settings: Any
+    ) -> None:
         settings.MONITIO_DELIVER_RETRIES = 2
         notify(ann)
         post.failures = [TemporaryFailure("busy")] * 9
@@ -652,9 +656,7 @@ class TestFailures:
         assert [letter.to for letter in tomorrow(clock)] == [["bob@example.com"]]
         assert Digest.objects.get(user=ann).state == "failed"
 
-    def test_a_server_that_is_down_is_not_asked_for_everybody(
-        self, clock: Time, post: Post
-    ) -> None:
+    def test_a_server_that_is_down_stops_the_round(self, clock: Time, post: Post) -> None:
         for number in range(8):
             who = user(f"user{number}")
             preferences.change(who, frequency="daily", hour=8)
@@ -669,7 +671,7 @@ class TestFailures:
             f"user{number}@example.com" for number in range(8)
         )
 
-    def test_an_address_that_answers_later_holds_no_other_set_up(
+    def test_a_temporarily_refused_address_does_not_delay_other_sets(
         self, clock: Time, post: Post, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(digests, "BATCH_SIZE", 2)
@@ -696,7 +698,7 @@ class TestFailures:
         assert len(post.sent) == 1
         assert len(set(post.tried)) == 1, "both tries carry the same Message-ID"
 
-    def test_whose_digest_kills_its_sender_is_given_up(
+    def test_a_digest_that_kills_its_sender_is_given_up(
         self, ann: Any, clock: Time, post: Post, settings: Any
     ) -> None:
         settings.MONITIO_DELIVER_RETRIES = 1
@@ -731,7 +733,7 @@ class TestFailures:
         letters()
         assert [letter.to[0] for letter in post.sent] == ["bob@example.com", "ann@example.com"]
 
-    def test_users_taken_together_with_one_that_kills_its_sender_lose_no_attempt(
+    def test_users_of_the_same_set_as_one_that_kills_its_sender_lose_no_attempt(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         bob = user("bob")
@@ -746,7 +748,7 @@ class TestFailures:
         letters()
         assert [letter.to[0] for letter in post.sent] == ["ann@example.com", "bob@example.com"]
 
-    def test_users_who_cannot_be_taken_together_are_taken_one_by_one(
+    def test_users_whose_common_query_fails_are_served_one_by_one(
         self, ann: Any, clock: Time, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bob, mark = user("bob"), digests.undigested
@@ -794,7 +796,7 @@ class TestFailures:
         digests.send_batch(claim)
         assert Counter(letter.to[0] for letter in post.sent)["bob@example.com"] == 1
 
-    def test_a_set_that_could_not_be_handed_over_is_due_again(
+    def test_a_set_whose_task_could_not_be_sent_is_due_again(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         notify(ann)
@@ -806,7 +808,7 @@ class TestFailures:
         assert len(post.sent) == 1
 
 
-class TestChangesOfMind:
+class TestChangedPreferences:
     def test_users_who_choose_never_get_nothing_that_waited(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
@@ -818,7 +820,7 @@ class TestChangesOfMind:
         preferences.change(ann, frequency="daily")
         assert tomorrow(clock) == [] and post.sent == []
 
-    def test_a_category_that_is_left_is_left_out_of_what_waits(
+    def test_a_category_that_is_switched_off_is_removed_from_waiting_digests(
         self, ann: Any, clock: Time, post: Post
     ) -> None:
         notify(ann, "export", category="exports"), notify(ann, "plain")
@@ -829,18 +831,18 @@ class TestChangesOfMind:
         letters()
         assert [letter.subject for letter in post.sent] == ["plain"]
 
-    def test_a_category_that_is_left_while_the_set_is_sent_is_left_out(
+    def test_a_category_switched_off_while_the_set_is_sent_is_left_out(
         self, clock: Time, post: Post
     ) -> None:
         for name in ("ann", "bob"):
             preferences.change(user(name), frequency="daily", hour=8)
             notify(user(name), "export", category="exports")
 
-        def leave() -> None:
+        def switch_off() -> None:
             post.during = None
             preferences.change(user("bob"), categories={"exports": "off"})
 
-        post.during = leave
+        post.during = switch_off
         tomorrow(clock)
         clock.now += HOUR
         letters()
@@ -895,7 +897,7 @@ class TestCommand:
         notify(ann, "the text")
         assert "the text" in self.run("--dry-run", "--user", "ann")
 
-    def test_a_user_without_news_or_digests_is_explained(self, ann: Any) -> None:
+    def test_a_user_without_messages_or_digests_is_explained(self, ann: Any) -> None:
         assert "nothing to say" in self.run("--dry-run", "--user", "ann")
         user("bob")
         assert "bob (gets no digests): nothing to say" in self.run("--dry-run", "--user", "bob")
@@ -907,7 +909,7 @@ class TestCommand:
             self.run("--user", "ann")
 
 
-def test_a_frozen_run_is_offered_to_sites_tests(ann: Any) -> None:
+def test_a_frozen_run_is_available_for_sites_tests(ann: Any) -> None:
     notify(ann, "Your report is ready")
     sent = run_digests(at=timezone.now() + DAY)
     assert [letter.subject for letter in sent] == ["Your report is ready"]
@@ -934,7 +936,7 @@ def test_it_works_without_time_zones(settings: Any, clock: Time) -> None:
     assert Preferences.objects.get().next_digest_at == datetime(2026, 11, 25, 8)
 
 
-def test_deleting_a_user_takes_everything_along(ann: Any, clock: Time) -> None:
+def test_deleting_a_user_deletes_everything(ann: Any, clock: Time) -> None:
     notify(ann)
     preferences.change(ann, categories={"exports": "off"})
     tomorrow(clock)

@@ -1,4 +1,4 @@
-"""How a task queue plugs in."""
+"""The interface of task queues."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     return queue
 
 
-def test_jobs_of_each_of_its_names_are_cancelled_by_it(queue: Queue) -> None:
+def test_a_queue_cancels_jobs_of_all_its_names(queue: Queue) -> None:
     for name in queue.names:
         dispatch.hooks.cancel[name](name)
     assert queue.cancelled == ["my queue", "my groups"]
@@ -59,7 +59,7 @@ def test_a_queue_that_sends_none_leaves_them_to_the_process(
     assert dispatch.hooks.deliver is None
 
 
-def test_a_run_is_found_by_the_id_that_the_queue_knows(
+def test_a_run_is_found_by_the_queues_task_id(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = TaskRun("1", carried=None, reporter=None, integration=queue)

@@ -1,4 +1,4 @@
-"""Cancelling a job from its message: whose it is, when it may be, and what everybody sees."""
+"""Cancelling a job from its message: permission, states and display."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The jobs a task queue was asked to cancel."""
-    asked: list[str] = []
-    monkeypatch.setitem(hooks.cancel, "", asked.append)
-    return asked
+def cancelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids that the task queue's ``cancel`` was called with."""
+    cancelled: list[str] = []
+    monkeypatch.setitem(hooks.cancel, "", cancelled.append)
+    return cancelled
 
 
 @pytest.fixture
-def message(asked: list[str]) -> Message:
-    """What ann reads of a running job that may be cancelled."""
+def message(cancelled: list[str]) -> Message:
+    """Ann's message of a running job that can be cancelled."""
     job = reporter(user(), cancellable=True)
     job.queued()
     job.started()
@@ -53,18 +53,18 @@ def offered(who: Any) -> list[bool]:
     return [entry["job"]["cancel"] for entry in snapshot(Recipient.of(who))["messages"]]
 
 
-def test_its_recipient_cancels_it(message: Message, asked: list[str]) -> None:
+def test_its_recipient_cancels_it(message: Message, cancelled: list[str]) -> None:
     assert api.cancel_job(user(), message.pk)
-    assert asked == ["task-1"]
+    assert cancelled == ["task-1"]
 
 
-def test_it_is_asked_once(message: Message, asked: list[str]) -> None:
+def test_the_queue_is_called_once(message: Message, cancelled: list[str]) -> None:
     api.cancel_job(user(), message.pk)
     assert not api.cancel_job(user(), message.pk)
-    assert asked == ["task-1"]
+    assert cancelled == ["task-1"]
 
 
-def test_the_offer_goes_when_it_is_taken(message: Message) -> None:
+def test_the_button_is_removed_when_it_is_used(message: Message) -> None:
     assert offered(user()) == [True]
     with capture_events() as events:
         api.cancel_job(user(), message.pk)
@@ -72,43 +72,43 @@ def test_the_offer_goes_when_it_is_taken(message: Message) -> None:
     assert offered(user()) == [False]
 
 
-def test_the_offer_goes_with_the_end(message: Message) -> None:
+def test_the_button_is_removed_at_the_end(message: Message) -> None:
     reporter(user()).succeeded()
     assert offered(user()) == [False]
 
 
-def test_it_is_offered_while_it_waits(asked: list[str]) -> None:
+def test_it_is_offered_while_it_waits(cancelled: list[str]) -> None:
     reporter(user(), cancellable=True).queued()
     assert offered(user()) == [True]
 
 
-def test_it_is_not_offered_unless_the_author_allows_it(asked: list[str]) -> None:
+def test_it_is_not_offered_unless_the_author_allows_it(cancelled: list[str]) -> None:
     reporter(user()).started()
     assert offered(user()) == [False]
     with pytest.raises(NotAllowed):
         api.cancel_job(user(), Message.objects.get().pk)
-    assert asked == []
+    assert cancelled == []
 
 
-def test_a_job_that_has_ended_is_left_alone(message: Message, asked: list[str]) -> None:
+def test_a_job_that_has_ended_is_not_cancelled(message: Message, cancelled: list[str]) -> None:
     reporter(user()).succeeded()
     assert not api.cancel_job(user(), message.pk)
-    assert asked == []
+    assert cancelled == []
 
 
-def test_a_message_without_a_job_has_nothing_to_cancel(asked: list[str]) -> None:
+def test_a_message_without_a_job_has_nothing_to_cancel(cancelled: list[str]) -> None:
     with pytest.raises(NotAllowed):
         api.cancel_job(user(), api.create_message(user(), 120, "text").pk)
 
 
-def test_a_rollback_takes_it_back(message: Message, asked: list[str]) -> None:
+def test_a_rollback_undoes_it(message: Message, cancelled: list[str]) -> None:
     with rolled_back():
         api.cancel_job(user(), message.pk)
-    assert asked == []
+    assert cancelled == []
     assert offered(user()) == [True]
 
 
-def test_a_queue_that_cannot_be_reached_leaves_the_offer(
+def test_the_button_stays_if_the_queue_cannot_be_reached(
     message: Message, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(task_id: str) -> None:
@@ -120,7 +120,7 @@ def test_a_queue_that_cannot_be_reached_leaves_the_offer(
     assert "could not be cancelled" in caplog.text
 
 
-def test_what_no_queue_can_cancel_goes_on(
+def test_a_job_that_no_queue_can_cancel_continues(
     message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(hooks.cancel, "")
@@ -150,21 +150,23 @@ class TestWithdrawn:
 
 
 class TestOnTheWeb:
-    def test_a_plain_link_asks_first(self, message: Message, asked: list[str]) -> None:
+    def test_a_get_request_shows_a_confirmation(
+        self, message: Message, cancelled: list[str]
+    ) -> None:
         response = signed_in("ann").get(address(message))
         assert "Cancel “started 0”?" in response.content.decode()
         assert "Keep running" in response.content.decode()
-        assert asked == []
+        assert cancelled == []
 
-    def test_its_recipient_posts(self, message: Message, asked: list[str]) -> None:
+    def test_its_recipient_posts(self, message: Message, cancelled: list[str]) -> None:
         assert signed_in("ann").post(address(message)).status_code == 302
-        assert asked == ["task-1"]
+        assert cancelled == ["task-1"]
 
-    def test_it_needs_the_csrf_token(self, message: Message, asked: list[str]) -> None:
+    def test_it_needs_the_csrf_token(self, message: Message, cancelled: list[str]) -> None:
         client = Client(enforce_csrf_checks=True)
         client.force_login(user())
         assert client.post(address(message)).status_code == 403
-        assert asked == []
+        assert cancelled == []
 
     @pytest.mark.parametrize("method", ["get", "post"])
     @pytest.mark.parametrize(
@@ -176,26 +178,26 @@ class TestOnTheWeb:
         ],
         ids=["another user", "an administrator", "a visitor"],
     )
-    def test_anothers_job_does_not_exist(
-        self, message: Message, asked: list[str], stranger: Callable[[], Client], method: str
+    def test_the_job_of_another_user_is_not_found(
+        self, message: Message, cancelled: list[str], stranger: Callable[[], Client], method: str
     ) -> None:
         client = stranger()
         visitor_of(client)
         assert getattr(client, method)(address(message)).status_code == 404
-        assert asked == []
+        assert cancelled == []
         assert not Job.objects.get().cancel_requested
 
-    def test_a_visitor_cancels_their_own(self, asked: list[str]) -> None:
+    def test_a_visitor_cancels_their_own(self, cancelled: list[str]) -> None:
         client, other = Client(), Client()
         visitor_of(other)
         reporter(visitor_of(client), cancellable=True).started()
         message = Message.objects.get()
         assert other.post(address(message)).status_code == 404
         assert client.post(address(message)).status_code == 302
-        assert asked == ["task-1"]
+        assert cancelled == ["task-1"]
 
     @pytest.mark.parametrize("method", ["get", "post"])
-    def test_what_is_not_offered_is_not_found(self, asked: list[str], method: str) -> None:
+    def test_what_is_not_offered_is_not_found(self, cancelled: list[str], method: str) -> None:
         reporter(user()).started()
         client = signed_in("ann")
         assert getattr(client, method)(address(Message.objects.get())).status_code == 404

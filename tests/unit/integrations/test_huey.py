@@ -1,4 +1,4 @@
-"""The example of docs/other-queues.md: huey, with its real storage and its real execution."""
+"""The huey example of docs/other-queues.md, with huey's storage and execution."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def silent():
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The example and tasks of it; ``work()`` is what a worker does with the next task."""
+    """The example with its tasks; ``work()`` runs the next task as a worker does."""
     code = re.search(r"^```python\n(# shop/queue\.py\n.*?)^```", PAGE.read_text(), re.M | re.S)
     assert code is not None
     (tmp_path / "shop").mkdir()

@@ -1,4 +1,4 @@
-"""Heartbeats and the sweep of queues that have no periodic task of their own."""
+"""Heartbeats and the sweep for queues without periodic tasks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
 
 
 def silent(seconds: float, *, state: str = State.STARTED, **fields: object) -> Job:
-    """A job of the queue without a heartbeat for so long."""
+    """A job of the queue whose last heartbeat is ``seconds`` old."""
     moment = timezone.now() - timedelta(seconds=seconds)
     recipients = [Recipient.of(user()).to_dict()]
     values = {"task_id": "1", "integration": "mine", "recipients": recipients, "rank": 1, **fields}
@@ -68,8 +68,8 @@ def test_a_job_without_a_heartbeat_is_interrupted() -> None:
 @pytest.mark.parametrize(
     "fields", [{}, {"name": f"{__name__}.patient"}, {"integration": "another"}]
 )
-def test_a_job_is_left_alone(fields: dict[str, object]) -> None:
-    """It sent a heartbeat lately, its task has ``lost_after=``, or it belongs to another queue."""
+def test_a_job_is_not_swept(fields: dict[str, object]) -> None:
+    """It has a recent heartbeat, its task has ``lost_after=``, or it belongs to another queue."""
     silent(9_000 if fields else 290, **fields)
     assert base.sweep() == 0
     assert states() == [State.STARTED]
@@ -78,7 +78,7 @@ def test_a_job_is_left_alone(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "end", [(State.SUCCEEDED, 3), (State.FAILED, "boom"), (State.REVOKED, None)]
 )
-def test_an_end_that_the_queue_knows_is_reported_instead(queue: Queue, end: End) -> None:
+def test_an_end_stored_by_the_queue_is_reported_instead(queue: Queue, end: End) -> None:
     silent(301)
     queue.end = end
     assert base.sweep() == 0

@@ -1,4 +1,4 @@
-"""Failures that read the same become one message that counts them."""
+"""Failures with the same text are collapsed into one message that counts them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mails are sent by the process that commits."""
+    """Without a task queue, the committing process sends e-mails."""
     monkeypatch.setattr(hooks, "deliver", None)
 
 
@@ -56,7 +56,7 @@ def test_the_count_is_in_the_recipients_language() -> None:
     assert subjects_of(user()) == ["failed 0 (2 razy)"]
 
 
-def test_a_failure_that_reads_otherwise_has_its_own_message() -> None:
+def test_a_failure_with_another_text_has_its_own_message() -> None:
     fail(1, render=lambda outcome: MessageContent(subject=outcome.state, message=outcome.error))
     fail(2, error="bang", render=lambda o: MessageContent(subject=o.state, message=o.error))
     assert subjects_of(user()) == ["failed", "failed"]
@@ -91,7 +91,7 @@ def test_a_failure_after_that_was_read_or_deleted_begins_again(deed: Any) -> Non
     assert subjects_of(user())[-1] == "failed 0 (2 times)"
 
 
-def test_an_old_failure_counts_no_more(settings: Any) -> None:
+def test_an_old_failure_is_not_counted(settings: Any) -> None:
     settings.MONITIO_COLLAPSE_WITHIN = 60
     fail(1)
     Message.objects.update(modified=timezone.now() - timedelta(seconds=61))
@@ -99,20 +99,20 @@ def test_an_old_failure_counts_no_more(settings: Any) -> None:
     assert subjects_of(user()) == ["failed 0", "failed 0"]
 
 
-def test_none_lets_each_have_its_own(settings: Any) -> None:
+def test_none_gives_each_failure_its_own_message(settings: Any) -> None:
     settings.MONITIO_COLLAPSE_WITHIN = None
     fail(1)
     fail(2)
     assert subjects_of(user()) == ["failed 0", "failed 0"]
 
 
-def test_one_mail_goes_out() -> None:
+def test_one_email_is_sent() -> None:
     for number in range(3):
         fail(number, render=mailing)
     assert len(mail.outbox) == 1
 
 
-def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> None:
+def test_a_job_with_progress_that_is_collapsed_leaves_the_page_and_the_count_pops_up() -> None:
     fail(1)
     first = Message.objects.get()
     api.mark_seen(user(), [first.pk])
@@ -126,7 +126,7 @@ def test_a_bar_that_ends_in_the_count_leaves_the_page_and_lets_it_pop_up() -> No
     assert gone == {"ids": [second]}
 
 
-def test_a_count_without_a_bar_lets_a_closed_pop_up_be() -> None:
+def test_a_count_without_progress_does_not_reopen_a_closed_pop_up() -> None:
     fail(1, render=silent_start)
     api.mark_seen(user(), [Message.objects.get().pk])
     fail(2, render=silent_start)
@@ -141,7 +141,7 @@ def test_a_long_headline_keeps_its_count() -> None:
     assert subject.endswith(": failed (2 times)")
 
 
-def test_prune_forgets_the_counts_of_yesterday() -> None:
+def test_prune_deletes_the_counts_of_yesterday() -> None:
     fail(1)
     Repeat.objects.update(created=timezone.now() - timedelta(days=2))
     api.prune()
@@ -157,7 +157,7 @@ def test_a_job_that_fails_after_its_death_keeps_its_message() -> None:
     assert subjects_of(user()) == ["failed 1"]
 
 
-def test_a_message_whose_job_goes_on_counts_no_failures() -> None:
+def test_a_message_whose_job_continues_counts_no_failures() -> None:
     job = reporter(user(), render=lambda outcome: MessageContent(subject=outcome.state))
     job.failed("died", 0)
     job.started(1)

@@ -1,4 +1,4 @@
-"""Whatever fails while a state is reported, the state is reported: in the default texts."""
+"""When reporting a state fails, the state is reported with the default texts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def no(*args: Any, **options: Any) -> Any:
 
 
 class Broken(Exception):
-    """Answers no question."""
+    """An exception whose methods raise errors."""
 
     __str__ = __repr__ = __format__ = __bool__ = __len__ = no  # type: ignore[assignment]
 
@@ -61,9 +61,9 @@ class Unprintable:
 
 
 def end(render: Any, state: str, given: Any = None, fault: Any = None) -> Message:
-    """Start a job and end it while the fault lasts; its only message."""
+    """Start a job and end it with the fault active; its only message."""
     task, people = uuid4().hex, [Recipient.of(user())]
-    # Failures of one task that read the same would share a message.
+    # Another task each time: equal failures of one task would be collapsed.
     reporter = JobReporter(task, name=f"{task}.report", recipients=people, render=render)
     assert reporter.started()
     with fault or nullcontext():
@@ -74,7 +74,7 @@ def end(render: Any, state: str, given: Any = None, fault: Any = None) -> Messag
 
 
 def fault(point: str, error: type[Exception], times: int) -> Any:
-    """A function of the inside raises at its first calls."""
+    """Make an internal function raise in its first calls."""
     owner, _, name = point.rpartition(".")
     real, left = getattr(resolve_name(owner), name), iter(range(times))
 
@@ -86,7 +86,7 @@ def fault(point: str, error: type[Exception], times: int) -> Any:
     return mock.patch(point, failing)
 
 
-# What takes part in the report of an end; those that an end can do without fail again and again.
+# Functions that report an end; those that an end does not need fail in every call.
 POINTS = [
     *((f"monitio.jobs.messages.{name}", 2) for name in (
         "job_recipients", "rewrite_unseen", "rewrite", "steps_from",
@@ -101,7 +101,7 @@ POINTS = [
     ("monitio.jobs.collapse.Repeat.objects.create", 99),
     *((f"monitio.jobs.{name}.public_reason", 2) for name in ("options", "texts")),
 ]  # fmt: skip
-# Each example is a job with a start and an end of its own.
+# Each example reports the start and the end of a new job.
 examples = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -188,7 +188,7 @@ def test_a_job_without_a_message_stays_without_one_whatever_fails() -> None:
 
 
 @pytest.mark.parametrize("way", ["queued", "retrying", "lost", "recovered"])
-def test_a_state_on_the_way_is_reported_likewise(way: str) -> None:
+def test_a_state_before_the_end_is_reported_likewise(way: str) -> None:
     reporter = JobReporter(
         "1",
         recipients=[Recipient.of(user())],
@@ -221,7 +221,7 @@ def test_a_database_that_is_down_is_no_reason_for_default_texts() -> None:
         (DataError(1366, "Incorrect string value"), False),
     ],
 )
-def test_a_refused_text_is_not_taken_for_a_database_that_is_away(
+def test_a_refused_text_does_not_count_as_a_database_that_is_down(
     error: Exception, expected: bool
 ) -> None:
     assert is_unreachable(error) is expected
@@ -277,7 +277,7 @@ class TestBounds:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bar_whose_text_is_refused_moves_on() -> None:
+def test_progress_whose_text_is_refused_is_stored() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())])
     reporter.started()
     write = reporter._progress._update_row

@@ -1,4 +1,4 @@
-"""Files of jobs: what is stored, under which name, and when it is deleted."""
+"""Files of jobs: storage, names and deletion."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def folder(settings: Any, tmp_path: Path) -> Path:
-    """Where the files lie."""
+    """The folder of the files' storage."""
     backend = "django.core.files.storage.FileSystemStorage"
     options = {"location": str(tmp_path)}
     settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend, "OPTIONS": options}}
@@ -41,7 +41,7 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def running(folder: Path) -> Iterator[JobReporter]:
-    """A task that runs, for ann."""
+    """A running task of ann."""
     mine = reporter(user())
     mine.started()
     run = TaskRun(mine.task_id, carried=None, reporter=mine)
@@ -55,7 +55,7 @@ def stored(folder: Path) -> list[str]:
 
 
 def shown() -> list[tuple[str, int, bool]]:
-    """What ann's message shows."""
+    """The files in ann's message: name, size, whether it can be downloaded."""
     job = payload(Message.objects.select_related("job").get())["job"]
     return [(file["name"], file["size"], file["gone"]) for file in job.get("files", ())]
 
@@ -187,7 +187,7 @@ def test_a_content_type_adds_no_header(running: JobReporter) -> None:
     assert len(file.content_type) == 255
 
 
-def test_names_lead_out_of_no_folder(running: JobReporter, folder: Path) -> None:
+def test_names_stay_in_their_folder(running: JobReporter, folder: Path) -> None:
     attach(b"abc", "../../../\u202egnp.exe")
     (path,) = (path for path in folder.rglob("*") if path.is_file())
     assert path.is_relative_to(folder / "monitio" / "scope-")
@@ -202,14 +202,16 @@ class TestPrune:
         assert stored(folder) == []
         assert not JobFile.objects.exists()
 
-    def test_the_message_then_says_so(self, running: JobReporter, settings: Any) -> None:
+    def test_the_message_then_shows_that_it_was_deleted(
+        self, running: JobReporter, settings: Any
+    ) -> None:
         settings.MONITIO_FILES_KEEP = 1e-6
         attach(b"abc", "report.pdf")
         api.prune()
         assert shown() == [("report.pdf", 3, True)]
 
     def test_deletes_what_a_killed_process_left(self, running: JobReporter, folder: Path) -> None:
-        """And the files of a job that is gone; nothing else, and nothing of today."""
+        """And the files of deleted jobs; no other files, and none of today."""
         attach(b"abc", "kept.pdf")
         attach(b"abc", "gone.pdf")
         JobFile.objects.filter(name="gone.pdf").delete()
@@ -240,7 +242,7 @@ class TestPrune:
         api.prune(timezone.now() + timedelta(days=4))
         assert stored(folder) == ["kept.pdf"]
 
-    def test_knows_the_files_of_its_scope_alone(self, folder: Path, settings: Any) -> None:
+    def test_deletes_only_files_of_its_scope(self, folder: Path, settings: Any) -> None:
         settings.MONITIO_SCOPE = scopes.PATH
         with scope.activate("a"):
             mine = reporter(user())

@@ -1,4 +1,4 @@
-"""One message a recipient: what they do on the way, who is notified and e-mailed at the end."""
+"""A job has one message per recipient: its states, texts, e-mails and transactions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VISITOR = Recipient.for_visitor("v" * 32)
 
 @pytest.fixture(autouse=True)
 def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mails are sent by the process that commits."""
+    """Without a task queue, the committing process sends e-mails."""
     monkeypatch.setattr(hooks, "deliver", None)
 
 
@@ -58,7 +58,7 @@ class TestRecipients:
         job.succeeded()
         assert (the_message().read, the_message().seen) == (False, False)
 
-    def test_a_step_on_the_way_leaves_a_read_message_read(self) -> None:
+    def test_progress_keeps_a_read_message_read(self) -> None:
         job = reporter(user())
         job.queued()
         api.mark_read(user(), [the_message().pk])
@@ -94,7 +94,7 @@ class TestRecipients:
         job.succeeded()
         assert subjects_of(user()) == ["succeeded 0"]
 
-    def test_a_message_kept_only_for_its_mail_makes_room_for_the_end(
+    def test_a_message_hidden_until_its_email_is_sent_is_replaced_by_the_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(hooks, "deliver", lambda pk, due_at: None)
@@ -150,7 +150,7 @@ class TestNoRecipient:
 
 
 class TestRender:
-    def test_silence_writes_nothing(self) -> None:
+    def test_none_writes_nothing(self) -> None:
         job = reporter(user(), render=lambda outcome: None)
         assert job.started()
         assert job.succeeded()
@@ -188,22 +188,20 @@ class TestRender:
         assert len(subjects_of(user())) == 1
         assert "Rendering shop.report failed" in caplog.text
 
-    def test_a_link_no_browser_may_follow_is_refused(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_link_that_runs_code_is_refused(self, caplog: pytest.LogCaptureFixture) -> None:
         job = reporter(user(), render=lambda outcome: content(url="javascript:alert(1)"))
         job.succeeded()
         assert the_message().url == ""
         assert "cannot be linked to" in caplog.text
 
-    def test_each_reads_it_in_their_language(self) -> None:
+    def test_each_recipient_gets_it_in_their_language(self) -> None:
         people = [Recipient.for_user(user("ann"), "pl"), Recipient.for_user(user("bob"), "en")]
         job = reporter(*people, render=lambda outcome: content(subject=gettext_lazy("Yes")))
         with override("de"):
             job.succeeded()
         assert (subjects_of(user("ann")), subjects_of(user("bob"))) == (["Tak"], ["Yes"])
 
-    def test_the_end_keeps_what_the_recipient_must_see_however_odd(self) -> None:
+    def test_the_end_is_shown_however_odd_its_texts(self) -> None:
         odd = content(
             subject="x" * 300,
             message=lazystr("a\0b\udc80"),
@@ -227,7 +225,7 @@ class TestRender:
         job.succeeded()
         assert (the_message().safe, the_message().text) == (False, "<b>off</b>")
 
-    def test_it_sees_where_the_job_stands(self) -> None:
+    def test_it_gets_the_progress_of_the_job(self) -> None:
         seen: list[Outcome] = []
 
         def look(outcome: Outcome) -> MessageContent:
@@ -253,7 +251,7 @@ class TestMail:
             step()
         assert [sent.to for sent in mail.outbox] == [["ann@example.com"]]
 
-    def test_nothing_is_mailed_on_the_way(self) -> None:
+    def test_nothing_is_emailed_before_the_end(self) -> None:
         job = reporter(user(), render=mailing)
         job.queued()
         job.retrying(0)
@@ -274,7 +272,7 @@ class TestMail:
         assert subjects_of(VISITOR) == ["succeeded"]
         assert not Delivery.objects.exists()
 
-    def test_a_mail_that_did_not_go_out_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_email_that_was_not_sent_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def down(pk: int, due_at: Any) -> None:
             raise OSError("the broker is down")
 
@@ -286,7 +284,7 @@ class TestMail:
 
 
 class TestVisitor:
-    def test_who_logs_in_meanwhile_is_notified_of_the_end_as_a_user(self) -> None:
+    def test_a_visitor_who_logs_in_is_notified_of_the_end_as_a_user(self) -> None:
         job = reporter(VISITOR)
         job.started()
         visitors.merge(VISITOR.token or "", user())
@@ -296,12 +294,12 @@ class TestVisitor:
         assert subjects_of(VISITOR) == []
         assert the_message().pk == moved.pk
 
-    def test_who_logs_in_before_the_first_message_gets_it_as_a_user(self) -> None:
+    def test_a_visitor_who_logs_in_before_the_first_message_gets_it_as_a_user(self) -> None:
         visitors.merge(VISITOR.token or "", user())
         reporter(VISITOR).succeeded()
         assert subjects_of(user()) == ["succeeded 0"]
 
-    def test_a_step_before_the_message_has_moved_is_not_lost(
+    def test_progress_before_the_message_has_moved_is_not_lost(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         job = reporter(VISITOR)
@@ -321,7 +319,7 @@ class TestVisitor:
         job.succeeded()
         assert len(mail.outbox) == 1
 
-    def test_one_person_under_two_names_has_one_message(self) -> None:
+    def test_a_user_who_is_also_a_visitor_has_one_message(self) -> None:
         job = reporter(VISITOR, user(), render=mailing)
         job.started()
         visitors.merge(VISITOR.token or "", user())
@@ -345,7 +343,7 @@ class TestTransaction:
                 assert not events
             assert len(events) == 1
 
-    def test_an_event_inside_a_savepoint_that_is_rolled_back_can_come_again(self) -> None:
+    def test_an_event_inside_a_rolled_back_savepoint_can_be_repeated(self) -> None:
         job: JobReporter = reporter(user())
         with transaction.atomic():
             with rolled_back():

@@ -38,7 +38,7 @@ def content(options: NotifyOptions, state: str = State.SUCCEEDED, **fields: Any)
         ("", "Background task"),
     ],
 )
-def test_a_name_reads_as_a_title(name: str, title: str) -> None:
+def test_a_task_name_becomes_a_title(name: str, title: str) -> None:
     assert prettify(name) == title
 
 
@@ -119,12 +119,12 @@ def test_braces_in_values_are_harmless() -> None:
     assert found.message == "{error} {0.__class__}"
 
 
-def test_a_function_is_asked() -> None:
+def test_a_function_returns_the_text() -> None:
     options = NotifyOptions(success=lambda o: f"{o.result} {{rows}}")
     assert content(options, result=5).message == "5 {rows}"
 
 
-def test_a_function_may_answer_with_the_default_or_with_silence() -> None:
+def test_a_function_may_return_the_default_or_suppress_the_message() -> None:
     assert content(NotifyOptions(success=lambda o: None)).message == ""
     assert NotifyOptions(success=lambda o: False).content(outcome()) is None
 
@@ -169,7 +169,7 @@ def test_url_without_a_result_is_shown_throughout() -> None:
     assert NotifyOptions(url="/r/{result}").content(outcome(State.STARTED)).url is None  # type: ignore[union-attr]
 
 
-def test_values_cannot_leave_their_place_in_a_url() -> None:
+def test_values_are_quoted_in_a_url() -> None:
     assert content(NotifyOptions(url="/f/{result}"), result="../x?y").url == "/f/..%2Fx%3Fy"
 
 
@@ -214,7 +214,7 @@ def test_a_delay_goes_with_the_ends_that_are_mailed() -> None:
     assert content(options, State.SUCCEEDED).email_delay is None
 
 
-def test_when_seconds_hold_back_what_is_quick() -> None:
+def test_when_seconds_suppress_messages_of_quick_tasks() -> None:
     options = NotifyOptions(when=5)
     assert options.content(outcome(State.QUEUED)) is None
     assert options.content(outcome(State.STARTED, runtime=0.1)) is None
@@ -275,7 +275,7 @@ def test_category_and_tags_are_passed_on() -> None:
         ({"cancel": 1}, TypeError, "cancel= must be True or False"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_options_are_refused(
     options: dict[str, Any], error: type[Exception], found: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -297,10 +297,10 @@ def test_what_makes_no_sense_is_refused(
         (1.0, 3600, "about 1 hour left · 1 per second"),
     ],
 )
-def test_the_pace_as_text(rate: float | None, eta: int | None, words: str) -> None:
+def test_rate_and_eta_as_text(rate: float | None, eta: int | None, words: str) -> None:
     assert pace(rate, eta) == words
 
 
-def test_the_pace_in_another_language() -> None:
+def test_rate_and_eta_in_another_language() -> None:
     with translation.override("pl"):
         assert pace(1.5, 121) == "jeszcze około 3 minut · 1,5 na sekundę"

@@ -1,4 +1,4 @@
-"""The argument and the result of ``render``."""
+"""The argument and the result of ``render`` functions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monitio.jobs.reporter import MessageContent, Outcome
 
 
 @pytest.mark.parametrize("state", State.ALL)
-def test_an_outcome_knows_whether_it_is_an_end(state: str) -> None:
+def test_an_outcome_has_whether_it_is_an_end(state: str) -> None:
     assert Outcome(task_id="1", state=state).has_ended == (
         state in ("succeeded", "failed", "revoked", "lost")
     )
 
 
-def test_content_is_persistent_and_emailed_only_when_asked() -> None:
+def test_content_is_persistent_and_emailed_only_if_requested() -> None:
     content = MessageContent(subject="Done")
     assert (content.level, content.email, content.url) == (constants.INFO, False, None)
 

@@ -1,4 +1,4 @@
-"""Moving bars: throttled, never ahead of the truth, never back after the end."""
+"""Progress is throttled, never ahead of the database, and ignored after the end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestThrottle:
         assert frames(events) == [0, 13, 26, 39, 52, 65, 78, 91]
         assert sorted(set(written)) == [0, 52]
 
-    def test_what_is_final_is_never_held_back(self, job: JobReporter) -> None:
+    def test_the_last_step_is_never_throttled(self, job: JobReporter) -> None:
         with capture_events() as events:
             job.progressed(1, 3)
             assert not job.progressed(2, 3)
@@ -66,7 +66,7 @@ class TestThrottle:
         assert frames(events) == [1, 3]
         assert stored()[0] == 3
 
-    def test_a_transport_may_ask_for_fewer(
+    def test_a_transport_can_set_a_longer_interval(
         self, job: JobReporter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(RecordingTransport, "push_interval", 1.0)
@@ -94,7 +94,7 @@ class TestThrottle:
                 clock.forward(0.0625)
         assert frames(events) == [0, 2, 4, 6]
 
-    def test_a_step_that_is_held_back_costs_no_query(self, job: JobReporter) -> None:
+    def test_a_throttled_step_costs_no_query(self, job: JobReporter) -> None:
         with capture_events():
             job.progressed(1, 3)
             with CaptureQueriesContext(connection) as queries:
@@ -106,7 +106,7 @@ class TestThrottle:
         self, job: JobReporter, monkeypatch: pytest.MonkeyPatch, returning: bool
     ) -> None:
         if not returning:
-            # MySQL and MariaDB read the row again.
+            # As MySQL and MariaDB, which must read the row again.
             monkeypatch.setattr(compiled_sql, "returns_rows", lambda connection: False)
         elif not compiled_sql.returns_rows(connection):
             pytest.skip("this database returns no rows")
@@ -140,7 +140,7 @@ class TestOrder:
         assert seqs == sorted(set(seqs))
         assert {data["version"] for data in payloads(events)} == {Message.objects.get().version}
 
-    def test_seq_rises_from_process_to_process_however_their_clocks_go(
+    def test_seq_rises_across_processes_with_different_clocks(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         with capture_events() as events:
@@ -174,13 +174,13 @@ class TestOrder:
         assert stored() == (None, None, "")
         assert job.progressed(1, 3, final=True)
 
-    def test_a_bar_that_moves_is_a_sign_of_life(self, job: JobReporter) -> None:
+    def test_progress_counts_as_a_heartbeat(self, job: JobReporter) -> None:
         JobReporter("task-1").lost()
         assert job.progressed(1, 3, final=True)
         assert (Job.objects.get().state, stored()[0]) == ("started", 1)
         assert subjects_of(user()) == ["started 0"]
 
-    def test_a_bar_whose_start_never_arrived_starts_the_job(self, clock: FakeClock) -> None:
+    def test_progress_without_a_reported_start_starts_the_job(self, clock: FakeClock) -> None:
         reporter(user()).queued()
         assert reporter(user()).progressed(1, 3)
         assert Job.objects.get().state == "started"
@@ -229,7 +229,7 @@ class TestTransaction:
 
 
 class TestRecipient:
-    def test_frames_take_up_what_the_recipient_did_with_the_next_write(
+    def test_after_the_next_write_frames_contain_what_the_recipient_did(
         self, job: JobReporter, clock: FakeClock
     ) -> None:
         with capture_events() as events:
@@ -286,7 +286,7 @@ class TestRecipient:
 
 
 class TestLateRow:
-    """A worker begins before the row with the recipients is there."""
+    """A worker starts before the row with the recipients is committed."""
 
     def test_the_bar_moves_once_the_row_is_there(self, clock: FakeClock) -> None:
         late = reporter()
@@ -297,7 +297,7 @@ class TestLateRow:
         assert late.progressed(2, 4)
         assert stored()[:2] == (2, 4)
 
-    def test_one_that_comes_between_the_bars_write_and_its_look_does_not_end_the_bar(
+    def test_a_row_committed_between_write_and_check_does_not_end_the_progress(
         self, clock: FakeClock
     ) -> None:
         late, writes, arrivals = reporter(), [], [reporter(user()).started]
@@ -315,14 +315,14 @@ class TestLateRow:
         clock.forward(1)
         assert late.progressed(2, 4)
 
-    def test_a_job_without_a_row_is_looked_for_ever_less_often(
+    def test_a_missing_row_is_queried_at_growing_intervals(
         self, clock: FakeClock, django_assert_max_num_queries: Any
     ) -> None:
         nobodys = reporter()
         for _step in range(300):
             nobodys.progressed(1, 2)
             clock.forward(1)
-        # After five minutes it waits for as long as that.
+        # The interval grows up to the time already waited.
         with django_assert_max_num_queries(15):
             for _step in range(200):
                 nobodys.progressed(1, 2)
@@ -346,7 +346,7 @@ def test_a_locked_database_costs_a_step_not_the_task(job: JobReporter) -> None:
 
 
 class TestRate:
-    """How fast it is and how long it will take: not before 3 s, not after the end."""
+    """Rate and remaining time: not before 3 s, not after the end."""
 
     def last(self, events: list[Any]) -> tuple[Any, Any]:
         job = payloads(events)[-1]["job"]

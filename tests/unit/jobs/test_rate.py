@@ -1,4 +1,4 @@
-"""The estimated rate of a bar is smooth, and forgets earlier bars."""
+"""The estimated rate is smoothed and restarts with a new bar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitio.jobs.rate import RateEstimator
 
 
 def after(*steps: tuple[float, float]) -> RateEstimator:
-    """An estimator after these updates: moments in seconds, each with what was done by then."""
+    """An estimator after these updates: pairs of seconds and steps done by then."""
     estimator = RateEstimator()
     for now, done in steps:
         estimator.update(now, done)
@@ -43,7 +43,7 @@ def test_one_slow_step_does_not_make_it_jump() -> None:
     assert max(abs(after - before) / before for before, after in pairwise(known)) < 0.1
 
 
-def test_what_was_long_ago_is_forgotten() -> None:
+def test_old_updates_lose_their_weight() -> None:
     estimator = after(*((second, 100 * second) for second in range(10)))
     for second in range(10, 100):
         estimator.update(second, 900 + second - 9)

@@ -1,4 +1,4 @@
-"""The state machine: whatever order events come in, one end, reported once."""
+"""The state machine of jobs: for any order of events, one end, reported once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ends() -> Iterator[list[str]]:
-    """The states of the jobs whose end was announced."""
+    """The states of the jobs that ended, by the signal."""
     announced: list[str] = []
 
     def receive(job: Job, **kwargs: Any) -> None:
@@ -78,7 +78,7 @@ class TestOrder:
         ann = user()
         moved, keys = [], [key()]
         with capture_events() as published, django_capture_on_commit_callbacks(execute=True):
-            # Each event comes twice, by reporters that know nothing of each other.
+            # Each event is reported twice, by different reporters.
             for event in (*events, *reversed(events)):
                 moved.append(report(reporter(ann), event))
                 keys.append(key())
@@ -118,7 +118,7 @@ class TestLost:
     @pytest.mark.parametrize(
         "sign", ["started", "started 1", "retrying 0", "succeeded", "failed x", "revoked"]
     )
-    def test_a_later_sign_of_life_overrides_it(self, sign: str) -> None:
+    def test_a_later_event_overrides_it(self, sign: str) -> None:
         job = reporter(user())
         job.started()
         assert job.lost()
@@ -153,7 +153,7 @@ class TestLost:
 
 
 class TestDeath:
-    """A failure that only the main process of a worker reports."""
+    """A failure that only a worker's main process reports."""
 
     @pytest.mark.parametrize(
         "later", ["started 1", "retrying 0", "retrying 1", "succeeded", "failed x", "revoked"]
@@ -183,7 +183,7 @@ class TestDeath:
 
 
 class TestRuns:
-    """Tasks that are queued again and again under an id of one's own."""
+    """Tasks that are queued repeatedly under an id of the site."""
 
     def run(self, run: int, *events: str, who: Any = None) -> list[bool]:
         job = reporter(who or user(), run=run)
@@ -223,13 +223,13 @@ class TestRuns:
         jobs = {message.job.state for message in Message.objects.of(Recipient.of(user("ann")))}
         assert jobs == {"failed"}
 
-    def test_a_run_of_an_interrupted_job_goes_on_in_its_message(self) -> None:
+    def test_a_run_of_an_interrupted_job_continues_in_its_message(self) -> None:
         self.run(1, "started", "lost")
         assert self.run(2, "started", "succeeded", "queued") == [True, True, False]
         assert subjects_of(user()) == ["succeeded 0"]
 
     def test_an_end_of_an_unknown_run_may_be_its_own(self) -> None:
-        """As an old version reports it, which does not know of runs."""
+        """As reported by an earlier version, which has no runs."""
         now = time.time_ns() // 1_000_000
         self.run(0, "started", "succeeded")
         assert self.run(now, "queued") == [False]
@@ -306,7 +306,7 @@ class TestAlive:
         assert stamp_alive(["a", "b", "c", "unknown"]) == 1
         assert Job.objects.get(alive_at__isnull=False).task_id == "a"
 
-    def test_a_lost_job_that_lives_goes_on_where_it_stood(self) -> None:
+    def test_a_lost_job_that_is_alive_continues_where_it_stopped(self) -> None:
         job = reporter(user())
         job.started()
         Job.objects.update(completed=3)
@@ -324,7 +324,7 @@ class TestAlive:
 
 
 class TestLateStart:
-    def test_what_was_held_back_is_sent_once(self) -> None:
+    def test_a_start_held_back_is_sent_once(self) -> None:
         quiet = [True]
         job = reporter(user(), render=lambda o: None if quiet[0] else plainly(o))
         job.started()
@@ -344,7 +344,7 @@ class TestLateStart:
 
 
 class TestArguments:
-    def test_a_process_that_finds_the_job_knows_them(self) -> None:
+    def test_a_process_that_finds_the_job_gets_them(self) -> None:
         seen: list[Any] = []
 
         def remember(outcome: Any) -> Any:
@@ -386,7 +386,7 @@ def test_visitors_and_users_are_notified_alike() -> None:
     assert subjects_of(user()) == subjects_of(visitor) == ["succeeded 0"]
 
 
-def test_the_queue_is_known_for_staff() -> None:
+def test_the_queue_is_stored_for_staff() -> None:
     job = reporter(user(), queue="mail")
     job.queued()
     job.started()

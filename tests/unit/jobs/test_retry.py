@@ -1,4 +1,4 @@
-"""Try again: a new run takes over the job and its message."""
+"""Retry: a new run continues in the job and its message."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENDS = {"failed": ("boom",), "revoked": (), "lost": ()}
 
 
 class Queue(Integration):
-    """Tasks that are started wait in ``started``: the job's id and its call."""
+    """A queue that stores started tasks in ``started``: the job's id and its call."""
 
     names = ("mine",)
 
@@ -50,7 +50,7 @@ class Queue(Integration):
         JobReporter(job.task_id, integration="mine", render=mailing).queued()
 
     def run(self, **more: Any) -> JobReporter:
-        """What its worker reports the newest run to."""
+        """The reporter of a worker that runs the newest run."""
         return reporter(task=self.started[-1][0], integration="mine", **more)
 
 
@@ -64,7 +64,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
 
 
 def ended(*people: Any, end: str = "failed", **more: Any) -> JobReporter:
-    """The first run of a job that has ended."""
+    """The reporter of a job's first run, which has ended."""
     call = stored_call("shop.report", [1], {"month": "May"}, queue="slow")
     first = reporter(*(people or [user()]), integration="mine", call=call, **more)
     first.started()
@@ -95,7 +95,7 @@ class TestRetry:
         assert (message.subject, message.read) == ("succeeded 0", False)
         assert list(JobRun.objects.values_list("number", "state")) == [(1, end), (2, "")]
 
-    def test_is_offered_at_a_bad_end_alone(self, queue: Queue) -> None:
+    def test_is_offered_only_after_a_failure(self, queue: Queue) -> None:
         ended()
         assert payload(Message.objects.get())["job"]["retry"] is True
         retry_job(job())
@@ -103,26 +103,26 @@ class TestRetry:
         queue.run().succeeded()
         assert payload(Message.objects.get())["job"]["retry"] is False
 
-    def test_two_presses_start_one_run(self, queue: Queue) -> None:
+    def test_two_clicks_start_one_run(self, queue: Queue) -> None:
         ended()
         one, other = job(), job()
         assert retry_job(one)
         assert not retry_job(other)
         assert len(queue.started) == 1
 
-    def test_a_press_while_the_task_is_published_starts_no_second_run(self, queue: Queue) -> None:
+    def test_a_click_while_the_task_is_published_starts_no_second_run(self, queue: Queue) -> None:
         ended()
         start, presses = queue.retry, list[bool]()
 
-        def press_again(of: Job, call: StoredCall) -> None:
+        def click_again(of: Job, call: StoredCall) -> None:
             presses.append(retry_job(job()))
             start(of, call)
 
-        dispatch.hooks.retry["mine"] = press_again
+        dispatch.hooks.retry["mine"] = click_again
         assert retry_job(job())
         assert (presses, len(queue.started)) == ([False], 1)
 
-    def test_what_a_process_died_over_can_be_tried_again(self, queue: Queue) -> None:
+    def test_a_retry_whose_process_died_can_be_repeated(self, queue: Queue) -> None:
         ended()
         dispatch.hooks.retry["mine"] = Mock(side_effect=KeyboardInterrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -146,7 +146,7 @@ class TestRetry:
         assert len(mail.outbox) == 2
         assert Delivery.objects.count() == 1
 
-    def test_sends_the_next_start_that_is_asked_for_too(self, queue: Queue) -> None:
+    def test_sends_a_requested_start_notice_of_the_new_run_too(self, queue: Queue) -> None:
         render = NotifyOptions(via={"started": {"email": True}}).content
         ended(render=render)
         retry_job(job())
@@ -177,7 +177,7 @@ class TestRetry:
 
 class TestFormerRuns:
     def test_the_newest_run_wins_and_the_others_end_is_kept(self, queue: Queue) -> None:
-        """A lost job whose worker is alive after all."""
+        """A lost job whose worker is still alive."""
         first = ended(end="lost")
         retry_job(job())
         run = queue.run()
@@ -218,16 +218,16 @@ class TestRefusals:
             retry_job(job())
         assert list(Job.objects.values()) == before
 
-    def test_a_run_that_began_although_its_broker_complained_goes_on(self, queue: Queue) -> None:
+    def test_a_run_that_began_although_publishing_failed_continues(self, queue: Queue) -> None:
         ended()
         start = queue.retry
 
-        def complain(of: Job, call: StoredCall) -> None:
+        def fail_after_publishing(of: Job, call: StoredCall) -> None:
             start(of, call)
             queue.run().started()
             raise ConnectionError("no answer")
 
-        dispatch.hooks.retry["mine"] = complain
+        dispatch.hooks.retry["mine"] = fail_after_publishing
         with pytest.raises(RetryFailed):
             retry_job(job())
         assert job().state == State.STARTED
@@ -244,7 +244,7 @@ class TestRefusals:
             api.retry_job(bob, Message.objects.get().pk)
 
     def test_a_task_whose_code_is_gone(self) -> None:
-        """With the integrations themselves, whose task is unknown."""
+        """With the real integrations, which do not have the task."""
         call = stored_call("shop.gone", [], {})
         for task, queue in (("1", "celery"), ("2", "django.tasks")):
             mine = reporter(user(), task=task, integration=queue, call=call)
@@ -294,7 +294,7 @@ class TestStoredCall:
         ("encryption", "reason"),
         [(None, "set MONITIO_ENCRYPTION"), (f"{__name__}.LostKey", "wrong key")],
     )
-    def test_fails_when_what_has_encrypted_it_is_gone(
+    def test_fails_when_the_encryption_key_is_lost(
         self,
         queue: Queue,
         settings: Any,
@@ -310,16 +310,14 @@ class TestStoredCall:
         assert "could not be tried again" in caplog.text
         assert (job().state, queue.started) == (State.FAILED, [])
 
-    def test_what_was_stored_before_encryption_can_be_read(
-        self, queue: Queue, settings: Any
-    ) -> None:
+    def test_calls_stored_before_encryption_can_be_read(self, queue: Queue, settings: Any) -> None:
         ended()
         settings.MONITIO_ENCRYPTION = f"{__name__}.Backwards"
         assert retry_job(job())
 
 
 class Backwards:
-    """An encryption that tests can read."""
+    """A readable stand-in for encryption."""
 
     def encrypt(self, text: str) -> str:
         return text[::-1]
@@ -345,7 +343,7 @@ def test_it_stays_in_the_scope_of_the_job(queue: Queue, settings: Any) -> None:
     assert set(JobRun.objects.values_list("scope", flat=True)) == {"a"}
 
 
-def test_a_flag_has_to_be_one() -> None:
+def test_retry_must_be_a_boolean() -> None:
     with pytest.raises(TypeError, match="retryable= must be True or False"):
         NotifyOptions(retryable="yes")
 
@@ -356,7 +354,9 @@ class TestView:
         ended()
         return reverse("message_retry", args=[Message.objects.get().pk])
 
-    def test_a_plain_link_asks_first(self, browser: Client, url: str, queue: Queue) -> None:
+    def test_a_get_request_shows_a_confirmation(
+        self, browser: Client, url: str, queue: Queue
+    ) -> None:
         assert "Try “failed 0” again?" in browser.get(url).text
         assert queue.started == []
 

@@ -1,4 +1,4 @@
-"""Messages are written on two ways: by one compiled statement, and by Django's ORM."""
+"""Runs tests in both ways to write messages: by one compiled statement, and by Django's ORM."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mail is sent by the process that committed."""
+    """Without a task queue, the committing process sends e-mails."""
     monkeypatch.setattr(dispatch.hooks, "deliver", None)

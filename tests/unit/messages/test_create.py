@@ -1,4 +1,4 @@
-"""Each of these on two ways: one compiled statement, and Django's ORM."""
+"""create_message, by one compiled statement and by Django's ORM."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_takes_a_visitor(db: None) -> None:
     assert kept(VISITOR).session == VISITOR.token
 
 
-@pytest.mark.parametrize("nobody", [987654, "987654", None, "ann"])
-def test_refuses_an_unknown_recipient_before_anything_is_written(db: None, nobody: Any) -> None:
+@pytest.mark.parametrize("unknown", [987654, "987654", None, "ann"])
+def test_refuses_an_unknown_recipient_before_anything_is_written(db: None, unknown: Any) -> None:
     with pytest.raises(UnknownRecipient):
-        kept(nobody)
+        kept(unknown)
     assert not Message.objects.exists()
 
 
-def test_a_group_with_the_key_of_a_user_is_no_user(ann: Any) -> None:
+def test_a_group_with_the_key_of_a_user_is_refused(ann: Any) -> None:
     with pytest.raises(UnknownRecipient, match="is not a user"):
         kept(Group(pk=ann.pk))
 
@@ -126,8 +126,8 @@ def test_lazy_texts_are_stored_in_the_language_of_the_moment(ann: Any) -> None:
 YES: Any = gettext_lazy("Yes")
 
 
-class TestReadersLanguage:
-    """A sender whose language is French."""
+class TestLanguageOfRecipient:
+    """The language of a message; its sender's language is French."""
 
     @pytest.fixture(autouse=True)
     def _sender(self, settings: Any) -> Iterator[None]:
@@ -221,7 +221,7 @@ def test_publishes_after_the_commit_and_nothing_after_a_rollback(ann: Any) -> No
 
 
 @transactional
-def test_a_user_deleted_with_the_transaction_takes_the_message_along(ann: Any) -> None:
+def test_a_user_deleted_in_the_same_transaction_deletes_the_message(ann: Any) -> None:
     kept(ann)
     kept(user("bob"), from_user=ann)
     ann.delete()
@@ -229,7 +229,7 @@ def test_a_user_deleted_with_the_transaction_takes_the_message_along(ann: Any) -
 
 
 @transactional
-@pytest.mark.parametrize("way", ["compiled"], indirect=True)  # the ORM looks for the user first
+@pytest.mark.parametrize("way", ["compiled"], indirect=True)  # the ORM reads the user first
 @pytest.mark.parametrize("who", [lambda ann: ann, lambda ann: ann.pk])
 def test_a_message_is_one_statement(ann: Any, way: str, who: Any) -> None:
     with capture_events() as events:

@@ -1,4 +1,4 @@
-"""Messages are deleted without being read, unless a site's own code depends on each of them."""
+"""Messages are deleted without loading them, unless the site has signal handlers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_one_with_an_e_mail_to_send_is_hidden_and_the_others_go(
     assert Delivery.objects.get().message_id == waiting.pk
 
 
-def test_what_another_page_shows_is_not_deleted() -> None:
+def test_messages_claimed_by_another_page_are_not_deleted() -> None:
     mine, others = messages_of("ann", 2)
     Message.objects.filter(pk=others.pk).update(claim="another page's")
     deletion.delete_shown([mine.pk, others.pk], "")
@@ -98,7 +98,7 @@ def test_signal_handlers_of_the_site_see_every_message(
 
 
 def test_prune_deletes_deliveries_by_no_statement_that_reads_them() -> None:
-    """MySQL refuses it."""
+    """MySQL refuses a DELETE that reads its own table."""
     messages_of("ann", email=True)
     Delivery.objects.update(state="sent")
     Message.objects.update(hidden=True)
@@ -111,7 +111,7 @@ def test_prune_deletes_deliveries_by_no_statement_that_reads_them() -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 100])
-def test_prune_walks_in_windows_and_misses_nothing(
+def test_prune_deletes_in_batches_and_misses_nothing(
     window: int, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.MONITIO_KEEP_READ_DAYS = 7

@@ -10,7 +10,7 @@ from monitio import api
 from monitio.messages.fields import MessageFields
 from monitio.storage import PersistentMessageStorage
 
-# What a function takes beside the fields of a message.
+# Parameters of functions besides the fields of a message.
 OTHERS = {
     "create_message": {"to_user", "level", "message", "return"},
     "add_message": {"request", "level", "message", "user", "fail_silently", "return"},
@@ -21,11 +21,11 @@ OTHERS = {
 @pytest.mark.parametrize(
     "function", [api.create_message, api.add_message, PersistentMessageStorage.add]
 )
-def test_the_signatures_of_the_manual_name_every_field_of_a_message(
+def test_the_documented_signatures_have_every_field_of_a_message(
     function: Callable[..., Any],
 ) -> None:
     given = get_type_hints(function).keys() - OTHERS[function.__name__]
-    # For messages of a request: None leaves it to their level.
+    # For messages of a request, None chooses by the level.
     names = {"sse" if name == "live" else name for name in given}
     assert names == MessageFields.__annotations__.keys()
 
@@ -37,6 +37,6 @@ def test_create_message_and_the_fields_have_the_same_types() -> None:
 
 
 @pytest.mark.django_db
-def test_a_name_that_is_no_field_is_refused(ann: Any) -> None:
+def test_an_unknown_field_is_refused(ann: Any) -> None:
     with pytest.raises(TypeError, match="no argument 'urll'"):
         monitio.notify_many([ann], monitio.INFO, "one", urll="/")  # type: ignore[call-arg]

@@ -23,7 +23,7 @@ def tile(message: Any) -> str:
     return render_to_string("monitio/includes/tile.html", {"message": message})
 
 
-def test_there_are_24_and_the_manual_names_each(pytestconfig: Any) -> None:
+def test_there_are_24_and_each_is_documented(pytestconfig: Any) -> None:
     manual = (pytestconfig.rootpath / "docs/messages.md").read_text(encoding="utf-8")
     (row,) = (line for line in manual.splitlines() if line.startswith("| `icon` |"))
     assert len(ICONS) == 24
@@ -36,7 +36,7 @@ def test_browsers_and_pages_get_its_path() -> None:
     assert ICONS["mail"] in tile(message)
 
 
-def test_without_one_nothing_more_is_sent() -> None:
+def test_without_an_icon_no_field_is_sent() -> None:
     message = monitio.create_message(user(), monitio.INFO, "Sent", from_user=user("bob"))
     assert not {"icon", "avatar"} & payload(message).keys()
 

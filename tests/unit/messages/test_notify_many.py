@@ -1,4 +1,4 @@
-"""notify_many and notify_each, on both ways."""
+"""notify_many and notify_each, by compiled statements and by Django's ORM."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_events_do_not_read_the_sender_again(ann: Any) -> None:
     assert len(with_sender) == len(without)
 
 
-def test_everybody_gets_one(ann: Any, bob: Any) -> None:
+def test_each_user_gets_one(ann: Any, bob: Any) -> None:
     assert api.notify_many([ann, bob.pk, Recipient.for_visitor("b" * 32)], 120, "one") == 3
     assert {row.recipient_key for row in Message.objects.all()} == {
         f"user:{ann.pk}",
@@ -66,7 +66,7 @@ def test_each_row_has_the_language_of_its_recipient(ann: Any, bob: Any, email: b
     assert sorted(rows) == sorted([(ann.pk, "pl"), (bob.pk, "de")] * 2)
 
 
-def test_a_generator_will_do(ann: Any, bob: Any) -> None:
+def test_a_generator_is_accepted(ann: Any, bob: Any) -> None:
     assert api.notify_many((who for who in (ann, bob)), 120, "one") == 2
 
 
@@ -134,21 +134,21 @@ def test_outside_a_transaction_each_batch_is_published_as_it_is_written(
     people = [user(f"user{number}") for number in range(5)]
     published: list[int] = []
 
-    def ask() -> Any:
+    def generate() -> Any:
         for person in people:
             published.append(len(events))
             yield person
 
     with capture_events() as events:
-        api.notify_many(ask(), 120, "one")
+        api.notify_many(generate(), 120, "one")
     assert published == [0, 0, 2, 2, 4]
     assert len(events) == 5
 
 
-def test_databases_that_return_no_keys_mail_all_the_same(
+def test_emails_are_sent_on_databases_that_return_no_keys(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MySQL, as seen from here."""
+    """Simulates MySQL."""
     features = type(connection.features)
     monkeypatch.setattr(features, "can_return_rows_from_bulk_insert", False)
     people = [user("ann"), user("bob")]
@@ -178,7 +178,7 @@ def test_a_thousand_messages_are_one_statement(way: str) -> None:
         assert statements(lambda: api.notify_each(pairs, 120)).count("INSERT") == 1
 
 
-def test_a_deleted_user_is_named_whatever_names_them(ann: Any) -> None:
+def test_a_deleted_user_is_named_in_the_error(ann: Any) -> None:
     gone = get_user_model()(pk=98765, username="gone")
     for who in (gone, 98765, Recipient.for_user(98765)):
         with pytest.raises(UnknownRecipient, match="98765"):
@@ -251,7 +251,7 @@ def test_each_gets_their_own_text(ann: Any, bob: Any) -> None:
 
 
 @transactional
-def test_events_of_single_texts_carry_each_its_own(ann: Any, bob: Any) -> None:
+def test_events_of_individual_texts_each_have_their_own(ann: Any, bob: Any) -> None:
     with capture_events() as events:
         api.notify_each([(ann, "one"), (bob, mark_safe("<b>two</b>"))], 120)
     bodies = {event.topic: (event.data or {})["body"] for event in events}
@@ -261,7 +261,7 @@ def test_events_of_single_texts_carry_each_its_own(ann: Any, bob: Any) -> None:
 
 
 @transactional
-def test_single_texts_are_mailed_as_preferences_say(ann: Any, bob: Any) -> None:
+def test_individual_texts_are_emailed_by_preferences(ann: Any, bob: Any) -> None:
     preferences.change(bob, frequency="never")
     api.notify_each([(ann, "one"), (bob, "two")], 120, email=True)
     assert [letter.to for letter in mail.outbox] == [["ann@example.com"]]
@@ -269,7 +269,7 @@ def test_single_texts_are_mailed_as_preferences_say(ann: Any, bob: Any) -> None:
     assert Delivery.objects.count() == 1
 
 
-def test_single_texts_are_cleaned_and_checked(ann: Any, bob: Any) -> None:
+def test_individual_texts_are_cleaned_and_checked(ann: Any, bob: Any) -> None:
     api.notify_each([(ann, "a\0b")], 120)
     assert Message.objects.get().message == "a\ufffdb"
     with pytest.raises(ValueError, match="needs a text"):
@@ -283,8 +283,8 @@ def test_single_texts_are_cleaned_and_checked(ann: Any, bob: Any) -> None:
 
 
 @transactional
-def test_many_rows_are_as_one_row(ann: Any) -> None:
-    """Whatever writes it, a message has the same values."""
+def test_many_rows_have_the_values_of_one_row(ann: Any) -> None:
+    """A message has the same values whichever function writes it."""
     fields: dict[str, Any] = {
         "subject": "S",
         "extra_tags": "a b",

@@ -1,4 +1,4 @@
-"""Replies are limited, and their recipient may block their sender."""
+"""Replies are rate-limited, and their recipient can block the sender."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def post(who: Any, name: str, row: Message, **data: Any) -> Any:
 # The limit.
 
 
-def test_one_message_is_answered_so_often_in_an_hour(ann: Any, bob: Any, settings: Any) -> None:
+def test_replies_to_one_message_are_limited_per_hour(ann: Any, bob: Any, settings: Any) -> None:
     settings.MONITIO_REPLIES_PER_HOUR = 2
     message = from_ann(ann, bob)
     api.reply(bob, message.pk, "1"), api.reply(bob, message.pk, "2")
@@ -42,7 +42,7 @@ def test_one_message_is_answered_so_often_in_an_hour(ann: Any, bob: Any, setting
     assert Message.objects.of(Recipient.of(ann)).count() == 2
 
 
-def test_another_message_and_another_sender_are_counted_for_themselves(
+def test_another_message_and_another_sender_have_their_own_limit(
     ann: Any, bob: Any, settings: Any
 ) -> None:
     settings.MONITIO_REPLIES_PER_HOUR = 1
@@ -75,7 +75,7 @@ def test_the_form_answers_429_above_the_limit(ann: Any, bob: Any, settings: Any)
 
 
 def blocked_by_ann(ann: Any, bob: Any) -> Message:
-    """A message to bob, who ann has blocked."""
+    """A message to bob, whom ann has blocked."""
     api.block_sender(ann, bob)
     return from_ann(ann, bob)
 
@@ -108,7 +108,7 @@ def test_only_their_replies_are_blocked(ann: Any, bob: Any) -> None:
     assert Message.objects.of(Recipient.of(bob)).filter(from_user=ann).count() == 2
 
 
-def test_unblocking_takes_it_back(ann: Any, bob: Any) -> None:
+def test_unblocking_undoes_it(ann: Any, bob: Any) -> None:
     message = blocked_by_ann(ann, bob)
     assert api.blocked_senders(ann) == [bob]
     api.unblock_sender(ann, bob)

@@ -1,4 +1,4 @@
-"""A page whose messages cannot be read is a page without messages: 200, and a line in the log."""
+"""A page whose messages cannot be read is served without them, and the error is logged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitio import api
 from monitio.models import Message
 from tests.support.people import user
 
-# Tables change, outside of transactions.
+# The tests change tables outside of transactions.
 pytestmark = pytest.mark.django_db(transaction=True)
 WARNING = "The page goes without messages"
 PAGE = "{% load monitio %}{% monitio_bell %}{% mark_as_read_by_url %}{% monitio %}"
@@ -87,7 +87,7 @@ MISSING = {
 
 @pytest.fixture(params=MISSING)
 def older_table(browser: Client, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The database of a site whose code is newer."""
+    """A table without the columns of the current version."""
     take_away, bring_back = MISSING[request.param]
     with connection.cursor() as cursor:
         cursor.execute(take_away)
@@ -97,7 +97,7 @@ def older_table(browser: Client, request: pytest.FixtureRequest) -> Iterator[Non
 
 @pytest.mark.usefixtures("older_table")
 @pytest.mark.parametrize("address", ["/", "/transaction/", "/broken/"])
-def test_a_missing_column_costs_the_messages_and_not_the_page(
+def test_a_page_is_served_without_messages_if_a_column_is_missing(
     address: str, browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = browser.get(address)
@@ -109,19 +109,19 @@ def test_a_missing_column_costs_the_messages_and_not_the_page(
 
 
 @pytest.mark.usefixtures("older_table")
-def test_the_pages_own_transaction_goes_on(browser: Client) -> None:
+def test_the_views_transaction_stays_usable(browser: Client) -> None:
     assert browser.get("/transaction/").status_code == 200
     names = set(get_user_model().objects.values_list("username", flat=True))
     assert {"before", "after"} <= names
 
 
 @pytest.mark.usefixtures("older_table")
-def test_what_cannot_be_stored_is_carried_as_django_does(browser: Client) -> None:
+def test_messages_that_cannot_be_stored_use_djangos_cookie(browser: Client) -> None:
     assert browser.get("/add/").status_code == 200
     assert browser.get("/read/").content == b"saved"
 
 
-def test_a_table_that_is_whole_shows_everything(
+def test_a_complete_table_shows_everything(
     browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert "hello" in browser.get("/transaction/").content.decode()

@@ -1,4 +1,4 @@
-"""A visitor who logs in takes along what was said to them, also what is being said meanwhile."""
+"""A visitor who logs in keeps their messages, also those written during the log-in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def request_() -> Any:
-    """A visitor's request, in a session that is saved."""
+    """A visitor's request, with a saved session."""
     session = SessionStore()
     session.create()
     return request_of(None, session)
@@ -67,7 +67,9 @@ def test_a_log_in_that_is_rolled_back_moves_nothing(request_: Any, visitor: Reci
     assert visitors.current_recipient(visitor) == visitor
 
 
-def test_the_log_out_does_not_give_the_messages_back(request_: Any, visitor: Recipient) -> None:
+def test_logging_out_does_not_return_the_messages_to_the_visitor(
+    request_: Any, visitor: Recipient
+) -> None:
     ann = user()
     api.create_message(visitor, monitio.INFO, "one")
     login(request_, ann)
@@ -80,7 +82,7 @@ def test_the_log_out_does_not_give_the_messages_back(request_: Any, visitor: Rec
 def test_a_token_that_is_shown_again_never_moves_to_a_second_account(
     request_: Any, visitor: Recipient
 ) -> None:
-    """Signed cookies can be replayed: the server does not see that they were replaced."""
+    """Signed cookies can be replayed, and the server cannot detect it."""
     ann, bob = user(), user("bob")
     visitors.merge(visitor.token or "", ann)
     Message.objects.create(session=visitor.token, message="one", level=monitio.INFO)
@@ -89,24 +91,29 @@ def test_a_token_that_is_shown_again_never_moves_to_a_second_account(
     assert owner() == ann
 
 
-def say_created(request: Any, visitor: Recipient) -> None:
+def write_by_create_message(request: Any, visitor: Recipient) -> None:
     api.create_message(visitor, monitio.INFO, "one")
 
 
-def say_to_many(request: Any, visitor: Recipient) -> None:
+def write_by_notify_many(request: Any, visitor: Recipient) -> None:
     api.notify_many([visitor], monitio.INFO, "one")
 
 
-def say_from_request(request: Any, visitor: Recipient) -> None:
+def write_by_the_request(request: Any, visitor: Recipient) -> None:
     monitio.add_message(request, 20, "one", live=True)
 
 
-def say_when_the_response_goes_out(request: Any, visitor: Recipient) -> None:
+def write_with_the_response(request: Any, visitor: Recipient) -> None:
     monitio.add_message(request, 20, "one", subject="too much for a cookie")
     request._messages.update(HttpResponse())
 
 
-WAYS = [say_created, say_to_many, say_from_request, say_when_the_response_goes_out]
+WAYS = [
+    write_by_create_message,
+    write_by_notify_many,
+    write_by_the_request,
+    write_with_the_response,
+]
 
 
 @pytest.mark.parametrize("say", WAYS)
@@ -117,7 +124,7 @@ def test_a_write_that_raced_with_the_log_in_is_moved_after_commit(
     visitors.merge(visitor.token or "", ann)
 
     def as_of_before(recipient: Recipient) -> Recipient:
-        """Inside the writing transaction, the other one's commit is not to be seen."""
+        """The writing transaction does not see the other's commit."""
         return recipient if dispatch.in_transaction() else resolve(recipient)
 
     monkeypatch.setattr(visitors, "current_recipient", as_of_before)
@@ -131,7 +138,7 @@ def test_a_write_that_raced_with_the_log_in_is_moved_after_commit(
 def test_a_write_that_crosses_the_log_in_reaches_the_user(
     request_: Any, visitor: Recipient, say: Any
 ) -> None:
-    """Two connections. SQLite lets one wait for the other; elsewhere the log-in commits first."""
+    """Two connections: on SQLite one waits for the other; elsewhere the log-in commits first."""
     ann = user()
     written, logged_in = threading.Event(), threading.Event()
 
@@ -157,7 +164,7 @@ def test_a_write_that_crosses_the_log_in_reaches_the_user(
 def test_a_log_in_that_is_open_while_a_write_commits_moves_it(
     request_: Any, visitor: Recipient
 ) -> None:
-    """The other order: the write does not see the log-in, the log-in sees the write."""
+    """The other order: the write does not see the log-in, but the log-in sees the write."""
     ann = user()
     api.create_message(visitor, monitio.INFO, "before")
     with transaction.atomic():

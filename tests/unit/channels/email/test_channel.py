@@ -30,7 +30,7 @@ def message(text: str = "The text.", **more: Any) -> Message:
 
 
 def content(letter: Any) -> str:
-    """The text above the signature."""
+    """The e-mail's text above the signature."""
     return str(letter.body).partition("\n\n-- \n")[0]
 
 
@@ -44,12 +44,12 @@ def test_the_email_has_the_text_of_the_message(settings: Any) -> None:
 
 def test_an_email_costs_seven_statements(django_assert_num_queries: Any) -> None:
     delivery = Delivery.objects.get(message=message(email=True))
-    # Claim, row, quiet hours, bounces, language, end; whether its message was deleted meanwhile.
+    # Claim, row, quiet hours, bounces, language, end, and the check for a deleted message.
     with django_assert_num_queries(7):
         assert deliveries.send(delivery.pk)
 
 
-def test_each_email_has_a_boundary_of_its_own() -> None:
+def test_each_email_has_its_own_boundary() -> None:
     letters = [build(message()).message() for _ in range(2)]
     one, other = (letter.get_boundary() for letter in letters)
     assert one and other and one != other
@@ -82,7 +82,7 @@ def test_a_line_break_in_an_address_fails_for_good() -> None:
     assert mail.outbox == []
 
 
-def test_markup_of_a_safe_message_stays_out() -> None:
+def test_markup_of_a_safe_message_is_removed() -> None:
     letter = build(message(mark_safe("<p>1 &lt; 2</p>"), subject="<b>"))
     assert (content(letter), letter.subject) == ("1 < 2", "<b>")
 
@@ -117,7 +117,7 @@ def test_every_try_has_the_same_id_and_is_marked_as_automatic(settings: Any) -> 
 
 
 @pytest.mark.parametrize("change", [{"email": ""}, {"is_active": False}])
-def test_who_cannot_be_mailed_is_not(change: dict[str, Any]) -> None:
+def test_a_user_without_a_usable_address_gets_no_email(change: dict[str, Any]) -> None:
     row = message()
     type(row.user).objects.update(**change)
     row.refresh_from_db()
@@ -131,7 +131,7 @@ def test_a_visitor_cannot_be_mailed() -> None:
         build(row)
 
 
-# The site's looks, and what a recipient wants to know beside the text.
+# The site's brand, and facts beside the text.
 
 
 def html(letter: Any) -> str:
@@ -193,7 +193,7 @@ def test_a_category_may_have_templates_of_its_own(settings: Any, tmp_path: Path)
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
     assert build(message(category="exports")).body == "An export: The text.\n"
     assert content(build(message(category="other"))) == "The text."
-    # It leaves the folder of no template.
+    # The path stays within the template folder.
     assert content(build(message(category="x/../exports"))) == "The text."
 
 
