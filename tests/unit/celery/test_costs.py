@@ -50,6 +50,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task[Any, Any]]:
             start(task), succeed(task)
             task.pop_request()
     yield task
+    handle("forget_run", task_id=task.request.id, task=task, state="SUCCESS")
     task.pop_request()
     current_app.tasks.pop(task.name)
 
