@@ -214,7 +214,7 @@ class TestResponses:
     @pytest.mark.parametrize(
         ("status", "is_gone"), [(400, False), (401, False), (403, False), (404, True), (410, True)]
     )
-    def test_what_will_not_pass_has_failed(
+    def test_a_permanent_error_fails(
         self, ann: Any, wire: Wire, status: int, is_gone: bool
     ) -> None:
         wire.status = status

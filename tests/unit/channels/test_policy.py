@@ -58,7 +58,7 @@ def test_the_usual_delay_is_a_setting(settings: Any) -> None:
         (True, "60", TypeError),
     ],
 )
-def test_what_makes_no_sense_is_refused(email: Any, delay: Any, error: type[Exception]) -> None:
+def test_invalid_options_are_refused(email: Any, delay: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="email"):
         DeliveryPolicy.from_options(email, delay)
 
@@ -241,7 +241,7 @@ class TestVia:
             ({"email": True, "via": {"email": True}}, ValueError, "one of the two"),
         ],
     )
-    def test_what_makes_no_sense_is_refused(
+    def test_invalid_options_are_refused(
         self, options: Any, error: type[Exception], cure: str
     ) -> None:
         with pytest.raises(error, match=cure):
