@@ -26,7 +26,7 @@ from monitio import scope as scopes
 from monitio.conf import settings
 from monitio.exceptions import UnknownRecipient
 from monitio.utils.client_address import client_address
-from monitio.utils.text import identifier
+from monitio.utils.text import identifier, one_line
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -191,6 +191,15 @@ def accounts() -> QuerySet[Any]:
     """The accounts, from the primary: a replica may lack a new one."""
     model = get_user_model()
     return model._default_manager.using(router.db_for_write(model))
+
+
+def name_of(account: Any) -> str:
+    """What others call this account; '' for None."""
+    if account is None:
+        return ""
+    # Not every user model has a real name.
+    full_name = getattr(account, "get_full_name", str)()
+    return one_line(str(full_name or account.get_username()))
 
 
 def page_token(recipient: Recipient | None) -> str:

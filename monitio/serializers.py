@@ -13,8 +13,10 @@ from typing import Any
 from django.utils import timezone
 
 from monitio.conf import settings
-from monitio.models import Job, Message, reading
-from monitio.recipients import Recipient
+from monitio.constants import is_persistent, level_name
+from monitio.models import Job, Message, plain_text, reading
+from monitio.models.texts import tags_of
+from monitio.recipients import Recipient, name_of
 from monitio.utils.icons import ICONS, avatar_of
 
 Payload = dict[str, Any]
@@ -24,31 +26,36 @@ MARKED = ("id", "version", "read", "seen", "from_user_id", "running")
 
 def payload(message: Message) -> Payload:
     """One message. Queries ``job`` and ``from_user`` unless they are loaded."""
-    job, seconds_left = message.job if message.job_id else None, None
+    job = message.job if message.job_id else None
+    return _payload(message, job, message.from_user if message.from_user_id else None)
+
+
+def _payload(message: Message | reading.Shown, job: Job | None, sender: Any) -> Payload:
+    level, seconds_left = message.level, None
     if message.expires is not None:
         seconds_left = max(0.0, round((message.expires - timezone.now()).total_seconds(), 1))
     sent = {
-        "id": message.pk,
+        "id": message.id,
         "version": message.version,
         "seq": job.seq if job else 0,
-        "level": message.level_name,
-        "tags": message.tags,
+        "level": level_name(level),
+        "tags": tags_of(message.extra_tags, level),
         "title": message.subject,
-        "body": message.text,
+        "body": plain_text(message.message),
         "url": message.url or None,
         "url_label": message.url_label,
-        "persistent": message.is_persistent(),
+        "persistent": is_persistent(level),
         "read": message.read,
         "seen": message.seen,
         "created": message.created.isoformat(),
         "expires_in": seconds_left,
         "close_timeout": message.close_timeout,
-        "from": message.sender or None,
+        "from": name_of(sender) or None,
         "job": job_payload(job) if job else None,
     }
     if path := ICONS.get(message.icon):
         sent["icon"] = path
-    if message.from_user_id and (picture := avatar_of(message.from_user)):
+    if picture := avatar_of(sender):
         sent["avatar"] = picture
     return sent
 
@@ -83,18 +90,20 @@ def snapshot(recipient: Recipient, *, marked: bool = False) -> Payload:
     ``heartbeat`` is the longest time, in seconds, for which a working stream is silent.
     ``marked`` adds ``snapshot_mark`` as ``mark``.
     """
-    messages, floor = reading.newest(recipient, settings.SNAPSHOT_SIZE, reading.PAYLOAD)
+    rows, jobs, floor = reading.shown(recipient, settings.SNAPSHOT_SIZE)
+    senders = reading.senders({row.from_user_id for row in rows} - {None})
     unread = (
         reading.count_unread(recipient)
         if floor
-        else sum(1 for message in messages if not message.read and message.is_persistent())
+        else sum(1 for row in rows if not row.read and is_persistent(row.level))
     )
     mark = {}
     if marked:
-        names = {row.from_user_id: row.sender for row in messages if row.from_user_id}
-        mark = {"mark": _mark(map(attrgetter(*MARKED), messages), names, floor and unread)}
+        mark = {"mark": _mark(map(attrgetter(*MARKED), rows), senders, floor and unread)}
     return {
-        "messages": [payload(message) for message in messages],
+        "messages": [
+            _payload(row, jobs.get(row.job_id), senders.get(row.from_user_id)) for row in rows
+        ],
         **unread_payload(unread),
         "floor": floor,
         # A hub sends no heartbeats, but renews its streams.
@@ -110,18 +119,17 @@ def snapshot_mark(recipient: Recipient) -> str:
     and names instead of 100 messages.
     """
     rows, floor = reading.newest_rows(recipient, settings.SNAPSHOT_SIZE, MARKED)
-    senders = {row[MARKED.index("from_user_id")] for row in rows} - {None}
-    # A new name is no new version.
-    found = reading.senders(senders) if senders else {}
-    names = {pk: Message(from_user=sender).sender for pk, sender in found.items()}
-    return _mark(rows, names, floor and reading.count_unread(recipient))
+    senders = reading.senders({row[MARKED.index("from_user_id")] for row in rows} - {None})
+    return _mark(rows, senders, floor and reading.count_unread(recipient))
 
 
-def _mark(rows: Iterable[Sequence[Any]], senders: dict[Any, str], unread_below: int) -> str:
+def _mark(rows: Iterable[Sequence[Any]], senders: dict[Any, Any], unread_below: int) -> str:
     shown = [tuple(row) for row in rows]
     if any(running for *_, running in shown):
         return ""
-    content = shown, sorted(senders.items()), unread_below
+    # A new name is no new version.
+    names = sorted((pk, name_of(sender)) for pk, sender in senders.items())
+    content = shown, names, unread_below
     return blake2b(repr(content).encode(), digest_size=12).hexdigest()
 
 

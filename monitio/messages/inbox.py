@@ -83,7 +83,7 @@ def find_messages(
         if limit < 0:
             raise ValueError(f"limit is a number of messages, not {limit}.")
     if before is None and limit is None and wanted == ALL:
-        return reading.newest(who, settings.SNAPSHOT_SIZE)[0]
+        return reading.newest(who, settings.SNAPSHOT_SIZE)
     rows = wanted.of(Message.objects.of(who).for_inbox().filter(pk__gte=floor)).newest_first()
     if before is not None:
         rows = rows.filter(pk__lt=whole_number("before", before))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,11 +32,16 @@ from monitio.models.rows import (
     scope_field,
 )
 from monitio.models.schedule import checked_moment
-from monitio.models.texts import FOR_READERS, level_tag, plain_text, validate_url
-from monitio.recipients import Recipient
-from monitio.utils.text import at_most, check_url, clean_text, identifier, one_line, replace_wide
-
-logger = logging.getLogger("monitio")
+from monitio.models.texts import (
+    FOR_READERS,
+    level_tag,
+    plain_text,
+    stored_link,
+    tags_of,
+    validate_url,
+)
+from monitio.recipients import Recipient, name_of
+from monitio.utils.text import at_most, check_url, clean_text, identifier, replace_wide
 
 TEXT_FIELDS = ("subject", "message", "extra_tags", "category", "url", "url_label", "icon")
 PERSISTENT = Q(LiteralIn(F("level"), PERSISTENT_LEVELS))
@@ -334,11 +338,8 @@ class Message(FromDatabase):
         message = super().from_db(db, field_names, values, fetch_mode=fetch_mode)
         if message.__dict__.get("safe") and "message" in message.__dict__:
             message._mark_safe()
-        try:
-            check_url(message.__dict__.get("url", ""))
-        except ValueError:
-            logger.warning("The link of message %s is not shown: it is no web address.", message.pk)
-            message.url = ""
+        if "url" in message.__dict__:
+            message.url = stored_link(message.pk, message.url)
         return message
 
     @classmethod
@@ -398,8 +399,7 @@ class Message(FromDatabase):
 
     @property
     def tags(self) -> str:
-        extra, tag = self.extra_tags, level_tag(self.level)
-        return f"{extra} {tag}" if extra and tag else extra or tag
+        return tags_of(self.extra_tags, self.level)
 
     @property
     def level_tag(self) -> str:
@@ -430,12 +430,7 @@ class Message(FromDatabase):
     @property
     def sender(self) -> str:
         """The name of its sender; '' without one."""
-        sender: Any = None if self.from_user_id is None else self.from_user
-        if sender is None:
-            return ""
-        # Not every user model has a real name.
-        full_name = getattr(sender, "get_full_name", str)()
-        return one_line(str(full_name or sender.get_username()))
+        return name_of(self.from_user if self.from_user_id else None)
 
     @property
     def is_expired(self) -> bool:

@@ -7,27 +7,48 @@ compiled once; its ``rows`` are the plain query.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router
 from django.db.models import CharField, Count, DateTimeField, Field, Max, QuerySet, Sum
 from django.db.models.manager import BaseManager
 from django.utils import timezone
+from django.utils.safestring import mark_safe
 
 from monitio.models.jobs import Job
 from monitio.models.messages import Message, MessageQuerySet, claims_end
+from monitio.models.texts import stored_link
 from monitio.recipients import Recipient, accounts
 from monitio.utils.compiled_select import CompiledInBulk, CompiledSelect
 
-# What a payload is made of: half the columns.
-PAYLOAD = (
-    "id", "version", "level", "extra_tags", "subject", "message", "safe", "url", "url_label",
-    "icon", "read", "seen", "created", "expires", "close_timeout", "from_user_id", "job_id",
-    "running",
-)  # fmt: skip
+
+class Shown(NamedTuple):
+    """What a payload is made of: half the columns of a message, in half the time of a Message."""
+
+    id: int
+    version: int
+    level: int
+    extra_tags: str
+    subject: str
+    message: str
+    safe: bool
+    url: str
+    url_label: str
+    icon: str
+    read: bool
+    seen: bool
+    created: datetime
+    expires: datetime | None
+    close_timeout: int | None
+    from_user_id: Any
+    job_id: Any
+    running: bool
+
+
 # What templates show of messages.
-PAGE = (*PAYLOAD, "category")
+PAGE = (*Shown._fields, "category")
 COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
 # Unread messages above this number are not counted for pages.
 MOST_COUNTED = 1000
@@ -105,23 +126,44 @@ FINGERPRINT = CompiledSelect(
 )
 
 
-def newest(
-    who: Recipient, size: int, columns: tuple[str, ...] = COLUMNS
-) -> tuple[list[Message], int]:
-    """The newest messages and below them those of running jobs, newest first; and the floor.
-
-    The messages are complete from the id ``floor`` on. One query for a small inbox.
-    """
+def newest(who: Recipient, size: int) -> list[Message]:
+    """The newest messages and below them those of running jobs, newest first."""
     alias = router.db_for_write(Message)
+    rows, jobs, _floor = _rows_and_jobs(who, size, COLUMNS)
+    messages = [Message.from_db(alias, COLUMNS, row) for row in rows]
+    _set_jobs(messages, jobs)
+    add_senders(messages)
+    return messages
+
+
+def shown(who: Recipient, size: int) -> tuple[list[Shown], dict[Any, Job], int]:
+    """The same messages and their jobs; and the floor: from this id on they are complete."""
+    rows, jobs, floor = _rows_and_jobs(who, size, Shown._fields)
+    # As Message.from_db does.
+    for row in rows:
+        if row[_SAFE]:
+            row[_TEXT] = mark_safe(row[_TEXT])  # noqa: S308 - it was stored as safe
+        row[_URL] = stored_link(row[0], row[_URL])
+    return [Shown._make(row) for row in rows], jobs, floor
+
+
+_SAFE, _TEXT, _URL = map(Shown._fields.index, ("safe", "message", "url"))
+
+
+def _rows_and_jobs(
+    who: Recipient, size: int, columns: tuple[str, ...]
+) -> tuple[list[Any], dict[Any, Job], int]:
+    """One query for a small inbox, and one for jobs."""
+    job_id, running = columns.index("job_id"), columns.index("running")
     for _attempt in range(2):
         rows, floor = newest_rows(who, size, columns)
-        messages = [Message.from_db(alias, columns, row) for row in rows]
-        add_jobs(messages)
+        jobs = jobs_of({row[job_id] for row in rows} - {None})
         # A job that ended between the reads would appear beside the text of its run.
-        if not any(row.running and row.job is not None and row.job.has_ended for row in messages):
+        if not any(
+            row[running] and row[job_id] in jobs and jobs[row[job_id]].has_ended for row in rows
+        ):
             break
-    add_senders(messages)
-    return messages, floor
+    return rows, jobs, floor
 
 
 def newest_rows(who: Recipient, size: int, columns: tuple[str, ...]) -> tuple[list[Any], int]:
@@ -187,10 +229,18 @@ def newest_ids(keys: Sequence[str]) -> dict[str, int]:
 
 def add_jobs(messages: list[Message]) -> None:
     """Read the jobs of ``messages``, with one query where they have some."""
-    if of_jobs := [message for message in messages if message.job_id]:
-        jobs = _JOBS.run({message.job_id for message in of_jobs})
-        for message in of_jobs:
+    _set_jobs(messages, jobs_of({message.job_id for message in messages} - {None}))
+
+
+def _set_jobs(messages: list[Message], jobs: dict[Any, Job]) -> None:
+    for message in messages:
+        if message.job_id:
             message.job = jobs.get(message.job_id)
+
+
+def jobs_of(pks: Collection[Any]) -> dict[Any, Job]:
+    """The jobs by these keys."""
+    return _JOBS.run(pks)
 
 
 def add_senders(messages: list[Message]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.contrib import messages
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.safestring import mark_safe
 
 import monitio
 from monitio import api
@@ -16,7 +17,7 @@ from monitio.constants import State
 from monitio.models import Job, Message, reading
 from monitio.models.messages import claims_end
 from monitio.recipients import Recipient
-from monitio.serializers import snapshot
+from monitio.serializers import payload, snapshot
 from monitio.utils.compiled_select import MOST_KEYS, CompiledInBulk
 from tests.support.people import user
 
@@ -61,10 +62,10 @@ VALUES: dict[str, Any] = {
     ("name", "options", "found"),
     [
         ("NEWEST", (reading.COLUMNS, 100), 7),
-        ("NEWEST", (reading.PAYLOAD, 3), 3),
+        ("NEWEST", (reading.Shown._fields, 3), 3),
         ("WAITING", (100, True), 6),
         ("WAITING", (100, False), 8),
-        ("RUNNING", (reading.PAYLOAD,), 1),
+        ("RUNNING", (reading.Shown._fields,), 1),
         ("CATEGORIES", (100,), 7),
         ("ONCE", (), 4),
         ("UNREAD", (), 3),
@@ -85,7 +86,7 @@ def test_a_compiled_read_is_its_plain_query(
 
 
 def test_a_message_is_read_as_by_a_queryset(ann: Recipient) -> None:
-    mine = {row.pk: row for row in reading.newest(ann, 100)[0]}
+    mine = {row.pk: row for row in reading.newest(ann, 100)}
     theirs = Message.objects.in_bulk(list(mine))
     for pk, message in mine.items():
         assert {name: getattr(message, name) for name in reading.COLUMNS} == {
@@ -144,6 +145,19 @@ def test_unread_messages_are_counted_up_to_a_limit(
     assert api.unread_count(user("ann")) == 3
 
 
+def test_a_snapshot_shows_each_message_as_its_events_do(ann: Recipient) -> None:
+    """Also a safe text, and a link that is none, which was written without ``save()``."""
+    api.create_message(user("ann"), monitio.INFO, mark_safe("<b>bold</b> &amp; more"))
+    Message.objects.filter(url="/somewhere/").update(url="javascript:x", expires=None)
+    messages = [payload(message) for message in reading.newest(ann, 100)]
+    assert [message["body"] for message in messages[:2]] == ["bold & more", "10"]
+    assert messages[1]["url"] is None
+    shown = snapshot(ann)["messages"]
+    for message in (*messages, *shown):
+        message["expires_in"] = message["expires_in"] is not None
+    assert shown == messages
+
+
 def test_a_snapshot_says_that_its_count_is_capped(
     ann: Recipient, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -185,13 +199,13 @@ def test_the_newest_id_of_each_recipient_is_found(ann: Recipient) -> None:
 def test_a_job_that_ends_between_the_reads_has_the_text_of_its_end(
     ann: Recipient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_jobs = reading.add_jobs
+    read_jobs = reading.jobs_of
 
-    def end_and_read(found: list[Message]) -> None:
+    def end_and_read(pks: set[Any]) -> dict[Any, Job]:
         Job.objects.update(state=State.SUCCEEDED)
         Message.objects.filter(running=True).update(running=False, message="done")
-        read_jobs(found)
+        return read_jobs(pks)
 
-    monkeypatch.setattr(reading, "add_jobs", end_and_read)
-    (message,) = [row for row in reading.newest(ann, 100)[0] if row.job]
+    monkeypatch.setattr(reading, "jobs_of", end_and_read)
+    (message,) = [row for row in reading.newest(ann, 100) if row.job]
     assert (message.message, message.job.state) == ("done", State.SUCCEEDED)  # type: ignore[union-attr]
