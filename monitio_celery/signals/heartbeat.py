@@ -26,6 +26,7 @@ from monitio.models.heartbeats import BEAT_START, WORKER
 from monitio.models.rows import KEY_LENGTH
 from monitio.utils.database import close_broken_connection, lock_timeout
 from monitio_celery import headers
+from monitio_celery.calls import TaskCall
 from monitio_celery.conf import settings
 from monitio_celery.groups.members import reporter_of_member
 from monitio_celery.headers import Member, TaskHeader
@@ -106,6 +107,12 @@ def stamp_running(**_: Any) -> None:
 
 def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
     calls = [call_of(request) for request in requests]
+    # While a step of a chain runs that replaces a task, the replaced run goes on.
+    calls += [
+        TaskCall.of(None, header=call.header, task_id=replaced.task_id)
+        for call in calls
+        if call.header and (replaced := call.header.replaces)
+    ]
     ids = {job for call in calls if (job := call.job_id)}
     members = {call.task_id: call.member for call in calls if call.member is not None}
     if not ids and not members:

@@ -125,9 +125,12 @@ class TestWhatIsStamped:
         monkeypatch.setattr(state, "active_requests", [SimpleNamespace(**values)])
         heartbeat.stamp_running()
 
-    def test_a_task_that_replaces_one(self, monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+    @pytest.mark.parametrize("task_id", ["1", "step of a chain"])
+    def test_a_task_that_replaces_one(
+        self, monkeypatch: pytest.MonkeyPatch, silent: str, task_id: str
+    ) -> None:
         header = TaskHeader(to=[]).replacing("1", silent, None)
-        self.runs(monkeypatch, request_dict={HEADER: header.to_dict()})
+        self.runs(monkeypatch, id=task_id, request_dict={HEADER: header.to_dict()})
         assert silent_jobs() == 0
 
     def test_a_map(self, monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
@@ -135,14 +138,18 @@ class TestWhatIsStamped:
         self.runs(monkeypatch, task=SimpleNamespace(name="celery.map"), kwargs=mapped)
         assert silent_jobs() == 0
 
-    @pytest.mark.parametrize("is_replaced", [False, True])
-    def test_a_member(self, monkeypatch: pytest.MonkeyPatch, is_replaced: bool) -> None:
+    @pytest.mark.parametrize(
+        ("is_replaced", "task_id"), [(False, "1"), (True, "1"), (True, "step of a chain")]
+    )
+    def test_a_member(
+        self, monkeypatch: pytest.MonkeyPatch, is_replaced: bool, task_id: str
+    ) -> None:
         member = Member(group="g", number=4, total=9, title="Import", options={})
         GroupMember.objects.create(group="g", number=4, task_id="1", ended=False, alive_at=LONG_AGO)
         header = TaskHeader(to=[], group_member=member)
         if is_replaced:
             header = TaskHeader(to=[]).replacing("1", "a.b", header)
-        self.runs(monkeypatch, request_dict={HEADER: header.to_dict()})
+        self.runs(monkeypatch, id=task_id, request_dict={HEADER: header.to_dict()})
         assert not GroupMember.objects.silent_since(timezone.now() - timedelta(minutes=30)).exists()
 
     def test_a_member_that_is_marked_as_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
