@@ -118,7 +118,7 @@ def test_a_save_without_a_change_is_not_published(browser: Client, message: Mess
     assert events == []
 
 
-def test_a_message_cannot_become_another_persons(browser: Client, message: Message) -> None:
+def test_the_recipient_of_a_message_cannot_be_changed(browser: Client, message: Message) -> None:
     data = form(user=user("bob").pk, message="other")
     browser.post(page("message", "change", message.pk), data)
     message.refresh_from_db()
@@ -137,7 +137,7 @@ def test_a_safe_text_changed_by_hand_is_safe_no_longer(browser: Client) -> None:
     assert not message.safe
 
 
-def test_safe_html_of_the_site_is_no_html_of_the_admin(browser: Client) -> None:
+def test_safe_html_of_the_site_is_escaped_in_the_admin(browser: Client) -> None:
     message = api.create_message(user(), monitio.INFO, mark_safe("<i>one</i><script>x</script>"))
     delivery = Delivery.objects.create(message=message, channel="email")
     for model, row in (("message", message), ("delivery", delivery)):
@@ -151,7 +151,7 @@ def test_safe_html_of_the_site_is_no_html_of_the_admin(browser: Client) -> None:
             assert "&lt;i&gt;one" in content or model == "delivery"
 
 
-def test_a_deletion_takes_the_mail_along_and_is_published(
+def test_a_deletion_deletes_the_delivery_and_is_published(
     browser: Client, message: Message
 ) -> None:
     Delivery.objects.create(message=message, channel="email")
@@ -198,12 +198,12 @@ def test_a_list_counts_and_offers_no_more_than_its_limits(
     choices = [choice["display"] for choice in shown().filter_specs[2].choices(shown())]
     assert choices[1:] == ["exports", "imports"]
     assert listed(q="two") == listed(level__exact="120") == ["imports", "exports"]
-    # To sort all rows would read them.
+    # Sorting all rows would read them.
     assert listed(o="4") == ["exports", "imports"]
     assert listed(user__id__exact=str(user().pk)) == ["imports", "exports", "old", ""]
 
 
-def test_selecting_all_takes_those_that_were_counted(
+def test_selecting_all_selects_the_counted_rows(
     browser: Client, message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitio.admin.tables.COUNTED", 1)
@@ -230,7 +230,7 @@ def test_a_failed_delivery_is_sent_again_and_a_sent_one_is_not(
     assert failed.attempts == 1
 
 
-def test_who_may_only_look_may_not_act(client: Client, message: Message) -> None:
+def test_users_with_view_permission_cannot_act(client: Client, message: Message) -> None:
     clerk = user("clerk", is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(clerk)
@@ -281,7 +281,7 @@ def test_the_name_of_a_user_finds_their_rows_in_every_list(
         rows["delivery"].append(Delivery.objects.create(message=message, channel="email"))
         rows["digest"].append(Digest.objects.create(user=who, period="x", batch=who))
         rows["destination"].append(destinations.add(who, "email", {"secret": "x"}))
-    # All of them are older than those that a search reads; a name is found by an index.
+    # All rows are older than those that a search reads; names are found by an index.
     for searched, term, places in ((0, "ann", [0]), (9, "an", [2, 0]), (9, "nn", [])):
         monkeypatch.setattr("monitio.admin.tables.SEARCHED", searched)
         for name, made in rows.items():

@@ -1,4 +1,4 @@
-"""The board of the admin: what it shows, to whom, and what its buttons do."""
+"""The admin's board: content, permissions and buttons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The jobs that were started again or cancelled."""
+    """The jobs that were retried or cancelled."""
     calls: list[Any] = []
     monkeypatch.setattr(dispatch, "hooks", dispatch.Hooks())
     dispatch.hooks.retry["mine"] = lambda job, call: calls.append(job.pk)
@@ -60,7 +60,7 @@ def job(number: int, state: str, age: float = 60, **fields: Any) -> Job:
 
 
 def failed(number: int) -> Job:
-    """One that can be tried again."""
+    """A failed job that can be retried."""
     call = stored_call("shop.monthly_report", [number], {})
     mine = reporter(user(), task=str(number), integration="mine", call=call)
     mine.started()
@@ -108,7 +108,7 @@ class TestPermissions:
         client.force_login(user())
         assert client.get(url()).status_code == 302
 
-    def test_people_and_texts_need_that_for_messages(self, client: Client) -> None:
+    def test_recipients_and_texts_need_the_permission_for_messages(self, client: Client) -> None:
         failed(1)
         Message.objects.update(message="Private text")
         page = staff(client, "view_job").get(url()).text
@@ -168,7 +168,9 @@ class TestButtons:
         assert answer.json() == {"text": "Cancellation requested."}
         assert started == ["1"]
 
-    def test_without_a_script_the_page_comes_back(self, client: Client, started: list[Any]) -> None:
+    def test_without_a_script_it_redirects_to_the_page(
+        self, client: Client, started: list[Any]
+    ) -> None:
         broken = failed(1)
         browser = staff(client, "view_job", "retry_job")
         answer = browser.post(url(window="24h"), {"retry": broken.pk})
@@ -192,7 +194,7 @@ def test_the_work_does_not_depend_on_the_number_of_jobs(client: Client) -> None:
             browser.get(url(live="1"))
         numbers.append(len(queries))
     assert numbers[0] == numbers[1] <= 13  # docs/board.md
-    # Of jobs: only in groups of failures.
+    # Counts of jobs: only in groups of failures.
     assert not [one["sql"] for one in queries if "COUNT(*)" in one["sql"]]
 
 

@@ -49,7 +49,7 @@ def form(**values: Any) -> dict[str, Any]:
 
 
 def send(client: Client, **values: Any) -> Any:
-    """Preview, then press "Send"."""
+    """Request the preview, then submit "Send"."""
     page = client.post(URL, form(**values, _preview="1"))
     assert page.status_code == 200
     seal = page.context.get("seal")
@@ -58,7 +58,7 @@ def send(client: Client, **values: Any) -> Any:
 
 
 def recipients() -> list[str]:
-    """Without the answer to the sender, which is no persistent message."""
+    """The recipients of persistent messages: without the confirmation for the sender."""
     return sorted(Message.objects.persistent().values_list("user__username", flat=True))
 
 
@@ -194,12 +194,12 @@ def test_a_bad_value_is_an_error_of_the_form(
     assert not Message.objects.exists()
 
 
-def test_a_group_of_nobody_is_an_error(browser: Client) -> None:
+def test_an_empty_group_is_an_error(browser: Client) -> None:
     page = browser.post(URL, form(groups=[Group.objects.create(name="empty").pk]))
     assert "no active user" in str(page.context["form"].errors)
 
 
-def test_it_needs_a_permission_of_its_own_and_those_to_view_the_recipients(client: Client) -> None:
+def test_it_needs_its_own_permission_and_those_to_view_the_recipients(client: Client) -> None:
     values = {"users": [user().pk]}
     client.force_login(staff_with("view_user", "add_message", "change_message"))
     assert client.get(URL).status_code == client.post(URL, form(**values)).status_code == 403
@@ -232,7 +232,7 @@ def test_resend_shows_a_message_again_and_sends_it_as_another_one(browser: Clien
     assert first != second
 
 
-def test_resend_lets_a_condition_hold_anew(browser: Client) -> None:
+def test_resend_applies_the_condition_again(browser: Client) -> None:
     message = api.create_message(user(), monitio.INFO, "one", email="unless_seen")
     Delivery.objects.update(state=Delivery.State.SKIPPED)
     resend(browser, message)

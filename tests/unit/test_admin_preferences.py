@@ -74,16 +74,16 @@ def test_a_change_plans_the_next_digest(browser: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "error"),
     [
         ({"time_zone": "Mars/Olympus"}, "Mars/Olympus"),
         ({"quiet_from": "22:00"}, "a start and an end"),
         ({"hour": 24}, "23"),
     ],
 )
-def test_a_wrong_value_is_reported(browser: Client, values: dict[str, Any], said: str) -> None:
+def test_a_wrong_value_is_reported(browser: Client, values: dict[str, Any], error: str) -> None:
     response = browser.post(page("preferences", "add"), form(user=user().pk, **values))
-    assert said in errors_of(response)
+    assert error in errors_of(response)
 
 
 def test_what_is_essential_cannot_be_switched_off(browser: Client) -> None:
@@ -129,7 +129,9 @@ def test_not_to_a_user_who_has_turned_digests_off(browser: Client, failed: Diges
     assert failed.state == "failed"
 
 
-def test_who_gets_single_e_mails_now_still_gets_it_once(browser: Client, failed: Digest) -> None:
+def test_a_user_who_now_gets_single_emails_still_gets_it_once(
+    browser: Client, failed: Digest
+) -> None:
     preferences.change(user(), frequency="at_once")
     send_again(browser, failed)
     assert len(run_digests(timezone.now())) == 1

@@ -28,7 +28,7 @@ VISITOR = Recipient.for_visitor("a" * 32)
 
 @pytest.fixture(autouse=True)
 def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mail is sent by the process that committed."""
+    """Without a task queue, the committing process sends e-mails."""
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
 
 
@@ -36,10 +36,10 @@ def kept(who: Any, text: str = "one", **more: Any) -> Message:
     return api.create_message(who, monitio.INFO, text, **more)
 
 
-# The awaitable twins.
+# The asynchronous variants.
 
 
-def test_the_twins_do_what_the_verbs_do(transactional_db: None) -> None:
+def test_the_asynchronous_functions_do_the_same(transactional_db: None) -> None:
     ann = user()
 
     async def both() -> tuple[int, int]:
@@ -52,7 +52,7 @@ def test_the_twins_do_what_the_verbs_do(transactional_db: None) -> None:
     assert run_async(both()) == (1, 2)
 
 
-def test_a_twin_raises_what_the_verb_raises(transactional_db: None) -> None:
+def test_an_asynchronous_function_raises_the_same_error(transactional_db: None) -> None:
     with pytest.raises(UnknownRecipient):
         run_async(api.acreate_message(12345, monitio.INFO, "one"))
 
@@ -168,7 +168,7 @@ def test_every_change_is_published_to_every_open_page_of_the_recipient(
     assert [(event.topic, event.kind) for event in events] == [(f"user:{ann.pk}", kind)]
 
 
-def test_a_deleted_message_with_a_mail_to_send_is_hidden_until_it_is_out(ann: Any) -> None:
+def test_a_deleted_message_is_hidden_until_its_email_is_sent(ann: Any) -> None:
     message = kept(ann, email=True)
     assert api.delete(ann, [message.pk]) == 1
     message.refresh_from_db()
@@ -194,7 +194,7 @@ def test_a_number_that_no_column_holds_matches_no_message(ann: Any, huge: int) -
     assert len(api.inbox(ann, before=huge)) == (1 if huge > 0 else 0)
 
 
-def test_an_expired_message_is_nowhere(ann: Any) -> None:
+def test_an_expired_message_is_never_shown(ann: Any) -> None:
     message = kept(ann, expires=timezone.now() + timedelta(hours=1))
     assert 3500 < snapshot(Recipient.for_user(ann))["messages"][0]["expires_in"] <= 3600
     Message.objects.update(expires=timezone.now())

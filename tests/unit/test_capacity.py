@@ -1,4 +1,4 @@
-"""How many streams a process holds by default."""
+"""The default number of streams per process."""
 
 from __future__ import annotations
 

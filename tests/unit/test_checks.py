@@ -1,4 +1,4 @@
-"""Each check speaks when its fault is there, names the cure, and is silent otherwise."""
+"""Each check reports its fault with a hint, and reports nothing on a correct site."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ urlpatterns = [path("", lambda request: None)]
 
 
 class OwnStorage(PersistentMessageStorage):
-    """A site's own."""
+    """A site's subclass of the storage."""
 
 
 def repr_kind(value: Any) -> str:
@@ -37,7 +37,7 @@ def repr_kind(value: Any) -> str:
 
 
 def found(deploy: bool = False) -> dict[str, Any]:
-    """What the checks say, by id."""
+    """Check id -> message."""
     said = run_checks(tags=["monitio"], include_deployment_checks=deploy)
     return {message.id: message for message in said}
 
@@ -66,7 +66,7 @@ def no_request(settings: Any) -> None:
 
 
 def files_in_media(settings: Any, **options: str) -> None:
-    """Without a location, the storage is MEDIA_ROOT."""
+    """Store files in MEDIA_ROOT, the default location."""
     settings.MEDIA_ROOT = "/srv/shop/media"
     backend = "django.core.files.storage.FileSystemStorage"
     settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend, "OPTIONS": options}}
@@ -114,7 +114,7 @@ def test_a_complete_site_gets_no_messages() -> None:
 
 
 @pytest.mark.parametrize("identifier", FAULTS)
-def test_the_fault_is_found_and_its_cure_named(identifier: str, settings: Any) -> None:
+def test_the_fault_is_reported_with_a_hint(identifier: str, settings: Any) -> None:
     FAULTS[identifier](settings)
     said = found()
     assert set(said) == {identifier}
@@ -130,7 +130,7 @@ def test_a_site_without_email_needs_no_address(settings: Any, name: str, value: 
 
 
 @pytest.mark.parametrize("url", ["/messages/", "ftp://example.com", "https://", "https://["])
-def test_an_address_that_is_none_is_found(settings: Any, url: Any) -> None:
+def test_an_invalid_address_is_reported(settings: Any, url: Any) -> None:
     settings.MONITIO_BASE_URL = url
     assert set(found()) == {"monitio.E014"}
 
@@ -155,7 +155,7 @@ def test_a_secret_of_the_wrong_kind_is_not_shown(settings: Any) -> None:
     assert "xyzzy" not in str(found()["monitio.E015"])
 
 
-def test_the_originals_redis_settings_are_a_dictionary(settings: Any) -> None:
+def test_the_legacy_redis_settings_must_be_a_dictionary(settings: Any) -> None:
     settings.REDIS_SSEQUEUE_CONNECTION_SETTINGS = "127.0.0.1:6379"
     assert set(found()) == {"monitio.E015"}
 
@@ -209,7 +209,7 @@ def test_a_site_that_has_chosen_is_not_warned(name: str, value: Any, settings: A
     assert "monitio.I050" not in found(deploy=True)
 
 
-def test_subclasses_will_do(settings: Any) -> None:
+def test_subclasses_are_accepted(settings: Any) -> None:
     settings.MESSAGE_STORAGE = f"{__name__}.OwnStorage"
     assert found() == {}
     assert has_middleware(MiddlewareMixin)
@@ -220,7 +220,7 @@ def test_middleware_that_cannot_be_imported_is_left_to_django(settings: Any) -> 
     assert found() == {}
 
 
-def test_every_check_is_in_the_manual() -> None:
+def test_every_check_is_documented() -> None:
     import re
 
     modules = ("monitio.checks", "monitio.channels.email.checks", "monitio.channels.webpush")

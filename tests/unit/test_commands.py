@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _people(monkeypatch: pytest.MonkeyPatch) -> None:
+def _users(monkeypatch: pytest.MonkeyPatch) -> None:
     user("ann"), user("bob")
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
 
@@ -46,7 +46,7 @@ def test_send_message_takes_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "error"),
     [
         (("ann", "nobody", "INFO", "x"), "There is no user 'nobody'"),
         (("nobody", "bob", "INFO", "x"), "There is no user 'nobody'"),
@@ -54,8 +54,8 @@ def test_send_message_takes_more() -> None:
         (("ann", "bob", "INFO", "x", "--url=javascript:x"), "cannot be linked to"),
     ],
 )
-def test_send_message_names_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
-    with pytest.raises(CommandError, match=says):
+def test_send_message_names_what_is_wrong(arguments: tuple[str, ...], error: str) -> None:
+    with pytest.raises(CommandError, match=error):
         run("send_message", *arguments)
     assert not Message.objects.exists()
 

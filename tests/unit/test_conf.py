@@ -20,7 +20,7 @@ def test_settings_are_read_on_each_access() -> None:
     assert settings.EXCLUDE_READ is True
 
 
-def test_none_is_an_answer_and_not_the_default(settings: Any) -> None:
+def test_none_is_a_value_and_not_replaced_by_the_default(settings: Any) -> None:
     settings.MONITIO_CLAIM_TIMEOUT = None
     assert Settings().CLAIM_TIMEOUT is None
 
@@ -43,18 +43,18 @@ def test_a_setting_that_does_not_exist_is_named() -> None:
         (None, "redis://127.0.0.1:6379/0"),
     ],
 )
-def test_the_originals_redis_settings_are_honoured(legacy: Any, url: str) -> None:
+def test_the_legacy_redis_settings_are_used(legacy: Any, url: str) -> None:
     with override_settings(REDIS_SSEQUEUE_CONNECTION_SETTINGS=legacy):
         assert url == settings.REDIS_URL
 
 
-def test_an_address_of_its_own_wins(settings: Any) -> None:
+def test_monitio_redis_url_takes_precedence(settings: Any) -> None:
     settings.REDIS_SSEQUEUE_CONNECTION_SETTINGS = {"location": "a:1"}
     settings.MONITIO_REDIS_URL = "redis://b:2/0"
     assert Settings().REDIS_URL == "redis://b:2/0"
 
 
-def test_every_setting_is_in_the_manual() -> None:
+def test_every_setting_is_documented() -> None:
     from pathlib import Path
 
     manual = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()

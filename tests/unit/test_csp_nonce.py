@@ -1,4 +1,4 @@
-"""A Content Security Policy by nonce: every tag of monitio's pages carries it."""
+"""Every tag of monitio's pages has the nonce of a Content Security Policy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POLICY = re.compile(r"'nonce-([^']+)'")
 
 
 class LazyNonce(SimpleLazyObject):
-    """As Django 6's and django-csp's: false until it is used."""
+    """A nonce as in Django 6 and django-csp: false until it is used."""
 
     def __init__(self) -> None:
         super().__init__(lambda: secrets.token_urlsafe(8))
@@ -38,8 +38,8 @@ class LazyNonce(SimpleLazyObject):
         return self.__dict__["_wrapped"] is not empty
 
 
-class StandIn:
-    """Names a nonce in the policy only if the page has used it, as Django 6 does."""
+class NonceMiddleware:
+    """Adds the nonce to the policy only if the page has used it, as Django 6 does."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -53,7 +53,7 @@ class StandIn:
         return response
 
 
-def of_the_stand_in(request: HttpRequest) -> dict[str, Any]:
+def nonce_context(request: HttpRequest) -> dict[str, Any]:
     return {"csp_nonce": request._csp_nonce}  # type: ignore[attr-defined]
 
 
@@ -72,8 +72,8 @@ def use_django(settings: Any) -> None:
     ]
 
 
-def use_stand_in(settings: Any) -> None:
-    settings.MIDDLEWARE = [f"{__name__}.StandIn", *settings.MIDDLEWARE]
+def use_nonce_middleware(settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.NonceMiddleware", *settings.MIDDLEWARE]
 
 
 def add_context_processor(settings: Any, path: str) -> None:
@@ -92,9 +92,9 @@ def policy(request: pytest.FixtureRequest, settings: Any) -> None:
         use_django_csp(settings)
         return
     is_real = request.param.startswith("django")
-    (use_django if is_real else use_stand_in)(settings)
+    (use_django if is_real else use_nonce_middleware)(settings)
     if request.param.endswith("context"):
-        ours = f"{__name__}.of_the_stand_in"
+        ours = f"{__name__}.nonce_context"
         add_context_processor(
             settings, "django.template.context_processors.csp" if is_real else ours
         )
@@ -102,7 +102,7 @@ def policy(request: pytest.FixtureRequest, settings: Any) -> None:
 
 @pytest.fixture
 def browser() -> Client:
-    """Ann, with a message that she can answer."""
+    """A client in which ann is logged in; she has a message with a sender."""
     client = Client()
     ann, bob = user("ann"), user("bob")
     client.force_login(ann)
@@ -111,7 +111,7 @@ def browser() -> Client:
 
 
 def addresses() -> list[str]:
-    """Every address of monitio.urls."""
+    """Every URL of monitio.urls."""
     known = {
         "message_id": Message.objects.get().pk,
         "file_id": 1,
@@ -129,7 +129,7 @@ def addresses() -> list[str]:
 def test_every_tag_of_every_page_carries_the_nonce_of_its_policy(
     browser: Client, settings: Any
 ) -> None:
-    # The stream ends at once.
+    # Streams end at once.
     settings.MONITIO_STREAMS_PER_PROCESS = 0
     pages = 0
     for address in addresses():
@@ -144,7 +144,7 @@ def test_every_tag_of_every_page_carries_the_nonce_of_its_policy(
     assert pages >= 8
 
 
-def test_the_manuals_include_carries_the_nonce() -> None:
+def test_the_documented_include_has_the_nonce() -> None:
     request = RequestFactory().get("/")
     request.csp_nonce = LazyNonce()  # type: ignore[attr-defined]
     page = render_to_string(

@@ -1,4 +1,4 @@
-"""Nothing before the commit, everything after it, once; and nothing that fails reaches a caller."""
+"""Everything is published and sent once, after the commit; failures do not reach the caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class DeadTransport(RecordingTransport):
-    """Remembers who had to find out that nobody answers."""
+    """A transport that raises while ``dead``, and records the calling threads."""
 
     callers: ClassVar[list[threading.Thread]] = []
     events: ClassVar[list[Event]] = []
@@ -40,7 +40,7 @@ class DeadTransport(RecordingTransport):
 
 
 class SlowMails:
-    """Stands for ``deliveries.run`` where each mail takes ``seconds`` and then fails."""
+    """Replaces ``deliveries.run``: each e-mail takes ``seconds`` and then fails."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock, self.seconds = clock, 0.0
@@ -168,7 +168,7 @@ class TestRobust:
         api.notify_many(people, INFO, "hello", email=True)
         assert mails.time_left == [10, 6, 2]
 
-    def test_a_mail_server_that_took_all_the_time_is_left_alone_for_a_while(
+    def test_a_mail_server_that_used_all_the_time_is_not_used_for_a_while(
         self, mails: SlowMails, settings: Any
     ) -> None:
         settings.MONITIO_EMAIL_TIMEOUT = mails.seconds = 10
@@ -179,7 +179,7 @@ class TestRobust:
         write()
         assert len(mails.time_left) == 2
 
-    def test_a_dead_queue_is_asked_once(
+    def test_a_dead_queue_is_called_once(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         asked: list[int] = []

@@ -1,4 +1,4 @@
-"""Blocks of code in README and docs run, or pass what checks their language."""
+"""Code blocks in README and docs run, or are accepted by a parser of their language."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from tests.support.people import request_of
 from tests.support.servers.push import Browser
 from tests.unit.test_docs_code import PAGES, PYTHON, ROOT, blocks
 
-# Of the reader's own project.
+# Packages of the reader's project.
 THEIRS = {"shop", "reports", "mysite"}
 
 
-# What a block may take from the reader's site without an import.
+# Names of the reader's site that a block may use without an import.
 SITES = {
     *("user", "ann", "request", "rows", "read", "store", "save", "write_report", "part", "add_up"),
     *("BASE_DIR", "MIDDLEWARE", "app", "task_id", "subscription", "secret", "new", "old"),
 }
-# The first lines of blocks that need a project around them, or a library that no test installs.
+# The first lines of blocks that need a project, or a library that no test installs.
 ELSEWHERE = {
     "# __init__.py",  # the tutorial's
     "# shop/__init__.py",  # test_tutorial
@@ -55,12 +55,12 @@ ELSEWHERE = {
     "from django.apps import AppConfig",  # needs shop/queue.py, which test_huey runs
     "# shop/jwt.py",  # django-modern-rest 0.16, by hand
 }
-# Needs what is around the function: a template, a task.
+# Functions that need their surroundings: a template, a task.
 STARTED = {"rename", "test_the_author_is_notified"}
 
 
 class Names(dict[str, Any]):
-    """The names around a block: what it does not make itself stands in for the reader's site."""
+    """The global names of a block: missing ones are doubles of the reader's site."""
 
     def __missing__(self, name: str) -> Any:
         if name.startswith("__") or hasattr(builtins, name):
@@ -70,7 +70,7 @@ class Names(dict[str, Any]):
 
 
 def unknown(table: symtable.SymbolTable) -> set[str]:
-    """The names of a block that it neither makes nor imports."""
+    """The names that a block neither defines nor imports."""
     made, used = set(), set()
     tables = [table]
     for one in tables:
@@ -83,12 +83,12 @@ def unknown(table: symtable.SymbolTable) -> set[str]:
     return {name for name in used - made if not hasattr(builtins, name)}
 
 
-def test_a_block_is_no_sketch(subtests: pytest.Subtests) -> None:
+def test_no_block_is_a_sketch(subtests: pytest.Subtests) -> None:
     for place, code in PYTHON.items():
         with subtests.test(place):
             tree = ast.parse(code, place)
             compile(tree, place, "exec")
-            # A function may have no body here; a value with a hole in it works nowhere.
+            # "..." is allowed as a function's body, but not in a value.
             kinds = ast.List | ast.Tuple | ast.Dict
             holders = [node for node in ast.walk(tree) if isinstance(node, kinds)]
             assert not [part for part in map(ast.unparse, holders) if "..." in part]
@@ -96,7 +96,7 @@ def test_a_block_is_no_sketch(subtests: pytest.Subtests) -> None:
 
 
 def installed(code: str) -> bool:
-    """Whether all that it imports is here, but for the reader's own modules."""
+    """Whether all its imports are installed, except for the reader's modules."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom):
             modules = [node.module or ""] if not node.level else ["shop"]
@@ -119,7 +119,7 @@ def installed(code: str) -> bool:
 
 
 class Pager(Channel):
-    """In place of that of docs/channels.md, which a test of its own sends with."""
+    """Replaces the channel of docs/channels.md, which tests/integration/channels tests."""
 
     def send(self, delivery: Any) -> None: ...
 
@@ -143,7 +143,7 @@ def test_python_runs(
         monkeypatch.setenv(name, "x")
     for name in ("MERCURE_PUBLISHER_JWT_KEY", "MERCURE_SUBSCRIBER_JWT_KEY"):
         monkeypatch.setenv(name, 32 * "x")
-    # Apps, tasks and faults of the manual are none of this process.
+    # Apps, tasks and errors of the blocks must not affect this process.
     monkeypatch.setattr(celery, "Celery", MagicMock())
     plain = MagicMock(side_effect=lambda task=None, **options: task or (lambda made: made))
     monkeypatch.setattr(celery, "shared_task", plain)
@@ -207,7 +207,7 @@ def test_templates_render(subtests: pytest.Subtests, ann: User) -> None:
 
 
 class Tags(HTMLParser):
-    # The base template may have the rest of the last two.
+    # The end tags of the last two may be in the base template.
     LONE = frozenset({"link", "meta", "input", "br", "img", "body", "html"})
 
     def __init__(self) -> None:
@@ -245,7 +245,7 @@ def test_shell_is_shell(tmp_path: Path) -> None:
         subprocess.run(["sh", "-n", str(file)], check=True)
 
 
-def test_caddy_is_configured_as_in_the_example() -> None:
+def test_the_documented_caddy_configuration_is_that_of_the_example() -> None:
     shown = (ROOT / "docs/serving.md").read_text().partition("## Behind Caddy")[2]
     lines = re.findall(r"```\n(.*?)```", shown, re.S)[0].splitlines()
     assert set(lines) <= set((ROOT / "examples/production/Caddyfile").read_text().splitlines())

@@ -37,12 +37,12 @@ LINKED = [
     *(ROOT / name for name in ("SECURITY.md", "CHANGELOG.md", "frontend/package/README.md")),
 ]
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<kind>\w+)\n(?P<code>.*?)^(?P=indent)```", re.M | re.S)
-# Of settings that are not ours: what a reader sets in a test or a shell.
+# Names that are no settings: environment variables of tests.
 NO_SETTINGS = {"MONITIO_TEST_PROFILES", "MONITIO_TEST_DATABASE"}
 
 
 def blocks(kind: str, *pages: Path) -> Iterator[tuple[str, str]]:
-    """Place and text of each block of code of this kind."""
+    """Page and text of each code block of this language."""
     for page in pages or PAGES:
         text = page.read_text()
         for found in BLOCK.finditer(text):
@@ -97,7 +97,7 @@ def test_each_setting_has_one_row() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of its headings, as GitHub makes them."""
+    """The anchors that GitHub creates for its headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
 
@@ -112,7 +112,7 @@ def test_links_lead_to_pages_and_headings(page: Path) -> None:
 
 
 def example(name: str) -> dict[str, Any]:
-    """What the block of CONTRIBUTING.md that begins with this comment defines."""
+    """The names defined by the block of CONTRIBUTING.md that begins with this comment."""
     code = dict(blocks("python", ROOT / "CONTRIBUTING.md")).values()
     defined: dict[str, Any] = {}
     exec(next(text for text in code if text.startswith(f"# {name}\n")), defined)

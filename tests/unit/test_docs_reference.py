@@ -1,4 +1,4 @@
-"""The pages of reference have everything that the code has, and nothing else."""
+"""The reference pages list everything that the code has, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def section(page: str, title: str) -> str:
 
 
 def rows(text: str) -> Iterator[list[str]]:
-    """The cells of each row of its tables, but for the heads."""
+    """The cells of each row of its tables, without the heads."""
     for line in text.splitlines():
         if line.startswith("| `"):
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -71,7 +71,7 @@ def test_the_ids_of_checks_have_a_row() -> None:
             text = re.sub(r"fields\.W\d+|models\.W\d+", "", path.read_text())
             found = re.findall(r"[\"'](?:(monitio\w*)\.)?([EWI]\d{3})[\"']", text)
             used |= {f"{prefix or package}.{number}" for prefix, number in found}
-    # Each queue has it, by one function.
+    # One function makes this check for each task queue.
     used -= {"monitio.W003"}
     used |= {"monitio.W003", "monitio_celery.W003", "monitio_tasks.W003"}
     assert listed == used
@@ -84,7 +84,7 @@ def test_custom_properties() -> None:
         if name.startswith("--"):
             listed |= {name.replace("LEVEL", level) for level in LEVELS}
     assert {"".join(pair) for pair in product(("--monitio-",), LEVELS)} <= used
-    # The script puts these names together.
+    # The script composes these names.
     used |= {f"--monitio-{level}-{part}" for level in LEVELS for part in ("soft", "bg", "fg")}
     assert listed == used
 
@@ -127,7 +127,7 @@ def test_options_of_the_tag() -> None:
     assert listed == OPTIONS | {"theme", "visitors"}
 
 
-def test_what_the_manual_imports_is_in_the_reference() -> None:
+def test_documented_imports_are_in_the_reference() -> None:
     reference = (DOCS / "reference.md").read_text()
     described = set(re.findall(r"^### `(\w+)", reference, re.M)) | {"app", "models"}
     for line in reference.splitlines():
@@ -138,7 +138,7 @@ def test_what_the_manual_imports_is_in_the_reference() -> None:
         for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
                 for alias in node.names:
-                    # A module has its names there.
+                    # Of a module, the reference lists the names.
                     is_module = f"`{node.module}.{alias.name}`" in reference
                     if alias.name not in described and not is_module:
                         missing.add(f"{place}: {node.module}.{alias.name}")
@@ -151,12 +151,12 @@ SHOWN = sorted(
     for path in TEMPLATES.rglob("*")
     if path.is_file() and "admin" not in path.parts
 )
-# Of the template engine, of context processors, and of the caller of an included template.
+# Names of the template engine, of context processors, and of templates that include others.
 ALWAYS = {"True", "False", "None", "forloop", "block", "request", "csrf_token", "style"}
 
 
 def variables(value: Any, seen: set[int]) -> Iterator[tuple[str, bool]]:
-    """The first names of the variables in a compiled template, and whether it makes them itself."""
+    """The first names of the variables in a compiled template, and whether it defines them."""
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -186,7 +186,7 @@ def variables(value: Any, seen: set[int]) -> Iterator[tuple[str, bool]]:
 
 
 def contexts() -> dict[str, set[str]]:
-    """By template: what the page lists as its context."""
+    """Template -> its documented context."""
     found = {}
     page = (DOCS / "templates.md").read_text()
     shared = names(page.partition("## E-mails\n")[2].partition("\n\n|")[0])

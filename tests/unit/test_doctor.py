@@ -1,4 +1,4 @@
-"""The broken installations of docs/doctor.md, each found by the doctor, a check or a page."""
+"""The doctor, a system check or a page finds each broken installation of docs/doctor.md."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def _migrated(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The tables were made of the models (tests/settings.py)."""
+    """Record the migrations as applied: tests create the tables from the models."""
     with django_db_blocker.unblock():
         call_command("migrate", fake=True, verbosity=0)
 
@@ -61,7 +61,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(_migrated: None, collected: Path, settings: Any, tmp_path: Path) -> Site:
-    """A site that the doctor finds healthy but for what the test breaks."""
+    """A healthy site, which the tests break."""
     (tmp_path / "base.html").write_text("{% load monitio %}<body>{% monitio %}</body>")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
     settings.STATIC_ROOT = collected
@@ -69,12 +69,12 @@ def site(_migrated: None, collected: Path, settings: Any, tmp_path: Path) -> Sit
     settings.DEFAULT_FROM_EMAIL = "site@example.com"
     Heartbeat.objects.stamp("beat", 60)
     found = Site()
-    answered(found)
+    set_worker_reply(found)
     return found
 
 
-def answered(site: Site, **changes: Any) -> None:
-    """A worker has answered as this process is, but for these changes."""
+def set_worker_reply(site: Site, **changes: Any) -> None:
+    """Set a worker's reply: the state of this process with these changes."""
     here = {**diagnosis.describe("n"), "database": True}
     there = {**deepcopy(here), "queues": ["celery"], **changes}
     now = time.time()
@@ -86,7 +86,7 @@ def look(site: Site, identifier: str) -> str | None:
     return FAULTS[identifier].look(site)
 
 
-def test_each_finding_has_its_state_what_was_seen_and_a_cure(settings: Any, site: Site) -> None:
+def test_each_finding_has_a_status_an_observation_and_a_fix(settings: Any, site: Site) -> None:
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
     settings.MONITIO_TRANSPORT = "redis"
     settings.MONITIO_REDIS_URL = "redis://127.0.0.1:1/0"
@@ -94,7 +94,7 @@ def test_each_finding_has_its_state_what_was_seen_and_a_cure(settings: Any, site
     with pytest.raises(CommandError, match=r"errors?: .*transport\.event"):
         call_command("monitio_doctor", "--json", stdout=out)
     found = {entry["id"]: entry for entry in json.loads(out.getvalue())}
-    # Found by a check, and by the doctor.
+    # Reported by a check, and by the doctor.
     assert found["monitio.W002"]["status"] == "warning"
     assert found["transport.event"]["status"] == ERROR
     assert "Connection refused" in found["transport.event"]["saw"]
@@ -231,7 +231,7 @@ def test_tasks_that_run_in_the_web_process(site: Site, monkeypatch: pytest.Monke
         ({"MONITIO_THEME": "bootstrap7"}, "monitio.E041", "MONITIO_THEME"),
     ],
 )
-def test_settings_that_are_wrong_are_found_with_their_cure(
+def test_wrong_settings_are_reported_with_the_fix(
     changes: dict[str, Any], identifier: str, cure: str, site: Site, settings: Any
 ) -> None:
     for name, value in changes.items():
@@ -241,7 +241,7 @@ def test_settings_that_are_wrong_are_found_with_their_cure(
 
 
 def test_celery_without_settings_or_schedule(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As Celery("shop") without config_from_object.
+    # Without config_from_object.
     app = Celery("shop", set_as_current=False)
     monkeypatch.setattr(celery_checks, "_current_app", lambda: app)
     found = {finding.id: finding for finding in of_checks()}
@@ -313,7 +313,7 @@ def test_tasks_that_wait_and_workers_that_were_killed(site: Site, ann: Any) -> N
 def test_a_mail_server_that_does_not_answer(site: Site, settings: Any) -> None:
     from django.core.mail.backends.smtp import EmailBackend
 
-    # From Django 6.1, backends know under which name the site has them.
+    # Since Django 6.1, backends get their alias.
     named = {"alias": "default"} if django.VERSION >= (6, 1) else {}
     backend = EmailBackend(host="127.0.0.1", port=1, **named)
     with pytest.MonkeyPatch.context() as patch:
@@ -367,7 +367,7 @@ def test_a_worker_that_differs(
     identifier: str, changes: dict[str, Any], saw: str, site: Site
 ) -> None:
     assert look(site, identifier) is None
-    answered(site, **changes)
+    set_worker_reply(site, **changes)
     assert saw in str(look(site, identifier))
 
 
@@ -398,7 +398,7 @@ def test_no_worker_and_one_without_monitio(site: Site) -> None:
     assert look(site, "worker.monitio") == "Does not know the command: w@host."
 
 
-def test_an_event_of_a_worker_that_is_lost(site: Site) -> None:
+def test_a_lost_event_of_a_worker(site: Site) -> None:
     found = site.asked[workers]
     found.without_event = {"w@host"}
     assert look(site, "worker.event") == "No event came from w@host."
@@ -410,7 +410,9 @@ def test_the_secret_key_is_never_sent(settings: Any) -> None:
     assert "xyzzy" not in json.dumps(diagnosis.describe("n"))
 
 
-def test_what_the_doctor_wrote_is_removed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_written_by_the_doctor_are_deleted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(monitio_doctor, "missing_broker", lambda: None)
     monkeypatch.setattr(monitio_doctor, "broker_error", lambda site: "")
     monkeypatch.setattr(monitio_doctor.current_app.control, "ping", lambda timeout: [])
@@ -424,7 +426,7 @@ def test_an_address_without_a_scheme_is_refused() -> None:
         call_command("monitio_doctor", "--url", "example.com")
 
 
-def test_without_visitors_a_site_is_asked_for_a_user_alone(settings: Any) -> None:
+def test_without_visitors_only_a_user_is_checked(settings: Any) -> None:
     settings.MONITIO_VISITORS = False
     found = Site("http://127.0.0.1:1")
     with pytest.raises(Skip, match="name a user with --try"):
@@ -432,20 +434,20 @@ def test_without_visitors_a_site_is_asked_for_a_user_alone(settings: Any) -> Non
     client.end_session(found)
 
 
-def test_each_page_that_a_fault_names_exists() -> None:
+def test_each_page_named_by_a_fault_exists() -> None:
     for fault in FAULTS.values():
         assert (DOCS.parent / fault.docs).exists(), fault.docs
         assert fault.cause.endswith(".") and fault.cure.endswith("."), fault.id
 
 
-def test_the_page_of_symptoms_is_the_doctors_own_table() -> None:
+def test_the_page_of_symptoms_matches_the_doctors_table() -> None:
     out = StringIO()
     call_command("monitio_doctor", "--list", stdout=out)
     page = (DOCS / "nothing-pops-up.md").read_text()
     assert out.getvalue().strip() in page, "manage.py monitio_doctor --list prints the table"
 
 
-def test_each_fault_of_the_manual_exists() -> None:
+def test_each_documented_fault_exists() -> None:
     page = (DOCS / "doctor.md").read_text()
     checks = (DOCS / "checks.md").read_text() + (DOCS / "celery.md").read_text()
     rows = re.findall(r"^\| .* \|$", page, re.M)[2:]

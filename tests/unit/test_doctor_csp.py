@@ -1,4 +1,4 @@
-"""What a Content-Security-Policy allows, as browsers read it."""
+"""Files that a Content-Security-Policy allows, by the rules of browsers."""
 
 from __future__ import annotations
 

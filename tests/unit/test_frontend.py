@@ -1,4 +1,4 @@
-"""What browsers load: built from its sources, small, and within the strictest policy."""
+"""The files for browsers are built from their sources, small, and allowed by the strictest CSP."""
 
 from __future__ import annotations
 
@@ -96,5 +96,5 @@ def test_the_scripts_keep_to_strict_csp_and_trusted_types() -> None:
 
 def test_every_key_that_the_script_uses_has_a_string() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in static.sources())
-    said = set(re.findall(r'\bt\("(\w+)"', sources))
-    assert said and said <= strings().keys()
+    used = set(re.findall(r'\bt\("(\w+)"', sources))
+    assert used and used <= strings().keys()

@@ -1,4 +1,4 @@
-"""A stream ends when the site would now answer its request with another user."""
+"""A stream ends when the site would now identify another user for its request."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.people import user, visitor_of
 
 HERE = "tests.unit.test_identity"
 SESSIONS = ["db", "cache", "cached_db", "file"]
-# The names of the users that the middleware below let pass, in order.
+# The user names that passed through the middleware below, in order.
 passed: list[str] = []
 
 
 def impersonate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """As django-impersonate does it: the session stays the first user's."""
+    """Middleware as django-impersonate: the session stays that of the first user."""
 
     def middleware(request: HttpRequest) -> Any:
         name = request.session.get("be")
@@ -39,7 +39,7 @@ def impersonate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 
 def by_token(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """A header names the user."""
+    """Middleware that takes the user from a header."""
 
     def middleware(request: HttpRequest) -> Any:
         name = request.headers.get("X-User")
@@ -50,8 +50,8 @@ def by_token(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReques
     return middleware
 
 
-class Suspicious(ModelBackend):
-    """Asks somewhere else whether a user may come in."""
+class CustomBackend(ModelBackend):
+    """A backend with its own rule for users."""
 
     def get_user(self, user_id: Any) -> Any:
         return super().get_user(user_id)
@@ -65,7 +65,7 @@ def refuse(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest]
     return middleware
 
 
-def speak_polish(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+def activate_polish(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     def middleware(request: HttpRequest) -> Any:
         translation.activate("pl")
         return get_response(request)
@@ -213,19 +213,19 @@ def test_a_visitors_ends_when_they_log_in(client: Client, ann: Any) -> None:
     assert not identity.is_valid()
 
 
-def test_a_user_who_did_not_come_from_the_session_is_asked_for_each_time(
+def test_a_user_from_a_middleware_is_identified_each_time(
     ann: Any, client: Client, settings: Any
 ) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.by_token", f"{HERE}.impersonate"]
     identity = open_stream(client, ann, headers={"X-User": "ann"})
     assert identity.is_valid() and identity.is_valid()
-    # Once before the token, and once after it.
+    # Before the token's middleware and after it, in each check.
     assert passed == ["", "ann"] * 2
     deactivate(client, ann)
     assert not identity.is_valid()
 
 
-def test_a_question_saves_no_session(browser: Client, ann: Any, settings: Any) -> None:
+def test_identifying_the_user_saves_no_session(browser: Client, ann: Any, settings: Any) -> None:
     settings.SESSION_SAVE_EVERY_REQUEST = True
     identity = open_stream(browser, ann)
     change_session(browser, cart=[1])
@@ -234,10 +234,10 @@ def test_a_question_saves_no_session(browser: Client, ann: Any, settings: Any) -
     assert Session.objects.get().expire_date == before
 
 
-def test_what_the_middleware_activates_ends_with_the_question(
+def test_a_language_activated_by_middleware_is_deactivated(
     browser: Client, ann: Any, settings: Any
 ) -> None:
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.speak_polish"]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.activate_polish"]
     identity = open_stream(browser, ann)
     change_session(browser, cart=[1])
     with translation.override("de"):
@@ -245,7 +245,7 @@ def test_what_the_middleware_activates_ends_with_the_question(
         assert translation.get_language() == "de"
 
 
-def test_async_middleware_is_asked_too(browser: Client, ann: Any, settings: Any) -> None:
+def test_async_middleware_is_supported(browser: Client, ann: Any, settings: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.wait"]
     identity = open_stream(browser, ann)
     change_session(browser, cart=[1])
@@ -253,7 +253,7 @@ def test_async_middleware_is_asked_too(browser: Client, ann: Any, settings: Any)
 
 
 @pytest.mark.parametrize("status", [302, 403, 429, 503])
-def test_a_middleware_that_answers_itself_leaves_it_open_who_asks(
+def test_a_middleware_that_responds_itself_leaves_the_user_unknown(
     browser: Client, ann: Any, settings: Any, status: int
 ) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{HERE}.refuse"]
@@ -263,7 +263,7 @@ def test_a_middleware_that_answers_itself_leaves_it_open_who_asks(
         identity.is_valid()
 
 
-def test_the_request_of_an_asgi_server_is_asked_again_as_it_was(ann: Any, bob: Any) -> None:
+def test_the_request_of_an_asgi_server_is_repeated_unchanged(ann: Any, bob: Any) -> None:
     client = AsyncClient(headers={"X-Tab": "1"})
     client.force_login(ann)
     recipient = Recipient.for_user(ann)
@@ -277,16 +277,14 @@ def test_the_request_of_an_asgi_server_is_asked_again_as_it_was(ann: Any, bob: A
     assert not identity.is_valid()
 
 
-def test_a_site_below_a_prefix_that_is_not_ascii_is_asked_under_it(
-    browser: Client, ann: Any
-) -> None:
+def test_a_prefix_that_is_not_ascii_is_kept(browser: Client, ann: Any) -> None:
     identity = open_stream(browser, ann, SCRIPT_NAME="/é".encode().decode("latin-1"))
     change_session(browser, cart=[1])
     assert identity.is_valid() and passed == ["ann"]
 
 
 class TestManyAtOnce:
-    """What is certainly unchanged is found for all streams together; the rest looks alone."""
+    """Unchanged streams are confirmed by common queries; the others are rechecked individually."""
 
     @pytest.mark.parametrize("engine", ["db", "cache", "cached_db"])
     def test_unchanged_sessions_are_confirmed(
@@ -311,7 +309,7 @@ class TestManyAtOnce:
         "deed", [log_out, log_in_as_another, flush, new_password, deactivate, delete]
     )
     @pytest.mark.parametrize("engine", ["db", "cache", "cached_db"])
-    def test_what_may_have_ended_is_not_confirmed(
+    def test_a_possibly_ended_session_is_not_confirmed(
         self,
         ann: Any,
         client: Client,
@@ -330,7 +328,7 @@ class TestManyAtOnce:
         expire(browser, ann)
         assert unchanged([identity]) == set()
 
-    def test_a_changed_session_is_not_confirmed_until_the_site_was_asked(
+    def test_a_changed_session_is_not_confirmed_before_the_middleware_has_run(
         self, browser: Client, ann: Any
     ) -> None:
         identity = open_stream(browser, ann)
@@ -340,7 +338,7 @@ class TestManyAtOnce:
         assert unchanged([identity]) == {identity}
 
     @pytest.mark.parametrize("engine", ["file", "signed_cookies"])
-    def test_sessions_elsewhere_look_alone(
+    def test_sessions_outside_of_the_database_are_rechecked_individually(
         self, ann: Any, client: Client, settings: Any, engine: str
     ) -> None:
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
@@ -349,20 +347,20 @@ class TestManyAtOnce:
         assert unchanged([identity]) == set()
         assert identity.is_valid()
 
-    def test_a_user_who_did_not_come_from_the_session_looks_alone(
+    def test_a_user_from_a_middleware_is_rechecked_individually(
         self, browser: Client, bob: Any
     ) -> None:
         change_session(browser, be="bob")
         assert unchanged([open_stream(browser, bob)]) == set()
 
-    def test_a_backend_with_rules_of_its_own_is_asked_for_each(
+    def test_a_custom_backend_is_called_for_each_user(
         self, ann: Any, client: Client, settings: Any
     ) -> None:
-        settings.AUTHENTICATION_BACKENDS = [f"{HERE}.Suspicious"]
+        settings.AUTHENTICATION_BACKENDS = [f"{HERE}.CustomBackend"]
         client.force_login(ann)
         identity = open_stream(client, ann)
         assert unchanged([identity]) == set()
         assert identity.is_valid()
 
-    def test_visitors_look_alone(self, client: Client, db: None) -> None:
+    def test_visitors_are_rechecked_individually(self, client: Client, db: None) -> None:
         assert unchanged([open_stream(client, visitor_of(client))]) == set()

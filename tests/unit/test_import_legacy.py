@@ -1,4 +1,4 @@
-"""``manage.py monitio_import_legacy`` on tables made by the packages it reads."""
+"""``manage.py monitio_import_legacy`` on tables of the packages that it imports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitio.models import Message
 
 pytestmark = pytest.mark.django_db
 
-# As Django 1.5 made it on SQLite.
+# The table that Django 1.5 created on SQLite.
 MONIT = """
 CREATE TABLE monitio_monit (
     id integer NOT NULL PRIMARY KEY AUTOINCREMENT, user_id integer, from_user_id integer,
@@ -104,7 +104,7 @@ def run(*arguments: str) -> str:
 
 @pytest.mark.usefixtures("old_table")
 class TestDjangoMonitio:
-    def test_a_message_keeps_what_it_says_and_whether_it_was_read(self, ann: Any) -> None:
+    def test_a_message_keeps_its_texts_and_whether_it_was_read(self, ann: Any) -> None:
         bob = get_user_model()._default_manager.create(username="bob")
         expires = timezone.now() + timedelta(days=3)
         monit(
@@ -128,7 +128,7 @@ class TestDjangoMonitio:
         assert message.read
         assert message in Message.objects.of(message.recipient)
 
-    def test_nothing_old_pops_up(self, ann: Any) -> None:
+    def test_imported_messages_do_not_pop_up(self, ann: Any) -> None:
         monit(ann)
         run()
         assert Message.objects.get().seen
@@ -207,7 +207,7 @@ class TestDjangoMonitio:
         assert "3 already there" in run()
         assert Message.objects.count() == 3
 
-    def test_later_rows_alone_are_copied_on_request(self, ann: Any) -> None:
+    def test_only_later_rows_are_copied_on_request(self, ann: Any) -> None:
         last = monit(ann)
         assert f"The last id was {last}." in run()
         Message.objects.all().delete()
@@ -230,7 +230,7 @@ class TestDjangoMonitio:
         assert Message.objects.count() == 5
 
 
-def test_a_missing_table_is_named_with_its_cure() -> None:
+def test_a_missing_table_is_reported_with_the_fix() -> None:
     with pytest.raises(CommandError, match=r"no table 'monitio_monit'.*--table"):
         run()
 
@@ -269,7 +269,7 @@ class TestAudiences:
     def run(self) -> str:
         return run("--table", "persistent_messages_persistentmessage")
 
-    def test_users_that_it_names_get_their_own(self, ann: Any) -> None:
+    def test_each_named_user_gets_their_own_message(self, ann: Any) -> None:
         bob = get_user_model()._default_manager.create(username="bob")
         pk = self.add([ann, bob])
         add(

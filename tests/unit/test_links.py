@@ -1,4 +1,4 @@
-"""All links to the site agree, wherever they are made."""
+"""All links to the site have the same base, wherever they are created."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.people import user
 urlpatterns = i18n_patterns(path("messages/", include("monitio.urls")))
 APP = "https://example.com/app"
 
-# MONITIO_BASE_URL, FORCE_SCRIPT_NAME, the SCRIPT_NAME of the request; where the site lies.
+# MONITIO_BASE_URL, FORCE_SCRIPT_NAME, the request's SCRIPT_NAME; the site's address.
 SITES = [
     ("https://example.com", None, "/", "https://example.com"),
     ("https://example.com/", None, "/", "https://example.com"),
@@ -46,7 +46,7 @@ def _prefix() -> Any:
 
 @pytest.fixture(params=SITES, ids=lambda site: " ".join(map(str, site)))
 def site(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Where the site lies."""
+    """The site's address."""
     settings.MONITIO_BASE_URL, settings.FORCE_SCRIPT_NAME, script_name, root = request.param
     set_script_prefix(script_name)
     return str(root)
@@ -62,7 +62,7 @@ def test_the_links_of_an_email_agree(site: str) -> None:
     message = api.create_message(user(), monitio.INFO, "x")
     digest = compose_digest(preferences.for_user(user()), Message.objects.all, "1")
     for mail in (build(message), digest):
-        # The header, the inbox, the preferences and the way out.
+        # The header, the inbox, the preferences and the unsubscribe link.
         found = own_links(mail)
         assert len(found) == 4
         assert all(link.startswith(f"{site}/messages/") for link in found), found
@@ -98,7 +98,7 @@ def test_a_messages_address_is_joined_as_a_browser_does(
 
 
 @pytest.mark.django_db
-def test_every_link_is_in_its_readers_language(settings: Any) -> None:
+def test_every_link_is_in_its_recipients_language(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
     ann = user()
     preferences.change(ann, language="pl")
@@ -122,7 +122,7 @@ def test_every_link_is_in_its_readers_language(settings: Any) -> None:
         ("", None, "/app", 0),
     ],
 )
-def test_a_prefix_that_workers_cannot_know_is_logged_once_with_its_cure(
+def test_a_prefix_unknown_to_workers_is_logged_once_with_the_fix(
     base: str,
     force: str | None,
     prefix: str,
@@ -140,7 +140,7 @@ def test_a_prefix_that_workers_cannot_know_is_logged_once_with_its_cure(
 
 
 def in_a_thread(function: Any) -> Any:
-    """What it returns in a thread that serves no request."""
+    """The function's result in a thread without a request."""
     answers: list[Any] = []
     thread = Thread(target=lambda: answers.append(function()))
     thread.start()

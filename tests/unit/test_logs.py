@@ -1,4 +1,4 @@
-"""Lines of the log with fields of their own."""
+"""Log lines with structured fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lines(caplog: pytest.LogCaptureFixture, field: str) -> list[dict[str, Any]]:
-    """The lines that have this field."""
+    """The fields of the log lines that have this field."""
     return [vars(record) for record in caplog.records if hasattr(record, field)]
 
 

@@ -1,5 +1,5 @@
-"""Whatever text, number or moment comes in by whatever entrance: it is cleaned, or refused by a
-``ValueError`` that names the field. No transaction breaks, and every page and e-mail goes out.
+"""Every text, number or date, by every entrance, is cleaned or refused by a ``ValueError`` that
+names the field. No transaction breaks, and every page and e-mail can be rendered.
 
 The same tests run on PostgreSQL and MariaDB (tests/integration/test_nasty.py).
 """
@@ -67,7 +67,7 @@ def bob() -> Any:
     return user("bob")
 
 
-# Entrances for texts: what they store they store for ann.
+# Entrances for texts. They store for ann.
 
 
 def create(**fields: Any) -> None:
@@ -98,7 +98,7 @@ def add(**fields: Any) -> None:
 
 
 def flash(who: Callable[[], Any], text: str, tags: str = "") -> None:
-    """As every view of Django's does it: shown by the same request, or by the next one."""
+    """Add a flash message, as views do: it is shown by the same request, or by the next one."""
     same = request_of(who())
     messages.info(same, text, tags)
     "".join(shown(same)).encode()
@@ -148,7 +148,7 @@ def search(text: str) -> None:
     api.inbox(ann(), text=text, category=text)
 
 
-def arrive_at(text: str) -> None:
+def visit_link(text: str) -> None:
     request = RequestFactory().get(f"/{encoded(text)}")
     request.user = ann()
     mark_read_by_url(request)
@@ -171,18 +171,18 @@ def command(**options: Any) -> None:
 
 
 def job_text(**fields: Any) -> None:
-    def wording(outcome: Outcome) -> MessageContent:
+    def render(outcome: Outcome) -> MessageContent:
         return MessageContent(**{"subject": "one", **fields})
 
-    JobReporter(next(ids), recipients=[Recipient.of(ann())], render=wording).succeeded()
+    JobReporter(next(ids), recipients=[Recipient.of(ann())], render=render).succeeded()
     assert Job.objects.count() == Message.objects.count()
 
 
 def job_of(text: str) -> None:
-    wording = NotifyOptions(success="{result} {x}", failure="{error}", arguments=("x",)).content
+    render = NotifyOptions(success="{result} {x}", failure="{error}", arguments=("x",)).content
     for end in ("succeeded", "failed"):
         job = JobReporter(
-            next(ids), name=text, recipients=[Recipient.of(ann())], render=wording,
+            next(ids), name=text, recipients=[Recipient.of(ann())], render=render,
             arguments={"x": text, text: [text]},
         )  # fmt: skip
         job.started()
@@ -202,7 +202,7 @@ def of(who: Any) -> Client:
 
 
 def as_header(text: str) -> str:
-    """As servers hand headers on."""
+    """The text as servers decode headers."""
     return text[:99].encode(errors="surrogatepass").decode("latin-1")
 
 
@@ -243,7 +243,7 @@ TEXTS: dict[str, Callable[[str], object]] = {
     "inbox, level in a form": lambda text: search_by_form("level", text),
     "inbox, before in a form": lambda text: search_by_form("before", text),
     "inbox, level": lambda text: api.inbox(ann(), level=text),
-    "mark_as_read_by_url": arrive_at,
+    "mark_as_read_by_url": visit_link,
     "preferences, categories": choose_category,
     "preferences, time_zone": lambda text: choose("time_zone", text),
     "preferences, language": lambda text: choose("language", text),
@@ -266,7 +266,7 @@ TEXTS: dict[str, Callable[[str], object]] = {
         Recipient.for_visitor(text), monitio.INFO, "one"
     ),
 }  # fmt: skip
-# Refused by a sentence that needs no name of a field to be understood.
+# Messages of refusals that are clear without a field's name.
 SENTENCES = re.compile(
     "A message needs a text|is not the primary key|is not the token|has no account|"
     "There is no user|no users with|either a user or|Quiet hours need"
@@ -295,7 +295,7 @@ def _check_refusal(entrance: str, kind: str, error: Exception) -> None:
 
 
 def _check_rows(kind: str, known: set[int]) -> None:
-    """Asks the database, so that a transaction that is broken shows."""
+    """Query the database, so that a broken transaction raises an error."""
     for row in Message.objects.filter(pk__gt=max(known, default=0)):
         known.add(row.pk)
         texts = (row.subject, row.message, row.url_label, row.extra_tags, row.category, row.url)
@@ -303,14 +303,14 @@ def _check_rows(kind: str, known: set[int]) -> None:
         assert not row.url.startswith("java"), kind
 
 
-# Most entrances store the same texts: each is once in an e-mail, and in a page.
+# Most entrances store the same texts: each is rendered once, in an e-mail and in a page.
 IN_MAILS = ("level", "message", "subject", "url", "url_label", "extra_tags", "category", "language")
 mailed: set[tuple[str, ...]] = set()
 
 
 def _check_pages_and_mails() -> None:
     if connection.vendor != "sqlite":
-        return  # They are made of what was read: no other database makes others.
+        return  # They are rendered from rows, so another database makes no difference.
     rows = Message.objects.exclude(user=None).select_related("job")
     unseen = not rows
     for row in rows:
@@ -326,7 +326,7 @@ def _check_pages_and_mails() -> None:
 
 
 @pytest.mark.parametrize("kind", nasty.TEXTS)
-def test_a_senders_name_is_one_line_that_turns_no_other_word_around(kind: str) -> None:
+def test_a_senders_name_is_one_line_without_effect_on_the_direction_around_it(kind: str) -> None:
     sender = bob()
     sender.first_name = nasty.TEXTS[kind]
     row = api.create_message(ann(), monitio.INFO, "one", from_user=sender)
@@ -346,7 +346,7 @@ def test_a_cleaned_text_keeps_its_place_and_what_it_is() -> None:
     assert clean_text(text := "šǧ 🎉") is text
 
 
-# Whole requests, whatever their parameters.
+# Requests with any parameters.
 
 PARAMETERS = (
     "next undo ids before text level category unread message frequency hour weekday time_zone "
@@ -482,13 +482,13 @@ def test_any_number_is_taken_or_refused_by_name(entrance: str) -> None:
 
 @pytest.mark.parametrize("wrong", ["info", 7, 0, True, 1.5, None, float("nan")])
 @pytest.mark.parametrize("function", [api.create_message, api.notify_many])
-def test_a_wrong_level_names_those_there_are(function: Any, wrong: Any) -> None:
+def test_a_wrong_level_is_refused_with_the_valid_ones(function: Any, wrong: Any) -> None:
     who = ann() if function is api.create_message else [ann()]
     with pytest.raises(ValueError, match=r"^level is monitio.DEBUG, INFO, .* not "):
         function(who, wrong, "one")
 
 
-def test_a_level_of_the_sites_own_is_known_by_its_tag(settings: Any) -> None:
+def test_a_custom_level_of_the_site_is_accepted_by_its_tag(settings: Any) -> None:
     settings.MESSAGE_TAGS = {33: "custom"}
     assert api.create_message(ann(), 33, "one").level == 33
 
@@ -534,7 +534,7 @@ def test_digests_run_at_a_moment_of_either_kind(
     assert len(run_digests(at if is_aware else timezone.make_naive(at))) == 1
 
 
-# What came into the table past save().
+# Values written without save().
 
 SCRIPTS = [
     "javascript:alert(1)",
@@ -546,7 +546,7 @@ SCRIPTS = [
 
 
 @pytest.mark.parametrize("url", SCRIPTS)
-def test_a_script_that_was_written_past_save_is_no_link_anywhere(url: str, caplog: Any) -> None:
+def test_a_script_written_without_save_is_never_a_link(url: str, caplog: Any) -> None:
     preferences.change(ann(), frequency="daily")
     row = api.create_message(ann(), monitio.INFO, "one", subject="two")
     Message.objects.update(url=url, url_label="three")
@@ -571,5 +571,5 @@ def test_a_script_that_was_written_past_save_is_no_link_anywhere(url: str, caplo
 @pytest.mark.parametrize(
     "name", ["Mars/Olympus", "Europe", "../../etc/passwd", "/etc", "\0", "x" * 300]
 )
-def test_a_time_zone_that_was_written_past_every_check_is_the_sites(name: str) -> None:
+def test_an_unchecked_time_zone_is_replaced_by_the_sites(name: str) -> None:
     assert Preferences(time_zone=name).zone.key == "Europe/Warsaw"

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml describes the JSON views and the stream as they are."""
+"""docs/openapi.yaml matches the JSON views and the stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.jobs import report, reporter
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 SCHEMA: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
-# Pages, scripts and redirects for browsers.
+# Views for browsers that the document omits: pages, scripts and redirects.
 OTHERS = {
     "message_list", "message_detail", "message_preferences", "message_unsubscribe",
     "message_push_worker", "persistent-messages-sse", "js_i18n",
@@ -61,7 +61,7 @@ def test_it_has_the_version_of_the_package() -> None:
 
 
 def opened(client: Client, **query: str) -> str:
-    """A stream above the limits, from its first to its last byte."""
+    """The whole body of a stream above the limits."""
     page = client.get(reverse("message_json"), {"bootstrap": ""}).json()["page"]
     response: Any = client.get(reverse("message_stream"), {"page": page, **query})
     return b"".join(response).decode()
@@ -117,7 +117,7 @@ class TestRealData:
             frames.event(event.kind, event.data).decode() for event in events if event.data
         )
         found += frames.BEAT.decode()
-        # Bob's page shows everything already: nothing of his is running.
+        # Nothing of bob runs, so his snapshot is complete.
         client.force_login(bob)
         found += opened(client, has=re.search('"mark":"(.+?)"', opened(client))[1])
         names = set()
@@ -129,6 +129,6 @@ class TestRealData:
         assert names == frames.EVENTS
 
 
-def test_the_states_of_a_job_are_all_there() -> None:
+def test_all_states_of_a_job_are_listed() -> None:
     described = SCHEMA["components"]["schemas"]["Job"]["properties"]["state"]["enum"]
     assert described == [value for value, _ in STATES]

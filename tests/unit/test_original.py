@@ -1,4 +1,4 @@
-"""The original's manual, acted out; docs/original.md maps each of its promises to a test."""
+"""The features of the legacy documentation; docs/original.md maps each of them to a test."""
 
 from __future__ import annotations
 

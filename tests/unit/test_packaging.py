@@ -1,4 +1,4 @@
-"""What pip installs: the bounds of setup.cfg, and what its extras bring."""
+"""The requirements in setup.cfg: their bounds, and the packages of its extras."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def installed_by(name: str, extras: frozenset[str], seen: set[str]) -> None:
-    """Add what pip installs for ``name[extras]`` to ``seen``."""
+    """Add the packages that pip installs for ``name[extras]`` to ``seen``."""
     seen.add(f"{canonicalize_name(name)}{sorted(extras)}")
     for line in requires(name) or ():
         needed = Requirement(line)
@@ -33,7 +33,7 @@ def installed_by(name: str, extras: frozenset[str], seen: set[str]) -> None:
 
 
 def imported_by(module: str) -> Iterator[str]:
-    """The packages that importing this file imports for certain."""
+    """The packages that this module imports unconditionally."""
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None
     for node in ast.parse(Path(spec.origin).read_text()).body:
@@ -43,7 +43,7 @@ def imported_by(module: str) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def test_the_extras_bring_what_a_redis_broker_imports() -> None:
+def test_the_extras_install_the_imports_of_a_redis_broker() -> None:
     seen: set[str] = set()
     installed_by("monitio", frozenset({"celery", "redis"}), seen)
     brought = {entry.partition("[")[0] for entry in seen}
@@ -54,7 +54,7 @@ def test_the_extras_bring_what_a_redis_broker_imports() -> None:
             assert not owners or owners & brought, package
 
 
-def test_the_redis_extra_does_not_bring_celery() -> None:
+def test_the_redis_extra_does_not_install_celery() -> None:
     seen: set[str] = set()
     installed_by("monitio", frozenset({"redis"}), seen)
     assert not [entry for entry in seen if entry.startswith(("celery", "kombu"))]

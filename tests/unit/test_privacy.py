@@ -1,4 +1,4 @@
-"""What is kept, for how long, and how a user gets it or has it deleted."""
+"""Retention, export and erasure of personal data."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TestRetention:
         assert api.prune()["retention"] == 3 - len(kept)
         assert {row.message for row in Message.objects.all()} == {*kept, "new"}
 
-    def test_what_is_still_to_be_sent_or_runs_is_kept(self, ann: Any, settings: Any) -> None:
+    def test_pending_and_running_rows_are_kept(self, ann: Any, settings: Any) -> None:
         settings.MONITIO_RETENTION = [{"days": 1}]
         monitio.create_message(ann, monitio.INFO, "x", email=True)
         report(reporter(ann), "started")
@@ -79,7 +79,7 @@ class TestRetention:
         assert set(Delivery.objects.all()) == {recent, pending}
         assert Message.objects.count() == 3
 
-    def test_what_was_e_mailed_and_is_unread_gets_into_no_digest(self, ann: Any) -> None:
+    def test_unread_messages_that_were_emailed_are_in_no_digest(self, ann: Any) -> None:
         preferences.change(ann.pk, frequency="daily")
         monitio.create_message(ann, monitio.INFO, "x")
         row = Preferences.objects.get()
@@ -98,7 +98,7 @@ class TestRetention:
         aged(100)
         assert api.prune()["retention"] == 0
 
-    def test_what_is_to_be_shown_once_is_kept_until_then(self, ann: Any, settings: Any) -> None:
+    def test_messages_for_the_next_page_are_kept_until_shown(self, ann: Any, settings: Any) -> None:
         settings.MONITIO_RETENTION = [{"days": 1}, {"days": 1, "levels": ["info"]}]
         monitio.create_message(ann, INFO, "x")
         aged(100)
@@ -117,14 +117,14 @@ class TestRetention:
             [{"days": 1, "unread": True}],
         ],
     )
-    def test_a_rule_that_is_none_is_refused(self, rules: Any, settings: Any) -> None:
+    def test_an_invalid_rule_is_refused(self, rules: Any, settings: Any) -> None:
         settings.MONITIO_RETENTION = rules
         assert len(list(Settings().mistakes())) == 1
 
 
 @pytest.fixture
-def full(ann: Any, bob: Any, settings: Any, tmp_path: Any) -> None:
-    """Ann has one row of everything, and shares a job with Bob."""
+def all_rows(ann: Any, bob: Any, settings: Any, tmp_path: Any) -> None:
+    """Ann has a row in every table, and shares a job with bob."""
     backend = "django.core.files.storage.FileSystemStorage"
     stored = {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "monitio": stored}
@@ -156,7 +156,7 @@ def exported(name: str) -> Any:
     return json.loads(out.getvalue())
 
 
-def test_a_user_gets_all_that_is_about_them(full: None, ann: Any) -> None:
+def test_the_export_has_all_data_of_the_user(all_rows: None, ann: Any) -> None:
     data = exported("ann")
     assert [row["message"] for row in data["messages"][:1]] == ["for Ann"]
     assert [row["channel"] for row in data["messages"][0]["deliveries"]] == ["email"]
@@ -177,7 +177,7 @@ def test_a_user_gets_all_that_is_about_them(full: None, ann: Any) -> None:
     assert len(data["blocked_senders"]) == 1
 
 
-def test_it_shows_no_secret_of_others_and_nothing_that_they_did(ann: Any) -> None:
+def test_the_export_has_no_data_of_others(ann: Any) -> None:
     visitor = Recipient.for_visitor("visitors-token")
     monitio.create_message(visitor, monitio.INFO, "for a visitor", from_user=ann)
     monitio.create_message(ann, monitio.INFO, "for Ann")
@@ -188,7 +188,7 @@ def test_it_shows_no_secret_of_others_and_nothing_that_they_did(ann: Any) -> Non
     assert Job.objects.get().error and "bob@example.com" not in json.dumps(exported("ann")["jobs"])
 
 
-def test_it_is_deleted_and_what_others_have_stays(full: None, ann: Any, bob: Any) -> None:
+def test_erasing_deletes_it_and_keeps_data_of_others(all_rows: None, ann: Any, bob: Any) -> None:
     with capture_events() as events:
         call_command("monitio_erase", "ann", "--yes", stdout=StringIO())
     assert events[-1].topic == f"user:{ann.pk}"
@@ -202,7 +202,7 @@ def test_it_is_deleted_and_what_others_have_stays(full: None, ann: Any, bob: Any
     assert kept[0].message == "for Bob"
 
 
-def test_nothing_is_deleted_by_mistake(full: None) -> None:
+def test_nothing_is_deleted_by_mistake(all_rows: None) -> None:
     with pytest.raises(CommandError, match="cannot be undone"):
         call_command("monitio_erase", "ann")
     assert exported("ann")["messages"]

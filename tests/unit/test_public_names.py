@@ -1,4 +1,4 @@
-"""What ``monitio`` offers, and that no public name accepts an argument that it ignores."""
+"""The public names of ``monitio`` exist, and each of their arguments has an effect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ORIGINAL_CREATE = (
 )
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in monitio.__all__:
         assert getattr(monitio, name) is not None, name
     assert set(monitio.__all__) <= set(dir(monitio))
@@ -57,7 +57,7 @@ def test_importing_a_module_of_the_original_names_its_successor(module: str) -> 
         importlib.import_module(f"monitio.{module}")
 
 
-def test_a_module_that_never_was_stays_an_ordinary_error() -> None:
+def test_an_unknown_module_raises_the_usual_error() -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named"):
         importlib.import_module("monitio.nonsense")
 
@@ -102,7 +102,7 @@ def test_the_originals_arguments_come_first_and_in_its_order(
     assert ", ".join(positional) == promised
 
 
-def test_every_verb_that_touches_the_database_has_a_twin_that_can_be_awaited() -> None:
+def test_every_function_that_uses_the_database_has_an_asynchronous_variant() -> None:
     verbs = {
         name
         for name, value in vars(api).items()
@@ -123,13 +123,13 @@ def test_every_verb_that_touches_the_database_has_a_twin_that_can_be_awaited() -
 
 @pytest.fixture(autouse=True)
 def _without_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mail is sent by the process that committed."""
+    """Without a task queue, the committing process sends e-mails."""
     monkeypatch.setattr(dispatch.hooks, "deliver", None)
 
 
 @dataclass
 class World:
-    """What came of one call."""
+    """The results of one call."""
 
     person: Any
     other: Any
@@ -145,7 +145,7 @@ class World:
 
 
 SOON = timezone.now() + timedelta(hours=1)
-# argument: a value, and what it does. Without the argument the effect must not be there.
+# Argument -> a value and its effect, which must be absent without the argument.
 EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "level": (lambda w: monitio.ERROR, lambda w: w.one.level == monitio.ERROR),
     "message": (lambda w: "other text", lambda w: w.one.message == "other text"),
@@ -159,7 +159,7 @@ EFFECTS: dict[str, tuple[Callable[[World], Any], Callable[[World], bool]]] = {
     "category": (lambda w: "reports", lambda w: w.one.category == "reports"),
     "icon": (lambda w: "file", lambda w: w.one.icon == "file"),
     "email": (lambda w: True, lambda w: w.mails == 1),
-    # Without email= there is nothing to delay: it is refused.
+    # Refused without email=, because there is nothing to delay.
     "email_delay": (lambda w: 60, lambda w: isinstance(w.error, ValueError)),
     "via": (lambda w: {"email": True}, lambda w: w.mails == 1),
     "sse": (lambda w: False, lambda w: not w.events),
@@ -225,7 +225,7 @@ CALLS: list[tuple[Callable[..., Any], Callable[..., None]]] = [
 
 
 def arguments(function: Callable[..., Any]) -> list[str]:
-    """The names a call may use; a shortcut passes on all that add_message takes."""
+    """The names of a function's arguments; shortcuts accept those of add_message."""
     names = [name for name in inspect.signature(function).parameters if name != "self"]
     if "fields" in names:
         return [*(name for name in names if name != "fields"), *MessageFields.__annotations__]

@@ -1,4 +1,4 @@
-"""What a change of an account rings."""
+"""Events that changes of accounts publish."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def events_of(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("deed", [new_password, deactivate, lambda ann: ann.delete()])
-def test_what_ends_a_session_asks_the_streams_to_look(deed: Callable[[Any], object]) -> None:
+def test_a_change_that_ends_a_session_publishes_a_recheck(deed: Callable[[Any], object]) -> None:
     topic = Recipient.for_user(user()).topic
     assert events_of(deed) == [(topic, RECHECK)]
 
@@ -54,7 +54,7 @@ def test_a_new_account_publishes_nothing() -> None:
 
 
 def log_in(browser: Client, name: str) -> list[Event]:
-    """By the view. Returns what rings for the sessions of everybody."""
+    """Log in by the view; returns the published events about sessions."""
     user(name)
     with capture_events() as events:
         answer = browser.post("/login/", {"username": name, "password": "secret"})
@@ -84,7 +84,7 @@ def test_the_key_of_a_session_never_leaves_the_process(client: Client) -> None:
 def test_a_log_in_without_another_user_publishes_for_no_session(client: Client) -> None:
     visitor_of(client)
     assert log_in(client, "ann") == []
-    # The same user again.
+    # A second log-in of the same user.
     assert log_in(client, "ann") == []
 
 

@@ -26,13 +26,13 @@ def test_is_a_user_or_a_visitor_and_never_both_or_neither() -> None:
     assert VISITOR.is_visitor and not ANN.is_visitor
 
 
-def test_keys_of_users_and_visitors_can_never_meet() -> None:
+def test_keys_of_users_and_visitors_never_collide() -> None:
     assert ANN.key == ANN.topic == "user:42"
     assert VISITOR.key == "visitor:" + "a" * 32
     assert Recipient.for_visitor("42").key != ANN.key
 
 
-def test_the_language_is_no_part_of_who_it_is() -> None:
+def test_the_language_is_ignored_in_comparisons() -> None:
     polish = Recipient.for_user(42, "pl")
     assert polish == ANN and hash(polish) == hash(ANN) and polish.language == "pl"
 
@@ -50,7 +50,7 @@ def test_survives_json_and_its_key(recipient: Recipient) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {}, "user:42", 42, {"user": "1", "visitor": "a"}])
-def test_refuses_what_is_no_dictionary_of_its_own(wrong: Any) -> None:
+def test_refuses_malformed_dictionaries(wrong: Any) -> None:
     with pytest.raises(UnknownRecipient):
         Recipient.from_dict(wrong)
 
@@ -58,7 +58,7 @@ def test_refuses_what_is_no_dictionary_of_its_own(wrong: Any) -> None:
 @pytest.mark.parametrize(
     "wrong", [None, True, AnonymousUser(), "ann", "", User(), Group(pk=42), object(), b"\0", [1]]
 )
-def test_refuses_what_is_no_user(wrong: Any) -> None:
+def test_refuses_values_that_are_not_users(wrong: Any) -> None:
     with pytest.raises(UnknownRecipient):
         Recipient.of(wrong)
 
@@ -101,7 +101,7 @@ def test_a_signed_in_request_is_its_user(db: None) -> None:
     assert recipient == Recipient.for_user(ann) and recipient.language == "pl"
 
 
-def test_looking_mints_no_token_and_touches_no_session(db: None) -> None:
+def test_reading_creates_no_token_and_does_not_use_the_session(db: None) -> None:
     request = request_of(None)
     assert Recipient.existing(request) is None
     assert not request.session.modified and not request.session.accessed
@@ -139,7 +139,7 @@ def test_two_visitors_never_share_a_token(db: None) -> None:
     assert len(tokens) == 3
 
 
-def test_a_token_lives_a_bounded_time_and_is_never_minted_again(
+def test_a_token_expires_and_is_never_created_again(
     db: None, settings: Any, time_machine: Any
 ) -> None:
     settings.MONITIO_VISITOR_AGE = 100
@@ -153,7 +153,7 @@ def test_a_token_lives_a_bounded_time_and_is_never_minted_again(
 
 
 @pytest.mark.parametrize("stored", ["a" * 32, {"token": 7}, {"until": 9e12}, 42, []])
-def test_a_session_that_holds_nonsense_holds_no_token(db: None, stored: Any) -> None:
+def test_an_invalid_value_in_the_session_is_ignored(db: None, stored: Any) -> None:
     session = SessionStore()
     session["_monitio_visitor"] = stored
     request = request_of(None, session)
@@ -161,7 +161,7 @@ def test_a_session_that_holds_nonsense_holds_no_token(db: None, stored: Any) -> 
     assert Recipient.from_request(request).is_visitor
 
 
-def test_log_in_takes_the_token_out_of_the_session(db: None) -> None:
+def test_a_log_in_removes_the_token_from_the_session(db: None) -> None:
     request = request_of(None)
     token = Recipient.from_request(request).token
     assert take_token(request.session) == token
@@ -172,7 +172,7 @@ def test_log_in_takes_the_token_out_of_the_session(db: None) -> None:
 # Pages.
 
 
-def test_a_page_fits_only_the_user_it_was_rendered_for() -> None:
+def test_a_page_token_is_valid_only_for_its_user() -> None:
     token = page_token(ANN)
     assert page_fits(token, ANN)
     assert not page_fits(token, Recipient.for_user(43))
@@ -181,7 +181,7 @@ def test_a_page_fits_only_the_user_it_was_rendered_for() -> None:
     assert not page_fits(token.upper(), ANN) and not page_fits("ż", ANN)
 
 
-def test_a_visitors_page_fits_visitors_but_no_user() -> None:
+def test_a_visitors_page_token_is_valid_for_visitors_only() -> None:
     assert page_fits(page_token(VISITOR), VISITOR)
     assert page_fits(page_token(VISITOR), Recipient.for_visitor("b" * 32))
     assert not page_fits(page_token(VISITOR), ANN)

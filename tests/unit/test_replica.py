@@ -1,6 +1,6 @@
-"""A site that reads from a replica: whatever decides a write is read where it is written.
+"""On a site with a read replica, reads that decide a write use the primary database.
 
-The replica here has no database at all, so that whoever asks it fails.
+The replica does not exist here, so every query to it fails.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def write(**fields: Any) -> Message:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_model_is_read_where_it_is_written(model: Any) -> None:
+def test_every_model_is_read_from_the_primary(model: Any) -> None:
     assert model.objects.all().db == model._base_manager.all().db == "default"
     assert model.objects.using("replica").db == "replica", "unless somebody asks for it"
 
@@ -82,7 +82,7 @@ def test_rows_that_belong_to_others_are_too() -> None:
 
 
 def retry() -> None:
-    """Three processes, as a worker that is replaced leaves them."""
+    """Retry in three steps, as by different processes."""
     me = [Recipient.of(ann())]
     JobReporter("task", recipients=me).queued()
     JobReporter("task", recipients=me).started()
@@ -173,7 +173,7 @@ VERBS: list[Callable[[], object]] = [
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_verb_asks_the_replica(
+def test_no_function_queries_the_replica(
     verb: Callable[[], object], django_capture_on_commit_callbacks: Any
 ) -> None:
     mail.outbox = []

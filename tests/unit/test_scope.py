@@ -1,4 +1,4 @@
-"""Scopes: what belongs to one tenant or site never shows in another, in tables that they share."""
+"""Scopes: data of one tenant or site is never shown in another, in shared tables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _scopes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ann(transactional_db: None) -> Any:
-    """One account that holds in both scopes."""
+    """One account that is used in both scopes."""
     return user()
 
 
@@ -93,7 +93,7 @@ def test_everything_that_names_a_recipient_is_derived_from_the_scope(where: str)
         assert Recipient.from_key(mine.key) == Recipient.from_dict(mine.to_dict()) == mine
 
 
-def test_the_empty_scope_leaves_every_name_as_it_was() -> None:
+def test_the_empty_scope_changes_no_name() -> None:
     ann = Recipient.for_user(5)
     assert (ann.key, ann.topic, ann.to_dict()) == ("user:5", "user:5", {"user": "5"})
     assert page_token(ann).startswith("u.")
@@ -123,7 +123,7 @@ def test_what_cannot_be_a_scope_is_refused(bad: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["A", "ä"])
-def test_on_mysql_no_scope_is_taken_for_another(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_mysql_no_two_scopes_are_equal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     databases = {"default": SimpleNamespace(vendor="postgresql")}
     monkeypatch.setattr(scope, "connections", databases)
     assert scope.valid(name) == name
@@ -144,7 +144,7 @@ def test_each_scope_has_its_own_inbox_and_counts(ann: Any) -> None:
         assert api.unread_count(ann) == 1
 
 
-def test_no_verb_reaches_a_message_of_another_scope(ann: Any) -> None:
+def test_no_function_reaches_a_message_of_another_scope(ann: Any) -> None:
     bob = user("bob")
     pk = write("a", ann, from_user=bob).pk
     with scope.activate("b"):
@@ -231,7 +231,7 @@ def test_a_log_in_moves_the_visitors_messages_of_its_own_scope_alone(ann: Any) -
     assert VisitorLogin.objects.count() == 2
 
 
-# What happens after a commit, in a thread, in the broadcaster.
+# After a commit, in threads, in the broadcaster.
 
 
 def test_what_follows_a_commit_runs_in_the_scope_of_its_caller(ann: Any) -> None:
@@ -285,7 +285,7 @@ def mailboxes(broadcaster: Broadcaster, *topics: str) -> list[Mailbox]:
     return found
 
 
-def test_reconciliation_asks_each_scope_for_its_own_topics(
+def test_reconciliation_queries_the_topics_of_each_scope_in_it(
     broadcaster: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_a, in_b = mailboxes(broadcaster, f"a/user:{ann.pk}", f"b/user:{ann.pk}")
@@ -311,7 +311,7 @@ def _note_queries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]
     return asked
 
 
-def test_a_scope_that_cannot_be_compared_does_not_hide_the_others(
+def test_an_error_of_one_scope_does_not_stop_reconciliation_of_others(
     broadcaster: Broadcaster, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from monitio.stream import broadcaster as module
@@ -351,10 +351,10 @@ def test_a_delivery_is_sent_by_its_own_scope_alone(ann: Any) -> None:
     assert "https://a.example.com/messages/" in mail.outbox[0].body
 
 
-def test_two_e_mails_of_two_scopes_are_never_taken_for_one(ann: Any) -> None:
+def test_e_mails_of_two_scopes_have_different_ids(ann: Any) -> None:
     for where in ("a", "b"):
         write(where, ann, email=True)
-    # In two databases, the numbers and the moment would be the same.
+    # Ids and times could be equal in two databases.
     numbers = r"delivery-\d+-\d+"
     first, second = (
         re.sub(numbers, "", letter.extra_headers["Message-ID"].partition("@")[0])
@@ -402,7 +402,7 @@ def test_digests_hold_and_close_what_belongs_to_their_scope(ann: Any) -> None:
     assert len({period for _, _, period in periods}) == 1
 
 
-def test_an_unsubscribe_link_is_worth_nothing_in_another_scope(ann: Any) -> None:
+def test_an_unsubscribe_link_is_refused_in_another_scope(ann: Any) -> None:
     write("a", ann, email=True)
     url = re.search(r"https://a.example.com(\S+unsubscribe\S+)", mail.outbox[0].body)
     assert url
@@ -415,7 +415,7 @@ def test_an_unsubscribe_link_is_worth_nothing_in_another_scope(ann: Any) -> None
         unsubscribe_links.read(way_back, unsubscribe_links.RESUBSCRIBE)
 
 
-def test_what_is_tried_too_often_in_one_scope_is_free_in_another() -> None:
+def test_rate_limits_are_separate_for_each_scope() -> None:
     for where in ("a", "b", ""):
         with scope.activate(where):
             assert ratelimit.is_allowed("guess 1.2.3.4", 1, 60)
@@ -503,7 +503,7 @@ def test_every_page_of_the_admin_is_of_one_scope() -> None:
     assert not [page for page in ours if not isinstance(page, OfThisScope)]
 
 
-# Every scope in turn.
+# Work for every scope.
 
 
 def test_periodic_work_is_done_in_every_scope() -> None:
@@ -559,7 +559,7 @@ def test_commands_fail_at_the_end_when_a_scope_has_failed(
     assert tried == ["a", "b"]
 
 
-def test_a_digest_is_shown_of_a_user_whom_only_one_scope_knows(
+def test_a_digest_is_shown_of_a_user_who_exists_in_one_scope_only(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = user()
@@ -596,7 +596,7 @@ def test_a_scope_that_cannot_be_used_is_an_error(settings: Any, path: str) -> No
     assert [(error.id, error.level) for error in found] == [("monitio.E060", checks.ERROR)]
 
 
-def test_a_scope_that_can_be_used_is_none() -> None:
+def test_a_usable_scope_is_no_error() -> None:
     assert check_scope(None) == []
 
 
@@ -609,7 +609,7 @@ def test_tenants_without_a_scope_are_an_error(
     assert [error.id for error in check_scope(None)] == ["monitio.E061"]
 
 
-# The polling transport, where each scope may have a table of its own.
+# The polling transport, where each scope can have its own table.
 
 
 def test_polling_writes_and_reads_the_events_of_each_scope_in_it(transactional_db: None) -> None:
@@ -642,13 +642,13 @@ def test_a_session_that_ends_is_announced_in_its_scope(transactional_db: None) -
 
 
 @given(SCOPES, st.text(min_size=1))
-def test_no_recipient_is_everybody(where: str, pk: str) -> None:
+def test_no_recipient_has_the_topic_of_all_streams(where: str, pk: str) -> None:
     assert not events.is_everybody(Recipient(user_pk=pk, scope=where).topic)
 
 
-# What was added later.
+# Coverage of tables.
 
-# Without a scope of their own: they hold a key or a hash of one, or belong to a row that has it.
+# Tables without the column: they have a key or its hash, or belong to a row that has the scope.
 DERIVED = {"CategoryChoice", "LastEvent", "Repeat"}
 NAMES = {"recipient_key", "recipients", "session", "token", "topic", "header", "message"}
 

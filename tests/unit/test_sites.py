@@ -1,4 +1,4 @@
-"""The recipe for django.contrib.sites in docs/tenants.md, as it stands there."""
+"""The recipe for django.contrib.sites in docs/tenants.md."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sites(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[str, str]]:
-    """Two sites of one database; their scopes. The site's package is what the manual shows."""
+    """The scopes of two sites in one database, with the documented code as the site's package."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.sites"]
     model: Any = apps.get_model("sites", "Site")
     with connection.schema_editor() as editor:
@@ -85,7 +85,7 @@ def test_a_process_of_one_site_has_its_number(sites: tuple[str, str], settings: 
     assert Message.objects.get().scope == sites[1]
 
 
-def test_periodic_work_walks_through_the_sites(
+def test_periodic_work_runs_for_every_site(
     sites: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert scope.all() == list(sites)
@@ -93,8 +93,8 @@ def test_periodic_work_walks_through_the_sites(
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == list(sites)
 
 
-def test_rows_from_before_are_handed_over(settings: Any, transactional_db: None) -> None:
-    """The other recipe, where each tenant has its own tables: here there is one tenant."""
+def test_existing_rows_get_their_scope(settings: Any, transactional_db: None) -> None:
+    """The recipe for tenants with separate tables, with one tenant."""
     from tests.support import scopes
 
     ann = user()

@@ -1,4 +1,4 @@
-"""What our storage adds to Django's, and what becomes of messages when people log in and out."""
+"""The storage's additions to Django's, and messages at log-in and log-out."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def page(browser: Client) -> str:
     return browser.get("/show/").content.decode()
 
 
-# Its own methods.
+# Additional methods.
 
 
 @pytest.fixture
 def stocked(ann: Any) -> HttpRequest:
-    """A request of somebody with two kept messages, one of them read, and two short-lived ones."""
+    """A request of a user with two persistent messages (one read) and two short-lived ones."""
     read = api.create_message(ann, monitio.INFO, "kept and read")
     api.mark_read(ann, [read.pk])
     api.create_message(ann, monitio.WARNING, "kept")
@@ -187,7 +187,7 @@ def test_a_users_request_cannot_write_to_an_anonymous_user(ann: Any) -> None:
         monitio.add_message(request_of(ann), messages.INFO, "one", user=AnonymousUser())
 
 
-def test_a_user_who_does_not_exist_is_named_at_once(ann: Any) -> None:
+def test_a_missing_user_is_named_in_the_error(ann: Any) -> None:
     with pytest.raises(UnknownRecipient, match="123456"):
         monitio.add_message(request_of(ann), monitio.INFO, "one", user=123456)
 
@@ -226,7 +226,7 @@ def test_a_stored_message_keeps_all_of_its_fields(ann: Any, bob: Any) -> None:
     assert (message.url, message.url_label, message.live) == ("/there/", "There", False)
 
 
-def test_what_no_cookie_holds_is_stored_for_the_visitor(db: None) -> None:
+def test_messages_too_large_for_a_cookie_are_stored_for_the_visitor(db: None) -> None:
     request = request_of(None)
     monitio.add_message(request, messages.INFO, "text", subject="subject", url="/there/")
     messages.info(request, "plain")
@@ -270,13 +270,13 @@ def test_messages_from_before_and_after_log_out_show_to_the_visitor(
     assert "<li" not in page(browser)
 
 
-def test_what_was_written_to_a_user_by_name_stays_theirs(browser: Client, ann: Any) -> None:
+def test_messages_written_to_a_user_stay_theirs(browser: Client, ann: Any) -> None:
     browser.get("/log_out/")
     assert "for ann herself" not in page(browser)
     assert shown(request_of(ann)) == ["for ann herself"]
 
 
-def test_stored_messages_of_a_user_do_not_follow_the_browser_out(browser: Client, ann: Any) -> None:
+def test_stored_messages_of_a_user_are_not_shown_after_log_out(browser: Client, ann: Any) -> None:
     api.create_message(ann, messages.INFO, "private")
     browser.get("/log_out/")
     assert "private" not in page(browser)
@@ -313,7 +313,7 @@ def test_a_visitors_stored_messages_are_the_users_after_the_log_in(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_comes_for_the_visitor_later_goes_to_the_user(client: Client, ann: Any) -> None:
+def test_later_messages_for_the_visitor_go_to_the_user(client: Client, ann: Any) -> None:
     visitor = visitor_of(client)
     client.get("/log_in/")
     api.create_message(visitor, monitio.INFO, "created")
@@ -327,7 +327,7 @@ def test_a_request_without_session_or_user_names_what_is_missing(rf: Any) -> Non
     assert Recipient.existing(rf.get("/")) is None
 
 
-def test_what_the_database_refuses_shows_on_the_next_page_all_the_same(
+def test_messages_that_the_database_refuses_show_on_the_next_page(
     ann: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The tags and filters: what reaches the page, at which cost."""
+"""The template tags and filters: their output and their queries."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def render(source: str, request: HttpRequest, **context: Any) -> str:
 
 
 def items(page: str) -> list[dict[str, Any]]:
-    """What the browser part reads from the page, newest first."""
+    """The messages that the front end reads from the page, newest first."""
     return [json.loads(html.unescape(text)) for text in re.findall(r'data-message="(.*?)"', page)]
 
 
@@ -141,7 +141,7 @@ def test_flash_messages_of_another_storage(ann: Any, settings: Any) -> None:
     assert [item["body"] for item in items(page)] == ["Careful.", "kept"]
 
 
-def test_a_page_that_asks_for_it_gives_a_visitor_a_token_and_a_stream() -> None:
+def test_an_option_gives_a_visitor_a_token_and_a_stream() -> None:
     request = request_for()
     page = render("{% load monitio %}{% monitio visitors=True %}", request)
     recipient = Recipient.existing(request)
@@ -248,7 +248,7 @@ def test_an_unknown_option_is_an_error(ann: Any) -> None:
 @pytest.mark.parametrize(
     "url", ["/pl/page/?tab=2", "/en/page/", "http://testserver/pl/page/?tab=2"]
 )
-def test_a_page_reads_what_links_to_it_in_another_language(
+def test_a_page_marks_messages_read_that_link_to_it_in_another_language(
     ann: Any, settings: Any, url: str
 ) -> None:
     settings.ROOT_URLCONF = (
@@ -263,7 +263,7 @@ def test_a_page_reads_what_links_to_it_in_another_language(
 
 
 @pytest.mark.parametrize("tag", ["monitio", "monitio_bell", "mark_as_read_by_url"])
-def test_without_a_request_the_error_names_the_cure(tag: str) -> None:
+def test_without_a_request_the_error_names_the_fix(tag: str) -> None:
     template = Template("{% load monitio %}{% " + tag + " %}")
     with pytest.raises(ImproperlyConfigured, match=r"context_processors\.request"):
         template.render(Context())
@@ -281,7 +281,7 @@ def test_the_strings_are_in_the_language_of_the_request(ann: Any) -> None:
         assert strings()["bell"] == "Powiadomienia"
 
 
-def test_coming_to_its_link_reads_a_message(ann: Any) -> None:
+def test_visiting_its_link_marks_a_message_read(ann: Any) -> None:
     here = api.create_message(ann, monitio.INFO, "here", url="/reports/7/?tab=2")
     there = api.create_message(ann, monitio.INFO, "there", url="/reports/8/")
     request = request_for(ann, "/reports/7/?tab=2")
@@ -291,7 +291,7 @@ def test_coming_to_its_link_reads_a_message(ann: Any) -> None:
     assert (here.read, there.read) == (True, False)
 
 
-def test_coming_to_a_link_reads_no_message_of_another_user(
+def test_visiting_a_link_marks_no_message_of_another_user_read(
     ann: Any, django_user_model: Any
 ) -> None:
     bob = django_user_model.objects.create_user("bob")
@@ -310,7 +310,7 @@ def bodies(filter_: str, messages: Any) -> list[str]:
 
 @pytest.fixture
 def four(ann: Any) -> list[Message]:
-    """Oldest first; "b" and "c" are read."""
+    """Four messages, oldest first; "b" and "c" are read."""
     rows = [api.create_message(ann, monitio.INFO, text) for text in "abcd"]
     api.mark_read(ann, [rows[1].pk, rows[2].pk])
     return [Message.objects.get(pk=row.pk) for row in rows]

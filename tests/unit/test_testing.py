@@ -1,4 +1,4 @@
-"""What a site's own tests are given."""
+"""``monitio.testing``: helpers for the tests of sites."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_each_criterion_counts(ann: User, wrong: dict[str, object]) -> None:
         assert_notified(ann, **wrong)  # type: ignore[arg-type]
 
 
-def test_the_error_reports_that_nothing_came(ann: User, bob: User) -> None:
+def test_the_error_reports_that_there_is_no_message(ann: User, bob: User) -> None:
     monitio.create_message(ann, monitio.INFO, "For Ann")
 
     with pytest.raises(AssertionError, match="nothing"):
         assert_notified(bob)
 
 
-def test_silence_can_be_asserted(ann: User, bob: User) -> None:
+def test_the_absence_of_messages_can_be_asserted(ann: User, bob: User) -> None:
     monitio.create_message(ann, monitio.INFO, "For Ann")
 
     assert_not_notified(bob)
@@ -88,7 +88,7 @@ def test_events_of_a_block_are_captured_after_commit() -> None:
     ]
 
 
-def test_blocks_inside_each_other_capture_for_themselves() -> None:
+def test_nested_blocks_capture_separately() -> None:
     outer_event, inner_event = Event("user:1"), Event("user:2")
     with capture_events() as outer:
         RecordingTransport().publish([outer_event])
@@ -105,7 +105,7 @@ def test_deliveries_of_a_block_are_captured(ann: User) -> None:
     assert [(delivery.channel, delivery.message) for delivery in captured] == [("email", message)]
 
 
-def test_deliveries_are_sent_as_if_it_were_later(ann: User, mailoutbox: list[Any]) -> None:
+def test_deliveries_can_be_sent_as_at_a_later_time(ann: User, mailoutbox: list[Any]) -> None:
     monitio.create_message(ann, monitio.INFO, "Ready", email="unless_read", email_delay=300)
     assert run_due() == []
     (sent,) = run_due(at=timezone.now() + timedelta(minutes=6))

@@ -1,4 +1,4 @@
-"""Every language says everything, with the same placeholders, and the pages speak it."""
+"""Every text is translated to every language with the same placeholders, and pages use it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("monitio", "monitio_celery", "monitio_tasks", "examples/demo")
 LOCALES = ("ar", "de", "es", "fr", "ja", "pl", "pt_BR")
 CATALOGUES = [(package, locale) for package in PACKAGES for locale in LOCALES]
-# Quotation marks of other languages, straight ones, and apostrophes of a typewriter; in French a
-# space that may break; in Japanese punctuation of half width, and Latin letters without a space.
+# Quotation marks of other languages, straight quotes and apostrophes; in French a breaking space;
+# in Japanese half-width punctuation, and Latin letters without a space.
 FOREIGN = {
     "ar": re.compile(r"[\"'“”„‘’?;,]"),
     "de": re.compile(r"[\"'”«»]"),
@@ -56,7 +56,7 @@ def catalogue(package: str, locale: str, compiled: bool = False) -> list[polib.P
 
 @cache
 def of_django(locale: str) -> dict[tuple[str | None, str], list[list[str]]]:
-    """What Django's own catalogues say, by context and text: they do not always agree."""
+    """(context, text) -> the translations in Django's catalogues, which may differ."""
     folder = Path(django.__file__).parent
     found: dict[tuple[str | None, str], list[list[str]]] = {}
     for path in sorted(folder.glob(f"**/locale/{locale}/LC_MESSAGES/django.mo")):
@@ -72,7 +72,7 @@ def translations_of(entry: polib.POEntry) -> list[str]:
 
 
 def plural_rule(package: str, locale: str) -> tuple[int, Callable[[int], int]]:
-    """How many forms a number has, and which of them it takes."""
+    """The number of plural forms, and the function that chooses one for a number."""
     file = polib.pofile(f"{ROOT / package}/locale/{locale}/LC_MESSAGES/django.po")
     found = re.match(r"nplurals=(\d); plural=(.*);", file.metadata["Plural-Forms"])
     assert found
@@ -84,8 +84,8 @@ def placeholders(text: str) -> list[str]:
 
 
 def wanted(entry: polib.POEntry, form: int, uses: Counter[int]) -> list[list[str]]:
-    """The placeholders a form may have. A form for a single number may write that number as a word,
-    as Arabic does for two: Python ignores names that a text does not use.
+    """The placeholders that a form may have. A form for a single number may contain that number as
+    a word, as Arabic does for two: Python ignores names that a text does not use.
     """
     found = PLACEHOLDER.findall(entry.msgid_plural or entry.msgid)
     may_be_word = entry.msgid_plural and uses[form] == 1 and found[0].startswith("%(")
@@ -99,11 +99,11 @@ def edges(text: str) -> tuple[str, str]:
 
 class TestCatalogues:
     @pytest.mark.parametrize("package", PACKAGES)
-    def test_every_package_speaks_the_same_languages(self, package: str) -> None:
+    def test_every_package_has_the_same_languages(self, package: str) -> None:
         assert sorted(path.name for path in (ROOT / package / "locale").iterdir()) == list(LOCALES)
 
     @pytest.mark.parametrize("package", PACKAGES)
-    def test_every_language_knows_the_same_texts(self, package: str) -> None:
+    def test_every_language_has_the_same_texts(self, package: str) -> None:
         known = {
             locale: {(entry.msgid, entry.msgid_plural) for entry in catalogue(package, locale)}
             for locale in LOCALES
@@ -111,8 +111,8 @@ class TestCatalogues:
         assert known == dict.fromkeys(LOCALES, known["pl"])
 
     @pytest.mark.parametrize(("package", "locale"), CATALOGUES)
-    def test_no_text_of_django_reads_otherwise(self, package: str, locale: str) -> None:
-        """All catalogues are one: which app comes first would decide, but for a context."""
+    def test_no_text_of_django_is_translated_differently(self, package: str, locale: str) -> None:
+        """Django merges all catalogues: without a context, the order of apps would decide."""
         in_django = of_django(locale)
         assert (None, "Monday") in in_django
         assert {
@@ -182,7 +182,7 @@ class TestCatalogues:
 
 @pytest.fixture(params=LOCALES)
 def language(request: Any, settings: Any) -> str:
-    """Each language in turn, on a site that offers them all."""
+    """Activates each language, on a site that offers all of them."""
     languages = [to_language(locale) for locale in LOCALES]
     settings.LANGUAGES = [(code, LANG_INFO[code]["name"]) for code in ("en", *languages)]
     return to_language(request.param)
@@ -198,8 +198,8 @@ def page(language: str, client: Client, db: None) -> Iterator[str]:
     get_broadcaster().stop()
 
 
-def untranslated(spoken: dict[str, str], language: str) -> list[str]:
-    """Keys of the browser's strings that are English where the translation is another one."""
+def untranslated(texts: dict[str, str], language: str) -> list[str]:
+    """Keys of the front end's strings that are English although a translation exists."""
     with translation.override(None):
         english = strings()
     words = {
@@ -208,8 +208,8 @@ def untranslated(spoken: dict[str, str], language: str) -> list[str]:
     return [
         key
         for key, text in english.items()
-        # Those of sizes are Django's.
-        if spoken[key] == text != words.get(text, text)
+        # Django translates those of sizes.
+        if texts[key] == text != words.get(text, text)
     ]
 
 
@@ -218,7 +218,7 @@ class TestPages:
         direction = "rtl" if language == "ar" else "ltr"
         assert f'<html lang="{language}" dir="{direction}">' in page
 
-    def test_a_page_speaks_the_language(self, page: str, language: str) -> None:
+    def test_a_page_is_in_the_language(self, page: str, language: str) -> None:
         with translation.override(language):
             words = [translation.gettext(text) for text in ("Notifications", "Mark as read")]
         assert all(word in page for word in words)

@@ -20,7 +20,7 @@ def test_a_declared_one_has_the_options_of_the_setting(settings: Any) -> None:
     assert (kind.title, kind.essential, kind.default) == ("Exports", True, Mode.OFF)
 
 
-def test_what_has_no_category_can_be_given_a_title(settings: Any) -> None:
+def test_messages_without_a_category_can_have_a_title(settings: Any) -> None:
     settings.MONITIO_CATEGORIES = {"": {"title": "The rest"}, "exports": {}}
     assert [kind.title for kind in categories()] == ["Exports", "The rest"]
 
@@ -43,6 +43,6 @@ def test_malformed_categories_are_reported(settings: Any, declared: Any, named: 
     assert named in error.msg
 
 
-def test_what_can_be_understood_is_fine(settings: Any) -> None:
+def test_valid_declarations_are_accepted(settings: Any) -> None:
     settings.MONITIO_CATEGORIES = {"exports": {"title": "Exports", "default": "digest"}, "": {}}
     assert check_categories(None) == []

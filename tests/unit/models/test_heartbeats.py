@@ -1,4 +1,4 @@
-"""When workers, beat and monitio_work last worked, and what staff see of it."""
+"""Heartbeats of workers, beat and monitio_work, and the warnings that staff see."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TestPageOfStaff:
         assert f"{NO_BEAT} 15 min." in page
         assert NO_WORKER not in page
 
-    def test_it_says_that_beat_was_forgotten(self, admin: Any) -> None:
+    def test_it_reports_that_beat_never_ran(self, admin: Any) -> None:
         waiting_task(admin)
         ago(f"{WORKER}a", 1)
         assert "Celery beat has never run." in page_of(admin)
@@ -116,7 +116,7 @@ class TestPageOfStaff:
         waiting_task(admin, 60)
         assert NO_WORKER not in page_of(admin)
 
-    def test_a_queue_without_heartbeats_of_workers_is_not_judged(self, admin: Any) -> None:
+    def test_a_queue_whose_workers_send_no_heartbeats_gets_no_warning(self, admin: Any) -> None:
         waiting_task(admin)
         Job.objects.update(integration="huey")
         assert NO_WORKER not in page_of(admin)

@@ -19,7 +19,7 @@ from monitio.recipients import Recipient
 from tests.support.people import user
 
 
-def made(who: Any, message: Any = "one", **fields: Any) -> Message:
+def make_message(who: Any, message: Any = "one", **fields: Any) -> Message:
     return Message.objects.create(**{"user": who, "level": 120, "message": message, **fields})
 
 
@@ -27,7 +27,7 @@ def test_the_migrations_match_the_models(db: None) -> None:
     call_command("makemigrations", "monitio", check=True, dry_run=True, verbosity=0)
 
 
-def test_the_originals_fields_are_there() -> None:
+def test_the_legacy_fields_exist() -> None:
     names = {field.name for field in Message._meta.get_fields()}
     original = (
         "user from_user subject message level extra_tags created modified read expires "
@@ -36,7 +36,7 @@ def test_the_originals_fields_are_there() -> None:
     assert names >= set(original.split())
 
 
-# Whose it is.
+# Recipients.
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_database_refuses_a_message_without_one_recipient(
 
 
 def test_the_key_follows_the_owner(ann: Any) -> None:
-    message = made(ann)
+    message = make_message(ann)
     message.recipient = Recipient.for_visitor("b" * 32, "pl")
     message.save()
     message.refresh_from_db()
@@ -65,32 +65,32 @@ def test_the_key_follows_the_owner(ann: Any) -> None:
     assert message.recipient_key == f"user:{ann.pk}"
 
 
-def test_a_user_takes_the_messages_along_where_constraints_cannot_wait(
+def test_deleting_a_user_deletes_the_messages_without_deferrable_constraints(
     ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MySQL, as seen from here: Django's CASCADE would first make the messages nobody's."""
+    """Simulates MySQL, where Django's CASCADE would first set the messages' user to NULL."""
     monkeypatch.setattr(type(connection.features), "can_defer_constraint_checks", False)
-    made(ann), made(user("bob"), from_user=ann)
+    make_message(ann), make_message(user("bob"), from_user=ann)
     ann.delete()
     assert Message.objects.get().from_user is None
 
 
 def test_one_job_has_one_message_for_each_recipient(ann: Any) -> None:
     job = Job.objects.create(task_id="task")
-    made(ann, job=job)
-    made(user("bob"), job=job)
+    make_message(ann, job=job)
+    make_message(user("bob"), job=job)
     with pytest.raises(IntegrityError), transaction.atomic():
-        made(ann, job=job)
+        make_message(ann, job=job)
 
 
 def test_one_message_has_one_delivery_for_each_channel(ann: Any) -> None:
-    message = made(ann)
+    message = make_message(ann)
     Delivery.objects.create(message=message, channel="email")
     with pytest.raises(IntegrityError), transaction.atomic():
         Delivery.objects.create(message=message, channel="email")
 
 
-# What it says.
+# Texts, tags and levels.
 
 
 def test_tags_are_extra_tags_and_the_levels() -> None:
@@ -99,7 +99,7 @@ def test_tags_are_extra_tags_and_the_levels() -> None:
     assert Message(level=33).tags == ""
 
 
-def test_a_kept_level_takes_the_tag_the_site_gave_its_django_sibling(settings: Any) -> None:
+def test_a_persistent_level_has_the_sites_tag_of_the_django_level(settings: Any) -> None:
     settings.MESSAGE_TAGS = {django_levels.ERROR: "danger", monitio.INFO: "note"}
     assert Message(level=monitio.ERROR).level_tag == "danger"
     assert Message(level=monitio.INFO).level_tag == "note"
@@ -125,20 +125,20 @@ def test_only_the_five_levels_of_monitio_are_kept() -> None:
     assert Message(level=120).is_persistent() is True
 
 
-def test_reads_as_its_text_and_shows_no_text_in_logs() -> None:
+def test_str_is_the_text_and_repr_shows_none() -> None:
     message = Message(message="secret", level=120)
     assert str(message) == "secret"
     assert "secret" not in repr(message)
 
 
-def test_equals_a_message_of_djangos() -> None:
+def test_equals_a_message_of_django() -> None:
     message = Message(message="one", level=20)
     assert message == DjangoMessage(20, "one") and DjangoMessage(20, "one") == message
     assert message != DjangoMessage(20, "two") and message != "one"
 
 
-def test_saved_ones_can_be_in_sets(ann: Any) -> None:
-    message = made(ann)
+def test_saved_messages_are_hashable(ann: Any) -> None:
+    message = make_message(ann)
     assert len({message, Message.objects.get()}) == 1
 
 
@@ -155,8 +155,8 @@ def is_safe(message: Message) -> bool:
     return html.count("<b>") == 3
 
 
-def test_safe_text_is_html_wherever_it_comes_from(ann: Any) -> None:
-    message = made(ann, mark_safe("<b>one</b>"))
+def test_safe_text_is_html_from_every_source(ann: Any) -> None:
+    message = make_message(ann, mark_safe("<b>one</b>"))
     assert is_safe(message) and is_safe(again(message))
     assert is_safe(Message.objects.only("subject").get())
     message.refresh_from_db()
@@ -165,8 +165,8 @@ def test_safe_text_is_html_wherever_it_comes_from(ann: Any) -> None:
     assert is_safe(again(message))
 
 
-def test_other_text_never_is(ann: Any) -> None:
-    message = made(ann, "<b>one</b>")
+def test_other_text_is_never_html(ann: Any) -> None:
+    message = make_message(ann, "<b>one</b>")
     assert not is_safe(message) and not is_safe(again(message))
     message.refresh_from_db()
     assert not is_safe(message)
@@ -190,14 +190,14 @@ def touch(message: Message) -> None:
 
 @pytest.mark.parametrize("write", [save, save_the_text, update, touch])
 def test_a_safe_text_that_was_replaced_is_safe_no_longer(ann: Any, write: Any) -> None:
-    message = made(ann, mark_safe("<b>one</b>"))
+    message = make_message(ann, mark_safe("<b>one</b>"))
     message.message = "<b>evil</b>"
     write(message)
     assert not is_safe(again(message))
 
 
-def test_looking_only_at_some_fields_keeps_a_new_text_unsafe(ann: Any) -> None:
-    message = made(ann, mark_safe("<b>one</b>"))
+def test_saving_some_fields_keeps_a_new_text_unsafe(ann: Any) -> None:
+    message = make_message(ann, mark_safe("<b>one</b>"))
     message.message = "<b>evil</b>"
     message.refresh_from_db(fields=["read"])
     assert not isinstance(message.message, SafeData)
@@ -206,7 +206,7 @@ def test_looking_only_at_some_fields_keeps_a_new_text_unsafe(ann: Any) -> None:
 def test_loading_only_some_columns_costs_no_further_query(
     ann: Any, django_assert_num_queries: Any
 ) -> None:
-    made(ann)
+    make_message(ann)
     with django_assert_num_queries(1):
         list(Message.objects.only("subject"))
 
@@ -243,7 +243,7 @@ def test_a_bad_link_is_refused_by_code_form_and_model(ann: Any, bad: str) -> Non
     with pytest.raises(ValueError, match="cannot be linked to"):
         check_url(bad)
     with pytest.raises(ValueError, match="cannot be linked to"):
-        made(ann, url=bad)
+        make_message(ann, url=bad)
     with pytest.raises(ValidationError, match="cannot be linked to"):
         Message(user=ann, level=120, message="one", url=bad).full_clean(exclude=["recipient_key"])
 

@@ -1,4 +1,4 @@
-"""The compiled reads answer as their plain queries do, with a fixed number of statements."""
+"""Compiled reads return what plain queries do, with a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ann() -> Recipient:
-    """A recipient with a message of every kind; bob has some, too."""
+    """A recipient with a message of every kind; bob has some messages, too."""
     ann, now = user("ann"), timezone.now()
     job = Job.objects.create(task_id="1", state=State.STARTED)
     kinds: list[dict[str, Any]] = [
@@ -79,7 +79,7 @@ def test_a_compiled_read_is_its_plain_query(
     everything = {"key": ann.key, "floor": 2**31, **moments}
     values = {name: everything[name] for name in VALUES[name]}
     plain = [list(row) for row in read.rows(*options, **values)]
-    # Twice: the second time it is compiled already.
+    # The first call compiles it.
     assert read.run("default", *options, **values) == plain
     assert read.run("default", *options, **values) == plain
     assert len(plain) == read.count("default", *options, **values) == found
@@ -121,7 +121,7 @@ def values_of(job: Job) -> dict[str, Any]:
 def test_a_site_s_own_manager_finds_the_senders(
     ann: Recipient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may find others each time, as one of the current tenant does."""
+    """Its results may change, as those of the current tenant."""
     bob = user("bob")
     assert list(reading.senders([bob.pk])) == [bob.pk]
 
@@ -146,7 +146,7 @@ def test_unread_messages_are_counted_up_to_a_limit(
 
 
 def test_a_snapshot_shows_each_message_as_its_events_do(ann: Recipient) -> None:
-    """Also a safe text, and a link that is none, which was written without ``save()``."""
+    """Also a safe text, and an invalid link written without ``save()``."""
     api.create_message(user("ann"), monitio.INFO, mark_safe("<b>bold</b> &amp; more"))
     Message.objects.filter(url="/somewhere/").update(url="javascript:x", expires=None)
     messages = [payload(message) for message in reading.newest(ann, 100)]
@@ -158,7 +158,7 @@ def test_a_snapshot_shows_each_message_as_its_events_do(ann: Recipient) -> None:
     assert shown == messages
 
 
-def test_a_snapshot_says_that_its_count_is_capped(
+def test_a_snapshot_marks_a_capped_count(
     ann: Recipient, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 2
@@ -181,7 +181,7 @@ def test_above_the_floor_it_costs_two_more(
     ann: Recipient, django_assert_num_queries: Any, settings: Any
 ) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 2
-    # Newest, running, jobs, count.
+    # Newest messages, running jobs' messages, jobs, count.
     with django_assert_num_queries(4):
         found = snapshot(ann)
     assert [entry["body"] for entry in found["messages"]] == ["10", "9", "0"]

@@ -1,4 +1,4 @@
-"""While a new version is rolled out, processes of the old one write to the new tables."""
+"""During a rolling deployment, processes of the old version write to the new tables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import monitio
 from monitio.models import Job, Message
 from tests.support.people import user
 
-# The last migrations of 1.0.0b1, which no earlier version of a site precedes.
+# The last migrations of 1.0.0b1, the first version that sites can upgrade from.
 RELEASED = {"monitio": "0010_names", "monitio_celery": "0005_names"}
 LOADER = MigrationLoader(None, ignore_no_migrations=True)
 
 
 def added_fields() -> Iterator[tuple[str, Any]]:
-    """Every column that a later migration adds to a released table, and where."""
+    """Migration and field of each column that a later migration adds to a released table."""
     for (app, name), migration in LOADER.disk_migrations.items():
         if app not in RELEASED or name <= RELEASED[app]:
             continue
@@ -33,7 +33,7 @@ def test_the_released_migrations_exist() -> None:
     assert RELEASED.items() <= set(LOADER.disk_migrations)
 
 
-def test_the_old_version_may_leave_every_new_column_out() -> None:
+def test_every_new_column_has_a_default_in_the_database() -> None:
     for place, field in added_fields():
         assert field.many_to_many or field.null or field.has_db_default(), (
             f"{place} needs a db_default: the old version inserts rows without it."

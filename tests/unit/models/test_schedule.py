@@ -1,4 +1,4 @@
-"""When a digest is due: every period once, over every change of the clocks."""
+"""The due times of digests: once per period, also when clocks change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitio.models.schedule import Frequency, Schedule
 
 WARSAW, NEW_YORK = ZoneInfo("Europe/Warsaw"), ZoneInfo("America/New_York")
-# Its clocks move by 30 minutes.
+# Its clocks change by 30 minutes.
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
 ZONES = (WARSAW, NEW_YORK, LORD_HOWE)
 DAY = timedelta(days=1)
@@ -28,8 +28,8 @@ def at(text: str, zone: ZoneInfo = WARSAW, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
 
-def walk(plan: Schedule, begin: datetime, days: int) -> Iterator[tuple[datetime, str]]:
-    """Every due moment within these days, each with the name of its period."""
+def due_times(plan: Schedule, begin: datetime, days: int) -> Iterator[tuple[datetime, str]]:
+    """All due times within these days, each with the name of its period."""
     moment = plan.next(begin)
     while moment < begin + days * DAY:
         yield moment, plan.period(moment)
@@ -41,14 +41,14 @@ def test_every_day_of_a_year_has_one_digest(zone: ZoneInfo, subtests: pytest.Sub
     begin = at("2026-01-01T00:00", zone) - timedelta(seconds=1)
     for hour in range(24):
         with subtests.test(hour=hour):
-            due = [period for _, period in walk(schedule(zone=zone, hour=hour), begin, 365)]
+            due = [period for _, period in due_times(schedule(zone=zone, hour=hour), begin, 365)]
             assert due == [f"day {date(2026, 1, 1) + number * DAY}" for number in range(365)]
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
-def test_it_is_the_same_hour_on_the_wall_all_year(zone: ZoneInfo) -> None:
+def test_it_is_the_same_local_hour_all_year(zone: ZoneInfo) -> None:
     plan = schedule(zone=zone, hour=8)
-    moments = (moment for moment, _ in walk(plan, at("2026-01-01T00:00", zone), 365))
+    moments = (moment for moment, _ in due_times(plan, at("2026-01-01T00:00", zone), 365))
     assert {moment.astimezone(zone).time() for moment in moments} == {time(8)}
 
 
@@ -61,7 +61,7 @@ def test_it_is_the_same_hour_on_the_wall_all_year(zone: ZoneInfo) -> None:
     ],
     ids=str,
 )
-def test_quiet_hours_that_end_in_a_gap_end_as_much_later(
+def test_quiet_hours_that_end_in_a_gap_are_shifted_by_it(
     zone: ZoneInfo, day: str, local: str
 ) -> None:
     end = time(2, 30) if zone is not LORD_HOWE else time(2, 15)
@@ -82,7 +82,7 @@ def test_quiet_hours_that_end_in_a_gap_end_as_much_later(
     ],
     ids=str,
 )
-def test_days_are_as_long_as_the_clocks_make_them(
+def test_days_have_the_length_that_clock_changes_give_them(
     zone: ZoneInfo, before: str, after: str, hours: float
 ) -> None:
     plan = schedule(zone=zone, hour=12)
@@ -92,12 +92,12 @@ def test_days_are_as_long_as_the_clocks_make_them(
     assert second - first == timedelta(hours=hours)
 
 
-def test_an_hour_that_is_left_out_comes_as_much_later() -> None:
+def test_a_skipped_hour_is_shifted_by_the_gap() -> None:
     moment = schedule(hour=2).next(at("2026-03-28T12:00"))
     assert moment.astimezone(WARSAW) == at("2026-03-29T03:00")
 
 
-def test_of_an_hour_that_comes_twice_the_first_counts() -> None:
+def test_of_a_repeated_hour_the_first_counts() -> None:
     plan = schedule(hour=2)
     first = plan.next(at("2026-10-24T12:00"))
     assert first == at("2026-10-25T02:00", fold=0).astimezone(UTC)
@@ -105,21 +105,23 @@ def test_of_an_hour_that_comes_twice_the_first_counts() -> None:
 
 
 def test_a_leap_day_has_its_digest() -> None:
-    periods = [period for _, period in walk(schedule(), at("2028-02-28T00:00"), 3)]
+    periods = [period for _, period in due_times(schedule(), at("2028-02-28T00:00"), 3)]
     assert periods == ["day 2028-02-28", "day 2028-02-29", "day 2028-03-01"]
 
 
-def test_a_day_that_a_zone_leaves_out_leaves_no_hole() -> None:
-    # Samoa crossed the date line: there was no 30 December 2011.
+def test_a_day_skipped_by_a_time_zone_loses_no_digest() -> None:
+    # Samoa crossed the date line and skipped 30 December 2011.
     apia = ZoneInfo("Pacific/Apia")
-    periods = [period for _, period in walk(schedule(zone=apia), at("2011-12-29T00:00", apia), 4)]
+    periods = [
+        period for _, period in due_times(schedule(zone=apia), at("2011-12-29T00:00", apia), 4)
+    ]
     assert periods == ["day 2011-12-29", "day 2011-12-31", "day 2012-01-01"]
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 def test_weekly_ones_come_on_their_day(zone: ZoneInfo) -> None:
     plan = schedule("weekly", zone, weekday=6, hour=2)
-    due = list(walk(plan, at("2026-01-01T00:00", zone), 365))
+    due = list(due_times(plan, at("2026-01-01T00:00", zone), 365))
     assert len(due) == 52
     assert {moment.astimezone(zone).weekday() for moment, _ in due} == {6}
     assert len({period for _, period in due}) == 52
@@ -128,7 +130,7 @@ def test_weekly_ones_come_on_their_day(zone: ZoneInfo) -> None:
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25", "2026-04-05", "2026-10-04"])
 def test_hourly_ones_come_every_hour_also_when_clocks_change(zone: ZoneInfo, day: str) -> None:
-    due = list(walk(schedule("hourly", zone), at(f"{day}T00:00", UTC), 2))  # type: ignore[arg-type]
+    due = list(due_times(schedule("hourly", zone), at(f"{day}T00:00", UTC), 2))  # type: ignore[arg-type]
     assert len(due) == len({period for _, period in due}) == 47
     gaps = {later - earlier for (earlier, _), (later, _) in pairwise(due)}
     assert gaps == {timedelta(hours=1)}
@@ -146,20 +148,20 @@ class TestQuietHours:
             ("2026-11-24T07:00", "2026-11-24T07:00"),
         ],
     )
-    def test_the_night_is_held_until_morning(self, moment: str, held: str) -> None:
+    def test_digests_of_the_night_are_delayed_until_morning(self, moment: str, held: str) -> None:
         assert schedule(quiet=self.night).held_until(at(moment)) == at(held)
 
-    def test_they_may_lie_within_a_day(self) -> None:
+    def test_they_can_begin_and_end_on_one_day(self) -> None:
         plan = schedule(quiet=(time(13), time(15)))
         assert plan.held_until(at("2026-11-23T14:00")) == at("2026-11-23T15:00")
         assert plan.held_until(at("2026-11-23T16:00")) == at("2026-11-23T16:00")
 
-    def test_none_begin_and_end_at_once(self) -> None:
+    def test_equal_begin_and_end_mean_no_quiet_hours(self) -> None:
         moment = at("2026-11-23T08:00")
         assert schedule(quiet=(time(8), time(8))).held_until(moment) == moment
 
     def test_hourly_digests_of_the_night_become_one_in_the_morning(self) -> None:
-        due = list(walk(schedule("hourly", quiet=self.night), at("2026-11-23T20:30"), 1))
+        due = list(due_times(schedule("hourly", quiet=self.night), at("2026-11-23T20:30"), 1))
         clocks = [moment.astimezone(WARSAW).hour for moment, _ in due]
         assert clocks == [21, *range(7, 21)]
         assert len({period for _, period in due}) == len(due)
@@ -170,11 +172,11 @@ class TestQuietHours:
         assert moment == at("2026-11-24T07:00")
         assert plan.period(moment) == "day 2026-11-23"
 
-    def test_what_the_night_holds_is_not_forgotten_when_asked_meanwhile(self) -> None:
+    def test_a_digest_held_by_quiet_hours_is_kept_when_recomputed(self) -> None:
         plan = schedule(hour=23, quiet=self.night)
         assert plan.next(at("2026-11-23T23:30")) == at("2026-11-24T07:00")
 
-    def test_in_an_hour_that_comes_twice_they_end_with_its_first_pass(self) -> None:
+    def test_in_a_repeated_hour_they_end_in_the_first_one(self) -> None:
         plan = schedule(quiet=(time(0), time(2, 30)))
         first, second = (at("2026-10-25T02:15", fold=fold) for fold in (0, 1))
         assert plan.held_until(first) == at("2026-10-25T02:30", fold=0).astimezone(UTC)
@@ -204,7 +206,7 @@ def test_whatever_is_chosen_each_period_is_due_once_and_outside_the_quiet_hours(
         assert plan.held_until(following) == following
         moment = following
         periods.append(plan.period(moment))
-    # The first may still be that of the beginning: quiet hours had held it back.
+    # The first one may be that of the start, delayed by quiet hours.
     assert len(set(periods)) >= len(periods) - 1
     assert len(set(periods[1:])) == len(periods) - 1
 
@@ -215,5 +217,5 @@ def test_after_a_change_of_zone_or_hour_the_next_digest_is_not_far(
 ) -> None:
     moment = before.next(begin)
     period = {"hourly": 1, "daily": 24, "weekly": 7 * 24}[after.frequency]
-    # A shift of the clocks, and a night of quiet hours.
+    # Plus a change of the clocks, and a night of quiet hours.
     assert after.next(moment) - moment <= timedelta(hours=period + 1 + 24)

@@ -1,4 +1,4 @@
-"""What a user chose, and what becomes of the e-mails that authors ask for."""
+"""Preferences of users, and their effect on requested e-mails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CATEGORIES = {
 def _site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MONITIO_CATEGORIES = CATEGORIES
     settings.MONITIO_BASE_URL = "https://example.com"
-    # Nothing is sent by itself here.
+    # Deliveries are sent only by the tests.
     monkeypatch.setattr(dispatch.hooks, "deliver", lambda pk, due_at: None)
 
 
@@ -52,23 +52,23 @@ def emailed(who: Any, category: str = "", **more: Any) -> list[Delivery]:
 
 
 class TestModes:
-    def test_who_has_chosen_nothing_is_mailed_as_the_author_asks(self, ann: Any) -> None:
+    def test_users_without_preferences_are_emailed_as_requested(self, ann: Any) -> None:
         assert len(emailed(ann)) == len(emailed(ann, "exports")) == 1
         assert not Preferences.objects.exists()
 
     @pytest.mark.parametrize("frequency", ["hourly", "daily", "weekly"])
-    def test_who_wants_digests_gets_no_single_e_mails(self, ann: Any, frequency: str) -> None:
+    def test_users_with_digests_get_no_single_emails(self, ann: Any, frequency: str) -> None:
         preferences.change(ann, frequency=frequency)
         assert preferences.get(ann, "exports") == Mode.DIGEST
         assert emailed(ann, "exports") == emailed(ann) == []
 
-    def test_never_stops_everything_but_the_essential(self, ann: Any) -> None:
+    def test_never_stops_all_but_essential_categories(self, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "at_once"})
         preferences.change(ann, frequency="never")
         assert emailed(ann, "exports") == emailed(ann) == emailed(ann, "chatter") == []
         assert len(emailed(ann, "security")) == 1
 
-    def test_a_choice_for_a_category_wins_over_how_often(self, ann: Any) -> None:
+    def test_a_category_preference_takes_precedence_over_the_frequency(self, ann: Any) -> None:
         preferences.change(ann, frequency="daily", categories={"exports": "at_once"})
         assert len(emailed(ann, "exports")) == 1
         assert emailed(ann) == []
@@ -78,12 +78,12 @@ class TestModes:
         assert emailed(ann, "exports") == []
         assert len(emailed(ann)) == 1
 
-    def test_a_choice_can_be_taken_back(self, ann: Any) -> None:
+    def test_a_category_preference_can_be_reset(self, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "off"})
         preferences.change(ann, categories={"exports": None})
         assert preferences.get(ann, "exports") == Mode.AT_ONCE
 
-    def test_messages_without_a_category_can_be_chosen_for_too(self, ann: Any) -> None:
+    def test_messages_without_a_category_have_a_preference_too(self, ann: Any) -> None:
         preferences.change(ann, categories={"": "off"})
         assert emailed(ann) == []
         assert len(emailed(ann, "exports")) == 1
@@ -93,23 +93,25 @@ class TestModes:
         preferences.change(ann, categories={"news": "at_once"})
         assert len(emailed(ann, "news")) == 1
 
-    def test_what_the_site_gathers_plans_a_digest(self, ann: Any) -> None:
+    def test_a_category_with_digests_by_default_plans_a_digest(self, ann: Any) -> None:
         assert emailed(ann, "chatter") == []
         assert Preferences.objects.get(user=ann).next_digest_at > timezone.now()
 
-    def test_essential_ones_cannot_be_chosen_for(self, ann: Any) -> None:
+    def test_essential_categories_have_no_preference(self, ann: Any) -> None:
         for mode in Mode.values:
             with pytest.raises(ValueError, match="essential"):
                 preferences.change(ann, categories={"security": mode})
 
-    def test_each_of_many_gets_what_they_want(self, ann: Any) -> None:
+    def test_each_of_many_users_is_emailed_by_their_preferences(self, ann: Any) -> None:
         bob, cid = user("bob"), user("cid")
         preferences.change(bob, frequency="never")
         preferences.change(cid, categories={"exports": "digest"})
         api.notify_many([ann, bob, cid], monitio.INFO, "one", email=True, category="exports")
         assert [row.message.user for row in Delivery.objects.all()] == [ann]
 
-    def test_many_are_asked_in_two_queries(self, django_assert_num_queries: Any) -> None:
+    def test_preferences_of_many_users_take_two_queries(
+        self, django_assert_num_queries: Any
+    ) -> None:
         people = [user(f"user{number}") for number in range(30)]
         for who in people:
             preferences.change(who, categories={"exports": "off", "": "digest"})
@@ -118,13 +120,13 @@ class TestModes:
             for who in people
         ]
 
-        def wants(row: Any, delivery: Delivery) -> bool:
+        def gets(row: Any, delivery: Delivery) -> bool:
             return bool(row.mode(delivery.message.category) == "at_once")
 
         with django_assert_num_queries(2):
-            assert preferences.filter_by_preference(rows, wants) == []
+            assert preferences.filter_by_preference(rows, gets) == []
 
-    def test_a_job_asks_too(self, ann: Any) -> None:
+    def test_preferences_apply_to_jobs(self, ann: Any) -> None:
         def render(outcome: Outcome) -> MessageContent:
             return MessageContent(subject=outcome.state, email=True, category="exports")
 
@@ -160,11 +162,11 @@ class TestChange:
         assert preferences.for_user(ann).frequency == Frequency.AT_ONCE
         assert not preferences.for_user(ann).chosen
 
-    def test_visitors_have_none(self) -> None:
+    def test_change_refuses_visitors(self) -> None:
         with pytest.raises(UnknownRecipient):
             preferences.for_user(Recipient.for_visitor("a" * 32))
 
-    def test_a_visitor_has_none(self) -> None:
+    def test_get_refuses_visitors(self) -> None:
         with pytest.raises(UnknownRecipient):
             preferences.change(4711, hour=3)
 
@@ -181,12 +183,12 @@ class TestChange:
         row = preferences.change(ann, frequency="daily", hour=23)
         assert row.next_digest_at == datetime(2026, 11, 23, 14, tzinfo=UTC)
 
-    def test_who_gathers_one_category_gets_it_daily(self, ann: Any, noon: datetime) -> None:
+    def test_a_digest_of_one_category_is_daily_by_default(self, ann: Any, noon: datetime) -> None:
         row = preferences.change(ann, categories={"exports": "digest"}, hour=13, time_zone="UTC")
         assert row.next_digest_at == noon + timedelta(hours=1)
 
     @pytest.mark.parametrize("frequency", ["at_once", "never"])
-    def test_nothing_is_planned_where_nothing_is_gathered(
+    def test_without_digests_nothing_is_planned(
         self, ann: Any, frequency: str, settings: Any
     ) -> None:
         settings.MONITIO_CATEGORIES = {}
@@ -202,7 +204,7 @@ class TestChange:
         assert row.next_digest_at == noon - timedelta(minutes=1)
         assert row.claim == "", "who has claimed it knows nothing of the change"
 
-    def test_a_time_zone_that_this_machine_does_not_know_is_the_sites(self, ann: Any) -> None:
+    def test_a_time_zone_unknown_to_the_machine_is_replaced_by_the_sites(self, ann: Any) -> None:
         preferences.change(ann, frequency="daily")
         Preferences.objects.update(time_zone="Europe/Atlantis")
         assert preferences.for_user(ann).zone.key == "America/Chicago"
@@ -225,7 +227,7 @@ class TestQuietHours:
         assert delivery.due_at == noon
 
     @time_machine.travel(datetime(2026, 11, 23, 23, tzinfo=UTC))
-    def test_what_they_hold_is_taken_back_with_the_category(self, ann: Any) -> None:
+    def test_held_emails_are_withdrawn_with_the_category(self, ann: Any) -> None:
         preferences.change(ann, quiet_from=time(22), quiet_to=time(7), time_zone="UTC")
         waiting = [*emailed(ann, "exports"), *emailed(ann), *emailed(ann, "security")]
         preferences.change(ann, categories={"exports": "off"})
@@ -256,7 +258,7 @@ class TestCategories:
             "Security", "Exports", "News", "Chatter", "Weekly report", "Everything else",
         ]  # fmt: skip
 
-    def test_a_choice_is_shown_for_what_no_message_names_any_more(self, ann: Any) -> None:
+    def test_a_preference_is_shown_for_a_category_without_messages(self, ann: Any) -> None:
         preferences.change(ann, categories={"gone": "off"})
         assert "gone" in [kind.name for kind in preferences.categories_of(ann)]
 
@@ -274,9 +276,9 @@ class TestUnsubscribing:
         settings.MONITIO_BASE_URL = ""
         assert preferences.unsubscribe_url(ann, "exports") is None
 
-    def test_there_is_none_for_what_cannot_be_switched_off(self, ann: Any) -> None:
+    def test_there_is_none_for_essential_categories(self, ann: Any) -> None:
         assert preferences.unsubscribe_url(ann, "security") is None
 
-    def test_it_is_another_for_everybody_and_every_category(self, ann: Any) -> None:
+    def test_it_differs_by_user_and_category(self, ann: Any) -> None:
         urls = {self.url(who, kind) for who in (ann, user("bob")) for kind in ("exports", "", None)}
         assert len(urls) == 6

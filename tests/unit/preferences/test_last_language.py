@@ -1,4 +1,4 @@
-"""The language of a user's last request is kept, and texts for them are written in it."""
+"""The language of a user's last request is stored, and texts for them are written in it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_english_senders_text_reaches_a_german_reader_in_german(
     pushed = WebPushChannel.payload(WebPushChannel.__new__(WebPushChannel), message)
     assert (pushed["notification"]["title"], pushed["notification"]["lang"]) == ("Ja", "de")
     assert Message.objects.get(user__username="bob").message == "Yes"
-    # After the commit.
+    # E-mails are sent after the commit.
     assert mail.outbox == []
 
 
@@ -96,18 +96,18 @@ def test_recipients_that_a_task_names_have_it(ann: Any, browser: Client) -> None
     assert [recipient.language for recipient in to or ()] == ["de", ""]
 
 
-def test_a_chosen_one_comes_first(ann: Any, browser: Client) -> None:
+def test_a_chosen_language_takes_precedence(ann: Any, browser: Client) -> None:
     read_in(browser, "de")
     monitio.preferences.change(ann, language="pl")
     assert api.create_message(ann, monitio.INFO, YES).message == "Tak"
 
 
-def test_a_process_compares_it_once_in_a_while(
+def test_a_process_compares_it_at_an_interval(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(preferences_in(browser, "de")) == 3
     assert preferences_in(browser, "de") == []
-    # Another process has stored that of another browser.
+    # Another process has stored another browser's language.
     Preferences.objects.update(last_language="en")
     monkeypatch.setattr(last_language, "COMPARE_AFTER", -1.0)
     last_language.forget()
@@ -135,12 +135,12 @@ def test_tenants_have_theirs(ann: Any, settings: Any) -> None:
         assert api.create_message(ann, monitio.INFO, YES).message == "Ja"
 
 
-def test_a_visitor_has_none() -> None:
+def test_get_refuses_visitors() -> None:
     last_language.note(Recipient.for_visitor("a" * 32, "de"))
     assert stored() == []
 
 
-def test_an_error_costs_no_answer(
+def test_an_error_does_not_fail_the_request(
     browser: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: Any, **_options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the stream's address answers is kept by nobody, whatever it is."""
+"""Responses of the stream's address are never cached."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.support.people import user
 pytestmark = pytest.mark.django_db
 
 
-def is_cached_nowhere(response: Any) -> bool:
+def is_never_cached(response: Any) -> bool:
     return "no-store" in response["Cache-Control"]
 
 
 @pytest.fixture
 def client(client: Client, settings: Any) -> Client:
-    """Somebody signed in, where no stream stays open."""
+    """A client of a signed-in user; streams end at once."""
     settings.MONITIO_STREAMS_PER_PROCESS = 0
     client.force_login(user())
     return client
@@ -39,11 +39,11 @@ def get(client: Client, page: str = "", **query: str) -> Any:
 def test_a_stream(client: Client) -> None:
     response = get(client, page_token(Recipient.for_user(user())))
     assert b"busy" in b"".join(response.streaming_content)
-    assert (response.status_code, is_cached_nowhere(response)) == (200, True)
+    assert (response.status_code, is_never_cached(response)) == (200, True)
 
 
 class TestUnchanged:
-    """A page that names what it has gets no second copy, also from a process that is busy."""
+    """A page that names its snapshot gets no second copy of it, also from a busy process."""
 
     @pytest.fixture(autouse=True)
     def _settings(self, settings: Any) -> None:
@@ -81,7 +81,7 @@ class TestUnchanged:
         ],
         ids=["created", "deleted", "read", "seen", "changed", "expired", "read below the floor"],
     )
-    def test_whatever_changes_is_another_snapshot(self, client: Client, change: Any) -> None:
+    def test_every_change_makes_another_snapshot(self, client: Client, change: Any) -> None:
         pks = [create_message(user(), 110, f"text {number}").pk for number in range(3)]
         mark = self.mark(client)
         change(Message.objects.filter(pk=pks[-1]), Message.objects.filter(pk=pks[0]))
@@ -95,7 +95,7 @@ class TestUnchanged:
         type(user()).objects.filter(username="bob").update(first_name="Robert")
         assert self.events(client, mark)["snapshot"]["messages"][0]["from"] == "Robert"
 
-    def test_what_runs_moves_without_a_version(self, client: Client) -> None:
+    def test_progress_makes_another_snapshot_without_a_new_version(self, client: Client) -> None:
         create_message(user(), 110, "text")
         Message.objects.update(running=True)
         assert self.mark(client) == ""
@@ -106,21 +106,21 @@ class TestUnchanged:
     ) -> None:
         create_message(user(), 110, "text", from_user=user("bob"))
         mark = self.mark(client)
-        # The test's own, session, user, one of a few columns of each message, and its sender.
+        # One of the test, session, user, a few columns of each message, and its sender.
         with django_assert_max_num_queries(5) as queries:
             assert "resync" in self.events(client, mark)
         assert not any("subject" in query["sql"] for query in queries)
 
 
-def test_a_page_that_has_to_stop(client: Client) -> None:
+def test_a_page_of_another_user(client: Client) -> None:
     response = get(client, "u.forged")
-    assert (response.status_code, is_cached_nowhere(response)) == (204, True)
+    assert (response.status_code, is_never_cached(response)) == (204, True)
 
 
 @pytest.mark.parametrize("method", ["post", "head", "put", "delete", "options"])
 def test_what_is_not_allowed(client: Client, method: str) -> None:
     response = getattr(client, method)(reverse("message_stream"))
-    assert (response.status_code, is_cached_nowhere(response)) == (405, True)
+    assert (response.status_code, is_never_cached(response)) == (405, True)
 
 
 def test_a_database_that_does_not_answer(
@@ -131,7 +131,7 @@ def test_a_database_that_does_not_answer(
 
     monkeypatch.setattr(Recipient, "existing", fail)
     response = get(client)
-    assert (response.status_code, is_cached_nowhere(response)) == (503, True)
+    assert (response.status_code, is_never_cached(response)) == (503, True)
     assert response["Retry-After"] == "3"
     assert [record.levelname for record in caplog.records if record.name == "monitio"] == [
         "WARNING"

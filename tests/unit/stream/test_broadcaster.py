@@ -1,4 +1,4 @@
-"""The broadcaster and its mailboxes: who is woken, with what, and what no event announced."""
+"""The broadcaster and its mailboxes: delivery, rechecks, reconciliation, and the loop."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CountingMailbox(Mailbox):
 
 
 class QuietBroadcaster(Broadcaster):
-    """Listens to no transport."""
+    """A broadcaster without a transport."""
 
     def _ensure_running(self) -> None:
         pass
@@ -58,7 +58,7 @@ class QuietBroadcaster(Broadcaster):
 
 @pytest.fixture
 def broadcaster(settings: Any) -> Iterator[Broadcaster]:
-    """A broadcaster that hears nothing but what the test says."""
+    """A broadcaster that delivers only what the test publishes."""
     settings.MONITIO_TRANSPORT = "monitio.testing.RecordingTransport"
     broadcaster = QuietBroadcaster()
     yield broadcaster
@@ -95,7 +95,7 @@ class TestMailbox:
             broadcaster.receive(event)
             assert mailbox.woken == before + 1
 
-    def test_what_was_taken_is_gone(
+    def test_taken_events_are_removed(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         broadcaster.receive(state())
@@ -165,7 +165,7 @@ class TestMailbox:
     @pytest.mark.parametrize(
         ("data", "asked"), [({"session": "a"}, [True, False]), (None, [True, True])]
     )
-    def test_a_session_that_ended_concerns_its_streams_alone(
+    def test_a_session_that_ended_affects_its_streams_only(
         self, broadcaster: Broadcaster, data: dict[str, Any] | None, asked: list[bool]
     ) -> None:
         mailboxes = [
@@ -187,7 +187,7 @@ class TestMailbox:
 
 
 class TestSubscribing:
-    """The transport follows the topics by their changes, and each stream waits for it once."""
+    """The transport follows changes of topics, and each stream waits once for its subscription."""
 
     def test_a_topic_is_opened_once_and_closed_with_its_last_stream(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
@@ -237,7 +237,7 @@ class TestSubscribing:
         assert second.is_subscribed and mailbox.is_subscribed
 
 
-class TestHub:
+class TestDelivery:
     def test_only_the_topics_streams_receive_it(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
@@ -263,7 +263,7 @@ class TestHub:
         assert mailbox.woken == 0
         assert broadcaster.topics() == set()
 
-    def test_a_gap_of_all_is_everybodys(
+    def test_a_gap_of_all_topics_reaches_every_stream(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         other = CountingMailbox("user:2")
@@ -287,7 +287,7 @@ class TestHub:
         assert broadcaster.subscribe(CountingMailbox(), limits) is room
         assert broadcaster.open_streams() == 1 + room
 
-    def test_one_person_does_not_use_up_anothers_share(
+    def test_a_user_does_not_use_up_the_limit_of_others(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         assert broadcaster.subscribe(CountingMailbox("user:2"), Limits(9, 1))
@@ -304,7 +304,7 @@ class TestHub:
             broadcaster.unsubscribe(mailbox)
         assert (broadcaster.open_streams(), broadcaster.open_streams(TOPIC)) == (1, 0)
 
-    def test_one_address_does_not_use_up_anothers_share(self, broadcaster: Broadcaster) -> None:
+    def test_an_address_does_not_use_up_the_limit_of_others(self, broadcaster: Broadcaster) -> None:
         here, there, unknown = (Limits(9, 9, 1, address) for address in ("8.8.4.4", "1.1.1.1", ""))
         first = CountingMailbox("user:2")
         assert broadcaster.subscribe(first, here)
@@ -328,14 +328,14 @@ class TestHub:
         reset_broadcaster()
 
 
-class Someone(SimpleNamespace):
-    """Who opened a stream; confirmed or not."""
+class StreamIdentity(SimpleNamespace):
+    """The identity of a stream, which the database confirms or not."""
 
     __hash__ = object.__hash__
 
 
 class TestRecheck:
-    """The broadcaster confirms many streams at once; whoever it does not confirm looks alone."""
+    """The broadcaster confirms many streams with one query; the others recheck individually."""
 
     @pytest.fixture(autouse=True)
     def _database(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +355,7 @@ class TestRecheck:
         same: bool = True,
         breaks: bool = False,
     ) -> Mailbox:
-        mailbox = Mailbox(topic, lambda: None, Someone(is_same=same, breaks=breaks))  # type: ignore[arg-type]
+        mailbox = Mailbox(topic, lambda: None, StreamIdentity(is_same=same, breaks=breaks))  # type: ignore[arg-type]
         mailbox.recheck_at = time.monotonic() + due_in
         broadcaster.subscribe(mailbox)
         return mailbox
@@ -363,17 +363,19 @@ class TestRecheck:
     def due_in(self, mailbox: Mailbox) -> float:
         return round(mailbox.recheck_at - time.monotonic(), -1)
 
-    def test_who_is_confirmed_looks_later(self, broadcaster: Broadcaster) -> None:
+    def test_a_confirmed_stream_rechecks_later(self, broadcaster: Broadcaster) -> None:
         mailbox = self.open_stream(broadcaster, due_in=1)
         broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 30
 
-    def test_who_is_not_confirmed_looks_alone(self, broadcaster: Broadcaster) -> None:
+    def test_a_stream_that_is_not_confirmed_rechecks_individually(
+        self, broadcaster: Broadcaster
+    ) -> None:
         mailbox = self.open_stream(broadcaster, due_in=1, same=False)
         broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 0
 
-    def test_who_is_not_due_is_left_alone(self, broadcaster: Broadcaster) -> None:
+    def test_a_stream_that_is_not_due_is_not_rechecked(self, broadcaster: Broadcaster) -> None:
         mailbox = self.open_stream(broadcaster, due_in=10, breaks=True)
         broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 10
@@ -407,7 +409,7 @@ class TestReconciliation:
 
     @pytest.fixture
     def mailbox(self, broadcaster: Broadcaster) -> CountingMailbox:
-        """An open stream of ann's, compared once."""
+        """An open stream of ann that was compared once."""
         mailbox = CountingMailbox(Recipient.for_user(user()).topic)
         broadcaster.subscribe(mailbox)
         broadcaster.reconcile()
@@ -428,7 +430,7 @@ class TestReconciliation:
         )
         assert not self.resynced(broadcaster, mailbox)
 
-    def test_nothing_new_is_nothing(
+    def test_no_change_publishes_nothing(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
     ) -> None:
         api.create_message(user("bob"), INFO, "not hers")
@@ -456,7 +458,7 @@ class TestReconciliation:
         assert self.resynced(broadcaster, mailbox)
         assert not self.resynced(broadcaster, mailbox)
 
-    def test_it_happens_every_while(
+    def test_it_happens_at_an_interval(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
@@ -482,7 +484,7 @@ class TestReconciliation:
         with django_assert_num_queries(2):
             now = _fingerprints(topics, known)
         assert [now[topic] == known[topic] for topic in topics] == [False, True, True]
-        # What the index does not hold is found at a topic's turn.
+        # A change outside of the index is found when the topic is compared in full.
         Message.objects.filter(pk=rows[1].pk).touch(read=True)
         monkeypatch.setattr("monitio.stream.broadcaster.FULLY", 3)
         assert _fingerprints(topics, now)[topics[1]] != now[topics[1]]
@@ -519,7 +521,7 @@ class TestLoop:
         monkeypatch.setattr("monitio.stream.broadcaster.backoff", lambda failures: 0.001)
         tries: list[int] = []
 
-        def listen(self: Any, ears: Broadcaster) -> None:
+        def listen(self: Any, broadcaster: Broadcaster) -> None:
             tries.append(1)
             raise ConnectionError("nobody there")
 

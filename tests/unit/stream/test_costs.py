@@ -1,6 +1,6 @@
-"""What streams cost in queries, connections, snapshots, bytes, encodings and wake-ups.
+"""Limits for streams: queries, connections, snapshots, bytes, encodings and wake-ups.
 
-None of it depends on the machine, so none of these numbers may rise.
+These numbers do not depend on the machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class SubscribedBroadcaster(Broadcaster):
-    """As if a transport had subscribed to every topic at once."""
+    """A broadcaster as with a transport that has subscribed to every topic."""
 
     def _ensure_running(self) -> None:
         self.on_subscribed(self.take_changes()[0])
@@ -59,7 +59,7 @@ def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Broadcaster:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Counts of all threads; those of this one, the test's own, are left out of the queries."""
+    """Counters over all threads; queries of the test's own thread are not counted."""
     counts: Counter[str] = Counter()
     main, execute = threading.get_ident(), CursorWrapper._execute_with_wrappers  # type: ignore[attr-defined]
     snapshot = view.snapshot
@@ -124,7 +124,7 @@ class Page:
 
 
 def with_open(pages: list[Page], test: Callable[[], Awaitable[None]]) -> None:
-    """Open a stream for each page, run the test, and let the pages leave."""
+    """Open a stream for each page, run the test, and disconnect."""
 
     async def main() -> None:
         app = monitio.asgi.application(ASGIHandler())
@@ -146,10 +146,10 @@ async def nothing() -> None:
 def test_a_stream_opens_with_four_queries_and_one_snapshot(
     broadcaster: Broadcaster, counted: Counter[str]
 ) -> None:
-    """Session and user, fingerprint and messages; a herd shares a few connections.
+    """Session and user, fingerprint and messages. Many streams share a few connections.
 
-    Their languages were compared less than ten minutes ago.
-    Two calls into threads: the whole request, and the snapshot.
+    The languages were compared less than ten minutes ago.
+    Two calls into threads: the request, and the snapshot.
     """
     pages = [Page(f"user{number}") for number in range(20)]
     for page in pages:
@@ -157,10 +157,10 @@ def test_a_stream_opens_with_four_queries_and_one_snapshot(
     counted.clear()
     with_open(pages, nothing)
     assert counted["calls into threads"] == 2 * len(pages)
-    # A new connection may ask for the version of its server, and switches some options on.
+    # A new connection may query the server's version and set options.
     assert counted["queries"] <= 4 * len(pages)
     assert counted["snapshots"] == len(pages)
-    # Once more where a busy machine has left these threads idle for long.
+    # Twice, if a busy machine left the threads idle for long.
     assert counted["connections"] <= 2 * (REQUEST_THREADS + LOADERS)
 
 
@@ -178,7 +178,7 @@ def test_a_closed_stream_needs_no_garbage_collection(broadcaster: Broadcaster) -
 def test_pages_of_one_user_share_a_snapshot(
     broadcaster: Broadcaster, counted: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a gap all of them need one: all that wait for it get one, encoded once."""
+    """After a gap every page needs one: those that wait share one that is encoded once."""
     pages = [Page("ann") for _ in range(9)]
     event = frames.event
 
@@ -241,7 +241,7 @@ def test_streams_that_wait_share_a_timer_and_an_event_starts_none(
     settings.MONITIO_STREAM_HEARTBEAT = 200
     settings.MONITIO_STREAM_RECHECK = settings.MONITIO_STREAM_MAX_AGE = 9_000
     monkeypatch.setattr(protocol, "FIRST_CHECK", 9_000.0)
-    # Seconds: the pages have all opened before, so they wait for one time, or for two.
+    # Seconds. The pages opened within less, so they share one timer, or two.
     monkeypatch.setattr(asgi, "TOGETHER", 60.0)
     pages = [Page("ann") for _ in range(8)]
     started: list[float] = []
@@ -286,7 +286,7 @@ def test_an_idle_minute_does_not_depend_on_the_number_of_streams(
     monkeypatch: pytest.MonkeyPatch,
     streams: int,
 ) -> None:
-    """Two comparisons, and the checks of all sessions that are due in the same second together."""
+    """Two comparisons, and common rechecks of all sessions due in the same second."""
     clock = FakeClock(monkeypatch, "monitio.stream.broadcaster")
     monkeypatch.setattr("monitio.stream.broadcaster.random.uniform", lambda low, high: high)
     for number in range(streams):
@@ -307,7 +307,7 @@ def test_an_idle_minute_does_not_depend_on_the_number_of_streams(
         broadcaster.on_tick()
         if broadcaster._checking is not None:
             broadcaster._checking.result()
-    # Three checks of two queries, two comparisons of one or two.
+    # Three rechecks of two queries, two comparisons of one or two.
     assert counted["queries"] <= 3 * 2 + 2 * 2
     assert counted["connections"] <= 2
     assert not any(mailbox.take().resync for mailbox in broadcaster._mailboxes_of())

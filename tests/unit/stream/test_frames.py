@@ -1,4 +1,4 @@
-"""What goes over the wire."""
+"""The encoding of events."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def test_only_known_events_are_sent() -> None:
         frames.event("exec", {})
 
 
-def test_the_pause_is_in_milliseconds() -> None:
+def test_the_retry_delay_is_in_milliseconds() -> None:
     assert frames.retry(3000) == b"retry: 3000\n\n"

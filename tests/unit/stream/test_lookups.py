@@ -1,4 +1,4 @@
-"""Requests that wait together: whom Django finds for them, and with how many queries."""
+"""Stream requests that wait together share the queries for their sessions and users."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def key_of(request: StreamRequest) -> str:
 
 
 def statuses(waiting: Waiting, *together: StreamRequest) -> list[int]:
-    """Those of the responses to requests that wait behind each other."""
+    """The statuses of the responses to requests that wait together."""
     for request in together:
         waiting.add(request)
     found = []
@@ -71,7 +71,7 @@ def test_they_are_read_by_two_queries(waiting: Waiting) -> None:
     assert [request.user.username for request in together] == ["ann", "ben", "cem", "dan"]
 
 
-def test_one_alone_is_read_by_django(waiting: Waiting) -> None:
+def test_a_single_request_is_read_by_django(waiting: Waiting) -> None:
     request = request_of(user())
     with CaptureQueriesContext(connection) as queries:
         assert statuses(waiting, request) == [200]
@@ -103,7 +103,7 @@ def _change_password(request: StreamRequest) -> None:
 
 
 @pytest.mark.parametrize("change", [_end_session, _deactivate, _change_password])
-def test_who_is_signed_out_gets_no_stream(
+def test_a_signed_out_user_gets_no_stream(
     waiting: Waiting, change: Callable[[StreamRequest], None]
 ) -> None:
     ann, ben = request_of(user("ann")), request_of(user("ben"))
@@ -141,7 +141,7 @@ def test_another_session_than_that_of_the_cookie_is_read_by_django(waiting: Wait
         ("SESSION_ENGINE", "django.contrib.sessions.backends.cached_db"),
     ],
 )
-def test_what_a_middleware_may_choose_is_not_read_before(
+def test_a_session_that_a_middleware_can_choose_is_not_read_in_advance(
     waiting: Waiting, settings: Any, setting: str, value: object
 ) -> None:
     ann, ben = request_of(user("ann")), request_of(user("ben"))

@@ -1,4 +1,4 @@
-"""One stream's conversation, driven by hand: no server, no database, a fake clock."""
+"""The protocol of one stream, executed step by step without server, database and real clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Driver:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, subscribed: bool = True) -> None:
         monkeypatch.setattr(protocol.random, "uniform", lambda low, high: 1.0)
         self.clock = FakeClock(monkeypatch, "monitio.stream.protocol")
-        # A wake-up since the last wait ends the next one, as in the real drivers.
+        # As in the real drivers, a wake-up since the last wait ends the next wait.
         self.is_woken = False
         self.mailbox = Mailbox("user:1", lambda: setattr(self, "is_woken", True))
         self.mailbox.is_subscribed = subscribed
@@ -42,7 +42,7 @@ class Driver:
         self.asked: list[str] = []
         self.broken: Exception | None = None
         self.broken_recheck: Exception | None = None
-        # Happens while the database is read.
+        # Called while the database is read.
         self.meanwhile: Any = lambda: None
         self.sent: list[bytes] = []
         self.ended = False
@@ -98,11 +98,11 @@ class Driver:
         self.waiting = self._until_it_waits(True)
 
     def sleep(self, seconds: float | None = None) -> None:
-        """Time passes without a word: as long as it wanted to wait, or longer."""
+        """Pass time without an event: as long as the protocol waits, or ``seconds``."""
         self.clock.forward(self.waiting if seconds is None else seconds)
         self.waiting = self._until_it_waits(False)
 
-    def say(self, text: bytes) -> None:
+    def publish(self, text: bytes) -> None:
         self.mailbox.put(text, text)
         self.wake()
 
@@ -121,14 +121,14 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     return driver
 
 
-def test_it_begins_with_the_pause_and_a_snapshot(driver: Any) -> None:
+def test_it_begins_with_the_retry_delay_and_a_snapshot(driver: Any) -> None:
     assert driver.opening[0] == b"retry: 3000\n\n"
     assert driver.opening[1].startswith(b'event: snapshot\ndata: {"messages":[]')
     assert driver.snapshots == 1
 
 
 class TestBeginning:
-    """A first SUBSCRIBE is no gap: one snapshot, when events are received."""
+    """A first SUBSCRIBE is not a gap: the stream gets one snapshot, once events are received."""
 
     @pytest.fixture
     def driver(self, monkeypatch: pytest.MonkeyPatch) -> Driver:
@@ -169,12 +169,12 @@ class TestBeginning:
 
 
 def test_an_event_is_sent_at_once(driver: Driver) -> None:
-    driver.say(b"one")
-    driver.say(b"two")
+    driver.publish(b"one")
+    driver.publish(b"two")
     assert driver.sent == [b"one", b"two"]
 
 
-def test_what_waits_is_sent_in_one_piece(driver: Driver) -> None:
+def test_waiting_events_are_sent_in_one_chunk(driver: Driver) -> None:
     driver.mailbox.put(1, b"one")
     driver.mailbox.put(2, b"two")
     driver.wake()
@@ -207,7 +207,7 @@ def test_a_gap_while_a_snapshot_is_read_is_another_snapshot(driver: Driver) -> N
 
 
 class TestHeartbeat:
-    def test_silence_is_broken_every_15_seconds(self, driver: Driver) -> None:
+    def test_it_is_sent_after_15_seconds_without_an_event(self, driver: Driver) -> None:
         assert driver.waiting == HEARTBEAT
         driver.sleep()
         assert driver.sent == [b"event: beat\ndata: {}\n\n"]
@@ -215,10 +215,10 @@ class TestHeartbeat:
     def test_a_busy_stream_needs_no_heartbeat(self, driver: Driver) -> None:
         for _ in range(20):
             driver.clock.forward(1)
-            driver.say(b"event: message\n\n")
+            driver.publish(b"event: message\n\n")
         assert set(driver.take()) == {"message"}
 
-    def test_being_woken_for_nothing_sends_nothing(self, driver: Driver) -> None:
+    def test_a_wake_up_without_an_event_sends_nothing(self, driver: Driver) -> None:
         driver.wake()
         assert driver.take() == []
 
@@ -231,19 +231,19 @@ class TestRecheck:
             seen.append(driver.rechecks)
         assert seen == [0, 1, 1, 2, 2, 3, 3, 4]
 
-    def test_also_on_a_stream_that_never_rests(self, driver: Driver) -> None:
+    def test_it_happens_on_a_busy_stream_too(self, driver: Driver) -> None:
         for _ in range(65):
             driver.clock.forward(1)
-            driver.say(b"x")
+            driver.publish(b"x")
         assert driver.rechecks == 2
 
     def test_a_user_who_was_signed_out_gets_no_more(self, driver: Driver) -> None:
         driver.valid = False
         driver.clock.forward(RECHECK)
-        driver.say(b"event: message\n\n")
+        driver.publish(b"event: message\n\n")
         assert driver.take() == ["bye"] and driver.ended
 
-    def test_an_event_asks_for_it_at_once(self, driver: Driver) -> None:
+    def test_a_recheck_event_is_handled_at_once(self, driver: Driver) -> None:
         driver.valid = False
         driver.mailbox.recheck()
         driver.wake()
@@ -262,24 +262,24 @@ class TestRecheck:
         driver.sleep()
         assert driver.ended
 
-    def test_a_gap_asks_for_one_look(self, driver: Driver) -> None:
+    def test_a_gap_causes_one_recheck(self, driver: Driver) -> None:
         driver.mailbox.resync(gap=True)
         driver.wake()
         assert (driver.rechecks, driver.take(), driver.waiting) == (1, ["snapshot"], HEARTBEAT)
 
-    def test_a_gap_does_not_put_the_second_look_off(self, driver: Driver) -> None:
+    def test_a_gap_does_not_delay_the_second_recheck(self, driver: Driver) -> None:
         driver.mailbox.recheck()
         driver.wake()
         driver.mailbox.resync(gap=True)
         driver.wake()
         assert (driver.rechecks, driver.waiting) == (2, 1.0)
 
-    def test_news_ask_for_none(self, driver: Driver) -> None:
+    def test_a_resync_without_a_gap_causes_no_recheck(self, driver: Driver) -> None:
         driver.mailbox.resync()
         driver.wake()
         assert driver.rechecks == 0
 
-    def test_after_that_it_goes_on_as_before(self, driver: Driver) -> None:
+    def test_after_two_rechecks_the_usual_interval_applies(self, driver: Driver) -> None:
         driver.mailbox.recheck()
         driver.wake()
         driver.sleep(1.0)
@@ -312,12 +312,12 @@ class TestEnd:
         assert lived == AGE
         assert self.reason(driver) == "age"
 
-    def test_also_one_that_never_rests(self, driver: Driver) -> None:
+    def test_a_busy_stream_ends_of_age_too(self, driver: Driver) -> None:
         lived = 0
         while not driver.ended:
             lived += 1
             driver.clock.forward(1)
-            driver.say(b"x")
+            driver.publish(b"x")
         assert lived == AGE
 
     def test_ages_are_spread(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +359,7 @@ def source(**more: Any) -> StreamSource:
     )
 
 
-def test_the_finite_answer_is_a_snapshot_and_a_goodbye() -> None:
+def test_the_finite_response_is_a_snapshot_and_a_bye() -> None:
     sent = sent_by(finite(source()))
     assert [frame.split(b"\n")[0] for frame in sent] == [
         b"retry: 3000", b"event: snapshot", b"event: bye",
@@ -368,7 +368,7 @@ def test_the_finite_answer_is_a_snapshot_and_a_goodbye() -> None:
 
 
 def sent_by(stream: StreamProtocol) -> list[bytes]:
-    """Everything that a stream which never waits sends."""
+    """All frames of a stream that never waits."""
     sent: list[bytes] = []
     answer: Any = None
     with suppress(StopIteration):

@@ -1,4 +1,4 @@
-"""Requests that open streams share a few threads, and pass the whole middleware in one step."""
+"""Requests that open streams share a few threads and run the whole middleware in one call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestRequests:
         monkeypatch.setattr(requests, "stream_paths", lambda: {self.PATH})
 
     async def handle(self, path: str, log: list[tuple[int, int]], number: int) -> None:
-        """A request in two steps, which Django would serve in a context of its own."""
+        """A request in two steps, each of which logs its thread."""
 
         async def django(scope: Any, receive: Any, send: Any) -> None:
             async with ThreadSensitiveContext():
@@ -51,7 +51,7 @@ class TestRequests:
         assert len({thread for _, thread in log}) == REQUEST_THREADS
 
     def test_no_two_share_a_thread_at_once(self) -> None:
-        """Else a middleware could leave one tenant on the connection of another's request."""
+        """Otherwise a middleware could leave its tenant on the connection of another request."""
         log = self.answer(self.PATH)
         for thread in {thread for _, thread in log}:
             numbers = [number for number, where in log if where == thread]
@@ -111,7 +111,7 @@ class TestRequests:
 
         asyncio.run(main())
 
-    def test_others_have_the_threads_that_django_makes(self) -> None:
+    def test_other_requests_use_djangos_threads(self) -> None:
         assert len({thread for _, thread in self.answer("/other/")}) == 20
 
 
@@ -126,7 +126,7 @@ def test_an_unusable_urlconf_is_left_to_django(urlconf: str) -> None:
         assert requests.stream_paths() == set()
 
 
-def test_a_path_under_a_prefix_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_under_a_prefix_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "PATHS", 2)
     requests.stream_paths.cache_clear()
     requests.learn_stream_path("/acme/messages/stream/")
@@ -137,7 +137,7 @@ def test_a_path_under_a_prefix_is_learned(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.django_db(transaction=True)
 class TestMiddleware:
-    """The site's own chain answers, each part of it once."""
+    """The site's middleware chain responds; each middleware is called once."""
 
     calls: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The threads that keep their database connections: how many, for how long."""
+"""Threads that keep their database connections: their number and lifetime."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestConnections:
     def test_one_without_autocommit_is_replaced(
         self, opened: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It would stay in its first transaction."""
+        """Such a connection would stay in its first transaction."""
         monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
         pool = DatabaseThreads(1, "test")
         for _ in range(3):
@@ -77,18 +77,18 @@ class TestConnections:
         assert pool.submit(query).result(), "the next call starts another thread"
 
 
-class TestPatience:
+class TestLongCalls:
     def test_short_calls_share_a_thread(self) -> None:
-        pool, go_on = DatabaseThreads(2, "test", patience=60.0), threading.Event()
+        pool, go_on = DatabaseThreads(2, "test", limit=60.0), threading.Event()
         first = pool.submit(lambda: (go_on.wait(20), threading.get_ident())[1])
         calls = [first, *(pool.submit(threading.get_ident) for _ in range(19))]
         wait_until(lambda: pool._began and pool._idle, message="a second thread that waits")
         go_on.set()
         assert len({call.result(20) for call in calls}) == 1
 
-    @pytest.mark.parametrize("patience", [0.0, 0.01])
-    def test_a_call_that_lasts_holds_up_no_other(self, patience: float) -> None:
-        pool, ended = DatabaseThreads(2, "test", patience), threading.Event()
+    @pytest.mark.parametrize("limit", [0.0, 0.01])
+    def test_a_long_call_delays_no_other(self, limit: float) -> None:
+        pool, ended = DatabaseThreads(2, "test", limit), threading.Event()
         lasting = pool.submit(ended.wait, 10)
         calls = [pool.submit(threading.get_ident) for _ in range(20)]
         assert len({call.result(10) for call in calls}) == 1
@@ -108,13 +108,13 @@ def test_a_pool_has_no_more_threads_than_its_size() -> None:
     assert len({call.result(20) for call in calls}) <= 2
 
 
-def test_what_a_call_raises_reaches_its_caller() -> None:
+def test_an_exception_of_a_call_is_raised_in_its_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         DatabaseThreads(1, "test").submit(lambda: 1 // 0).result()
 
 
 def test_calls_of_a_key_share_the_next_one_that_begins() -> None:
-    """Not one that has begun: it may have read before the caller's change was written."""
+    """Not a running one, which may have read before the caller's change was committed."""
     pool, log = DatabaseThreads(1, "test"), []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -153,7 +153,7 @@ def test_a_pool_gets_its_connection_back_after_each_query(monkeypatch: pytest.Mo
 def test_a_connection_that_cannot_be_refreshed_ends_the_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An exception in the thread's future would leave it open, and silent, for ever."""
+    """An exception in the thread's future would leave it open without events."""
     error = DatabaseError("broken")
     monkeypatch.setattr(asgi, "refresh_connections", Mock(side_effect=error))
     assert asgi._read(Query(lambda: None)) is error

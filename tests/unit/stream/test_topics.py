@@ -1,7 +1,6 @@
-"""Nobody gets another's stream, whatever they send: the session alone says whose it is.
+"""No request parameter, header or cookie gives access to another user's stream.
 
-Every attack is tried on every door: the stream, its snapshot, and the answers that hand a page to a
-hub.
+Every attack is tried on every address: the stream, its snapshot, and the redirects to a hub.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ HUB = {"PUBLISH_URL": "http://127.0.0.1:1/"}
 class Person(NamedTuple):
     client: Client
     who: Recipient
-    # One of their messages.
+    # The id of one of their messages.
     message: int
 
     @property
@@ -55,7 +54,7 @@ def victim(request: pytest.FixtureRequest, db: None) -> Person:
 
 @pytest.fixture(params=["user", "visitor", "stranger"])
 def attacker(request: pytest.FixtureRequest, db: None) -> Person:
-    """Somebody with a session of their own; the stranger has none."""
+    """A user or visitor with their own session, or a stranger without one."""
     if request.param == "user":
         return user("attacker", "their own")
     known = visitor("their own")
@@ -63,7 +62,7 @@ def attacker(request: pytest.FixtureRequest, db: None) -> Person:
 
 
 class Attempt(NamedTuple):
-    """What a request says. ``page`` None: the attacker's own."""
+    """The parameters of a request. ``page`` None: the attacker's own page."""
 
     parameters: dict[str, Any] = {}
     headers: dict[str, str] = {}
@@ -116,7 +115,7 @@ ATTEMPTS: dict[str, Callable[[Person], Attempt]] = {
 }
 
 
-def ask(attacker: Person, path: str, attempt: Attempt) -> Any:
+def send(attacker: Person, path: str, attempt: Attempt) -> Any:
     client, headers = copy_of(attacker.client), dict(attempt.headers)
     client.cookies.load(attempt.cookies)
     page = attacker.page if attempt.page is None else attempt.page
@@ -124,7 +123,7 @@ def ask(attacker: Person, path: str, attempt: Attempt) -> Any:
 
 
 def copy_of(client: Client) -> Client:
-    """With the same cookies, so that no attempt changes those of the next one."""
+    """A client with the same cookies, so that attempts do not affect each other."""
     copy = Client()
     copy.cookies.load(client.cookies)
     return copy
@@ -141,7 +140,7 @@ def test_no_attempt_shows_anothers_messages(
 ) -> None:
     for name, attempt in ATTEMPTS.items():
         with subtests.test(name):
-            answer = ask(attacker, path, attempt(victim))
+            answer = send(attacker, path, attempt(victim))
             assert answer.status_code in (200, 204)
             assert "a secret" not in body(answer)
 
@@ -154,7 +153,7 @@ def test_no_attempt_is_handed_to_anothers_address(
     settings.MONITIO_STREAM = {"BACKEND": backend, **HUB, **key}
     for name, attempt in ATTEMPTS.items():
         with subtests.test(name):
-            addresses = set(addresses_in(ask(attacker, STREAM, attempt(victim))))
+            addresses = set(addresses_in(send(attacker, STREAM, attempt(victim))))
             assert not addresses & set(live_channels(victim.who.topic))
             assert addresses <= set(live_channels(attacker.who.topic))
 
@@ -168,10 +167,10 @@ def addresses_in(answer: Any) -> list[str]:
     return [answer.headers["X-Accel-Redirect"].rpartition("/")[2]]
 
 
-def test_the_attempts_would_be_noticed(victim: Person, settings: Any) -> None:
-    """Their owner does get all of it, by the same road."""
+def test_the_attempts_would_be_detected(victim: Person, settings: Any) -> None:
+    """The victim's own request returns all of it."""
     for path in (STREAM, JSON):
-        assert "a secret" in body(ask(victim, path, Attempt()))
+        assert "a secret" in body(send(victim, path, Attempt()))
     settings.MONITIO_STREAM = {"BACKEND": "nchan", **HUB}
-    (address,) = addresses_in(ask(victim, STREAM, Attempt()))
+    (address,) = addresses_in(send(victim, STREAM, Attempt()))
     assert address in live_channels(victim.who.topic)

@@ -1,4 +1,4 @@
-"""Who pays for a dead transport, who finds out that it is back, and what rings then."""
+"""The circuit breaker of a dead transport: probes, limits, and events published afterwards."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.waiting import wait_until
 ANN, BOB = Event("user:1"), Event("user:2")
 
 
-class Line:
-    """What a transport publishes to."""
+class Server:
+    """A double of a transport's server."""
 
     def __init__(self) -> None:
         self.dead = True
@@ -30,15 +30,15 @@ class Line:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def server() -> Server:
+    return Server()
 
 
 @pytest.fixture
-def breaker(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Breaker]:
-    """One that tries again at once, ended with its test."""
+def breaker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Breaker]:
+    """A breaker without delays; it ends with the test."""
     monkeypatch.setattr("monitio.transports.breaker.backoff", lambda failures: 0.001)
-    breaker = Breaker(line.publish)
+    breaker = Breaker(server.publish)
     yield breaker
     breaker.stop()
     wait_until(lambda: not probes(breaker))
@@ -53,42 +53,42 @@ def test_it_keeps_nothing_while_all_is_well(breaker: Breaker) -> None:
     assert not probes(breaker)
 
 
-def test_a_thread_tries_and_no_caller(breaker: Breaker, line: Line) -> None:
+def test_a_thread_retries_and_no_caller(breaker: Breaker, server: Server) -> None:
     breaker.failed([ANN])
     assert breaker.is_blocking([BOB])
-    wait_until(lambda: line.tries > 3)
+    wait_until(lambda: server.tries > 3)
     assert len(probes(breaker)) == 1
 
 
 def test_when_it_is_back_missed_events_are_published_once_and_the_thread_ends(
-    breaker: Breaker, line: Line
+    breaker: Breaker, server: Server
 ) -> None:
     breaker.failed([Event("user:1", "message", {"id": 1})])
     breaker.is_blocking([BOB, BOB])
-    line.dead = False
+    server.dead = False
     wait_until(lambda: not breaker.is_blocking([]))
-    assert sorted(line.rung, key=lambda event: event.topic) == [ANN, BOB], "to be looked up"
+    assert sorted(server.rung, key=lambda event: event.topic) == [ANN, BOB], "to be looked up"
     wait_until(lambda: not probes(breaker))
 
 
-def test_events_during_the_retry_are_published_too(line: Line, breaker: Breaker) -> None:
-    publish, line.dead = line.publish, False
+def test_events_during_the_retry_are_published_too(server: Server, breaker: Breaker) -> None:
+    publish, server.dead = server.publish, False
 
     def publish_and_retry(events: Sequence[Event]) -> None:
-        if BOB not in line.rung and ANN in events:
+        if BOB not in server.rung and ANN in events:
             assert breaker.is_blocking([BOB])
         publish(events)
 
     breaker._publish = publish_and_retry
     breaker.failed([ANN])
-    wait_until(lambda: line.rung == [ANN, BOB])
+    wait_until(lambda: server.rung == [ANN, BOB])
 
 
 def test_very_many_events_are_published_in_parts_and_none_twice(
-    line: Line, breaker: Breaker
+    server: Server, breaker: Breaker
 ) -> None:
     sizes: list[int] = []
-    publish, line.dead = line.publish, False
+    publish, server.dead = server.publish, False
 
     def fail_in_the_middle(events: Sequence[Event]) -> None:
         sizes.append(len(events))
@@ -100,36 +100,36 @@ def test_very_many_events_are_published_in_parts_and_none_twice(
     breaker.failed([Event(f"user:{number}") for number in range(1200)])
     wait_until(lambda: not breaker.is_blocking([]))
     assert sizes == [500, 500, 500, 200]
-    assert len(line.rung) == len(set(line.rung)) == 1200
+    assert len(server.rung) == len(set(server.rung)) == 1200
 
 
-def test_one_that_dies_while_it_closes_opens_again(line: Line, breaker: Breaker) -> None:
+def test_one_that_dies_while_it_closes_opens_again(server: Server, breaker: Breaker) -> None:
     def publish_one_only(events: Sequence[Event]) -> None:
         if ANN in events:
             breaker.is_blocking([BOB])
-        elif line.dead:
+        elif server.dead:
             raise ConnectionError("again")
-        line.rung += events
+        server.rung += events
 
     breaker._publish = publish_one_only
     breaker.failed([ANN])
-    wait_until(lambda: line.rung == [ANN] and breaker.is_blocking([]))
-    line.dead = False
-    wait_until(lambda: line.rung == [ANN, BOB] and not breaker.is_blocking([]))
+    wait_until(lambda: server.rung == [ANN] and breaker.is_blocking([]))
+    server.dead = False
+    wait_until(lambda: server.rung == [ANN, BOB] and not breaker.is_blocking([]))
 
 
 def test_the_probe_ends_when_no_more_events_are_published(
-    breaker: Breaker, line: Line, monkeypatch: pytest.MonkeyPatch
+    breaker: Breaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Breaker, "IDLE", 0.05)
     breaker.failed([ANN])
     wait_until(lambda: not probes(breaker))
-    line.dead = False
+    server.dead = False
     assert breaker.is_blocking([BOB]), "it does not wait for it either"
-    wait_until(lambda: {ANN, BOB} == set(line.rung))
+    wait_until(lambda: {ANN, BOB} == set(server.rung))
 
 
-def test_where_no_thread_starts_callers_try(
+def test_callers_retry_if_no_thread_can_be_started(
     breaker: Breaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: threading.Thread) -> None:
@@ -140,14 +140,16 @@ def test_where_no_thread_starts_callers_try(
     assert not breaker.is_blocking([ANN])
 
 
-def test_what_it_remembers_is_bounded(breaker: Breaker) -> None:
+def test_the_number_of_missed_events_is_bounded(breaker: Breaker) -> None:
     breaker.failed([])
     for number in range(3 * breaker.CAPACITY // 100):
         breaker.is_blocking([Event(f"user:{number}-{one}") for one in range(100)])
     assert len(breaker._missed) <= breaker.CAPACITY + 100
 
 
-def test_so_is_what_comes_while_it_tries(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_events_during_the_retry_is_bounded(
+    breaker: Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def events(kind: str) -> list[Event]:
         return [Event(f"{kind}:{number}") for number in range(breaker.CAPACITY)]
 

@@ -1,4 +1,4 @@
-"""Events on the wire: a head for the mailboxes, and JSON that streams send as it is."""
+"""Encoded events: a head for the mailboxes, and JSON that streams send unchanged."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_one_that_is_too_large_becomes_resync() -> None:
         b"\xff\x1fresync\x1f\x1f\x1f\x1f",
     ],
 )
-def test_bytes_of_other_programs_are_no_event(raw: Any) -> None:
+def test_foreign_bytes_are_not_an_event(raw: Any) -> None:
     assert Event.decode(raw) is None

@@ -1,4 +1,4 @@
-"""MONITIO_STREAM: what it takes, and what it says when it cannot work."""
+"""MONITIO_STREAM: options, errors, publishing and addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MERCURE = {"BACKEND": "mercure", "PUBLISH_URL": "http://127.0.0.1:1/", "PUBLISHE
 
 
 class Recording(Hub):
-    """A site's own hub, which writes down what it is sent."""
+    """A site's own hub that records what is published."""
 
     addresses_at_once = 4
 
@@ -42,7 +42,7 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "reported"),
     [
         ("nchan", "is a dictionary"),
         ({"PUBLISH_URL": "http://hub/"}, "dotted path of a Hub class as BACKEND"),
@@ -56,9 +56,9 @@ OWN = {"BACKEND": f"{__name__}.Recording", "PUBLISH_URL": "http://127.0.0.1:1/"}
         ({**MERCURE, "SUBSCRIBER_KEY": "short"}, "has 32 characters or more"),
     ],
 )
-def test_wrong_options_are_reported_with_the_cure(settings: Any, given: Any, said: str) -> None:
+def test_wrong_options_are_reported_with_the_fix(settings: Any, given: Any, reported: str) -> None:
     settings.MONITIO_STREAM = given
-    with pytest.raises(ImproperlyConfigured, match=said):
+    with pytest.raises(ImproperlyConfigured, match=reported):
         get_hub()
 
 
@@ -83,7 +83,7 @@ def test_a_missing_package_is_named(
         get_hub()
 
 
-def test_a_hub_takes_the_place_of_the_transport_while_it_is_named(settings: Any) -> None:
+def test_a_hub_replaces_the_transport_while_it_is_set(settings: Any) -> None:
     settings.MONITIO_STREAM = NCHAN
     assert get_transport() is get_hub()
     assert run_checks(tags=["monitio"]) == []
@@ -98,12 +98,12 @@ def test_a_hub_that_does_not_answer_is_reported_when_the_site_deploys(
 ) -> None:
     settings.MONITIO_STREAM = given
     settings.MONITIO_BASE_URL = "https://example.com"
-    (said,) = run_checks(tags=["monitio"], include_deployment_checks=True)
-    assert said.id == "monitio.W031" and "docs/hubs.md" in str(said.hint)
+    (reported,) = run_checks(tags=["monitio"], include_deployment_checks=True)
+    assert reported.id == "monitio.W031" and "docs/hubs.md" in str(reported.hint)
 
 
 @pytest.mark.django_db
-def test_a_page_is_asked_to_fetch_its_snapshots(settings: Any) -> None:
+def test_a_page_fetches_its_snapshots(settings: Any) -> None:
     client = Client()
     client.force_login(people.user())
     assert b"stream-snapshot" not in client.get("/messages/").content
@@ -112,7 +112,7 @@ def test_a_page_is_asked_to_fetch_its_snapshots(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_no_stream_is_held_here(settings: Any) -> None:
+def test_the_process_holds_no_stream(settings: Any) -> None:
     settings.MONITIO_STREAM = NCHAN
     client = Client()
     client.force_login(people.user())
@@ -132,11 +132,11 @@ class TestPublishing:
         assert isinstance(hub, Recording)
         return hub
 
-    def test_the_same_news_for_many_goes_out_together(self, hub: Recording) -> None:
+    def test_the_same_event_for_many_is_published_together(self, hub: Recording) -> None:
         hub.publish([Event(f"user:{number}") for number in range(5)])
         assert hub.sent == [("resync", b"{}", 4), ("resync", b"{}", 4), ("resync", b"{}", 2)]
 
-    def test_different_news_goes_out_one_by_one(self, hub: Recording) -> None:
+    def test_different_events_are_published_one_by_one(self, hub: Recording) -> None:
         hub.publish([Event("user:1", "message", {"id": number}) for number in range(3)])
         assert [data for _, data, _ in hub.sent] == [b'{"id":0}', b'{"id":1}', b'{"id":2}']
 
@@ -144,7 +144,9 @@ class TestPublishing:
         hub.publish([Event("user:1", "message", {"id": number}) for number in range(101)])
         assert hub.sent == [("resync", b"{}", 2)]
 
-    def test_a_recheck_is_not_covered_by_other_news_and_goes_first(self, hub: Recording) -> None:
+    def test_a_recheck_is_not_replaced_by_other_events_and_comes_first(
+        self, hub: Recording
+    ) -> None:
         news = [Event("user:1", "message", {"id": number}) for number in range(101)]
         hub.publish([*news, Event("user:1", "recheck")])
         assert [event for event, _, _ in hub.sent] == ["recheck", "resync"]
@@ -160,7 +162,7 @@ class TestPublishing:
 
 
 class TestAddresses:
-    def test_they_are_of_one_topic_and_one_span(
+    def test_they_belong_to_one_topic_and_one_epoch(
         self, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.MONITIO_STREAM_RECHECK = 30
@@ -173,7 +175,7 @@ class TestAddresses:
         clock.forward(30)
         assert present not in base.live_channels("user:1")
 
-    def test_another_site_has_others(self, settings: Any) -> None:
+    def test_another_site_has_other_addresses(self, settings: Any) -> None:
         mine = base.channel_for("user:1")
         settings.SECRET_KEY = "of another site"
         assert base.channel_for("user:1") != mine

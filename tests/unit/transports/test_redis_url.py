@@ -1,4 +1,4 @@
-"""MONITIO_REDIS_URL: the servers that each form names, and the errors of forms that are none."""
+"""MONITIO_REDIS_URL: the servers of each valid form, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAITS = {"socket_timeout": 0.2}
 
 
 def connection(url: str) -> dict[str, Any]:
-    """The arguments with which redis-py would connect."""
+    """The arguments with which redis-py connects."""
     kwargs: dict[str, Any] = parse(url).client(WAITS, 0.5).connection_pool.connection_kwargs
     return kwargs
 
@@ -37,7 +37,7 @@ def test_options_in_the_address_reach_redis_py(url: str, expected: dict[str, Any
     assert connection(url).items() >= {**expected, "socket_timeout": 0.5}.items()
 
 
-def test_each_sentinel_is_asked_with_its_own_password_and_little_patience() -> None:
+def test_each_sentinel_has_its_own_password_and_a_short_timeout() -> None:
     address = parse(
         "redis+sentinel://:one@a,b:1/news?sentinel_password=t%40o&health_check_interval=9"
     )
@@ -50,26 +50,26 @@ def test_each_sentinel_is_asked_with_its_own_password_and_little_patience() -> N
     assert (master["password"], master["health_check_interval"]) == ("one", 9)
 
 
-def test_timeouts_in_the_address_win() -> None:
+def test_timeouts_in_the_address_take_precedence() -> None:
     for url in ("redis://host", "redis+cluster://host", "redis+sentinel://host/news"):
         assert connection(f"{url}?socket_timeout=0.7")["socket_timeout"] == 0.7
 
 
-def test_a_sentinel_is_not_asked_for_a_database() -> None:
+def test_a_sentinel_gets_no_database_number() -> None:
     client = parse("redis+sentinel://host/news?db=3").client(WAITS, 1.0)
     (sentinel,) = client.connection_pool.sentinel_manager.sentinels
     assert client.connection_pool.connection_kwargs["db"] == 3
     assert not sentinel.connection_pool.connection_kwargs.get("db")
 
 
-def test_sentinels_under_tls_are_asked_under_tls() -> None:
+def test_sentinels_use_tls_too() -> None:
     client = parse("rediss+sentinel://a/news").client(WAITS, 1.0)
     (sentinel,) = client.connection_pool.sentinel_manager.sentinels
     for pool in (client.connection_pool, sentinel.connection_pool):
         assert "SSL" in pool.connection_class.__name__
 
 
-def test_every_node_has_its_turn() -> None:
+def test_every_node_is_tried() -> None:
     address = parse("redis+cluster://a,b,c,d,e")
     asked = [address.client(WAITS, 1.0).connection_pool.connection_kwargs["host"] for _ in "12345"]
     assert sorted(asked) == list("abcde")
@@ -84,9 +84,7 @@ def test_every_node_has_its_turn() -> None:
         ("redis+sentinel://a,b,c/news", 1, 4),
     ],
 )
-def test_a_second_is_shared_out_among_all_who_may_be_silent(
-    url: str, tries: int, waits: int
-) -> None:
+def test_the_timeout_is_shared_among_all_servers(url: str, tries: int, waits: int) -> None:
     address = parse(url)
     assert (address.tries, address.waits) == (tries, waits)
 

@@ -1,4 +1,4 @@
-"""What a connection subscribes to, and what it makes of payloads that it does not understand."""
+"""Subscriptions of a connection, and payloads that it does not recognise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.jobs import FakeClock
 
 
 class Changes:
-    """A listener whose streams open and close; it gives each change once."""
+    """A listener that returns one change of its topics."""
 
     def take_changes(self) -> tuple[set[str], set[str]]:
         return {"user:1"}, {"user:2"}
 
 
 class Gaps:
-    """A listener that reads one payload, and notes the topics of which it missed events."""
+    """A listener that reads one payload, and records the topics of gaps."""
 
     def __init__(self) -> None:
         self.missed: list[str | None] = []
@@ -45,7 +45,7 @@ class BrokenConnection:
         raise ConnectionError("the server has closed the connection")
 
 
-def test_a_change_that_a_broken_connection_did_not_take_is_left_to_the_next_one() -> None:
+def test_a_change_that_failed_on_a_broken_connection_is_kept_for_the_next() -> None:
     topics = {"user:2", "user:3"}
     listener: Any = Changes()
     waker = Waker()
@@ -57,7 +57,7 @@ def test_a_change_that_a_broken_connection_did_not_take_is_left_to_the_next_one(
 
 
 class SilentServer:
-    """In place of a pubsub connection; it answers nothing."""
+    """Replaces a pubsub connection; it never answers."""
 
     def __init__(self) -> None:
         self.pings = 0
@@ -66,13 +66,13 @@ class SilentServer:
         self.pings += 1
 
 
-def test_a_process_that_stood_still_does_not_take_the_server_for_dead(
+def test_a_process_that_was_suspended_does_not_consider_the_server_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, listener, waker = FakeClock(monkeypatch, "monitio.transports.redis"), Mock(), Waker()
     server: Any = SilentServer()
     subscription = _Subscription(server, listener, waker, set())
-    # It asked nothing meanwhile.
+    # It sent no ping meanwhile.
     subscription._waits_since = None
     clock.forward(60)
     subscription._keep_alive(clock.now)
@@ -85,8 +85,8 @@ def test_a_process_that_stood_still_does_not_take_the_server_for_dead(
     waker.close()
 
 
-def test_each_message_is_one_read_and_one_look_for_more() -> None:
-    """A look is a system call, in which another thread may take the interpreter's lock."""
+def test_each_message_takes_one_read_and_one_poll() -> None:
+    """Each poll is a system call, in which another thread may take the interpreter's lock."""
     pubsub, listener, waker = Mock(), Mock(), Waker()
     pubsub.get_message.side_effect = [{"type": "pong", "data": b""}] * 3
     pubsub.connection.can_read.side_effect = [True, True, False]
@@ -95,7 +95,7 @@ def test_each_message_is_one_read_and_one_look_for_more() -> None:
     assert pubsub.get_message.call_count == pubsub.connection.can_read.call_count == 3
 
 
-# The topic stays the head, whatever a later release puts behind it.
+# The topic comes first in every release.
 FROM_THE_NEXT_RELEASE = b"user:1\x1fsparkle\x1f{}"
 
 
@@ -119,7 +119,7 @@ def test_an_event_of_another_release_is_a_gap_of_its_topic_in_postgresql() -> No
     assert listener.missed == ["user:1", "of another program"]
 
 
-def test_calls_that_wake_share_one_write_until_the_reader_has_looked() -> None:
+def test_wake_ups_share_one_write_until_the_reader_has_read_it() -> None:
     waker = Waker()
     for _ in range(2):
         waker.wake()

@@ -1,4 +1,4 @@
-"""Where a stream is opened from, as far as the site can trust what is said."""
+"""The client's address of a stream, from trusted sources only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def request(remote: str = "127.0.0.1", **meta: str) -> HttpRequest:
 
 
 def from_the_end(request: HttpRequest) -> str:
-    """A site's own way to tell."""
+    """A function of the site that returns the address."""
     return request.META["HTTP_X_CHAIN"].split()[-1]
 
 
@@ -29,10 +29,10 @@ class TestWithoutASetting:
         "remote",
         ["127.0.0.1", "10.1.2.3", "192.168.0.7", "::1", "fd00::7", "", "unix:", "testserver"],
     )
-    def test_a_private_one_is_a_proxys_and_not_counted(self, remote: str) -> None:
+    def test_a_private_address_is_that_of_a_proxy_and_not_counted(self, remote: str) -> None:
         assert client_address(request(remote)) == ""
 
-    def test_headers_are_not_believed(self) -> None:
+    def test_headers_are_not_trusted(self) -> None:
         assert (
             client_address(request(HTTP_X_FORWARDED_FOR="8.8.4.4", HTTP_X_REAL_IP="8.8.4.4")) == ""
         )
@@ -46,7 +46,7 @@ class TestVersion6:
         )
         assert first != client_address(request("2a00:1450:4001:81c::9"))
 
-    def test_version_4_in_its_clothes_is_version_4(self) -> None:
+    def test_a_mapped_version_4_address_is_version_4(self) -> None:
         assert client_address(request("::ffff:8.8.4.4")) == "8.8.4.4"
 
 
@@ -67,7 +67,7 @@ class TestNamedHeader:
             ("", ""),
         ],
     )
-    def test_its_last_address_counts_which_the_nearest_proxy_wrote(
+    def test_its_last_address_counts_because_the_nearest_proxy_adds_it(
         self, said: str, address: str
     ) -> None:
         assert client_address(request(HTTP_X_FORWARDED_FOR=said)) == address
@@ -81,7 +81,7 @@ class TestNamedHeader:
 
 
 @pytest.mark.parametrize("named", [from_the_end, f"{__name__}.from_the_end"])
-def test_a_site_may_have_a_way_of_its_own(named: Any, settings: Any) -> None:
+def test_a_site_can_have_its_own_function(named: Any, settings: Any) -> None:
     settings.MONITIO_CLIENT_ADDRESS = named
     assert client_address(request(HTTP_X_CHAIN="1.1.1.1 8.8.4.4")) == "8.8.4.4"
 

@@ -1,4 +1,4 @@
-"""The statement that writes messages of many users."""
+"""The statement that inserts messages for many users."""
 
 from __future__ import annotations
 

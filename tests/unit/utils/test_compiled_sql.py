@@ -1,4 +1,4 @@
-"""Statements that need not survive a crash of the database, and moments that psycopg reads."""
+"""Statements without synchronous commit, and psycopg's reading of timestamps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitio.utils.compiled_sql import _without_disk, load_moments_in_c
     ("vendor", "in_atomic_block", "waits"),
     [
         ("postgresql", False, False),
-        # The whole transaction of the caller would not wait.
+        # It would affect the caller's whole transaction.
         ("postgresql", True, True),
         ("sqlite", False, True),
     ],
@@ -34,7 +34,7 @@ def test_a_statement_alone_does_not_wait_for_the_disk(
     [
         ("postgresql", UTC, True, True),
         ("postgresql", UTC, False, False),
-        # Django sets the time zone of each, or takes it away.
+        # Django sets or removes the time zone of each value.
         ("postgresql", ZoneInfo("Europe/Warsaw"), True, False),
         ("postgresql", None, True, False),
         ("sqlite", UTC, True, False),

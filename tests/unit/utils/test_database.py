@@ -1,4 +1,4 @@
-"""Deadlocks: how they are recognised, and that the transaction is repeated."""
+"""Deadlocks are recognised, and the transaction is repeated."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_postgresqls_deadlock_is_known_by_its_state(name: str) -> None:
     assert is_deadlock(error)
 
 
-def test_a_locked_sqlite_is_no_deadlock() -> None:
+def test_a_locked_sqlite_database_is_not_a_deadlock() -> None:
     assert not is_deadlock(OperationalError("database is locked"))
 
 
-class Unlucky:
-    """Loses so many deadlocks before the row is updated."""
+class Deadlocked:
+    """Replaces the update of a row: raises a deadlock ``times`` times before it succeeds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         self.times = times
@@ -49,19 +49,19 @@ class Unlucky:
 
 @pytest.mark.django_db(transaction=True)
 class TestReporting:
-    def test_a_deadlock_is_met_by_reporting_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        Unlucky(monkeypatch, RETRIES)
+    def test_a_report_is_repeated_after_a_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Deadlocked(monkeypatch, RETRIES)
         assert reporter(user()).succeeded()
         assert subjects_of(user()) == ["succeeded 0"]
 
     def test_a_deadlock_that_never_ends_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        Unlucky(monkeypatch, RETRIES + 1)
+        Deadlocked(monkeypatch, RETRIES + 1)
         with pytest.raises(OperationalError):
             reporter(user()).succeeded()
 
     def test_the_callers_transaction_which_is_undone_is_not_written_to(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        Unlucky(monkeypatch, 1)
+        Deadlocked(monkeypatch, 1)
         with pytest.raises(OperationalError), transaction.atomic():
             reporter(user()).succeeded()

@@ -1,4 +1,4 @@
-"""Values that live once in each process."""
+"""Values that exist once per process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from monitio.utils.fork import ProcessLocal
 
 
-def test_the_value_is_made_once_however_many_threads_ask() -> None:
+def test_the_value_is_created_once_for_all_threads() -> None:
     ready, made = threading.Barrier(8), []
 
     def factory() -> object:
@@ -21,11 +21,11 @@ def test_the_value_is_made_once_however_many_threads_ask() -> None:
 
     local, got = ProcessLocal(factory), []
 
-    def ask() -> None:
+    def get() -> None:
         ready.wait()
         got.append(local.get())
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=get) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -79,7 +79,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_a_fork_waits_for_a_thread_that_forbids_it() -> None:
-    # In a process without other threads, of which Python warns when it forks.
+    # In another process: Python warns when a process with threads forks.
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", THREAD_BESIDE_A_FORK],
         capture_output=True,

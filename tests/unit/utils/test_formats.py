@@ -17,7 +17,7 @@ def test_a_percentage_is_rounded_down_and_written_alike_by_pages_and_browser(
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "ar"])
-def test_the_browser_has_the_words_of_django_for_sizes(language: str) -> None:
+def test_the_front_end_has_djangos_texts_for_sizes(language: str) -> None:
     with translation.override(language):
         number = formats.number_format(23.5, 1)
         expected = [filesizeformat(23.5 * 1024**power) for power in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""One line for each outage."""
+"""Each outage is logged in one line."""
 
 from __future__ import annotations
 

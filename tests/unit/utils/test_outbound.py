@@ -1,4 +1,4 @@
-"""Which URLs are requested, and how: docs/webhooks.md has the table."""
+"""Requests to URLs of users: refused addresses (the table of docs/webhooks.md) and time-outs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.servers.tls import certificate
 ROOT = Path(__file__).parents[3]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-# URL, and a part of the reason.
+# URLs, and a part of the reason.
 REFUSED_URLS = [
     ("http://example.com/", "begin with https"),
     ("https://example.com:8443/", "no port but 443"),
@@ -103,7 +103,7 @@ def test_the_documented_table_is_this_one() -> None:
         "https://xn--exmple-cua.com/",
     ],
 )
-def test_public_ones_are_not(url: str) -> None:
+def test_public_urls_are_allowed(url: str) -> None:
     assert parse(url).host and not parse(url).is_exempt
 
 
@@ -116,15 +116,15 @@ def test_the_site_may_allow_an_origin(settings: Any) -> None:
             parse(url)
 
 
-class Look:
-    """In place of the resolver: ``addresses`` of each host; ``asked`` are those asked for."""
+class Resolver:
+    """Replaces the resolver: ``addresses`` of each host; ``hosts`` lists the hosts looked up."""
 
     def __init__(self) -> None:
         self.addresses: dict[str, list[str]] = {}
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     def __call__(self, host: str, port: int, **kwargs: Any) -> list[Any]:
-        self.asked.append(host)
+        self.hosts.append(host)
         found = self.addresses[host]
         kinds = {True: socket.AF_INET6, False: socket.AF_INET}
         return [
@@ -140,10 +140,10 @@ class Look:
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Look:
-    look = Look()
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", look)
-    return look
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
+    resolver = Resolver()
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", resolver)
+    return resolver
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,16 @@ def test_a_name_that_leads_elsewhere_at_the_second_look_up_is_not_looked_up_twic
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.5", "fe80::1%eth0", "::ffff:10.0.0.5"])
-def test_a_host_with_an_address_that_is_not_public_is_refused(look: Look, inside: str) -> None:
-    look.addresses["hooks.example"] = ["1.1.1.1", inside]
+def test_a_host_with_an_address_that_is_not_public_is_refused(
+    resolver: Resolver, inside: str
+) -> None:
+    resolver.addresses["hooks.example"] = ["1.1.1.1", inside]
     with pytest.raises(Refused, match="not public"):
         post("https://hooks.example/", b"{}", {}, timeout=5)
 
 
-def test_the_reason_does_not_show_the_address(look: Look) -> None:
-    look.addresses["hooks.example"] = ["10.0.0.5"]
+def test_the_reason_does_not_show_the_address(resolver: Resolver) -> None:
+    resolver.addresses["hooks.example"] = ["10.0.0.5"]
     with pytest.raises(Refused) as refused:
         post("https://hooks.example/secret", b"{}", {}, timeout=5)
     assert "10.0.0.5" not in str(refused.value) and "secret" not in str(refused.value)
@@ -193,7 +195,7 @@ def test_the_reason_does_not_show_the_address(look: Look) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., int]]:
-    """Starts a server that does ``respond(connection)`` with each connection; its port."""
+    """Starts a server that calls ``respond(connection)`` for each connection; returns its port."""
     servers: list[socket.socket] = []
 
     def start(respond: Callable[[Any], Any], tls: ssl.SSLContext | None = None) -> int:
@@ -217,7 +219,7 @@ def serve() -> Iterator[Callable[..., int]]:
 
     yield start
     for server in servers:
-        # Ends accept().
+        # Makes accept() return.
         server.shutdown(socket.SHUT_RDWR)
         server.close()
 
@@ -233,7 +235,7 @@ def read_request(connection: Any) -> bytes:
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(
-    look: Look,
+    resolver: Resolver,
     serve: Callable[..., int],
     tmp_path: Path,
     settings: Any,
@@ -250,7 +252,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
 
     port = serve(respond, tls)
     settings.MONITIO_OUTGOING_ORIGINS = [f"https://hooks.example:{port}"]
-    look.addresses["hooks.example"] = ["127.0.0.1"]
+    resolver.addresses["hooks.example"] = ["127.0.0.1"]
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     outbound.tls_context.cache_clear()
     try:
@@ -258,26 +260,26 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     finally:
         outbound.tls_context.cache_clear()
     assert response.status == 200
-    assert (look.asked, names) == (["hooks.example"], ["hooks.example"])
+    assert (resolver.hosts, names) == (["hooks.example"], ["hooks.example"])
     (request,) = got
     assert request.startswith(b"POST /a?b HTTP/1.1\r\n")
     assert f"Host: hooks.example:{port}\r\n".encode() in request and b"x-y: z" in request
 
 
 def test_a_certificate_of_another_host_is_refused(
-    look: Look, serve: Callable[..., int], tmp_path: Path, settings: Any
+    resolver: Resolver, serve: Callable[..., int], tmp_path: Path, settings: Any
 ) -> None:
     tls, _trusted = certificate(tmp_path, "hooks.example")
     port = serve(read_request, tls)
     settings.MONITIO_OUTGOING_ORIGINS = [f"https://hooks.example:{port}"]
-    look.addresses["hooks.example"] = ["127.0.0.1"]
+    resolver.addresses["hooks.example"] = ["127.0.0.1"]
     with pytest.raises(ssl.SSLCertVerificationError):
         post(f"https://hooks.example:{port}/", b"{}", {}, timeout=20)
 
 
 @pytest.fixture
 def allowed(serve: Callable[..., int], settings: Any) -> Callable[..., str]:
-    """The URL of a server on this machine, which the site allows."""
+    """Starts a server on this machine that the site allows; returns its URL."""
 
     def start(respond: Callable[[Any], Any]) -> str:
         origin = f"http://127.0.0.1:{serve(respond)}"
@@ -287,12 +289,12 @@ def allowed(serve: Callable[..., int], settings: Any) -> Callable[..., str]:
     return start
 
 
-def test_an_address_that_does_not_answer_is_passed_over(
-    look: Look, allowed: Callable[..., str], settings: Any
+def test_an_address_that_does_not_answer_is_skipped(
+    resolver: Resolver, allowed: Callable[..., str], settings: Any
 ) -> None:
     url = allowed(lambda connection: (read_request(connection), connection.sendall(OK)))
     settings.MONITIO_OUTGOING_ORIGINS = [url.rstrip("/").replace("127.0.0.1", "two.example")]
-    look.addresses["two.example"] = ["127.0.0.2", "127.0.0.1"]
+    resolver.addresses["two.example"] = ["127.0.0.2", "127.0.0.1"]
     assert post(url.replace("127.0.0.1", "two.example"), b"{}", {}, timeout=20).status == 200
 
 
@@ -313,7 +315,7 @@ def test_a_large_body_sent_slowly_is_not_read(allowed: Callable[..., str]) -> No
     def respond(connection: Any) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        # Returns when the client has closed.
+        # Returns when the client has disconnected.
         connection.recv(1)
         gone.set()
 
@@ -321,11 +323,11 @@ def test_a_large_body_sent_slowly_is_not_read(allowed: Callable[..., str]) -> No
     assert gone.wait(20)
 
 
-def test_the_time_out_is_for_everything_together(allowed: Callable[..., str]) -> None:
+def test_the_time_out_is_for_the_whole_request(allowed: Callable[..., str]) -> None:
     def respond(connection: Any) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        # Each byte within the time-out, until the client is gone.
+        # Sends each byte within the time-out, until the client has disconnected.
         connection.settimeout(0.05)
         for _ in range(100):
             connection.sendall(b"X")

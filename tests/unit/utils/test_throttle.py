@@ -1,4 +1,4 @@
-"""How many events a throttle lets pass."""
+"""The number of events that a throttle passes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_without_an_interval_everything_passes() -> None:
     assert throttle.is_open(1.0, 0)
 
 
-def test_an_event_that_is_not_held_back_counts() -> None:
+def test_an_unthrottled_event_counts() -> None:
     throttle = Throttle(2)
     for now in (1.0, 1.5, 1.75):
         throttle.record(now)

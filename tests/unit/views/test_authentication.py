@@ -1,4 +1,4 @@
-"""MONITIO_AUTHENTICATION: clients with a token, and what a browser may not do with it."""
+"""MONITIO_AUTHENTICATION: clients with tokens, sessions, and forged requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 HERE = "tests.unit.views.test_authentication"
 JSON = reverse("message_json")
 STREAM = reverse("message_stream")
-# Token to user name.
+# Token -> user name.
 tokens: dict[str, str] = {}
 asked: list[HttpRequest] = []
 
@@ -44,12 +44,12 @@ def by_token(request: HttpRequest) -> Any:
 
 
 def by_session(request: HttpRequest) -> Any:
-    """What no such function should do: it takes the user from the session."""
+    """A wrong function: it takes the user from the session."""
     return getattr(request, "user", None) or getattr(request, "session", {}).get("_auth_user_id")
 
 
 def by_key(request: HttpRequest) -> Any:
-    """By a header that is not Authorization."""
+    """Authenticate by another header than Authorization."""
     return get_user_model()._default_manager.filter(username=request.headers.get("X-Key")).first()
 
 
@@ -75,7 +75,7 @@ def _site(settings: Any) -> None:
 
 @pytest.fixture
 def strict() -> Client:
-    """A client without cookies, for which the CSRF token is checked."""
+    """A client without cookies that enforces CSRF checks."""
     return Client(enforce_csrf_checks=True)
 
 
@@ -95,7 +95,7 @@ def is_read() -> bool:
     return Message.objects.get().read
 
 
-class TestWho:
+class TestUser:
     def test_a_token_is_its_users(self, strict: Client, ann: Any, bob: Any) -> None:
         create_message(ann, INFO, "For Ann")
         assert texts(strict.get(JSON, headers=bearer())) == ["For Ann"]
@@ -109,7 +109,7 @@ class TestWho:
         create_message(ann, INFO, "For Ann")
         assert texts(browser.get(JSON)) == ["For Ann"]
 
-    def test_the_first_function_that_knows_the_user_decides(
+    def test_the_first_function_that_returns_a_user_decides(
         self, strict: Client, ann: Any, settings: Any
     ) -> None:
         settings.MONITIO_AUTHENTICATION = [f"{HERE}.by_key", f"{HERE}.by_token", f"{HERE}.refuse"]
@@ -133,7 +133,7 @@ class TestWho:
         ann.save()
         assert strict.get(JSON, headers=bearer()).status_code == 401
 
-    def test_without_a_database_it_is_asked_later(self, strict: Client, settings: Any) -> None:
+    def test_without_a_database_the_client_must_retry(self, strict: Client, settings: Any) -> None:
         settings.MONITIO_AUTHENTICATION = [f"{HERE}.without_database"]
         assert strict.get(STREAM, headers=bearer()).status_code == 503
 
@@ -217,7 +217,7 @@ class TestForgedRequests:
     def test_the_sites_own_middleware_decides(
         self, strict: Client, ann: Any, settings: Any
     ) -> None:
-        """A subclass may trust further origins."""
+        """A subclass can trust further origins."""
         settings.MIDDLEWARE = [
             f"{HERE}.Trusting" if "Csrf" in path else path for path in settings.MIDDLEWARE
         ]
@@ -271,15 +271,13 @@ def opened(client: Client, ann: Any) -> Identity:
 
 
 class TestStreams:
-    def test_a_recheck_asks_again(self, strict: Client, ann: Any) -> None:
+    def test_a_recheck_calls_the_function_again(self, strict: Client, ann: Any) -> None:
         identity = opened(strict, ann)
         assert identity.is_valid() and len(asked) == 1
         tokens.clear()
         assert not identity.is_valid()
 
-    def test_the_session_of_the_same_user_does_not_prolong_it(
-        self, browser: Client, ann: Any
-    ) -> None:
+    def test_a_session_of_the_same_user_does_not_extend_it(self, browser: Client, ann: Any) -> None:
         identity = opened(browser, ann)
         tokens.clear()
         assert not identity.is_valid()
@@ -289,7 +287,7 @@ class TestStreams:
         tokens["anns"] = "bob"
         assert not identity.is_valid()
 
-    def test_without_a_database_it_stays_open_who_asks(
+    def test_without_a_database_the_user_is_unknown(
         self, strict: Client, ann: Any, settings: Any
     ) -> None:
         identity = opened(strict, ann)
@@ -310,7 +308,7 @@ class TestStreams:
 
 
 @pytest.mark.parametrize("path", ["no.where", f"{HERE}.later", f"{HERE}.Trusting", f"{HERE}.JSON"])
-def test_what_is_no_function_is_found(settings: Any, path: str) -> None:
+def test_an_invalid_function_is_reported(settings: Any, path: str) -> None:
     settings.MONITIO_AUTHENTICATION = [path]
     with pytest.raises(ImproperlyConfigured, match="MONITIO_AUTHENTICATION"):
         authentication.load()

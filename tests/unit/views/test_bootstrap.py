@@ -1,4 +1,4 @@
-"""What message_json answers a page that Django has not rendered."""
+"""The response of message_json for a page that Django has not rendered."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_hub_is_named(browser: Client, settings: Any) -> None:
     assert begin(browser).json()["fetch_snapshot"] is True
 
 
-def test_it_costs_no_query_more(browser: Client, django_assert_num_queries: Any) -> None:
+def test_it_takes_no_additional_query(browser: Client, django_assert_num_queries: Any) -> None:
     begin(browser)
     with django_assert_num_queries(3):
         browser.get(JSON)
@@ -80,7 +80,7 @@ def test_it_costs_no_query_more(browser: Client, django_assert_num_queries: Any)
         begin(browser)
 
 
-def test_others_get_what_they_got_before(browser: Client) -> None:
+def test_other_pages_get_the_usual_response(browser: Client) -> None:
     known = {"messages", "unread", "unread_capped", "floor", "heartbeat", "csrf"}
     assert set(browser.get(JSON).json()) == known
     assert set(Client().get(JSON).json()) == {"messages", "unread", "unread_capped", "floor"}

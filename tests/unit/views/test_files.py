@@ -1,4 +1,4 @@
-"""The download of a job's file: for its readers only."""
+"""Downloads of a job's files, for its recipients only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTENT = b"0123456789" * 100_000
 
 @pytest.fixture
 def file(settings: Any, tmp_path: Path) -> JobFile:
-    """Of a job of ann's."""
+    """A file of ann's job."""
     backend = "django.core.files.storage.FileSystemStorage"
     options = {"location": str(tmp_path), "base_url": "https://files.example/"}
     settings.STORAGES = {**settings.STORAGES, "monitio": {"BACKEND": backend, "OPTIONS": options}}
@@ -42,7 +42,7 @@ def url(file: JobFile) -> str:
     return reverse("message_file", args=[Message.objects.get(job=file.job).pk, file.pk])
 
 
-def test_a_reader_downloads_it(browser: Client, file: JobFile) -> None:
+def test_a_recipient_downloads_it(browser: Client, file: JobFile) -> None:
     response = browser.get(url(file))
     assert b"".join(response.streaming_content) == CONTENT
     assert response["Content-Type"] == "application/pdf"
@@ -115,10 +115,10 @@ def test_a_file_that_the_storage_lost_does_not_exist(
 def test_pages_link_to_it(browser: Client, file: JobFile, page: str) -> None:
     reporter(user()).succeeded(1)
     args = [Message.objects.get().pk] if page == "message_detail" else []
-    # Without the list of {% monitio %} below it, which links to every file.
+    # Without the output of {% monitio %} below it, which links to every file.
     text = browser.get(reverse(page, args=args)).text.partition("<monitio-messages")[0]
     assert f'href="{url(file)}"' in text
-    # A row of the list has no room for the size.
+    # Rows of the list do not show the size.
     assert ("(976.6\xa0KB)" in text) == (page == "message_detail")
 
 

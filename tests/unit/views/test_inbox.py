@@ -1,4 +1,4 @@
-"""The inbox on the web. Above all: nobody sees or changes what is another person's."""
+"""The views of the inbox: access, changes, redirects, escaping, filters and selections."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ STREAM_STOPS = 204
 
 @pytest.fixture(autouse=True)
 def _quiet_afterwards() -> Iterator[None]:
-    """The broadcaster's thread has a connection, which would keep a test database open."""
+    """Stop the broadcaster's thread, whose connection would keep the test database open."""
     yield
     get_broadcaster().stop()
 
 
 @pytest.fixture
 def message(ann: Any, bob: Any) -> Message:
-    """A message of ann's, written by bob."""
+    """A message to ann from bob."""
     return api.create_message(ann, monitio.INFO, "the secret", from_user=bob, subject="Subject")
 
 
@@ -53,7 +53,7 @@ def url(name: str, *args: Any) -> str:
     return reverse(f"message_{name}", args=args)
 
 
-# Strangers.
+# Access by others.
 
 
 def as_another_user() -> Client:
@@ -145,7 +145,7 @@ def test_a_strangers_page_opens_no_stream_of_anothers(
         raise AssertionError(f"A stream was opened with {query}")
 
 
-def test_a_stream_carries_the_messages_of_who_asks_alone(
+def test_a_stream_has_only_the_messages_of_its_user(
     message: Message, browser: Client, bob: Any
 ) -> None:
     api.create_message(bob, monitio.INFO, "bob's")
@@ -171,7 +171,7 @@ def test_a_visitor_sees_their_own_and_no_other_visitors(db: None) -> None:
     assert not Message.objects.exists()
 
 
-def test_after_the_log_out_nothing_is_left_to_see(browser: Client, message: Message) -> None:
+def test_after_the_log_out_nothing_is_shown(browser: Client, message: Message) -> None:
     assert b"secret" in browser.get(url("list")).content
     browser.logout()
     assert b"secret" not in browser.get(url("list")).content
@@ -188,7 +188,9 @@ def addresses(message: Message) -> list[str]:
     return [url(name, message.pk) for name in QUESTIONS] + [url(name) for name in ALL_QUESTIONS]
 
 
-def test_a_plain_link_asks_first_and_changes_nothing(browser: Client, message: Message) -> None:
+def test_a_get_request_shows_a_confirmation_and_changes_nothing(
+    browser: Client, message: Message
+) -> None:
     before = Message.objects.values().get()
     for address in addresses(message):
         response = browser.get(address)
@@ -234,8 +236,10 @@ def test_every_change_needs_the_csrf_token(ann: Any, message: Message) -> None:
     assert accepted.json() == {"ok": True, "unread": 0, "unread_capped": False}
 
 
-def test_another_origin_is_trusted_as_soon_as_a_test_says_so(ann: Any, settings: Any) -> None:
-    """Also after a request that was answered before."""
+def test_another_origin_is_trusted_as_soon_as_the_setting_allows_it(
+    ann: Any, settings: Any
+) -> None:
+    """Also after an earlier request."""
     strict, token = signed_in(ann, enforce_csrf_checks=True), "t" * 32
     strict.cookies["csrftoken"] = token
 
@@ -248,7 +252,7 @@ def test_another_origin_is_trusted_as_soon_as_a_test_says_so(ann: Any, settings:
     assert status() == 302
 
 
-# What the views do.
+# Changes.
 
 
 def test_the_list_shows_newest_first_in_pages(browser: Client, ann: Any, settings: Any) -> None:
@@ -285,7 +289,7 @@ def test_all_until_a_message_leaves_later_ones_as_they_are(
     answer = browser.post(url(action), {"until": message.pk}, **JSON)
     assert answer.json()["unread"] == 1
     assert list(Message.objects.of(Recipient.of(ann)).unread()) == [later]
-    # Beyond any id, in either direction, and no number.
+    # Beyond any id in both directions, and not a number.
     browser.post(url(action), {"until": -(10**30)})
     assert list(Message.objects.of(Recipient.of(ann)).unread()) == [later]
     assert browser.post(url(action), {"until": "x"}).status_code == 404
@@ -321,7 +325,7 @@ def test_ids_that_are_no_numbers_are_refused(browser: Client, ids: str) -> None:
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63, 10**30])
-def test_a_number_no_database_knows_is_not_found(
+def test_a_number_outside_of_any_database_is_not_found(
     browser: Client, message: Message, number: int
 ) -> None:
     for name in ("detail", "mark_read", "delete", "reply"):
@@ -365,7 +369,7 @@ def test_json_is_the_snapshot_and_a_token_for_posting(browser: Client, message: 
     assert (state["messages"][0]["id"], state["unread"], state["floor"]) == (message.pk, 1, 0)
 
 
-def test_json_goes_on_below_an_id(browser: Client, ann: Any, settings: Any) -> None:
+def test_json_continues_below_an_id(browser: Client, ann: Any, settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 2
     pks = [api.create_message(ann, monitio.INFO, "one").pk for _ in range(5)]
     first = browser.get(url("json")).json()
@@ -394,7 +398,7 @@ def test_login_required_middleware_lets_visitors_in(
     assert client.get("/").status_code == 302
 
 
-# Where it goes on.
+# Redirects.
 
 FOREIGN = [
     "https://evil.example/",
@@ -408,15 +412,15 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("wish", FOREIGN)
-def test_no_form_leads_to_another_site(browser: Client, message: Message, wish: str) -> None:
-    response = browser.post(url("mark_read", message.pk), {"next": wish})
+@pytest.mark.parametrize("target", FOREIGN)
+def test_no_form_leads_to_another_site(browser: Client, message: Message, target: str) -> None:
+    response = browser.post(url("mark_read", message.pk), {"next": target})
     assert (response.status_code, response["Location"]) == (302, url("list"))
-    question = browser.get(url("delete", message.pk), headers={"referer": wish.strip()})
+    question = browser.get(url("delete", message.pk), headers={"referer": target.strip()})
     assert question.context["next"] == url("list")
 
 
-def test_a_page_of_the_site_is_gone_back_to(browser: Client, message: Message) -> None:
+def test_a_form_redirects_back_to_a_page_of_the_site(browser: Client, message: Message) -> None:
     response = browser.post(url("mark_read", message.pk), {"next": "/?page=2"})
     assert response["Location"] == "/?page=2"
     question = browser.get(url("delete", message.pk), headers={"referer": "http://testserver/a/"})
@@ -437,7 +441,7 @@ def test_no_redirect_leads_to_a_deleted_message(
     assert question.context["next"] == url("list")
 
 
-# What is written into pages and headers.
+# Escaping in pages and headers.
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -467,7 +471,7 @@ def test_the_home_page_of_the_manual_escapes_everything(browser: Client, evil: M
     assert "<script>alert" not in content and '" onclick="' not in content
 
 
-def test_a_question_about_a_safe_message_shows_its_text(browser: Client, ann: Any) -> None:
+def test_a_confirmation_for_a_safe_message_shows_its_text(browser: Client, ann: Any) -> None:
     message = api.create_message(ann, monitio.INFO, mark_safe("<b>bold</b> &lt;script&gt;"))
     question = browser.get(url("delete", message.pk)).context["question"]
     assert question == "Delete “bold <script>”?"
@@ -586,7 +590,7 @@ def test_each_filter_in_force_has_a_chip_that_removes_it(browser: Client, mixed:
     ]  # fmt: skip
 
 
-def test_messages_stand_below_their_day(browser: Client, ann: Any) -> None:
+def test_messages_are_grouped_by_day(browser: Client, ann: Any) -> None:
     now = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
     days = {"a": 0, "b": 1, "c": 2, "d": 5, "e": 40}
     for text, ago in reversed(days.items()):
@@ -613,7 +617,7 @@ def test_the_selected_messages_are_marked_and_no_others(browser: Client, ann: An
     assert list(unread.all()) == pks[1:]
 
 
-def test_deleting_the_selected_ones_asks_with_their_number(browser: Client, ann: Any) -> None:
+def test_deleting_selected_messages_confirms_their_number(browser: Client, ann: Any) -> None:
     pks = [api.create_message(ann, monitio.INFO, "one").pk for _ in range(3)]
     question = browser.post(url("selected"), {"ids": pks[:2], "do": "delete"})
     assert question.context["question"] == "Delete 2 notifications? This can’t be undone."
@@ -632,7 +636,7 @@ def test_nothing_selected_changes_nothing(
     assert Message.objects.unread().count() == 1
 
 
-def test_deleting_all_asks_with_their_number(browser: Client, message: Message) -> None:
+def test_deleting_all_confirms_their_number(browser: Client, message: Message) -> None:
     page = browser.get(url("delete_all"))
     assert page.context["question"] == "Delete 1 notification? This can’t be undone."
     assert 'class="monitio-button primary danger"' in page.content.decode()
@@ -649,7 +653,7 @@ def test_a_read_message_can_be_unread_again(browser: Client, message: Message) -
     assert message.seen and not message.read
 
 
-def test_pages_of_a_search_go_on_with_it(browser: Client, mixed: None, settings: Any) -> None:
+def test_further_pages_keep_the_search(browser: Client, mixed: None, settings: Any) -> None:
     settings.MONITIO_SNAPSHOT_SIZE = 1
     first = browser.get(url("list") + "?category=imports&text=import")
     older = re.search(r'href="(\?[^"]*before=[^"]*)">', first.content.decode())
@@ -660,7 +664,7 @@ def test_pages_of_a_search_go_on_with_it(browser: Client, mixed: None, settings:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search reads two messages, and the list counts two."""
+    """Limit searches to two messages, and counts to two."""
     monkeypatch.setattr(inbox, "SEARCHED", 2)
     monkeypatch.setattr(inbox, "COUNTED", 2)
 

@@ -1,4 +1,4 @@
-"""A page acts for the user it was made for, also when a middleware has swapped ``request.user``."""
+"""A page acts only for the user it was rendered for, also when ``request.user`` was replaced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitio.models import Job, Message, Preferences
 from monitio.recipients import Recipient, page_token
 
 JSON = {"accept": "application/json"}
-# Works without a log-in: its token names the user.
+# Works without a log-in: the token in the address identifies the user.
 EXEMPT = {"message_signed_file", "message_unsubscribe"}
 NAMES = sorted({str(pattern.name) for pattern in urls.urlpatterns} - EXEMPT)
 FIELDS = {"ids": "{pk}", "message": "an answer", "frequency": "daily"}
@@ -29,7 +29,7 @@ LINKS = re.compile(r'href="([^"]*)"')
 
 
 def impersonate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """As django-impersonate does it: the session stays the first user's."""
+    """Middleware as django-impersonate: the session stays that of the first user."""
 
     def middleware(request: HttpRequest) -> Any:
         name = request.session.get("be")
@@ -42,13 +42,13 @@ def impersonate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 @pytest.fixture
 def page(ann: Any) -> str:
-    """The token of an open page of ann's."""
+    """The token of ann's open page."""
     return page_token(Recipient.for_user(ann))
 
 
 @pytest.fixture
 def browser(ann: Any, bob: Any, client: Client, settings: Any) -> Client:
-    """Ann, who has begun to act as bob in another tab."""
+    """A client in which ann has begun to impersonate bob in another tab."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.unit.views.test_page_tokens.impersonate"]
     client.force_login(ann)
     session = client.session
@@ -59,7 +59,7 @@ def browser(ann: Any, bob: Any, client: Client, settings: Any) -> Client:
 
 @pytest.fixture
 def message(ann: Any, bob: Any) -> Message:
-    """Bob's: it can be read, deleted, answered and cancelled."""
+    """A message of bob that can be read, deleted, answered and cancelled."""
     job = Job.objects.create(task_id="t", state="started", cancellable=True)
     written = api.create_message(bob, monitio.INFO, "for bob", from_user=ann)
     Message.objects.filter(pk=written.pk).update(job=job)
@@ -73,7 +73,7 @@ def address(name: str, message: Message) -> str:
 
 
 def everything() -> list[Any]:
-    """What the tables hold."""
+    """The rows of all tables."""
     return [list(model.objects.order_by("pk").values()) for model in (Message, Job, Preferences)]
 
 
@@ -83,10 +83,10 @@ def post(browser: Client, name: str, message: Message, page: str, **options: Any
 
 
 def changing() -> list[str]:
-    """The names of the views that take POST, found by asking."""
+    """The names of the views that accept POST, found by requests."""
     client = Client()
     answers = {name: client.post(address(name, Message(pk=1))).status_code for name in NAMES}
-    # 410: those of former versions.
+    # 410: views of former versions.
     return [name for name, status in answers.items() if status not in (405, 410)]
 
 
@@ -108,7 +108,7 @@ def test_the_token_may_stand_in_the_address(browser: Client, message: Message, p
     assert Message.objects.filter(pk=message.pk).exists()
 
 
-def test_a_question_is_not_asked_for_the_page_of_another_user(
+def test_no_confirmation_is_shown_for_the_page_of_another_user(
     browser: Client, message: Message, page: str
 ) -> None:
     assert browser.get(reverse("message_delete_all"), {"page": page}).status_code == 409
@@ -131,18 +131,18 @@ def test_without_a_token_the_user_of_the_request_acts(
 
 
 @pytest.mark.parametrize("token", ["nonsense", "u.0", "v.", "2"])
-def test_a_token_that_is_none_is_refused(browser: Client, message: Message, token: str) -> None:
+def test_an_invalid_token_is_refused(browser: Client, message: Message, token: str) -> None:
     assert browser.post(reverse("message_delete_all"), {"page": token}).status_code == 409
     assert Message.objects.exists()
 
 
-def test_a_user_who_has_logged_out_is_not_found_but_refused(
+def test_the_page_of_a_user_who_has_logged_out_is_refused(
     client: Client, message: Message, page: str
 ) -> None:
     assert client.post(reverse("message_delete_all"), {"page": page}).status_code == 409
 
 
-def test_the_page_of_a_stranger_is_a_strangers(client: Client, message: Message) -> None:
+def test_the_page_of_a_stranger_acts_for_strangers_only(client: Client, message: Message) -> None:
     answer = client.post(
         reverse("message_mark_seen"), {"ids": "1", "page": page_token(None)}, headers=JSON
     )
@@ -158,7 +158,7 @@ def rendered(source: str, who: Any) -> str:
 
 
 def bundled_pages(who: Any, message: Message) -> dict[str, str]:
-    """The HTML of every bundled page and template that offers to change something."""
+    """The HTML of every bundled page and template with a form or link that changes something."""
     client = Client()
     client.force_login(who)
     views = [

@@ -1,4 +1,4 @@
-"""The page of the preferences, and the way out that needs no log-in."""
+"""The preferences page, and unsubscribing without a log-in."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestPage:
         "category:exports": "off",
     }
 
-    def test_what_is_sent_is_chosen(self, browser: Client, ann: Any) -> None:
+    def test_submitted_values_are_saved(self, browser: Client, ann: Any) -> None:
         response = browser.post(self.url, self.choice)
         assert (response.status_code, response["Location"]) == (302, f"{self.url}?saved=1")
         row = preferences.for_user(ann)
@@ -110,7 +110,7 @@ class TestPage:
         channels = page.context["form"].channels
         assert [channel.label for channel in channels] == ["E-mail", "Pager"]
         assert 'aria-label="Exports &lt;all&gt;: Pager"' in body(page)
-        # Only e-mails have digests.
+        # Only e-mails can be sent as digests.
         select = body(page).split('name="pager:exports"')[1].split("</select>")[0]
         assert re.findall('value="([^"]*)"', select) == ["", "at_once", "off"]
         browser.post(self.url, {**self.choice, "pager:exports": "off", "category:exports": ""})
@@ -119,7 +119,9 @@ class TestPage:
         assert row.mode("exports") == Mode.DIGEST
         assert row.mode("", "pager") == Mode.AT_ONCE
 
-    def test_kinds_of_ones_own_messages_can_be_chosen_for(self, browser: Client, ann: Any) -> None:
+    def test_categories_of_the_users_messages_can_be_chosen(
+        self, browser: Client, ann: Any
+    ) -> None:
         api.create_message(ann, monitio.INFO, "one", category="weekly_report")
         api.create_message(user("bob"), monitio.INFO, "one", category="secret_plans")
         page = body(browser.get(self.url))
@@ -129,7 +131,9 @@ class TestPage:
     def test_titles_are_escaped(self, browser: Client) -> None:
         assert "Exports &lt;all&gt;" in body(browser.get(self.url))
 
-    def test_visitors_are_asked_to_log_in(self, client: Client, db: None, settings: Any) -> None:
+    def test_visitors_are_redirected_to_the_log_in(
+        self, client: Client, db: None, settings: Any
+    ) -> None:
         settings.LOGIN_URL = "/login/"
         visitor_of(client)
         response = client.get(self.url)
@@ -157,10 +161,10 @@ class TestPage:
 
 
 class TestUnsubscribing:
-    """By a client that has no cookies and enforces CSRF: what a mail program is."""
+    """Requests of a mail client: without cookies, with CSRF checks enforced."""
 
     @pytest.fixture
-    def mail_program(self, ann: Any) -> Client:
+    def mail_client(self, ann: Any) -> Client:
         return Client(enforce_csrf_checks=True)
 
     @pytest.fixture
@@ -177,39 +181,41 @@ class TestUnsubscribing:
         assert found
         return found[1]
 
-    def test_one_click_ends_the_category(self, mail_program: Client, link: str, ann: Any) -> None:
-        response: Any = mail_program.post(link, ONE_CLICK)
+    def test_one_click_ends_the_category(self, mail_client: Client, link: str, ann: Any) -> None:
+        response: Any = mail_client.post(link, ONE_CLICK)
         assert response.status_code == 200
         assert response["Content-Type"].startswith("text/plain")
         assert preferences.get(ann, "exports") == Mode.OFF
         assert preferences.get(ann, "") == Mode.AT_ONCE
 
     def test_it_takes_a_multipart_form_and_no_particular_body(
-        self, mail_program: Client, link: str, ann: Any
+        self, mail_client: Client, link: str, ann: Any
     ) -> None:
         content = {"content_type": "application/x-www-form-urlencoded"}
-        mail_program.post(link, "List-Unsubscribe=One-Click", **content)
+        mail_client.post(link, "List-Unsubscribe=One-Click", **content)
         assert preferences.get(ann, "exports") == Mode.OFF
 
-    def test_no_cookie_and_no_redirect(self, mail_program: Client, link: str) -> None:
+    def test_no_cookie_and_no_redirect(self, mail_client: Client, link: str) -> None:
         answers: list[Any] = [
-            mail_program.get(link), mail_program.post(link, ONE_CLICK), mail_program.post(link),
+            mail_client.get(link), mail_client.post(link, ONE_CLICK), mail_client.post(link),
         ]  # fmt: skip
         for answer in answers:
             assert answer.status_code == 200
             assert not answer.cookies
             assert answer["Referrer-Policy"] if answer is not answers[1] else True
-        assert not mail_program.cookies
+        assert not mail_client.cookies
 
-    def test_looking_ends_nothing(self, mail_program: Client, link: str, ann: Any) -> None:
-        # Mail scanners follow every link.
-        page = body(mail_program.get(link))
-        mail_program.head(link)
+    def test_a_get_request_unsubscribes_nothing(
+        self, mail_client: Client, link: str, ann: Any
+    ) -> None:
+        # Mail scanners request every link.
+        page = body(mail_client.get(link))
+        mail_client.head(link)
         assert "Exports &lt;all&gt;" in page and '<form method="post"' in page
         assert preferences.get(ann, "exports") == Mode.AT_ONCE
 
-    def test_the_page_holds_no_name(self, mail_program: Client, link: str, ann: Any) -> None:
-        pages = body(mail_program.get(link)) + body(mail_program.post(link))
+    def test_the_page_holds_no_name(self, mail_client: Client, link: str, ann: Any) -> None:
+        pages = body(mail_client.get(link)) + body(mail_client.post(link))
         assert ann.username not in pages.replace("Cannot", "")
         assert ann.email not in pages
 
@@ -222,119 +228,119 @@ class TestUnsubscribing:
         assert preferences.get(user("bob"), "exports") == Mode.AT_ONCE
 
     def test_it_works_where_every_page_needs_a_log_in(
-        self, mail_program: Client, link: str, ann: Any, settings: Any
+        self, mail_client: Client, link: str, ann: Any, settings: Any
     ) -> None:
         login = "django.contrib.auth.middleware.LoginRequiredMiddleware"
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, login]
-        assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert mail_client.post(link, ONE_CLICK).status_code == 200
         assert preferences.get(ann, "exports") == Mode.OFF
 
-    def test_doing_it_twice_is_doing_it_once(
-        self, mail_program: Client, link: str, ann: Any
+    def test_unsubscribing_twice_has_the_same_effect(
+        self, mail_client: Client, link: str, ann: Any
     ) -> None:
         for _ in range(2):
-            assert mail_program.post(link, ONE_CLICK).status_code == 200
+            assert mail_client.post(link, ONE_CLICK).status_code == 200
         assert preferences.get(ann, "exports") == Mode.OFF
 
-    def test_it_can_be_undone(self, mail_program: Client, link: str, ann: Any) -> None:
+    def test_it_can_be_undone(self, mail_client: Client, link: str, ann: Any) -> None:
         preferences.change(ann, categories={"exports": "digest"})
-        way_back = self.undo(mail_program.post(link))
+        way_back = self.undo(mail_client.post(link))
         assert preferences.get(ann, "exports") == Mode.OFF
-        page = body(mail_program.post(link, {"undo": way_back}))
+        page = body(mail_client.post(link, {"undo": way_back}))
         assert "previous preferences have been restored" in page
         assert preferences.get(ann, "exports") == Mode.DIGEST
 
-    def test_who_clicks_twice_can_still_come_back(
-        self, mail_program: Client, link: str, ann: Any
+    def test_after_two_clicks_it_can_still_be_undone(
+        self, mail_client: Client, link: str, ann: Any
     ) -> None:
         for leaving in (link, self.path(ann, None)):
-            mail_program.post(leaving)
-            way_back = self.undo(mail_program.post(leaving))
-            mail_program.post(leaving, {"undo": way_back})
+            mail_client.post(leaving)
+            way_back = self.undo(mail_client.post(leaving))
+            mail_client.post(leaving, {"undo": way_back})
         assert preferences.get(ann, "exports") == Mode.AT_ONCE
 
-    def test_looking_often_does_not_use_the_link_up(
-        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    def test_get_requests_are_not_limited(
+        self, mail_client: Client, link: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(preference_views, "CLICKS", 1)
         for _ in range(3):
-            mail_program.get(link)
-        assert mail_program.post(link, ONE_CLICK).status_code == 200
+            mail_client.get(link)
+        assert mail_client.post(link, ONE_CLICK).status_code == 200
 
-    def test_all_can_be_ended_and_undone(self, mail_program: Client, ann: Any) -> None:
+    def test_all_can_be_ended_and_undone(self, mail_client: Client, ann: Any) -> None:
         preferences.change(ann, frequency="weekly")
         link = self.path(ann, None)
-        way_back = self.undo(mail_program.post(link))
+        way_back = self.undo(mail_client.post(link))
         assert preferences.for_user(ann).frequency == Frequency.NEVER
-        mail_program.post(link, {"undo": way_back})
+        mail_client.post(link, {"undo": way_back})
         assert preferences.for_user(ann).frequency == Frequency.WEEKLY
 
-    def test_a_way_back_of_another_link_is_refused(
-        self, mail_program: Client, link: str, ann: Any
+    def test_an_undo_token_of_another_link_is_refused(
+        self, mail_client: Client, link: str, ann: Any
     ) -> None:
-        way_back = self.undo(mail_program.post(self.path(user("bob"), "exports")))
-        response: Any = mail_program.post(link, {"undo": way_back})
+        way_back = self.undo(mail_client.post(self.path(user("bob"), "exports")))
+        response: Any = mail_client.post(link, {"undo": way_back})
         assert response.status_code == 400
         assert preferences.get(user("bob"), "exports") == Mode.OFF
 
-    def test_a_link_is_no_way_back(self, mail_program: Client, link: str) -> None:
+    def test_an_unsubscribe_token_does_not_undo(self, mail_client: Client, link: str) -> None:
         token = link.rstrip("/").rpartition("/")[2]
-        response: Any = mail_program.post(link, {"undo": token})
+        response: Any = mail_client.post(link, {"undo": token})
         assert response.status_code == 400
 
-    def test_it_survives_a_new_password(self, mail_program: Client, link: str, ann: Any) -> None:
+    def test_it_survives_a_new_password(self, mail_client: Client, link: str, ann: Any) -> None:
         ann.set_password("another")
         ann.save()
-        assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert mail_client.post(link, ONE_CLICK).status_code == 200
         assert preferences.get(ann, "exports") == Mode.OFF
 
     def test_it_survives_a_new_secret_key(
-        self, mail_program: Client, link: str, ann: Any, settings: Any
+        self, mail_client: Client, link: str, ann: Any, settings: Any
     ) -> None:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
-        mail_program.post(link, ONE_CLICK)
+        mail_client.post(link, ONE_CLICK)
         assert preferences.get(ann, "exports") == Mode.OFF
 
     @pytest.mark.parametrize("method", ["get", "post"])
     def test_a_changed_link_gets_a_clear_page(
-        self, mail_program: Client, link: str, method: str, ann: Any
+        self, mail_client: Client, link: str, method: str, ann: Any
     ) -> None:
         for spoiled in (f"{link[:-1]}xx/", "/messages/unsubscribe/x/", link.replace(":", "")):
-            response: Any = getattr(mail_program, method)(spoiled)
+            response: Any = getattr(mail_client, method)(spoiled)
             assert response.status_code == 400
             assert "This link is invalid" in body(response)
         assert not Preferences.objects.exists()
 
     def test_a_link_of_a_deleted_user_gets_a_clear_page(
-        self, mail_program: Client, link: str, ann: Any
+        self, mail_client: Client, link: str, ann: Any
     ) -> None:
         ann.delete()
-        response: Any = mail_program.post(link, ONE_CLICK)
+        response: Any = mail_client.post(link, ONE_CLICK)
         assert response.status_code == 400
 
-    def test_what_became_essential_cannot_be_ended(
-        self, mail_program: Client, link: str, ann: Any, settings: Any
+    def test_a_category_that_became_essential_cannot_be_unsubscribed(
+        self, mail_client: Client, link: str, ann: Any, settings: Any
     ) -> None:
         settings.MONITIO_CATEGORIES = {"exports": {"essential": True}}
-        response: Any = mail_program.post(link, ONE_CLICK)
+        response: Any = mail_client.post(link, ONE_CLICK)
         assert response.status_code == 403
         assert "essential" in body(response)
 
-    def test_one_link_is_not_clicked_for_ever(
-        self, mail_program: Client, link: str, ann: Any, monkeypatch: pytest.MonkeyPatch
+    def test_clicks_on_one_link_are_rate_limited(
+        self, mail_client: Client, link: str, ann: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(preference_views, "CLICKS", 2)
-        answers: list[Any] = [mail_program.post(link, ONE_CLICK) for _ in range(3)]
+        answers: list[Any] = [mail_client.post(link, ONE_CLICK) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
-        assert mail_program.post(self.path(ann, ""), ONE_CLICK).status_code == 200
+        assert mail_client.post(self.path(ann, ""), ONE_CLICK).status_code == 200
 
-    def test_who_tries_links_out_is_slowed_and_good_ones_still_work(
-        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+    def test_guessing_links_is_rate_limited_and_valid_ones_still_work(
+        self, mail_client: Client, link: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(preference_views, "GUESSES", 2)
-        answers: list[Any] = [mail_program.post(f"{link[:-1]}{n}/") for n in range(3)]
+        answers: list[Any] = [mail_client.post(f"{link[:-1]}{n}/") for n in range(3)]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
-        assert mail_program.post(link, ONE_CLICK).status_code == 200
+        assert mail_client.post(link, ONE_CLICK).status_code == 200
 
     @pytest.mark.parametrize(
         ("first", "second", "status"),
@@ -347,7 +353,7 @@ class TestUnsubscribing:
     )
     def test_bad_links_are_counted_by_the_clients_address_behind_a_proxy(
         self,
-        mail_program: Client,
+        mail_client: Client,
         link: str,
         monkeypatch: pytest.MonkeyPatch,
         settings: Any,
@@ -357,16 +363,16 @@ class TestUnsubscribing:
     ) -> None:
         settings.MONITIO_CLIENT_ADDRESS = "HTTP_X_REAL_IP"
         monkeypatch.setattr(preference_views, "GUESSES", 1)
-        mail_program.post(f"{link[:-1]}x/", headers={"X-Real-IP": first})
-        answer: Any = mail_program.post(f"{link[:-1]}y/", headers={"X-Real-IP": second})
+        mail_client.post(f"{link[:-1]}x/", headers={"X-Real-IP": first})
+        answer: Any = mail_client.post(f"{link[:-1]}y/", headers={"X-Real-IP": second})
         assert answer.status_code == status
 
     def test_on_an_intranet_each_address_has_its_own_count(
-        self, mail_program: Client, link: str, monkeypatch: pytest.MonkeyPatch
+        self, mail_client: Client, link: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(preference_views, "GUESSES", 1)
         answers: list[Any] = [
-            mail_program.post(f"{link[:-1]}x/", REMOTE_ADDR=f"10.0.0.{n}") for n in (1, 2, 1)
+            mail_client.post(f"{link[:-1]}x/", REMOTE_ADDR=f"10.0.0.{n}") for n in (1, 2, 1)
         ]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
 
@@ -385,7 +391,7 @@ class TestDestinations:
         return client
 
     def act(self, page: Client, what: str, row: Any) -> str:
-        """What the page reads after a click."""
+        """The text of the page after a click."""
         url = reverse("message_preferences")
         return body(page.post(url, {"destination": row.pk, "act": what}, follow=True))
 
@@ -442,7 +448,7 @@ class TestDestinations:
         self.act(page, "test", row)
         assert "Too many attempts" in self.act(page, "test", row)
 
-    def test_in_quiet_hours_the_page_tells_when_a_test_is_sent(
+    def test_in_quiet_hours_the_page_shows_when_a_test_is_sent(
         self, ann: Any, page: Client
     ) -> None:
         preferences.change(ann, quiet_from=time(0), quiet_to=time(23, 59, 59), time_zone="UTC")

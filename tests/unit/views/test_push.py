@@ -1,4 +1,4 @@
-"""This browser as a device: subscribing, log-in and log-out, the worker, the button."""
+"""The browser as a push device: subscribing, log-in and log-out, service worker, button."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 @pytest.fixture(autouse=True)
 def _site(settings: Any) -> None:
-    # It counts attempts.
+    # The cache counts attempts.
     cache.clear()
     settings.MONITIO_CHANNELS = {"push": "monitio.channels.webpush.WebPushChannel"}
     settings.MONITIO_VAPID_PRIVATE_KEY = new_private_key()
@@ -46,7 +46,7 @@ def log_in(client: Client, name: str) -> None:
 
 
 def devices() -> list[tuple[str, str]]:
-    """Owner, and the end of the endpoint."""
+    """Owner and end of the endpoint of each device."""
     rows = Destination.objects.order_by("pk").select_related("user")
     return [
         (row.user.get_username(), row.address["endpoint"].removeprefix(ENDPOINT)) for row in rows
@@ -115,10 +115,10 @@ class TestSubscribing:
         monkeypatch.setattr(type(Destination.objects), "update_or_create", fail)
         log_in(client, "ann")
         with pytest.raises(RuntimeError) as caught:
-            # Backwards: reports show the lines of this function, too.
+            # Reversed, because reports show the source lines of this function.
             subscribe(client, "terce5"[::-1])
         frames: Any = caught.tb
-        # Those of the test hold what it has sent.
+        # Skip the frames of the test, which contain the values.
         while not frames.tb_frame.f_code.co_filename.endswith("monitio/views/base.py"):
             frames = frames.tb_next
         request = RequestFactory().get("/")
@@ -172,7 +172,9 @@ class TestSubscribing:
         statuses = {subscribe(client).status_code for _ in range(32)}
         assert statuses == {200, 429}
 
-    def test_without_the_channel_there_is_nothing(self, client: Client, settings: Any) -> None:
+    def test_without_the_channel_the_views_do_not_exist(
+        self, client: Client, settings: Any
+    ) -> None:
         settings.MONITIO_CHANNELS = {}
         log_in(client, "ann")
         assert subscribe(client).status_code == 404
@@ -192,7 +194,9 @@ class TestSessions:
         log_in(client, "bob")
         assert devices() == [("bob", "one")]
 
-    def test_so_does_one_after_the_session_has_ended(self, client: Client) -> None:
+    def test_a_log_in_of_another_user_after_the_session_has_ended_moves_it(
+        self, client: Client
+    ) -> None:
         log_in(client, "ann")
         subscribe(client)
         del client.cookies["sessionid"]
@@ -213,7 +217,7 @@ class TestSessions:
 
 
 class TestTenants:
-    """That share their sessions, and so the cookie: this browser has a device of each."""
+    """Tenants with shared sessions, and so with one cookie: the browser is a device of each."""
 
     @pytest.fixture(autouse=True)
     def _scopes(self, settings: Any) -> None:
@@ -222,14 +226,14 @@ class TestTenants:
 
     @pytest.fixture
     def browser(self, client: Client) -> Client:
-        """Ann's, which is a device of both tenants. It is at the second one."""
+        """A client of ann that is a device of both tenants, currently on the second one."""
         log_in(client, "ann")
         for tenant in ("a", "b"):
             client.defaults["HTTP_X_SCOPE"] = tenant
             assert subscribe(client, tenant).status_code == 200
         return client
 
-    def test_each_knows_its_own_device(self, browser: Client) -> None:
+    def test_each_tenant_has_its_own_device(self, browser: Client) -> None:
         for tenant in ("a", "b"):
             browser.defaults["HTTP_X_SCOPE"] = tenant
             page = browser.get(reverse("message_preferences")).content.decode()
@@ -273,7 +277,7 @@ class TestButton:
         assert "<monitio-push hidden" in page and "monitio-push.js" in page
         assert "Notify me on this device" in page
 
-    def test_it_knows_whether_this_browser_is_a_device(self, client: Client) -> None:
+    def test_it_shows_whether_this_browser_is_a_device(self, client: Client) -> None:
         log_in(client, "ann")
         subscribe(client)
         assert 'worker.js" on>' in self.page(client)

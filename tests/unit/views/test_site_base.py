@@ -1,4 +1,4 @@
-"""The bundled pages inside a site's base template that has the blocks content and title alone."""
+"""The bundled pages in a site's base template with only the blocks content and title."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BASE = """{% load monitio %}<!doctype html><title>{% block title %}Shop{% endblo
 
 @pytest.fixture
 def shop(settings: Any, tmp_path: Path, db: None) -> Client:
-    """Ann at a site whose frame sets a cookie, opens a stream and shows a name."""
+    """Ann's client on a site whose base template sets a cookie, opens a stream and shows a name."""
     (tmp_path / "monitio").mkdir()
     (tmp_path / "monitio/base.html").write_text(BASE)
     (template,) = settings.TEMPLATES
@@ -47,7 +47,9 @@ def test_each_page_brings_its_style_sheet_in_the_block_content(shop: Client) -> 
 
 
 @pytest.mark.parametrize("category", ["exports", None])
-def test_unsubscribing_takes_nothing_of_the_frame(shop: Client, category: str | None) -> None:
+def test_the_unsubscribe_page_does_not_use_the_base_template(
+    shop: Client, category: str | None
+) -> None:
     url = preferences.unsubscribe_url(user(), category)
     assert url
     path = urlsplit(url).path

@@ -1,4 +1,4 @@
-"""Strangers cost nothing: who only reads gets no row, no cookie and no stream."""
+"""Strangers (visitors without a session) who only read cause no row, cookie or stream."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ app = Celery("strangers", broker="memory://", set_as_current=False)
 
 @pytest.fixture(autouse=True)
 def _current_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every thread, whatever app other tests have left behind."""
+    """Make the app current in every thread, whatever app other tests have left."""
     monkeypatch.setattr(_state, "default_app", app)
     monkeypatch.setattr(_state._tls, "current_app", None)
 
@@ -199,7 +199,7 @@ WAYS = ["/start/", "/write/", "/flash/"]
 
 class TestBecomingAVisitor:
     @pytest.mark.parametrize("address", WAYS)
-    def test_the_token_is_minted_when_something_is_written(self, address: str) -> None:
+    def test_the_token_is_created_when_a_message_is_written(self, address: str) -> None:
         client = Client()
         client.get("/page/")
         client.get(address)
@@ -269,7 +269,7 @@ class TestBecomingAVisitor:
         form.get("/form/")
         tokens = set()
         for _ in range(2):
-            # Sent before the other's answer came: with the cookies of the page alone.
+            # Sent before the other's response, so with the page's cookies only.
             one = Client()
             one.cookies["csrftoken"] = form.cookies["csrftoken"].value
             one.get("/start/")
@@ -295,18 +295,18 @@ class TestBecomingAVisitor:
         elif other == "intranet":
             for number, request in enumerate(requests):
                 request.META["REMOTE_ADDR"] = f"10.0.0.{number}"
-        token = self.mint(requests[0])
+        token = self.create_token(requests[0])
         if other == "minute":
             later = time.time() + 60
             monkeypatch.setattr("monitio.recipients.time.time", lambda: later)
-        assert self.mint(requests[1]) != token
+        assert self.create_token(requests[1]) != token
 
-    def mint(self, request: HttpRequest) -> str | None:
+    def create_token(self, request: HttpRequest) -> str | None:
         SessionMiddleware(lambda _request: HttpResponse()).process_request(request)
         return Recipient.from_request(request).token
 
 
-class TestTheCookieGoes:
+class TestTheCookieIsRemoved:
     @pytest.fixture
     def visitor(self) -> Client:
         client = Client()
@@ -355,7 +355,7 @@ class TestWithoutVisitors:
         assert response.content == b"started" and not response.cookies
         assert not Message.objects.exists() and not Session.objects.exists()
 
-    def test_writing_to_a_stranger_names_the_cure(self) -> None:
+    def test_writing_to_a_stranger_raises_an_error_with_the_fix(self) -> None:
         with pytest.raises(UnknownRecipient, match="MONITIO_VISITORS is False"):
             Client().get("/write/")
 
@@ -373,7 +373,7 @@ class TestWithoutVisitors:
         response: Any = client.get("/messages/stream/", {"page": recipients.page_token(None)})
         assert response.status_code == 204
 
-    def test_users_are_notified_as_ever(self) -> None:
+    def test_users_are_notified_as_before(self) -> None:
         client = Client()
         client.force_login(user())
         client.get("/start/")

@@ -1,4 +1,4 @@
-"""Looks: which style sheet a page loads, and the bell in the admin."""
+"""Themes: the style sheets of a page, and the bell in the admin."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class TestBuiltIn:
     def test_it_is_at_most_half_a_kilobyte(self, theme: str) -> None:
         assert len(gzip.compress(self.text(theme).encode(), 9)) <= 512
 
-    def test_it_sets_only_what_the_looks_ask_for(self, theme: str) -> None:
-        # The levels' names are put together in the script.
+    def test_it_sets_only_documented_properties(self, theme: str) -> None:
+        # The script composes the names of the levels.
         levels = {
             f"--monitio-{level}{suffix}"
             for level in ("debug", "info", "success", "warning", "error")
@@ -78,7 +78,7 @@ class TestBuiltIn:
 class TestAdmin:
     @pytest.fixture
     def plain(self, settings: Any, tmp_path: Path) -> Client:
-        """A member of staff at a site that has changed the title of its admin."""
+        """A client of a staff user on a site with a changed admin title."""
         (tmp_path / "admin").mkdir()
         own = '{% extends "admin/base_site.html" %}{% block nav-global %}Our shop{% endblock %}'
         (tmp_path / "admin" / "base_site.html").write_text(own)
@@ -96,7 +96,7 @@ class TestAdmin:
     @pytest.fixture
     def old(self, plain: Client) -> None:
         for number in range(3):
-            # The admin shows texts with a capital letter.
+            # The admin capitalises texts.
             api.create_message(user("boss"), monitio.INFO, f"Old message {number}")
 
     def test_without_the_setting_it_lists_its_own_requests_messages_alone(
@@ -106,7 +106,7 @@ class TestAdmin:
         html = plain.post("/admin/auth/group/add/", group, follow=True).content.decode()
         assert "was added successfully" in html and "messagelist" in html
         assert "Old message" not in html and "monitio-bell" not in html
-        # They are still unread, and everywhere else they show.
+        # They are still unread, and shown on other pages.
         assert "Old message 2" in plain.get("/").content.decode()
 
     def test_its_log_in_page_lists_no_messages_of_users_without_access(self, plain: Client) -> None:
@@ -124,7 +124,7 @@ class TestAdmin:
         (tmp_path / "admin" / "base_site.html").write_text(line)
         assert "<monitio-bell" in plain.get("/admin/").content.decode()
 
-    def test_the_bell_stands_among_the_users_links(self, staff: Client) -> None:
+    def test_the_bell_is_among_the_users_links(self, staff: Client) -> None:
         html = staff.get("/admin/").content.decode()
         tools = html[html.index('id="user-tools"') :]
         assert "<monitio-bell" in tools[: tools.index("</header>")]
@@ -138,7 +138,7 @@ class TestAdmin:
         assert "messagelist" not in html
         assert 'class="monitio-message success"' in html
 
-    def test_pop_up_windows_are_left_alone(self, staff: Client) -> None:
+    def test_pop_up_windows_have_no_bell(self, staff: Client) -> None:
         html = staff.get("/admin/auth/user/?_popup=1").content.decode()
         assert "monitio" not in html.replace("/admin/monitio", "")
 
