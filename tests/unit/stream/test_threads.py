@@ -79,7 +79,7 @@ class TestConnections:
 
 class TestLongCalls:
     def test_short_calls_share_a_thread(self) -> None:
-        pool, go_on = DatabaseThreads(2, "test", limit=60.0), threading.Event()
+        pool, go_on = DatabaseThreads(2, "test", patience=60.0), threading.Event()
         first = pool.submit(lambda: (go_on.wait(20), threading.get_ident())[1])
         calls = [first, *(pool.submit(threading.get_ident) for _ in range(19))]
         wait_until(lambda: pool._began and pool._idle, message="a second thread that waits")

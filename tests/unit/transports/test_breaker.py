@@ -19,14 +19,14 @@ class Server:
 
     def __init__(self) -> None:
         self.dead = True
-        self.rung: list[Event] = []
+        self.published: list[Event] = []
         self.tries = 0
 
     def publish(self, events: Sequence[Event]) -> None:
         self.tries += 1
         if self.dead:
             raise ConnectionError("nobody answers")
-        self.rung += events
+        self.published += events
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_when_it_is_back_missed_events_are_published_once_and_the_thread_ends(
     breaker.is_blocking([BOB, BOB])
     server.dead = False
     wait_until(lambda: not breaker.is_blocking([]))
-    assert sorted(server.rung, key=lambda event: event.topic) == [ANN, BOB], "to be looked up"
+    assert sorted(server.published, key=lambda event: event.topic) == [ANN, BOB], "to be looked up"
     wait_until(lambda: not probes(breaker))
 
 
@@ -75,13 +75,13 @@ def test_events_during_the_retry_are_published_too(server: Server, breaker: Brea
     publish, server.dead = server.publish, False
 
     def publish_and_retry(events: Sequence[Event]) -> None:
-        if BOB not in server.rung and ANN in events:
+        if BOB not in server.published and ANN in events:
             assert breaker.is_blocking([BOB])
         publish(events)
 
     breaker._publish = publish_and_retry
     breaker.failed([ANN])
-    wait_until(lambda: server.rung == [ANN, BOB])
+    wait_until(lambda: server.published == [ANN, BOB])
 
 
 def test_very_many_events_are_published_in_parts_and_none_twice(
@@ -100,7 +100,7 @@ def test_very_many_events_are_published_in_parts_and_none_twice(
     breaker.failed([Event(f"user:{number}") for number in range(1200)])
     wait_until(lambda: not breaker.is_blocking([]))
     assert sizes == [500, 500, 500, 200]
-    assert len(server.rung) == len(set(server.rung)) == 1200
+    assert len(server.published) == len(set(server.published)) == 1200
 
 
 def test_one_that_dies_while_it_closes_opens_again(server: Server, breaker: Breaker) -> None:
@@ -109,13 +109,13 @@ def test_one_that_dies_while_it_closes_opens_again(server: Server, breaker: Brea
             breaker.is_blocking([BOB])
         elif server.dead:
             raise ConnectionError("again")
-        server.rung += events
+        server.published += events
 
     breaker._publish = publish_one_only
     breaker.failed([ANN])
-    wait_until(lambda: server.rung == [ANN] and breaker.is_blocking([]))
+    wait_until(lambda: server.published == [ANN] and breaker.is_blocking([]))
     server.dead = False
-    wait_until(lambda: server.rung == [ANN, BOB] and not breaker.is_blocking([]))
+    wait_until(lambda: server.published == [ANN, BOB] and not breaker.is_blocking([]))
 
 
 def test_the_probe_ends_when_no_more_events_are_published(
@@ -126,7 +126,7 @@ def test_the_probe_ends_when_no_more_events_are_published(
     wait_until(lambda: not probes(breaker))
     server.dead = False
     assert breaker.is_blocking([BOB]), "it does not wait for it either"
-    wait_until(lambda: {ANN, BOB} == set(server.rung))
+    wait_until(lambda: {ANN, BOB} == set(server.published))
 
 
 def test_callers_retry_if_no_thread_can_be_started(
