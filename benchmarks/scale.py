@@ -61,11 +61,11 @@ class Load:
     present: float = 0.5
 
 
-def needs(costs: Costs, load: Load) -> dict[str, float]:
-    """What carries this load, by name."""
+def needs(costs: Costs, load: Load, *, max_age: float = MAX_AGE) -> dict[str, float]:
+    """What carries this load, by name. ``max_age`` is MONITIO_STREAM_MAX_AGE, in seconds."""
     events = load.messages + load.jobs * EVENTS_A_JOB
     cores = (
-        load.pages / MAX_AGE * costs.connect
+        load.pages / max_age * costs.connect
         + load.pages * costs.idle
         + events * load.present * costs.delivery
     )

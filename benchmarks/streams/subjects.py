@@ -43,7 +43,7 @@ server {{
 @dataclass(frozen=True, kw_only=True)
 class Site:
     port: int
-    # Of the web process.
+    # Of the web process, or of the one that has started them.
     pid: int
     publisher: subprocess.Popen[str]
 
@@ -54,7 +54,7 @@ class Site:
 
 
 @contextmanager
-def serve(name: str, users: int) -> Iterator[Site]:
+def serve(name: str, users: int, *, processes: int = 1) -> Iterator[Site]:
     """The running subject, with this many signed-in users where it knows any."""
     port = free_port()
     with ExitStack() as stack:
@@ -95,6 +95,8 @@ def serve(name: str, users: int) -> Iterator[Site]:
                 people.populate(users, environment)
             options = ("--port", str(port), "--log-level", "warning", "--no-access-log")
             limits = ("--timeout-graceful-shutdown", "1", "--backlog", "4096")
+            if processes > 1:
+                limits += ("--workers", str(processes))
             pid = start("uvicorn", "benchmarks.streams.apps:application", *options, *limits).pid
         wait_until(lambda: is_listening(port))
         yield Site(port=port, pid=pid, publisher=start("benchmarks.streams.publisher"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from benchmarks import scale
@@ -51,3 +53,9 @@ def test_ratios_are_those_of_the_medians() -> None:
     table = Table(title="", method="", columns=("ms",), rounds=rounds, reference="raw")
     assert table.ratios() == {"ours": {"ms": 2.0}}
     assert "| ours | 2 |" in table.markdown()
+
+
+def test_streams_that_never_reopen_cost_what_they_are_sent() -> None:
+    load = scale.Load(pages=10_000, messages=200, jobs=0, present=1.0)
+    needs = scale.needs(COSTS, load, max_age=math.inf)
+    assert needs["web: cores for streams"] == pytest.approx(0.01 + 200 * 0.0002)
