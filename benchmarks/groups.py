@@ -3,8 +3,8 @@
     python -m benchmarks.groups [SIZE ...] [--rounds 3] [--reuse N]
 
 One prefork process, PostgreSQL and Redis. The parts do nothing. All of a round are in the queue
-before its clocks start: CPU and wall milliseconds a part, medians of the rounds. ``--reuse`` is
-CELERY_DB_REUSE_MAX.
+before its clocks start: CPU and wall milliseconds a part, medians of the rounds, and the load of
+the machine. ``--reuse`` is CELERY_DB_REUSE_MAX.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def measure(sizes: list[int], rounds: int, postmaster: int) -> None:
     with worker():
         for kind in KINDS:  # warms up
             run_round(kind, user, 50, postmaster)
-        print("  parts          worker  database      wall  parts/s ratio", flush=True)
+        print("  parts          worker  database      wall  parts/s ratio  load", flush=True)
         for size in sizes:
             costs: dict[str, list[Any]] = {kind: [] for kind in KINDS}
             for _number in range(rounds):
@@ -78,7 +78,7 @@ def measure(sizes: list[int], rounds: int, postmaster: int) -> None:
                 cpu, database, wall = (median(column) for column in zip(*costs[kind], strict=True))
                 print(
                     f"{size:7} {kind:7} {cpu:5.2f} ms {database:6.2f} ms {wall:6.2f} ms"
-                    f" {1000 / wall:8.0f} {walls['without'] / wall:5.2f}",
+                    f" {1000 / wall:8.0f} {walls['without'] / wall:5.2f} {os.getloadavg()[0]:5.1f}",
                     flush=True,
                 )
     from monitio.models import Job
