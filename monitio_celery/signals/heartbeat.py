@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from celery import signals
@@ -28,10 +28,10 @@ from monitio.utils.database import close_broken_connection, lock_timeout
 from monitio_celery import headers
 from monitio_celery.calls import TaskCall
 from monitio_celery.conf import settings
-from monitio_celery.groups.members import reporter_of_member
-from monitio_celery.headers import Member, TaskHeader
+from monitio_celery.groups.members import MemberReporter
+from monitio_celery.headers import TaskHeader
 from monitio_celery.models import GroupMember
-from monitio_celery.reporters import job_reporter, reporter_for_job
+from monitio_celery.reporters import job_reporter, reporter_for, reporter_for_job
 from monitio_celery.signals.base import on, safely
 from monitio_celery.signals.worker import call_of
 
@@ -114,7 +114,7 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
         if call.header and (replaced := call.header.replaces)
     ]
     ids = {job for call in calls if (job := call.job_id)}
-    members = {call.task_id: call.member for call in calls if call.member is not None}
+    members = {call.task_id: call for call in calls if call.member is not None}
     if not ids and not members:
         return
     try:
@@ -123,7 +123,7 @@ def _stamp(*, scope: str, requests: list[Any], keep_lost: bool) -> None:
             if ids and stamp_alive(ids) < len(ids) and not keep_lost:
                 recover_jobs(ids)
             if members and GroupMember.objects.stamp_alive(members, timezone.now()) < len(members):
-                recover_members(members)
+                recover_members(members.values())
     except (OperationalError, InterfaceError) as error:
         # An outage of the database: the next heartbeat comes soon.
         logger.warning("Heartbeats could not be written: %s", error)
@@ -136,15 +136,24 @@ def recover_jobs(task_ids: Iterable[str]) -> None:
         reporter_for_job(job).recovered()
 
 
-def recover_members(members: Mapping[str, Member]) -> None:
-    """Reopen group members, by their task ids, that are marked as lost although they run."""
+def recover_members(calls: Iterable[TaskCall]) -> None:
+    """Report group members that run, but are marked as lost or have no row.
+
+    Without a row, the database was unavailable when they began, or a crash took back their start.
+    """
+    found = [reporter_for(call) for call in calls]
+    reporters = [one for one in found if isinstance(one, MemberReporter)]
     # No index has the task ids.
-    groups = {member.group for member in members.values()}
-    numbers = {member.number for member in members.values()}
-    rows = GroupMember.objects.here().filter(group__in=groups, number__in=numbers, lost=True)
-    for row in rows.filter(task_id__in=list(members)):
-        reporter = reporter_of_member(row)
-        if reporter is not None:
+    rows = GroupMember.objects.here().filter(
+        group__in={one.member.group for one in reporters},
+        number__in={one.member.number for one in reporters},
+    )
+    known = {(row.group, row.number): row.lost for row in rows.only("group", "number", "lost")}
+    for reporter in reporters:
+        is_lost = known.get((reporter.member.group, reporter.member.number))
+        if is_lost is None:
+            reporter.started()
+        elif is_lost:
             reporter.recovered()
 
 

@@ -19,6 +19,7 @@ from monitio.models import Job, JobRun
 from monitio.recipients import Recipient
 from monitio_celery import tasks
 from monitio_celery.calls import TaskCall
+from monitio_celery.groups.members import reporter_of_member
 from monitio_celery.headers import HEADER, Member, TaskHeader
 from monitio_celery.models import GroupMember
 from monitio_celery.signals import base, heartbeat, run, worker
@@ -159,6 +160,27 @@ class TestWhatIsStamped:
         GroupMember.objects.create(group="g", number=4, task_id="1", header=header, **lost)
         self.runs(monkeypatch, request_dict={HEADER: header})
         assert not GroupMember.objects.get().lost
+
+    @pytest.mark.parametrize("task_id", ["1", "step of a chain"])
+    def test_a_member_whose_start_was_not_written_gets_its_row(
+        self, monkeypatch: pytest.MonkeyPatch, task_id: str
+    ) -> None:
+        member = Member(group="g", number=4, total=9, title="Import", options={})
+        header = TaskHeader(to=[], group_member=member)
+        if task_id != "1":
+            header = TaskHeader(to=[]).replacing("1", "a.b", header)
+        self.runs(monkeypatch, id=task_id, request_dict={HEADER: header.to_dict()})
+        row = GroupMember.objects.get()
+        assert (row.group, row.number, row.task_id, row.ended) == ("g", 4, "1", False)
+        # The sweep can judge it.
+        assert row.alive_at and reporter_of_member(row)
+
+    def test_a_member_that_has_just_ended_stays_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        member = Member(group="g", number=4, total=9, title="Import", options={})
+        header = TaskHeader(to=[], group_member=member).to_dict()
+        GroupMember.objects.create(group="g", number=4, task_id="1", header=header)
+        self.runs(monkeypatch, request_dict={HEADER: header})
+        assert GroupMember.objects.get().ended
 
 
 class Request:
