@@ -27,8 +27,8 @@ def wait_until(
         if answer:
             return answer
         if time.monotonic() > deadline:
-            said = message() if callable(message) else message
+            text = message() if callable(message) else message
             raise AssertionError(
-                f"{said or 'The condition'}: not within {timeout} s; last {answer!r}"
+                f"{text or 'The condition'}: not within {timeout} s; last {answer!r}"
             )
         time.sleep(interval)

@@ -162,13 +162,13 @@ def test_the_recipients_are_users_whom_the_sender_sees(
     from django.contrib import admin
     from django.contrib.auth import get_user_model
 
-    everybody = Group.objects.create(name="all")
+    all_users = Group.objects.create(name="all")
     for name in ("ann", "bob"):
-        user(name).groups.add(everybody)
+        user(name).groups.add(all_users)
     of_users: Any = admin.site.get_model_admin(get_user_model())
     rows = get_user_model().objects.filter(username="ann")
     monkeypatch.setattr(of_users, "get_queryset", lambda request: rows)
-    send(browser, groups=[everybody.pk])
+    send(browser, groups=[all_users.pk])
     assert recipients() == ["ann"]
 
 

@@ -38,8 +38,8 @@ def repr_kind(value: Any) -> str:
 
 def found(deploy: bool = False) -> dict[str, Any]:
     """Check id -> message."""
-    said = run_checks(tags=["monitio"], include_deployment_checks=deploy)
-    return {message.id: message for message in said}
+    reports = run_checks(tags=["monitio"], include_deployment_checks=deploy)
+    return {message.id: message for message in reports}
 
 
 def without(settings: Any, name: str) -> None:
@@ -116,10 +116,10 @@ def test_a_complete_site_gets_no_messages() -> None:
 @pytest.mark.parametrize("identifier", FAULTS)
 def test_the_fault_is_reported_with_a_hint(identifier: str, settings: Any) -> None:
     FAULTS[identifier](settings)
-    said = found()
-    assert set(said) == {identifier}
-    assert said[identifier].hint
-    assert identifier[8] == type(said[identifier]).__name__[0]
+    reports = found()
+    assert set(reports) == {identifier}
+    assert reports[identifier].hint
+    assert identifier[8] == type(reports[identifier]).__name__[0]
 
 
 @pytest.mark.parametrize(("name", "value"), [("DEBUG", True), ("MONITIO_CHANNELS", {})])
@@ -139,10 +139,10 @@ def test_an_invalid_address_is_reported(settings: Any, url: Any) -> None:
 def test_a_value_of_the_wrong_kind_is_named_and_stops_no_check(value: Any) -> None:
     for name, rule in Settings.RULES.items():
         with override_settings(**{f"MONITIO_{name}": value}):
-            said = run_checks(tags=["monitio"])
+            reports = run_checks(tags=["monitio"])
         if not rule.accepts(value):
-            assert [message.id for message in said] == ["monitio.E015"], name
-            assert f"MONITIO_{name} is " in said[0].msg
+            assert [message.id for message in reports] == ["monitio.E015"], name
+            assert f"MONITIO_{name} is " in reports[0].msg
 
 
 def test_each_setting_has_a_rule() -> None:
@@ -176,9 +176,9 @@ def test_sqlite_that_fails_beside_a_worker_is_found_in_production(
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "sqlite")
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"timeout": 20})
-    said = found()
-    assert set(said) == {"monitio.W013"}
-    assert '"transaction_mode": "IMMEDIATE", "timeout": 20' in said["monitio.W013"].hint
+    reports = found()
+    assert set(reports) == {"monitio.W013"}
+    assert '"transaction_mode": "IMMEDIATE", "timeout": 20' in reports["monitio.W013"].hint
     settings.DEBUG = True
     assert found() == {}
 
@@ -192,8 +192,8 @@ def test_sqlite_that_waits_gets_no_warning(mode: str, monkeypatch: pytest.Monkey
 
 def test_a_wrong_transport_is_reported_once_also_with_deploy(settings: Any) -> None:
     settings.MONITIO_TRANSPORT = "collections.OrderedDict"
-    said = run_checks(tags=["monitio"], include_deployment_checks=True)
-    assert [message.id for message in said].count("monitio.E010") == 1
+    reports = run_checks(tags=["monitio"], include_deployment_checks=True)
+    assert [message.id for message in reports].count("monitio.E010") == 1
 
 
 def test_a_site_that_may_be_served_by_wsgi_is_warned_of_polling(settings: Any) -> None:

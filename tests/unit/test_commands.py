@@ -30,11 +30,11 @@ def run(*args: Any) -> str:
 
 
 def test_send_message_sends() -> None:
-    said = run("send_message", "ann", "bob", "info", "Hello", "Bob")
+    output = run("send_message", "ann", "bob", "info", "Hello", "Bob")
     message = Message.objects.get()
     assert (message.user, message.from_user) == (user("bob"), user("ann"))
     assert (message.level, message.message) == (monitio.INFO, "Hello Bob")
-    assert said == f"Message {message.pk} sent to bob.\n"
+    assert output == f"Message {message.pk} sent to bob.\n"
 
 
 def test_send_message_takes_more() -> None:

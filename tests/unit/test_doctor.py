@@ -211,7 +211,7 @@ def test_tasks_that_run_in_the_web_process(site: Site, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("changes", "identifier", "cure"),
+    ("changes", "identifier", "fix"),
     [
         ({"MONITIO_TRANSPORT": "reddis"}, "monitio.E010", "Correct MONITIO_TRANSPORT"),
         ({"MONITIO_STREAMS_PER_USER": "3"}, "monitio.E015", "MONITIO_STREAMS_PER_USER"),
@@ -232,12 +232,12 @@ def test_tasks_that_run_in_the_web_process(site: Site, monkeypatch: pytest.Monke
     ],
 )
 def test_wrong_settings_are_reported_with_the_fix(
-    changes: dict[str, Any], identifier: str, cure: str, site: Site, settings: Any
+    changes: dict[str, Any], identifier: str, fix: str, site: Site, settings: Any
 ) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
     found = {finding.id: finding for finding in of_checks()}
-    assert cure in found[identifier].saw + found[identifier].cure
+    assert fix in found[identifier].saw + found[identifier].cure
 
 
 def test_celery_without_settings_or_schedule(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

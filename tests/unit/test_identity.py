@@ -187,16 +187,16 @@ def delete(browser: Client, who: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "deed", [log_out, log_in_as_another, flush, expire, new_password, deactivate, delete]
+    "action", [log_out, log_in_as_another, flush, expire, new_password, deactivate, delete]
 )
 @pytest.mark.parametrize("impersonated", [False, True], ids=["own page", "impersonated page"])
 def test_it_ends_with_the_sessions_user(
-    browser: Client, ann: Any, bob: Any, deed: Callable[[Client, Any], None], impersonated: bool
+    browser: Client, ann: Any, bob: Any, action: Callable[[Client, Any], None], impersonated: bool
 ) -> None:
     if impersonated:
         change_session(browser, be="bob")
     identity = open_stream(browser, bob if impersonated else ann)
-    deed(browser, ann)
+    action(browser, ann)
     assert not identity.is_valid()
 
 
@@ -306,7 +306,7 @@ class TestManyAtOnce:
             assert unchanged(identities) == set(identities)
 
     @pytest.mark.parametrize(
-        "deed", [log_out, log_in_as_another, flush, new_password, deactivate, delete]
+        "action", [log_out, log_in_as_another, flush, new_password, deactivate, delete]
     )
     @pytest.mark.parametrize("engine", ["db", "cache", "cached_db"])
     def test_a_possibly_ended_session_is_not_confirmed(
@@ -314,13 +314,13 @@ class TestManyAtOnce:
         ann: Any,
         client: Client,
         settings: Any,
-        deed: Callable[[Client, Any], None],
+        action: Callable[[Client, Any], None],
         engine: str,
     ) -> None:
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
         client.force_login(ann)
         identity = open_stream(client, ann)
-        deed(client, ann)
+        action(client, ann)
         assert unchanged([identity]) == set()
 
     def test_a_session_that_has_expired_is_not_confirmed(self, browser: Client, ann: Any) -> None:

@@ -32,17 +32,17 @@ def rename(ann: Any) -> None:
     ann.save()
 
 
-def events_of(deed: Callable[[Any], object]) -> list[tuple[str, str]]:
+def events_of(action: Callable[[Any], object]) -> list[tuple[str, str]]:
     ann = user()
     with capture_events() as events:
-        deed(ann)
+        action(ann)
     return [(event.topic, event.kind) for event in events]
 
 
-@pytest.mark.parametrize("deed", [new_password, deactivate, lambda ann: ann.delete()])
-def test_a_change_that_ends_a_session_publishes_a_recheck(deed: Callable[[Any], object]) -> None:
+@pytest.mark.parametrize("action", [new_password, deactivate, lambda ann: ann.delete()])
+def test_a_change_that_ends_a_session_publishes_a_recheck(action: Callable[[Any], object]) -> None:
     topic = Recipient.for_user(user()).topic
-    assert events_of(deed) == [(topic, RECHECK)]
+    assert events_of(action) == [(topic, RECHECK)]
 
 
 def test_any_other_change_publishes_nothing() -> None:

@@ -114,16 +114,16 @@ class Tab:
     def wait_for_unread(self, number: str) -> None:
         wait_until(lambda: self.unread() == number, DEADLINE, lambda: f"{self.unread()} unread")
 
-    def spoken(self) -> list[str]:
+    def announced(self) -> list[str]:
         """The texts of live regions since the page was loaded."""
-        lines: list[str] = self.run("window.spoken")
+        lines: list[str] = self.run("window.announced")
         return lines
 
     def wait_to_receive(self, text: str) -> None:
         def received() -> bool:
-            return any(text in line for line in self.spoken())
+            return any(text in line for line in self.announced())
 
-        wait_until(received, DEADLINE, lambda: f"{text!r}, received {self.spoken()}")
+        wait_until(received, DEADLINE, lambda: f"{text!r}, received {self.announced()}")
 
     def focus(self) -> str:
         found: str = self.run(FOCUS)

@@ -77,7 +77,7 @@ def test_errors_interrupt_and_nothing_else_does(wire: Wire, open_tab: OpenTab) -
     wire.put(message(1, level="error"), message(2, level="warning"))
     tab.wait_to_receive("Warning: M2")
     assert tab.run("window.interrupted") == ["Error: M1"]
-    assert sorted(tab.spoken()) == ["Error: M1", "Warning: M2"]
+    assert sorted(tab.announced()) == ["Error: M1", "Warning: M2"]
 
 
 def test_a_job_is_announced_at_its_start_and_its_end(wire: Wire, open_tab: OpenTab) -> None:
@@ -87,7 +87,7 @@ def test_a_job_is_announced_at_its_start_and_its_end(wire: Wire, open_tab: OpenT
     wire.put(job(1, seq=1, percent=2.0), job(1, seq=2, percent=3.0))
     wire.put(job(1, "succeeded", 2, level="success", body="All good"))
     tab.wait_to_receive("Done: Job. All good")
-    assert len(tab.spoken()) == 2
+    assert len(tab.announced()) == 2
 
 
 def test_announced_texts_are_removed_from_the_region(wire: Wire, open_tab: OpenTab) -> None:
@@ -108,7 +108,7 @@ def test_a_job_that_runs_when_the_page_loads_is_not_announced(
     tab.wait_for(1)
     wire.put(message(2, level="error"))
     tab.wait_to_receive("M2")
-    assert len(tab.spoken()) == 1
+    assert len(tab.announced()) == 1
 
 
 CORPUS = (

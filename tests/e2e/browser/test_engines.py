@@ -76,7 +76,7 @@ class TestMainRoad:
         page.shows(1)
         page.wait_for(f"{TOASTS}.querySelector('li.toast [part=title]').textContent", "News")
         page.wait_for(f"{TOASTS}.querySelector('[part=stack]').matches(':popover-open')", True)
-        page.wait_for("window.spoken.join().includes('News')", True)
+        page.wait_for("window.announced.join().includes('News')", True)
 
     def test_a_bar_moves_and_becomes_the_end(self, page: Page) -> None:
         page.wire.put(job(1, percent=20.0))

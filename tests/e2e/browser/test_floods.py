@@ -63,7 +63,7 @@ def test_a_flood_that_goes_on_does_not_flicker_past(wire: Wire, open_tab: OpenTa
     assert 5 < len(popped_up) <= 5 * (seconds(tab) / 8 + 1)
     expect(tab.part("more")).to_be_visible()
     # At most four announcements in seven seconds.
-    assert len(tab.spoken()) <= 4 * (seconds(tab) / 7 + 1)
+    assert len(tab.announced()) <= 4 * (seconds(tab) / 7 + 1)
     # The longest wait, and the duration of the last one.
     tab.pass_time(3 * 8 + 8 + 1)
     wait_until(lambda: tab.pass_time(0.1) or tab.shown() == [])
@@ -112,8 +112,8 @@ def test_errors_come_first_in_the_summary_of_a_flood(wire: Wire, open_tab: OpenT
     wire.store(*(message(pk) for pk in range(21, 121)))
     tab = open_tab()
     tab.wait_to_receive("117 more notifications")
-    assert tab.spoken()[0] == "Error: M20"
-    assert len(tab.spoken()) == 4
+    assert tab.announced()[0] == "Error: M20"
+    assert len(tab.announced()) == 4
 
 
 def test_progress_is_announced_to_screen_readers_at_most_twice_a_minute(
@@ -127,7 +127,7 @@ def test_progress_is_announced_to_screen_readers_at_most_twice_a_minute(
         wire.push("message", job(1, seq=percent, percent=float(percent)))
     expect(tab.pop_up(1)).to_contain_text("99%")
     tab.pass_time(1)
-    assert len(tab.spoken()) <= 2
+    assert len(tab.announced()) <= 2
     tab.pass_time(31)
     wire.push("message", job(1, seq=100, percent=99.5))
-    wait_until(lambda: tab.pass_time(1) or len(tab.spoken()) == 2)
+    wait_until(lambda: tab.pass_time(1) or len(tab.announced()) == 2)

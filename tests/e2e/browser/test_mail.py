@@ -53,7 +53,7 @@ def test_a_user_who_saw_the_job_finish_gets_no_email(
     job.succeeded()
 
     expect(pop_up).to_contain_text("Report: succeeded")
-    wait_until(lambda: Message.objects.get().seen, message="the page to say what it showed")
+    wait_until(lambda: Message.objects.get().seen, message="the report of what the page showed")
     assert not Message.objects.get().read
     later = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: later)

@@ -181,7 +181,7 @@ def test_a_flood_is_summed_up_for_screen_readers(wire: Wire, open_tab: OpenTab) 
     wire.store(*(message(pk) for pk in range(1, 81)))
     tab = open_tab()
     tab.wait_to_receive("77 more notifications")
-    assert len(tab.spoken()) == 4
+    assert len(tab.announced()) == 4
 
 
 def test_closing_all_closes_also_what_waited(wire: Wire, open_tab: OpenTab) -> None:
@@ -305,9 +305,9 @@ def test_the_page_gets_events_of_what_happens(wire: Wire, open_tab: OpenTab) -> 
     wire.put(job(1, "succeeded", 2, level="error"))
     tab.close(1)
     tab.wait_for()
-    heard = [tuple(one) for one in tab.run("events")]
+    received = [tuple(one) for one in tab.run("events")]
     wanted = [("connection", "open"), ("message", 1), ("task", 1), ("unread", 1), ("close", 1)]
-    assert [one for one in wanted if one not in heard] == []
+    assert [one for one in wanted if one not in received] == []
 
 
 def test_a_pop_up_never_covers_what_has_the_focus(wire: Wire, open_tab: OpenTab) -> None:

@@ -47,8 +47,8 @@ createRoot(document.getElementById("root")).render(<StrictMode><App /></StrictMo
 CLIENT = """
 import { createMonitio } from "monitio";
 const monitio = createMonitio(JSON.parse(process.argv[2]));
-const say = () => console.log(JSON.stringify(monitio.getSnapshot()));
-monitio.subscribe(say);
+const print = () => console.log(JSON.stringify(monitio.getSnapshot()));
+monitio.subscribe(print);
 """
 ELSEWHERE = """<html lang="en"><title>Elsewhere</title><link rel="stylesheet" href="/monitio.css">
 <script type="module">

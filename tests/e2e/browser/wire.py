@@ -43,13 +43,13 @@ const types = ["message", "task", "close", "closeall", "delete", "action", "unre
 for (const type of types)
   document.addEventListener(`monitio:${type}`, ({ detail }) =>
     events.push([type, detail.message?.id ?? detail.state ?? detail.count ?? null]));
-// Lines leave the live regions after some seconds; what was said stays said.
-window.spoken = [];
+// The live regions remove texts after some seconds; `announced` keeps them.
+window.announced = [];
 window.interrupted = [];
 new MutationObserver((records) => {
   for (const { addedNodes, target } of records)
     for (const { textContent } of ["status", "alert"].includes(target.role) ? addedNodes : []) {
-      spoken.push(textContent);
+      announced.push(textContent);
       if (target.role === "alert") interrupted.push(textContent);
     }
 }).observe(document.getElementById("monitio").shadowRoot, { childList: true, subtree: true });

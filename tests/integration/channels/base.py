@@ -243,7 +243,7 @@ def start(database: str, receiver: Receiver) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def everybody(database: str, server_for_all: Receiver) -> Iterator[list[Peer]]:
+def all_peers(database: str, server_for_all: Receiver) -> Iterator[list[Peer]]:
     peers = [start(database, server_for_all) for _ in range(PROCESSES)]
     peers[0].migrate()
     yield peers
@@ -251,16 +251,16 @@ def everybody(database: str, server_for_all: Receiver) -> Iterator[list[Peer]]:
 
 
 class ProcessConformance:
-    """Needs ``everybody``, and fixtures of module scope: ``server_for_all`` (a ``Receiver``) and
+    """Needs ``all_peers``, and fixtures of module scope: ``server_for_all`` (a ``Receiver``) and
     ``database``.
     """
 
     @pytest.fixture
-    def peers(self, everybody: list[Peer], server_for_all: Receiver) -> list[Peer]:
+    def peers(self, all_peers: list[Peer], server_for_all: Receiver) -> list[Peer]:
         server_for_all.reset()
-        everybody[0].clear()
-        everybody[0].prepare(COUNT, server_for_all.name, server_for_all.address)
-        return everybody
+        all_peers[0].clear()
+        all_peers[0].prepare(COUNT, server_for_all.name, server_for_all.address)
+        return all_peers
 
     def test_every_message_is_sent_once(self, peers: list[Peer], server_for_all: Receiver) -> None:
         moment = time.monotonic() + 0.3

@@ -14,7 +14,7 @@ from tests.integration.channels.base import (
     ProcessConformance,
     Receiver,
 )
-from tests.integration.channels.base import everybody as everybody
+from tests.integration.channels.base import all_peers as all_peers
 from tests.support.servers.pager import PagerServer
 
 

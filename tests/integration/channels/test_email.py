@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.integration.channels.base import Conformance, ProcessConformance, Receiver
-from tests.integration.channels.base import everybody as everybody
+from tests.integration.channels.base import all_peers as all_peers
 from tests.integration.mail.conftest import database as database
 from tests.support.servers.smtp import HANG, MailServer
 

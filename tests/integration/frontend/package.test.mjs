@@ -1,4 +1,4 @@
-// The npm package in Node: no window, no document, no EventSource. Its server is in this process.
+// The npm package in Node, without window, document and EventSource. This process is the server.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { parser } from "../../../frontend/package/event-source.js";
 
-// As it is packed.
+// The package as npm packs it.
 const { createMonitio } = await import(process.env.MONITIO_TEST_PACKAGE);
 
 const TEXTS = { hash: "h1", texts: { close_all: "Close all" } };
@@ -20,7 +20,7 @@ const message = (id, fields = {}) => ({
 const snapshot = () => ({ messages, unread: messages.length, floor: 0, heartbeat });
 const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 const send = (name, data) => streams.at(-1).write(event(name, data));
-const asked = (path) => requests.filter((one) => one.path.startsWith(`/messages/${path}`));
+const requested = (path) => requests.filter((one) => one.path.startsWith(`/messages/${path}`));
 
 function answer(request, response) {
   const { pathname: path, searchParams } = new URL(request.url, "http://localhost");
@@ -74,7 +74,7 @@ async function opened(options = {}) {
   return { monitio, calls: () => calls, state: () => monitio.getSnapshot() };
 }
 
-test("nothing is asked before somebody listens", async () => {
+test("without a subscriber nothing is requested", async () => {
   assert.equal(typeof window, "undefined");
   const monitio = createMonitio({ url });
   assert.equal(monitio.getSnapshot(), monitio.getServerSnapshot());
@@ -83,17 +83,17 @@ test("nothing is asked before somebody listens", async () => {
   assert.equal(requests.length, 0);
 });
 
-test("a listener that comes twice has one stream", async () => {
+test("subscribing twice opens one stream", async () => {
   const monitio = createMonitio({ url });
   monitio.subscribe(() => {})();
   leave = monitio.subscribe(() => {});
   await until(() => monitio.getSnapshot().connection === "open");
   monitio.subscribe(() => {})();
-  assert.equal(asked("stream/").length, 1);
-  assert.equal(asked("json/").length, 1);
+  assert.equal(requested("stream/").length, 1);
+  assert.equal(requested("json/").length, 1);
 });
 
-test("the state is another object after a change, and only then", async () => {
+test("the state is a new object only after a change", async () => {
   messages = [message(1)];
   const { state, calls } = await opened();
   const before = state();
@@ -117,15 +117,15 @@ test("each request has the header", async () => {
   assert.equal(requests.length, 3);
 });
 
-test("a stream that ends begins again, with a snapshot", async () => {
+test("a stream that ends is reopened with a snapshot", async () => {
   const { state } = await opened();
   messages = [message(7)];
   send("bye", { reason: "age", retry: 10 });
   await until(() => state().messages[0]?.id === 7);
-  assert.equal(asked("stream/").length, 2);
+  assert.equal(requested("stream/").length, 2);
 });
 
-test("a connection that was cut is opened again", async () => {
+test("a broken connection is reopened", async () => {
   const { state } = await opened();
   messages = [message(8)];
   streams[0].destroy();
@@ -140,11 +140,11 @@ test("a silent stream is replaced", async () => {
   await until(() => streams[0].left);
 });
 
-test("a function is asked for the header each time", async () => {
+test("a function returns the header for each request", async () => {
   let number = 0;
   const { state } = await opened({ headers: async () => ({ Authorization: `Bearer ${++number}` }) });
   send("bye", { reason: "signed-out", retry: 10 });
-  await until(() => asked("stream/").length === 2);
+  await until(() => requested("stream/").length === 2);
   assert.deepEqual(requests.map((one) => one.authorization), ["Bearer 1", "Bearer 2", "Bearer 3"]);
   await until(() => state().connection === "open");
 });
@@ -153,7 +153,7 @@ test("a token that has expired stops it", async () => {
   const { state } = await opened({ headers: { Authorization: "Bearer anns" } });
   send("bye", { reason: "signed-out", retry: 10 });
   await until(() => state().connection === "stopped");
-  assert.equal(asked("stream/").length, 1);
+  assert.equal(requested("stream/").length, 1);
 });
 
 test("a function that has no other token stops it, too", async () => {
@@ -163,7 +163,7 @@ test("a function that has no other token stops it, too", async () => {
   await until(() => state().connection === "stopped");
 });
 
-test("it begins again for another user", async () => {
+test("it restarts for another user", async () => {
   messages = [message(1)];
   let token = "anns";
   const { monitio, state } = await opened({ headers: () => ({ Authorization: `Bearer ${token}` }) });
@@ -188,7 +188,7 @@ test("a refusal at the start stops it", async () => {
   assert.equal(requests.length, 1);
 });
 
-test("a site that is down is asked again", async () => {
+test("a site that is down is requested again", async () => {
   status = 503;
   const monitio = createMonitio({ url });
   leave = monitio.subscribe(() => {});
@@ -197,7 +197,7 @@ test("a site that is down is asked again", async () => {
   await until(() => monitio.getSnapshot().connection === "open");
 });
 
-test("the last listener who leaves closes the stream", async () => {
+test("the last unsubscribe closes the stream", async () => {
   const { monitio } = await opened();
   leave();
   await until(() => streams[0].left);
@@ -205,7 +205,7 @@ test("the last listener who leaves closes the stream", async () => {
   await until(() => streams.length === 2);
 });
 
-test("a refused change is taken back", async () => {
+test("a refused change is undone", async () => {
   messages = [message(1)];
   const { monitio, state } = await opened();
   status = 500;
@@ -214,7 +214,7 @@ test("a refused change is taken back", async () => {
   assert.equal(await monitio.cancel(1), false);
 });
 
-test("events are complete wherever the network cuts them", () => {
+test("events are complete however the network splits them", () => {
   const text = ": hello\r\nevent: a\r\ndata: 1\r\ndata:2\r\n\r\nretry: 5\n\ndata: b: c\n\nid: 3\r\rdata\n\n";
   for (let size = 1; size <= text.length; size++) {
     const found = [];

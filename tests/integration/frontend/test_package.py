@@ -47,8 +47,8 @@ def run(*command: str | Path, cwd: Path = static.ROOT, **env: str) -> str:
 
 def test_the_store_and_its_stream_in_node(site: Path) -> None:
     module = site / "node_modules" / "monitio" / "index.js"
-    said = run("node", "--test", HERE / "package.test.mjs", MONITIO_TEST_PACKAGE=str(module))
-    assert "# fail 0" in said
+    output = run("node", "--test", HERE / "package.test.mjs", MONITIO_TEST_PACKAGE=str(module))
+    assert "# fail 0" in output
 
 
 def test_the_types_hold_for_a_site(site: Path) -> None:

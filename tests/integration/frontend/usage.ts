@@ -1,4 +1,4 @@
-// What a site writes with the npm package, for `tsc`.
+// Code of a site that uses the npm package, type-checked by `tsc`.
 import { createMonitio, FetchEventSource, type Message, type State } from "monitio";
 import { monitio as page } from "monitio/elements";
 
@@ -15,11 +15,11 @@ const cancelled: Promise<boolean> = monitio.cancel(12);
 void monitio.markRead("all");
 void page.configure({ url: "/messages/", headers: { Authorization: "Bearer token" } });
 
-// @ts-expect-error there is no address without a site
+// @ts-expect-error the address is required
 createMonitio({});
-// @ts-expect-error the state belongs to the store
+// @ts-expect-error the state is read-only
 state.unread = 0;
-// @ts-expect-error no such state
+// @ts-expect-error there is no such state
 const wrong: boolean = state.connection === "closed";
 
 export { cancelled, leave, percent, titles, wrong };

@@ -18,7 +18,7 @@ USERS, MESSAGES = 20, 3
 
 
 @pytest.fixture(scope="module")
-def everybody(database: str, _mail_server: MailServer) -> Iterator[list[Peer]]:
+def all_peers(database: str, _mail_server: MailServer) -> Iterator[list[Peer]]:
     peers = [start(database, _mail_server) for _ in range(PROCESSES)]
     peers[0].migrate()
     yield peers
@@ -31,10 +31,10 @@ def start(database: str, server: MailServer) -> Peer:
 
 
 @pytest.fixture
-def peers(everybody: list[Peer], mail_server: MailServer) -> list[Peer]:
-    everybody[0].clear()
-    everybody[0].prepare(USERS, MESSAGES)
-    return everybody
+def peers(all_peers: list[Peer], mail_server: MailServer) -> list[Peer]:
+    all_peers[0].clear()
+    all_peers[0].prepare(USERS, MESSAGES)
+    return all_peers
 
 
 def at_once(peers: list[Peer], function: str, *args: object) -> int:

@@ -70,7 +70,7 @@ def end_parts(moment: float, group: str, numbers: list[int], total: int) -> list
 
 def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[str, Any]:
     """Report every event of all jobs, in random order."""
-    everybody = [people.user(name) for name in names]
+    users = [people.user(name) for name in names]
     events = [(f"task-{number}", event) for number in range(count) for event in EVENTS]
     random.Random(seed).shuffle(events)
     ends.clear()
@@ -79,7 +79,7 @@ def report_jobs(moment: float, seed: int, count: int, names: list[str]) -> dict[
     moved = [
         [task, event]
         for task, event in events
-        if report(reporter(*everybody, task=task, render=mailing), event)
+        if report(reporter(*users, task=task, render=mailing), event)
     ]
     return {"moved": moved, "ends": list(ends), "mails": len(mail.outbox)}
 
@@ -112,7 +112,7 @@ def log_in(moment: float, token: str, name: str) -> None:
     visitors.merge(token, user)
 
 
-def change(moment: float, deed: str, task: str, name: str, times: int) -> list[Any]:
+def change(moment: float, action: str, task: str, name: str, times: int) -> list[Any]:
     """Change the message of a job ``times`` times; returns the data of the published events."""
     events: list[Event] = []
     RecordingTransport.captures[:] = [events]
@@ -120,13 +120,13 @@ def change(moment: float, deed: str, task: str, name: str, times: int) -> list[A
     pk = Message.objects.get(job__task_id=task).pk
     wait_for(moment)
     for attempt in range(times):
-        if deed == "job":
+        if action == "job":
             reporter(who, task=task).started(attempt + 1)
-        elif deed == "toggle":
+        elif action == "toggle":
             Message.objects.filter(pk=pk).touch(read=False, seen=False)
         else:
-            getattr(api, deed)(who, [pk])
-    if deed == "job":
+            getattr(api, action)(who, [pk])
+    if action == "job":
         reporter(who, task=task).succeeded()
     return [event.data for event in events if event.kind == "message"]
 

@@ -170,8 +170,8 @@ class TestVersions:
         deeds = ("job", "mark_seen", "mark_read", "toggle")
         answers = at_once(
             *(
-                (peer, "change", [deed, "task-0", "ann", 40])
-                for deed, peer in zip(deeds, peers, strict=True)
+                (peer, "change", [action, "task-0", "ann", 40])
+                for action, peer in zip(deeds, peers, strict=True)
             )
         )
         announced = [state for answer in answers for state in answer]

@@ -92,26 +92,26 @@ def switch_user(cookie: str, name: str) -> str:
     return new
 
 
-def change_account(name: str, deed: str) -> None:
+def change_account(name: str, action: str) -> None:
     users = get_user_model()._default_manager
     user: Any = users.get(username=name)
-    if deed == "new password":
+    if action == "new password":
         user.set_password("other")
         user.save()
-    elif deed == "deactivated":
+    elif action == "deactivated":
         user.is_active = False
         user.save()
-    elif deed == "deactivated in bulk":
+    elif action == "deactivated in bulk":
         users.filter(pk=user.pk).update(is_active=False)
-    elif deed == "deleted":
+    elif action == "deleted":
         user.delete()
     else:
-        raise ValueError(deed)
+        raise ValueError(action)
 
 
-def end_sessions(deed: str) -> None:
+def end_sessions(action: str) -> None:
     """End all sessions without an event, as expiry or deleted rows do."""
-    if deed == "flushed":
+    if action == "flushed":
         Session.objects.all().delete()
     else:
         Session.objects.update(expire_date=timezone.now())

@@ -71,7 +71,7 @@ def use_every_feature(client: Client, who: Recipient) -> str:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("transport", ["polling", "redis", "dead redis"])
-def test_of_a_whole_road_nothing_is_logged(
+def test_using_every_feature_logs_no_text(
     transport: str,
     log: pytest.LogCaptureFixture,
     client: Client,

@@ -133,14 +133,14 @@ class TestBehindNginx(ServerSuite):
             page.wait_until_it_shows("while nobody was there")
 
     def test_nginx_logs_no_error(self, nginx: Nginx) -> None:
-        said = subprocess.run(
+        result = subprocess.run(
             [nginx.binary, "-t", "-p", str(nginx.folder.path), "-c", "nginx.conf"],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert "is successful" in said.stderr
-        assert not re.findall(r"\[(warn|error|emerg)\]", said.stderr), said.stderr
+        assert "is successful" in result.stderr
+        assert not re.findall(r"\[(warn|error|emerg)\]", result.stderr), result.stderr
 
 
 def directives(text: str) -> list[str]:

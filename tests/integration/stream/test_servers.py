@@ -188,13 +188,13 @@ class TestWho:
                 page.reload()
 
     @pytest.mark.usefixtures("by_events_alone")
-    @pytest.mark.parametrize("deed", ["new password", "deactivated", "deleted"])
+    @pytest.mark.parametrize("action", ["new password", "deactivated", "deleted"])
     def test_an_account_that_changed_ends_it_at_once(
-        self, server: Server, site: Peer, browser: Browser, name: str, deed: str
+        self, server: Server, site: Peer, browser: Browser, name: str, action: str
     ) -> None:
         with server.stream(browser) as stream:
             stream.wait_until_it_receives(lambda: site.write(browser["key"], "are you there?"))
-            site.change_account(name, deed)
+            site.change_account(name, action)
             assert stream.wait_until_it_ends() == "signed-out"
 
     def test_an_account_that_changed_without_an_event_ends_it_at_the_next_recheck(
@@ -205,15 +205,15 @@ class TestWho:
             site.change_account(name, "deactivated in bulk")
             assert stream.wait_until_it_ends() == "signed-out"
 
-    @pytest.mark.parametrize("deed", ["flushed", "expired"])
+    @pytest.mark.parametrize("action", ["flushed", "expired"])
     def test_a_session_that_ended_ends_it_at_the_next_recheck(
-        self, server: Server, site: Peer, browser: Browser, deed: str
+        self, server: Server, site: Peer, browser: Browser, action: str
     ) -> None:
         visitor = site.visit()
         with server.stream(browser) as stream, server.stream(visitor) as other:
             stream.wait_for("snapshot")
             other.wait_for("snapshot")
-            site.end_sessions(deed)
+            site.end_sessions(action)
             assert stream.wait_until_it_ends() == "signed-out"
             assert other.wait_until_it_ends() == "signed-out"
 

@@ -190,8 +190,8 @@ def test_a_digest_holds_what_its_tenant_wrote(peer: Peer) -> None:
         peer.switch_to_digests(schema, user)
         peer.write(schema, user, f"gathered in {schema}")
         peer.make_due(schema)
-    said = peer.command("monitio_digest")
-    assert said.splitlines() == [
+    output = peer.command("monitio_digest")
+    assert output.splitlines() == [
         f"{scope}: 1 sent, 0 failed, 0 could not be sent yet." for scope in peer.scopes()
     ]
     bodies = [letter["body"] for letter in peer.mails()]

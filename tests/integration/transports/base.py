@@ -94,9 +94,9 @@ class Conformance:
     @pytest.fixture
     def listener(self, peers: tuple[Peer, Peer]) -> EventReceiver:
         """The process that receives events."""
-        hearing = EventReceiver(peers[0])
-        hearing.forget()
-        return hearing
+        receiver = EventReceiver(peers[0])
+        receiver.forget()
+        return receiver
 
     @pytest.fixture
     def publisher(self, peers: tuple[Peer, Peer]) -> Peer:
@@ -117,9 +117,9 @@ class Conformance:
         """By a separate connection; transports that publish by a row cannot, and return False."""
         topic = new_topic()
         listener.follow(topic)
-        rang = publisher.push_and_roll_back(topic)
-        assert rang != publisher.is_in_database()
-        if rang:
+        published = publisher.push_and_roll_back(topic)
+        assert published != publisher.is_in_database()
+        if published:
             listener.wait_for("recheck", topic)
 
     def test_an_event_of_the_same_process_arrives(self, listener: EventReceiver) -> None:

@@ -102,9 +102,9 @@ def publish(events: list[list[Any]]) -> None:
 def push_and_roll_back(topic: str) -> bool:
     """Whether progress is published from inside a transaction."""
     with transaction.atomic():
-        rang = dispatch.push([Event(topic, "recheck")])
+        published = dispatch.push([Event(topic, "recheck")])
         transaction.set_rollback(True)
-    return rang
+    return published
 
 
 def is_in_database() -> bool:

@@ -36,10 +36,10 @@ class TestSQLite(Polling):
         rival.execute("BEGIN IMMEDIATE")
         try:
             with short_timeout(publisher, "utils.database", "LOCK_TIMEOUT"):
-                rung, seconds = publisher.timed_publish([[topic, "resync"]])
-                assert not rung and 0.8 < seconds < PROMPT
+                published, seconds = publisher.timed_publish([[topic, "resync"]])
+                assert not published and 0.8 < seconds < PROMPT
                 later = [publisher.timed_publish([[topic, "resync"]]) for _ in range(3)]
-                assert not any(rung for rung, _ in later)
+                assert not any(published for published, _ in later)
                 # The shortest of them: a wait for the time-out would be in each.
                 assert min(seconds for _, seconds in later) < 0.7
         finally:

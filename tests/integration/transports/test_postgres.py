@@ -138,7 +138,7 @@ class TestCut:
         listener.forget()
         server.server.cleanup()
         times = [publisher.timed_publish([[topic, "resync"]]) for _ in range(20)]
-        assert not any(rung for rung, _ in times)
+        assert not any(published for published, _ in times)
         assert sum(seconds for _, seconds in times) < PROMPT
         server.start()
         listener.wait_for("gap", topic)
@@ -150,14 +150,14 @@ class TestFrozen:
         assert publisher.timed_publish([["user:1", "resync"]])[0]
         with short_timeout(publisher, "transports.postgres"), frozen(server):
             times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(10)]
-        assert not any(rung for rung, _ in times)
+        assert not any(published for published, _ in times)
         assert 0.8 < times[0][1] < PROMPT
         assert sum(seconds for _, seconds in times[1:]) < PROMPT
 
     def test_connecting_costs_a_second_too(self, server: Postgres, publisher: Peer) -> None:
         with short_timeout(publisher, "transports.postgres"), frozen(server):
-            rung, seconds = publisher.timed_publish([["user:1", "resync"]])
-        assert not rung and seconds < PROMPT
+            published, seconds = publisher.timed_publish([["user:1", "resync"]])
+        assert not published and seconds < PROMPT
 
     def test_the_connection_is_closed_and_opened_again(
         self, server: Postgres, listener: EventReceiver, publisher: Peer

@@ -119,7 +119,7 @@ class TestDead:
         before = warnings(publisher)
         server.kill()
         times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(20)]
-        assert not any(rung for rung, _ in times)
+        assert not any(published for published, _ in times)
         assert sum(seconds for _, seconds in times) < PROMPT
         assert warnings(publisher) == before + 1
 
@@ -203,7 +203,7 @@ class TestFrozen:
             wait_until(lambda: publisher.timed_publish([["user:1", "resync"]])[0])
             with frozen(server):
                 times = [publisher.timed_publish([["user:1", "resync"]]) for _ in range(10)]
-        assert not any(rung for rung, _ in times)
+        assert not any(published for published, _ in times)
         assert 0.8 < times[0][1] < PROMPT
         assert sum(seconds for _, seconds in times[1:]) < PROMPT
 
@@ -294,6 +294,6 @@ def test_an_unreachable_server_is_reported_by_the_check(
         MONITIO_TRANSPORT="redis",
         MONITIO_REDIS_URL="redis://127.0.0.1:1/0",
     )
-    (said,) = peer.check()
-    assert "cannot reach Redis" in said
+    (warning,) = peer.check()
+    assert "cannot reach Redis" in warning
     peer.close()

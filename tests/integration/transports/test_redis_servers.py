@@ -63,8 +63,8 @@ class TestTLS(Conformance):
 
     def test_a_server_that_cannot_be_trusted_is_refused(self, proxy: Any, address: Address) -> None:
         peer = Peer(PROCESS, address[0], **transport(f"rediss://127.0.0.1:{proxy[0].port}/0"))
-        (said,) = peer.check()
-        assert "certificate verify failed" in said
+        (warning,) = peer.check()
+        assert "certificate verify failed" in warning
         peer.close()
 
 
@@ -163,7 +163,7 @@ class TestCluster(Conformance):
             peer.close()
 
     @pytest.fixture
-    def patient(self, site: Cluster, publisher: Peer) -> Iterator[Peer]:
+    def waiting_publisher(self, site: Cluster, publisher: Peer) -> Iterator[Peer]:
         """A publisher that waits for a dead node longer than a live one takes on a busy machine."""
         for node in site.nodes:
             node.start()
@@ -175,21 +175,23 @@ class TestCluster(Conformance):
             node.start()
 
     def test_nodes_that_die_one_after_the_other_cost_no_event(
-        self, site: Cluster, listener: EventReceiver, patient: Peer
+        self, site: Cluster, listener: EventReceiver, waiting_publisher: Peer
     ) -> None:
         topic = new_topic()
         for node in site.nodes[:2]:
             node.kill()
-            assert patient.timed_publish([[topic, "resync"]])[0]
+            assert waiting_publisher.timed_publish([[topic, "resync"]])[0]
         listener.follow(topic)
-        assert patient.timed_publish([[topic, "resync"]])[0]
+        assert waiting_publisher.timed_publish([[topic, "resync"]])[0]
         listener.wait_for("resync", topic)
 
-    def test_a_node_that_freezes_costs_no_event(self, site: Cluster, patient: Peer) -> None:
+    def test_a_node_that_freezes_costs_no_event(
+        self, site: Cluster, waiting_publisher: Peer
+    ) -> None:
         for node in site.nodes:
             os.kill(node.pid, signal.SIGSTOP)
             try:
-                assert patient.timed_publish([["user:1", "resync"]])[0]
+                assert waiting_publisher.timed_publish([["user:1", "resync"]])[0]
             finally:
                 os.kill(node.pid, signal.SIGCONT)
 
@@ -202,5 +204,5 @@ class TestCluster(Conformance):
             for node in site.nodes:
                 os.kill(node.pid, signal.SIGSTOP)
                 stack.callback(os.kill, node.pid, signal.SIGCONT)
-            rung, seconds = publisher.timed_publish([["user:1", "resync"]])
-        assert not rung and 0.8 < seconds < PROMPT
+            published, seconds = publisher.timed_publish([["user:1", "resync"]])
+        assert not published and 0.8 < seconds < PROMPT

@@ -84,8 +84,8 @@ class MariaDB:
             return probe.connect_ex(str(self.socket)) == 0
 
     def _log_text(self) -> str:
-        said = (self.folder.path / "log").read_text(errors="replace")
-        return f"MariaDB does not answer. It said:\n{said[-3000:]}"
+        log = (self.folder.path / "log").read_text(errors="replace")
+        return f"MariaDB does not answer. Its log:\n{log[-3000:]}"
 
 
 def _program(name: str) -> str:

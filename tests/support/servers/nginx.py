@@ -116,4 +116,4 @@ class Nginx:
         )
 
     def _log_text(self) -> str:
-        return f"nginx does not listen on {self.ports}. It said:\n{self.log()}"
+        return f"nginx does not listen on {self.ports}. Its log:\n{self.log()}"

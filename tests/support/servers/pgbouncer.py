@@ -58,4 +58,4 @@ class PgBouncer:
         self.folder.remove()
 
     def _log_text(self) -> str:
-        return f"pgbouncer does not answer. It said:\n{(self.folder.path / 'log').read_text()}"
+        return f"pgbouncer does not answer. Its log:\n{(self.folder.path / 'log').read_text()}"

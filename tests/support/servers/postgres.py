@@ -54,11 +54,11 @@ class Postgres:
             wait_until(_has_user, message="the user of PostgreSQL")
         usual = postgres_server.pg_ctl
 
-        def patient(*args: Any, **options: Any) -> Any:
+        def pg_ctl_with_timeout(*args: Any, **options: Any) -> Any:
             return usual(*args, **{**options, "timeout": TIMEOUT})
 
         with (
-            mock.patch.object(postgres_server, "pg_ctl", patient),
+            mock.patch.object(postgres_server, "pg_ctl", pg_ctl_with_timeout),
             mock.patch.dict(os.environ, PGCTLTIMEOUT=str(TIMEOUT)),
         ):
             self.server = get_server(self.folder.path / "data", cleanup_mode="stop")

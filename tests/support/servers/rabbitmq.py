@@ -116,5 +116,5 @@ class RabbitMQ:
         return False
 
     def _log_text(self) -> str:
-        said = (self.folder.path / "log").read_text(errors="replace")
-        return f"RabbitMQ on port {self.port} does not answer. It said:\n{said[-3000:]}"
+        log = (self.folder.path / "log").read_text(errors="replace")
+        return f"RabbitMQ on port {self.port} does not answer. Its log:\n{log[-3000:]}"

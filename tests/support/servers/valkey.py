@@ -89,5 +89,5 @@ class Valkey:
             return is_listening(self.port) and probe.connect_ex(str(self.socket)) == 0
 
     def _log_text(self) -> str:
-        said = (self.folder.path / "log").read_text(errors="replace")
-        return f"Valkey on port {self.port} does not answer. It said:\n{said}"
+        log = (self.folder.path / "log").read_text(errors="replace")
+        return f"Valkey on port {self.port} does not answer. Its log:\n{log}"

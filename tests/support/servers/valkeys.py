@@ -111,8 +111,8 @@ class Cluster:
     @staticmethod
     def _is_whole(node: Valkey) -> bool:
         with redis.Redis(port=node.port) as client:
-            said = client.execute_command("CLUSTER INFO")
-        return bool(said["cluster_state"] == "ok" and said["cluster_known_nodes"] == "3")
+            info = client.execute_command("CLUSTER INFO")
+        return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3")
 
     def close(self) -> None:
         for node in self.nodes:

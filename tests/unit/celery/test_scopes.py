@@ -160,8 +160,8 @@ def test_a_late_worker_reads_the_cancellation_in_the_scope_of_the_task(
     monkeypatch.setattr(state, "revoked", set())
     task = SimpleNamespace(name="x", __monitio__=NotifyOptions(cancel=True))
     for where in ("b", "a"):
-        said = {"monitio": {**carried, "scope": where}}
-        request = SimpleNamespace(id="1", task=task, kwargs={}, request_dict=said)
+        headers = {"monitio": {**carried, "scope": where}}
+        request = SimpleNamespace(id="1", task=task, kwargs={}, request_dict=headers)
         worker.discard_cancelled(request=request)
         assert state.revoked == ({"1"} if where == "a" else set())
 

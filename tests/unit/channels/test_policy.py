@@ -98,7 +98,7 @@ def test_nothing_is_mailed_before_the_delay_is_over(
 
 
 @pytest.mark.parametrize(
-    ("email", "deed", "state"),
+    ("email", "action", "state"),
     [
         ("unless_read", api.mark_read, "skipped"),
         ("unless_read", api.mark_seen, "sent"),
@@ -107,9 +107,9 @@ def test_nothing_is_mailed_before_the_delay_is_over(
     ],
 )
 def test_conditions_that_skip_the_email(
-    email: str, deed: Any, state: str, monkeypatch: pytest.MonkeyPatch
+    email: str, action: Any, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deed(user(), [write(email).pk])
+    action(user(), [write(email).pk])
     assert when_due(monkeypatch) == state
     assert len(mail.outbox) == (state == "sent")
 
@@ -229,7 +229,7 @@ class TestVia:
         assert [name for name, _policy in steps_from(via=via)] == ["pager", "fax", "email"]
 
     @pytest.mark.parametrize(
-        ("options", "error", "cure"),
+        ("options", "error", "hint"),
         [
             ({"via": {"live": True}}, ValueError, "no channel"),
             ({"via": {"telex": True}}, ValueError, "MONITIO_CHANNELS lacks. It has email"),
@@ -242,9 +242,9 @@ class TestVia:
         ],
     )
     def test_invalid_options_are_refused(
-        self, options: Any, error: type[Exception], cure: str
+        self, options: Any, error: type[Exception], hint: str
     ) -> None:
-        with pytest.raises(error, match=cure):
+        with pytest.raises(error, match=hint):
             steps_from(**options)
 
     @pytest.mark.parametrize(("delay", "unless"), [(5, "told"), (-1, ""), ("5", "")])

@@ -366,12 +366,12 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Post:
 
 class TestPeriods:
     def test_every_message_is_in_one_digest(self, ann: Any, clock: Time) -> None:
-        said = []
+        sent = []
         for day in range(3):
             notify(ann, f"day{day}")
-            said += [letter.subject for letter in tomorrow(clock)]
+            sent += [letter.subject for letter in tomorrow(clock)]
             assert letters() == []
-        assert said == ["day0", "day1", "day2"]
+        assert sent == ["day0", "day1", "day2"]
 
     def test_days_without_a_sender_lose_nothing(self, ann: Any, clock: Time) -> None:
         for day in range(3):
@@ -398,12 +398,12 @@ class TestPeriods:
     def test_hourly_ones_come_every_hour(self, clock: Time) -> None:
         ann = user()
         preferences.change(ann, frequency="hourly")
-        said = []
+        sent = []
         for hour in range(3):
             notify(ann, f"hour{hour}")
             clock.now += HOUR
-            said += [letter.subject for letter in letters()]
-        assert said == ["hour0", "hour1", "hour2"]
+            sent += [letter.subject for letter in letters()]
+        assert sent == ["hour0", "hour1", "hour2"]
 
     def test_weekly_ones_come_once_a_week(self, clock: Time) -> None:
         ann = user()
@@ -450,16 +450,16 @@ class TestPeriods:
         ann = user()
         # The hour that is skipped or repeated.
         preferences.change(ann, frequency="daily", hour=2, time_zone=zone)
-        said = []
+        sent = []
         for half_hours in range(4 * 48):
             if half_hours % 48 == 1:
                 notify(ann, f"day {half_hours // 48}")
             clock.now += HOUR / 2
-            said += [(letter.subject, clock.now.astimezone(local)) for letter in letters()]
-        assert [subject for subject, _ in said] == [f"day {day}" for day in range(4)]
-        days = [moment.date() for _, moment in said]
+            sent += [(letter.subject, clock.now.astimezone(local)) for letter in letters()]
+        assert [subject for subject, _ in sent] == [f"day {day}" for day in range(4)]
+        days = [moment.date() for _, moment in sent]
         assert days == [(noon + number * DAY).date() for number in range(-1, 3)]
-        assert {moment.hour for _, moment in said} <= {2, 3}
+        assert {moment.hour for _, moment in sent} <= {2, 3}
 
     @pytest.mark.parametrize("seed", range(3))
     def test_whatever_happens_every_message_is_in_one_digest(
@@ -471,14 +471,14 @@ class TestPeriods:
         ann, count = user(), 0
         preferences.change(ann, frequency="daily")
         for _ in range(50):
-            deed = chance.choice(["notify", "notify", "pass", "pass", "pass", "fail", "habits"])
-            if deed == "notify":
+            action = chance.choice(["notify", "notify", "pass", "pass", "pass", "fail", "habits"])
+            if action == "notify":
                 notify(ann, f"<message {count}>")
                 count += 1
-            elif deed == "pass":
+            elif action == "pass":
                 clock.now += chance.choice([HOUR / 2, 5 * HOUR, DAY])
                 letters()
-            elif deed == "fail":
+            elif action == "fail":
                 post.failures.append(TemporaryFailure("busy"))
             else:
                 preferences.change(
@@ -886,9 +886,9 @@ class TestCommand:
         assert self.run("--dry-run") == "0 would be sent.\n"
         clock.now = (clock.now + DAY).replace(hour=8)
         before = list(Preferences.objects.values())
-        said = self.run("--dry-run")
-        assert "ann (due 2026-11-24 08:00 UTC), to ann@example.com: the text" in said
-        assert "1 would be sent." in said
+        output = self.run("--dry-run")
+        assert "ann (due 2026-11-24 08:00 UTC), to ann@example.com: the text" in output
+        assert "1 would be sent." in output
         assert list(Preferences.objects.values()) == before
         assert not Digest.objects.exists() and mail.outbox == []
         assert not Message.objects.exclude(digest="").exists()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @notify_user(lost_after=10_000)
-def patient() -> None: ...
+def with_longer_limit() -> None: ...
 
 
 class Queue(Integration):
@@ -66,7 +66,7 @@ def test_a_job_without_a_heartbeat_is_interrupted() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"name": f"{__name__}.patient"}, {"integration": "another"}]
+    "fields", [{}, {"name": f"{__name__}.with_longer_limit"}, {"integration": "another"}]
 )
 def test_a_job_is_not_swept(fields: dict[str, object]) -> None:
     """It has a recent heartbeat, its task has ``lost_after=``, or it belongs to another queue."""

@@ -82,10 +82,10 @@ def test_visitors_are_counted_for_too() -> None:
     assert subjects_of(visitor) == ["failed 0 (2 times)"]
 
 
-@pytest.mark.parametrize("deed", [api.mark_read, api.delete])
-def test_a_failure_after_that_was_read_or_deleted_begins_again(deed: Any) -> None:
+@pytest.mark.parametrize("action", [api.mark_read, api.delete])
+def test_a_failure_after_that_was_read_or_deleted_begins_again(action: Any) -> None:
     fail(1)
-    deed(user(), [Message.objects.get().pk])
+    action(user(), [Message.objects.get().pk])
     fail(2)
     fail(3)
     assert subjects_of(user())[-1] == "failed 0 (2 times)"

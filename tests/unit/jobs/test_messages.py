@@ -50,11 +50,11 @@ class TestRecipients:
         job.succeeded()
         assert the_message().pk == first
 
-    @pytest.mark.parametrize("deed", [api.mark_read, api.mark_seen])
-    def test_the_end_is_unread_and_unseen_again(self, deed: Any) -> None:
+    @pytest.mark.parametrize("action", [api.mark_read, api.mark_seen])
+    def test_the_end_is_unread_and_unseen_again(self, action: Any) -> None:
         job = reporter(user())
         job.started()
-        deed(user(), [the_message().pk])
+        action(user(), [the_message().pk])
         job.succeeded()
         assert (the_message().read, the_message().seen) == (False, False)
 
@@ -167,16 +167,16 @@ class TestRender:
         assert not the_message().read
 
     def test_a_start_held_back_is_sent_at_the_next_progress_of_any_process(self) -> None:
-        speaks = False
+        has_content = False
 
         def later(outcome: Outcome) -> MessageContent | None:
-            return content(subject="slow") if speaks else None
+            return content(subject="slow") if has_content else None
 
         job = reporter(user(), render=later)
         job.started()
         job.progressed(1, 9, final=True)
         assert subjects_of(user()) == []
-        speaks = True
+        has_content = True
         with capture_events() as events:
             assert reporter(user(), render=later).progressed(2, 9, final=True)
         assert subjects_of(user()) == ["slow"]

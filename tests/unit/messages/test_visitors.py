@@ -116,9 +116,9 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("say", WAYS)
+@pytest.mark.parametrize("write_message", WAYS)
 def test_a_write_that_raced_with_the_log_in_is_moved_after_commit(
-    request_: Any, visitor: Recipient, say: Any, monkeypatch: pytest.MonkeyPatch
+    request_: Any, visitor: Recipient, write_message: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, resolve = user(), visitors.current_recipient
     visitors.merge(visitor.token or "", ann)
@@ -129,14 +129,14 @@ def test_a_write_that_raced_with_the_log_in_is_moved_after_commit(
 
     monkeypatch.setattr(visitors, "current_recipient", as_of_before)
     with transaction.atomic():
-        say(request_, visitor)
+        write_message(request_, visitor)
         assert owner() is None
     assert owner() == ann
 
 
-@pytest.mark.parametrize("say", WAYS)
+@pytest.mark.parametrize("write_message", WAYS)
 def test_a_write_that_crosses_the_log_in_reaches_the_user(
-    request_: Any, visitor: Recipient, say: Any
+    request_: Any, visitor: Recipient, write_message: Any
 ) -> None:
     """Two connections: on SQLite one waits for the other; elsewhere the log-in commits first."""
     ann = user()
@@ -144,7 +144,7 @@ def test_a_write_that_crosses_the_log_in_reaches_the_user(
 
     def write() -> None:
         with transaction.atomic():
-            say(request_, visitor)
+            write_message(request_, visitor)
             written.set()
             assert logged_in.wait(DEADLINE)
 

@@ -100,8 +100,8 @@ class TestMailbox:
     ) -> None:
         broadcaster.receive(state())
         mailbox.take()
-        news = mailbox.take()
-        assert (news.frames, news.resync, news.recheck) == ([], False, False)
+        contents = mailbox.take()
+        assert (contents.frames, contents.resync, contents.recheck) == ([], False, False)
 
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -124,8 +124,8 @@ class TestMailbox:
     ) -> None:
         for seq in range(10 * CAPACITY):
             broadcaster.receive(state(seq=seq))
-        news = mailbox.take()
-        assert len(news.frames) == 1 and not news.resync
+        contents = mailbox.take()
+        assert len(contents.frames) == 1 and not contents.resync
 
     def test_a_full_one_becomes_a_snapshot(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
@@ -135,8 +135,8 @@ class TestMailbox:
         assert len(mailbox.take().frames) == CAPACITY
         for number in range(CAPACITY + 1):
             broadcaster.receive(state(number))
-        news = mailbox.take()
-        assert news.resync and not news.frames
+        contents = mailbox.take()
+        assert contents.resync and not contents.frames
 
     def test_what_comes_after_a_gap_is_in_the_snapshot(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
@@ -144,8 +144,8 @@ class TestMailbox:
         broadcaster.receive(state(1))
         broadcaster.on_gap(TOPIC)
         broadcaster.receive(state(2))
-        news = mailbox.take()
-        assert news.resync and not news.frames
+        contents = mailbox.take()
+        assert contents.resync and not contents.frames
 
     def test_removals_are_never_merged(
         self, broadcaster: Broadcaster, mailbox: CountingMailbox
@@ -182,8 +182,8 @@ class TestMailbox:
     ) -> None:
         broadcaster.receive(Event(TOPIC, "recheck"))
         broadcaster.on_gap()
-        news = mailbox.take()
-        assert news.recheck and news.resync
+        contents = mailbox.take()
+        assert contents.recheck and contents.resync
 
 
 class TestSubscribing:
@@ -436,19 +436,19 @@ class TestReconciliation:
         api.create_message(user("bob"), INFO, "not hers")
         assert not self.resynced(broadcaster, mailbox)
 
-    @pytest.mark.parametrize("deed", ["write", "change", "delete", "replace", "older"])
+    @pytest.mark.parametrize("action", ["write", "change", "delete", "replace", "older"])
     def test_every_change_is_found(
-        self, broadcaster: Broadcaster, mailbox: CountingMailbox, deed: str
+        self, broadcaster: Broadcaster, mailbox: CountingMailbox, action: str
     ) -> None:
         row = api.create_message(user(), INFO, "here before")
         self.resynced(broadcaster, mailbox)
-        if deed == "write":
+        if action == "write":
             api.create_message(user(), INFO, "new")
-        elif deed == "change":
+        elif action == "change":
             api.mark_read(user(), [row.pk])
-        elif deed == "delete":
+        elif action == "delete":
             api.delete_all(user())
-        elif deed == "replace":
+        elif action == "replace":
             api.delete_all(user())
             api.create_message(user(), INFO, "instead")
         else:  # committed later, with a lower id

@@ -147,8 +147,8 @@ class TestPublishing:
     def test_a_recheck_is_not_replaced_by_other_events_and_comes_first(
         self, hub: Recording
     ) -> None:
-        news = [Event("user:1", "message", {"id": number}) for number in range(101)]
-        hub.publish([*news, Event("user:1", "recheck")])
+        others = [Event("user:1", "message", {"id": number}) for number in range(101)]
+        hub.publish([*others, Event("user:1", "recheck")])
         assert [event for event, _, _ in hub.sent] == ["recheck", "resync"]
 
     def test_a_hub_that_is_too_slow_for_all_of_it_is_not_taken_for_dead(

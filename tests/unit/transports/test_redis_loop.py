@@ -1,4 +1,4 @@
-"""The reading of Redis in an event loop, from a socket of our own."""
+"""Reading from Redis in an event loop, by a socket pair."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MESSAGE = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n"
 
 
 class Read:
-    """What a reader has read, and whether it has woken the listening thread."""
+    """The data that a reader has read, and whether it has woken the listening thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         self.answers: list[Any] = []
@@ -32,7 +32,7 @@ class Read:
 
 
 def connection(sock: Any, *, text: bool = False) -> Any:
-    """In place of redis-py's."""
+    """A double of redis-py's connection."""
     return SimpleNamespace(_sock=sock, encoder=SimpleNamespace(decode_responses=text))
 
 
@@ -71,7 +71,7 @@ def test_an_error_of_the_server_is_raised_in_the_listening_thread() -> None:
     read = reading(test)
     with pytest.raises(Exception, match="NOPERM"):
         read.reader.check()
-    # The connection is given up.
+    # The connection is not used any more.
     assert read.answers == []
 
 
@@ -102,4 +102,4 @@ def test_only_plain_bytes_are_read_there() -> None:
     with ours, server:
         assert can_read_in_loop(connection(ours))
         assert not can_read_in_loop(connection(ours, text=True))
-        assert not can_read_in_loop(connection(object()))  # TLS has a class of its own
+        assert not can_read_in_loop(connection(object()))  # TLS has its own class

@@ -90,7 +90,7 @@ def test_the_timeout_is_shared_among_all_servers(url: str, tries: int, waits: in
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "reason"),
     [
         ("http://host", "cannot be read"),
         ("host:6379", "cannot be read"),
@@ -108,12 +108,12 @@ def test_the_timeout_is_shared_among_all_servers(url: str, tries: int, waits: in
     ],
 )
 def test_a_wrong_address_is_refused_with_the_valid_forms(
-    url: str, said: str, settings: Any
+    url: str, reason: str, settings: Any
 ) -> None:
     settings.MONITIO_REDIS_URL = url
     with pytest.raises(ImproperlyConfigured, match="redis\\+sentinel://host") as error:
         load("redis")
-    assert said in str(error.value)
+    assert reason in str(error.value)
 
 
 def test_no_password_is_shown() -> None:

@@ -56,7 +56,7 @@ class TestNamedHeader:
         settings.MONITIO_CLIENT_ADDRESS = "HTTP_X_FORWARDED_FOR"
 
     @pytest.mark.parametrize(
-        ("said", "address"),
+        ("forwarded", "address"),
         [
             ("8.8.4.4", "8.8.4.4"),
             ("10.0.0.1", "10.0.0.1"),
@@ -68,9 +68,9 @@ class TestNamedHeader:
         ],
     )
     def test_its_last_address_counts_because_the_nearest_proxy_adds_it(
-        self, said: str, address: str
+        self, forwarded: str, address: str
     ) -> None:
-        assert client_address(request(HTTP_X_FORWARDED_FOR=said)) == address
+        assert client_address(request(HTTP_X_FORWARDED_FOR=forwarded)) == address
 
     def test_without_it_no_client_is_counted(self) -> None:
         assert client_address(request("8.8.4.4")) == ""
