@@ -65,9 +65,9 @@ def returns_rows(connection: Any) -> bool:
 
 
 def load_moments_in_c(connection: Any, cursor: Any) -> None:
-    """Let psycopg read moments in UTC itself, with .1 µs each.
+    """Let psycopg's own loader read moments in UTC: .1 µs each.
 
-    Django's loader, which sets their time zone, is Python's: 3.5 µs each, and there are 200 in a
+    Django's, which sets their time zone, is written in Python: 3.5 µs each, and there are 200 in a
     snapshot of 100 messages.
     """
     is_utc = connection.vendor == "postgresql" and connection.timezone is UTC
