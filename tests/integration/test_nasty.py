@@ -15,7 +15,7 @@ from tests.unit.messages import test_tolerant
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
-def test_other_databases_take_and_refuse_the_same(
+def test_other_databases_accept_and_refuse_the_same(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue(f"{kind}_server")

@@ -68,7 +68,7 @@ def test_the_links_of_an_email_agree(site: str) -> None:
         assert all(link.startswith(f"{site}/messages/") for link in found), found
 
 
-def test_making_a_link_leaves_the_prefix_of_the_request_alone(settings: Any) -> None:
+def test_making_a_link_does_not_change_the_prefix_of_the_request(settings: Any) -> None:
     settings.MONITIO_BASE_URL = APP
     set_script_prefix("/inner")
     links.page("message_list")

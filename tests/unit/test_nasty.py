@@ -305,7 +305,7 @@ def _check_rows(kind: str, known: set[int]) -> None:
 
 # Most entrances store the same texts: each is rendered once, in an e-mail and in a page.
 IN_MAILS = ("level", "message", "subject", "url", "url_label", "extra_tags", "category", "language")
-mailed: set[tuple[str, ...]] = set()
+rendered: set[tuple[str, ...]] = set()
 
 
 def _check_pages_and_mails() -> None:
@@ -316,8 +316,8 @@ def _check_pages_and_mails() -> None:
     for row in rows:
         job = row.job and (row.job.name, row.job.state, row.job.completed, row.job.total)
         texts = (*(str(getattr(row, name)) for name in IN_MAILS), str(job))
-        if texts not in mailed:
-            mailed.add(texts)
+        if texts not in rendered:
+            rendered.add(texts)
             build(row).message().as_bytes()
             unseen = True
     if unseen:

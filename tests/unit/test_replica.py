@@ -67,7 +67,7 @@ def write(**fields: Any) -> Message:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_model_is_read_from_the_primary(model: Any) -> None:
     assert model.objects.all().db == model._base_manager.all().db == "default"
-    assert model.objects.using("replica").db == "replica", "unless somebody asks for it"
+    assert model.objects.using("replica").db == "replica", "unless it is named"
 
 
 def test_rows_that_belong_to_others_are_too() -> None:

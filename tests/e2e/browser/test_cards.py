@@ -1,4 +1,4 @@
-"""monitio-cards.js is loaded with the first pop-up, which does not depend on it."""
+"""Scripts loaded on demand: monitio-cards.js with a pop-up, monitio-inbox.js with the bell."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_element_removed_before_it_is_loaded_starts_no_timer(
     assert tab.run("timers") <= before + 5
 
 
-def test_what_is_closed_while_it_is_loaded_stays_closed(wire: Wire, open_tab: OpenTab) -> None:
+def test_an_inbox_closed_while_its_script_loads_stays_closed(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     held: list[Route] = []
     tab.page.route("**/monitio-inbox.js", lambda route: held.append(route))
@@ -125,15 +125,15 @@ def test_a_failed_load_is_retried_with_backoff_and_when_the_browser_is_online(
 ) -> None:
     tab = open_tab(clock=True, auto_close="off")
     tab.page.clock.pause_at(datetime.now() + timedelta(minutes=1))
-    asked: list[str] = []
+    requests: list[str] = []
 
     def refuse(route: Route) -> None:
-        asked.append(name)
+        requests.append(name)
         route.abort()
 
     def wait_for(number: int) -> None:
-        wait_until(lambda: tab.pass_time(0.01) or len(asked) >= number)
-        assert len(asked) == number
+        wait_until(lambda: tab.pass_time(0.01) or len(requests) >= number)
+        assert len(requests) == number
 
     tab.page.route(f"**/{name}", refuse)
     tab.part("bell").hover()

@@ -87,7 +87,9 @@ def test_with_the_documented_settings_it_receives_events(
     page, who = open_page(kind, CORS_ALLOWED_ORIGINS=[origin], CORS_ALLOW_CREDENTIALS=True)
     wait_until(lambda: page.evaluate("texts.includes('snapshot')"), DEADLINE, "the snapshot")
     site.write(who["key"], "to another origin")
-    wait_until(lambda: page.evaluate("texts.includes('to another origin')"), DEADLINE, "the news")
+    wait_until(
+        lambda: page.evaluate("texts.includes('to another origin')"), DEADLINE, "the message"
+    )
 
 
 @pytest.mark.parametrize("missing", ["CORS_ALLOW_CREDENTIALS", "CORS_ALLOWED_ORIGINS"])

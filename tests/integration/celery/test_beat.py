@@ -49,5 +49,5 @@ def test_beat_finds_what_a_dead_worker_left(
     site.age_heartbeat(task)
     site.ends(task, "lost")
     assert site.message(task)["subject"] == "Wait for: interrupted"
-    # The doctor distinguishes a beat that has just started from one that never has.
+    # The doctor distinguishes a beat that has just started from one that never ran.
     assert {"beat", "beat:start"} <= set(site.heartbeats())

@@ -69,7 +69,7 @@ class Site:
     def wait_for_messages(self, count: int) -> None:
         """Wait until the pages have shown ``count`` more messages."""
         until = self.shown() + count
-        wait_until(lambda: self.shown() >= until, 60, "news")
+        wait_until(lambda: self.shown() >= until, 60, "more messages")
 
     def shown(self) -> int:
         return sum(len(page.shown) for page in self.pages)
@@ -87,7 +87,7 @@ class Site:
             assert [text for text in page.received if text.split()[0] != page.key] == []
             assert [pk for pk, times in page.shown.items() if times > 1] == []
             assert page.messages.keys() <= page.shown.keys(), "each was shown"
-        assert 204 not in self.crowd.refused, "a page was told to stop"
+        assert 204 not in self.crowd.refused, "a page was stopped"
 
     def close(self) -> None:
         self._started.close()

@@ -164,7 +164,7 @@ def test_fifty_idle_streams_share_a_pool_of_four_connections(
         (server,) = site.webs.servers
         assert server.open_streams() == 50
         assert 1 <= connections_of("pooled", url) <= 4
-        assert all(page.streams == 1 for page in site.pages), "nobody had to come back"
+        assert all(page.streams == 1 for page in site.pages), "no page had to reconnect"
 
 
 def connections_of(application: str, url: str) -> int:

@@ -58,7 +58,7 @@ def test_single_mails_that_wait_go_over_one_connection(mail_server: MailServer) 
 
 def test_the_connection_is_closed_with_quit(due: None, mail_server: MailServer) -> None:
     digests.run_due()
-    wait_until(lambda: "QUIT" in mail_server.commands, 60, "a goodbye")
+    wait_until(lambda: "QUIT" in mail_server.commands, 60, "QUIT")
 
 
 def test_an_unanswered_quit_is_not_waited_for(

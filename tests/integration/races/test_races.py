@@ -178,7 +178,7 @@ class TestVersions:
         versions = Counter(state["version"] for state in announced)
         for answer in answers:
             own = [state["version"] for state in answer]
-            assert own == sorted(own), "no process goes back"
+            assert own == sorted(own), "no version decreases"
         by_version = {state["version"]: state for state in announced}
         for state in announced:
             assert state == by_version[state["version"]] or versions[state["version"]] == 1

@@ -81,7 +81,7 @@ def broadcaster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broadcaster]:
     loaders = threads.DatabaseThreads(threads.LOADERS, "monitio-load")
     monkeypatch.setattr(threads, "_loaders", ProcessLocal(lambda: loaders))
     yield broadcaster
-    assert broadcaster.open_streams() == 0, "each has left"
+    assert broadcaster.open_streams() == 0, "a stream is still open"
 
 
 def open_stream(limits: Limits | None = None, **changes: Any) -> OpenStream:

@@ -111,7 +111,8 @@ class TestSentinel(Conformance):
         whole.start()
         listener.follow(topic)
         wait_until(
-            lambda: publisher.timed_publish([[topic, "resync"]])[0], message="it rings again"
+            lambda: publisher.timed_publish([[topic, "resync"]])[0],
+            message="events are published again",
         )
         listener.wait_for("resync", topic)
 
@@ -124,7 +125,10 @@ class TestSentinel(Conformance):
         with ExitStack() as stack:
             stack.enter_context(short_timeout(publisher, "transports.redis"))
             publisher.patch("monitio.transports._current", None)
-            wait_until(lambda: publisher.timed_publish([[topic, "resync"]])[0], message="it rings")
+            wait_until(
+                lambda: publisher.timed_publish([[topic, "resync"]])[0],
+                message="events are published",
+            )
             stack.enter_context(short_timeout(listener.peer, "transports.redis", "PONG_WITHIN"))
             listener.forget()
             frozen = whole.master_now()

@@ -26,7 +26,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     middleware.warn_once_if_missing.cache_clear()
 
 
-def test_without_the_middleware_the_user_is_unknown(
+def test_a_missing_middleware_is_logged_once(
     settings: Any, caplog: pytest.LogCaptureFixture, logged: Any
 ) -> None:
     settings.MIDDLEWARE = []
@@ -43,7 +43,7 @@ def test_a_task_of_beat_logs_nothing(caplog: pytest.LogCaptureFixture, logged: A
     assert caplog.messages == []
 
 
-def test_no_celery_app(
+def test_a_missing_celery_app_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, logged: Any
 ) -> None:
     monkeypatch.setattr(_state._tls, "current_app", None)
@@ -66,7 +66,7 @@ def test_an_app_with_a_broker_logs_nothing(
 
 
 @pytest.mark.parametrize(("app", "lines"), [("monitio_nowhere", 1), ("monitio", 0)])
-def test_tasks_without_the_app_of_their_queue(
+def test_a_task_queue_missing_in_installed_apps_is_logged_once(
     app: str, lines: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installed, "_expected", set())

@@ -241,7 +241,7 @@ class TestRecipient:
             job.progressed(3, 9)
         first, marked, old, new = payloads(events)
         assert first["version"] < marked["version"] == new["version"]
-        assert old["version"] == first["version"], "dropped by the browser, which knows a newer one"
+        assert old["version"] == first["version"], "dropped by the browser, which has a newer one"
         assert (new["seen"], new["job"]["done"]) == (True, 3)
         assert new["seq"] > marked["seq"]
 

@@ -130,7 +130,7 @@ def test_the_page_of_a_message_blocks_and_unblocks(ann: Any, bob: Any) -> None:
         address = reverse(f"message_{name}", args=[message.pk])
         page = browser.get(detail).content.decode()
         assert label in page and f'action="{address}"' in page
-        assert "bob" in browser.get(address).content.decode(), "a GET asks"
+        assert "bob" in browser.get(address).content.decode(), "a GET shows a confirmation"
         assert BlockedSender.objects.count() == 1 - count
         assert browser.post(address, {"next": detail}).headers["Location"] == detail
         assert BlockedSender.objects.count() == count

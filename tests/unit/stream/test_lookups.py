@@ -63,7 +63,7 @@ def of_sessions_and_users(queries: CaptureQueriesContext) -> int:
     return sum(any(table in query["sql"] for table in tables) for query in queries)
 
 
-def test_they_are_read_by_two_queries(waiting: Waiting) -> None:
+def test_requests_that_wait_together_are_read_by_two_queries(waiting: Waiting) -> None:
     together = [request_of(user(name)) for name in ("ann", "ben", "cem", "dan")]
     with CaptureQueriesContext(connection) as queries:
         assert statuses(waiting, *together) == [200] * 4

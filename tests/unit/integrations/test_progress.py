@@ -48,7 +48,7 @@ def recorder(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     running.deactivate("1")
 
 
-def test_outside_of_a_task_they_are_silent() -> None:
+def test_outside_of_a_task_progress_reports_nothing() -> None:
     bar = progress(total=3, text="a")
     bar.advance()
     bar.update(2, text="b")
@@ -69,7 +69,9 @@ def test_the_first_step_and_the_last_are_shown(recorder: Recorder, clock: list[f
     assert len(recorder.shown) == 2
 
 
-def test_at_most_four_a_second(recorder: Recorder, clock: list[float]) -> None:
+def test_progress_is_shown_at_most_four_times_a_second(
+    recorder: Recorder, clock: list[float]
+) -> None:
     bar = progress(total=1000)
     for _ in range(1000):
         clock[0] += 0.01
@@ -78,7 +80,7 @@ def test_at_most_four_a_second(recorder: Recorder, clock: list[float]) -> None:
 
 
 @pytest.mark.parametrize(("interval", "shown"), [(0, 1000), (0.1, 100), (2, 5)])
-def test_how_often_is_a_setting(
+def test_the_interval_is_a_setting(
     recorder: Recorder, clock: list[float], settings: Any, interval: float, shown: int
 ) -> None:
     settings.MONITIO_PROGRESS_PUSH_INTERVAL = interval
@@ -95,7 +97,7 @@ def test_a_text_is_shown_at_once(recorder: Recorder, clock: list[float]) -> None
     assert [text for _, _, text in recorder.shown] == ["reading", "writing"]
 
 
-def test_texts_that_change_all_the_time_are_held_back(
+def test_texts_that_change_all_the_time_are_throttled(
     recorder: Recorder, clock: list[float]
 ) -> None:
     bar = progress(total=1000)
@@ -105,7 +107,7 @@ def test_texts_that_change_all_the_time_are_held_back(
     assert len(recorder.shown) <= 41
 
 
-def test_what_was_held_back_is_shown_at_the_end(recorder: Recorder, clock: list[float]) -> None:
+def test_throttled_progress_is_shown_at_the_end(recorder: Recorder, clock: list[float]) -> None:
     bar = progress(total=10)
     for _ in range(10):
         bar.advance()
@@ -132,7 +134,7 @@ def test_an_unknown_total(recorder: Recorder, clock: list[float]) -> None:
     assert recorder.shown[-1] == (2, None, "")
 
 
-def test_a_broken_loop_shows_where_it_stopped(recorder: Recorder, clock: list[float]) -> None:
+def test_a_broken_loop_removes_its_bar(recorder: Recorder, clock: list[float]) -> None:
     for number in track(range(10)):
         clock[0] += 1
         if number == 4:
