@@ -202,7 +202,7 @@ class TestChange:
         Preferences.objects.update(next_digest_at=noon - timedelta(minutes=1), claim="another")
         row = preferences.change(ann, categories={"exports": "off"})
         assert row.next_digest_at == noon - timedelta(minutes=1)
-        assert row.claim == "", "a claimed delivery is not changed"
+        assert row.claim == "", "the claim is withdrawn"
 
     def test_a_time_zone_unknown_to_the_machine_is_replaced_by_the_sites(self, ann: Any) -> None:
         preferences.change(ann, frequency="daily")
