@@ -47,8 +47,10 @@ class Shown(NamedTuple):
     running: bool
 
 
-# What templates show of messages.
-PAGE = (*Shown._fields, "category")
+# What templates may show of messages: all but what monitio itself keeps there. Whose they are is
+# known.
+PAGE = (*Shown._fields, "category", "language", "modified")
+_WHOSE = ("user_id", "session", "scope", "recipient_key")
 COLUMNS = tuple(field.attname for field in Message._meta.concrete_fields)
 # Unread messages above this number are not counted for pages.
 MOST_COUNTED = 1000
@@ -182,7 +184,7 @@ def waiting(who: Recipient, size: int, unread_only: bool) -> list[Message]:
     rows = WAITING.run(
         alias, size, unread_only, key=who.key, now=timezone.now(), stale=claims_end()
     )
-    messages = [Message.from_db(alias, PAGE, row) for row in rows]
+    messages = _messages_of(who, rows, alias)
     add_jobs(messages)
     return messages
 
@@ -191,8 +193,13 @@ def to_show_once(who: Recipient, below: int, unread_only: bool) -> list[Message]
     """Messages of Django levels below this id that no other request is showing; newest first."""
     alias = router.db_for_write(Message)
     rows = ONCE.run(alias, key=who.key, now=timezone.now(), stale=claims_end(), floor=below)
-    messages = [Message.from_db(alias, PAGE, row) for row in rows]
+    messages = _messages_of(who, rows, alias)
     return [message for message in messages if not (unread_only and message.read)]
+
+
+def _messages_of(who: Recipient, rows: list[Any], alias: str) -> list[Message]:
+    columns, whose = (*PAGE, *_WHOSE), (who.user_id, who.token or "", who.scope, who.key)
+    return [Message.from_db(alias, columns, (*row, *whose)) for row in rows]
 
 
 def count_unread(who: Recipient) -> int:

@@ -95,6 +95,19 @@ def test_a_message_is_read_as_by_a_queryset(ann: Recipient) -> None:
         assert (message.job, message.from_user) == (theirs[pk].job, theirs[pk].from_user)
 
 
+def test_a_template_may_show_every_field_of_a_waiting_message(
+    ann: Recipient, django_assert_num_queries: Any
+) -> None:
+    internal = {"hidden", "live", "claim", "claimed_at", "digest"}
+    waiting = [*reading.waiting(ann, 100, False), *reading.to_show_once(ann, 10**6, False)]
+    assert {row.level for row in waiting} >= {messages.INFO, 120}
+    stored = Message.objects.in_bulk([row.pk for row in waiting])
+    fields = [field for field in reading.COLUMNS if field not in internal]
+    with django_assert_num_queries(0):
+        shown = [[getattr(row, field) for field in fields] for row in waiting]
+    assert shown == [[getattr(stored[row.pk], field) for field in fields] for row in waiting]
+
+
 @pytest.mark.parametrize("number", [1, 3, 4, 130])
 def test_rows_are_found_by_their_keys_as_by_in_bulk(
     db: None, number: int, django_assert_num_queries: Any
