@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("monitio", "monitio_celery", "monitio_tasks", "benchmarks", "examples", "tools")
+CODE = (
+    "monitio", "monitio_celery", "monitio_tasks",
+    "benchmarks", "examples", "tests", "tools",
+)  # fmt: skip
 WORDS = re.compile(
     r"\b(somebody|nobody|whoever|whomever|anew|told|tells?|telling|says?|saying|hears?|heard"
     r"|lest|mended?|cured?|whence|thereof)\b",
