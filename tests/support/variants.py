@@ -18,7 +18,7 @@ PROFILES = frozenset({"sqlite", "no-results"})
 # Tests of task outcomes that depend on the broker or the result backend.
 BY_BROKER = frozenset(
     {
-        "test_success_is_mailed_once",
+        "test_success_is_emailed_once",
         "test_two_retries_and_success_are_one_message",
         "test_a_retry_is_reported_as_trying_again",
         "test_revoked_before_it_starts",
@@ -29,10 +29,10 @@ BY_BROKER = frozenset(
         "test_reject_without_requeue_fails",
         "test_reject_with_requeue_goes_on_with_the_same_message",
         "test_reject_with_requeue_of_an_acknowledged_message_fails",
-        "test_a_task_that_exits_and_whose_message_comes_again_goes_on",
+        "test_a_task_that_exits_and_is_redelivered_continues",
         "test_a_killed_child_with_late_ack_fails",
-        "test_a_killed_child_whose_message_comes_again_goes_on",
-        "test_a_replaced_task_goes_on_in_its_own_words",
+        "test_a_killed_child_whose_task_is_redelivered_continues",
+        "test_a_replaced_task_continues_with_its_own_texts",
     }
 )
 THEMES = frozenset({"admin", "bootstrap5", "foundation", "jqueryui"})
@@ -50,7 +50,7 @@ MORE_DATABASES = frozenset({"postgres", "mariadb"})
 # Tests of behaviour that is specific to django-tasks-rq.
 OF_RQ = frozenset(
     {
-        "test_success_is_reported_in_the_authors_words",
+        "test_success_is_reported_with_the_authors_texts",
         "test_a_task_that_checks_for_its_cancellation_stops",
         "test_a_job_whose_worker_was_killed_is_interrupted",
         "test_a_task_whose_own_process_was_killed_fails",

@@ -321,7 +321,7 @@ def test_a_mail_server_that_does_not_answer(site: Site, settings: Any) -> None:
         assert "ConnectionRefusedError" in str(look(site, "mail.connects"))
 
 
-def test_an_address_of_the_site_that_leads_nowhere(site: Site, settings: Any) -> None:
+def test_an_address_of_the_site_that_does_not_answer(site: Site, settings: Any) -> None:
     settings.MONITIO_BASE_URL = "http://127.0.0.1:1"
     assert "http://127.0.0.1:1/messages/" in str(look(site, "mail.base_url"))
 

@@ -139,7 +139,7 @@ def delete_first(tab: Tab) -> None:
     tab.entries().first.get_by_role("button", name="Delete").click()
 
 
-def test_a_deletion_can_be_taken_back(wire: Wire, tab: Tab) -> None:
+def test_a_deletion_can_be_undone(wire: Wire, tab: Tab) -> None:
     delete_first(tab)
     expect(tab.entries()).to_have_count(2)
     tab.wait_for_unread("1")
@@ -200,9 +200,7 @@ def delete_all(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("act", [mark_all, delete_all])
-def test_what_is_done_to_all_can_be_taken_back(
-    wire: Wire, tab: Tab, act: Callable[[Tab], None]
-) -> None:
+def test_an_action_on_all_can_be_undone(wire: Wire, tab: Tab, act: Callable[[Tab], None]) -> None:
     before = tab.entries().locator("[part=title]").all_inner_texts()
     act(tab)
     tab.wait_for_unread("")

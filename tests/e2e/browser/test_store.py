@@ -129,7 +129,7 @@ def test_deleting_shows_at_once_in_every_tab(wire: Wire, open_tab: OpenTab) -> N
         tab.wait_for_unread("1")
 
 
-def test_reading_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenTab) -> None:
+def test_reading_is_undone_when_the_server_fails(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")
@@ -142,7 +142,7 @@ def test_reading_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenT
     assert tab.run("monitio.messages.filter(({ read }) => read).length") == 0
 
 
-def test_deleting_is_taken_back_when_the_server_fails(wire: Wire, open_tab: OpenTab) -> None:
+def test_deleting_is_undone_when_the_server_fails(wire: Wire, open_tab: OpenTab) -> None:
     tab = open_tab()
     wire.put(message(1, level="error"), message(2, level="error"))
     tab.wait_for_unread("2")

@@ -100,7 +100,7 @@ def test_a_group_of_nothing_ends(site: Site) -> None:
     assert ended["state"] == "succeeded"
 
 
-def test_a_part_that_comes_again_is_counted_once(site: Site, tmp_path: Path) -> None:
+def test_a_redelivered_part_is_counted_once(site: Site, tmp_path: Path) -> None:
     job = group_job(site, what="one_bar_of_mishaps", args=[str(tmp_path / "been here")])
     ended = site.ends(job)
     assert (ended["state"], ended["done"]) == ("succeeded", 3)

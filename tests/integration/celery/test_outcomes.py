@@ -19,7 +19,7 @@ pytestmark = [
 
 
 @pytest.mark.main_road
-def test_success_is_reported_in_the_authors_words(site: Site) -> None:
+def test_success_is_reported_with_the_authors_texts(site: Site) -> None:
     task = site.start("ann", "report", args=["May"], kwargs={"secret": "xyzzy"})
     site.ends(task, "succeeded")
     message = site.message(task)
@@ -31,13 +31,13 @@ def test_success_is_reported_in_the_authors_words(site: Site) -> None:
 
 
 @pytest.mark.main_road
-def test_success_is_mailed_once(site: Site) -> None:
+def test_success_is_emailed_once(site: Site) -> None:
     task = site.start("ann", "report", args=["June"])
     site.ends(task, "succeeded")
     until(lambda: site.message(task)["mails"] == ["sent"])
 
 
-def test_a_mail_that_waits_leaves_by_itself(site: Site) -> None:
+def test_a_delayed_email_is_sent_by_the_worker(site: Site) -> None:
     task = site.start("ann", "mailed_unless_read")
     site.ends(task, "succeeded")
     # No beat runs here: the worker schedules it.
@@ -226,9 +226,7 @@ def test_a_task_that_exits_fails(site: Site) -> None:
     celery.VERSION < (5, 7) and billiard.VERSION >= (4, 3),
     reason="These two together do not deliver its message again",
 )
-def test_a_task_that_exits_and_whose_message_comes_again_goes_on(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_task_that_exits_and_is_redelivered_continues(site: Site, tmp_path: Path) -> None:
     task = site.start("ann", "exits_once", args=[str(tmp_path / "been here")])
     assert site.ends(task)["state"] == "succeeded"
     assert len(site.message(task)["mails"]) == 1
@@ -240,7 +238,7 @@ def test_a_killed_child_with_late_ack_fails(site: Site) -> None:
     assert site.message(task)["subject"] == "Killed with late ack: failed"
 
 
-def test_a_killed_child_whose_message_comes_again_goes_on(site: Site, tmp_path: Path) -> None:
+def test_a_killed_child_whose_task_is_redelivered_continues(site: Site, tmp_path: Path) -> None:
     task = site.start("ann", "killed_once", args=[str(tmp_path / "been here")])
     assert site.ends(task)["state"] == "succeeded"
     message = site.message(task)
@@ -262,7 +260,9 @@ def test_an_unregistered_task_that_was_announced_fails(site: Site) -> None:
 
 
 @pytest.mark.parametrize("what", ["replacing", "replacing_by_chain", "replacing_by_chord"])
-def test_a_replaced_task_goes_on_in_its_own_words(site: Site, what: str, profile: Profile) -> None:
+def test_a_replaced_task_continues_with_its_own_texts(
+    site: Site, what: str, profile: Profile
+) -> None:
     task = site.start("ann", what)
     # Chords need a result backend.
     fails = what == "replacing_by_chord" and not profile.results

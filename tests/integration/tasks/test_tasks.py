@@ -134,7 +134,7 @@ def messages_of(site: Site) -> list[str]:
     return [message["subject"] for message in site.web.messages("ann")]
 
 
-def test_success_is_reported_in_the_authors_words(site: Site) -> None:
+def test_success_is_reported_with_the_authors_texts(site: Site) -> None:
     task = site.web.ask("report", "ann", {"args": ["May"]})
     job = site.ended(task)
     assert (job["state"], job["integration"]) == ("succeeded", "django.tasks")

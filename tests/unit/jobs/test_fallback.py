@@ -166,7 +166,7 @@ def test_a_render_that_returns_nonsense_is_replaced(wrong: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("given", given_values, ids=lambda value: type(value).__name__)
-def test_whatever_is_raised_is_a_failure_in_the_default_texts(given: Any) -> None:
+def test_any_raised_object_is_a_failure_with_the_default_texts(given: Any) -> None:
     message = end(None, "failed", given)
     assert (message.subject, message.message) == ("Report: failed", SORRY)
 
@@ -179,7 +179,7 @@ def test_the_default_texts_keep_the_other_options() -> None:
     assert Delivery.objects.filter(message=message).exists()
 
 
-def test_a_job_without_a_message_stays_without_one_whatever_fails() -> None:
+def test_a_job_without_a_message_gets_none_when_something_fails() -> None:
     reporter = JobReporter("1", recipients=[Recipient.of(user())], render=lambda outcome: None)
     with fault("monitio.jobs.messages.job_recipients", DataError, 2):
         assert reporter.succeeded()

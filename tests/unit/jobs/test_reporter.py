@@ -158,7 +158,7 @@ class TestDeath:
     @pytest.mark.parametrize(
         "later", ["started 1", "retrying 0", "retrying 1", "succeeded", "failed x", "revoked"]
     )
-    def test_whatever_comes_later_overrides_it(self, later: str) -> None:
+    def test_any_later_event_overrides_it(self, later: str) -> None:
         job = reporter(user())
         job.started()
         assert job.failed("died", 0)

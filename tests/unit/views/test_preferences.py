@@ -416,7 +416,9 @@ class TestDestinations:
         assert not Destination.objects.exists()
 
     @pytest.mark.parametrize("what", ["off", "on", "remove", "test"])
-    def test_others_are_left_alone(self, bob: Any, page: Client, what: str) -> None:
+    def test_destinations_of_others_are_not_changed(
+        self, bob: Any, page: Client, what: str
+    ) -> None:
         row = destinations.add(bob, "pager", {})
         self.act(page, what, row)
         row.refresh_from_db()

@@ -336,7 +336,7 @@ class TestTheCookieIsRemoved:
         settings.MONITIO_VISITORS = False
         assert self.is_removed(visitor.get("/page/"))
 
-    def test_a_page_that_reads_no_session_is_left_alone(self, visitor: Client) -> None:
+    def test_a_response_that_reads_no_session_is_not_changed(self, visitor: Client) -> None:
         request = RequestFactory().get("/")
         request.COOKIES[COOKIE] = "1"
         request.session = type(visitor.session)("x" * 32)
