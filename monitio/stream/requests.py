@@ -25,12 +25,7 @@ from django.utils import translation
 
 from monitio.conf import when_overridden
 from monitio.stream.lookups import StreamRequest, Waiting
-from monitio.stream.threads import (
-    PATIENCE,
-    REQUEST_THREADS,
-    DatabaseThreads,
-    ordinary_requests,
-)
+from monitio.stream.threads import PATIENCE, REQUEST_THREADS, DatabaseThreads
 from monitio.stream.view import HandedOff
 from monitio.utils.fork import ProcessLocal
 
@@ -67,8 +62,7 @@ async def handle(django: Application, scope: Scope, receive: Any, send: Any) -> 
     the tenant of its request on the thread's connection.
     """
     if scope.get("path") not in stream_paths() or not _IS_SUPPORTED:
-        with ordinary_requests.get():
-            await django(scope, receive, send)
+        await django(scope, receive, send)
         return
     # A client that never ends its body would hold a thread for ever: it waits without one.
     received = [await receive()]

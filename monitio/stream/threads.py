@@ -29,41 +29,10 @@ IDLE = 2.0
 # Seconds that a call of a request lasts before a second thread takes part: two that share the
 # interpreter all the time need a fifth more CPU to open a stream.
 PATIENCE = 0.02
-# Seconds that a call leaves the interpreter to ordinary requests, at most: while thousands of
-# streams open, a page takes a third less time, and the streams take no longer.
-GIVE_WAY = 0.005
 # Seconds after which a connection is replaced.
 MAX_AGE = 60.0
 
 _thread = threading.local()
-
-
-class OrdinaryRequests:
-    """Those that open no stream, while they are under way: people wait for pages."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way = 0
-        self._none = threading.Event()
-        self._none.set()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._under_way += 1
-            self._none.clear()
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._under_way -= 1
-            if not self._under_way:
-                self._none.set()
-
-    def go_first(self) -> None:
-        """Wait for their end, for ``GIVE_WAY`` seconds at most: one may be a long download."""
-        self._none.wait(GIVE_WAY)
-
-
-ordinary_requests = ProcessLocal(OrdinaryRequests)
 
 
 class DatabaseThreads(Executor):
@@ -129,7 +98,6 @@ class DatabaseThreads(Executor):
             future, call = self._calls.popleft()
             began = time.monotonic()
             self._began.append(began)
-        ordinary_requests.get().go_first()
         if future.set_running_or_notify_cancel():
             try:
                 result = call()

@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 
 from monitio.stream import requests
-from monitio.stream.threads import REQUEST_THREADS, ordinary_requests
+from monitio.stream.threads import REQUEST_THREADS
 
 
 async def no_body() -> dict[str, Any]:
@@ -113,16 +113,6 @@ class TestRequests:
 
     def test_other_requests_use_djangos_threads(self) -> None:
         assert len({thread for _, thread in self.answer("/other/")}) == 20
-
-    def test_other_requests_are_ordinary_ones_while_they_last(self) -> None:
-        under_way: list[int] = []
-
-        async def django(scope: Any, receive: Any, send: Any) -> None:
-            under_way.append(ordinary_requests.get()._under_way)
-
-        for path in ("/", self.PATH):
-            asyncio.run(requests.handle(django, {"path": path}, no_body, None))
-        assert under_way == [1, 0]
 
 
 def test_paths_are_known_before_the_first_request() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 from unittest.mock import Mock
 
@@ -14,8 +13,7 @@ from django.db.backends.signals import connection_created
 
 from monitio.stream import asgi, threads
 from monitio.stream.protocol import Query
-from monitio.stream.threads import DatabaseThreads, OrdinaryRequests
-from monitio.utils.fork import ProcessLocal
+from monitio.stream.threads import DatabaseThreads
 from tests.support.waiting import wait_until
 
 
@@ -159,32 +157,3 @@ def test_a_connection_that_cannot_be_refreshed_ends_the_stream(
     error = DatabaseError("broken")
     monkeypatch.setattr(asgi, "refresh_connections", Mock(side_effect=error))
     assert asgi._read(Query(lambda: None)) is error
-
-
-class TestOrdinaryRequests:
-    """Pages go first while many streams open."""
-
-    @pytest.fixture
-    def requests(self, monkeypatch: pytest.MonkeyPatch) -> OrdinaryRequests:
-        requests = OrdinaryRequests()
-        monkeypatch.setattr(threads, "ordinary_requests", ProcessLocal(lambda: requests))
-        return requests
-
-    def test_a_call_waits_for_all_of_them(
-        self, requests: OrdinaryRequests, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(threads, "GIVE_WAY", 60.0)
-        calls, first = DatabaseThreads(1, "test"), ExitStack()
-        first.enter_context(requests)
-        with requests:
-            future = calls.submit(lambda: "called")
-            first.close()
-            assert not future.done()
-        assert future.result(30) == "called"
-
-    def test_one_that_lasts_holds_up_no_stream(
-        self, requests: OrdinaryRequests, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(threads, "GIVE_WAY", 0.001)
-        with requests:
-            assert DatabaseThreads(1, "test").submit(lambda: "called").result(30) == "called"
