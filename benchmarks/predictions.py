@@ -54,9 +54,9 @@ async def measured(streams: int, processes: int) -> dict[str, float]:
         site.send(count, RATE)
         await pages.receive(count, count / RATE + 60)
         cores = (sum(map(cpu, servers)) - spent) / (time.monotonic() - begin)
-        lost = count - len(pages.delays)
+        # A page that gets a snapshot meanwhile has a message twice.
+        assert len(pages.delays) >= count, f"{count - len(pages.delays)} messages were lost"
         pages.close()
-        assert not lost, f"{lost} messages were lost"
     return {
         "to open them, CPU s": opened,
         "cores, with messages": cores,

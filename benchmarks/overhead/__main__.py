@@ -48,7 +48,7 @@ def database_of(kind: str) -> Iterator[str]:
 
 @contextmanager
 def worker() -> Iterator[None]:
-    command = [sys.executable, "-m", "celery", "-A", "benchmarks.overhead.app", "worker"]
+    command = [sys.executable, "-m", "celery", "-q", "-A", "benchmarks.overhead.app", "worker"]
     options = [
         "-c",
         "1",

@@ -66,7 +66,9 @@ MONITIO_STREAMS_PER_PROCESS = 200_000
 MONITIO_STREAMS_PER_ADDRESS = None
 MONITIO_STREAM_MAX_AGE = 3600
 
+# redis-py 8 gives up after 5 s of silence by itself.
+PEER: dict[str, Any] = {"address": REDIS, "socket_timeout": None}
 EVENTSTREAM_REDIS: dict[str, Any] = {"host": "127.0.0.1", "port": REDIS_PORT, "db": 0}
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS]}}
+    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [PEER]}}
 }

@@ -19,6 +19,7 @@ from monitio import INFO, api
 from monitio.models import Message
 from monitio.recipients import Recipient
 from monitio.stream.broadcaster import (
+    LOOK_EVERY,
     Broadcaster,
     Limits,
     _fingerprints,
@@ -26,6 +27,7 @@ from monitio.stream.broadcaster import (
     reset_broadcaster,
 )
 from monitio.stream.mailbox import CAPACITY, Mailbox
+from monitio.stream.protocol import FIRST_CHECK
 from monitio.transports import Event
 from monitio.transports.events import EVERYBODY
 from tests.support.jobs import FakeClock
@@ -379,6 +381,15 @@ class TestRecheck:
         mailbox = self.open_stream(broadcaster, due_in=10, breaks=True)
         broadcaster.recheck(broadcaster.due())
         assert self.due_in(mailbox) == 10
+
+    def test_a_new_stream_is_due_seconds_before_it_checks_itself(
+        self, broadcaster: Broadcaster
+    ) -> None:
+        # Looks are up to a tick, a second, late; then snapshots of other streams go first.
+        left = FIRST_CHECK - LOOK_EVERY - 1
+        mailbox = self.open_stream(broadcaster, due_in=left)
+        assert broadcaster.due() == [mailbox]
+        assert left >= 2
 
     def test_a_database_that_fails_for_one_scope_confirms_the_others(
         self,
