@@ -28,8 +28,8 @@ logger = logging.getLogger("monitio")
 # Seconds that a first snapshot waits for the transport.
 SUBSCRIBE_TIMEOUT = 1.0
 # Seconds until the first check: a log-out between the request and the subscription is found then.
-# Long enough for the broadcaster to make it before, for all new streams together: its looks are 2 to
-# 3 s apart, and snapshots go first. With 3.5, of 1,000 new streams 450 were checked one by one.
+# Long enough for the broadcaster to make it before, for all new streams together: its looks are 2
+# to 3 s apart, and snapshots go first. With 3.5, 450 of 1,000 new streams were checked one by one.
 FIRST_CHECK = 6.0
 # Seconds between the two checks of a session that may have ended.
 SECOND_CHECK = 1.0
