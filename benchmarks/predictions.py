@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks import scale
 from benchmarks.pages import allow_many_files
-from benchmarks.streams import SUBJECTS, Pages, cpu
+from benchmarks.streams import SETTLED, SUBJECTS, Pages, cpu
 from benchmarks.streams.subjects import serve
 from tests.support.waiting import wait_until
 
@@ -50,6 +50,7 @@ async def measured(streams: int, processes: int) -> dict[str, float]:
         await pages.open(range(1, streams + 1))
         opened = sum(map(cpu, servers)) - spent
         memory = sum(map(_rss, servers)) - memory
+        await asyncio.sleep(SETTLED)
         spent, begin, count = sum(map(cpu, servers)), time.monotonic(), streams // 2
         site.send(count, RATE)
         await pages.receive(count, count / RATE + 60)

@@ -69,6 +69,8 @@ class TestTLS(Conformance):
 
 
 class TestSentinel(Conformance):
+    in_event_loop = True
+
     @pytest.fixture(scope="class")
     @classmethod
     def site(cls) -> Iterator[Replicated]:
@@ -141,6 +143,8 @@ class TestSentinel(Conformance):
 
 
 class TestCluster(Conformance):
+    in_event_loop = True
+
     @pytest.fixture(scope="class")
     @classmethod
     def site(cls) -> Iterator[Cluster]:
